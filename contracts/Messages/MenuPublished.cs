@@ -1,0 +1,27 @@
+namespace Contracts.Messages;
+
+/// <summary>A menu is on sale and will never change. From plan design, for billing. Money in whole micros of the menu's currency.</summary>
+public sealed record MenuPublished(
+    string MenuId,
+    string Name,
+    string Currency,
+    int ConversationsPerPeriod,
+    IReadOnlyList<PublishedPlan> Plans,
+    IReadOnlyList<string> Models,
+    DateTimeOffset PublishedAt);
+
+/// <summary>One tier as it is sold: what a period costs, which caps hold, and what billed tokens beyond a cap cost.</summary>
+public sealed record PublishedPlan(
+    string PlanId,
+    string Name,
+    long PeriodFeeMicros,
+    IReadOnlyList<PublishedCap> Caps,
+    IReadOnlyList<PublishedOverage> Overage);
+
+/// <param name="Window">conversation, five_hours, week or billing_period</param>
+/// <param name="Counts">token kinds: input, cached_input, cache_creation, output, reasoning</param>
+/// <param name="Enforcement">hard or billed</param>
+public sealed record PublishedCap(string Window, long Tokens, IReadOnlyList<string> Counts, string Enforcement);
+
+/// <param name="PerMillionTokens">a decimal in major units, as text</param>
+public sealed record PublishedOverage(string Kind, string PerMillionTokens);

@@ -1,0 +1,56 @@
+using MassTransit;
+using MassTransit.Configuration;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Hosting;
+
+/// <summary>RabbitMQ through MassTransit as every service here uses it. A host starts without the broker and waits for it.</summary>
+public static class Bus
+{
+    private static readonly TimeSpan ConfirmWithin = TimeSpan.FromSeconds(30);
+
+    /// <param name="consumers">Registers consumers.</param>
+    /// <param name="endpoints">Declares the durable queues that this service reads, and binds consumers to them.</param>
+    public static void AddBus(
+        this WebApplicationBuilder builder,
+        Action<IBusRegistrationConfigurator>? consumers = null,
+        Action<IBusRegistrationContext, IRabbitMqBusFactoryConfigurator>? endpoints = null)
+    {
+        builder.AddValidatedOptions<RabbitMqOptions>(RabbitMqOptions.Section);
+        builder.Services.AddOptions<MassTransitHostOptions>().Configure(o =>
+        {
+            o.WaitUntilStarted = false;
+            o.StopTimeout = TimeSpan.FromSeconds(10);
+        });
+        builder.Services.AddMassTransit(bus =>
+        {
+            consumers?.Invoke(bus);
+            bus.UsingRabbitMq((context, rabbit) =>
+            {
+                rabbit.Host(new Uri(context.GetRequiredService<IOptions<RabbitMqOptions>>().Value.Uri));
+                endpoints?.Invoke(context, rabbit);
+            });
+        });
+    }
+
+    /// <summary>
+    /// Publishes and returns when the broker has taken the message for good. A mandatory one that no queue takes is an error
+    /// (<see cref="MessageReturnedException"/>), for then another of our services would never hear of it.
+    /// </summary>
+    /// <exception cref="OperationCanceledException">The broker did not confirm within 30 seconds.</exception>
+    public static async Task PublishConfirmed<T>(this IBusControl bus, T message, Guid messageId, bool mandatory, CancellationToken ct)
+        where T : class
+    {
+        // Publishing while the broker is away would wait for ever.
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        timeout.CancelAfter(ConfirmWithin);
+        await bus.WaitForHealthStatus(BusHealthStatus.Healthy, timeout.Token);
+        await bus.Publish(message, context =>
+        {
+            context.MessageId = messageId;
+            if (mandatory) context.Mandatory = true;
+        }, timeout.Token);
+    }
+}

@@ -1,0 +1,87 @@
+using Grpc.Health.V1;
+using Grpc.HealthCheck;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+
+namespace Hosting;
+
+/// <summary>What a service still waits for before it can serve. Ready when nothing is left; draining once it was told to stop.</summary>
+public sealed class Readiness
+{
+    private readonly Lock _gate = new();
+    private readonly SortedDictionary<string, string> _waiting = new(StringComparer.Ordinal);
+
+    public event Action? Changed;
+
+    public bool IsReady
+    {
+        get { lock (_gate) return _waiting.Count == 0; }
+    }
+
+    /// <summary>Each thing waited for, with the reason in one line.</summary>
+    public IReadOnlyDictionary<string, string> Waiting
+    {
+        get { lock (_gate) return new Dictionary<string, string>(_waiting); }
+    }
+
+    public void WaitFor(string what, string why)
+    {
+        lock (_gate) _waiting[what] = why;
+        Changed?.Invoke();
+    }
+
+    public void Has(string what)
+    {
+        lock (_gate) _waiting.Remove(what);
+        Changed?.Invoke();
+    }
+}
+
+/// <summary>Mirrors readiness into grpc.health.v1, and says "not serving" as soon as a shutdown begins so that callers go elsewhere.</summary>
+public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health, IHostApplicationLifetime lifetime) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        readiness.Changed += Report;
+        lifetime.ApplicationStopping.Register(() => readiness.WaitFor("shutdown", "the service is draining"));
+        Report();
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private void Report() => health.SetStatus(
+        "", readiness.IsReady ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing);
+}
+
+public static class HealthEndpoints
+{
+    public static void MapHealth(this WebApplication app)
+    {
+        app.MapGet("/health/live", () => Results.Text("live\n"));
+        app.MapGet("/health/ready", (Readiness readiness) => readiness.IsReady
+            ? Results.Text("ready\n")
+            : Results.Json(readiness.Waiting, statusCode: StatusCodes.Status503ServiceUnavailable));
+    }
+
+    /// <summary>The container's health check: asks the running service on this machine. 0 ready, 1 not.</summary>
+    public static async Task<int> ProbeAsync(string[] args)
+    {
+        var http = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args.Where(a => a != "--health").ToArray()).Build()
+            .GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(3) };
+        try
+        {
+            using var response = await client.GetAsync(new Uri($"http://127.0.0.1:{http.Port}/health/ready"));
+            await Console.Out.WriteLineAsync((await response.Content.ReadAsStringAsync()).Trim());
+            return response.IsSuccessStatusCode ? 0 : 1;
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+        {
+            await Console.Error.WriteLineAsync($"no answer on port {http.Port}: {e.Message}");
+            return 1;
+        }
+    }
+}

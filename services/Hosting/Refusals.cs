@@ -1,0 +1,98 @@
+using Google.Protobuf.WellKnownTypes;
+using Google.Rpc;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Hosting;
+
+/// <summary>A refusal on its way to the caller. Only hosts throw it; decisions return refusals.</summary>
+public sealed class RefusedException(Refusal refusal) : Exception(refusal.Detail)
+{
+    public Refusal Refusal { get; } = refusal;
+}
+
+/// <summary>The host's one switch from refusal codes to gRPC statuses.</summary>
+public sealed record RefusalStatus(Func<string, StatusCode> Of);
+
+public static class RefusalExtensions
+{
+    public static Exception AsException(this Refusal refusal) => new RefusedException(refusal);
+
+    /// <summary>The decision, unless it was refused: then the refusal, thrown for the interceptor to translate.</summary>
+    public static Decision<TEvent> OrThrow<TEvent>(this Decision<TEvent> decision) =>
+        decision.Refused is { } refusal ? throw refusal.AsException() : decision;
+
+    public static RpcException ToRpcException(StatusCode status, string reason, string detail) =>
+        new Google.Rpc.Status { Code = (int)status, Message = detail, Details = { Any.Pack(new ErrorInfo { Reason = reason, Domain = "billing" }) } }
+            .ToRpcException();
+}
+
+/// <summary>Every error leaves as a gRPC status with google.rpc.ErrorInfo; what went wrong inside is logged, not told.</summary>
+public sealed class StatusInterceptor(RefusalStatus status, ILogger<StatusInterceptor> log) : Interceptor
+{
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    {
+        try { return await continuation(request, context); }
+        catch (Exception e) when (e is not RpcException) { throw Translate(e, context); }
+    }
+
+    public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try { await continuation(request, responseStream, context); }
+        catch (Exception e) when (e is not RpcException) { throw Translate(e, context); }
+    }
+
+    public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try { await continuation(requestStream, responseStream, context); }
+        catch (Exception e) when (e is not RpcException) { throw Translate(e, context); }
+    }
+
+    private RpcException Translate(Exception e, ServerCallContext context)
+    {
+        switch (e)
+        {
+            case RefusedException refused:
+                return RefusalExtensions.ToRpcException(status.Of(refused.Refusal.Code), refused.Refusal.Code, refused.Refusal.Detail);
+            case FormatException:
+                return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, "invalid_argument", e.Message);
+            case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
+                return new RpcException(new Grpc.Core.Status(StatusCode.Cancelled, "the caller went away"));
+            case var _ when StoreFailure.Is(e):
+                log.LogWarning("{Method}: the database does not answer: {Cause}", context.Method, StoreFailure.Cause(e));
+                return RefusalExtensions.ToRpcException(
+                    StatusCode.Unavailable, "store_unavailable", "the database does not answer; nothing was changed unless an earlier attempt was; try again with the same ids and idempotency-key");
+            default:
+                log.LogError(e, "{Method} failed", context.Method);
+                return RefusalExtensions.ToRpcException(StatusCode.Internal, "internal", "the service failed; its log says why; try again with the same ids and idempotency-key");
+        }
+    }
+}
+
+/// <summary>Tells a database that is away or refuses us from one that found a fault in what we asked.</summary>
+public static class StoreFailure
+{
+    public static bool Is(Exception e) => Chain(e).Any(x => x switch
+    {
+        PostgresException p => p.IsTransient || p.SqlState.StartsWith("57", StringComparison.Ordinal) || p.SqlState.StartsWith("53", StringComparison.Ordinal)
+            || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState.StartsWith("28", StringComparison.Ordinal) || p.SqlState == "3D000",
+        NpgsqlException => true,
+        StoreNotReadyException => true,
+        _ => false,
+    });
+
+    public static string Cause(Exception e) => Chain(e).LastOrDefault(x => x is NpgsqlException or System.Net.Sockets.SocketException)?.Message ?? e.Message;
+
+    private static IEnumerable<Exception> Chain(Exception? e)
+    {
+        for (; e is not null; e = e.InnerException) yield return e;
+    }
+}
+
+/// <summary>The schema has not been brought up to date yet, because the database has not answered since the service started.</summary>
+public sealed class StoreNotReadyException() : Exception("the database has not answered yet");

@@ -1,0 +1,116 @@
+using System.Net;
+using Grpc.HealthCheck;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
+using Serilog;
+using Serilog.Formatting.Compact;
+
+namespace Hosting;
+
+/// <summary>What every service has: logs, configuration checked at start, two ports, health, telemetry, the business clock.</summary>
+public static class ServiceDefaults
+{
+    /// <param name="name">The service's name in logs, traces and health checks, such as "usage".</param>
+    /// <param name="statusOf">The host's one switch from refusal codes to gRPC statuses.</param>
+    /// <param name="configure">Applied last, so that a test or the demo can set its own addresses.</param>
+    public static WebApplicationBuilder CreateBuilder(
+        string name, string[] args, Func<string, Grpc.Core.StatusCode> statusOf, Action<WebApplicationBuilder>? configure)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = name });
+        configure?.Invoke(builder);
+
+        builder.Host.UseSerilog(
+            (context, log) => log
+                .MinimumLevel.Is(context.Configuration.GetValue("Logging:Minimum", Serilog.Events.LogEventLevel.Information))
+                .MinimumLevel.Override("Microsoft.AspNetCore", Serilog.Events.LogEventLevel.Warning)
+                .MinimumLevel.Override("Grpc", Serilog.Events.LogEventLevel.Warning)
+                .MinimumLevel.Override("MassTransit", Serilog.Events.LogEventLevel.Warning)
+                .MinimumLevel.Override("Marten", Serilog.Events.LogEventLevel.Warning)
+                .MinimumLevel.Override("JasperFx", Serilog.Events.LogEventLevel.Warning)
+                .Enrich.FromLogContext()
+                .Enrich.WithProperty("Service", name)
+                .WriteTo.Console(new RenderedCompactJsonFormatter(), standardErrorFromLevel: Serilog.Events.LogEventLevel.Verbose),
+            preserveStaticLogger: true);
+
+        builder.AddValidatedOptions<HttpOptions>(HttpOptions.Section);
+        builder.AddValidatedOptions<ClockOptions>(ClockOptions.Section);
+        var http = builder.Configuration.GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            // Without TLS one port cannot serve both HTTP/1.1 (health, pages) and HTTP/2 (gRPC).
+            kestrel.Listen(http.IPAddress, http.Port, o => o.Protocols = HttpProtocols.Http1);
+            kestrel.Listen(http.IPAddress, http.GrpcPort, o => o.Protocols = HttpProtocols.Http2);
+        });
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(20));
+
+        builder.Services.AddGrpc(o => o.Interceptors.Add<StatusInterceptor>());
+        builder.Services.AddSingleton(new RefusalStatus(statusOf));
+        builder.Services.AddSingleton<StatusInterceptor>();
+        builder.Services.AddSingleton<HealthServiceImpl>();
+        builder.Services.AddSingleton<Readiness>();
+        builder.Services.AddHostedService<HealthReporter>();
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<ClockOptions>>().Value.Build(builder.Environment));
+
+        builder.Services.AddOpenTelemetry()
+            .ConfigureResource(r => r.AddService(name))
+            .WithTracing(t => t.AddAspNetCoreInstrumentation().AddSource("Npgsql", "MassTransit", "Billing.*"))
+            .WithMetrics(m => m.AddAspNetCoreInstrumentation().AddMeter("Npgsql", "Billing.*"));
+        if (!string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+            builder.Services.AddOpenTelemetry().WithTracing(t => t.AddOtlpExporter()).WithMetrics(m => m.AddOtlpExporter());
+        return builder;
+    }
+
+    /// <summary>Binds an option class to its section and checks its data annotations before anything starts.</summary>
+    public static void AddValidatedOptions<TOptions>(this WebApplicationBuilder builder, string section)
+        where TOptions : class =>
+        builder.Services.AddOptions<TOptions>().Bind(builder.Configuration.GetSection(section)).ValidateDataAnnotations().ValidateOnStart();
+
+    public static void MapServiceDefaults(this WebApplication app)
+    {
+        app.MapGrpcService<HealthServiceImpl>();
+        app.MapGrpcService<ClockService>();
+        app.MapHealth();
+    }
+
+    /// <summary>Runs until told to stop. A wrong option or a taken port ends in one clear line and exit code 1.</summary>
+    public static async Task<int> RunServiceAsync(this WebApplication app)
+    {
+        var http = app.Services.GetRequiredService<IConfiguration>().GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (OptionsValidationException e)
+        {
+            await Console.Error.WriteLineAsync($"cannot start: {string.Join("; ", e.Failures)}");
+            return 1;
+        }
+        catch (IOException e) when (e.Message.Contains("address already in use", StringComparison.OrdinalIgnoreCase))
+        {
+            await Console.Error.WriteLineAsync($"cannot start: port {http.Port} or {http.GrpcPort} is taken; set Http__Port and Http__GrpcPort to free ones");
+            return 1;
+        }
+        await app.WaitForShutdownAsync();
+        return 0;
+    }
+
+    /// <summary>Where the started host listens: HTTP/1.1 first, gRPC second. Real ports, also when 0 was asked for.</summary>
+    public static (Uri Http, Uri Grpc) Endpoints(this WebApplication app)
+    {
+        var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+        var uris = addresses.Select(a => new UriBuilder(a.Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal)).Uri).ToArray();
+        return (uris[0], uris[1]);
+    }
+}
