@@ -1,0 +1,16 @@
+namespace PlanDesign.AnswerTimes;
+
+/// <summary>Which <c>kind</c> of answer time reads which fields.</summary>
+internal static class AnswerTimeJson
+{
+    private static readonly OrderedDictionary<string, Func<JsonFields, AnswerTime>> Kinds = new()
+    {
+        ["discrete"] = f => new DiscreteAnswerTime(f.Numbers("probabilityPerToken")),
+        ["exponential"] = f => new ExponentialAnswerTime(f.Number("meanSeconds")),
+        ["empirical"] = f => new EmpiricalAnswerTime(f.Integers("tokens"), f.OptionalFlags("cut")),
+    };
+
+    public static AnswerTime Read(JsonFields fields) =>
+        Kinds.TryGetValue(fields.Text("kind"), out var read) ? read(fields)
+            : throw new InputFaultException(fields.Named("kind"), $"is \"{fields.Text("kind")}\"; known kinds are {string.Join(", ", Kinds.Keys)}");
+}

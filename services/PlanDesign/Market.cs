@@ -1,0 +1,73 @@
+using PlanDesign.AnswerTimes;
+using PlanDesign.Urgency;
+
+namespace PlanDesign;
+
+/// <summary>
+/// Who buys and what it costs to serve them: how urgency is spread over customers, how long answers take, how fast tokens are
+/// generated (tokens per second), what an answer at time 0 is worth (money) and what a generated token costs (money per token).
+/// Theory: Zhong, "Token Is All You Price" (arXiv 2510.09859); serving cost is our addition.
+/// </summary>
+public sealed record Market(
+    UrgencyModel Urgency, AnswerTime AnswerTime, double TokensPerSecond, double ValuePerAnswer, double ServingCostPerToken)
+{
+    /// <summary>Into how many types of equal mass a continuous urgency is cut; null for <see cref="MarketLimits.TypesDefault"/>.</summary>
+    public int? TypeCount { get; init; }
+
+    /// <summary>The largest cap a plan may have, in tokens; null for all that the answer times support.</summary>
+    public int? CapTokensMax { get; init; }
+
+    /// <summary>The first thing wrong with this market, or null. Every public entry point asks before it computes.</summary>
+    public InputFault? Check() =>
+        InputFault.Range("tokensPerSecond", TokensPerSecond, 0, MarketLimits.TokensPerSecondMax, "tokens per second")
+        ?? InputFault.Range("valuePerAnswer", ValuePerAnswer, 0, MarketLimits.MoneyMax, "of money")
+        ?? InputFault.RangeFrom("servingCostPerToken", ServingCostPerToken, 0, MarketLimits.MoneyMax, "of money per token")
+        ?? Count("typeCount", TypeCount, MarketLimits.TypesMax)
+        ?? Count("capTokensMax", CapTokensMax, MarketLimits.CapTokensMax)
+        ?? Urgency.Check(TypeCount)
+        ?? AnswerTime.Check()
+        ?? CheckGrid();
+
+    /// <summary>The types and the largest cap on which the screening problem is solved.</summary>
+    /// <remarks>Only for a market whose <see cref="Check"/> is null.</remarks>
+    public MarketGrid Grid(CellEnd end = CellEnd.Upper)
+    {
+        var types = Urgency.Types(TypeCount ?? MarketLimits.TypesDefault, end);
+        if (AnswerTime.SupportTokens is { } support)
+            return new(types, Math.Min(support, CapTokensMax ?? MarketLimits.CapTokensMax), CutOff: false);
+        if (CapTokensMax is { } stated) return new(types, stated, CutOff: false);
+        var needed = TailFrom(types);
+        return new(types, Math.Min(needed, MarketLimits.CapTokensDefaultMax), needed > MarketLimits.CapTokensDefaultMax);
+    }
+
+    private static InputFault? Count(string field, int? value, int max) =>
+        value is null or > 0 && (value ?? 0) <= max ? null : new(field, $"is {value}, expected a whole number from 1 to {max}");
+
+    private InputFault? CheckGrid()
+    {
+        var grid = Grid();
+        for (var i = 1; i < grid.Types.Count; i++)
+            if (grid.Types.RatesPerSecond[i] <= grid.Types.RatesPerSecond[i - 1])
+                return new("urgency", "is too narrow to be told apart into types: lower typeCount or give one discrete rate");
+        return (long)grid.Types.Count * (grid.CapTokensMax + 1) <= MarketLimits.CellsMax ? null
+            : new("capTokensMax", $"times typeCount is {(long)grid.Types.Count * grid.CapTokensMax} cells, at most {MarketLimits.CellsMax} can be solved: lower one of them");
+    }
+
+    private int TailFrom(TypeGrid types)
+    {
+        bool Negligible(int tokens) => AnswerTime.Survival(tokens, TokensPerSecond) * types.BestDiscountedMass(tokens / TokensPerSecond) < MarketLimits.TailDefault;
+
+        var (low, high) = (0, 1);
+        while (high <= MarketLimits.CapTokensDefaultMax && !Negligible(high)) (low, high) = (high, high * 2);
+        while (high - low > 1)
+        {
+            var middle = low + (high - low) / 2;
+            if (Negligible(middle)) high = middle;
+            else low = middle;
+        }
+        return high;
+    }
+}
+
+/// <summary>The finite problem: types ascending in rate, caps 0..CapTokensMax, and whether the answer times go on beyond the largest cap.</summary>
+public sealed record MarketGrid(TypeGrid Types, int CapTokensMax, bool CutOff);

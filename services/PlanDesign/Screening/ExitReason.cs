@@ -1,0 +1,20 @@
+namespace PlanDesign.Screening;
+
+/// <summary>Why the solver stopped, so that no result is mistaken for a better one than it is.</summary>
+public enum ExitReason
+{
+    /// <summary>The menu is the best of its kind (unlimited, at most K plans, or in minor units) on its grid of types and caps, proved by the bound.</summary>
+    Optimal,
+
+    /// <summary>No plan earns anything: serving costs at least what anybody pays. Profit 0, no tiers.</summary>
+    NotWorthServing,
+
+    /// <summary>Prices in minor units by flooring each step of the exact menu, for the grid is too large for the exact rounding. A valid menu, not proved best in that unit.</summary>
+    FlooredSteps,
+
+    /// <summary>The certificate leaves a gap or a violation above its tolerance. Do not publish; the figures say how much.</summary>
+    NotCertified,
+
+    /// <summary>The input is refused; the fault names the field. No figure is meaningful.</summary>
+    InvalidInput,
+}

@@ -1,0 +1,71 @@
+using PlanDesign.Urgency;
+
+namespace PlanDesign.Screening;
+
+/// <summary>
+/// The tables of the screening problem, one row at a time, in money per conversation: V[i,m] = v·E[e^{-r_i τ}·1{τ ≤ m/s}], what
+/// type i would pay for cap m at most, and C[m] = c·(expected tokens under cap m).
+/// </summary>
+internal sealed class MarketTables
+{
+    private readonly Market _market;
+
+    public MarketTables(Market market, MarketGrid grid)
+    {
+        (_market, Types, CapTokensMax) = (market, grid.Types, grid.CapTokensMax);
+        CumulativeWeights = grid.Types.CumulativeWeights();
+        ExpectedTokens = NewRow();
+        market.AnswerTime.FillExpectedTokens(market.TokensPerSecond, ExpectedTokens);
+        ServingCost = [.. ExpectedTokens.Select(tokens => market.ServingCostPerToken * tokens)];
+    }
+
+    public TypeGrid Types { get; }
+    public int CapTokensMax { get; }
+    public double[] CumulativeWeights { get; }
+    public double[] ExpectedTokens { get; }
+    public double[] ServingCost { get; }
+    public double ValuePerAnswer => _market.ValuePerAnswer;
+
+    public double[] NewRow() => new double[CapTokensMax + 1];
+
+    public void FillValue(int type, Span<double> row) => FillValueAt(Types.RatesPerSecond[type], row);
+
+    /// <summary>V at any rate, for caps 0 … row.Length − 1.</summary>
+    public void FillValueAt(double ratePerSecond, Span<double> row)
+    {
+        _market.AnswerTime.FillDiscountedAnswers(ratePerSecond, _market.TokensPerSecond, row);
+        foreach (ref var value in row) value *= _market.ValuePerAnswer;
+    }
+}
+
+/// <summary>
+/// The virtual surplus of giving cap m to type i, from the most urgent type to the most patient:
+/// J[i,m] = w_i (V[i,m] − C[m]) − W_{i−1} (V[i−1,m] − V[i,m]), W_0 = 0. What serving type i earns, less what every more patient
+/// type must then be left with. Two rows of V live at a time.
+/// </summary>
+internal sealed class VirtualSurplusRows(MarketTables tables)
+{
+    private readonly double[] _surplus = tables.NewRow();
+    private double[] _value = tables.NewRow();
+    private double[] _valueOfMorePatient = tables.NewRow();
+
+    /// <summary>The type of the current row, 0 the most patient.</summary>
+    public int Type { get; private set; } = tables.Types.Count;
+
+    public ReadOnlySpan<double> Surplus => _surplus;
+
+    public bool MoveToMorePatient()
+    {
+        if (Type == 0) return false;
+        if (Type == tables.Types.Count) tables.FillValue(Type - 1, _value);
+        else (_value, _valueOfMorePatient) = (_valueOfMorePatient, _value);
+        Type--;
+        var envious = Type == 0 ? 0 : tables.CumulativeWeights[Type - 1];
+        if (Type > 0) tables.FillValue(Type - 1, _valueOfMorePatient);
+        var weight = tables.Types.Weights[Type];
+        var (value, morePatient, cost) = (_value, _valueOfMorePatient, tables.ServingCost);
+        for (var m = 0; m < _surplus.Length; m++)
+            _surplus[m] = weight * (value[m] - cost[m]) - envious * (morePatient[m] - value[m]);
+        return true;
+    }
+}

@@ -1,0 +1,67 @@
+namespace PlanDesign.Screening;
+
+/// <summary>
+/// One plan of a menu. Price and costs are money per conversation; share is of the whole market; the urgencies (1/second) are the
+/// most patient and the most urgent customer who takes it.
+/// </summary>
+public sealed record Tier(int CapTokens, double PricePerConversation, double Share, double UrgencyFromPerSecond, double UrgencyToPerSecond)
+{
+    /// <summary>Money spent on generating, on average, in one conversation under this plan.</summary>
+    public required double ServingCostPerConversation { get; init; }
+
+    public required double ExpectedTokensPerConversation { get; init; }
+
+    /// <summary>The period's fee in whole minor units; null when prices are exact.</summary>
+    public long? PriceMinorUnitsPerPeriod { get; init; }
+}
+
+/// <summary>
+/// How good the menu is, computed from the market by code that shares nothing with the solver. Money per conversation. The bound holds for
+/// every menu of the kind asked for; token and type bounds are cheaper ones for menus without limit. A violation is what
+/// some type would gain by another plan than the one meant for it, or loses by buying at all.
+/// </summary>
+public sealed record Certificate(
+    double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound);
+
+/// <summary>How prices in minor units were found, and what the exact prices would earn.</summary>
+public sealed record Rounding(MinorUnits Units, RoundingRoute Route, double ProfitAtExactPrices);
+
+public enum RoundingRoute
+{
+    /// <summary>The longest path over caps, cutoffs and floored steps: the best menu in this unit.</summary>
+    LongestPath,
+
+    /// <summary>The exact menu with each step floored from the smallest cap upward, best responses recomputed.</summary>
+    FlooredSteps,
+}
+
+/// <summary>
+/// A solved menu. Money per conversation, averaged over the whole market whether it buys or not. Tiers: largest cap first. By type: in
+/// ascending order of urgency, 0 where nothing is bought, one entry for each type of the grid (an infinitely urgent last one included).
+/// </summary>
+/// <param name="ProfitWithoutLimit">The best profit with any number of plans at exact prices.</param>
+/// <param name="Iterations">Cells of the dynamic programme that were evaluated.</param>
+public sealed record MenuSolution(
+    ExitReason ExitReason,
+    double Profit,
+    double Revenue,
+    double ServingCost,
+    IReadOnlyList<Tier> Tiers,
+    IReadOnlyList<int> CapTokensByType,
+    IReadOnlyList<double> PriceByType,
+    Certificate Certificate,
+    double ProfitWithoutLimit,
+    long Iterations)
+{
+    public InputFault? Fault { get; init; }
+    public Rounding? Rounding { get; init; }
+
+    /// <summary>Sentences a person should read beside the figures.</summary>
+    public IReadOnlyList<string> Notices { get; init; } = [];
+
+    /// <summary>Whether the figures may be used; false for refused input and for a menu that the certificate does not support.</summary>
+    public bool IsUsable => ExitReason is not (ExitReason.InvalidInput or ExitReason.NotCertified);
+
+    public static MenuSolution Refused(InputFault fault) =>
+        new(ExitReason.InvalidInput, 0, 0, 0, [], [], [], new(0, 0, 0, 0, 0, 0), 0, 0) { Fault = fault };
+}

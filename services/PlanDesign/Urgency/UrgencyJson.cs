@@ -1,0 +1,16 @@
+namespace PlanDesign.Urgency;
+
+/// <summary>Which <c>kind</c> of urgency reads which fields.</summary>
+internal static class UrgencyJson
+{
+    private static readonly OrderedDictionary<string, Func<JsonFields, UrgencyModel>> Kinds = new()
+    {
+        ["discrete"] = f => new DiscreteUrgency(f.Numbers("ratesPerSecond"), f.Numbers("weights")),
+        ["uniform"] = f => new UniformUrgency(f.Number("from"), f.Number("to")),
+        ["logNormal"] = f => new LogNormalUrgency(f.Number("mu"), f.Number("sigma")),
+    };
+
+    public static UrgencyModel Read(JsonFields fields) =>
+        Kinds.TryGetValue(fields.Text("kind"), out var read) ? read(fields)
+            : throw new InputFaultException(fields.Named("kind"), $"is \"{fields.Text("kind")}\"; known kinds are {string.Join(", ", Kinds.Keys)}");
+}
