@@ -31,7 +31,7 @@ public static class ServiceDefaults
         configure?.Invoke(builder);
 
         builder.Host.UseSerilog(
-            (context, log) => log
+            (context, log) => WriteTo(log, context.Configuration["Logging:File"])
                 .MinimumLevel.Is(context.Configuration.GetValue("Logging:Minimum", Serilog.Events.LogEventLevel.Information))
                 .MinimumLevel.Override("Microsoft.AspNetCore", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("Grpc", Serilog.Events.LogEventLevel.Warning)
@@ -39,8 +39,7 @@ public static class ServiceDefaults
                 .MinimumLevel.Override("Marten", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("JasperFx", Serilog.Events.LogEventLevel.Warning)
                 .Enrich.FromLogContext()
-                .Enrich.WithProperty("Service", name)
-                .WriteTo.Console(new RenderedCompactJsonFormatter(), standardErrorFromLevel: Serilog.Events.LogEventLevel.Verbose),
+                .Enrich.WithProperty("Service", name),
             preserveStaticLogger: true);
 
         builder.AddValidatedOptions<HttpOptions>(HttpOptions.Section);
@@ -71,6 +70,11 @@ public static class ServiceDefaults
             builder.Services.AddOpenTelemetry().WithTracing(t => t.AddOtlpExporter()).WithMetrics(m => m.AddOtlpExporter());
         return builder;
     }
+
+    // Standard output belongs to what a program prints for its caller; a container's log collects standard error as well.
+    private static LoggerConfiguration WriteTo(LoggerConfiguration log, string? file) => file is null
+        ? log.WriteTo.Console(new RenderedCompactJsonFormatter(), standardErrorFromLevel: Serilog.Events.LogEventLevel.Verbose)
+        : log.WriteTo.File(new RenderedCompactJsonFormatter(), file, shared: true);
 
     /// <summary>Binds an option class to its section and checks its data annotations before anything starts.</summary>
     public static void AddValidatedOptions<TOptions>(this WebApplicationBuilder builder, string section)
