@@ -26,6 +26,8 @@ public static class Bus
         });
         builder.Services.AddMassTransit(bus =>
         {
+            // A billing system tells nobody outside what it does.
+            bus.DisableUsageTelemetry();
             consumers?.Invoke(bus);
             bus.UsingRabbitMq((context, rabbit) =>
             {

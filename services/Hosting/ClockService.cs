@@ -18,8 +18,7 @@ public sealed class ClockService(BusinessClock clock, IEnumerable<IDueWork> dueW
 
     public override async Task<Reading> Advance(AdvanceRequest request, ServerCallContext context)
     {
-        if (request.To is null) throw new FormatException("to is missing: say which business time to advance to");
-        if (clock.MoveTo(request.To.ToDateTimeOffset()) is { } refusal)
+        if (clock.MoveTo(request.To.ToTime("to")) is { } refusal)
             throw RefusalExtensions.ToRpcException(StatusCode.FailedPrecondition, refusal.Code, refusal.Detail);
         foreach (var work in dueWork) await work.RunAsync(clock.Now, context.CancellationToken);
         return Reading();

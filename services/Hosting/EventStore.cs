@@ -86,10 +86,13 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, R
                     await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync();
                     schemaApplied = true;
                 }
+                // The lock must die with this very connection.
+                await using var connection = place.Unpooled();
+                await connection.OpenAsync(stoppingToken);
                 readiness.Has(Database);
                 (lastSaid, var recovered) = (null, lastSaid is not null);
                 if (recovered) log.LogInformation("the database answers again");
-                await LeadWhileElected(stoppingToken);
+                await LeadWhileElected(connection, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -105,11 +108,8 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, R
         }
     }
 
-    private async Task LeadWhileElected(CancellationToken ct)
+    private async Task LeadWhileElected(NpgsqlConnection connection, CancellationToken ct)
     {
-        // The lock must die with this very connection.
-        await using var connection = place.Unpooled();
-        await connection.OpenAsync(ct);
         if (!await Holds(connection, "select pg_try_advisory_lock(hashtext($1))", ct)) return;
 
         using var daemon = await store.BuildProjectionDaemonAsync();

@@ -42,6 +42,8 @@ public sealed class Readiness
 /// <summary>Mirrors readiness into grpc.health.v1, and says "not serving" as soon as a shutdown begins so that callers go elsewhere.</summary>
 public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health, IHostApplicationLifetime lifetime) : IHostedService
 {
+    private readonly Lock _gate = new();
+
     public Task StartAsync(CancellationToken cancellationToken)
     {
         readiness.Changed += Report;
@@ -52,8 +54,12 @@ public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private void Report() => health.SetStatus(
-        "", readiness.IsReady ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing);
+    private void Report()
+    {
+        // One at a time, or an older answer could be the last one said.
+        lock (_gate)
+            health.SetStatus("", readiness.IsReady ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing);
+    }
 }
 
 public static class HealthEndpoints
@@ -71,16 +77,17 @@ public static class HealthEndpoints
     {
         var http = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args.Where(a => a != "--health").ToArray()).Build()
             .GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
+        var address = http.Address is "0.0.0.0" or "::" ? "127.0.0.1" : http.Address;
         using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(3) };
         try
         {
-            using var response = await client.GetAsync(new Uri($"http://127.0.0.1:{http.Port}/health/ready"));
+            using var response = await client.GetAsync(new Uri($"http://{address}:{http.Port}/health/ready"));
             await Console.Out.WriteLineAsync((await response.Content.ReadAsStringAsync()).Trim());
             return response.IsSuccessStatusCode ? 0 : 1;
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
         {
-            await Console.Error.WriteLineAsync($"no answer on port {http.Port}: {e.Message}");
+            await Console.Error.WriteLineAsync($"no answer from {address}:{http.Port}: {e.Message}");
             return 1;
         }
     }

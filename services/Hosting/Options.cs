@@ -1,7 +1,8 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Net;
-using Microsoft.Extensions.Hosting;
+using Npgsql;
+using Serilog.Events;
 
 namespace Hosting;
 
@@ -11,7 +12,7 @@ public sealed class HttpOptions
     public const string Section = "Http";
 
     /// <summary>The IP address to listen on. Default 0.0.0.0 (all), as a container needs.</summary>
-    [RegularExpression(@"^[0-9a-fA-F:.]+$", ErrorMessage = "Http__Address must be an IP address such as 127.0.0.1 or 0.0.0.0")]
+    [IPAddress(ErrorMessage = "Http__Address must be an IP address such as 127.0.0.1 or 0.0.0.0")]
     public string Address { get; init; } = "0.0.0.0";
 
     /// <summary>The HTTP/1.1 port: health. Default 8080; 0 takes a free one.</summary>
@@ -22,7 +23,49 @@ public sealed class HttpOptions
     [Range(0, 65535, ErrorMessage = "Http__GrpcPort must be a port from 0 to 65535")]
     public int GrpcPort { get; init; } = 8081;
 
-    internal IPAddress IPAddress => IPAddress.TryParse(Address, out var address) ? address : IPAddress.Loopback;
+    internal IPAddress IPAddress => IPAddress.Parse(Address);
+}
+
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class IPAddressAttribute : ValidationAttribute
+{
+    public override bool IsValid(object? value) => value is string text && IPAddress.TryParse(text, out _);
+}
+
+/// <summary>An Npgsql connection string with a host and a user. The message names the option and gives an example, never the value: it holds a password.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class PostgresConnectionStringAttribute : ValidationAttribute
+{
+    public override bool IsValid(object? value)
+    {
+        try
+        {
+            var connection = new NpgsqlConnectionStringBuilder(value as string ?? "");
+            return !string.IsNullOrEmpty(connection.Host) && !string.IsNullOrEmpty(connection.Username);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    public override string FormatErrorMessage(string name) =>
+        $"{name} must be a PostgreSQL connection string such as Host=localhost;Database=billing;Username=...;Password=...";
+}
+
+/// <summary>What is logged, as one JSON object a line. Section "Logging".</summary>
+public sealed class LogOptions
+{
+    public const string Section = "Logging";
+
+    /// <summary>The least level that is written. Default Information.</summary>
+    [EnumDataType(typeof(LogEventLevel), ErrorMessage = "Logging__Minimum must be Verbose, Debug, Information, Warning, Error or Fatal")]
+    public string Minimum { get; init; } = nameof(LogEventLevel.Information);
+
+    /// <summary>A file that is appended to. Default none: standard error.</summary>
+    public string? File { get; init; }
+
+    internal LogEventLevel Level => Enum.TryParse<LogEventLevel>(Minimum, out var level) ? level : LogEventLevel.Information;
 }
 
 /// <summary>Where the broker is. Section "RabbitMq".</summary>
@@ -31,8 +74,15 @@ public sealed class RabbitMqOptions
     public const string Section = "RabbitMq";
 
     /// <summary>amqp://user:password@host:port/vhost. Default amqp://guest:guest@localhost:5672/.</summary>
-    [RegularExpression("^amqps?://.+", ErrorMessage = "RabbitMq__Uri must be an amqp:// or amqps:// URI such as amqp://user:password@rabbitmq:5672/")]
+    [AmqpUri(ErrorMessage = "RabbitMq__Uri must be an amqp:// or amqps:// URI such as amqp://user:password@rabbitmq:5672/")]
     public string Uri { get; init; } = "amqp://guest:guest@localhost:5672/";
+}
+
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class AmqpUriAttribute : ValidationAttribute
+{
+    public override bool IsValid(object? value) =>
+        System.Uri.TryCreate(value as string, UriKind.Absolute, out var uri) && uri.Scheme is "amqp" or "amqps" && uri.Host.Length > 0;
 }
 
 public enum ClockMode { Real, Simulated }
@@ -44,17 +94,22 @@ public sealed class ClockOptions
 
     /// <summary>Real (default) or Simulated; Simulated is refused in Production.</summary>
     [EnumDataType(typeof(ClockMode), ErrorMessage = "Clock__Mode must be Real or Simulated")]
-    public ClockMode Mode { get; init; } = ClockMode.Real;
+    public string Mode { get; init; } = nameof(ClockMode.Real);
 
     /// <summary>Where simulated time starts, ISO 8601 in UTC. Default 2026-01-01T00:00:00Z.</summary>
-    [RegularExpression(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", ErrorMessage = "Clock__Start must be a UTC time such as 2026-01-01T00:00:00Z")]
+    [UtcTime(ErrorMessage = "Clock__Start must be a UTC time such as 2026-01-01T00:00:00Z")]
     public string Start { get; init; } = "2026-01-01T00:00:00Z";
 
-    internal BusinessClock Build(IHostEnvironment environment) => Mode switch
-    {
-        ClockMode.Simulated when environment.IsProduction() =>
-            throw new InvalidOperationException("Clock__Mode=Simulated is refused in Production: set DOTNET_ENVIRONMENT to something else, such as Demo"),
-        ClockMode.Simulated => BusinessClock.SimulatedFrom(DateTimeOffset.Parse(Start, CultureInfo.InvariantCulture)),
-        _ => BusinessClock.Real(),
-    };
+    internal bool IsSimulated => Mode == nameof(ClockMode.Simulated);
+
+    internal BusinessClock Build() => IsSimulated ? BusinessClock.SimulatedFrom(UtcTimeAttribute.Parse(Start)!.Value) : BusinessClock.Real();
+}
+
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class UtcTimeAttribute : ValidationAttribute
+{
+    public override bool IsValid(object? value) => Parse(value as string) is not null;
+
+    internal static DateTimeOffset? Parse(string? text) => DateTimeOffset.TryParseExact(
+        text, "yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 }

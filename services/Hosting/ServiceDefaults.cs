@@ -1,6 +1,7 @@
-using System.Net;
+using System.Net.Sockets;
 using Grpc.HealthCheck;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -14,6 +15,7 @@ using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 using Serilog;
+using Serilog.Events;
 using Serilog.Formatting.Compact;
 
 namespace Hosting;
@@ -23,7 +25,7 @@ public static class ServiceDefaults
 {
     /// <param name="name">The service's name in logs, traces and health checks, such as "usage".</param>
     /// <param name="statusOf">The host's one switch from refusal codes to gRPC statuses.</param>
-    /// <param name="configure">Applied last, so that a test or the demo can set its own addresses.</param>
+    /// <param name="configure">Adds the last configuration source, so that a test or the demo can set its own addresses.</param>
     public static WebApplicationBuilder CreateBuilder(
         string name, string[] args, Func<string, Grpc.Core.StatusCode> statusOf, Action<WebApplicationBuilder>? configure)
     {
@@ -31,22 +33,27 @@ public static class ServiceDefaults
         configure?.Invoke(builder);
 
         builder.Host.UseSerilog(
-            (context, log) => WriteTo(log, context.Configuration["Logging:File"])
-                .MinimumLevel.Is(context.Configuration.GetValue("Logging:Minimum", Serilog.Events.LogEventLevel.Information))
+            (context, log) => WriteTo(log, context.Configuration[$"{LogOptions.Section}:File"])
+                .MinimumLevel.Is(new LogOptions { Minimum = context.Configuration[$"{LogOptions.Section}:Minimum"] ?? nameof(LogEventLevel.Information) }.Level)
                 .MinimumLevel.Override("Microsoft.AspNetCore", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("Grpc", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("MassTransit", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("Marten", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("JasperFx", Serilog.Events.LogEventLevel.Warning)
                 .Enrich.FromLogContext()
-                .Enrich.WithProperty("Service", name),
+                .Enrich.WithProperty("Service", name)
+                // RunServiceAsync says why a start failed in one line; these would say it again with their stacks.
+                .Filter.ByExcluding(e => e.MessageTemplate.Text is "Hosting failed to start" or "Unable to start Kestrel."),
             preserveStaticLogger: true);
 
         builder.AddValidatedOptions<HttpOptions>(HttpOptions.Section);
+        builder.AddValidatedOptions<LogOptions>(LogOptions.Section);
         builder.AddValidatedOptions<ClockOptions>(ClockOptions.Section);
-        var http = builder.Configuration.GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
+        builder.Services.AddOptions<ClockOptions>().Validate<IHostEnvironment>((clock, environment) => !(clock.IsSimulated && environment.IsProduction()),
+            "Clock__Mode=Simulated is refused in Production: set ASPNETCORE_ENVIRONMENT to something else, such as Demo");
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            var http = kestrel.ApplicationServices.GetRequiredService<IOptions<HttpOptions>>().Value;
             kestrel.AddServerHeader = false;
             // Without TLS one port cannot serve both HTTP/1.1 (health, pages) and HTTP/2 (gRPC).
             kestrel.Listen(http.IPAddress, http.Port, o => o.Protocols = HttpProtocols.Http1);
@@ -60,7 +67,7 @@ public static class ServiceDefaults
         builder.Services.AddSingleton<HealthServiceImpl>();
         builder.Services.AddSingleton<Readiness>();
         builder.Services.AddHostedService<HealthReporter>();
-        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<ClockOptions>>().Value.Build(builder.Environment));
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<ClockOptions>>().Value.Build());
 
         builder.Services.AddOpenTelemetry()
             .ConfigureResource(r => r.AddService(name))
@@ -91,23 +98,39 @@ public static class ServiceDefaults
     /// <summary>Runs until told to stop. A wrong option or a taken port ends in one clear line and exit code 1.</summary>
     public static async Task<int> RunServiceAsync(this WebApplication app)
     {
-        var http = app.Services.GetRequiredService<IConfiguration>().GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
+        await using var running = app;
         try
         {
+            // Before the host makes its services: a wrong connection string must be named by its option, not by whoever meets it first.
+            app.Services.GetRequiredService<IStartupValidator>().Validate();
             await app.StartAsync();
         }
-        catch (OptionsValidationException e)
+        catch (Exception e) when (WhyNotStarted(e, app) is { } why)
         {
-            await Console.Error.WriteLineAsync($"cannot start: {string.Join("; ", e.Failures)}");
-            return 1;
-        }
-        catch (IOException e) when (e.Message.Contains("address already in use", StringComparison.OrdinalIgnoreCase))
-        {
-            await Console.Error.WriteLineAsync($"cannot start: port {http.Port} or {http.GrpcPort} is taken; set Http__Port and Http__GrpcPort to free ones");
+            await Console.Error.WriteLineAsync($"cannot start: {why}");
             return 1;
         }
         await app.WaitForShutdownAsync();
         return 0;
+    }
+
+    private static string? WhyNotStarted(Exception e, WebApplication app) => e switch
+    {
+        OptionsValidationException wrong => string.Join("; ", wrong.Failures),
+        AggregateException many when many.InnerExceptions.All(x => x is OptionsValidationException or InvalidOperationException) =>
+            string.Join("; ", many.InnerExceptions.Select(x => WhyNotStarted(x, app) ?? x.Message)),
+        // The configuration binder names the key and the value that it could not read.
+        InvalidOperationException { InnerException: FormatException or OverflowException or ArgumentException } unreadable => unreadable.Message,
+        AddressInUseException or IOException { InnerException: AddressInUseException } => TakenPort(app),
+        SocketException { SocketErrorCode: SocketError.AccessDenied or SocketError.AddressNotAvailable } socket =>
+            $"{socket.Message}: choose another Http__Address, Http__Port or Http__GrpcPort",
+        _ => null,
+    };
+
+    private static string TakenPort(WebApplication app)
+    {
+        var http = app.Services.GetRequiredService<IOptions<HttpOptions>>().Value;
+        return $"port {http.Port} or {http.GrpcPort} is taken; set Http__Port and Http__GrpcPort to free ones";
     }
 
     /// <summary>Where the started host listens: HTTP/1.1 first, gRPC second. Real ports, also when 0 was asked for.</summary>

@@ -1,0 +1,10 @@
+-- A schema per service, owned by its role and closed to the others. Once per database, after roles.sql.
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+CREATE SCHEMA plan_design AUTHORIZATION plan_design;
+CREATE SCHEMA "usage" AUTHORIZATION "usage";
+CREATE SCHEMA billing AUTHORIZATION billing;
+
+-- The auditor reads what billing has and whatever billing creates later, and writes nothing.
+GRANT USAGE ON SCHEMA billing TO billing_auditor;
+ALTER DEFAULT PRIVILEGES FOR ROLE billing IN SCHEMA billing GRANT SELECT ON TABLES TO billing_auditor;
+ALTER DEFAULT PRIVILEGES FOR ROLE billing IN SCHEMA billing GRANT SELECT ON SEQUENCES TO billing_auditor;

@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+
+namespace LocalServers;
+
+/// <summary>
+/// The folder of one run: what private servers write, and the list of processes that must end with us. Disposing it ends them and deletes it.
+/// A watchdog does the same when our process ends in any other way, kill -9 included; what even that missed is swept at the next start.
+/// </summary>
+public sealed class ServerFolder : IAsyncDisposable
+{
+    /// <summary>How long a server may take to end after SIGQUIT, which asks for the fastest stop, before SIGKILL.</summary>
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(3);
+
+    // It reads from a pipe whose other end only we hold: the kernel closes it when we end, however that happens. It then does in shell
+    // what EndAsync does here, and touches only processes that belong to the folder: an id may have been given to somebody else.
+    private const string WatchdogScript = """
+        trap '' INT TERM HUP QUIT
+        folder=$1; name=${folder##*/}
+        while read -r _; do :; done
+        belongs() { case "$(ps -ww -o command= -p "$1" 2>/dev/null) $(readlink "/proc/$1/cwd" 2>/dev/null)" in *"$name"*) ;; *) return 1 ;; esac; }
+        [ -f "$folder/pids" ] || exit 0
+        for pid in $(cat "$folder/pids"); do belongs "$pid" && kill -QUIT "$pid"; done
+        for _ in $(seq 30); do
+          left=; for pid in $(cat "$folder/pids"); do belongs "$pid" && left=$pid; done
+          [ -n "$left" ] || break; sleep 0.1
+        done
+        for pid in $(cat "$folder/pids"); do belongs "$pid" && kill -KILL "$pid"; done
+        rm -rf "$folder"
+        """;
+
+    private readonly Lock _gate = new();
+    private readonly FileStream _owner;
+    private readonly Process _watchdog;
+
+    private ServerFolder(string path, FileStream owner)
+    {
+        (Path, _owner) = (path, owner);
+        string[] shell = ["/bin/sh", "-c", "exec >/dev/null 2>&1; " + WatchdogScript, "billing-watchdog", path];
+        string[] all = Processes.Find("setsid") is { } setsid ? [setsid, .. shell] : shell;
+        _watchdog = Process.Start(new ProcessStartInfo(all[0], all.Skip(1)) { RedirectStandardInput = true, WorkingDirectory = "/" })!;
+    }
+
+    public string Path { get; }
+
+    /// <summary>
+    /// A new folder under the root, after ending what dead owners left there. When we are root and the database's user cannot reach the root
+    /// (a checkout under /root, say), the folder lies under the system's temporary folder instead, and <paramref name="say"/> is told so.
+    /// </summary>
+    public static async Task<ServerFolder> CreateAsync(string root, Action<string>? say = null, CancellationToken cancel = default)
+    {
+        root = System.IO.Path.GetFullPath(root);
+        Directory.CreateDirectory(root);
+        if (!await ReachableAsync(root, cancel))
+        {
+            var instead = Directory.CreateDirectory(System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"billing-servers-{Environment.UserName}")).FullName;
+            if (!await ReachableAsync(instead, cancel))
+                throw new ServerUnavailableException($"user {PrivatePostgres.User} can reach neither {root} nor {instead}; set TMPDIR to a folder it can enter");
+            say?.Invoke($"user {PrivatePostgres.User} cannot reach {root}; the private servers write to {instead} instead");
+            root = instead;
+        }
+        await SweepAsync(root, cancel);
+
+        // The lock is taken before the folder gets its name, so that nobody can sweep a folder whose owner has only just begun.
+        var id = $"{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
+        var draft = Directory.CreateDirectory(System.IO.Path.Combine(root, $"new-{id}")).FullName;
+        Processes.SetMode(draft, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        var owner = new FileStream(System.IO.Path.Combine(draft, "owner"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+        var path = System.IO.Path.Combine(root, $"run-{id}");
+        Directory.Move(draft, path);
+        return new ServerFolder(path, owner);
+    }
+
+    /// <summary>Ends the servers of owners that are dead, and deletes their folders. Those of living owners are left alone.</summary>
+    public static async Task SweepAsync(string root, CancellationToken cancel = default)
+    {
+        if (!Directory.Exists(root)) return;
+        foreach (var folder in Directory.GetDirectories(root, "run-*"))
+        {
+            try
+            {
+                // The operating system keeps this lock for as long as the owner lives, and not a moment longer.
+                await using var owner = new FileStream(System.IO.Path.Combine(folder, "owner"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+                await EndAsync(folder, cancel);
+            }
+            catch (IOException)
+            {
+                // A living owner, or a watchdog that is deleting it at this moment: either way it is not ours to end.
+            }
+        }
+    }
+
+    /// <summary>Notes a process that must not outlive us.</summary>
+    internal void Record(int pid)
+    {
+        lock (_gate) File.AppendAllText(System.IO.Path.Combine(Path, "pids"), $"{pid}\n");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync(Path, CancellationToken.None);
+        await _owner.DisposeAsync();
+        _watchdog.StandardInput.Close();
+        await _watchdog.WaitForExitAsync();
+        _watchdog.Dispose();
+    }
+
+    private static async Task<bool> ReachableAsync(string folder, CancellationToken cancel)
+    {
+        if (!Processes.IsRoot) return true;
+        string[] command = [.. Processes.As(PrivatePostgres.User), "test", "-x", folder];
+        var (exit, output) = await Processes.RunAsync(command[0], command.Skip(1), "/", cancel);
+        if (output.Contains("failed to find", StringComparison.Ordinal) || output.Contains("failed to parse", StringComparison.Ordinal))
+            throw ServerUnavailableException.Missing($"PostgreSQL (which brings the user {PrivatePostgres.User})", "postgresql", "postgresql@17");
+        return exit == 0;
+    }
+
+    private static async Task EndAsync(string folder, CancellationToken cancel)
+    {
+        var list = System.IO.Path.Combine(folder, "pids");
+        foreach (var line in File.Exists(list) ? await File.ReadAllLinesAsync(list, cancel) : [])
+        {
+            if (!int.TryParse(line, out var pid) || !await Processes.BelongsToAsync(pid, folder, cancel)) continue;
+            Processes.Signal(pid, Processes.SigQuit);
+            if (!await Processes.GoneAsync(pid, StopPatience, cancel)) Processes.Signal(pid, Processes.SigKill);
+        }
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+    }
+}

@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using DotNet.Testcontainers.Configurations;
+using LocalServers;
+using Testcontainers.PostgreSql;
+using Testcontainers.RabbitMq;
+
+namespace Testing;
+
+public sealed record PostgresAddress(string ConnectionString);
+
+public sealed record RabbitMqAddress(Uri Uri, string Control);
+
+/// <summary>Servers that this process starts, each when it is first asked for, and ends when it is disposed.</summary>
+public sealed class StartedServers : IAsyncDisposable
+{
+    private readonly List<IAsyncDisposable> _running = [];
+    private readonly Lazy<Task<ServerFolder>> _folder;
+
+    private StartedServers(string root, Images? images, Action<string> say)
+    {
+        _folder = new(() => KeepAsync(ServerFolder.CreateAsync(root, say)));
+        Postgres = new(() => images is null ? LocalPostgresAsync() : ContainedPostgresAsync(images.Postgres));
+        RabbitMq = new(() => images is null ? LocalRabbitMqAsync() : ContainedRabbitMqAsync(images.RabbitMq));
+    }
+
+    public Lazy<Task<PostgresAddress>> Postgres { get; }
+    public Lazy<Task<RabbitMqAddress>> RabbitMq { get; }
+
+    /// <param name="say">Hears, in one line each, what the caller should know.</param>
+    public static async Task<StartedServers> StartAsync(Action<string> say) =>
+        new(Path.Combine(Path.GetTempPath(), $"billing-tests-{Environment.UserName}"), await Images.PresentAsync(), say);
+
+    public async ValueTask DisposeAsync()
+    {
+        // The folder came first and goes last.
+        foreach (var server in Enumerable.Reverse(_running)) await server.DisposeAsync();
+    }
+
+    private async Task<T> KeepAsync<T>(Task<T> starting) where T : IAsyncDisposable
+    {
+        var server = await starting;
+        lock (_running) _running.Add(server);
+        return server;
+    }
+
+    private async Task<PostgresAddress> LocalPostgresAsync()
+    {
+        var server = await KeepAsync(PrivatePostgres.StartAsync(await _folder.Value));
+        return new PostgresAddress(server.Cluster.SuperuserConnectionString);
+    }
+
+    private async Task<RabbitMqAddress> LocalRabbitMqAsync()
+    {
+        var server = await KeepAsync(PrivateRabbitMq.StartAsync(await _folder.Value));
+        return new RabbitMqAddress(server.Uri(), $"'{server.ControlScript}'");
+    }
+
+    private async Task<PostgresAddress> ContainedPostgresAsync(string image)
+    {
+        var container = await KeepAsync(Task.FromResult(new PostgreSqlBuilder(image).WithCommand("-c", "max_connections=200").Build()));
+        await container.StartAsync();
+        return new PostgresAddress(container.GetConnectionString());
+    }
+
+    private async Task<RabbitMqAddress> ContainedRabbitMqAsync(string image)
+    {
+        var container = await KeepAsync(Task.FromResult(new RabbitMqBuilder(image).Build()));
+        await container.StartAsync();
+        return new RabbitMqAddress(new Uri(container.GetConnectionString()), $"docker exec {container.Id} rabbitmqctl");
+    }
+
+    /// <summary>Images that are on this machine already: a test run downloads nothing.</summary>
+    private sealed record Images(string Postgres, string RabbitMq)
+    {
+        private const string Reaper = "testcontainers/ryuk:0.14.0";
+
+        public static async Task<Images?> PresentAsync()
+        {
+            var images = new Images(
+                Environment.GetEnvironmentVariable("POSTGRES_IMAGE") is { Length: > 0 } postgres ? postgres : "postgres:15",
+                Environment.GetEnvironmentVariable("RABBITMQ_IMAGE") is { Length: > 0 } rabbitMq ? rabbitMq : "rabbitmq:3.13");
+            if (!await PresentAsync(images.Postgres, images.RabbitMq)) return null;
+            if (!await PresentAsync(Reaper)) TestcontainersSettings.ResourceReaperEnabled = false;
+            return images;
+        }
+
+        private static async Task<bool> PresentAsync(params string[] images)
+        {
+            try
+            {
+                using var docker = Process.Start(new ProcessStartInfo("docker", ["image", "inspect", .. images]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+                await Task.WhenAll(docker.StandardOutput.ReadToEndAsync(), docker.StandardError.ReadToEndAsync(), docker.WaitForExitAsync());
+                return docker.ExitCode == 0;
+            }
+            catch (System.ComponentModel.Win32Exception)
+            {
+                return false; // There is no docker command.
+            }
+        }
+    }
+}
