@@ -41,7 +41,8 @@ public sealed record MenuReport(
         solution.CapTokensByType,
         solution.PriceByType,
         new(solution.Certificate.UpperBound, solution.Certificate.Gap, solution.Certificate.MaxIncentiveViolation,
-            solution.Certificate.MaxParticipationViolation, solution.Certificate.TokenBound, solution.Certificate.TypeBound),
+            solution.Certificate.MaxParticipationViolation, solution.Certificate.TokenBound, solution.Certificate.TypeBound,
+            solution.Certificate.DensityUpperBound),
         Camel(solution.ExitReason.ToString()),
         solution.ProfitWithoutLimit,
         solution.Iterations,
@@ -57,6 +58,7 @@ public sealed record TierReport(
     int CapTokens, double Price, double Share, double UrgencyFrom, double UrgencyTo, long? PriceMinorUnitsPerPeriod);
 
 public sealed record CertificateReport(
-    double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound);
+    double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound,
+    double DensityUpperBound);
 
 public sealed record RoundingReport(double Unit, int ConversationsPerPeriod, string Route, double ProfitAtExactPrices);

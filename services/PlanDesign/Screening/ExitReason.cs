@@ -9,8 +9,8 @@ public enum ExitReason
     /// <summary>No plan earns anything: serving costs at least what anybody pays. Profit 0, no tiers.</summary>
     NotWorthServing,
 
-    /// <summary>Prices in minor units by flooring each step of the exact menu, for the grid is too large for the exact rounding. A valid menu, not proved best in that unit.</summary>
-    FlooredSteps,
+    /// <summary>Prices in minor units are the best for the caps of the exact menu, for the grid is too large to try all caps. A valid menu, not proved best in that unit.</summary>
+    RoundedOnMenuCaps,
 
     /// <summary>The certificate leaves a gap or a violation above its tolerance. Do not publish; the figures say how much.</summary>
     NotCertified,

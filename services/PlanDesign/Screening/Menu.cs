@@ -10,19 +10,17 @@ internal sealed record Menu(double Revenue, double ServingCost, Tier[] Tiers, in
     public static Menu Of(MarketTables tables, int[] capTokensByType, double[] priceByType)
     {
         var types = tables.Types;
-        var tiers = new List<Tier>();
-        for (var first = 0; first < capTokensByType.Length;)
-        {
-            var (cap, last, share) = (capTokensByType[first], first, 0.0);
-            for (; last < capTokensByType.Length && capTokensByType[last] == cap; last++) share += types.Weights[last];
-            if (cap > 0)
-                tiers.Add(new Tier(cap, priceByType[first], share, types.FromRatesPerSecond[first], types.ToRatesPerSecond[last - 1])
-                {
-                    ServingCostPerConversation = tables.ServingCost[cap],
-                    ExpectedTokensPerConversation = tables.ExpectedTokens[cap],
-                });
-            first = last;
-        }
+        var tiers =
+            from type in Enumerable.Range(0, capTokensByType.Length)
+            where capTokensByType[type] > 0
+            group type by capTokensByType[type] into takers
+            orderby takers.Key descending
+            select new Tier(takers.Key, priceByType[takers.First()], takers.Sum(i => types.Weights[i]),
+                types.FromRatesPerSecond[takers.First()], types.ToRatesPerSecond[takers.Last()])
+            {
+                ServingCostPerConversation = tables.ServingCost[takers.Key],
+                ExpectedTokensPerConversation = tables.ExpectedTokens[takers.Key],
+            };
         return Of(types, [.. tiers], capTokensByType, priceByType);
     }
 

@@ -18,21 +18,24 @@ public sealed record Tier(int CapTokens, double PricePerConversation, double Sha
 /// <summary>
 /// How good the menu is, computed from the market by code that shares nothing with the solver. Money per conversation. The bound holds for
 /// every menu of the kind asked for; token and type bounds are cheaper ones for menus without limit. A violation is what
-/// some type would gain by another plan than the one meant for it, or loses by buying at all.
+/// some type would gain by another plan than the one meant for it, or loses by buying at all. With a density the types are the urgent ends of
+/// cells, whose profit the menu earns for certain, and the density bound is that of their patient ends: the true optimum lies between, within
+/// about 1/N². Rounded menus of a density are judged at its cutoffs, hence bounded by the density bound.
 /// </summary>
 public sealed record Certificate(
-    double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound);
+    double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound,
+    double DensityUpperBound);
 
 /// <summary>How prices in minor units were found, and what the exact prices would earn.</summary>
-public sealed record Rounding(MinorUnits Units, RoundingRoute Route, double ProfitAtExactPrices);
+public sealed record PriceRounding(MinorUnits Units, RoundingRoute Route, double ProfitAtExactPrices);
 
 public enum RoundingRoute
 {
-    /// <summary>The longest path over caps, cutoffs and floored steps: the best menu in this unit.</summary>
-    LongestPath,
+    /// <summary>The longest path over all caps, cutoffs and floored steps: the best menu in this unit.</summary>
+    AllCaps,
 
-    /// <summary>The exact menu with each step floored from the smallest cap upward, best responses recomputed.</summary>
-    FlooredSteps,
+    /// <summary>The same over the caps of the exact menu only, for the grid is too large: at least as good as flooring each of its steps.</summary>
+    MenuCaps,
 }
 
 /// <summary>
@@ -54,7 +57,7 @@ public sealed record MenuSolution(
     long Iterations)
 {
     public InputFault? Fault { get; init; }
-    public Rounding? Rounding { get; init; }
+    public PriceRounding? Rounding { get; init; }
 
     /// <summary>Sentences a person should read beside the figures.</summary>
     public IReadOnlyList<string> Notices { get; init; } = [];
@@ -63,5 +66,5 @@ public sealed record MenuSolution(
     public bool IsUsable => ExitReason is not (ExitReason.InvalidInput or ExitReason.NotCertified);
 
     public static MenuSolution Refused(InputFault fault) =>
-        new(ExitReason.InvalidInput, 0, 0, 0, [], [], [], new(0, 0, 0, 0, 0, 0), 0, 0) { Fault = fault };
+        new(ExitReason.InvalidInput, 0, 0, 0, [], [], [], new(0, 0, 0, 0, 0, 0, 0), 0, 0) { Fault = fault };
 }

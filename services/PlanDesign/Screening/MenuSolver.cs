@@ -1,4 +1,5 @@
 using PlanDesign.Screening.Certificates;
+using PlanDesign.Screening.Rounding;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Screening;
@@ -19,68 +20,71 @@ public static class MenuSolver
     public static MenuSolution Solve(
         Market market, SolveOptions options, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
-        if ((options.Check() ?? market.Check()) is { } fault) return MenuSolution.Refused(fault);
+        if ((options.Check() ?? market.Check() ?? CheckUnit(market, options.MinorUnits)) is { } fault) return MenuSolution.Refused(fault);
         var grid = market.Grid();
-        // More plans than types or caps are no restriction, but their bound is still the one asked for.
+        // More plans than types or caps are no restriction.
         int? plansMax = options.PlansMax is { } k ? Math.Min(k, Math.Min(grid.Types.Count, grid.CapTokensMax)) : null;
         var cells = (long)grid.Types.Count * (grid.CapTokensMax + 1) * (1 + (plansMax ?? 0));
         if (cells > MarketLimits.CellsMax)
             return MenuSolution.Refused(new("plansMax", $"times types and caps is {cells} cells, at most {MarketLimits.CellsMax} can be solved: lower one of them"));
 
+        var parts = 1 + (market.Urgency.HasDensity ? 1 : 0) + (options.MinorUnits is null ? 0 : 1);
+        Action<double> Part(int number) => done => progress?.Report((number + done) / parts);
+
+        var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, Part(0), cancellation);
+        var densityBound = market.Urgency.HasDensity
+            ? MenuProgramme.Run(market, market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax }, CellEnd.Lower, plansMax, Part(1), cancellation).Bound.Upper
+            : exact.Bound.Upper;
         var tables = new MarketTables(market, grid);
-        var checkerTables = new CheckerTables(market, grid.CapTokensMax);
-        var bound = new PotentialBound(checkerTables, plansMax);
-        var unlimited = new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax);
-        var few = plansMax is { } limit ? new FewPlans(grid.Types.Count, grid.CapTokensMax, limit) : null;
-
-        var rows = new VirtualSurplusRows(tables);
-        while (rows.MoveToMorePatient())
+        var menu = Menu.Of(tables, exact.CapTokensByType, MenuPrices.ByType(tables, exact.CapTokensByType));
+        PriceRounding? rounding = null;
+        if (options.MinorUnits is { } units)
         {
-            cancellation.ThrowIfCancellationRequested();
-            unlimited.Take(rows.Type, rows.Surplus);
-            few?.Take(rows.Type, rows.Surplus);
-            bound.Take(few?.Potential ?? unlimited.Potential);
-            progress?.Report((double)(grid.Types.Count - rows.Type) / grid.Types.Count);
+            var allCaps = CutoffPath.CanSearch(grid.Types.Count, grid.CapTokensMax, plansMax);
+            int[] caps = allCaps ? [.. Enumerable.Range(0, grid.CapTokensMax + 1)] : CutoffPath.CapsToSearch(exact.CapTokensByType, plansMax);
+            var steps = CutoffPath.Search(tables, caps, units, plansMax, Part(parts - 1), cancellation);
+            rounding = new(units, allCaps ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, menu.Profit);
+            menu = RoundedMenu.Of(market, tables, units, steps);
         }
-
-        var caps = few?.CapTokensByType() ?? unlimited.CapTokensByType();
-        var menu = Menu.Of(tables, caps, MenuPrices.ByType(tables, caps));
-        return Finish(market, grid, checkerTables, menu, bound, Math.Max(0, unlimited.Value), cells);
-    }
-
-    /// <summary>
-    /// What no menu can earn more than in a market with a density, money per conversation: the optimum if everybody were as patient as the most
-    /// patient of their cell. With <see cref="Solve"/>, whose profit is a lower bound, it brackets the true optimum within about 1/N². Without
-    /// a density the optimum itself.
-    /// </summary>
-    /// <remarks>Only for a market whose <see cref="Market.Check"/> is null.</remarks>
-    public static double DensityUpperBound(Market market, CancellationToken cancellation = default)
-    {
-        var grid = market.Grid(CellEnd.Lower);
-        var rows = new VirtualSurplusRows(new MarketTables(market, grid));
-        var unlimited = new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax);
-        while (rows.MoveToMorePatient())
-        {
-            cancellation.ThrowIfCancellationRequested();
-            unlimited.Take(rows.Type, rows.Surplus);
-        }
-        return unlimited.Value;
+        progress?.Report(1);
+        return Finish(market, grid, menu, exact, densityBound, rounding, cells);
     }
 
     private static MenuSolution Finish(
-        Market market, MarketGrid grid, CheckerTables checkerTables, Menu menu, PotentialBound bound, double profitWithoutLimit, long cells)
+        Market market, MarketGrid grid, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells)
     {
-        var (incentive, participation) = MenuViolations.Of(checkerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
-        var certificate = new Certificate(bound.Upper, bound.Upper - menu.Profit, incentive, participation, bound.ByTokens, bound.ByTypes);
+        var bound = rounding is null ? exact.Bound.Upper : densityBound;
+        var (incentive, participation) = MenuViolations.Of(exact.CheckerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
+        var certificate = new Certificate(
+            bound, bound - menu.Profit, incentive, participation, exact.Bound.ByTokens, exact.Bound.ByTypes, densityBound);
         var tolerance = CertificateTolerance * market.ValuePerAnswer;
-        var certified = Math.Abs(certificate.Gap) <= tolerance && incentive <= tolerance && participation <= tolerance;
-        var notices = new List<string>();
-        if (grid.CutOff)
-            notices.Add($"answer times go on beyond {grid.CapTokensMax} tokens, the largest cap tried: set capTokensMax to try longer ones");
-        if (menu.Tiers.Length == 0)
-            notices.Add("this market is not worth serving: no cap earns more than it costs to generate");
-        var reason = !certified ? ExitReason.NotCertified : menu.Tiers.Length == 0 ? ExitReason.NotWorthServing : ExitReason.Optimal;
+        var certified = certificate.Gap >= -tolerance && (rounding is not null || certificate.Gap <= tolerance)
+            && incentive <= tolerance && participation <= tolerance;
+        var reason = !certified ? ExitReason.NotCertified
+            : menu.Tiers.Length == 0 ? ExitReason.NotWorthServing
+            : rounding?.Route == RoundingRoute.MenuCaps ? ExitReason.RoundedOnMenuCaps
+            : ExitReason.Optimal;
         return new(reason, menu.Profit, menu.Revenue, menu.ServingCost, menu.Tiers, menu.CapTokensByType, menu.PriceByType,
-            certificate, profitWithoutLimit, cells) { Notices = notices };
+            certificate, Math.Max(0, exact.ProfitWithoutLimit), cells)
+        {
+            Rounding = rounding,
+            Notices = [.. Notices(grid, reason, rounding)],
+        };
     }
+
+    private static IEnumerable<string> Notices(MarketGrid grid, ExitReason reason, PriceRounding? rounding)
+    {
+        if (grid.CutOff)
+            yield return $"answer times go on beyond {grid.CapTokensMax} tokens, the largest cap tried: set capTokensMax to try longer ones";
+        if (reason == ExitReason.NotWorthServing)
+            yield return rounding is { ProfitAtExactPrices: > 0 }
+                ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
+                : "this market is not worth serving: no cap earns more than it costs to generate";
+        if (reason == ExitReason.RoundedOnMenuCaps)
+            yield return "the grid is too large to try every cap in minor units: prices are the best for the caps of the exact menu";
+    }
+
+    private static InputFault? CheckUnit(Market market, MinorUnits? units) =>
+        units is null || market.ValuePerAnswer / units.UnitPerConversation <= MinorUnits.UnitsPerFeeMax ? null
+            : new("minorUnits.unit", FormattableString.Invariant($"is {units.Unit}, too fine for a value of {market.ValuePerAnswer} per answer: at most {MinorUnits.UnitsPerFeeMax} units can be told apart"));
 }

@@ -5,6 +5,7 @@ namespace PlanDesign.Screening;
 /// <param name="MinorUnits">The unit in which prices must be whole; null for exact prices.</param>
 public sealed record SolveOptions(int? PlansMax = null, MinorUnits? MinorUnits = null)
 {
+    /// <summary>The first thing wrong with these options, or null.</summary>
     public InputFault? Check() =>
         PlansMax is < 1 or > MarketLimits.PlansMax
             ? new("plansMax", $"is {PlansMax}, expected 1 to {MarketLimits.PlansMax} plans, or none for no limit")
@@ -19,6 +20,9 @@ public sealed record SolveOptions(int? PlansMax = null, MinorUnits? MinorUnits =
 public sealed record MinorUnits(double Unit, int ConversationsPerPeriod)
 {
     public const int ConversationsPerPeriodMax = 1_000_000_000;
+
+    /// <summary>A fee of more units than this cannot be told apart from its neighbours in binary fractions.</summary>
+    public const double UnitsPerFeeMax = 1e12;
 
     /// <summary>The step in which a price per conversation can move.</summary>
     public double UnitPerConversation => Unit / ConversationsPerPeriod;

@@ -16,14 +16,14 @@ internal sealed class CheckerTables
     private readonly double[] _probability;
     private readonly double _hazardPerSecond;
 
-    public CheckerTables(Market market, int capTokensMax)
+    public CheckerTables(Market market, int capTokensMax, CellEnd end = CellEnd.Upper)
     {
         _market = market;
         (Rates, Weights) = market.Urgency switch
         {
             DiscreteUrgency d => ([.. d.RatesPerSecond], [.. d.Weights]),
-            UniformUrgency u => Cells(market, k => u.FromPerSecond * (1 - k) + u.ToPerSecond * k),
-            LogNormalUrgency l => Cells(market, k => k < 1 ? LogNormalQuantile(l, k) : double.PositiveInfinity),
+            UniformUrgency u => Cells(market, end, k => u.FromPerSecond * (1 - k) + u.ToPerSecond * k),
+            LogNormalUrgency l => Cells(market, end, k => k <= 0 ? 0 : k < 1 ? LogNormalQuantile(l, k) : double.PositiveInfinity),
             _ => throw new NotSupportedException($"the certificate does not know urgency of kind {market.Urgency.Kind}"),
         };
         (_probability, _hazardPerSecond) = market.AnswerTime switch
@@ -65,10 +65,10 @@ internal sealed class CheckerTables
     private double ExpectedTokens(int m) => _hazardPerSecond == 0 ? 0
         : _market.TokensPerSecond / _hazardPerSecond * (1 - Math.Exp(-_hazardPerSecond * m / _market.TokensPerSecond));
 
-    private static (double[], double[]) Cells(Market market, Func<double, double> quantile)
+    private static (double[], double[]) Cells(Market market, CellEnd end, Func<double, double> quantile)
     {
         var count = market.TypeCount ?? MarketLimits.TypesDefault;
-        var rates = Enumerable.Range(1, count).Select(i => quantile((double)i / count)).Where(double.IsFinite).ToArray();
+        var rates = Enumerable.Range(end == CellEnd.Upper ? 1 : 0, count).Select(i => quantile((double)i / count)).Where(double.IsFinite).ToArray();
         return (rates, [.. rates.Select(_ => 1.0 / count)]);
     }
 
