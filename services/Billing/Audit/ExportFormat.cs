@@ -1,0 +1,97 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Billing.Audit;
+
+/// <summary>
+/// Writes an export: NDJSON whose every line ends with the running hash of the file up to and including itself, so that one altered
+/// byte is found at its line. The first line is the manifest, the last one says that nothing was cut off.
+/// </summary>
+public sealed class ExportFormat
+{
+    public const string Version = "billing-export/1";
+    private byte[] _hash = new byte[SHA256.HashSizeInBytes];
+    private long _lines;
+
+    public string Manifest(long events, long throughSequence, long pages, long reports, long invoices) => Line("manifest", json =>
+    {
+        json.WriteString("format", Version);
+        json.WriteNumber("events", events);
+        json.WriteNumber("throughSequence", throughSequence);
+        json.WriteNumber("pages", pages);
+        json.WriteNumber("reports", reports);
+        json.WriteNumber("invoices", invoices);
+    });
+
+    public string Event(StoredEvent e) => Line("event", json =>
+    {
+        json.WriteNumber("sequence", e.Sequence);
+        json.WriteString("stream", e.Stream);
+        json.WriteNumber("version", e.Version);
+        json.WriteString("type", e.Type);
+        json.WriteString("data", e.Data);
+    });
+
+    public string Page(SealPage page) => Line("seal", json =>
+    {
+        json.WriteNumber("page", page.Number);
+        json.WriteStartArray("sequences");
+        foreach (var sequence in page.Sequences) json.WriteNumberValue(sequence);
+        json.WriteEndArray();
+        json.WriteStartArray("leaves");
+        foreach (var leaf in page.Leaves) json.WriteStringValue(Convert.ToHexStringLower(leaf));
+        json.WriteEndArray();
+        json.WriteString("root", Convert.ToHexStringLower(page.Root));
+        json.WriteString("previousChain", Convert.ToHexStringLower(page.PreviousChain));
+        json.WriteString("chain", Convert.ToHexStringLower(page.Chain));
+    });
+
+    public string Report(int shard, long number, long firstBatch, long lastBatch, string previousChain, IEnumerable<string> roots, string chain) => Line("report", json =>
+    {
+        json.WriteNumber("shard", shard);
+        json.WriteNumber("number", number);
+        json.WriteNumber("firstBatch", firstBatch);
+        json.WriteNumber("lastBatch", lastBatch);
+        json.WriteString("previousChain", previousChain);
+        json.WriteStartArray("roots");
+        foreach (var root in roots) json.WriteStringValue(root);
+        json.WriteEndArray();
+        json.WriteString("chain", chain);
+    });
+
+    public string Invoice(string invoiceId, string number, string sha256, string document) => Line("invoice", json =>
+    {
+        json.WriteString("invoiceId", invoiceId);
+        json.WriteString("number", number);
+        json.WriteString("sha256", sha256);
+        json.WriteString("document", document);
+    });
+
+    public string End()
+    {
+        var before = _lines;
+        return Line("end", json => json.WriteNumber("linesBefore", before));
+    }
+
+    private string Line(string kind, Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        using (var json = new Utf8JsonWriter(buffer, new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", kind);
+            write(json);
+            json.WriteEndObject();
+        }
+        var open = buffer.WrittenSpan[..^1];
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(_hash);
+        hash.AppendData(open);
+        _hash = hash.GetHashAndReset();
+        _lines++;
+        return $"{Encoding.UTF8.GetString(open)},\"hash\":\"{Convert.ToHexStringLower(_hash)}\"}}";
+    }
+}

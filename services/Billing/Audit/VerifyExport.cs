@@ -1,0 +1,150 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Billing.Audit;
+
+/// <summary>A line of an export that does not hold, and why.</summary>
+/// <param name="Line">from 1; 0 is the file as a whole</param>
+public sealed record ExportFinding(long Line, string Finding);
+
+/// <summary>Checks an export with nothing but its text: no service, no database.</summary>
+public sealed class VerifyExport
+{
+    private readonly List<ExportFinding> _findings = [];
+    private readonly SortedDictionary<long, (byte[] Leaf, string Name, long Line)> _events = [];
+    private readonly Dictionary<string, (string Number, string Sha256)> _finalized = [];
+    private readonly Dictionary<int, (long Number, long LastBatch, string Chain)> _reports = [];
+    private readonly HashSet<string> _invoices = [];
+    private readonly Dictionary<string, long> _counts = [];
+    private readonly Dictionary<string, long> _promised = [];
+    private byte[] _hash = new byte[32];
+    private byte[] _sealChain = MerkleTree.EmptyRoot;
+    private long _line, _page, _sealedThrough, _sequence;
+    private bool _hashBroken, _ended;
+
+    /// <returns>nothing if every line holds</returns>
+    public static IReadOnlyList<ExportFinding> Check(IEnumerable<string> lines)
+    {
+        var check = new VerifyExport();
+        foreach (var line in lines) check.Next(line);
+        check.Finish();
+        return check._findings;
+    }
+
+    private void Next(string line)
+    {
+        _line++;
+        if (_ended) { Find("a line after the end"); return; }
+        var running = ExportHashing.Running(_hash, line);
+        // After the first broken line every later hash differs too; only the first one says where.
+        if (running is null) Find("not a line of an export: it does not end with its hash");
+        else if (!running.Value.Agrees && !_hashBroken) Find("altered, or a line before it was added or removed: the running hash does not hold from here on");
+        _hashBroken |= running is not { Agrees: true };
+        _hash = running?.Hash ?? _hash;
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            Read(json.RootElement);
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            Find($"cannot be read: {e.Message}");
+        }
+    }
+
+    private void Read(JsonElement e)
+    {
+        var kind = e.GetProperty("kind").GetString()!;
+        _counts[kind] = _counts.GetValueOrDefault(kind) + 1;
+        if (_line == 1 != (kind == "manifest")) Find("the manifest is the first line, and only that");
+        switch (kind)
+        {
+            case "manifest":
+                if (e.GetProperty("format").GetString() != ExportFormat.Version) Find($"this verifier reads {ExportFormat.Version} only");
+                foreach (var (of, name) in new[] { ("event", "events"), ("seal", "pages"), ("report", "reports"), ("invoice", "invoices") })
+                    _promised[of] = e.GetProperty(name).GetInt64();
+                break;
+            case "event": Event(e); break;
+            case "seal": Seal(e); break;
+            case "report": Report(e); break;
+            case "invoice": Invoice(e); break;
+            case "end":
+                _ended = true;
+                if (e.GetProperty("linesBefore").GetInt64() != _line - 1) Find(Say($"{e.GetProperty("linesBefore").GetInt64()} lines were written before the end and {_line - 1} are here"));
+                break;
+            default: Find($"'{kind}' is no kind of line"); break;
+        }
+    }
+
+    private void Event(JsonElement e)
+    {
+        var sequence = e.GetProperty("sequence").GetInt64();
+        var type = e.GetProperty("type").GetString()!;
+        if (sequence <= _sequence) Find(Say($"event {sequence} stands after event {_sequence}"));
+        _sequence = sequence;
+        _events[sequence] = (ExportHashing.Leaf(e), Say($"event {sequence} ({type}, version {e.GetProperty("version").GetInt64()} of {e.GetProperty("stream").GetString()})"), _line);
+        if (type != "invoice_finalized") return;
+        using var data = JsonDocument.Parse(e.GetProperty("data").GetString()!);
+        _finalized[e.GetProperty("stream").GetString()!] = (data.RootElement.GetProperty("number").GetString()!, data.RootElement.GetProperty("documentSha256").GetString()!);
+    }
+
+    private void Seal(JsonElement e)
+    {
+        var number = e.GetProperty("page").GetInt64();
+        var sequences = e.GetProperty("sequences").EnumerateArray().Select(s => s.GetInt64()).ToArray();
+        var leaves = e.GetProperty("leaves").EnumerateArray().Select(l => Convert.FromHexString(l.GetString()!)).ToArray();
+        var (root, previous) = (Convert.FromHexString(e.GetProperty("root").GetString()!), Convert.FromHexString(e.GetProperty("previousChain").GetString()!));
+        if (number != ++_page) Find(Say($"page {_page} was expected here, not {number}"));
+        if (!previous.AsSpan().SequenceEqual(_sealChain)) Find(Say($"page {number} does not follow the page before it"));
+        if (sequences.Length != leaves.Length || !MerkleTree.Root(leaves).AsSpan().SequenceEqual(root)) Find(Say($"the leaves of page {number} do not give its root"));
+        _sealChain = MerkleTree.Chain(previous, number, root);
+        if (Convert.ToHexStringLower(_sealChain) != e.GetProperty("chain").GetString()) Find(Say($"the chain value of page {number} does not hold"));
+        _page = number;
+        foreach (var (sequence, leaf) in sequences.Zip(leaves))
+        {
+            if (!_events.Remove(sequence, out var found)) Find(Say($"event {sequence} is sealed in page {number} and missing"));
+            else if (!found.Leaf.AsSpan().SequenceEqual(leaf)) Find($"{found.Name} is not what was sealed", found.Line);
+        }
+        var through = sequences.LastOrDefault(_sealedThrough);
+        foreach (var added in _events.TakeWhile(x => x.Key <= through).ToArray())
+        {
+            Find($"{added.Value.Name} was added after its page was sealed", added.Value.Line);
+            _events.Remove(added.Key);
+        }
+        _sealedThrough = through;
+    }
+
+    private void Report(JsonElement e)
+    {
+        var (shard, number, batch) = (e.GetProperty("shard").GetInt32(), e.GetProperty("number").GetInt64(), e.GetProperty("firstBatch").GetInt64());
+        var (previous, chain) = (e.GetProperty("previousChain").GetString()!, e.GetProperty("chain").GetString()!);
+        if (_reports.TryGetValue(shard, out var before) && before.Number + 1 == number && (before.Chain != previous || before.LastBatch + 1 != batch))
+            Find(Say($"report {number} of shard {shard} does not follow the one before it"));
+        var value = Convert.FromHexString(previous);
+        foreach (var root in e.GetProperty("roots").EnumerateArray()) value = MerkleTree.Chain(value, batch++, Convert.FromHexString(root.GetString()!));
+        if (batch - 1 != e.GetProperty("lastBatch").GetInt64()) Find(Say($"report {number} of shard {shard} has not one root per batch"));
+        if (Convert.ToHexStringLower(value) != chain) Find(Say($"the chain of report {number} of shard {shard} does not hold"));
+        _reports[shard] = (number, batch - 1, chain);
+    }
+
+    private void Invoice(JsonElement e)
+    {
+        var (id, number, document) = (e.GetProperty("invoiceId").GetString()!, e.GetProperty("number").GetString()!, e.GetProperty("document").GetString()!);
+        if (!_invoices.Add(id)) Find($"{id} is here twice");
+        if (ExportHashing.Sha256(document) != e.GetProperty("sha256").GetString()) Find($"the document of {number} does not have the hash beside it");
+        if (!_finalized.TryGetValue(id, out var finalized)) Find($"no event finalized {id}");
+        else if (finalized.Number != number || finalized.Sha256 != ExportHashing.Sha256(document)) Find($"the document of {number} is not the one that was finalized");
+    }
+
+    private void Finish()
+    {
+        if (!_ended) Find("the export is cut off: its last line is missing", 0);
+        foreach (var (kind, promised) in _promised)
+            if (_counts.GetValueOrDefault(kind) != promised) Find(Say($"the manifest promises {promised} {kind} lines and {_counts.GetValueOrDefault(kind)} are here"), 0);
+        foreach (var missing in _finalized.Where(f => !_invoices.Contains(f.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
+    }
+
+    private void Find(string finding, long? line = null) => _findings.Add(new(line ?? _line, finding));
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,31 @@
+namespace Billing.Periods;
+
+// Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
+public abstract record PeriodEvent;
+
+/// <summary>
+/// The period exists and takes usage. It is opened when a snapshot first names it to usage, which is one period ahead: usage
+/// that arrives right at the turn always finds its stream.
+/// </summary>
+public sealed record PeriodOpened(
+    string SubscriptionId, string CustomerId, string MenuId, string PlanId, int Number, DateTimeOffset Start, DateTimeOffset End,
+    DateTimeOffset At) : PeriodEvent;
+
+/// <summary>What one report of usage says about this period. After PeriodClosed it is late, by definition: the order in the stream is the truth.</summary>
+/// <param name="RecordedAt">business time of the report</param>
+public sealed record UsageApplied(int Shard, long Report, ValueList<PlanTokens> Lines, DateTimeOffset RecordedAt) : PeriodEvent;
+
+/// <summary>Late usage of an earlier, closed period will be invoiced with this one.</summary>
+/// <param name="ThroughVersion">the version of the closed period up to which its late usage is carried</param>
+/// <param name="Before">what had been invoiced for it until now, here or with an earlier adjustment</param>
+public sealed record LateUsageAdded(
+    string FromPeriodId, string FromMenuId, int FromNumber, DateTimeOffset FromStart, DateTimeOffset FromEnd, long ThroughVersion,
+    ValueList<PlanTokens> Before, ValueList<PlanTokens> Added, DateTimeOffset At) : PeriodEvent;
+
+/// <param name="Cut">the last report of every shard of usage that is in this period's invoice</param>
+public sealed record PeriodClosed(ValueList<ReportHead> Cut, DateTimeOffset At) : PeriodEvent;
+
+/// <summary>The late usage of this closed period up to <paramref name="ThroughVersion"/> is invoiced with another period.</summary>
+public sealed record LateUsageCarried(string IntoPeriodId, long ThroughVersion, DateTimeOffset At) : PeriodEvent;
+
+public sealed record ReportHead(int Shard, long Number);

@@ -1,0 +1,25 @@
+using System.Diagnostics;
+using Billing.Invoices;
+
+namespace Billing.Periods;
+
+/// <summary>
+/// A period as people see it while it runs: what its draft invoice is made from. Folded as events arrive, and equal to the fold
+/// from zero, byte for byte (B4).
+/// </summary>
+/// <param name="Status">open or closed</param>
+/// <param name="Late">usage after the close that no invoice has yet</param>
+public sealed record PeriodView(
+    string Id, string InvoiceId, string SubscriptionId, DateTimeOffset Start, string Status, PeriodFacts Facts, ValueList<PlanTokens> Late, long Version)
+{
+    public static PeriodView Evolve(PeriodView? view, string id, PeriodEvent e) => (view, e) switch
+    {
+        (null, PeriodOpened o) => new(id, InvoiceIds.Of(id), o.SubscriptionId, o.Start, "open", PeriodFacts.Of(o), [], 1),
+        ({ Status: "open" } v, UsageApplied u) => v with { Facts = v.Facts.With(u), Version = v.Version + 1 },
+        ({ Status: "open" } v, LateUsageAdded a) => v with { Facts = v.Facts.With(a), Version = v.Version + 1 },
+        ({ Status: "open" } v, PeriodClosed) => v with { Status = "closed", Version = v.Version + 1 },
+        ({ Status: "closed" } v, UsageApplied u) => v with { Late = v.Late.Plus(u.Lines), Version = v.Version + 1 },
+        ({ Status: "closed" } v, LateUsageCarried) => v with { Late = [], Version = v.Version + 1 },
+        _ => throw new UnreachableException($"{e.GetType().Name} cannot follow {view?.Status ?? "nothing"} in {id}: the stream is corrupt"),
+    };
+}

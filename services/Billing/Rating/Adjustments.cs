@@ -1,0 +1,36 @@
+using Billing.Menus;
+using Billing.Periods;
+
+namespace Billing.Rating;
+
+/// <summary>
+/// Step 4: usage that arrived after an earlier period was closed. It is rated by that period's own plan, as the difference that
+/// it makes to what was invoiced before: the parts are differences of the whole, so nothing is rounded twice or charged twice.
+/// </summary>
+public static class Adjustments
+{
+    public static IEnumerable<ExactLine> Lines(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus) =>
+        facts.Adjustments.SelectMany(late => Lines(late, menus[late.FromMenuId]));
+
+    private static IEnumerable<ExactLine> Lines(LateUsageAdded late, MenuTerms menu)
+    {
+        var span = $"{InvoiceRating.Day(late.FromStart)} to {InvoiceRating.Day(late.FromEnd)}";
+        foreach (var ofPlan in late.Before.Plus(late.Added).GroupBy(u => u.PlanId))
+        {
+            var plan = InvoiceRating.PlanOf(menu, ofPlan.Key);
+            var added = late.Added.Where(a => a.PlanId == plan.PlanId).ToDictionary(a => a.Kind, a => a.Tokens);
+            var before = IncludedTokens.Split(plan, late.Before.Where(b => b.PlanId == plan.PlanId)).ToDictionary(s => s.Kind, s => s.Beyond);
+            foreach (var after in IncludedTokens.Split(plan, ofPlan))
+            {
+                var tokens = added.GetValueOrDefault(after.Kind);
+                var billed = after.Beyond - before.GetValueOrDefault(after.Kind);
+                if (tokens == 0 && billed == 0) continue;
+                yield return new(LineKinds.Adjustment, $"{plan.Name}, {span}: {Overage.Words(after.Kind)} tokens recorded after that period closed, {billed} of them billed",
+                    plan.PlanId, after.Kind, tokens, billed == 0 ? null : after.Price, after.Price.MicrosFor(billed), late.FromPeriodId);
+            }
+            if (added.GetValueOrDefault(TokenKind.Overrun) is var overrun and not 0)
+                yield return new(LineKinds.Adjustment, $"{plan.Name}, {span}: tokens generated beyond a grant, recorded late, not billed",
+                    plan.PlanId, TokenKind.Overrun, overrun, null, 0, late.FromPeriodId);
+        }
+    }
+}
