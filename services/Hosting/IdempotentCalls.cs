@@ -34,7 +34,8 @@ public sealed class IdempotentCalls(IDocumentStore store)
         if (await Earlier<TResponse>(id, sha256, context.CancellationToken) is { } earlier) return earlier;
         try
         {
-            return await perform((session, response) => session.Insert(new IdempotentCall(id, sha256, response.ToByteArray())));
+            var response = await perform((session, answer) => session.Insert(new IdempotentCall(id, sha256, answer.ToByteArray())));
+            return await Earlier<TResponse>(id, sha256, context.CancellationToken) ?? await Keep(id, sha256, response, context.CancellationToken);
         }
         catch (DocumentAlreadyExistsException)
         {
@@ -42,6 +43,16 @@ public sealed class IdempotentCalls(IDocumentStore store)
             return await Earlier<TResponse>(id, sha256, context.CancellationToken)
                 ?? throw new InvalidOperationException($"the key {key} collided but is not stored");
         }
+    }
+
+    /// <summary>A call that found its effect already there had no transaction for its key to join.</summary>
+    private async Task<TResponse> Keep<TResponse>(string id, string sha256, TResponse response, CancellationToken ct)
+        where TResponse : IMessage<TResponse>
+    {
+        await using var session = store.LightweightSession();
+        session.Insert(new IdempotentCall(id, sha256, response.ToByteArray()));
+        await session.SaveChangesAsync(ct);
+        return response;
     }
 
     private async Task<TResponse?> Earlier<TResponse>(string id, string sha256, CancellationToken ct)

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
@@ -64,6 +65,8 @@ public sealed class StatusInterceptor(RefusalStatus status, ILogger<StatusInterc
     {
         switch (e)
         {
+            case RefusedException { Refusal.Code: IdempotentCalls.Reused } refused:
+                return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, refused.Refusal.Code, refused.Refusal.Detail);
             case RefusedException refused:
                 return RefusalExtensions.ToRpcException(status.Of(refused.Refusal.Code), refused.Refusal.Code, refused.Refusal.Detail);
             case FormatException:
@@ -93,7 +96,12 @@ public static class StoreFailure
         _ => false,
     });
 
-    public static string Cause(Exception e) => Chain(e).LastOrDefault(x => x is NpgsqlException or System.Net.Sockets.SocketException)?.Message ?? e.Message;
+    /// <summary>One line for people: which server, and what it or the network said.</summary>
+    public static string Cause(Exception e)
+    {
+        var causes = Chain(e).Where(x => x is NpgsqlException or SocketException).Select(x => x.Message.ReplaceLineEndings(" ")).ToArray();
+        return causes is [] ? e.Message.ReplaceLineEndings(" ") : string.Join(": ", causes);
+    }
 
     private static IEnumerable<Exception> Chain(Exception? e)
     {

@@ -49,7 +49,7 @@ public static class ServiceDefaults
         builder.AddValidatedOptions<HttpOptions>(HttpOptions.Section);
         builder.AddValidatedOptions<LogOptions>(LogOptions.Section);
         builder.AddValidatedOptions<ClockOptions>(ClockOptions.Section);
-        builder.Services.AddOptions<ClockOptions>().Validate<IHostEnvironment>((clock, environment) => !(clock.IsSimulated && environment.IsProduction()),
+        builder.Services.AddOptions<ClockOptions>().Validate(clock => !(clock.IsSimulated && builder.Environment.IsProduction()),
             "Clock__Mode=Simulated is refused in Production: set ASPNETCORE_ENVIRONMENT to something else, such as Demo");
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
