@@ -1,0 +1,50 @@
+namespace PlanDesign.Screening;
+
+/// <summary>A screening problem with its tables written straight from the definition, and the two slow ways to solve it.</summary>
+public sealed record NaiveScreening(double[] Rates, double[] Weights, double[] Probability, double TokensPerSecond, double Value, double Cost)
+{
+    public Market Market => new(
+        new Urgency.DiscreteUrgency(Rates, Weights), new AnswerTimes.DiscreteAnswerTime(Probability), TokensPerSecond, Value, Cost);
+
+    public int Caps => Probability.Length;
+
+    public double V(int type, int cap) =>
+        Value * Enumerable.Range(1, cap).Sum(k => Probability[k - 1] * Math.Exp(-Rates[type] * k / TokensPerSecond));
+
+    public double C(int cap) => Cost * Enumerable.Range(0, cap).Sum(k => 1 - Probability.Take(k).Sum());
+
+    /// <summary>What the most that can be charged for this assignment earns, from prices and costs and not from virtual surplus.</summary>
+    public double Profit(IReadOnlyList<int> caps)
+    {
+        var (profit, rent) = (0.0, 0.0);
+        for (var i = Rates.Length - 1; i >= 0; i--)
+        {
+            if (i < Rates.Length - 1) rent += V(i, caps[i + 1]) - V(i + 1, caps[i + 1]);
+            profit += Weights[i] * (V(i, caps[i]) - rent - C(caps[i]));
+        }
+        return profit;
+    }
+
+    /// <summary>Every assignment of caps that do not rise with urgency and use at most so many plans.</summary>
+    public double BestByEnumeration(int plansMax) => Assignments(0, Caps).Where(a => a.Where(c => c > 0).Distinct().Count() <= plansMax).Max(Profit);
+
+    private IEnumerable<int[]> Assignments(int type, int capMax) =>
+        type == Rates.Length ? [[]]
+            : Enumerable.Range(0, capMax + 1).SelectMany(cap => Assignments(type + 1, cap).Select(rest => (int[])[cap, .. rest]));
+
+    /// <summary>The longest path with every predecessor tried: O(NM²).</summary>
+    public double BestByPlainRecursion()
+    {
+        var next = new double[Caps + 1];
+        var cumulative = Weights.Sum();
+        for (var i = Rates.Length - 1; i >= 0; i--)
+        {
+            cumulative -= Weights[i];
+            var row = new double[Caps + 1];
+            for (var m = 0; m <= Caps; m++)
+                row[m] = Weights[i] * (V(i, m) - C(m)) - (i == 0 ? 0 : cumulative * (V(i - 1, m) - V(i, m))) + next.Take(m + 1).Max();
+            next = row;
+        }
+        return next.Max();
+    }
+}
