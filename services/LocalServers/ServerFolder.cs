@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 namespace LocalServers;
 
 /// <summary>
-/// The folder of one run: what private servers write, and the list of processes that must end with us. Disposing it ends them and deletes it.
+/// The folder of one run: what private servers write, and the list of what must end with us. Disposing it ends them and deletes it.
 /// A watchdog does the same when our process ends in any other way, kill -9 included; what even that missed is swept at the next start.
 /// </summary>
 public sealed class ServerFolder : IAsyncDisposable
@@ -19,7 +19,9 @@ public sealed class ServerFolder : IAsyncDisposable
         folder=$1; name=${folder##*/}
         while read -r _; do :; done
         belongs() { case "$(ps -ww -o command= -p "$1" 2>/dev/null) $(readlink "/proc/$1/cwd" 2>/dev/null)" in *"$name"*) ;; *) return 1 ;; esac; }
-        [ -f "$folder/pids" ] || exit 0
+        [ -d "$folder" ] || exit 0
+        [ ! -f "$folder/containers" ] || docker rm -f -v $(cat "$folder/containers")
+        touch "$folder/pids"
         for pid in $(cat "$folder/pids"); do belongs "$pid" && kill -QUIT "$pid"; done
         for _ in $(seq 30); do
           left=; for pid in $(cat "$folder/pids"); do belongs "$pid" && left=$pid; done
@@ -96,6 +98,14 @@ public sealed class ServerFolder : IAsyncDisposable
         lock (_gate) File.AppendAllText(System.IO.Path.Combine(Path, "pids"), $"{pid}\n");
     }
 
+    /// <summary>
+    /// Notes a container that must not outlive us, by the name it will get: before it is made, so that no moment is left in which it could be lost.
+    /// </summary>
+    public void RecordContainer(string name)
+    {
+        lock (_gate) File.AppendAllText(System.IO.Path.Combine(Path, "containers"), $"{name}\n");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await EndAsync(Path, CancellationToken.None);
@@ -117,6 +127,8 @@ public sealed class ServerFolder : IAsyncDisposable
 
     private static async Task EndAsync(string folder, CancellationToken cancel)
     {
+        var containers = System.IO.Path.Combine(folder, "containers");
+        if (File.Exists(containers)) await Processes.RunAsync("docker", ["rm", "-f", "-v", .. await File.ReadAllLinesAsync(containers, cancel)], "/", cancel);
         var list = System.IO.Path.Combine(folder, "pids");
         foreach (var line in File.Exists(list) ? await File.ReadAllLinesAsync(list, cancel) : [])
         {

@@ -22,7 +22,7 @@ public static class Servers
     /// <summary>Virtual hosts made by one call, since starting rabbitmqctl costs more than a virtual host does.</summary>
     private const int VirtualHostsAtOnce = 8;
 
-    // Nothing disposes these: whatever ends this process also ends what it started (ServerFolder's watchdog, or the container reaper).
+    // Nothing disposes these: whatever ends this process, ServerFolder's watchdog then ends what it started.
     private static readonly Lazy<Task<StartedServers>> Started = new(() => StartedServers.StartAsync(Console.Error.WriteLine));
     private static readonly Lazy<Task<PostgresCluster>> Cluster = new(async () =>
         new(Environment.GetEnvironmentVariable(PostgresVariable) ?? (await (await Started.Value).Postgres.Value).ConnectionString));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using DotNet.Testcontainers.Configurations;
 using LocalServers;
+using Microsoft.Extensions.Logging.Abstractions;
 using Testcontainers.PostgreSql;
 using Testcontainers.RabbitMq;
 
@@ -57,30 +58,37 @@ public sealed class StartedServers : IAsyncDisposable
 
     private async Task<PostgresAddress> ContainedPostgresAsync(string image)
     {
-        var container = await KeepAsync(Task.FromResult(new PostgreSqlBuilder(image).WithCommand("-c", "max_connections=200").Build()));
+        var container = new PostgreSqlBuilder(image).WithLogger(NullLogger.Instance).WithName(await NameContainerAsync("postgres")).WithCommand("-c", "max_connections=200").Build();
         await container.StartAsync();
         return new PostgresAddress(container.GetConnectionString());
     }
 
     private async Task<RabbitMqAddress> ContainedRabbitMqAsync(string image)
     {
-        var container = await KeepAsync(Task.FromResult(new RabbitMqBuilder(image).Build()));
+        var container = new RabbitMqBuilder(image).WithLogger(NullLogger.Instance).WithName(await NameContainerAsync("rabbitmq")).Build();
         await container.StartAsync();
         return new RabbitMqAddress(new Uri(container.GetConnectionString()), $"docker exec {container.Id} rabbitmqctl");
+    }
+
+    // The folder ends containers as it ends processes, so the reaper, one more image to have, is not needed.
+    private async Task<string> NameContainerAsync(string server)
+    {
+        var folder = await _folder.Value;
+        var name = $"billing-{Path.GetFileName(folder.Path)}-{server}";
+        folder.RecordContainer(name);
+        return name;
     }
 
     /// <summary>Images that are on this machine already: a test run downloads nothing.</summary>
     private sealed record Images(string Postgres, string RabbitMq)
     {
-        private const string Reaper = "testcontainers/ryuk:0.14.0";
-
         public static async Task<Images?> PresentAsync()
         {
             var images = new Images(
                 Environment.GetEnvironmentVariable("POSTGRES_IMAGE") is { Length: > 0 } postgres ? postgres : "postgres:15",
                 Environment.GetEnvironmentVariable("RABBITMQ_IMAGE") is { Length: > 0 } rabbitMq ? rabbitMq : "rabbitmq:3.13");
             if (!await PresentAsync(images.Postgres, images.RabbitMq)) return null;
-            if (!await PresentAsync(Reaper)) TestcontainersSettings.ResourceReaperEnabled = false;
+            TestcontainersSettings.ResourceReaperEnabled = false;
             return images;
         }
 
