@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace PlanDesign;
 
-/// <summary>The fields of one JSON object, each asked for by name and type; what was not asked for is refused, so that a misspelt option is never ignored.</summary>
+/// <summary>
+/// The fields of one JSON object, each asked for by name and type; what was not asked for is refused, so that a misspelt option is never
+/// ignored.
+/// </summary>
 internal sealed class JsonFields
 {
     private readonly Dictionary<string, JsonElement> _fields = [];
@@ -65,7 +68,8 @@ internal sealed class JsonFields
     }
 
     private static double Number(JsonElement e, string field) =>
-        e.ValueKind == JsonValueKind.Number && e.TryGetDouble(out var value) && double.IsFinite(value) ? value : throw Wrong(field, e, "a finite number");
+        e.ValueKind == JsonValueKind.Number && e.TryGetDouble(out var value) && double.IsFinite(value)
+            ? value : throw Wrong(field, e, "a finite number");
 
     private static int Integer(JsonElement e, string field) =>
         e.ValueKind == JsonValueKind.Number && e.TryGetDouble(out var value) && value == Math.Floor(value) && Math.Abs(value) <= int.MaxValue

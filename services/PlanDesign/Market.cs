@@ -50,12 +50,14 @@ public sealed record Market(
             if (grid.Types.RatesPerSecond[i] <= grid.Types.RatesPerSecond[i - 1])
                 return new("urgency", "is too narrow to be told apart into types: lower typeCount or give one discrete rate");
         return (long)grid.Types.Count * (grid.CapTokensMax + 1) <= MarketLimits.CellsMax ? null
-            : new("capTokensMax", $"times typeCount is {(long)grid.Types.Count * grid.CapTokensMax} cells, at most {MarketLimits.CellsMax} can be solved: lower one of them");
+            : new("capTokensMax", $"times typeCount is {(long)grid.Types.Count * grid.CapTokensMax} cells, "
+                + $"at most {MarketLimits.CellsMax} can be solved: lower one of them");
     }
 
     private int TailFrom(TypeGrid types)
     {
-        bool Negligible(int tokens) => AnswerTime.Survival(tokens, TokensPerSecond) * types.BestDiscountedMass(tokens / TokensPerSecond) < MarketLimits.TailDefault;
+        bool Negligible(int tokens) =>
+            AnswerTime.Survival(tokens, TokensPerSecond) * types.BestDiscountedMass(tokens / TokensPerSecond) < MarketLimits.TailDefault;
 
         var (low, high) = (0, 1);
         while (high <= MarketLimits.CapTokensDefaultMax && !Negligible(high)) (low, high) = (high, high * 2);
@@ -69,5 +71,7 @@ public sealed record Market(
     }
 }
 
-/// <summary>The finite problem: types ascending in rate, caps 0..CapTokensMax, and whether the answer times go on beyond the largest cap.</summary>
+/// <summary>
+/// The finite problem: types ascending in rate, caps 0..CapTokensMax, and whether the answer times go on beyond the largest cap.
+/// </summary>
 public sealed record MarketGrid(TypeGrid Types, int CapTokensMax, bool CutOff);

@@ -9,9 +9,10 @@ namespace PlanDesign;
 public sealed record MarketReading(Market? Market, InputFault? Fault);
 
 /// <summary>
-/// The JSON form of a market: <c>{"urgency":{"kind":…},"answerTime":{"kind":…},"tokensPerSecond":…,"valuePerAnswer":…,"servingCostPerToken":…}</c>,
-/// with <c>typeCount</c> and <c>capTokensMax</c> optional, beside the others or inside urgency or answerTime.
-/// A pure function of its input: reading what was written gives the same market to the last bit.
+/// The JSON form of a market:
+/// <c>{"urgency":{"kind":…},"answerTime":{"kind":…},"tokensPerSecond":…,"valuePerAnswer":…,"servingCostPerToken":…}</c>, with
+/// <c>typeCount</c> and <c>capTokensMax</c> optional, beside the others or inside urgency or answerTime. A pure function of its input:
+/// reading what was written gives the same market to the last bit.
 /// </summary>
 public static class MarketJson
 {
@@ -60,7 +61,8 @@ public static class MarketJson
     private static int? OneOf(JsonFields[] places, string name)
     {
         var given = places.Select(p => p.OptionalCount(name)).Where(v => v is not null).Distinct().ToArray();
-        return given.Length <= 1 ? given.FirstOrDefault() : throw new InputFaultException(name, $"is given as {string.Join(" and as ", given)}");
+        return given.Length <= 1 ? given.FirstOrDefault()
+            : throw new InputFaultException(name, $"is given as {string.Join(" and as ", given)}");
     }
 
     /// <summary>One line of JSON that <see cref="Read(string)"/> turns back into this market.</summary>

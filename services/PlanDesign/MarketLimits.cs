@@ -1,6 +1,8 @@
 namespace PlanDesign;
 
-/// <summary>What a market may be at most. Beyond these a solve would not end in reasonable time and memory, or the number is a slip of the pen.</summary>
+/// <summary>
+/// What a market may be at most. Beyond these a solve would not end in reasonable time and memory, or the number is a slip of the pen.
+/// </summary>
 public static class MarketLimits
 {
     public const int TypesMax = 10_000;
@@ -22,7 +24,9 @@ public static class MarketLimits
     /// <summary>Types of a continuous market when the input does not say how many: the loss is about one part in their square.</summary>
     public const int TypesDefault = 400;
 
-    /// <summary>A law without an end is cut off where S(T)·K(T) falls below this, K(T) = max over r of G(r)e^{-rT}: no menu earns more there.</summary>
+    /// <summary>
+    /// A law without an end is cut off where S(T)·K(T) falls below this, K(T) = max over r of G(r)e^{-rT}: no menu earns more there.
+    /// </summary>
     public const double TailDefault = 1e-7;
 
     /// <summary>... but never beyond this many tokens unless the input asks for it.</summary>

@@ -6,8 +6,8 @@ using PlanDesign.Screening;
 namespace PlanDesign;
 
 /// <summary>
-/// What <c>billing menu solve --json</c> prints. Prices and profits are money per conversation, shares parts of the whole market, urgencies 1/second.
-/// Tiers: largest cap first. Fields may be added, never renamed.
+/// What <c>billing menu solve --json</c> prints. Prices and profits are money per conversation, shares parts of the whole market, urgencies
+/// 1/second. Tiers: largest cap first. Fields may be added, never renamed.
 /// </summary>
 public sealed record MenuReport(
     double Profit,
@@ -37,7 +37,7 @@ public sealed record MenuReport(
         solution.Profit,
         solution.Revenue,
         solution.ServingCost,
-        [.. solution.Tiers.Select(t => new TierReport(t.CapTokens, t.PricePerConversation, t.Share, t.UrgencyFromPerSecond, t.UrgencyToPerSecond, t.PriceMinorUnitsPerPeriod))],
+        [.. solution.Tiers.Select(TierReport.Of)],
         solution.CapTokensByType,
         solution.PriceByType,
         new(solution.Certificate.UpperBound, solution.Certificate.Gap, solution.Certificate.MaxIncentiveViolation,
@@ -55,7 +55,11 @@ public sealed record MenuReport(
 }
 
 public sealed record TierReport(
-    int CapTokens, double Price, double Share, double UrgencyFrom, double UrgencyTo, long? PriceMinorUnitsPerPeriod);
+    int CapTokens, double Price, double Share, double UrgencyFrom, double UrgencyTo, long? PriceMinorUnitsPerPeriod)
+{
+    internal static TierReport Of(Tier tier) => new(
+        tier.CapTokens, tier.PricePerConversation, tier.Share, tier.UrgencyFromPerSecond, tier.UrgencyToPerSecond, tier.PriceMinorUnitsPerPeriod);
+}
 
 public sealed record CertificateReport(
     double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound,

@@ -17,9 +17,13 @@ public abstract class AnswerTime
     /// <summary>S: the probability of no answer within the first <paramref name="tokens"/> tokens.</summary>
     public abstract double Survival(int tokens, double tokensPerSecond);
 
-    /// <summary>For every cap m: E[e^{-rτ}·1{τ ≤ m/s}], what an answer within the cap is worth to a user of this rate per unit of value.</summary>
+    /// <summary>
+    /// For every cap m: E[e^{-rτ}·1{τ ≤ m/s}], what an answer within the cap is worth to a user of this rate per unit of value.
+    /// </summary>
     public abstract void FillDiscountedAnswers(double ratePerSecond, double tokensPerSecond, Span<double> byCapTokens);
 
-    /// <summary>For every cap m: the tokens generated on average, s·∫₀^{m/s} S(t) dt. They flow only while the user is still waiting.</summary>
+    /// <summary>
+    /// For every cap m: the tokens generated on average, s·∫₀^{m/s} S(t) dt. They flow only while the user is still waiting.
+    /// </summary>
     public abstract void FillExpectedTokens(double tokensPerSecond, Span<double> byCapTokens);
 }

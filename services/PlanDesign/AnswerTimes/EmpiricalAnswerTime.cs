@@ -1,9 +1,9 @@
 namespace PlanDesign.AnswerTimes;
 
 /// <summary>
-/// Lengths observed in production: tokens per conversation, and whether a cap (or a user who left) cut it before the answer. Cut
-/// ones are right-censored: the survival is the product-limit estimate of Kaplan and Meier (1958), S(n) = Π_{k≤n} (1 − answered_k / atRisk_k).
-/// At equal counts answers precede cuts. No cap goes beyond the largest observation: the tail is unknown, never invented.
+/// Lengths observed in production: tokens per conversation, and whether a cap (or a user who left) cut it before the answer. Cut ones are
+/// right-censored: the survival is the product-limit estimate of Kaplan and Meier (1958), S(n) = Π_{k≤n} (1 − answered_k / atRisk_k). At
+/// equal counts answers precede cuts. No cap goes beyond the largest observation: the tail is unknown, never invented.
 /// </summary>
 public sealed class EmpiricalAnswerTime : PerTokenAnswerTime
 {

@@ -13,7 +13,8 @@ public sealed class ExponentialAnswerTime(double meanSeconds) : AnswerTime
     public override string Kind => "exponential";
     public override int? SupportTokens => null;
 
-    public override InputFault? Check() => InputFault.RangeFrom("answerTime.meanSeconds", MeanSeconds, MeanSecondsMin, MarketLimits.SecondsMax, "seconds");
+    public override InputFault? Check() =>
+        InputFault.RangeFrom("answerTime.meanSeconds", MeanSeconds, MeanSecondsMin, MarketLimits.SecondsMax, "seconds");
 
     public override double Survival(int tokens, double tokensPerSecond) => Math.Exp(-tokens / (tokensPerSecond * MeanSeconds));
 

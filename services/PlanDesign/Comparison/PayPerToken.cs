@@ -3,9 +3,10 @@ using PlanDesign.Screening;
 namespace PlanDesign.Comparison;
 
 /// <summary>
-/// One price π for every token, the best there is. The user commits to the stop m that maximises V[i,m] − π·E[m], E[m] = Σ_{j&lt;m} S_j; not to the first token
-/// worth less than π, which is wrong when the hazard rises. So she stops on the upper concave hull of (E, V), and buys an edge of it when its slope is at
-/// least π. Between two slopes tokens do not change and revenue rises with π: the best π is the slope of some edge, found by a sweep.
+/// One price π for every token, the best there is. The user commits to the stop m that maximises V[i,m] − π·E[m], E[m] = Σ_{j&lt;m} S_j;
+/// not to the first token worth less than π, which is wrong when the hazard rises. So she stops on the upper concave hull of (E, V), and
+/// buys an edge of it when its slope is at least π. Between two slopes tokens do not change and revenue rises with π: the best π is the
+/// slope of some edge, found by a sweep.
 /// </summary>
 internal static class PayPerToken
 {
@@ -74,7 +75,9 @@ internal static class PayPerToken
         return steepest;
     }
 
-    /// <summary>Calls back with type, slope (money per token) and tokens (weighted by the type's share) for every edge of every hull.</summary>
+    /// <summary>
+    /// Calls back with type, slope (money per token) and tokens (weighted by the type's share) for every edge of every hull.
+    /// </summary>
     private static void ForEachEdge(MarketTables tables, Action<int, double, double> edge, CancellationToken cancellation)
     {
         var (value, tokens, hull) = (tables.NewRow(), tables.ExpectedTokens, new int[tables.CapTokensMax + 1]);

@@ -3,9 +3,9 @@ using PlanDesign.Screening;
 namespace PlanDesign.Comparison;
 
 /// <summary>
-/// A menu beside the other ways to charge for the same answers, each set as well as it can be on the same types, caps and answer times. The menu without limit
-/// at exact prices is at least as good as each of them; one of few plans, or in minor units, may lose to pay per token, and then
-/// the figures say so. A further tariff is a file of its own and a property here.
+/// A menu beside the other ways to charge for the same answers, each set as well as it can be on the same types, caps and answer times. The
+/// menu without limit at exact prices is at least as good as each of them; one of few plans, or in minor units, may lose to pay per token,
+/// and then the figures say so. A further tariff is a file of its own and a property here.
 /// </summary>
 /// <param name="Menu">The menu that was asked for.</param>
 /// <param name="MenuWithoutLimit">The best menu with any number of plans at exact prices.</param>

@@ -11,8 +11,8 @@ public sealed record Choice(int? PlanIndex, double SurplusPerConversation)
 }
 
 /// <summary>
-/// What a customer buys: the plan with the largest surplus V(r,T) − p, if that is no loss. In an optimal menu every step is a tie for somebody; ties
-/// (within <see cref="TieTolerance"/> of the value of an answer) go to the longer cap, which is what the menu means.
+/// What a customer buys: the plan with the largest surplus V(r,T) − p, if that is no loss. In an optimal menu every step is a tie for
+/// somebody; ties (within <see cref="TieTolerance"/> of the value of an answer) go to the longer cap, which is what the menu means.
 /// </summary>
 public static class BestResponse
 {
@@ -20,13 +20,20 @@ public static class BestResponse
 
     /// <param name="ratePerSecond">The customer's urgency; an infinite one gains nothing from any cap.</param>
     /// <param name="plans">In any order; caps beyond what the answer times support are worth no more than their end.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A cap is negative or above <see cref="MarketLimits.CapTokensMax"/>.</exception>
     public static Choice Of(Market market, double ratePerSecond, IReadOnlyList<PlanOffer> plans)
     {
+        foreach (var plan in plans)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(plan.CapTokens);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(plan.CapTokens, MarketLimits.CapTokensMax);
+        }
         if (plans.Count == 0 || !double.IsFinite(ratePerSecond)) return Choice.None;
         var value = new double[plans.Max(p => p.CapTokens) + 1];
         market.AnswerTime.FillDiscountedAnswers(ratePerSecond, market.TokensPerSecond, value);
         var surplus = new double[plans.Count];
-        for (var k = 0; k < surplus.Length; k++) surplus[k] = market.ValuePerAnswer * value[plans[k].CapTokens] - plans[k].PricePerConversation;
+        for (var k = 0; k < surplus.Length; k++)
+            surplus[k] = market.ValuePerAnswer * value[plans[k].CapTokens] - plans[k].PricePerConversation;
         var best = LongestOfTheBest(plans, surplus, TieTolerance * market.ValuePerAnswer);
         return best is { } chosen ? new(chosen, surplus[chosen]) : Choice.None;
     }

@@ -3,13 +3,18 @@ namespace PlanDesign.Screening;
 /// <summary>Why the solver stopped, so that no result is mistaken for a better one than it is.</summary>
 public enum ExitReason
 {
-    /// <summary>The menu is the best of its kind (unlimited, at most K plans, or in minor units) on its grid of types and caps, proved by the bound.</summary>
+    /// <summary>
+    /// The menu is the best of its kind (unlimited, at most K plans, or in minor units) on its grid of types and caps, proved by the bound.
+    /// </summary>
     Optimal,
 
     /// <summary>No plan earns anything: serving costs at least what anybody pays. Profit 0, no tiers.</summary>
     NotWorthServing,
 
-    /// <summary>Prices in minor units are the best for the caps of the exact menu, for the grid is too large to try all caps. A valid menu, not proved best in that unit.</summary>
+    /// <summary>
+    /// Prices in minor units are the best for the caps of the exact menu, for the grid is too large to try all caps. A valid menu, not
+    /// proved best in that unit.
+    /// </summary>
     RoundedOnMenuCaps,
 
     /// <summary>The certificate leaves a gap or a violation above its tolerance. Do not publish; the figures say how much.</summary>

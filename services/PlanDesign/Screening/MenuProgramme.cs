@@ -4,8 +4,8 @@ using PlanDesign.Urgency;
 namespace PlanDesign.Screening;
 
 /// <summary>
-/// One pass from the most urgent type to the most patient: the dynamic programme takes each row of virtual surplus and hands its potential to
-/// the certificate, which never sees the solver's tables. Nothing of size types × caps is kept but bits.
+/// One pass from the most urgent type to the most patient: the dynamic programme takes each row of virtual surplus and hands its potential
+/// to the certificate, which never sees the solver's tables. Nothing of size types × caps is kept but bits.
 /// </summary>
 internal sealed record MenuProgramme(int[] CapTokensByType, double ProfitWithoutLimit, PotentialBound Bound, CheckerTables CheckerTables)
 {

@@ -17,10 +17,10 @@ public sealed record Tier(int CapTokens, double PricePerConversation, double Sha
 
 /// <summary>
 /// How good the menu is, computed from the market by code that shares nothing with the solver. Money per conversation. The bound holds for
-/// every menu of the kind asked for; token and type bounds are cheaper ones for menus without limit. A violation is what
-/// some type would gain by another plan than the one meant for it, or loses by buying at all. With a density the types are the urgent ends of
-/// cells, whose profit the menu earns for certain and which is within about 1/N² of the optimum; the density bound is that of the patient ends,
-/// above the optimum by about 1/N. Rounded menus of a density are judged at its cutoffs, hence bounded by the density bound.
+/// every menu of the kind asked for; token and type bounds are cheaper ones for menus without limit. A violation is what some type would
+/// gain by another plan than the one meant for it, or loses by buying at all. With a density the types are the urgent ends of cells, whose
+/// profit the menu earns for certain and which is within about 1/N² of the optimum; the density bound is that of the patient ends, above
+/// the optimum by about 1/N. Rounded menus of a density are judged at its cutoffs, hence bounded by the density bound.
 /// </summary>
 public sealed record Certificate(
     double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound,
@@ -34,7 +34,9 @@ public enum RoundingRoute
     /// <summary>The longest path over all caps, cutoffs and floored steps: the best menu in this unit.</summary>
     AllCaps,
 
-    /// <summary>The same over the caps of the exact menu only, for the grid is too large: at least as good as flooring each of its steps.</summary>
+    /// <summary>
+    /// The same over the caps of the exact menu only, for the grid is too large: at least as good as flooring each of its steps.
+    /// </summary>
     MenuCaps,
 }
 

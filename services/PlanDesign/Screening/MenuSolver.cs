@@ -11,10 +11,14 @@ namespace PlanDesign.Screening;
 /// </summary>
 public static class MenuSolver
 {
-    /// <summary>A gap or a violation up to this part of the value of an answer is rounding of the arithmetic; above it the menu is not certified.</summary>
+    /// <summary>
+    /// A gap or a violation up to this part of the value of an answer is rounding of the arithmetic; above it the menu is not certified.
+    /// </summary>
     public const double CertificateTolerance = 1e-9;
 
-    /// <summary>Solves and certifies. Wrong input is not thrown but returned: <see cref="ExitReason.InvalidInput"/> and the field at fault.</summary>
+    /// <summary>
+    /// Solves and certifies. Wrong input is not thrown but returned: <see cref="ExitReason.InvalidInput"/> and the field at fault.
+    /// </summary>
     /// <param name="progress">The part done, from 0 to 1.</param>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public static MenuSolution Solve(
@@ -26,14 +30,16 @@ public static class MenuSolver
         int? plansMax = options.PlansMax is { } k ? Math.Min(k, Math.Min(grid.Types.Count, grid.CapTokensMax)) : null;
         var cells = (long)grid.Types.Count * (grid.CapTokensMax + 1) * (1 + (plansMax ?? 0));
         if (cells > MarketLimits.CellsMax)
-            return MenuSolution.Refused(new("plansMax", $"times types and caps is {cells} cells, at most {MarketLimits.CellsMax} can be solved: lower one of them"));
+            return MenuSolution.Refused(new("plansMax",
+                $"times types and caps is {cells} cells, at most {MarketLimits.CellsMax} can be solved: lower one of them"));
 
         var parts = 1 + (market.Urgency.HasDensity ? 1 : 0) + (options.MinorUnits is null ? 0 : 1);
         Action<double> Part(int number) => done => progress?.Report((number + done) / parts);
 
         var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, Part(0), cancellation);
+        var patient = market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax };
         var densityBound = market.Urgency.HasDensity
-            ? MenuProgramme.Run(market, market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax }, CellEnd.Lower, plansMax, Part(1), cancellation).Bound.Upper
+            ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, Part(1), cancellation).Bound.Upper
             : exact.Bound.Upper;
         var tables = new MarketTables(market, grid);
         var menu = Menu.Of(tables, exact.CapTokensByType, MenuPrices.ByType(tables, exact.CapTokensByType));
@@ -47,17 +53,18 @@ public static class MenuSolver
             menu = RoundedMenu.Of(market, tables, units, steps);
         }
         progress?.Report(1);
-        return Finish(market, grid, menu, exact, densityBound, rounding, cells);
+        return Finish(market, grid, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
     }
 
     private static MenuSolution Finish(
-        Market market, MarketGrid grid, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells)
+        Market market, MarketGrid grid, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
     {
         var bound = rounding is null ? exact.Bound.Upper : densityBound;
         var (incentive, participation) = MenuViolations.Of(exact.CheckerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         var certificate = new Certificate(
             bound, bound - menu.Profit, incentive, participation, exact.Bound.ByTokens, exact.Bound.ByTypes, densityBound);
-        var tolerance = CertificateTolerance * market.ValuePerAnswer;
+        // The second part is what sums of that many costs of that size round by; it matters only where costs dwarf every value.
+        var tolerance = CertificateTolerance * market.ValuePerAnswer + 1e-15 * grid.Types.Count * largestCost;
         var certified = certificate.Gap >= -tolerance && (rounding is not null || certificate.Gap <= tolerance)
             && incentive <= tolerance && participation <= tolerance;
         var reason = !certified ? ExitReason.NotCertified
@@ -86,5 +93,6 @@ public static class MenuSolver
 
     private static InputFault? CheckUnit(Market market, MinorUnits? units) =>
         units is null || market.ValuePerAnswer / units.UnitPerConversation <= MinorUnits.UnitsPerFeeMax ? null
-            : new("minorUnits.unit", FormattableString.Invariant($"is {units.Unit}, too fine for a value of {market.ValuePerAnswer} per answer: at most {MinorUnits.UnitsPerFeeMax} units can be told apart"));
+            : new("minorUnits.unit", FormattableString.Invariant($"is {units.Unit}, too fine for a value of {market.ValuePerAnswer} per answer: ")
+                + FormattableString.Invariant($"at most {MinorUnits.UnitsPerFeeMax} units can be told apart"));
 }

@@ -16,8 +16,9 @@ public sealed class DiscreteUrgency(IReadOnlyList<double> ratesPerSecond, IReadO
             return new("urgency.weights", $"has {Weights.Count} weights for {RatesPerSecond.Count} rates, expected one for each");
         for (var i = 0; i < Weights.Count; i++)
         {
-            if (InputFault.RangeFrom($"urgency.ratesPerSecond[{i}]", RatesPerSecond[i], 0, MarketLimits.RatePerSecondMax, "per second") is { } rate) return rate;
-            if (InputFault.RangeFrom($"urgency.weights[{i}]", Weights[i], 0, 1, "of the market") is { } weight) return weight;
+            var fault = InputFault.RangeFrom($"urgency.ratesPerSecond[{i}]", RatesPerSecond[i], 0, MarketLimits.RatePerSecondMax, "per second")
+                ?? InputFault.RangeFrom($"urgency.weights[{i}]", Weights[i], 0, 1, "of the market");
+            if (fault is not null) return fault;
             if (i > 0 && RatesPerSecond[i] <= RatesPerSecond[i - 1])
                 return new($"urgency.ratesPerSecond[{i}]", "is not above the one before it: sort rates in ascending order and merge equal ones");
         }
@@ -39,5 +40,6 @@ public sealed class DiscreteUrgency(IReadOnlyList<double> ratesPerSecond, IReadO
     public override double Cdf(double ratePerSecond) =>
         RatesPerSecond.Zip(Weights).Where(t => t.First <= ratePerSecond).Sum(t => t.Second);
 
-    public override TypeGrid Types(int typeCount, CellEnd end) => new([.. RatesPerSecond], [.. Weights], [.. RatesPerSecond], [.. RatesPerSecond], 0);
+    public override TypeGrid Types(int typeCount, CellEnd end) =>
+        new([.. RatesPerSecond], [.. Weights], [.. RatesPerSecond], [.. RatesPerSecond], 0);
 }

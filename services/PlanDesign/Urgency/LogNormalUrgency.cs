@@ -2,7 +2,10 @@ using MathNet.Numerics.Distributions;
 
 namespace PlanDesign.Urgency;
 
-/// <summary>ln r is normal with mean <paramref name="mu"/> and standard deviation <paramref name="sigma"/>, r in 1/second. Unbounded: the most urgent cell is not served.</summary>
+/// <summary>
+/// ln r is normal with mean <paramref name="mu"/> and standard deviation <paramref name="sigma"/>, r in 1/second. Unbounded: the most
+/// urgent cell is not served.
+/// </summary>
 public sealed class LogNormalUrgency(double mu, double sigma) : UrgencyModel
 {
     private const double MuMagnitudeMax = 50;

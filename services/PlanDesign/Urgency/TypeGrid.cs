@@ -20,7 +20,9 @@ public sealed record TypeGrid(
         return cumulative;
     }
 
-    /// <summary>K(t) = max over types of W_i e^{-r_i t}: what an answer at <paramref name="seconds"/> can earn at most, per unit of value.</summary>
+    /// <summary>
+    /// K(t) = max over types of W_i e^{-r_i t}: what an answer at <paramref name="seconds"/> can earn at most, per unit of value.
+    /// </summary>
     public double BestDiscountedMass(double seconds)
     {
         var (best, sum) = (0.0, 0.0);

@@ -12,7 +12,8 @@ public sealed class UniformUrgency(double fromPerSecond, double toPerSecond) : U
         InputFault.RangeFrom("urgency.from", FromPerSecond, 0, MarketLimits.RatePerSecondMax, "per second")
         ?? InputFault.Range("urgency.to", ToPerSecond, FromPerSecond, MarketLimits.RatePerSecondMax, "per second");
 
-    public override double Quantile(double probability) => probability >= 1 ? ToPerSecond : FromPerSecond + probability * (ToPerSecond - FromPerSecond);
+    public override double Quantile(double probability) =>
+        probability >= 1 ? ToPerSecond : FromPerSecond + probability * (ToPerSecond - FromPerSecond);
 
     public override double Cdf(double ratePerSecond) => Math.Clamp((ratePerSecond - FromPerSecond) / (ToPerSecond - FromPerSecond), 0, 1);
 

@@ -12,5 +12,6 @@ internal static class UrgencyJson
 
     public static UrgencyModel Read(JsonFields fields) =>
         Kinds.TryGetValue(fields.Text("kind"), out var read) ? read(fields)
-            : throw new InputFaultException(fields.Named("kind"), $"is \"{fields.Text("kind")}\"; known kinds are {string.Join(", ", Kinds.Keys)}");
+            : throw new InputFaultException(fields.Named("kind"),
+                $"is \"{fields.Text("kind")}\"; known kinds are {string.Join(", ", Kinds.Keys)}");
 }

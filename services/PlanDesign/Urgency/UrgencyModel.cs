@@ -18,12 +18,16 @@ public abstract class UrgencyModel
 {
     public abstract string Kind { get; }
 
-    /// <summary>Whether the law has a density, so that types are cells cut for the solution and a customer may stand between them.</summary>
+    /// <summary>
+    /// Whether the law has a density, so that types are cells cut for the solution and a customer may stand between them.
+    /// </summary>
     public abstract bool HasDensity { get; }
 
     public abstract InputFault? Check(int? typeCount);
 
-    /// <summary>The rate (1/second) below which a share <paramref name="probability"/> in [0,1] of customers lies; may be infinite at 1.</summary>
+    /// <summary>
+    /// The rate (1/second) below which a share <paramref name="probability"/> in [0,1] of customers lies; may be infinite at 1.
+    /// </summary>
     public abstract double Quantile(double probability);
 
     /// <summary>G(r): the share of customers at most as urgent as <paramref name="ratePerSecond"/>.</summary>
@@ -31,7 +35,9 @@ public abstract class UrgencyModel
 
     public abstract TypeGrid Types(int typeCount, CellEnd end);
 
-    /// <summary>Cells of equal mass. A cell whose type would be infinitely urgent gets nothing from any cap: it is present but never served.</summary>
+    /// <summary>
+    /// Cells of equal mass. A cell whose type would be infinitely urgent gets nothing from any cap: it is present but never served.
+    /// </summary>
     protected TypeGrid CellsOfEqualMass(int typeCount, CellEnd end)
     {
         var edges = new double[typeCount + 1];

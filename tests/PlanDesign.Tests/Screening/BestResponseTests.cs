@@ -38,7 +38,7 @@ public sealed class BestResponseTests
     [Fact]
     public void Customers_at_the_quantiles_of_the_market_pay_what_the_solver_predicted()
     {
-        var market = new Market(new LogNormalUrgency(-2, 1), new ExponentialAnswerTime(10), 20, 1, 0.001);
+        var market = new Market(new LogNormalUrgency(-2, 1), new ExponentialAnswerTime(10), 20, 1, 0.001) { TypeCount = 60 };
         var solution = MenuSolver.Solve(market, new(3, new(0.01, 20)));
         PlanOffer[] offers = [.. solution.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))];
         const int customers = 1000;

@@ -55,6 +55,14 @@ public sealed class ReferenceCaseTests
     }
 
     [Fact]
+    public void Costs_that_dwarf_every_value_are_still_only_a_market_not_worth_serving()
+    {
+        var market = new Market(
+            new Urgency.UniformUrgency(0, 1), new AnswerTimes.ExponentialAnswerTime(5), 20, ValuePerAnswer: 1e-6, ServingCostPerToken: 1e6);
+        Assert.Equal(ExitReason.NotWorthServing, MenuSolver.Solve(market with { TypeCount = 100 }, new()).ExitReason);
+    }
+
+    [Fact]
     public void The_same_market_gives_the_same_bits()
     {
         var market = ReferenceCase.MarketOf("greedy-lognormal-cost");

@@ -109,7 +109,9 @@ public sealed class RoundingTests
         Assert.Contains("smaller unit", Assert.Single(solution.Notices));
     }
 
-    /// <summary>Every set of caps and every whole price for each; customers indifferent by a hair take what earns the seller most.</summary>
+    /// <summary>
+    /// Every set of caps and every whole price for each; customers indifferent by a hair take what earns the seller most.
+    /// </summary>
     private static double BestInWholeUnits(NaiveScreening problem, double unit, int plansMax)
     {
         var best = 0.0;

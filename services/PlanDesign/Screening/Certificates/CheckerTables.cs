@@ -4,9 +4,9 @@ using PlanDesign.Urgency;
 namespace PlanDesign.Screening.Certificates;
 
 /// <summary>
-/// The certificate's own V, C, rates and weights, from the input alone. On purpose it calls none of the solver's tables and, where there is another
-/// way to the same number, goes that way: rates of a density by bisection of its cdf, Kaplan–Meier by Efron's (1967) redistribution to the right.
-/// Two independent computations that agree are evidence; one used twice is not.
+/// The certificate's own V, C, rates and weights, from the input alone. On purpose it calls none of the solver's tables and, where there is
+/// another way to the same number, goes that way: rates of a density by bisection of its cdf, Kaplan–Meier by Efron's (1967) redistribution
+/// to the right. Two independent computations that agree are evidence; one used twice is not.
 /// </summary>
 internal sealed class CheckerTables
 {
@@ -54,7 +54,8 @@ internal sealed class CheckerTables
         if (_probability.Length == 0)
         {
             var total = _hazardPerSecond + r;
-            for (var m = 1; m < row.Length; m++) row[m] = -v * (_hazardPerSecond / total) * Math.Exp(-total * m / s) + v * (_hazardPerSecond / total);
+            var whole = v * (_hazardPerSecond / total);
+            for (var m = 1; m < row.Length; m++) row[m] = whole - whole * Math.Exp(-total * m / s);
             return row;
         }
         for (var m = 1; m < row.Length; m++)
@@ -68,7 +69,8 @@ internal sealed class CheckerTables
     private static (double[], double[]) Cells(Market market, CellEnd end, Func<double, double> quantile)
     {
         var count = market.TypeCount ?? MarketLimits.TypesDefault;
-        var rates = Enumerable.Range(end == CellEnd.Upper ? 1 : 0, count).Select(i => quantile((double)i / count)).Where(double.IsFinite).ToArray();
+        var first = end == CellEnd.Upper ? 1 : 0;
+        var rates = Enumerable.Range(first, count).Select(i => quantile((double)i / count)).Where(double.IsFinite).ToArray();
         return (rates, [.. rates.Select(_ => 1.0 / count)]);
     }
 

@@ -1,6 +1,9 @@
 namespace PlanDesign.Screening.Certificates;
 
-/// <summary>What the types of the market would rather do than what the menu means for them, over all pairs of types and plans. Money per conversation.</summary>
+/// <summary>
+/// What the types of the market would rather do than what the menu means for them, over all pairs of types and plans. Money per
+/// conversation.
+/// </summary>
 internal static class MenuViolations
 {
     /// <returns>

@@ -4,9 +4,10 @@ namespace PlanDesign.Screening.Rounding;
 
 /// <summary>
 /// The best menu whose every price is whole in minor units u is a longest path: choose rising caps m → m' and falling cutoffs j, price the
-/// step at u·⌊(V[j,m'] − V[j,m])/u⌋ and gain W_j·(price − (C[m'] − C[m])). Cutoffs from the most urgent type to the most patient, at most one
-/// step each, for two steps with the same cutoff are worth no more than one. O(NM²) without limit, O(KNM²) with at most K plans, M caps being tried.
-/// Steps are floored, never rounded to nearest: in the optimum every step is a tie for somebody, and half a unit more loses whole types.
+/// step at u·⌊(V[j,m'] − V[j,m])/u⌋ and gain W_j·(price − (C[m'] − C[m])). Cutoffs from the most urgent type to the most patient, at most
+/// one step each, for two steps with the same cutoff are worth no more than one. O(NM²) without limit, O(KNM²) with at most K plans, M caps
+/// being tried. Steps are floored, never rounded to nearest: in the optimum every step is a tie for somebody, and half a unit more loses
+/// whole types.
 /// </summary>
 internal sealed class CutoffPath
 {

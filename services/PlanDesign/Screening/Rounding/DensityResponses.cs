@@ -46,10 +46,13 @@ internal static class DensityResponses
         PlanOffer[] bought = [.. tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))];
         var choices = tables.Types.RatesPerSecond.Select(rate => BestResponse.Of(market, rate, bought).PlanIndex).ToArray();
         return Menu.Of(tables.Types, [.. tiers],
-            [.. choices.Select(c => c is { } k ? bought[k].CapTokens : 0)], [.. choices.Select(c => c is { } k ? bought[k].PricePerConversation : 0)]);
+            [.. choices.Select(c => c is { } k ? bought[k].CapTokens : 0)],
+            [.. choices.Select(c => c is { } k ? bought[k].PricePerConversation : 0)]);
     }
 
-    /// <summary>The most urgent rate at which the step from one plan to the longer one is still worth its price: falling in the rate, so bisected.</summary>
+    /// <summary>
+    /// The most urgent rate at which the step from one plan to the longer one is still worth its price: falling in the rate, so bisected.
+    /// </summary>
     private static double Cutoff(Market market, MarketTables tables, double[] row, PlanOffer below, PlanOffer above)
     {
         bool Worth(double rate)

@@ -1,8 +1,8 @@
 namespace PlanDesign.Screening.Rounding;
 
 /// <summary>
-/// A step up the menu: from the plan below (or nothing) to <paramref name="CapTokens"/>, meant for types 0 … <paramref name="CutoffType"/>, for so
-/// many minor units of a period's fee. The price of a plan is the sum of the steps up to it.
+/// A step up the menu: from the plan below (or nothing) to <paramref name="CapTokens"/>, meant for types 0 … <paramref name="CutoffType"/>,
+/// for so many minor units of a period's fee. The price of a plan is the sum of the steps up to it.
 /// </summary>
 internal readonly record struct PriceStep(int CapTokens, int CutoffType, long MinorUnitsPerPeriod)
 {

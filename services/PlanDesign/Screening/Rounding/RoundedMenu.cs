@@ -1,8 +1,8 @@
 namespace PlanDesign.Screening.Rounding;
 
 /// <summary>
-/// The menu that stands once its prices are whole: every type's best response is computed anew, the outside option included, ties to the plan that
-/// the menu meant, and the menu earns what those responses earn. Plans that nobody takes are dropped.
+/// The menu that stands once its prices are whole: every type's best response is computed anew, the outside option included, ties to the
+/// plan that the menu meant, and the menu earns what those responses earn. Plans that nobody takes are dropped.
 /// </summary>
 internal static class RoundedMenu
 {
@@ -16,7 +16,8 @@ internal static class RoundedMenu
             offers[k] = new(steps[k].CapTokens, fee * units.Unit / units.ConversationsPerPeriod);
         }
         var menu = market.Urgency.HasDensity ? DensityResponses.Of(market, tables, offers) : OfTypes(tables, steps, offers);
-        return menu with { Tiers = [.. menu.Tiers.Select(t => t with { PriceMinorUnitsPerPeriod = fees[Array.FindIndex(steps, s => s.CapTokens == t.CapTokens)] })] };
+        long FeeOf(Tier tier) => fees[Array.FindIndex(steps, s => s.CapTokens == tier.CapTokens)];
+        return menu with { Tiers = [.. menu.Tiers.Select(t => t with { PriceMinorUnitsPerPeriod = FeeOf(t) })] };
     }
 
     private static Menu OfTypes(MarketTables tables, PriceStep[] steps, PlanOffer[] offers)
