@@ -81,8 +81,9 @@ public sealed class ServerFolder : IAsyncDisposable
         {
             try
             {
-                // The operating system keeps this lock for as long as the owner lives, and not a moment longer.
-                await using var owner = new FileStream(System.IO.Path.Combine(folder, "owner"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+                // The operating system keeps this lock for as long as the owner lives, and not a moment longer. A folder without the file is one
+                // whose deletion was broken off.
+                await using var owner = new FileStream(System.IO.Path.Combine(folder, "owner"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
                 await EndAsync(folder, cancel);
             }
             catch (IOException)
@@ -134,7 +135,9 @@ public sealed class ServerFolder : IAsyncDisposable
         {
             if (!int.TryParse(line, out var pid) || !await Processes.BelongsToAsync(pid, folder, cancel)) continue;
             Processes.Signal(pid, Processes.SigQuit);
-            if (!await Processes.GoneAsync(pid, StopPatience, cancel)) Processes.Signal(pid, Processes.SigKill);
+            if (await Processes.GoneAsync(pid, StopPatience, cancel)) continue;
+            Processes.Signal(pid, Processes.SigKill);
+            await Processes.GoneAsync(pid, StopPatience, cancel);
         }
         if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
     }
