@@ -1,1 +1,4 @@
-WebApplication.CreateBuilder(args).Build().Run();
+using Billing.Host;
+
+if (args.Contains("--health")) return await HealthEndpoints.ProbeAsync(args);
+return await BillingHost.Build(args).RunServiceAsync();

@@ -21,7 +21,7 @@ public sealed class SealCheck
     /// <param name="events">every event after the page before, up to the last of this page, ascending</param>
     public SealVerdict Next(SealPage page, IReadOnlyList<StoredEvent> events)
     {
-        var (findings, from, to) = (new List<string>(), _through + 1, page.Sequences.LastOrDefault(_through));
+        var (findings, from, to) = (new List<string>(), _through + 1, Math.Max(page.ToSequence, _through));
         if (page.Number != ++_page) findings.Add(Say($"page {_page} is missing: the next one stored is {page.Number}"));
         if (!page.PreviousChain.AsSpan().SequenceEqual(_chain)) findings.Add(Say($"page {page.Number} does not follow the page before it: a seal was altered, added or removed"));
         if (!MerkleTree.Root(page.Leaves).AsSpan().SequenceEqual(page.Root)) findings.Add(Say($"the leaves of page {page.Number} do not give its root: the seal itself was altered"));

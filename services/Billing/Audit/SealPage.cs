@@ -38,6 +38,8 @@ public sealed record StoredEvent(long Sequence, string Stream, long Version, str
 /// <param name="Sequences">ascending, one per leaf; all events after the page before, up to the last of these, belong to this page</param>
 public sealed record SealPage(long Number, IReadOnlyList<long> Sequences, IReadOnlyList<byte[]> Leaves, byte[] Root, byte[] PreviousChain, byte[] Chain)
 {
+    public long ToSequence => Sequences.Count == 0 ? 0 : Sequences[^1];
+
     public static SealPage Over(long number, byte[] previousChain, IReadOnlyList<StoredEvent> events)
     {
         var leaves = events.Select(e => e.Leaf()).ToArray();

@@ -7,9 +7,10 @@ public abstract record PeriodEvent;
 /// The period exists and takes usage. It is opened when a snapshot first names it to usage, which is one period ahead: usage
 /// that arrives right at the turn always finds its stream.
 /// </summary>
+/// <param name="PreviousPeriodId">empty for the first</param>
 public sealed record PeriodOpened(
     string SubscriptionId, string CustomerId, string MenuId, string PlanId, int Number, DateTimeOffset Start, DateTimeOffset End,
-    DateTimeOffset At) : PeriodEvent;
+    string PreviousPeriodId, DateTimeOffset At) : PeriodEvent;
 
 /// <summary>What one report of usage says about this period. After PeriodClosed it is late, by definition: the order in the stream is the truth.</summary>
 /// <param name="RecordedAt">business time of the report</param>

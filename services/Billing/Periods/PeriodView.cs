@@ -12,7 +12,7 @@ namespace Billing.Periods;
 public sealed record PeriodView(
     string Id, string InvoiceId, string SubscriptionId, DateTimeOffset Start, string Status, PeriodFacts Facts, ValueList<PlanTokens> Late, long Version)
 {
-    public static PeriodView Evolve(PeriodView? view, string id, PeriodEvent e) => (view, e) switch
+    public static PeriodView Fold(PeriodView? view, string id, PeriodEvent e) => (view, e) switch
     {
         (null, PeriodOpened o) => new(id, InvoiceIds.Of(id), o.SubscriptionId, o.Start, "open", PeriodFacts.Of(o), [], 1),
         ({ Status: "open" } v, UsageApplied u) => v with { Facts = v.Facts.With(u), Version = v.Version + 1 },

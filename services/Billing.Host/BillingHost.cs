@@ -1,0 +1,75 @@
+using Contracts.Usage.V1;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Marten;
+using MassTransit;
+using Microsoft.Extensions.Options;
+
+namespace Billing.Host;
+
+/// <summary>The billing service.</summary>
+public static class BillingHost
+{
+    public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = ServiceDefaults.CreateBuilder("billing", args, StatusOf, configure);
+        builder.AddValidatedOptions<BillingOptions>(BillingOptions.Section);
+        var options = builder.Configuration.GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
+
+        builder.AddEventStore(BillingStore.Schema, options.Postgres, BillingStore.Configure)
+            .AddSubscriptionWithServices<SubscriptionPublisher>(ServiceLifetime.Singleton)
+            .AddSubscriptionWithServices<InvoicePublisher>(ServiceLifetime.Singleton)
+            .AddSubscriptionWithServices<EventSealer>(ServiceLifetime.Singleton);
+        builder.AddBus(
+            bus =>
+            {
+                bus.AddConsumer<MenuPublishedConsumer>();
+                bus.AddConsumer<UsageRecordedConsumer>();
+            },
+            (context, rabbit) =>
+            {
+                rabbit.ReceiveEndpoint(MenuPublishedConsumer.Queue, queue =>
+                {
+                    queue.SetQuorumQueue();
+                    queue.ConfigureConsumer<MenuPublishedConsumer>(context);
+                });
+                rabbit.ReceiveEndpoint(UsageRecordedConsumer.Queue, queue =>
+                {
+                    queue.SetQuorumQueue();
+                    queue.PrefetchCount = 64;
+                    queue.ConcurrentMessageLimit = 8;
+                    queue.ConfigureConsumer<UsageRecordedConsumer>(context);
+                });
+            });
+
+        builder.Services.AddSingleton(services => GrpcChannel.ForAddress(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress));
+        builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
+        builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
+        builder.Services.AddSingleton<MenuBook>();
+        builder.Services.AddSingleton<UsageReports>();
+        builder.Services.AddSingleton<GapFetcher>();
+        builder.Services.AddSingleton<PeriodTurning>();
+        builder.Services.AddSingleton<PeriodClosing>();
+        builder.Services.AddSingleton<InvoiceFinalizing>();
+        builder.Services.AddSingleton<PeriodCloser>();
+        builder.Services.AddSingleton<IDueWork>(services => services.GetRequiredService<PeriodCloser>());
+        builder.Services.AddHostedService(services => services.GetRequiredService<GapFetcher>());
+        builder.Services.AddHostedService<DueWorkLoop>();
+
+        var app = builder.Build();
+        app.MapServiceDefaults();
+        app.MapGrpcService<BillingService>();
+        app.MapGrpcService<AuditService>();
+        return app;
+    }
+
+    private static StatusCode StatusOf(string code) => code switch
+    {
+        "customer_unknown" or "subscription_unknown" or "invoice_unknown" => StatusCode.NotFound,
+        "customer_exists" or "subscription_exists" => StatusCode.AlreadyExists,
+        "currency_unknown" or "reference_too_long" => StatusCode.InvalidArgument,
+        "usage_unreachable" => StatusCode.Unavailable,
+        IdempotentCalls.Reused => StatusCode.AlreadyExists,
+        _ => StatusCode.FailedPrecondition,
+    };
+}

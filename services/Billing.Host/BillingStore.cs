@@ -1,0 +1,73 @@
+using Billing.Customers;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Subscriptions;
+using JasperFx.Events.Projections;
+using Marten;
+using Weasel.Postgresql.Tables;
+
+namespace Billing.Host;
+
+/// <summary>What the schema billing holds beside the events. A test that opens its own store configures it by this.</summary>
+public static class BillingStore
+{
+    public const string Schema = "billing";
+
+    public static void Configure(StoreOptions options)
+    {
+        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent) })
+            options.Events.AddEventTypes(root.Assembly.GetTypes().Where(t => t.IsSubclassOf(root)));
+
+        options.Projections.Add(new SubscriptionViewProjection(), ProjectionLifecycle.Inline);
+        options.Projections.Add(new PeriodWork(), ProjectionLifecycle.Inline);
+        options.Projections.Add(new PeriodViewProjection(), ProjectionLifecycle.Async);
+
+        options.Schema.For<SubscriptionView>().Index(x => x.CustomerId).Index(x => x.CurrentEnd);
+        options.Schema.For<PeriodToClose>().Index(x => x.End);
+        options.Schema.For<PeriodToInvoice>();
+        options.Schema.For<LateMark>().Index(x => x.SubscriptionId);
+        options.Schema.For<PeriodView>().Index(x => x.SubscriptionId).Index(x => x.InvoiceId);
+        options.Schema.For<StoredInvoice>().Index(x => x.SubscriptionId).UniqueIndex(x => x.Number).UniqueIndex(x => x.PeriodId);
+        options.Schema.For<AppliedReport>().Index(x => new { x.Shard, x.Number });
+        options.Schema.For<ParkedMessage>();
+
+        options.Storage.ExtendedSchemaObjects.Add(NumberSeries());
+        options.Storage.ExtendedSchemaObjects.Add(UsageShard());
+        options.Storage.ExtendedSchemaObjects.Add(Seal());
+    }
+
+    /// <summary>The count of each invoice series. The row is locked until the invoices that took numbers are committed: no gap, no double.</summary>
+    private static Table NumberSeries()
+    {
+        var table = new Table($"{Schema}.number_series");
+        table.AddColumn<string>("series").AsPrimaryKey();
+        table.AddColumn<long>("last_number").NotNull();
+        return table;
+    }
+
+    /// <summary>How far each shard of usage is applied. The row is locked while one of its reports is applied.</summary>
+    private static Table UsageShard()
+    {
+        var table = new Table($"{Schema}.usage_shard");
+        table.AddColumn<int>("shard").AsPrimaryKey();
+        table.AddColumn<long>("through_number").NotNull();
+        table.AddColumn<long>("highest_number").NotNull();
+        table.AddColumn<string>("stopped");
+        return table;
+    }
+
+    private static Table Seal()
+    {
+        var table = new Table($"{Schema}.seal");
+        table.AddColumn<long>("page").AsPrimaryKey();
+        table.AddColumn<long>("from_sequence").NotNull();
+        table.AddColumn<long>("to_sequence").NotNull();
+        table.AddColumn("sequences", "bigint[]").NotNull();
+        table.AddColumn("leaves", "bytea").NotNull();
+        table.AddColumn("root", "bytea").NotNull();
+        table.AddColumn("previous_chain", "bytea").NotNull();
+        table.AddColumn("chain", "bytea").NotNull();
+        return table;
+    }
+}

@@ -1,0 +1,24 @@
+namespace Billing.Host;
+
+/// <summary>A report of usage that is in the books. Inserted with the usage it brought, kept for ever: what arrives twice changes nothing.</summary>
+/// <param name="Id">shard/number</param>
+public sealed record AppliedReport(
+    string Id, int Shard, long Number, long FirstBatch, long LastBatch, string PreviousChain, ValueList<string> Roots, string Chain,
+    DateTimeOffset RecordedAt, int LineCount)
+{
+    public static string IdOf(int shard, long number) => $"{shard}/{number}";
+}
+
+/// <summary>
+/// A message that billing could not take, with its reason. Nothing is lost and nothing passes it silently: a report that is
+/// parked holds up the closing of periods until it can be applied.
+/// </summary>
+/// <param name="Id">the kind of message and its own key, so that it is parked once</param>
+public sealed record ParkedMessage(string Id, string Reason, string Detail, string Body, DateTimeOffset At);
+
+/// <summary>Usage reached a period after its end: the closing of a later one looks here. One per report, deleted when it has been looked at.</summary>
+public sealed record LateMark(string Id, string PeriodId, string SubscriptionId);
+
+/// <summary>A final invoice. The document is kept as text, for jsonb would not keep its bytes.</summary>
+public sealed record StoredInvoice(
+    string Id, string Number, string PeriodId, string SubscriptionId, DateTimeOffset FinalizedAt, long TotalMicros, string DocumentSha256, string Document);

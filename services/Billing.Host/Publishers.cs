@@ -1,0 +1,131 @@
+using Billing.Invoices;
+using Billing.Subscriptions;
+using Contracts.Messages;
+using JasperFx.Events;
+using JasperFx.Events.Daemon;
+using JasperFx.Events.Projections;
+using Marten;
+using Marten.Events.Daemon;
+using Marten.Events.Daemon.Internals;
+using Marten.Subscriptions;
+using MassTransit;
+using InvoiceFinalizedEvent = Billing.Invoices.InvoiceFinalized;
+using InvoiceFinalizedMessage = Contracts.Messages.InvoiceFinalized;
+
+namespace Billing.Host;
+
+/// <summary>
+/// Tells usage of every subscription that changed, from the committed log: the event store is the outbox. While the broker is away, or
+/// usage has not declared its queue yet, it waits and tries again; it never skips, and other shards of the daemon go on.
+/// </summary>
+public sealed class SubscriptionPublisher : SubscriptionBase
+{
+    private readonly IBusControl _bus;
+    private readonly MenuBook _menus;
+    private readonly IDocumentStore _store;
+    private readonly ILogger<SubscriptionPublisher> _log;
+
+    public SubscriptionPublisher(IBusControl bus, MenuBook menus, IDocumentStore store, ILogger<SubscriptionPublisher> log)
+    {
+        (_bus, _menus, _store, _log) = (bus, menus, store, log);
+        Name = "subscription-publisher";
+        IncludeType<SubscriptionStarted>();
+        IncludeType<SubscriptionPeriodTurned>();
+    }
+
+    public override async Task<IChangeListener> ProcessEventsAsync(
+        EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
+    {
+        // The state may be ahead of the event by now: a snapshot with a higher version says everything that the lower one did.
+        var last = page.Events.GroupBy(e => e.StreamKey!).Select(g => g.Last()).ToArray();
+        await using var session = _store.QuerySession();
+        var streams = await StoredStreams.ReadAsync(session, last.Select(e => e.StreamKey!), cancellationToken);
+        await Outbox.UntilPublished("SubscriptionChanged", last, async e =>
+        {
+            var active = (SubscriptionState.Active)streams.Subscription(e.StreamKey!);
+            var menu = (await _menus.Get([active.MenuId], cancellationToken))[active.MenuId];
+            await _bus.PublishConfirmed(Message(SubscriptionSnapshot.Of(e.StreamKey!, active, menu)), e.Id, mandatory: true, cancellationToken);
+        }, _log, cancellationToken);
+        return NullChangeListener.Instance;
+    }
+
+    public static SubscriptionChanged Message(SubscriptionSnapshot s) => new(
+        s.SubscriptionId, s.Version, s.CustomerId, s.Status, s.MenuId, s.PlanId,
+        [.. s.Caps.Select(c => new PublishedCap(c.Window.Name(), c.Tokens, [.. c.Counts.Select(k => k.Name())], c.Enforcement.Name()))],
+        [.. s.Models], Span(s.CurrentPeriod), Span(s.NextPeriod), s.ChangedAt);
+
+    private static SubscriptionPeriod Span(PeriodSpan p) => new(p.PeriodId, p.Number, p.Start, p.End);
+}
+
+/// <summary>Tells whoever listens of final invoices, from the committed log. Nobody must.</summary>
+public sealed class InvoicePublisher : SubscriptionBase
+{
+    private readonly IBusControl _bus;
+    private readonly ILogger<InvoicePublisher> _log;
+
+    public InvoicePublisher(IBusControl bus, ILogger<InvoicePublisher> log)
+    {
+        (_bus, _log) = (bus, log);
+        Name = "invoice-publisher";
+        IncludeType<InvoiceFinalizedEvent>();
+    }
+
+    public override async Task<IChangeListener> ProcessEventsAsync(
+        EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
+    {
+        await Outbox.UntilPublished("InvoiceFinalized", page.Events, async e =>
+        {
+            var f = (InvoiceFinalizedEvent)e.Data;
+            await _bus.PublishConfirmed(
+                new InvoiceFinalizedMessage(e.StreamKey!, f.Number, f.CustomerId, f.SubscriptionId, f.PeriodId, f.Currency.Code, f.TotalMicros.Value, f.DocumentSha256, f.At),
+                e.Id, mandatory: false, cancellationToken);
+        }, _log, cancellationToken);
+        return NullChangeListener.Instance;
+    }
+}
+
+public static class Outbox
+{
+    private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(10);
+    private const int AtOnceMax = 50;
+
+    /// <summary>Publishes every event, some at once, and whatever failed again with a growing pause, until all are confirmed or we stop.</summary>
+    public static async Task UntilPublished(string what, IReadOnlyList<IEvent> events, Func<IEvent, Task> publish, ILogger log, CancellationToken ct)
+    {
+        var pause = TimeSpan.FromMilliseconds(200);
+        string? said = null;
+        for (var left = events; left.Count > 0;)
+        {
+            var failed = new List<IEvent>();
+            foreach (var some in left.Chunk(AtOnceMax))
+            {
+                // One failure tells enough: the broker is away for the others too.
+                if (failed.Count > 0) { failed.AddRange(some); continue; }
+                foreach (var (e, cause) in await Task.WhenAll(some.Select(e => Try(e, publish, ct))))
+                {
+                    if (cause is null) continue;
+                    failed.Add(e);
+                    if (said is null) log.LogWarning("{What} cannot be published yet: {Cause}; trying until it is", what, said = cause.Message);
+                }
+            }
+            left = failed;
+            if (left.Count == 0) break;
+            await Task.Delay(pause, ct);
+            pause = pause * 2 < PauseMax ? pause * 2 : PauseMax;
+        }
+        if (said is not null) log.LogInformation("{What} is published again", what);
+    }
+
+    private static async Task<(IEvent Event, Exception? Cause)> Try(IEvent e, Func<IEvent, Task> publish, CancellationToken ct)
+    {
+        try
+        {
+            await publish(e);
+            return (e, null);
+        }
+        catch (Exception cause) when (!ct.IsCancellationRequested)
+        {
+            return (e, cause);
+        }
+    }
+}

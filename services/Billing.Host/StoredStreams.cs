@@ -1,0 +1,55 @@
+using Billing.Customers;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Subscriptions;
+using JasperFx.Events;
+using Marten;
+using Marten.Linq;
+
+namespace Billing.Host;
+
+/// <summary>
+/// Many streams read in one query and folded as they come, so that closing a thousand periods costs a few round trips and a busy period no
+/// memory. A stream that does not exist folds to the initial state.
+/// </summary>
+public sealed class StoredStreams
+{
+    private readonly Dictionary<string, object> _states = [];
+    private readonly Dictionary<string, long> _versions = [];
+
+    public static async Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
+    {
+        var streams = new StoredStreams();
+        var wanted = ids.Where(id => id.Length > 0).Distinct().ToArray();
+        if (wanted.Length == 0) return streams;
+        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(wanted)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
+        await foreach (var e in events.ToAsyncEnumerable(ct)) streams.Add(e);
+        return streams;
+    }
+
+    public long Version(string id) => _versions.GetValueOrDefault(id);
+    public CustomerState Customer(string id) => State(id, CustomerState.Initial);
+    public MenuState Menu(string id) => State(id, MenuState.Initial);
+    public SubscriptionState Subscription(string id) => State(id, SubscriptionState.Initial);
+    public PeriodState Period(string id) => State(id, PeriodState.Initial);
+    public InvoiceState Invoice(string id) => State(id, InvoiceState.Initial);
+
+    private TState State<TState>(string id, TState initial) where TState : class => (TState?)_states.GetValueOrDefault(id) ?? initial;
+
+    private void Add(IEvent e)
+    {
+        var id = e.StreamKey!;
+        if (e.Data is Tombstone) return;
+        _versions[id] = e.Version;
+        _states[id] = e.Data switch
+        {
+            CustomerEvent x => CustomerState.Evolve(Customer(id), x),
+            MenuEvent x => MenuState.Evolve(Menu(id), x),
+            SubscriptionEvent x => SubscriptionState.Evolve(Subscription(id), x),
+            PeriodEvent x => PeriodState.Evolve(Period(id), x),
+            InvoiceEvent x => InvoiceState.Evolve(Invoice(id), x),
+            _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} in {id} has no fold"),
+        };
+    }
+}

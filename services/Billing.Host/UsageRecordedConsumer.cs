@@ -1,0 +1,22 @@
+using Billing.Periods;
+using Contracts.Messages;
+using MassTransit;
+
+namespace Billing.Host;
+
+/// <summary>Takes reports of usage from the queue. What it cannot place is parked; what is missing before it is fetched.</summary>
+public sealed class UsageRecordedConsumer(UsageReports reports, GapFetcher gaps, ILogger<UsageRecordedConsumer> log) : IConsumer<UsageRecorded>
+{
+    public const string Queue = "billing-usage-recorded";
+
+    public Task Consume(ConsumeContext<UsageRecorded> context) => Patience.UntilStored(async () =>
+    {
+        var m = context.Message;
+        var outcome = await reports.Apply(
+            new UsageReport(
+                m.Shard, m.Number, m.FirstBatch, m.LastBatch, m.PreviousChain, m.Roots.ToValueList(), m.Chain, m.RecordedAt.ToUniversalTime(),
+                m.Lines.Select(l => new ReportedLine(l.SubscriptionId, l.PeriodId, l.PlanId, l.Kind, l.Tokens)).ToValueList()),
+            context.CancellationToken);
+        if (outcome is ReportOutcome.Applied or ReportOutcome.Parked) gaps.LookSoon(m.Shard, m.Number);
+    }, log, context.CancellationToken);
+}

@@ -1,0 +1,225 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Billing.Periods;
+using JasperFx.Events;
+using Marten;
+using Marten.Linq;
+using Npgsql;
+using SessionOptions = Marten.Services.SessionOptions;
+
+namespace Billing.Host;
+
+public enum ReportOutcome { Applied, KnownAlready, Parked, ShardStopped }
+
+/// <summary>How far a shard of usage is in the books: every report up to Through, and some up to Highest.</summary>
+public sealed record ShardProgress(int Shard, long Through, long Highest, string? Stopped);
+
+/// <summary>Puts reports of usage into the books, each once, in one transaction, whatever their order and however often they come.</summary>
+public sealed class UsageReports(
+    IDocumentStore store, NpgsqlDataSource database, MenuBook menus, BusinessClock clock, ILogger<UsageReports> log)
+{
+    private const int AttemptsMax = 20;
+    private const int KnownPeriodsMax = 100_000;
+    private static readonly string ChainStart = Convert.ToHexStringLower(MerkleTree.EmptyRoot);
+    private readonly ConcurrentDictionary<string, KnownPeriod> _periods = new();
+
+    public async Task<ReportOutcome> Apply(UsageReport report, CancellationToken ct)
+    {
+        if (OwnFault(report) is { } fault) return await Park(report, new Refusal("report_corrupt", fault), ct);
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await Attempt(report, ct);
+            }
+            catch (Exception e) when (attempt < AttemptsMax && (EventStreams.IsConflict(e) || IsDeadlock(e)))
+            {
+                // A period of this report was closed, or carried, at the same moment: the whole report again.
+            }
+        }
+    }
+
+    public async Task<IReadOnlyList<ShardProgress>> Progress(CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select shard, through_number, highest_number, stopped from billing.usage_shard order by shard");
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var shards = new List<ShardProgress>();
+        while (await reader.ReadAsync(ct)) shards.Add(Read(reader));
+        return shards;
+    }
+
+    /// <summary>The numbers up to a head that are not in the books, as ranges, both ends included.</summary>
+    public async Task<IReadOnlyList<(long From, long To)>> Missing(int shard, long through, long head, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("""
+            with known as (
+                select cast(data ->> 'number' as bigint) as number from billing.mt_doc_appliedreport
+                where cast(data ->> 'shard' as integer) = $1 and cast(data ->> 'number' as bigint) > $2 and cast(data ->> 'number' as bigint) <= $3
+                union select $2 union select $3 + 1)
+            select number + 1, next - 1 from (select number, lead(number) over (order by number) as next from known) pairs where next > number + 1 order by 1
+            """);
+        command.Parameters.Add(new() { Value = shard });
+        command.Parameters.Add(new() { Value = through });
+        command.Parameters.Add(new() { Value = head });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var ranges = new List<(long, long)>();
+        while (await reader.ReadAsync(ct)) ranges.Add((reader.GetInt64(0), reader.GetInt64(1)));
+        return ranges;
+    }
+
+    private async Task<ReportOutcome> Attempt(UsageReport report, CancellationToken ct)
+    {
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        var shard = await LockShard(connection, report.Shard, ct);
+        await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
+        var neighbours = (await session.LoadManyAsync<AppliedReport>(
+            ct, [.. new[] { -1, 0, 1 }.Select(d => AppliedReport.IdOf(report.Shard, report.Number + d))])).ToDictionary(r => r.Number);
+
+        if (neighbours.TryGetValue(report.Number, out var same) && same.Chain == report.Chain) return ReportOutcome.KnownAlready;
+        if (shard.Stopped is not null) return ReportOutcome.ShardStopped;
+        if (BrokenChain(report, neighbours) is { } broken)
+        {
+            await Stop(connection, report.Shard, broken, ct);
+            await transaction.CommitAsync(ct);
+            log.LogCritical("shard {Shard} of usage is stopped: {Reason}. Nothing of it is billed until somebody has looked at it", report.Shard, broken);
+            return ReportOutcome.ShardStopped;
+        }
+
+        var periods = await KnownPeriods(session, report, ct);
+        var decision = ApplyReportDecision.Decide(report, periods, await menus.Get(periods.Values.Select(p => p.MenuId), ct));
+        if (decision.Refused is { } refusal)
+        {
+            await transaction.RollbackAsync(ct);
+            return await Park(report, refusal, ct);
+        }
+
+        session.Insert(new AppliedReport(
+            AppliedReport.IdOf(report.Shard, report.Number), report.Shard, report.Number, report.FirstBatch, report.LastBatch,
+            report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count));
+        session.Delete<ParkedMessage>(ParkedId(report));
+        foreach (var usage in decision.Events)
+        {
+            session.Events.Append(usage.Period.PeriodId, usage.Event);
+            if (clock.Now >= usage.Period.End)
+                session.Insert(new LateMark($"{usage.Period.PeriodId}/{report.Shard}/{report.Number}", usage.Period.PeriodId, usage.Period.SubscriptionId));
+        }
+        await session.SaveChangesAsync(ct);
+        await Advance(connection, session, shard, report.Number, ct);
+        await transaction.CommitAsync(ct);
+        return ReportOutcome.Applied;
+    }
+
+    /// <summary>What is wrong with a report all by itself: it was damaged on its way, and the one that usage holds will be fetched.</summary>
+    private static string? OwnFault(UsageReport r)
+    {
+        if (r.Number < 1 || r.LastBatch < r.FirstBatch || r.Roots.Count != r.LastBatch - r.FirstBatch + 1) return "its numbers do not fit its roots";
+        try
+        {
+            var chain = Convert.FromHexString(r.PreviousChain);
+            for (var i = 0; i < r.Roots.Count; i++) chain = MerkleTree.Chain(chain, r.FirstBatch + i, Convert.FromHexString(r.Roots[i]));
+            return Convert.ToHexStringLower(chain) == r.Chain ? null : "its roots do not give its chain value";
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            return "its hashes are not 64 hex digits";
+        }
+    }
+
+    private static string? BrokenChain(UsageReport r, Dictionary<long, AppliedReport> neighbours)
+    {
+        if (neighbours.ContainsKey(r.Number)) return $"report {r.Number} came again with another content";
+        if (r.Number == 1 && (r.PreviousChain != ChainStart || r.FirstBatch != 1)) return "report 1 does not start the chain";
+        if (neighbours.TryGetValue(r.Number - 1, out var before) && (before.Chain != r.PreviousChain || before.LastBatch + 1 != r.FirstBatch))
+            return $"report {r.Number} does not follow report {before.Number} as it was applied";
+        if (neighbours.TryGetValue(r.Number + 1, out var after) && (after.PreviousChain != r.Chain || r.LastBatch + 1 != after.FirstBatch))
+            return $"report {after.Number}, which was applied, does not follow report {r.Number}";
+        return null;
+    }
+
+    private async Task<IReadOnlyDictionary<string, KnownPeriod>> KnownPeriods(IQuerySession session, UsageReport report, CancellationToken ct)
+    {
+        var ids = report.Lines.Select(l => l.PeriodId).Distinct().ToArray();
+        var missing = ids.Where(id => !_periods.ContainsKey(id)).ToArray();
+        if (_periods.Count + missing.Length > KnownPeriodsMax)
+        {
+            _periods.Clear();
+            missing = ids;
+        }
+        if (missing.Length > 0)
+        {
+            var opened = await session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(missing) && e.Version == 1).ToListAsync(ct);
+            foreach (var e in opened)
+                if (e.Data is PeriodOpened o) _periods[e.StreamKey!] = new(e.StreamKey!, o.SubscriptionId, o.MenuId, o.End);
+        }
+        var known = new Dictionary<string, KnownPeriod>();
+        foreach (var id in ids)
+            if (_periods.TryGetValue(id, out var period)) known[id] = period;
+        return known;
+    }
+
+    private async Task<ReportOutcome> Park(UsageReport report, Refusal refusal, CancellationToken ct)
+    {
+        await using var session = store.LightweightSession();
+        session.Store(new ParkedMessage(ParkedId(report), refusal.Code, refusal.Detail, JsonSerializer.Serialize(report), clock.Now));
+        await session.SaveChangesAsync(ct);
+        log.LogError("report {Shard}/{Number} is parked, and no period closes before it is applied: {Reason}, {Detail}", report.Shard, report.Number, refusal.Code, refusal.Detail);
+        return ReportOutcome.Parked;
+    }
+
+    private static string ParkedId(UsageReport report) => $"UsageRecorded/{report.Shard}/{report.Number}";
+
+    private static async Task<ShardProgress> LockShard(NpgsqlConnection connection, int shard, CancellationToken ct)
+    {
+        await using var create = new NpgsqlCommand("insert into billing.usage_shard values ($1, 0, 0, null) on conflict do nothing", connection) { Parameters = { new() { Value = shard } } };
+        await create.ExecuteNonQueryAsync(ct);
+        await using var select = new NpgsqlCommand("select shard, through_number, highest_number, stopped from billing.usage_shard where shard = $1 for update", connection) { Parameters = { new() { Value = shard } } };
+        await using var reader = await select.ExecuteReaderAsync(ct);
+        await reader.ReadAsync(ct);
+        return Read(reader);
+    }
+
+    private static ShardProgress Read(NpgsqlDataReader reader) =>
+        new(reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2), reader.IsDBNull(3) ? null : reader.GetString(3));
+
+    private static async Task Advance(NpgsqlConnection connection, IQuerySession session, ShardProgress before, long number, CancellationToken ct)
+    {
+        var (through, highest) = (before.Through, Math.Max(before.Highest, number));
+        if (number == through + 1) through = highest == number ? number : await NextGap(session, before.Shard, number, ct);
+        await using var update = new NpgsqlCommand("update billing.usage_shard set through_number = $2, highest_number = $3 where shard = $1", connection)
+        {
+            Parameters = { new() { Value = before.Shard }, new() { Value = through }, new() { Value = highest } },
+        };
+        await update.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>The last report before the next missing one, counted from a number that is there.</summary>
+    private static async Task<long> NextGap(IQuerySession session, int shard, long from, CancellationToken ct)
+    {
+        const int page = 1_000;
+        for (var through = from; ;)
+        {
+            var numbers = await session.Query<AppliedReport>().Where(r => r.Shard == shard && r.Number > through).OrderBy(r => r.Number).Select(r => r.Number).Take(page).ToListAsync(ct);
+            var start = through;
+            foreach (var number in numbers)
+            {
+                if (number != through + 1) return through;
+                through = number;
+            }
+            if (through - start < page) return through;
+        }
+    }
+
+    private static async Task Stop(NpgsqlConnection connection, int shard, string why, CancellationToken ct)
+    {
+        await using var update = new NpgsqlCommand("update billing.usage_shard set stopped = $2 where shard = $1", connection) { Parameters = { new() { Value = shard }, new() { Value = why } } };
+        await update.ExecuteNonQueryAsync(ct);
+    }
+
+    internal static bool IsDeadlock(Exception? e)
+    {
+        for (; e is not null; e = e.InnerException)
+            if (e is PostgresException { SqlState: PostgresErrorCodes.DeadlockDetected }) return true;
+        return false;
+    }
+}

@@ -1,0 +1,72 @@
+using Billing.Invoices;
+using Billing.Periods;
+using Billing.Subscriptions;
+using JasperFx.Events;
+using Marten;
+using Marten.Events.Aggregation;
+using Marten.Events.Projections;
+
+namespace Billing.Host;
+
+/// <summary>A subscription as it stands, for lists and for finding periods that turn. Written with its events.</summary>
+public sealed record SubscriptionView(
+    string Id, string CustomerId, string MenuId, string PlanId, DateTimeOffset Anchor, int CurrentPeriod, DateTimeOffset CurrentEnd,
+    DateTimeOffset ChangedAt, long Version)
+{
+    public SubscriptionState.Active State => new(CustomerId, MenuId, PlanId, Anchor, CurrentPeriod, ChangedAt, Version);
+
+    public static SubscriptionView Fold(SubscriptionView? view, string id, SubscriptionEvent e)
+    {
+        var state = (SubscriptionState.Active)SubscriptionState.Evolve(view is null ? SubscriptionState.Initial : view.State, e);
+        return new(id, state.CustomerId, state.MenuId, state.PlanId, state.Anchor, state.CurrentPeriod, state.Span(state.CurrentPeriod).End, state.ChangedAt, state.Version);
+    }
+}
+
+public sealed partial class SubscriptionViewProjection : SingleStreamProjection<SubscriptionView, string>
+{
+    public SubscriptionViewProjection()
+    {
+        IncludeType<SubscriptionStarted>();
+        IncludeType<SubscriptionPeriodTurned>();
+    }
+
+    public override SubscriptionView? Evolve(SubscriptionView? snapshot, string id, IEvent e) =>
+        e.Data is SubscriptionEvent event_ ? SubscriptionView.Fold(snapshot, id, event_) : snapshot;
+}
+
+/// <summary>Follows open periods within a second of their events, so that a draft invoice does too.</summary>
+public sealed partial class PeriodViewProjection : SingleStreamProjection<PeriodView, string>
+{
+    public PeriodViewProjection()
+    {
+        IncludeType<PeriodOpened>();
+        IncludeType<UsageApplied>();
+        IncludeType<LateUsageAdded>();
+        IncludeType<PeriodClosed>();
+        IncludeType<LateUsageCarried>();
+    }
+
+    public override PeriodView? Evolve(PeriodView? snapshot, string id, IEvent e) =>
+        e.Data is PeriodEvent event_ ? PeriodView.Fold(snapshot, id, event_) : snapshot;
+}
+
+/// <summary>An open period, to be closed when its end and grace have passed.</summary>
+public sealed record PeriodToClose(string Id, string SubscriptionId, int Number, DateTimeOffset End, string PreviousPeriodId);
+
+/// <summary>A closed period whose invoice is not final yet.</summary>
+public sealed record PeriodToInvoice(string Id);
+
+/// <summary>Keeps the two work lists of closing in step with the events, in their transactions: what was not done stays on its list through any crash.</summary>
+public sealed partial class PeriodWork : EventProjection
+{
+    public static void Project(IEvent<PeriodOpened> e, IDocumentOperations operations) =>
+        operations.Store(new PeriodToClose(e.StreamKey!, e.Data.SubscriptionId, e.Data.Number, e.Data.End, e.Data.PreviousPeriodId));
+
+    public static void Project(IEvent<PeriodClosed> e, IDocumentOperations operations)
+    {
+        operations.Delete<PeriodToClose>(e.StreamKey!);
+        operations.Store(new PeriodToInvoice(e.StreamKey!));
+    }
+
+    public static void Project(IEvent<InvoiceFinalized> e, IDocumentOperations operations) => operations.Delete<PeriodToInvoice>(e.Data.PeriodId);
+}

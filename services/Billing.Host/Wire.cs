@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Subscriptions;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using V1 = Contracts.Billing.V1;
+
+namespace Billing.Host;
+
+/// <summary>The forms in which billing answers over gRPC.</summary>
+public static class Wire
+{
+    public static V1.Subscription Subscription(SubscriptionSnapshot s)
+    {
+        var subscription = new V1.Subscription
+        {
+            SubscriptionId = s.SubscriptionId, Version = s.Version, CustomerId = s.CustomerId, Status = s.Status, MenuId = s.MenuId, PlanId = s.PlanId,
+            CurrentPeriod = Period(s.CurrentPeriod), NextPeriod = Period(s.NextPeriod), ChangedAt = s.ChangedAt.ToTimestamp(),
+        };
+        subscription.Caps.AddRange(s.Caps.Select(Cap));
+        subscription.Models.AddRange(s.Models);
+        return subscription;
+    }
+
+    public static V1.MenuTerms Menu(MenuTerms m)
+    {
+        var terms = new V1.MenuTerms { MenuId = m.MenuId, Currency = m.Currency.Code };
+        foreach (var p in m.Plans)
+        {
+            var plan = new V1.PlanTerms { PlanId = p.PlanId, Name = p.Name, PeriodFeeMicros = p.PeriodFeeMicros.Value };
+            plan.Caps.AddRange(p.Caps.Select(Cap));
+            plan.Overage.AddRange(p.Overage.Select(o => new V1.OveragePrice { Kind = o.Kind.Name(), PerMillionTokens = o.PerMillionTokens.ToString() }));
+            terms.Plans.Add(plan);
+        }
+        return terms;
+    }
+
+    public static V1.Invoice Draft(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus)
+    {
+        var json = InvoiceDocument.Draft(facts, menus).ToUtf8();
+        return Invoice(System.Text.Encoding.UTF8.GetString(json), V1.InvoiceStatus.Draft);
+    }
+
+    public static V1.Invoice Final(StoredInvoice stored)
+    {
+        var invoice = Invoice(stored.Document, V1.InvoiceStatus.Finalized);
+        invoice.DocumentSha256 = ByteString.CopyFrom(Convert.FromHexString(stored.DocumentSha256));
+        invoice.FinalizedAt = stored.FinalizedAt.ToTimestamp();
+        return invoice;
+    }
+
+    /// <summary>What is answered is read from the document itself, so that the two cannot say different things.</summary>
+    private static V1.Invoice Invoice(string document, V1.InvoiceStatus status)
+    {
+        using var json = JsonDocument.Parse(document);
+        var root = json.RootElement;
+        var period = root.GetProperty("period");
+        var invoice = new V1.Invoice
+        {
+            InvoiceId = Text(root, "invoiceId"), Number = Text(root, "number"), Status = status, CustomerId = Text(root, "customerId"),
+            SubscriptionId = Text(root, "subscriptionId"), Currency = Text(root, "currency"), TotalMicros = root.GetProperty("totalMicros").GetInt64(), Document = document,
+            Period = new()
+            {
+                PeriodId = Text(period, "id"), Number = period.GetProperty("number").GetInt32(),
+                Start = period.GetProperty("start").GetDateTimeOffset().ToTimestamp(), End = period.GetProperty("end").GetDateTimeOffset().ToTimestamp(),
+            },
+        };
+        invoice.Lines.AddRange(root.GetProperty("lines").EnumerateArray().Select(l => new V1.InvoiceLine
+        {
+            Kind = Text(l, "kind"), Description = Text(l, "description"), PlanId = Text(l, "planId"), TokenKind = Text(l, "tokenKind"),
+            Tokens = l.TryGetProperty("tokens", out var tokens) ? tokens.GetInt64() : 0, AmountMicros = l.GetProperty("amountMicros").GetInt64(), AboutPeriodId = Text(l, "aboutPeriodId"),
+        }));
+        return invoice;
+    }
+
+    private static string Text(JsonElement e, string name) => e.TryGetProperty(name, out var text) ? text.GetString()! : "";
+
+    private static V1.Cap Cap(Cap c)
+    {
+        var cap = new V1.Cap { Window = c.Window.Name(), Tokens = c.Tokens, Enforcement = c.Enforcement.Name() };
+        cap.Counts.AddRange(c.Counts.Select(k => k.Name()));
+        return cap;
+    }
+
+    private static V1.BillingPeriod Period(PeriodSpan p) => new() { PeriodId = p.PeriodId, Number = p.Number, Start = p.Start.ToTimestamp(), End = p.End.ToTimestamp() };
+}
