@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Npgsql;
+using Usage.Host.Store;
+using Usage.Metering;
+
+namespace Usage.Host.Ledger;
+
+/// <summary>Where a shard's ledger stands.</summary>
+public sealed record ShardHead(long Batch, byte[] Chain, long Report, long ReportedBatch, byte[] ReportedChain);
+
+/// <summary>
+/// The one writer of a shard. What is queued goes into one transaction, what queues up meanwhile into the next: group commit without a
+/// timer. A commit that fails, or whose outcome is unknown, is made again with the same rows until it is known to have happened once.
+/// </summary>
+public sealed class ShardWriter
+{
+    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead>? Barrier, bool Cut);
+
+    private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly LedgerCommit _commit;
+    private readonly UsageOptions _options;
+    private readonly ILogger _log;
+    private readonly Action<ShardCommit> _committed;
+    private readonly int _shard;
+    private readonly List<UsageRow> _rows = [];
+    private readonly List<TaskCompletionSource<ShardHead>> _barriers = [];
+    private TaskCompletionSource _room = NewRoom();
+    private int _waiting;
+    private long _lastCut = Stopwatch.GetTimestamp();
+
+    public ShardWriter(int shard, LedgerCommit commit, UsageOptions options, Action<ShardCommit> committed, ILogger log) =>
+        (_shard, _commit, _options, _committed, _log) = (shard, commit, options, committed, log);
+
+    /// <summary>Clients wait when this is true: rows are never dropped, and memory is never unbounded.</summary>
+    public bool IsFull => Volatile.Read(ref _waiting) >= _options.RowsWaitingMax;
+
+    public int Waiting => Volatile.Read(ref _waiting);
+
+    /// <summary>Queues a decided row. Called in the turn that decided it, so that rows stand in the order of decisions.</summary>
+    public void Add(UsageRow row)
+    {
+        Interlocked.Increment(ref _waiting);
+        _queue.Writer.TryWrite(new Item(row, null, false));
+    }
+
+    /// <summary>Waits until the queue is below its bound.</summary>
+    public async ValueTask RoomAsync(CancellationToken ct)
+    {
+        while (IsFull)
+        {
+            var room = Volatile.Read(ref _room).Task;
+            if (IsFull) await room.WaitAsync(ct);
+        }
+    }
+
+    /// <summary>Returns when everything queued before is committed; with <paramref name="cut"/>, and covered by a report.</summary>
+    public Task<ShardHead> FlushAsync(bool cut)
+    {
+        var barrier = new TaskCompletionSource<ShardHead>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_queue.Writer.TryWrite(new Item(null, barrier, cut))) barrier.SetException(new StoreNotReadyException());
+        return barrier.Task;
+    }
+
+    /// <summary>No more rows: what is queued is committed and reported, then <see cref="RunAsync"/> returns.</summary>
+    public void Complete() => _queue.Writer.TryComplete();
+
+    /// <exception cref="EpochLostException">Another process writes this shard now.</exception>
+    public async Task RunAsync(CancellationToken giveUp)
+    {
+        Task<bool>? wait = null;
+        for (var open = true; open || _rows.Count > 0;)
+        {
+            wait ??= _queue.Reader.WaitToReadAsync(giveUp).AsTask();
+            if (_commit.HasUnreported) await Task.WhenAny(wait, Task.Delay(UntilCut(), giveUp));
+            else await wait;
+            if (wait.IsCompleted)
+            {
+                open = await wait;
+                wait = null;
+            }
+            var cut = Take() || !open || UntilCut() == TimeSpan.Zero;
+            if (_rows.Count > 0 || (cut && _commit.HasUnreported)) await CommitAsync(cut, giveUp);
+            if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
+        }
+    }
+
+    private TimeSpan UntilCut()
+    {
+        var left = TimeSpan.FromMilliseconds(_options.ReportIntervalMs) - Stopwatch.GetElapsedTime(_lastCut);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    /// <summary>Takes what is queued, up to a batch. True if a report was asked for.</summary>
+    private bool Take()
+    {
+        var cut = false;
+        while (_rows.Count < _options.BatchRowsMax && _queue.Reader.TryRead(out var item))
+        {
+            if (item.Row is { } row) _rows.Add(row);
+            if (item.Barrier is { } barrier) _barriers.Add(barrier);
+            cut |= item.Cut;
+        }
+        return cut;
+    }
+
+    private async Task CommitAsync(bool cut, CancellationToken giveUp)
+    {
+        for (var backoff = Backoff.Start; ; backoff = backoff.Next)
+        {
+            try
+            {
+                var commit = await _commit.WriteAsync(_rows, cut, giveUp);
+                if (commit.ReportCut) _lastCut = Stopwatch.GetTimestamp();
+                Interlocked.Add(ref _waiting, -_rows.Count);
+                _rows.Clear();
+                Interlocked.Exchange(ref _room, NewRoom()).TrySetResult();
+                _committed(commit);
+                return;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+            {
+                _log.LogInformation("shard {Shard}: some of {Rows} rows are committed already; leaving them out", _shard, _rows.Count);
+                await backoff.WaitAsync(giveUp);
+            }
+            catch (Exception e) when (e is not EpochLostException && !giveUp.IsCancellationRequested)
+            {
+                if (StoreFailure.Is(e)) _log.LogWarning("shard {Shard}: {Rows} rows wait for the database: {Cause}", _shard, _rows.Count, StoreFailure.Cause(e));
+                else _log.LogError(e, "shard {Shard}: {Rows} rows could not be committed; trying again", _shard, _rows.Count);
+                await backoff.WaitAsync(giveUp);
+            }
+        }
+    }
+
+    private async Task AnswerBarriersAsync(CancellationToken giveUp)
+    {
+        var head = await HeadAsync(giveUp);
+        foreach (var barrier in _barriers) barrier.TrySetResult(head);
+        _barriers.Clear();
+    }
+
+    private async Task<ShardHead> HeadAsync(CancellationToken giveUp)
+    {
+        for (var backoff = Backoff.Start; ; backoff = backoff.Next)
+        {
+            try { return await _commit.HeadAsync(giveUp); }
+            catch (Exception e) when (StoreFailure.Is(e) && !giveUp.IsCancellationRequested) { await backoff.WaitAsync(giveUp); }
+        }
+    }
+
+    private static TaskCompletionSource NewRoom() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

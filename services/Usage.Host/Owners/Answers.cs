@@ -1,0 +1,64 @@
+using Contracts.Usage.V1;
+using Google.Protobuf.WellKnownTypes;
+using Usage.Caps;
+
+namespace Usage.Host.Owners;
+
+/// <summary>Outcomes as frames on the wire.</summary>
+public static class Answers
+{
+    public static MeterFrame Granted(Outcome outcome) => new()
+    {
+        Grant = new Grant
+        {
+            GenerationId = Id(outcome.Generation!.Id),
+            TokensAllowed = outcome.Number,
+            ExpiresAt = outcome.When!.Value.ToTimestamp(),
+            Final = outcome.Final,
+        },
+    };
+
+    public static MeterFrame Denied(string generation, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null) => new()
+    {
+        Deny = new Deny { GenerationId = generation, Reason = why.Code, Detail = why.Detail, Window = window?.Name() ?? "", RetryAfter = retryAfter?.ToTimestamp() },
+    };
+
+    public static MeterFrame Stopped(Outcome outcome) => new()
+    {
+        Stop = new Stop { GenerationId = Id(outcome.Generation!.Id), Reason = outcome.Why.Code, Detail = outcome.Why.Detail, Window = outcome.Window?.Name() ?? "" },
+    };
+
+    public static MeterFrame Rejected(string generation, long sequence, Refusal why) => new()
+    {
+        Rejection = new Rejection { GenerationId = generation, Sequence = sequence, Reason = why.Code, Detail = why.Detail },
+    };
+
+    public static MeterFrame Acknowledged(Guid generation, long sequence, bool finished) => new()
+    {
+        Ack = new Ack { GenerationId = Id(generation), Sequence = sequence, Finished = finished },
+    };
+
+    public static Balance Balance(SubscriptionTerms terms, IReadOnlyList<BalanceLine> lines)
+    {
+        var balance = new Balance
+        {
+            SubscriptionId = Ids.Format(Ids.Subscription, terms.Subscription),
+            PlanId = Ids.Format(Ids.Plan, terms.Plan),
+            Status = terms.Active ? "active" : "cancelled",
+        };
+        foreach (var line in lines)
+            balance.Windows.Add(new WindowBalance
+            {
+                Window = line.Rule.Window.Name(),
+                Enforcement = line.Rule.Hard ? "hard" : "billed",
+                CapTokens = line.Rule.Tokens,
+                UsedTokens = line.UsedTokens,
+                ReservedTokens = line.ReservedTokens,
+                OpenedAt = line.OpenedAt?.ToTimestamp(),
+                ClosesAt = line.ClosesAt?.ToTimestamp(),
+            });
+        return balance;
+    }
+
+    public static string Id(Guid generation) => Ids.Format(Ids.Generation, generation);
+}

@@ -1,0 +1,194 @@
+using Contracts.Usage.V1;
+using Microsoft.Extensions.Options;
+using Usage.Caps;
+using Usage.Host.Ledger;
+
+namespace Usage.Host.Owners;
+
+/// <summary>Takes frames of runtimes, from streams and unary calls alike, to the owner whose turn they are.</summary>
+public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, LedgerWriters ledger, Epochs epochs, BusinessClock clock, IOptions<UsageOptions> options)
+{
+    private readonly Frames _frames = new(clock, options.Value);
+
+    /// <summary>Starts or resumes a generation; the answer goes to the outlet. Null if it was denied.</summary>
+    public async Task<Generation?> StartAsync(Start start, long tokensWanted, Outlet outlet)
+    {
+        if ((_frames.Read(start, out var header) ?? Frames.ReadWanted(tokensWanted)) is { } invalid)
+        {
+            outlet.Send(Answers.Denied(start.GenerationId, invalid));
+            return null;
+        }
+        var cell = owners.Pin(header.Subscription);
+        try
+        {
+            Loaded? loaded = null;
+            if (NeedsLoading(cell, header)) loaded = await loader.LoadAsync(header.Subscription, header.Conversation, header.Id);
+            SubscriptionTerms? asked = null;
+            if (NeedsTerms(cell, loaded)) asked = await terms.AskAsync(header.Subscription);
+            lock (cell.Gate)
+            {
+                if (loaded is not null) Load(cell, loaded, header.Conversation);
+                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
+                owners.Deliver(cell);
+                return Start(cell, header, loaded?.Generation, tokensWanted, outlet);
+            }
+        }
+        catch (Exception e) when (StoreFailure.Is(e))
+        {
+            outlet.Send(Answers.Denied(start.GenerationId, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id")));
+            return null;
+        }
+        finally
+        {
+            OwnerDirectory.Unpin(cell);
+        }
+    }
+
+    /// <summary>Counts a Chunk or a Finish. Waits only when the ledger is full, or when the generation is not running here.</summary>
+    public async ValueTask CountAsync(string generationId, Frame frame, long tokensWanted, Outlet outlet, CancellationToken ct)
+    {
+        if (!Ids.TryParse(Ids.Generation, generationId, out var id))
+        {
+            outlet.Send(Answers.Rejected(generationId, frame.Sequence, new Refusal(Reasons.FrameInvalid, "generation_id must be gen_ and 32 lower-case hex digits")));
+            return;
+        }
+        if (owners.Find(id) is not { } generation)
+        {
+            await owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet);
+            return;
+        }
+        var cell = ((Route)generation.Route!).Cell;
+        if (ledger[cell.Shard].IsFull) await ledger[cell.Shard].RoomAsync(ct);
+        lock (cell.Gate)
+        {
+            // Forgotten in between: whatever it was, the tables know it.
+            if (!ReferenceEquals(cell.Owner.Find(id), generation)) outlet.Track(owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet));
+            else
+            {
+                owners.Attach(cell, generation, outlet);
+                cell.Owner.Count(generation, frame, tokensWanted, owners.Now, cell.Outcomes);
+                owners.Deliver(cell);
+            }
+        }
+    }
+
+    public void Renew(Renew renew, Outlet outlet)
+    {
+        if (Frames.ReadWanted(renew.TokensWanted) is { } invalid) outlet.Send(Answers.Rejected(renew.GenerationId, 0, invalid));
+        else if (!Ids.TryParse(Ids.Generation, renew.GenerationId, out var id) || owners.Find(id) is not { } generation)
+            outlet.Send(Answers.Rejected(renew.GenerationId, 0, new Refusal(Reasons.GenerationUnknown, "the generation is not running here; send its Start, again if it had one")));
+        else
+        {
+            var cell = ((Route)generation.Route!).Cell;
+            lock (cell.Gate)
+            {
+                owners.Attach(cell, generation, outlet);
+                cell.Owner.Renew(generation, renew.TokensWanted, owners.Now, cell.Outcomes);
+                owners.Deliver(cell);
+            }
+        }
+    }
+
+    /// <summary>What the tables have of a generation.</summary>
+    public async Task<(TokenCounts Recorded, long Overrun)> RecordedAsync(Guid generation)
+    {
+        var loaded = await loader.LoadAsync(Guid.Empty, "", generation);
+        if (loaded.Generation is not { } stored) return (new TokenCounts(), 0);
+        var (prompt, counted) = (stored.Header.Prompt, stored.Recorded.Counted);
+        return (new TokenCounts
+        {
+            Input = prompt.Input,
+            CachedInput = prompt.CachedInput,
+            CacheCreation = prompt.CacheCreation,
+            Output = counted.Output,
+            Reasoning = counted.Reasoning,
+        }, stored.Recorded.OverrunTokens);
+    }
+
+    /// <summary>Every cap of a subscription as it stands now.</summary>
+    public async Task<Balance> BalanceAsync(Guid subscription, string conversation)
+    {
+        var cell = owners.Pin(subscription);
+        try
+        {
+            var loaded = await loader.LoadAsync(subscription, conversation, Guid.Empty);
+            var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
+            lock (cell.Gate)
+            {
+                Load(cell, loaded, conversation);
+                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
+                owners.Deliver(cell);
+                if (cell.Owner.Terms is not { } known)
+                    throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
+                var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.Now));
+                cell.Owner.ForgetIfIdle(conversation);
+                return balance;
+            }
+        }
+        finally
+        {
+            OwnerDirectory.Unpin(cell);
+        }
+    }
+
+    private static bool NeedsLoading(OwnerCell cell, GenerationHeader header)
+    {
+        lock (cell.Gate) return !cell.Loaded || cell.Owner.Find(header.Id) is null;
+    }
+
+    private bool NeedsTerms(OwnerCell cell, Loaded? loaded)
+    {
+        lock (cell.Gate)
+        {
+            var known = cell.Owner.Terms ?? loaded?.Terms;
+            return known is null || known.IsStaleAt(clock.Now);
+        }
+    }
+
+    private void Load(OwnerCell cell, Loaded loaded, string conversation)
+    {
+        var owner = cell.Owner;
+        if (!cell.Loaded)
+        {
+            cell.Loaded = true;
+            foreach (var (period, used) in loaded.Periods) owner.LoadPeriod(period, used);
+            foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
+            // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.
+            if (loaded.Slab is { } slab && slab.Epoch != epochs.Of(cell.Shard)) owner.InheritSlab(slab.Tokens, slab.Until);
+            if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.Now, cell.Outcomes);
+        }
+        if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
+    }
+
+    private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long tokensWanted, Outlet outlet)
+    {
+        if (cell.Owner.Find(header.Id) is null && stored is { } original)
+        {
+            if (original.Header.Content != header.Content)
+            {
+                outlet.Send(Answers.Denied(Answers.Id(header.Id), new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id")));
+                return null;
+            }
+            if (original.Recorded.Finish != Caps.FinishReason.None)
+            {
+                outlet.Send(Answers.Denied(Answers.Id(header.Id), new Refusal(Reasons.GenerationFinished, "the generation is finished; a new one takes a new id")));
+                outlet.Send(Answers.Acknowledged(header.Id, original.Recorded.LastSequence, finished: true));
+                return null;
+            }
+            cell.Owner.LoadGeneration(header, original.Recorded);
+        }
+        var known = cell.Owner.Find(header.Id);
+        if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet);
+        var generation = cell.Owner.Start(header, tokensWanted, owners.Now, cell.Outcomes);
+        if (generation is not null) owners.Attach(cell, generation, outlet);
+        else
+        {
+            // The only outcome without a generation is the denial itself.
+            var denied = cell.Outcomes[^1];
+            cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
+            outlet.Send(Answers.Denied(Answers.Id(header.Id), denied.Why, denied.Window, denied.When));
+        }
+        owners.Deliver(cell);
+        return generation;
+    }
+}

@@ -1,0 +1,251 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using Contracts.Usage.V1;
+using Microsoft.Extensions.Options;
+using Usage.Caps;
+using Usage.Host.Ledger;
+using Usage.Host.Store;
+
+namespace Usage.Host.Owners;
+
+/// <summary>The owners of this process and the generations that run under them: who takes turns, and where the consequences go.</summary>
+public sealed class OwnerDirectory(
+    LedgerWriters ledger, SlabWriter slabs, RepeatReader repeats, TermsSource terms, BusinessClock clock, IOptions<UsageOptions> options, ILogger<OwnerDirectory> log)
+{
+    private readonly ConcurrentDictionary<Guid, OwnerCell> _cells = new();
+    private readonly ConcurrentDictionary<Guid, Generation> _running = new();
+    private readonly MeterLimits _limits = options.Value.Limits;
+
+    public int Owners => _cells.Count;
+    public int Running => _running.Count;
+
+    public Moment Now => new(TimeProvider.System.GetUtcNow(), clock.Now);
+
+    public Generation? Find(Guid generation) => _running.GetValueOrDefault(generation);
+
+    /// <summary>What a running generation may generate now; null if it may not go on, or waits.</summary>
+    public Grant? CurrentGrant(string generationId)
+    {
+        if (!Ids.TryParse(Ids.Generation, generationId, out var id) || Find(id) is not { } generation) return null;
+        lock (((Route)generation.Route!).Cell.Gate)
+        {
+            if (generation.Stopped || generation.Finished || generation.Withheld) return null;
+            return Answers.Granted(new Outcome(OutcomeKind.Granted)
+            {
+                Generation = generation,
+                Number = generation.GeneratedTokens + generation.Held,
+                When = generation.ExpiresAt,
+                Final = generation.IsFinal,
+            }).Grant;
+        }
+    }
+
+    /// <summary>The cell of a subscription, held in memory until it is unpinned.</summary>
+    public OwnerCell Pin(Guid subscription)
+    {
+        while (true)
+        {
+            var cell = _cells.GetOrAdd(subscription, id => new OwnerCell(new SubscriptionOwner(id, _limits), ledger.ShardOf(id)));
+            lock (cell.Gate)
+            {
+                if (cell.Evicted) continue;
+                cell.Pins++;
+                return cell;
+            }
+        }
+    }
+
+    public static void Unpin(OwnerCell cell)
+    {
+        lock (cell.Gate) cell.Pins--;
+    }
+
+    /// <summary>Registers a generation that its owner has taken. Inside the gate.</summary>
+    public void Attach(OwnerCell cell, Generation generation, Outlet outlet)
+    {
+        if (generation.Route is Route route) route.Outlet = outlet;
+        else generation.Route = new Route(cell, outlet);
+        _running[generation.Id] = generation;
+    }
+
+    /// <summary>Carries out what a turn decided, in order. Inside the gate: nothing here waits.</summary>
+    public void Deliver(OwnerCell cell)
+    {
+        cell.LastTurn = TimeProvider.System.GetUtcNow();
+        foreach (ref readonly var outcome in CollectionsMarshal.AsSpan(cell.Outcomes)) Deliver(cell, outcome);
+        cell.Outcomes.Clear();
+    }
+
+    private void Deliver(OwnerCell cell, in Outcome outcome)
+    {
+        switch (outcome.Kind)
+        {
+            case OutcomeKind.Recorded:
+                cell.UncommittedRows++;
+                ledger[cell.Shard].Add(outcome.Row!);
+                break;
+            case OutcomeKind.Granted:
+                OutletOf(outcome.Generation!).Send(Answers.Granted(outcome));
+                break;
+            case OutcomeKind.Stopped:
+                OutletOf(outcome.Generation!).Send(Answers.Stopped(outcome));
+                break;
+            case OutcomeKind.Rejected:
+                OutletOf(outcome.Generation!).Send(Answers.Rejected(Answers.Id(outcome.Generation!.Id), outcome.Number, outcome.Why));
+                break;
+            case OutcomeKind.Acknowledged:
+                if (outcome.Number >= 0) OutletOf(outcome.Generation!).Send(Answers.Acknowledged(outcome.Generation!.Id, outcome.Number, outcome.Generation.Finished && outcome.Generation.AllDurable));
+                break;
+            case OutcomeKind.Repeated:
+                var outlet = OutletOf(outcome.Generation!);
+                outlet.Track(AnswerRepeatAsync(outcome.Generation!.Id, outcome.Number, outcome.Content, outlet));
+                break;
+            case OutcomeKind.SlabNeeded:
+                slabs.Add(new SlabRequest(cell, outcome.Number, outcome.Content, outcome.When!.Value));
+                break;
+            case OutcomeKind.TermsNeeded:
+                if (cell.AskingForTerms) break;
+                cell.AskingForTerms = true;
+                _ = RefreshTermsAsync(cell);
+                break;
+            case OutcomeKind.Denied:
+            default:
+                throw new System.Diagnostics.UnreachableException($"a denial is answered by whoever asked: {outcome.Kind}");
+        }
+    }
+
+    private static Outlet OutletOf(Generation generation) => ((Route)generation.Route!).Outlet;
+
+    /// <summary>A sequence that is not the next one, met with its row in the table.</summary>
+    public async Task AnswerRepeatAsync(Guid generation, long sequence, long content, Outlet outlet)
+    {
+        try
+        {
+            var stored = await repeats.ReadAsync(generation, sequence);
+            outlet.Send(Answer(generation, sequence, content, stored));
+        }
+        catch (Exception e) when (StoreFailure.Is(e))
+        {
+            outlet.Send(Answers.Rejected(Answers.Id(generation), sequence, new Refusal(Reasons.StoreUnavailable, "the database does not answer; send this frame again later")));
+        }
+    }
+
+    private static MeterFrame Answer(Guid generation, long sequence, long content, in StoredSequence stored)
+    {
+        var id = Answers.Id(generation);
+        if (stored.LastSequence is not { } last)
+            return Answers.Rejected(id, sequence, new Refusal(Reasons.GenerationUnknown, "no such generation; send its Start first"));
+        if (stored.Content is { } original)
+            return original == content
+                ? Answers.Acknowledged(generation, last, stored.Finish != Caps.FinishReason.None)
+                : Answers.Rejected(id, sequence, new Refusal(Reasons.SequenceReused, "this sequence was sent with other content; the first one counts"));
+        return stored.Finish != Caps.FinishReason.None
+            ? Answers.Rejected(id, sequence, new Refusal(Reasons.GenerationFinished, "the generation is finished; a new one takes a new id"))
+            : Answers.Rejected(id, sequence, new Refusal(Reasons.GenerationUnknown, "the generation is not running here; send its Start again, then what is not acknowledged"));
+    }
+
+    /// <summary>Rows are committed: acknowledge them, and let go of what is finished.</summary>
+    public void Committed(ShardCommit commit)
+    {
+        foreach (var row in commit.Rows)
+        {
+            var generation = row.Generation;
+            var route = (Route)generation.Route!;
+            lock (route.Cell.Gate)
+            {
+                route.Cell.UncommittedRows--;
+                generation.Durable(row.Sequence);
+                // One acknowledgement says all: the last row of the generation in this commit speaks.
+                if (commit.LastOf[generation.Id] != row.Sequence) continue;
+                var finished = row.Finish != Caps.FinishReason.None;
+                route.Outlet.Send(Answers.Acknowledged(generation.Id, row.Sequence, finished));
+                // A call that has read the tables before this commit must still find what they did not say.
+                if (finished && route.Cell.Pins == 0) Forget(route.Cell, generation);
+            }
+        }
+        foreach (var row in commit.Conflicts)
+        {
+            log.LogError("{Generation} {Sequence} is in the table with other content: not counted", row.Generation.Id, row.Sequence);
+            ((Route)row.Generation.Route!).Outlet.Send(Answers.Rejected(
+                Answers.Id(row.Generation.Id), row.Sequence, new Refusal(Reasons.SequenceReused, "this sequence is recorded with other content; the first one counts")));
+        }
+    }
+
+    private void Forget(OwnerCell cell, Generation generation)
+    {
+        cell.Owner.Forget(generation);
+        _running.TryRemove(new KeyValuePair<Guid, Generation>(generation.Id, generation));
+    }
+
+    public void SlabDurable(SlabRequest request)
+    {
+        lock (request.Cell.Gate)
+        {
+            request.Cell.Owner.SlabDurable(request.OwnTokens, request.Until, Now, request.Cell.Outcomes);
+            Deliver(request.Cell);
+        }
+    }
+
+    /// <summary>New terms: told to the owner if it is here; if not, it will read them.</summary>
+    public void TermsChanged(SubscriptionTerms changed)
+    {
+        if (!_cells.TryGetValue(changed.Subscription, out var cell)) return;
+        lock (cell.Gate)
+        {
+            cell.Owner.ChangeTerms(changed, Now, cell.Outcomes);
+            Deliver(cell);
+        }
+    }
+
+    private async Task RefreshTermsAsync(OwnerCell cell)
+    {
+        var asked = await terms.AskAsync(cell.Owner.Subscription);
+        lock (cell.Gate)
+        {
+            cell.AskingForTerms = false;
+            if (asked is not null) cell.Owner.ChangeTerms(asked, Now, cell.Outcomes);
+            cell.Owner.TermsUnavailable(Now, cell.Outcomes);
+            Deliver(cell);
+        }
+    }
+
+    /// <summary>Ends leases that have run out, and forgets owners that nothing needs: the tables know them.</summary>
+    public void Sweep()
+    {
+        var now = Now;
+        var forgettable = new List<Generation>();
+        foreach (var (id, cell) in _cells)
+        {
+            lock (cell.Gate)
+            {
+                var lastTurn = cell.LastTurn;
+                cell.Owner.Expire(now, cell.Outcomes);
+                Deliver(cell);
+                cell.LastTurn = lastTurn;
+                if (cell.Pins > 0) continue;
+                cell.Owner.CollectForgettable(now.Real - _limits.Lease, forgettable);
+                foreach (var generation in forgettable) Forget(cell, generation);
+                forgettable.Clear();
+                if (cell.UncommittedRows > 0 || !cell.Owner.IsIdle || now.Real - lastTurn < _limits.Lease) continue;
+                cell.Evicted = true;
+                _cells.TryRemove(id, out _);
+            }
+        }
+    }
+
+    /// <summary>What each owner still has out when this process ends in good order, for its successor.</summary>
+    public IReadOnlyList<SlabRequest> Remainders()
+    {
+        var now = Now.Real;
+        var remainders = new List<SlabRequest>();
+        foreach (var cell in _cells.Values)
+        {
+            lock (cell.Gate)
+            {
+                var (tokens, until) = cell.Owner.Remainder(now);
+                remainders.Add(new SlabRequest(cell, tokens, tokens, until));
+            }
+        }
+        return remainders;
+    }
+}

@@ -1,0 +1,140 @@
+using System.Text.Json;
+using Npgsql;
+using Usage.Caps;
+using Usage.Host.Store;
+using Usage.Metering;
+
+namespace Usage.Host.Owners;
+
+/// <summary>What the tables know of a subscription, one of its conversations and one generation.</summary>
+public sealed class Loaded
+{
+    public SubscriptionTerms? Terms { get; set; }
+    public List<(Guid Period, Tally Used)> Periods { get; } = [];
+    public List<(OpenWindow Window, Tally Used)> Windows { get; } = [];
+    public (long Epoch, long Tokens, DateTimeOffset Until)? Slab { get; set; }
+    public Tally ConversationUsed { get; set; }
+    public (GenerationHeader Header, RecordedGeneration Recorded)? Generation { get; set; }
+}
+
+/// <summary>Reads owners back from the tables, many in one round trip.</summary>
+public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
+{
+    private const int GroupMax = 500;
+    private Grouped<Request>? _requests;
+
+    private sealed record Request(Guid Subscription, string Conversation, Guid Generation)
+    {
+        public TaskCompletionSource<Loaded> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public Loaded Loaded { get; } = new();
+    }
+
+    private Grouped<Request> Requests => _requests ??= new(GroupMax, Perform);
+
+    public Task RunAsync() => Requests.RunAsync();
+    public void Complete() => Requests.Complete();
+
+    /// <exception cref="NpgsqlException">The database does not answer.</exception>
+    public Task<Loaded> LoadAsync(Guid subscription, string conversation, Guid generation)
+    {
+        var request = new Request(subscription, conversation, generation);
+        Requests.Add(request);
+        return request.Answer.Task;
+    }
+
+    private async Task Perform(IReadOnlyList<Request> requests)
+    {
+        try
+        {
+            await using var connection = await store.DataSource.OpenConnectionAsync();
+            await using var batch = Queries(connection, requests);
+            await using var reader = await batch.ExecuteReaderAsync();
+            var bySubscription = requests.ToLookup(r => r.Subscription);
+            while (await reader.ReadAsync())
+            {
+                var terms = JsonSerializer.Deserialize<SubscriptionTerms>(reader.GetString(1));
+                foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Terms = terms;
+            }
+            await reader.NextResultAsync();
+            while (await reader.ReadAsync())
+                foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Periods.Add((reader.GetGuid(1), ReadTally(reader, 2)));
+            await reader.NextResultAsync();
+            while (await reader.ReadAsync())
+            {
+                var window = new OpenWindow(TokenNames.ParseWindow(reader.GetString(1)), reader.GetFieldValue<DateTimeOffset>(2), reader.GetFieldValue<DateTimeOffset>(3));
+                foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Windows.Add((window, ReadTally(reader, 4)));
+            }
+            await reader.NextResultAsync();
+            while (await reader.ReadAsync())
+                foreach (var request in bySubscription[reader.GetGuid(0)])
+                    request.Loaded.Slab = (reader.GetInt64(1), reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3));
+            await reader.NextResultAsync();
+            while (await reader.ReadAsync()) requests[(int)reader.GetInt64(0) - 1].Loaded.ConversationUsed = ReadTally(reader, 1);
+            await reader.NextResultAsync();
+            var byGeneration = requests.ToLookup(r => r.Generation);
+            while (await reader.ReadAsync())
+            {
+                var found = ReadGeneration(reader);
+                foreach (var request in byGeneration[found.Header.Id]) request.Loaded.Generation = found;
+            }
+            foreach (var request in requests) request.Answer.TrySetResult(request.Loaded);
+        }
+        catch (Exception e)
+        {
+            // Whoever asked is told, and decides: this loop serves everyone else.
+            foreach (var request in requests) request.Answer.TrySetException(e);
+        }
+    }
+
+    private NpgsqlBatch Queries(NpgsqlConnection connection, IReadOnlyList<Request> requests)
+    {
+        var subscriptions = requests.Select(r => r.Subscription).Distinct().ToArray();
+        return new NpgsqlBatch(connection)
+        {
+            BatchCommands =
+            {
+                Query("select subscription, terms::text from usage.subscription where subscription = any($1)", subscriptions),
+                Query("""
+                    select t.subscription, t.period, sum(t.input)::bigint, sum(t.cached_input)::bigint, sum(t.cache_creation)::bigint, sum(t.output)::bigint, sum(t.reasoning)::bigint
+                    from usage.period_total t join usage.subscription s using (subscription)
+                    where t.subscription = any($1) and t.period = any(s.periods) group by t.subscription, t.period
+                    """, subscriptions),
+                Query("""
+                    select subscription, kind, opened_at, closes_at, input, cached_input, cache_creation, output, reasoning
+                    from usage.window_total where subscription = any($1) and closes_at > $2
+                    """, subscriptions, clock.Now),
+                Query("select subscription, epoch, tokens, lease_until from usage.slab where subscription = any($1)", subscriptions),
+                Query("""
+                    select k.n, c.input, c.cached_input, c.cache_creation, c.output, c.reasoning
+                    from unnest($1::uuid[], $2::text[]) with ordinality k(subscription, conversation, n) join usage.conversation c using (subscription, conversation)
+                    """, requests.Select(r => r.Subscription).ToArray(), requests.Select(r => r.Conversation).ToArray()),
+                Query("""
+                    select generation, subscription, conversation, model, mode, prompt_input, prompt_cached_input, prompt_cache_creation, output_tokens_max,
+                      last_sequence, reported_output, reported_reasoning, output, reasoning, overrun, finish
+                    from usage.generation where generation = any($1)
+                    """, requests.Select(r => r.Generation).ToArray()),
+            },
+        };
+    }
+
+    private static NpgsqlBatchCommand Query(string sql, params object[] parameters)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var parameter in parameters) command.Parameters.Add(new NpgsqlParameter { Value = parameter });
+        return command;
+    }
+
+    private static Tally ReadTally(NpgsqlDataReader reader, int from) =>
+        new(reader.GetInt64(from), reader.GetInt64(from + 1), reader.GetInt64(from + 2), reader.GetInt64(from + 3), reader.GetInt64(from + 4));
+
+    private static (GenerationHeader Header, RecordedGeneration Recorded) ReadGeneration(NpgsqlDataReader reader)
+    {
+        var prompt = new Tally(reader.GetInt64(5), reader.GetInt64(6), reader.GetInt64(7), 0, 0);
+        var header = new GenerationHeader(
+            reader.GetGuid(0), reader.GetGuid(1), reader.GetString(2), reader.GetString(3), prompt, reader.GetInt64(8), (CountMode)reader.GetInt16(4));
+        var recorded = new RecordedGeneration(
+            reader.GetInt64(9), new Tally(0, 0, 0, reader.GetInt64(10), reader.GetInt64(11)), new Tally(0, 0, 0, reader.GetInt64(12), reader.GetInt64(13)),
+            reader.GetInt64(14), (FinishReason)reader.GetInt16(15));
+        return (header, recorded);
+    }
+}

@@ -1,0 +1,59 @@
+using Npgsql;
+using Usage.Caps;
+using Usage.Host.Store;
+
+namespace Usage.Host.Owners;
+
+/// <param name="Content">of the row with this key; null if there is none</param>
+/// <param name="LastSequence">of the generation; null if it is not in the tables</param>
+public readonly record struct StoredSequence(long? Content, long? LastSequence, FinishReason Finish);
+
+/// <summary>Meets a repeated sequence with its original, however long ago it was committed. Many in one round trip.</summary>
+public sealed class RepeatReader(UsageStore store)
+{
+    private const int GroupMax = 1_000;
+    private Grouped<Request>? _requests;
+
+    private sealed record Request(Guid Generation, long Sequence)
+    {
+        public TaskCompletionSource<StoredSequence> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    private Grouped<Request> Requests => _requests ??= new(GroupMax, Perform);
+
+    public Task RunAsync() => Requests.RunAsync();
+    public void Complete() => Requests.Complete();
+
+    /// <exception cref="NpgsqlException">The database does not answer.</exception>
+    public Task<StoredSequence> ReadAsync(Guid generation, long sequence)
+    {
+        var request = new Request(generation, sequence);
+        Requests.Add(request);
+        return request.Answer.Task;
+    }
+
+    private async Task Perform(IReadOnlyList<Request> requests)
+    {
+        try
+        {
+            await using var connection = await store.DataSource.OpenConnectionAsync();
+            await using var command = new NpgsqlCommand("""
+                select k.n, e.content, g.last_sequence, g.finish from unnest($1::uuid[], $2::bigint[]) with ordinality k(generation, sequence, n)
+                left join usage.token_event e on e.generation = k.generation and e.sequence = k.sequence
+                left join usage.generation g on g.generation = k.generation
+                """, connection);
+            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Generation).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Sequence).ToArray() });
+            await using var reader = await command.ExecuteReaderAsync();
+            while (await reader.ReadAsync())
+                requests[(int)reader.GetInt64(0) - 1].Answer.TrySetResult(new StoredSequence(
+                    reader.IsDBNull(1) ? null : reader.GetInt64(1),
+                    reader.IsDBNull(2) ? null : reader.GetInt64(2),
+                    reader.IsDBNull(3) ? FinishReason.None : (FinishReason)reader.GetInt16(3)));
+        }
+        catch (Exception e)
+        {
+            foreach (var request in requests) request.Answer.TrySetException(e);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Npgsql;
+using Usage.Host.Ledger;
+using Usage.Host.Store;
+
+namespace Usage.Host.Owners;
+
+/// <param name="Tokens">what the row promises, an inherited slab included</param>
+/// <param name="OwnTokens">what its owner may have out</param>
+public sealed record SlabRequest(OwnerCell Cell, long Tokens, long OwnTokens, DateTimeOffset Until);
+
+/// <summary>Makes slabs durable, many in one commit. Tries until it succeeds: a grant that waits for its slab goes out late, never early.</summary>
+public sealed class SlabWriter(UsageStore store, Epochs epochs, ILogger<SlabWriter> log)
+{
+    private const int GroupMax = 1_000;
+    private Grouped<SlabRequest>? _requests;
+    private Action<SlabRequest>? _durable;
+    private CancellationToken _stopping;
+
+    private Grouped<SlabRequest> Requests => _requests ??= new(GroupMax, Perform);
+
+    public Task RunAsync(Action<SlabRequest> durable, CancellationToken stopping)
+    {
+        (_durable, _stopping) = (durable, stopping);
+        return Requests.RunAsync();
+    }
+
+    public void Add(SlabRequest request) => Requests.Add(request);
+    public void Complete() => Requests.Complete();
+
+    private async Task Perform(IReadOnlyList<SlabRequest> requests)
+    {
+        for (var backoff = Backoff.Start; ; backoff = backoff.Next)
+        {
+            try
+            {
+                await WriteAsync(store, epochs, requests, _stopping);
+                break;
+            }
+            catch (Exception e) when (StoreFailure.Is(e) && !_stopping.IsCancellationRequested)
+            {
+                log.LogWarning("{Slabs} slabs wait for the database: {Cause}", requests.Count, StoreFailure.Cause(e));
+                await backoff.WaitAsync(_stopping);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+        foreach (var request in requests) _durable!(request);
+    }
+
+    public static async Task WriteAsync(UsageStore store, Epochs epochs, IReadOnlyList<SlabRequest> requests, CancellationToken ct)
+    {
+        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        // Taking an epoch locks the row against this, so a slab is either there before a successor looks, or refused.
+        var shards = requests.Select(r => r.Cell.Shard).Distinct().ToArray();
+        await using (var command = new NpgsqlCommand("select shard, epoch from usage.shard where shard = any($1) for key share", connection))
+        {
+            command.Parameters.Add(new NpgsqlParameter { Value = shards });
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            while (await reader.ReadAsync(ct)) epochs.Check(reader.GetInt32(0), reader.GetInt64(1));
+        }
+        await using (var command = new NpgsqlCommand("""
+            insert into usage.slab (subscription, shard, epoch, tokens, lease_until)
+            select * from unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::timestamptz[])
+            on conflict (subscription) do update set shard = excluded.shard, epoch = excluded.epoch, tokens = excluded.tokens, lease_until = excluded.lease_until
+            """, connection))
+        {
+            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Cell.Owner.Subscription).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Cell.Shard).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => epochs.Of(r.Cell.Shard)).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Tokens).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Until).ToArray() });
+            await command.ExecuteNonQueryAsync(ct);
+        }
+        await transaction.CommitAsync(ct);
+    }
+}

@@ -1,0 +1,68 @@
+using System.Threading.Channels;
+using Contracts.Usage.V1;
+using Grpc.Core;
+using Usage.Host.Owners;
+
+namespace Usage.Host;
+
+/// <summary>
+/// Answers on their way to one stream. Owners and writers only append; the stream's own task sends, in messages as large as what has
+/// gathered. A client that does not read is cut off before it costs memory.
+/// </summary>
+public sealed class StreamOutlet(int answersMax) : Outlet
+{
+    private const int FramesPerMessage = 5_000;
+    private readonly Lock _gate = new();
+    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+    private List<MeterFrame> _gathered = [];
+    private List<MeterFrame> _sending = [];
+    private bool _completed;
+
+    public bool IsOverfull { get; private set; }
+
+    public override void Send(MeterFrame frame)
+    {
+        lock (_gate)
+        {
+            if (_completed) return;
+            if (_gathered.Count >= answersMax) IsOverfull = true;
+            else _gathered.Add(frame);
+            Signal();
+        }
+    }
+
+    /// <summary>Nothing more will be sent after what has gathered.</summary>
+    public void Complete()
+    {
+        lock (_gate)
+        {
+            _completed = true;
+            Signal();
+        }
+    }
+
+    /// <summary>Sends until completed. Throws when the client is gone, or does not read.</summary>
+    public async Task SendAllAsync(IServerStreamWriter<MeterResponse> stream, CancellationToken ct)
+    {
+        while (true)
+        {
+            await _signal.Reader.ReadAsync(ct);
+            bool completed;
+            lock (_gate)
+            {
+                (_gathered, _sending) = (_sending, _gathered);
+                completed = _completed;
+            }
+            for (var from = 0; from < _sending.Count; from += FramesPerMessage)
+            {
+                var response = new MeterResponse();
+                for (var i = from; i < Math.Min(from + FramesPerMessage, _sending.Count); i++) response.Frames.Add(_sending[i]);
+                await stream.WriteAsync(response, ct);
+            }
+            _sending.Clear();
+            if (completed) return;
+        }
+    }
+
+    private void Signal() => _signal.Writer.TryWrite(true);
+}

@@ -1,0 +1,62 @@
+using Contracts.Billing.V1;
+using Grpc.Core;
+using MassTransit;
+using Microsoft.Extensions.Options;
+using Usage.Host.Ledger;
+using Usage.Host.Owners;
+using Usage.Host.Store;
+
+namespace Usage.Host;
+
+/// <summary>The usage service: grants tokens up to the caps, records what is used exactly once, and reports it.</summary>
+public static class UsageHost
+{
+    public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
+        builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
+        var options = builder.Configuration.GetSection(UsageOptions.Section).Get<UsageOptions>() ?? new();
+        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax);
+        builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
+
+        builder.Services.AddSingleton<UsageStore>();
+        builder.Services.AddSingleton<Epochs>();
+        builder.Services.AddSingleton<Partitions>();
+        builder.Services.AddSingleton<LedgerWriters>();
+        builder.Services.AddSingleton<OwnerLoader>();
+        builder.Services.AddSingleton<SlabWriter>();
+        builder.Services.AddSingleton<RepeatReader>();
+        builder.Services.AddSingleton<TermsSource>();
+        builder.Services.AddSingleton<OwnerDirectory>();
+        builder.Services.AddSingleton<Intake>();
+        builder.Services.AddSingleton<ServingGate>();
+        builder.Services.AddSingleton<UsagePublisher>();
+        builder.AddBus(
+            bus => bus.AddConsumer<SubscriptionChangedConsumer>(),
+            (context, rabbit) => rabbit.ReceiveEndpoint(SubscriptionChangedConsumer.Queue, endpoint =>
+            {
+                endpoint.Durable = true;
+                endpoint.ConfigureConsumer<SubscriptionChangedConsumer>(context);
+            }));
+        // After the bus, so that it stops before the bus does: the last reports still go out.
+        builder.Services.AddHostedService<UsageLifetime>();
+
+        var app = builder.Build();
+        app.MapServiceDefaults();
+        app.MapGrpcService<TokenMeterService>();
+        app.MapGrpcService<UsageLedgerService>();
+        return app;
+    }
+
+    /// <summary>The one switch from reasons to statuses. Most reasons travel inside frames; these end a call.</summary>
+    private static StatusCode StatusOf(string reason) => reason switch
+    {
+        Reasons.FrameInvalid or Reasons.CountsNegative or Reasons.CountsDecreasing or Reasons.CountsAbsurd or Reasons.CountsOfWrongKind => StatusCode.InvalidArgument,
+        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown => StatusCode.NotFound,
+        Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
+        Reasons.ReportUnknown => StatusCode.OutOfRange,
+        Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany => StatusCode.ResourceExhausted,
+        Reasons.Draining or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
+        _ => StatusCode.FailedPrecondition,
+    };
+}

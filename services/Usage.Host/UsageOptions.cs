@@ -1,0 +1,81 @@
+using System.ComponentModel.DataAnnotations;
+using Usage.Caps;
+using Usage.Metering;
+
+namespace Usage.Host;
+
+/// <summary>What can be set of the usage service. Section "Usage". Times are real time unless they say business time.</summary>
+public sealed class UsageOptions
+{
+    public const string Section = "Usage";
+
+    /// <summary>Npgsql connection string of the role that owns the schema "usage".</summary>
+    [Required(ErrorMessage = "Usage__Postgres is missing: the connection string of the role that owns the schema usage, such as Host=postgres;Database=billing;Username=usage;Password=…")]
+    public string Postgres { get; init; } = "";
+
+    /// <summary>Where billing answers gRPC, for subscriptions that usage has not heard of.</summary>
+    [RegularExpression("^https?://.+", ErrorMessage = "Usage__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
+    public string BillingAddress { get; init; } = "http://localhost:8281";
+
+    /// <summary>Tokens of a grant. Default 256. It is renewed when less than half is unspent.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__ChunkTokens must be from 1 to 1000000 tokens")]
+    public int ChunkTokens { get; init; } = 256;
+
+    /// <summary>The most tokens that one generation holds at once, however many it asks for. Default 65,536.</summary>
+    [Range(1, 100_000_000, ErrorMessage = "Usage__GrantTokensMax must be from 1 to 100000000 tokens")]
+    public long GrantTokensMax { get; init; } = 65_536;
+
+    /// <summary>How long a grant lives without a word from its runtime, in seconds. Default 60.</summary>
+    [Range(1, 3600, ErrorMessage = "Usage__LeaseSeconds must be from 1 to 3600 seconds")]
+    public int LeaseSeconds { get; init; } = 60;
+
+    /// <summary>How many shards share the ledger. Default 8; fixed when the database is first used.</summary>
+    [Range(1, Metering.Shards.CountMax, ErrorMessage = "Usage__Shards must be from 1 to 64")]
+    public int Shards { get; init; } = 8;
+
+    /// <summary>How old a generation id may be, in days of business time. Default 35.</summary>
+    [Range(1, 3650, ErrorMessage = "Usage__RetentionDays must be from 1 to 3650 days")]
+    public int RetentionDays { get; init; } = 35;
+
+    /// <summary>Generations of one subscription that may run at once. Default 10,000.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__GenerationsPerSubscriptionMax must be from 1 to 1000000")]
+    public int GenerationsPerSubscriptionMax { get; init; } = 10_000;
+
+    /// <summary>Generations that one stream may have running. Default 100,000.</summary>
+    [Range(1, 10_000_000, ErrorMessage = "Usage__GenerationsPerStreamMax must be from 1 to 10000000")]
+    public int GenerationsPerStreamMax { get; init; } = 100_000;
+
+    /// <summary>Frames in one message of a stream. Default 10,000.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__FramesPerMessageMax must be from 1 to 1000000")]
+    public int FramesPerMessageMax { get; init; } = 10_000;
+
+    /// <summary>Bytes of one message. Default 4 MiB.</summary>
+    [Range(1_024, 256 * 1_024 * 1_024, ErrorMessage = "Usage__MessageBytesMax must be from 1024 to 268435456 bytes")]
+    public int MessageBytesMax { get; init; } = 4 * 1_024 * 1_024;
+
+    /// <summary>How long a stream may be silent before it is closed, in seconds. Default 900.</summary>
+    [Range(1, 86_400, ErrorMessage = "Usage__StreamIdleSecondsMax must be from 1 to 86400 seconds")]
+    public int StreamIdleSecondsMax { get; init; } = 900;
+
+    /// <summary>Answers waiting for a client that does not read before its stream is closed. Default 200,000.</summary>
+    [Range(100, 10_000_000, ErrorMessage = "Usage__AnswersWaitingMax must be from 100 to 10000000")]
+    public int AnswersWaitingMax { get; init; } = 200_000;
+
+    /// <summary>Rows waiting for a shard's writer before its clients have to wait. Default 50,000.</summary>
+    [Range(100, 10_000_000, ErrorMessage = "Usage__RowsWaitingMax must be from 100 to 10000000")]
+    public int RowsWaitingMax { get; init; } = 50_000;
+
+    /// <summary>Rows in one commit. Default 10,000.</summary>
+    [Range(1, 100_000, ErrorMessage = "Usage__BatchRowsMax must be from 1 to 100000")]
+    public int BatchRowsMax { get; init; } = 10_000;
+
+    /// <summary>Least time between two reports of a shard, in milliseconds. Default 500: at most two a second.</summary>
+    [Range(10, 60_000, ErrorMessage = "Usage__ReportIntervalMs must be from 10 to 60000 milliseconds")]
+    public int ReportIntervalMs { get; init; } = 500;
+
+    /// <summary>How long a unary call waits for its answer to be durable, in seconds. Default 15.</summary>
+    [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
+    public int UnaryWaitSecondsMax { get; init; } = 15;
+
+    internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax);
+}

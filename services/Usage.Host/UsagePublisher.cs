@@ -1,0 +1,103 @@
+using System.Globalization;
+using Contracts.Messages;
+using MassTransit;
+using Npgsql;
+using Usage.Host.Ledger;
+using Usage.Host.Store;
+
+namespace Usage.Host;
+
+/// <summary>
+/// Publishes reports, in order for each shard, at least once, each confirmed by the broker and taken by a queue before it is marked. A
+/// broker that is away, or a consumer that has not declared its queue yet, delays them and loses none.
+/// </summary>
+public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWriters ledger, ILogger<UsagePublisher> log)
+{
+    private const int ReportsAtOnceMax = 200;
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+    private SemaphoreSlim[] _signals = [];
+
+    /// <summary>Runs until stopped. Every shard by itself: one that is stuck does not hold up the others.</summary>
+    public Task RunAsync(int shards, CancellationToken stopping)
+    {
+        _signals = [.. Enumerable.Range(0, shards).Select(_ => new SemaphoreSlim(1, 1))];
+        ledger.ReportCut += Wake;
+        return Task.WhenAll(Enumerable.Range(0, shards).Select(shard => Task.Run(() => PublishShardAsync(shard, stopping), CancellationToken.None)));
+    }
+
+    /// <summary>Publishes what is left, once: the end of a shutdown.</summary>
+    public async Task PublishRestAsync(CancellationToken ct)
+    {
+        ledger.ReportCut -= Wake;
+        await Task.WhenAll(Enumerable.Range(0, _signals.Length).Select(async shard => { while (await PublishSomeAsync(shard, ct)) { } }));
+    }
+
+    private void Wake(int shard)
+    {
+        try { _signals[shard].Release(); }
+        catch (SemaphoreFullException) { /* It is awake already, and will look. */ }
+    }
+
+    private async Task PublishShardAsync(int shard, CancellationToken stopping)
+    {
+        var backoff = Backoff.Start;
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await _signals[shard].WaitAsync(LookAgain, stopping);
+                while (await PublishSomeAsync(shard, stopping)) { }
+                backoff = Backoff.Start;
+            }
+            catch (Exception) when (stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, the report stays unmarked and is published again.
+                log.LogWarning("shard {Shard}: reports wait: {Cause}", shard, e is MessageReturnedException ? "no queue takes UsageRecorded yet" : e.Message);
+                Wake(shard);
+                try { await backoff.WaitAsync(stopping); }
+                catch (OperationCanceledException) { return; }
+                backoff = backoff.Next;
+            }
+        }
+    }
+
+    /// <summary>Publishes the next reports of a shard and marks those that were taken. True if there may be more.</summary>
+    private async Task<bool> PublishSomeAsync(int shard, CancellationToken ct)
+    {
+        var reports = await ReadAsync(shard, ct);
+        long? last = null;
+        try
+        {
+            foreach (var report in reports)
+            {
+                var id = Ids.DeriveGuid(report.RecordedAt, "usage_recorded", shard.ToString(CultureInfo.InvariantCulture), report.Number.ToString(CultureInfo.InvariantCulture));
+                await bus.PublishConfirmed(report, id, mandatory: true, ct);
+                last = report.Number;
+            }
+        }
+        finally
+        {
+            if (last is { } through) await MarkAsync(shard, through);
+        }
+        return reports.Count == ReportsAtOnceMax;
+    }
+
+    private async Task<List<UsageRecorded>> ReadAsync(int shard, CancellationToken ct)
+    {
+        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        return await ReportReader.ReadAsync(connection, shard, unpublishedOnly: true, 1, long.MaxValue, ReportsAtOnceMax, ct);
+    }
+
+    private async Task MarkAsync(int shard, long through)
+    {
+        await using var connection = await store.DataSource.OpenConnectionAsync();
+        await using var command = new NpgsqlCommand("update usage.report set published = true where shard = $1 and number <= $2 and not published", connection);
+        command.Parameters.Add(new NpgsqlParameter { Value = shard });
+        command.Parameters.Add(new NpgsqlParameter { Value = through });
+        await command.ExecuteNonQueryAsync();
+    }
+}

@@ -1,0 +1,178 @@
+using Usage.Metering;
+
+namespace Usage.Caps;
+
+/// <summary>What a Chunk or a Finish says. <paramref name="Finish"/> is None for a chunk.</summary>
+/// <param name="Said">as the runtime counts: a total or an increment, by the mode of the generation; totals always in a Finish</param>
+/// <param name="HasCounts">false for a Finish without totals</param>
+public readonly record struct Frame(long Sequence, Tally Said, bool HasCounts, DateTimeOffset? At, FinishReason Finish)
+{
+    public long Content => ContentDigest.OfFrame(Sequence, Said, At, Finish, HasCounts);
+}
+
+public sealed partial class SubscriptionOwner
+{
+    /// <summary>Counts generated tokens: what was granted is used, what was not is overrun. Recorded either way.</summary>
+    /// <param name="tokensWanted">beyond what is granted, as in a Renew; 0 renews only when half a chunk is left</param>
+    public void Count(Generation generation, in Frame frame, long tokensWanted, Moment at, List<Outcome> outcomes)
+    {
+        if (frame.Sequence != generation.NextSequence || generation.Finished)
+        {
+            outcomes.Add(NotNext(generation, frame));
+            return;
+        }
+        if (Increment(generation, frame, out var increment) is { } refusal)
+        {
+            outcomes.Add(Rejected(generation, frame.Sequence, refusal.Code, refusal.Detail));
+            return;
+        }
+
+        Lapse(generation, at);
+        var lateOrResumed = generation.Lapsed > 0 || generation.Inherited;
+        var covered = Cover(generation, increment.Generated, at);
+        var counted = increment.FirstGenerated(covered);
+        var overrun = increment.Generated - covered;
+        Use(generation.Conversation, counted, at.Business);
+        generation.Reported += increment;
+        generation.Counted += counted;
+        generation.OverrunTokens += overrun;
+        Record(generation, frame, counted, overrun, at, outcomes);
+
+        if (overrun > 0 && !generation.Stopped)
+            Stop(generation, new Refusal(Reasons.BeyondGrant, $"{overrun} tokens were generated beyond the grant; they are recorded as overrun and not billed"), null, outcomes);
+        if (generation.Finished) Settle(generation, at, outcomes);
+        else RenewAhead(generation, tokensWanted, lateOrResumed, at, outcomes);
+        if (_waiting.Count > 0) ServeWaiting(at, outcomes);
+    }
+
+    private void RenewAhead(Generation generation, long tokensWanted, bool lateOrResumed, Moment at, List<Outcome> outcomes)
+    {
+        if (generation.Withheld || generation.Stopped) return;
+        if (generation.Ended)
+        {
+            if (generation.Held == 0 && Exhausted(generation, at.Business) is { } rule)
+                Stop(generation, new Refusal(Reasons.CapReached, $"the cap of {rule.Tokens} tokens per {rule.Window.Name()} is reached; finish with reason CAP"), rule, outcomes);
+            else KeepAlive(generation, at, outcomes);
+            return;
+        }
+        if (tokensWanted > 0 || generation.Held < (limits.ChunkTokens + 1) / 2)
+        {
+            if (Extend(generation, tokensWanted, at, outcomes) || generation.Stopped) return;
+            if (lateOrResumed && generation.Held == 0 && !generation.Waiting) return;
+        }
+        KeepAlive(generation, at, outcomes);
+    }
+
+    /// <summary>How many of these tokens were granted: from what is held, then from what a lost owner or an ended lease had granted.</summary>
+    private long Cover(Generation generation, long generated, Moment at)
+    {
+        var held = Math.Min(generated, generation.Held);
+        generation.Held -= held;
+        generation.Conversation.Held -= held;
+        _held -= held;
+        var rest = generated - held;
+        if (rest == 0) return generated;
+
+        if (generation.Inherited && InheritedAt(at.Real) > 0)
+        {
+            // The lost owner granted them, and its slab reserved them.
+            var inherited = Math.Min(rest, _inherited);
+            _inherited -= inherited;
+            rest -= inherited;
+        }
+        var late = Math.Min(rest, generation.Inherited ? long.MaxValue : generation.Lapsed);
+        if (late > 0)
+        {
+            // Their reservation is gone: they count as used only where room is left.
+            late = Math.Min(late, Room(generation.Conversation, at, out _));
+            if (!generation.Inherited) generation.Lapsed -= late;
+            rest -= late;
+        }
+        return generated - rest;
+    }
+
+    private static Outcome NotNext(Generation generation, in Frame frame)
+    {
+        if (frame.Sequence < 1)
+            return Rejected(generation, frame.Sequence, Reasons.FrameInvalid, "sequences start at 1");
+        if (frame.Sequence >= generation.NextSequence)
+            return generation.Finished
+                ? Rejected(generation, frame.Sequence, Reasons.GenerationFinished, "the generation is finished; a new one takes a new id")
+                : Rejected(generation, frame.Sequence, Reasons.SequenceGap, $"expected sequence {generation.NextSequence}; send the missing ones first");
+
+        // A repeat. What is not committed yet is compared here; its acknowledgement is on the way.
+        if (generation.UndurableContent(frame.Sequence) is { } content)
+            return content == frame.Content
+                ? new Outcome(OutcomeKind.Acknowledged) { Generation = generation, Number = generation.DurableSequence }
+                : Rejected(generation, frame.Sequence, Reasons.SequenceReused, "this sequence was sent with other content; the first one counts");
+        return new Outcome(OutcomeKind.Repeated) { Generation = generation, Number = frame.Sequence, Content = frame.Content };
+    }
+
+    /// <summary>What is new in a frame, or why it cannot be counted.</summary>
+    private static Refusal? Increment(Generation generation, in Frame frame, out Tally increment)
+    {
+        increment = Tally.Zero;
+        if (!frame.HasCounts) return null;
+        if (Fault(frame.Said) is { } fault) return fault;
+        var cumulative = generation.Header.Mode == CountMode.Cumulative || frame.Finish != FinishReason.None;
+        var said = frame.Said with { Input = 0, CachedInput = 0, CacheCreation = 0 };
+        var prompt = frame.Said - said;
+        if (prompt != Tally.Zero && !(cumulative && prompt == generation.Header.Prompt))
+            return new(Reasons.CountsOfWrongKind, "input tokens are said once, in Start; leave them out here, or repeat them unchanged in a total");
+        increment = cumulative ? said - generation.Reported : said;
+        if (increment.AnyNegative)
+            return new(Reasons.CountsDecreasing, $"totals cannot fall below output {generation.Reported.Output} and reasoning {generation.Reported.Reasoning}; send the total so far");
+        return (generation.Reported + increment).AnyAbove(MeterLimits.CountMax)
+            ? new(Reasons.CountsAbsurd, $"more than {MeterLimits.CountMax} tokens of one kind in one generation")
+            : null;
+    }
+
+    /// <summary>Counts that no runtime can mean: below zero, or absurdly many.</summary>
+    public static Refusal? Fault(in Tally said)
+    {
+        if (said.AnyNegative) return new(Reasons.CountsNegative, "token counts cannot be negative");
+        return said.AnyAbove(MeterLimits.CountMax) ? new(Reasons.CountsAbsurd, $"more than {MeterLimits.CountMax} tokens of one kind in one generation") : null;
+    }
+
+    private void RecordPrompt(Generation generation, Moment at, List<Outcome> outcomes)
+    {
+        generation.SentPrompt(generation.Header.Content);
+        var received = UsageRow.WholeMicroseconds(at.Business);
+        outcomes.Add(Row(generation, 0, generation.Header.Prompt, 0, received, received, generation.Header.Content, FinishReason.None));
+    }
+
+    private void Record(Generation generation, in Frame frame, in Tally counted, long overrun, Moment at, List<Outcome> outcomes)
+    {
+        var received = UsageRow.WholeMicroseconds(at.Business);
+        var content = frame.Content;
+        generation.Sent(content);
+        generation.Finish = frame.Finish;
+        outcomes.Add(Row(generation, frame.Sequence, counted, overrun, frame.At is { } said ? UsageRow.WholeMicroseconds(said) : received, received, content, frame.Finish));
+    }
+
+    private Outcome Row(
+        Generation generation, long sequence, in Tally counted, long overrun, DateTimeOffset said, DateTimeOffset received, long content, FinishReason finish) =>
+        new(OutcomeKind.Recorded)
+        {
+            Generation = generation,
+            Row = new UsageRow
+            {
+                Generation = generation,
+                Sequence = sequence,
+                Tokens = counted,
+                OverrunTokens = overrun,
+                Reported = generation.Reported,
+                Period = Terms!.PeriodAt(received),
+                Plan = Terms.Plan,
+                At = said,
+                ReceivedAt = received,
+                Content = content,
+                Finish = finish,
+                FiveHours = _fiveHours.IsOpenAt(received) ? _fiveHours.Current : null,
+                Week = _week.IsOpenAt(received) ? _week.Current : null,
+            },
+        };
+
+    private static Outcome Rejected(Generation generation, long sequence, string reason, string detail) =>
+        new(OutcomeKind.Rejected) { Generation = generation, Number = sequence, Why = new Refusal(reason, detail) };
+}

@@ -1,0 +1,48 @@
+namespace Usage.Caps;
+
+/// <summary>How a reservation ends, exactly once: settled by a Finish, or lapsed with its lease.</summary>
+public sealed partial class SubscriptionOwner
+{
+    /// <summary>Ends every lease that has run out, and passes on what becomes free. Called from time to time.</summary>
+    public void Expire(Moment at, List<Outcome> outcomes)
+    {
+        if (_inherited > 0 && at.Real >= _inheritedUntil) _inherited = 0;
+        foreach (var generation in _generations.Values)
+        {
+            if (generation.Finished || generation.Stopped || generation.Withheld || at.Real < generation.ExpiresAt) continue;
+            if (generation.Held == 0 && !generation.Waiting) continue;
+            Lapse(generation, at);
+            Unwait(generation);
+            outcomes.Add(new Outcome(OutcomeKind.Stopped)
+            {
+                Generation = generation,
+                Why = new Refusal(Reasons.GrantExpired, "no word came before the grant expired; report what was generated, and renew or finish"),
+            });
+        }
+        ServeWaiting(at, outcomes);
+        EnsureSlab(at, outcomes);
+    }
+
+    /// <summary>Generations that are over, or silent since <paramref name="before"/>, with nothing left to commit: they can be forgotten.</summary>
+    public void CollectForgettable(DateTimeOffset before, List<Generation> into)
+    {
+        foreach (var generation in _generations.Values)
+            if (generation.AllDurable && (generation.Finished || (generation.Started && generation.ExpiresAt < before && generation.Held == 0 && !generation.Waiting)))
+                into.Add(generation);
+    }
+
+    private void Settle(Generation generation, Moment at, List<Outcome> outcomes)
+    {
+        Unwait(generation);
+        Release(generation);
+        generation.Lapsed = 0;
+        ServeWaiting(at, outcomes);
+    }
+
+    /// <summary>A grant that outlived its lease reserves nothing any more.</summary>
+    private void Lapse(Generation generation, Moment at)
+    {
+        if (generation.Withheld || generation.Held == 0 || at.Real < generation.ExpiresAt) return;
+        generation.Lapsed += Release(generation);
+    }
+}

@@ -1,0 +1,102 @@
+namespace Usage.Caps;
+
+public sealed partial class SubscriptionOwner
+{
+    /// <summary>The runtime asks for more, ahead of need or because it waits.</summary>
+    /// <param name="tokensWanted">beyond what is granted; 0 is the chunk</param>
+    public void Renew(Generation generation, long tokensWanted, Moment at, List<Outcome> outcomes)
+    {
+        if (generation.Finished)
+        {
+            outcomes.Add(Rejected(generation, 0, Reasons.GenerationFinished, "the generation is finished; a new one takes a new id"));
+            return;
+        }
+        Lapse(generation, at);
+        if (generation.Withheld) return;
+        if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Stopped) KeepAlive(generation, at, outcomes);
+    }
+
+    /// <summary>Adds to a generation's reservation what there is room for. True if it was told so, or will be once the slab covers it.</summary>
+    private bool Extend(Generation generation, long wanted, Moment at, List<Outcome> outcomes)
+    {
+        if (generation.Ended || generation.Finished) return false;
+        if (Terms is null || !Terms.Active)
+            return End(generation, new Refusal(Reasons.SubscriptionCancelled, "the subscription was cancelled; finish"), null, at, outcomes);
+        if (Terms.IsStaleAt(at.Business))
+        {
+            Wait(generation, wanted);
+            outcomes.Add(new Outcome(OutcomeKind.TermsNeeded));
+            return false;
+        }
+        var size = Size(generation, wanted);
+        if (size == 0) return false;
+        var tokens = Math.Min(size, Room(generation.Conversation, at, out _));
+        if (tokens > 0)
+        {
+            Unwait(generation);
+            OpenWindows(at.Business);
+            Hold(generation, tokens);
+            TellWhenCovered(generation, at, outcomes);
+            return true;
+        }
+        if (Exhausted(generation, at.Business) is { } rule)
+            return End(generation, new Refusal(Reasons.CapReached, $"the cap of {rule.Tokens} tokens per {rule.Window.Name()} is reached; finish with reason CAP"), rule, at, outcomes);
+        // What is left is held by others: whatever they return is granted here.
+        Wait(generation, wanted);
+        return false;
+    }
+
+    /// <summary>No further grant can follow: what is held may still be used, then it is over.</summary>
+    private bool End(Generation generation, Refusal why, CapRule? rule, Moment at, List<Outcome> outcomes)
+    {
+        if (generation.Held == 0)
+        {
+            Stop(generation, why, rule, outcomes);
+            return false;
+        }
+        Unwait(generation);
+        generation.Ended = true;
+        TellWhenCovered(generation, at, outcomes);
+        return true;
+    }
+
+    private void ServeWaiting(Moment at, List<Outcome> outcomes)
+    {
+        for (var i = 0; i < _waiting.Count;)
+        {
+            var generation = _waiting[i];
+            Extend(generation, generation.Wanted, at, outcomes);
+            if (i < _waiting.Count && ReferenceEquals(_waiting[i], generation)) i++;
+        }
+    }
+
+    /// <summary>A word from its runtime keeps a lease alive; told again only when half of it is gone, so that busy streams stay quiet.</summary>
+    private void KeepAlive(Generation generation, Moment at, List<Outcome> outcomes)
+    {
+        if (generation.Held == 0 && generation.Waiting) generation.ExpiresAt = at.Real + limits.Lease;
+        else if (generation.Held > 0 && generation.ExpiresAt - at.Real < limits.Lease / 2) TellWhenCovered(generation, at, outcomes);
+    }
+
+    /// <summary>The grant as it stands. The first one also records the prompt: from here on the runtime works on it.</summary>
+    private void Tell(Generation generation, Moment at, List<Outcome> outcomes)
+    {
+        if (!generation.Started) RecordPrompt(generation, at, outcomes);
+        var lease = at.Real + limits.Lease;
+        generation.ExpiresAt = generation.Held == 0 || lease < _slabUntil ? lease : _slabUntil;
+        if (!generation.IsAllGranted && Exhausted(generation, at.Business) is not null) generation.Ended = true;
+        outcomes.Add(new Outcome(OutcomeKind.Granted)
+        {
+            Generation = generation,
+            Number = generation.GeneratedTokens + generation.Held,
+            When = generation.ExpiresAt,
+            Final = generation.IsFinal,
+        });
+    }
+
+    private void Stop(Generation generation, Refusal why, CapRule? rule, List<Outcome> outcomes)
+    {
+        Unwait(generation);
+        generation.Ended = generation.Stopped = true;
+        outcomes.Add(new Outcome(OutcomeKind.Stopped) { Generation = generation, Why = why, Window = rule?.Window });
+    }
+}

@@ -1,0 +1,77 @@
+namespace Usage.Caps;
+
+/// <summary>
+/// A crash must not mint tokens. Before tokens go out, the owner has a durable promise, the slab: no more than so many are out, and none
+/// of them after its lease. Whoever takes over without knowing what went out counts the whole slab as reserved until that time.
+/// While its owner lives a slab reserves nothing: only what is held does.
+/// </summary>
+public sealed partial class SubscriptionOwner
+{
+    private readonly List<Generation> _withheld = [];
+    private long _slabTokens, _slabTokensAsked;
+    private DateTimeOffset _slabUntil;
+    private bool _slabAsked;
+    private long _inherited;
+    private DateTimeOffset _inheritedUntil;
+
+    /// <summary>The slab of an owner that was lost.</summary>
+    public void InheritSlab(long tokens, DateTimeOffset until) => (_inherited, _inheritedUntil) = (tokens, until);
+
+    /// <summary>The promise is committed: what waited for it goes out.</summary>
+    public void SlabDurable(long tokens, DateTimeOffset until, Moment at, List<Outcome> outcomes)
+    {
+        (_slabTokens, _slabUntil, _slabAsked) = (tokens, until, false);
+        var covered = IsCovered(at.Real);
+        foreach (var generation in _withheld)
+        {
+            if (!covered) break;
+            generation.Withheld = false;
+            if (!generation.Finished) Tell(generation, at, outcomes);
+        }
+        if (covered) _withheld.Clear();
+        EnsureSlab(at, outcomes);
+    }
+
+    /// <summary>What to leave behind when the owner ends in good order: exactly what is out, until the last of it lapses. 0 tokens: nothing.</summary>
+    public (long Tokens, DateTimeOffset Until) Remainder(DateTimeOffset real)
+    {
+        var (tokens, until) = (InheritedAt(real), InheritedAt(real) > 0 ? _inheritedUntil : real);
+        foreach (var generation in _generations.Values)
+        {
+            if (generation.Held == 0 || generation.Withheld) continue;
+            tokens += generation.Held;
+            if (generation.ExpiresAt > until) until = generation.ExpiresAt;
+        }
+        return (tokens, until);
+    }
+
+    private long InheritedAt(DateTimeOffset real) => real < _inheritedUntil ? _inherited : 0;
+
+    /// <summary>While a new slab is being written either of the two may be the one a successor finds, so both must cover.</summary>
+    private bool IsCovered(DateTimeOffset real) =>
+        _held <= (_slabAsked ? Math.Min(_slabTokens, _slabTokensAsked) : _slabTokens) && _slabUntil - real >= limits.Lease / 2;
+
+    private void EnsureSlab(Moment at, List<Outcome> outcomes)
+    {
+        if (_slabAsked || _held == 0 || (_held <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
+        var chunks = Math.Max(MeterLimits.SlabChunksMin, 2 * _held / limits.ChunkTokens + 1);
+        // The inherited slab is still promised until it lapses, so the new row must promise both.
+        _slabTokensAsked = chunks * limits.ChunkTokens;
+        _slabAsked = true;
+        outcomes.Add(new Outcome(OutcomeKind.SlabNeeded) { Number = _slabTokensAsked + InheritedAt(at.Real), Content = _slabTokensAsked, When = at.Real + limits.SlabLease });
+    }
+
+    /// <summary>Sends the grant as it stands, or keeps it back until the slab covers it.</summary>
+    private void TellWhenCovered(Generation generation, Moment at, List<Outcome> outcomes)
+    {
+        EnsureSlab(at, outcomes);
+        if (generation.Withheld) return;
+        if (IsCovered(at.Real))
+        {
+            Tell(generation, at, outcomes);
+            return;
+        }
+        generation.Withheld = true;
+        _withheld.Add(generation);
+    }
+}

@@ -1,0 +1,103 @@
+using Usage.Metering;
+
+namespace Usage.Caps;
+
+public sealed partial class SubscriptionOwner
+{
+    /// <summary>Opens a generation with its first grant, or denies it. A Start that is repeated meets its original.</summary>
+    /// <param name="tokensWanted">a larger first grant than the chunk; 0 is the chunk</param>
+    public Generation? Start(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes)
+    {
+        if (_generations.TryGetValue(header.Id, out var known)) return Resume(known, header, tokensWanted, at, outcomes);
+        if (Refusing(header, at) is { } refusal) return Deny(header, refusal, null, null, outcomes);
+
+        var conversation = ConversationOf(header.Conversation);
+        var room = RoomWithPrompt(header, conversation, at, out var tightest);
+        if (room <= 0)
+        {
+            ForgetIfIdle(header.Conversation);
+            return Deny(header, CapReached(tightest!), tightest, ReopensAt(tightest!, at.Business), outcomes);
+        }
+
+        var generation = new Generation(header, conversation);
+        Add(generation);
+        Use(conversation, header.Prompt, at.Business);
+        Hold(generation, Math.Min(room, Size(generation, tokensWanted)));
+        TellWhenCovered(generation, at, outcomes);
+        return generation;
+    }
+
+    private Generation? Resume(Generation generation, GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes)
+    {
+        if (generation.Header.Content != header.Content)
+            return Deny(header, new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"), null, null, outcomes);
+
+        if (generation.DurableSequence >= 0) outcomes.Add(new Outcome(OutcomeKind.Acknowledged) { Generation = generation, Number = generation.DurableSequence });
+        if (generation.Finished) return generation;
+
+        Lapse(generation, at);
+        if (generation.Held > 0 && !generation.Withheld) TellWhenCovered(generation, at, outcomes);
+        else if (!generation.Withheld)
+        {
+            // The answer to a resumed Start comes at once, even if nothing can be granted yet.
+            if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);
+        }
+        return generation;
+    }
+
+    private Refusal? Refusing(GenerationHeader header, Moment at)
+    {
+        if (Terms is not { } terms)
+            return new(Reasons.SubscriptionUnknown, "billing does not know this subscription; check its id, or start again once it exists");
+        if (!terms.Active) return new(Reasons.SubscriptionCancelled, "the subscription is cancelled");
+        if (terms.IsStaleAt(at.Business))
+            return new(Reasons.SubscriptionStale, $"the periods known end at {terms.Next.End:O} and billing names no later one; start again later");
+        if (!terms.Allows(header.Model)) return new(Reasons.ModelNotInPlan, $"the plan allows {string.Join(", ", terms.Models)}");
+        return _generations.Count < limits.GenerationsMax
+            ? null
+            : new(Reasons.GenerationsTooMany, $"{limits.GenerationsMax} generations of this subscription are running; finish one first");
+    }
+
+    /// <summary>Room for generated tokens after the prompt, which is known whole and checked whole in every hard cap that counts its kinds.</summary>
+    private long RoomWithPrompt(GenerationHeader header, Conversation conversation, Moment at, out CapRule? tightest)
+    {
+        var room = Room(conversation, at, out tightest);
+        foreach (var rule in _rules)
+        {
+            if (!rule.Hard) continue;
+            var prompt = header.Prompt.Of(rule.Kinds);
+            if (prompt == 0) continue;
+            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Real) - prompt;
+            if (left < 0 || (rule.CountsGenerated && left < room)) (room, tightest) = (left, rule);
+            if (left < 0) return left;
+        }
+        return room;
+    }
+
+    /// <summary>How many tokens the next grant of this generation should add, caps aside.</summary>
+    private long Size(Generation generation, long wanted)
+    {
+        var size = Math.Min(Math.Max(wanted, limits.ChunkTokens), Math.Max(limits.GrantTokensMax - generation.Held, 0));
+        if (generation.Header.OutputTokensMax > 0)
+            size = Math.Min(size, Math.Max(generation.Header.OutputTokensMax - generation.GeneratedTokens - generation.Held, 0));
+        return size;
+    }
+
+    private static Generation? Deny(GenerationHeader header, Refusal refusal, CapRule? rule, DateTimeOffset? retryAfter, List<Outcome> outcomes)
+    {
+        outcomes.Add(new Outcome(OutcomeKind.Denied) { Why = refusal, Window = rule?.Window, When = retryAfter });
+        return null;
+    }
+
+    private static Refusal CapReached(CapRule rule) => new(
+        Reasons.CapReached, $"the cap of {rule.Tokens} tokens per {rule.Window.Name()} leaves no room; part of it may be held by generations that still run");
+
+    /// <summary>When a used-up window opens again; null for a conversation, which never does.</summary>
+    private DateTimeOffset? ReopensAt(CapRule rule, DateTimeOffset business) => rule.Window switch
+    {
+        CapWindow.Conversation => null,
+        CapWindow.FiveHours => _fiveHours.IsOpenAt(business) ? _fiveHours.Current!.ClosesAt : null,
+        CapWindow.Week => _week.IsOpenAt(business) ? _week.Current!.ClosesAt : null,
+        CapWindow.BillingPeriod => Terms!.PeriodAt(business).End,
+    };
+}

@@ -1,0 +1,54 @@
+using Usage.Metering;
+
+namespace Usage.Caps;
+
+/// <summary>A window of five hours or a week: opened by its first grant, closed that long after. [OpenedAt, ClosesAt) in business time.</summary>
+public sealed record OpenWindow(CapWindow Window, DateTimeOffset OpenedAt, DateTimeOffset ClosesAt)
+{
+    public static OpenWindow Open(CapWindow window, DateTimeOffset at)
+    {
+        // Whole microseconds, so that the window read back from the table is the same window.
+        var opened = UsageRow.WholeMicroseconds(at);
+        return new OpenWindow(window, opened, opened + LengthOf(window));
+    }
+
+    private static TimeSpan LengthOf(CapWindow window) => window switch
+    {
+        CapWindow.FiveHours => TimeSpan.FromHours(5),
+        CapWindow.Week => TimeSpan.FromDays(7),
+        CapWindow.Conversation or CapWindow.BillingPeriod => throw new ArgumentOutOfRangeException(nameof(window), window, "only windows of five hours and of a week open by themselves"),
+    };
+}
+
+/// <summary>What has been used in one window that rolls, or nothing while none is open.</summary>
+public sealed class RollingWindow(CapWindow window)
+{
+    private Tally _used;
+
+    public OpenWindow? Current { get; private set; }
+
+    public void Load(OpenWindow open, in Tally used) => (Current, _used) = (open, used);
+
+    public bool IsOpenAt(DateTimeOffset at) => Current is { } open && at < open.ClosesAt;
+
+    public Tally UsedAt(DateTimeOffset at) => IsOpenAt(at) ? _used : Tally.Zero;
+
+    public void OpenAt(DateTimeOffset at)
+    {
+        if (!IsOpenAt(at)) (Current, _used) = (OpenWindow.Open(window, at), Tally.Zero);
+    }
+
+    public void Use(in Tally tokens) => _used += tokens;
+}
+
+/// <summary>One conversation of a subscription: its own window, which never closes.</summary>
+public sealed class Conversation(string name, Tally used)
+{
+    public string Name { get; } = name;
+    public Tally Used { get; private set; } = used;
+    /// <summary>Granted and not yet reported, over all generations of this conversation.</summary>
+    public long Held { get; internal set; }
+    public int Generations { get; internal set; }
+
+    internal void Use(in Tally tokens) => Used += tokens;
+}
