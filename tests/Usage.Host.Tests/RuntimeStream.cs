@@ -1,0 +1,58 @@
+using Contracts.Usage.V1;
+using Grpc.Core;
+
+namespace Usage.Host.Tests;
+
+/// <summary>A runtime's end of a Meter stream: sends frames, keeps every answer.</summary>
+public sealed class RuntimeStream : IAsyncDisposable
+{
+    private readonly AsyncDuplexStreamingCall<MeterRequest, MeterResponse> _call;
+    private readonly List<MeterFrame> _answers = [];
+    private readonly Task _reading;
+
+    public RuntimeStream(TokenMeter.TokenMeterClient meter)
+    {
+        _call = meter.Meter();
+        _reading = ReadAsync();
+    }
+
+    public IReadOnlyList<MeterFrame> Answers
+    {
+        get { lock (_answers) return [.. _answers]; }
+    }
+
+    public Task SendAsync(params RuntimeFrame[] frames) => _call.RequestStream.WriteAsync(new MeterRequest { Frames = { frames } });
+    public Task SendAsync(Start start) => SendAsync(new RuntimeFrame { Start = start });
+    public Task SendAsync(Chunk chunk) => SendAsync(new RuntimeFrame { Chunk = chunk });
+    public Task SendAsync(Renew renew) => SendAsync(new RuntimeFrame { Renew = renew });
+    public Task SendAsync(Finish finish) => SendAsync(new RuntimeFrame { Finish = finish });
+
+    public Task<Grant> GrantOf(string generation, Func<Grant, bool>? which = null) => Answer(f => f.Grant, g => g.GenerationId == Samples.GenerationId(generation) && (which?.Invoke(g) ?? true));
+    public Task<Deny> DenialOf(string generation) => Answer(f => f.Deny, d => d.GenerationId == Samples.GenerationId(generation));
+    public Task<Stop> StopOf(string generation, string reason) => Answer(f => f.Stop, s => s.GenerationId == Samples.GenerationId(generation) && s.Reason == reason);
+    public Task<Ack> AckOf(string generation, long sequence) => Answer(f => f.Ack, a => a.GenerationId == Samples.GenerationId(generation) && a.Sequence >= sequence);
+    public Task<Rejection> RejectionOf(string generation, string reason) => Answer(f => f.Rejection, r => r.GenerationId == Samples.GenerationId(generation) && r.Reason == reason);
+
+    public async Task<T> Answer<T>(Func<MeterFrame, T?> of, Func<T, bool> which) where T : class =>
+        await Eventually.Some(() => Task.FromResult(Answers.Select(of).LastOrDefault(a => a is not null && which(a))), $"the runtime is answered with that {typeof(T).Name}; it has {string.Join(" ", Answers.TakeLast(5))}");
+
+    /// <summary>Says that no more frames come, and reads answers to the end of the stream.</summary>
+    public async Task CompleteAsync()
+    {
+        await _call.RequestStream.CompleteAsync();
+        await _reading;
+    }
+
+    private async Task ReadAsync()
+    {
+        while (await _call.ResponseStream.MoveNext(CancellationToken.None))
+            lock (_answers) _answers.AddRange(_call.ResponseStream.Current.Frames);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _call.Dispose();
+        try { await _reading; }
+        catch (RpcException) { /* The stream was cut off, by the test or by the service. */ }
+    }
+}

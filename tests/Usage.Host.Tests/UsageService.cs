@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Contracts.Messages;
+using Contracts.Usage.V1;
+using Grpc.Net.Client;
+using Hosting;
+using LocalServers;
+using MassTransit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+using Usage.Host;
+
+namespace Usage.Host.Tests;
+
+/// <summary>A usage service with its own database and virtual host, on real sockets, and what listens to it.</summary>
+public sealed class UsageService : IAsyncDisposable
+{
+    public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private readonly Dictionary<string, string?> _settings;
+    private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports = new();
+    private IBusControl? _bus;
+    private WebApplication? _app;
+    private GrpcChannel? _channel;
+
+    private UsageService(Dictionary<string, string?> settings, Uri broker) => (_settings, Broker) = (settings, broker);
+
+    public Uri Broker { get; }
+    public WebApplication App => _app!;
+    public GrpcChannel Channel => _channel!;
+    public TokenMeter.TokenMeterClient Meter => new(_channel);
+    public UsageLedger.UsageLedgerClient Ledger => new(_channel);
+    public BusinessClock Clock => App.Services.GetRequiredService<BusinessClock>();
+    public string Postgres => _settings["Usage:Postgres"]!;
+    /// <summary>Reports as billing's queue received them; a repeat must be the same.</summary>
+    public IReadOnlyDictionary<(int Shard, long Number), UsageRecorded> Reports => _reports;
+
+    /// <summary>Prepares a service without starting it.</summary>
+    public static async Task<UsageService> PrepareAsync(ServiceDatabase? database = null, Uri? broker = null, params (string Name, string Value)[] settings)
+    {
+        database ??= await Servers.CreateDatabaseAsync();
+        broker ??= await Servers.CreateVirtualHostAsync();
+        var all = new Dictionary<string, string?>
+        {
+            ["Usage:Postgres"] = database.ConnectionString("usage"),
+            ["Usage:BillingAddress"] = "http://127.0.0.1:1",
+            ["RabbitMq:Uri"] = broker.ToString(),
+            ["Http:Address"] = "127.0.0.1",
+            ["Http:Port"] = "0",
+            ["Http:GrpcPort"] = "0",
+            ["Clock:Mode"] = "Simulated",
+            ["Clock:Start"] = "2026-01-01T00:00:00Z",
+            ["Logging:Minimum"] = "Error",
+        };
+        foreach (var (name, value) in settings) all[name] = value;
+        return new UsageService(all, broker);
+    }
+
+    public static async Task<UsageService> StartAsync(params (string Name, string Value)[] settings)
+    {
+        var service = await PrepareAsync(settings: settings);
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        return service;
+    }
+
+    public void Set(string name, string value) => _settings[name] = value;
+
+    public async Task StartHostAsync()
+    {
+        _app = UsageHost.Build([], builder =>
+        {
+            builder.Environment.EnvironmentName = "Testing";
+            builder.Configuration.AddInMemoryCollection(_settings);
+        });
+        await _app.StartAsync();
+        _channel = GrpcChannel.ForAddress(_app.Endpoints().Grpc);
+    }
+
+    public Task ReadyAsync() => Eventually.True(() => App.Services.GetRequiredService<Readiness>().IsReady, "the service is ready");
+
+    public async Task StopHostAsync()
+    {
+        if (_app is null) return;
+        _channel?.Dispose();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        _app = null;
+    }
+
+    /// <summary>Declares billing's queue and gathers what arrives in it.</summary>
+    public async Task ListenAsync()
+    {
+        _bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit =>
+        {
+            rabbit.Host(Broker);
+            rabbit.ReceiveEndpoint("billing-usage-recorded", queue => queue.Handler<UsageRecorded>(context =>
+            {
+                Hear(context.Message);
+                return Task.CompletedTask;
+            }));
+        });
+        await _bus.StartAsync();
+    }
+
+    public async Task ForgetListenerAsync()
+    {
+        if (_bus is not null) await _bus.StopAsync();
+        _bus = null;
+    }
+
+    public Task PublishAsync(SubscriptionChanged snapshot) => _bus!.PublishConfirmed(snapshot, Ids.NewGuid(Jan1), mandatory: true, CancellationToken.None);
+
+    /// <summary>Publishes a snapshot and waits until the service has stored it.</summary>
+    public async Task SubscribeAsync(SubscriptionChanged snapshot)
+    {
+        await Eventually.True(async () =>
+        {
+            try { await PublishAsync(snapshot); }
+            catch (MessageReturnedException) { return false; }
+            return true;
+        }, "the service has declared its queue");
+        var id = Ids.Parse(Ids.Subscription, snapshot.SubscriptionId);
+        await Eventually.True(async () => await ScalarAsync<long>($"select coalesce(max(version), 0) from usage.subscription where subscription = '{id}'") >= snapshot.Version, "the snapshot is stored");
+    }
+
+    public async Task<T> ScalarAsync<T>(string sql)
+    {
+        await using var connection = new NpgsqlConnection(Postgres);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (T)Convert.ChangeType((await command.ExecuteScalarAsync())!, typeof(T), CultureInfo.InvariantCulture);
+    }
+
+    private void Hear(UsageRecorded report)
+    {
+        var first = _reports.GetOrAdd((report.Shard, report.Number), report);
+        Assert.Equal(System.Text.Json.JsonSerializer.Serialize(first), System.Text.Json.JsonSerializer.Serialize(report));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopHostAsync();
+        await ForgetListenerAsync();
+    }
+}
