@@ -1,10 +1,24 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Net;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using Serilog.Events;
 
 namespace Hosting;
+
+/// <summary>Holds options against their data annotations, and says what those say and nothing else.</summary>
+internal sealed class Annotations<TOptions> : IValidateOptions<TOptions>
+    where TOptions : class
+{
+    public ValidateOptionsResult Validate(string? name, TOptions options)
+    {
+        var found = new List<ValidationResult>();
+        return Validator.TryValidateObject(options, new ValidationContext(options), found, validateAllProperties: true)
+            ? ValidateOptionsResult.Success
+            : ValidateOptionsResult.Fail(found.Select(f => f.ErrorMessage!));
+    }
+}
 
 /// <summary>Where a service listens. Section "Http".</summary>
 public sealed class HttpOptions

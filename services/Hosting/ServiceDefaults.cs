@@ -53,7 +53,8 @@ public static class ServiceDefaults
             "Clock__Mode=Simulated is refused in Production: set ASPNETCORE_ENVIRONMENT to something else, such as Demo");
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            var http = kestrel.ApplicationServices.GetRequiredService<IOptions<HttpOptions>>().Value;
+            // This runs while the host is built; a wrong value is said when it is started.
+            if (ReadHttp(kestrel.ApplicationServices) is not { } http) return;
             kestrel.AddServerHeader = false;
             // Without TLS one port cannot serve both HTTP/1.1 (health, pages) and HTTP/2 (gRPC).
             kestrel.Listen(http.IPAddress, http.Port, o => o.Protocols = HttpProtocols.Http1);
@@ -86,7 +87,8 @@ public static class ServiceDefaults
     /// <summary>Binds an option class to its section and checks its data annotations before anything starts.</summary>
     public static void AddValidatedOptions<TOptions>(this WebApplicationBuilder builder, string section)
         where TOptions : class =>
-        builder.Services.AddOptions<TOptions>().Bind(builder.Configuration.GetSection(section)).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<TOptions>, Annotations<TOptions>>()
+            .AddOptions<TOptions>().Bind(builder.Configuration.GetSection(section)).ValidateOnStart();
 
     public static void MapServiceDefaults(this WebApplication app)
     {
@@ -98,39 +100,46 @@ public static class ServiceDefaults
     /// <summary>Runs until told to stop. A wrong option or a taken port ends in one clear line and exit code 1.</summary>
     public static async Task<int> RunServiceAsync(this WebApplication app)
     {
-        await using var running = app;
+        string? why = null;
         try
         {
             // Before the host makes its services: a wrong connection string must be named by its option, not by whoever meets it first.
             app.Services.GetRequiredService<IStartupValidator>().Validate();
             await app.StartAsync();
         }
-        catch (Exception e) when (WhyNotStarted(e, app) is { } why)
+        catch (Exception e) when ((why = WhyNotStarted(e)) is not null)
         {
-            await Console.Error.WriteLineAsync($"cannot start: {why}");
-            return 1;
+            // Said below, after whatever had started has had its last word.
         }
-        await app.WaitForShutdownAsync();
-        return 0;
+        if (why is null) await app.WaitForShutdownAsync();
+        await app.DisposeAsync();
+        if (why is not null) await Console.Error.WriteLineAsync($"cannot start: {why}");
+        return why is null ? 0 : 1;
     }
 
-    private static string? WhyNotStarted(Exception e, WebApplication app) => e switch
+    private static string? WhyNotStarted(Exception e) => e switch
     {
         OptionsValidationException wrong => string.Join("; ", wrong.Failures),
         AggregateException many when many.InnerExceptions.All(x => x is OptionsValidationException or InvalidOperationException) =>
-            string.Join("; ", many.InnerExceptions.Select(x => WhyNotStarted(x, app) ?? x.Message)),
+            string.Join("; ", many.InnerExceptions.Select(x => WhyNotStarted(x) ?? x.Message)),
         // The configuration binder names the key and the value that it could not read.
         InvalidOperationException { InnerException: FormatException or OverflowException or ArgumentException } unreadable => unreadable.Message,
-        AddressInUseException or IOException { InnerException: AddressInUseException } => TakenPort(app),
+        IOException { InnerException: AddressInUseException } taken => $"{taken.Message.TrimEnd('.')}: set Http__Port and Http__GrpcPort to free ports",
         SocketException { SocketErrorCode: SocketError.AccessDenied or SocketError.AddressNotAvailable } socket =>
             $"{socket.Message}: choose another Http__Address, Http__Port or Http__GrpcPort",
         _ => null,
     };
 
-    private static string TakenPort(WebApplication app)
+    private static HttpOptions? ReadHttp(IServiceProvider services)
     {
-        var http = app.Services.GetRequiredService<IOptions<HttpOptions>>().Value;
-        return $"port {http.Port} or {http.GrpcPort} is taken; set Http__Port and Http__GrpcPort to free ones";
+        try
+        {
+            return services.GetRequiredService<IOptions<HttpOptions>>().Value;
+        }
+        catch (Exception e) when (e is OptionsValidationException or InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Where the started host listens: HTTP/1.1 first, gRPC second. Real ports, also when 0 was asked for.</summary>

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using Contracts.PlanDesign.V1;
+using Google.Protobuf.WellKnownTypes;
+using PlanDesign.Comparison;
+using PlanDesign.Screening;
+
+namespace PlanDesign.Host;
+
+/// <summary>Menus and solutions as callers receive them.</summary>
+internal static class MenuMessages
+{
+    public static Menu ToMessage(this MenuView view)
+    {
+        var menu = new Menu
+        {
+            MenuId = view.Id,
+            Name = view.Name,
+            Status = view.Standing switch
+            {
+                MenuStanding.Draft => MenuStatus.Draft,
+                MenuStanding.Solved => MenuStatus.Solved,
+                MenuStanding.Published => MenuStatus.Published,
+                MenuStanding.Retired => MenuStatus.Retired,
+            },
+            Currency = view.Currency.Code,
+            ConversationsPerPeriod = view.ConversationsPerPeriod,
+            DraftedAt = view.DraftedAt.ToTimestamp(),
+            PublishedAt = view.PublishedAt?.ToTimestamp(),
+            RetiredAt = view.RetiredAt?.ToTimestamp(),
+            Models = { view.Models },
+        };
+        if (view.Solution is not { } s) return menu;
+        menu.Plans.Add(s.Tiers.Select(t => new Plan
+        {
+            PlanId = t.PlanId,
+            Name = t.Name,
+            PeriodFeeMicros = t.PeriodFee.Value,
+            ConversationCapTokens = t.CapTokens,
+            PeriodCapTokens = (long)t.CapTokens * view.ConversationsPerPeriod,
+            PricePerConversation = t.PricePerConversation,
+            Share = t.Share,
+        }));
+        menu.Solution = new Solution
+        {
+            Tiers = { s.Tiers.Select(t => Tier(t.CapTokens, t.PricePerConversation, t.Share, t.UrgencyFromPerSecond, t.UrgencyToPerSecond)) },
+            Profit = s.Profit,
+            Revenue = s.Revenue,
+            ServingCost = s.ServingCost,
+            ProfitUnlimited = s.ProfitUnlimited,
+            ExitReason = s.ExitReason,
+            Certificate = Certificate(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),
+            Alternatives = { s.Alternatives.Select(a => new Alternative
+            {
+                Kind = a.Kind, Profit = a.Profit, Revenue = a.Revenue, ServingCost = a.ServingCost, ShareServed = a.ShareServed, TokensPerConversation = a.Tokens,
+            }) },
+        };
+        return menu;
+    }
+
+    public static Solution ToMessage(this SolvedMarket solved)
+    {
+        var s = solved.Solution;
+        var message = new Solution
+        {
+            Tiers = { s.Tiers.Select(t => Tier(t.CapTokens, t.PricePerConversation, t.Share, t.UrgencyFromPerSecond, t.UrgencyToPerSecond)) },
+            Profit = s.Profit,
+            Revenue = s.Revenue,
+            ServingCost = s.ServingCost,
+            ProfitUnlimited = s.ProfitWithoutLimit,
+            ExitReason = JsonNamingPolicy.SnakeCaseLower.ConvertName(s.ExitReason.ToString()),
+            Certificate = Certificate(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),
+        };
+        if (solved.Comparison is { } other)
+            message.Alternatives.Add([Alternative("one_plan", other.OnePlan), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken)]);
+        return message;
+    }
+
+    private static Contracts.PlanDesign.V1.Tier Tier(int cap, double price, double share, double from, double to) =>
+        new() { CapTokens = cap, Price = price, Share = share, UrgencyFromPerSecond = from, UrgencyToPerSecond = to };
+
+    private static Contracts.PlanDesign.V1.Certificate Certificate(double bound, double gap, double incentive, double participation) =>
+        new() { UpperBound = bound, Gap = gap, MaxIncentiveViolation = incentive, MaxParticipationViolation = participation };
+
+    private static Alternative Alternative(string kind, TariffOutcome o) => new()
+    {
+        Kind = kind, Profit = o.Profit, Revenue = o.Revenue, ServingCost = o.ServingCost, ShareServed = o.ShareServed, TokensPerConversation = o.Tokens,
+    };
+}

@@ -1,0 +1,90 @@
+using JasperFx.Events.Daemon;
+using JasperFx.Events.Projections;
+using Marten;
+using Marten.Events.Daemon;
+using Marten.Events.Daemon.Internals;
+using Marten.Subscriptions;
+using MassTransit;
+using PlanDesign.Menus;
+using Announced = Contracts.Messages.MenuPublished;
+using PublishedCap = Contracts.Messages.PublishedCap;
+using PublishedPlan = Contracts.Messages.PublishedPlan;
+
+namespace PlanDesign.Host;
+
+/// <summary>
+/// Announces published menus from the committed log, in order, at least once: the event store is the outbox, and the message's id is its event's.
+/// While the broker is away, or no queue is bound for the message yet, it tries again for ever: a menu that billing never hears of cannot be sold.
+/// </summary>
+public sealed class MenuPublisher : SubscriptionBase
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250), LongestPause = TimeSpan.FromSeconds(5);
+
+    private readonly IBusControl _bus;
+    private readonly IHostApplicationLifetime _lifetime;
+    private readonly ILogger<MenuPublisher> _log;
+
+    // Not the store: the store is made with its subscriptions.
+    public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, ILogger<MenuPublisher> log)
+    {
+        (_bus, _lifetime, _log) = (bus, lifetime, log);
+        Name = "menu-publisher";
+        IncludeType<MenuPublished>();
+    }
+
+    public override async Task<IChangeListener> ProcessEventsAsync(
+        EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
+    {
+        // A shutdown must not wait for a broker that is away.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lifetime.ApplicationStopping);
+        foreach (var e in page.Events)
+            if (e.Data is MenuPublished published)
+                await PublishUntilHeard(await Message(operations.DocumentStore, e.StreamKey!, published, stop.Token), e.Id, stop.Token);
+        return NullChangeListener.Instance;
+    }
+
+    private async Task PublishUntilHeard(Announced message, Guid eventId, CancellationToken ct)
+    {
+        string? lastSaid = null;
+        for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            try
+            {
+                await _bus.PublishConfirmed(message, eventId, mandatory: true, ct);
+                return;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                var cause = e switch
+                {
+                    MessageReturnedException => "no queue is bound for it yet: billing has never run on this broker",
+                    OperationCanceledException => "the broker does not answer",
+                    _ => e.Message,
+                };
+                if (cause != lastSaid) _log.LogWarning("{Menu} is published but not announced: {Cause}; trying again until it is", message.MenuId, lastSaid = cause);
+            }
+            await Task.Delay(pause, ct);
+        }
+    }
+
+    /// <summary>The terms are final once published, so the message is the same however often and late it is made.</summary>
+    private static async Task<Announced> Message(IDocumentStore store, string menuId, MenuPublished published, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        var history = await session.Events.FetchStreamAsync(menuId, token: ct);
+        var view = EventStreams.Fold<MenuView?, MenuEvent>(history, null, (v, e) => MenuCatalog.Evolve(v, menuId, e))!;
+        return new(
+            menuId, view.Name, view.Currency.Code, view.ConversationsPerPeriod,
+            [.. view.Solution!.Tiers.Select(t => new PublishedPlan(
+                t.PlanId, t.Name, t.PeriodFee.Value, [.. Caps(t, view.ConversationsPerPeriod).Select(Cap)], []))],
+            view.Models, published.At);
+    }
+
+    private static IEnumerable<Cap> Caps(SolvedTier tier, int conversationsPerPeriod) =>
+    [
+        Kernel.Cap.Hard(CapWindow.Conversation, tier.CapTokens),
+        Kernel.Cap.Hard(CapWindow.BillingPeriod, (long)tier.CapTokens * conversationsPerPeriod),
+    ];
+
+    private static PublishedCap Cap(Cap cap) => new(cap.Window.Name(), cap.Tokens, [.. cap.Counts.Select(c => c.Name())], cap.Enforcement.Name());
+}

@@ -1,0 +1,44 @@
+using Grpc.Core;
+using JasperFx.Events.Projections;
+using Marten;
+using PlanDesign.Menus;
+
+namespace PlanDesign.Host;
+
+public static class PlanDesignHost
+{
+    public const string Schema = "plan_design";
+
+    /// <param name="configure">Adds the last configuration source.</param>
+    public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = ServiceDefaults.CreateBuilder("plan-design", args, StatusOf, configure);
+        builder.AddValidatedOptions<PlanDesignOptions>(PlanDesignOptions.Section);
+        builder.AddEventStore(Schema, builder.Configuration[$"{PlanDesignOptions.Section}:{nameof(PlanDesignOptions.Postgres)}"] ?? "", ConfigureStore)
+            .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton);
+        builder.AddBus();
+        builder.Services.AddSingleton<BoundedSolver>();
+
+        var app = builder.Build();
+        app.MapServiceDefaults();
+        app.MapGrpcService<PlanDesignService>();
+        return app;
+    }
+
+    /// <summary>What the store must know to read and write menus.</summary>
+    public static void ConfigureStore(StoreOptions options)
+    {
+        options.Events.AddEventTypes([typeof(MenuDrafted), typeof(MenuSolved), typeof(MenuPublished), typeof(MenuRetired)]);
+        options.Projections.Add<MenuCatalog>(ProjectionLifecycle.Inline);
+    }
+
+    private static StatusCode StatusOf(string reason) => reason switch
+    {
+        "market_invalid" or "menu_invalid" => StatusCode.InvalidArgument,
+        "market_too_large" => StatusCode.ResourceExhausted,
+        "menu_not_found" => StatusCode.NotFound,
+        "menu_exists" => StatusCode.AlreadyExists,
+        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "menu_not_published" => StatusCode.FailedPrecondition,
+        _ => StatusCode.Internal,
+    };
+}

@@ -1,0 +1,63 @@
+namespace PlanDesign.Menus;
+
+/// <summary>What happened to one menu. Stored for ever; a name or a field is never changed, only added.</summary>
+public abstract record MenuEvent;
+
+/// <summary>Somebody asked for the best menu of a market.</summary>
+/// <param name="Market">One line of JSON in the form of <see cref="MarketJson"/>, to the last digit; money in major units of the currency.</param>
+/// <param name="PlansMax">At most so many plans; null for no limit.</param>
+/// <param name="ConversationsPerPeriod">A period's fee is the price per conversation × this.</param>
+/// <param name="Models">The models that the plans may use; empty is any.</param>
+public sealed record MenuDrafted(
+    string Name, string Market, int? PlansMax, Currency Currency, int ConversationsPerPeriod, IReadOnlyList<string> Models, DateTimeOffset At) : MenuEvent
+{
+    public bool Equals(MenuDrafted? other) =>
+        other is not null && (Name, Market, PlansMax, Currency, ConversationsPerPeriod, At) == (other.Name, other.Market, other.PlansMax, other.Currency, other.ConversationsPerPeriod, other.At)
+        && Models.SequenceEqual(other.Models);
+
+    public override int GetHashCode() => HashCode.Combine(Name, Market, At);
+}
+
+/// <summary>The solver's answer, with what certifies it. Prices and profits are money per conversation in major units of the currency.</summary>
+/// <param name="ExitReason">Why the solver stopped, snake_case.</param>
+/// <param name="Tiers">Largest cap first; none when the market is not worth serving.</param>
+/// <param name="ProfitUnlimited">What any number of plans at exact prices would earn.</param>
+/// <param name="Alternatives">What other ways of charging would earn in the same market.</param>
+public sealed record MenuSolved(
+    string ExitReason,
+    IReadOnlyList<SolvedTier> Tiers,
+    double Profit,
+    double Revenue,
+    double ServingCost,
+    double ProfitUnlimited,
+    MenuCertificate Certificate,
+    IReadOnlyList<MenuAlternative> Alternatives,
+    DateTimeOffset At) : MenuEvent
+{
+    public bool Equals(MenuSolved? other) =>
+        other is not null
+        && (ExitReason, Profit, Revenue, ServingCost, ProfitUnlimited, Certificate, At)
+            == (other.ExitReason, other.Profit, other.Revenue, other.ServingCost, other.ProfitUnlimited, other.Certificate, other.At)
+        && Tiers.SequenceEqual(other.Tiers) && Alternatives.SequenceEqual(other.Alternatives);
+
+    public override int GetHashCode() => HashCode.Combine(ExitReason, Profit, At);
+}
+
+/// <summary>One plan. The fee is what a period costs, a whole number of minor units; the price is the same per conversation.</summary>
+/// <param name="PlanId">Derived from the draft's time, the menu and the cap.</param>
+/// <param name="Share">Of the whole market.</param>
+public sealed record SolvedTier(
+    string PlanId, string Name, int CapTokens, Micros PeriodFee, double PricePerConversation, double Share, double UrgencyFromPerSecond, double UrgencyToPerSecond);
+
+/// <summary>How far from the best the menu can be at most, and how much any type would gain by not doing what the menu means. Money per conversation.</summary>
+public sealed record MenuCertificate(double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation);
+
+/// <param name="Kind">one_plan, flat_fee or pay_per_token</param>
+/// <param name="Tokens">Generated per conversation of the whole market.</param>
+public sealed record MenuAlternative(string Kind, double Profit, double Revenue, double ServingCost, double ShareServed, double Tokens);
+
+/// <summary>The menu is on sale, and its terms are final.</summary>
+public sealed record MenuPublished(string Actor, DateTimeOffset At) : MenuEvent;
+
+/// <summary>The menu is off sale. Who subscribed keeps it.</summary>
+public sealed record MenuRetired(string Actor, string Reason, DateTimeOffset At) : MenuEvent;

@@ -1,0 +1,23 @@
+using PlanDesign.Screening;
+
+namespace PlanDesign.Menus;
+
+public sealed record PublishMenu(string MenuId, string Actor, DateTimeOffset At);
+
+public static class PublishMenuDecision
+{
+    private static readonly string NotCertified = DraftMenuDecision.SnakeCase(nameof(ExitReason.NotCertified));
+
+    public static Decision<MenuEvent> Decide(PublishMenu c, MenuState state) => state switch
+    {
+        _ when DraftMenuDecision.WrongText("actor", c.Actor) is { } wrong => wrong,
+        MenuState.None => Decision.Refuse("menu_not_found", $"there is no menu {c.MenuId}"),
+        MenuState.Drafted => Decision.Refuse("menu_not_solved", $"{c.MenuId} has no solution yet"),
+        MenuState.Solved s when s.ExitReason == NotCertified =>
+            Decision.Refuse("menu_not_certified", $"the certificate of {c.MenuId} does not hold: its market is beyond the solver's precision; scale its numbers and draft again"),
+        MenuState.Solved { Tiers: 0 } => Decision.Refuse("menu_empty", $"{c.MenuId} has no plan, for its market is not worth serving: raise the value of an answer, or lower the cost, and draft again"),
+        MenuState.Solved => Decision.Accept<MenuEvent>(new MenuPublished(c.Actor, c.At)),
+        MenuState.Published => Decision.NoChange,
+        _ => Decision.Refuse("menu_retired", $"{c.MenuId} was retired, and does not come back: draft a new one"),
+    };
+}
