@@ -41,7 +41,8 @@ public static class EventStore
         options.DatabaseSchemaName = schema;
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
-        options.AutoCreateSchemaObjects = AutoCreate.CreateOrUpdate;
+        // The daemon's start brings the schema up to date; whoever comes first must not do it as well.
+        options.AutoCreateSchemaObjects = AutoCreate.None;
         options.DisableNpgsqlLogging = true;
         options.Projections.AsyncMode = DaemonMode.ExternallyManaged;
         // An event that cannot be folded stops the line: skipping it would make an invoice silently wrong.
@@ -83,7 +84,7 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, R
             {
                 if (!schemaApplied)
                 {
-                    await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync();
+                    await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
                     schemaApplied = true;
                 }
                 // The lock must die with this very connection.

@@ -72,6 +72,8 @@ public sealed class StatusInterceptor(RefusalStatus status, ILogger<StatusInterc
             case FormatException:
                 return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, "invalid_argument", e.Message);
             case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
+            // Hosts read nothing but their callers' streams: it is the caller's connection that broke.
+            case IOException:
                 return new RpcException(new Grpc.Core.Status(StatusCode.Cancelled, "the caller went away"));
             case var _ when StoreFailure.Is(e):
                 log.LogWarning("{Method}: the database does not answer: {Cause}", context.Method, StoreFailure.Cause(e));
@@ -104,6 +106,9 @@ public static class StoreFailure
         var causes = Chain(e).Where(x => x is NpgsqlException or SocketException).Select(x => x.Message.ReplaceLineEndings(" ")).ToArray();
         return causes is [] ? e.Message.ReplaceLineEndings(" ") : string.Join(": ", causes);
     }
+
+    // The database answers, but this service has not brought its schema up to date yet.
+    private static bool IsMissingSchema(PostgresException p) => p.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction;
 
     private static IEnumerable<Exception> Chain(Exception? e)
     {

@@ -29,7 +29,7 @@ public static class ServiceDefaults
     public static WebApplicationBuilder CreateBuilder(
         string name, string[] args, Func<string, Grpc.Core.StatusCode> statusOf, Action<WebApplicationBuilder>? configure)
     {
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ApplicationName = name });
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args });
         configure?.Invoke(builder);
 
         builder.Host.UseSerilog(

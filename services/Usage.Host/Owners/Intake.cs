@@ -171,7 +171,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             }
             if (original.Recorded.Finish != Caps.FinishReason.None)
             {
-                outlet.Send(Answers.Denied(Answers.Id(header.Id), new Refusal(Reasons.GenerationFinished, "the generation is finished; a new one takes a new id")));
+                // A Start that was sent again because the last Ack was lost: the runtime only needs to hear that all is well.
                 outlet.Send(Answers.Acknowledged(header.Id, original.Recorded.LastSequence, finished: true));
                 return null;
             }

@@ -1,0 +1,112 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Cli.Demo;
+using Grpc.Core;
+using LocalServers;
+using PlanDesign.Screening;
+
+namespace Cli.Commands;
+
+/// <summary>billing demo: a month of the whole product on this machine, or against a deployment with a simulated clock.</summary>
+public static class DemoCommand
+{
+    private static readonly DateTimeOffset ClockStart = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    public static Command Create()
+    {
+        var trace = new Option<string?>("--trace") { Description = "conversations in the Azure LLM trace format (TIMESTAMP,ContextTokens,GeneratedTokens); made up if absent" };
+        var customers = new Option<int>("--customers") { Description = "how many customers the market has", DefaultValueFactory = _ => DemoMarket.CustomersDefault };
+        var json = new Option<bool>("--json") { Description = "print the figures as one JSON object on standard output" };
+        var connect = new Option<bool>("--connect") { Description = "play against running services (simulated clock) instead of starting them" };
+        var planDesign = ServiceAddress.Of("--plan-design", "http://127.0.0.1:8081", "with --connect: gRPC address of plan design");
+        var usage = ServiceAddress.Of("--usage", "http://127.0.0.1:8181", "with --connect: gRPC address of usage");
+        var billing = ServiceAddress.Of("--billing", "http://127.0.0.1:8281", "with --connect: gRPC address of billing");
+        var command = new Command("demo", "Solve a menu, publish it, meter a month, invoice it and audit it, on this machine")
+        {
+            trace, customers, json, connect, planDesign, usage, billing,
+        };
+        command.SetAction((result, ct) =>
+        {
+            var screen = new DemoScreen(result.GetValue(json));
+            var start = result.GetValue(connect)
+                ? _ => Task.FromResult(new Deployment(result.GetValue(planDesign)!, result.GetValue(usage)!, result.GetValue(billing)!))
+                : (Func<DemoFolder, Task<Deployment>>)(folder => StartHereAsync(folder, screen, ct));
+            return RunAsync(result.GetValue(trace), result.GetValue(customers), result.GetValue(json), screen, start, ct);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(
+        string? trace, int customers, bool json, DemoScreen screen, Func<DemoFolder, Task<Deployment>> start, CancellationToken ct)
+    {
+        var watch = Stopwatch.StartNew();
+        if (customers is < 10 or > 100_000) return Fail("--customers must be from 10 to 100,000");
+        try
+        {
+            var observed = trace is null ? ConversationTrace.Synthetic() : ConversationTrace.Read(trace);
+            var market = new DemoMarket(observed) { Customers = customers };
+            var folder = DemoFolder.Create();
+
+            MenuSolution? solution = null;
+            await using var deployment = await WhileStarting(start(folder), () =>
+            {
+                MenuPages.ShowMarket(screen, trace, observed);
+                solution = MenuPages.SolveAndShow(screen, market);
+            });
+            if (solution!.Tiers.Count == 0) return Fail("this market is not worth serving: no plan earns more than it costs");
+            var figures = await new DemoStory(deployment, market, screen, folder.Path).PlayAsync(watch, ct);
+
+            screen.Title(figures.Faults.Count == 0 ? $"Done in {figures.Seconds:0.0} s" : "Something does not add up");
+            foreach (var fault in figures.Faults) screen.Say(fault);
+            if (json) await Console.Out.WriteLineAsync(figures.ToJson());
+            return figures.Faults.Count == 0 ? 0 : 1;
+        }
+        catch (Exception e) when (e is TraceException or ServerUnavailableException)
+        {
+            return Fail(e.Message);
+        }
+        catch (RpcException e)
+        {
+            return Fail(e.StatusCode == StatusCode.Unavailable ? $"a service does not answer: {e.Status.Detail}" : e.Status.Detail);
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            return Fail("stopped");
+        }
+    }
+
+    // The servers start while the menu is being solved; if that fails, they must still end.
+    private static async Task<Deployment> WhileStarting(Task<Deployment> starting, Action work)
+    {
+        try
+        {
+            work();
+            return await starting;
+        }
+        catch when (!starting.IsFaulted && !starting.IsCanceled)
+        {
+            await using var started = await starting;
+            throw;
+        }
+    }
+
+    private static async Task<Deployment> StartHereAsync(DemoFolder folder, DemoScreen screen, CancellationToken ct)
+    {
+        var servers = await LocalServerPair.StartAsync(folder.Root, screen.Say, ct);
+        try
+        {
+            return await LocalDeployment.StartAsync(servers, ClockStart, Path.Combine(folder.Path, "services.log"), ct);
+        }
+        catch
+        {
+            await servers.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static int Fail(string message)
+    {
+        Console.Error.WriteLine($"billing demo: {message}");
+        return 1;
+    }
+}

@@ -1,0 +1,22 @@
+using System.CommandLine;
+
+namespace Cli.Commands;
+
+/// <summary>Where a running service is: an option that only takes an address.</summary>
+public static class ServiceAddress
+{
+    /// <summary>--billing, else the environment's BILLING_ADDRESS, else where docker compose publishes it.</summary>
+    public static Option<Uri> Billing() => Of("--billing", Environment.GetEnvironmentVariable("BILLING_ADDRESS") ?? "http://127.0.0.1:8281", "gRPC address of the billing service");
+
+    public static Option<Uri> Of(string name, string address, string description) => new(name)
+    {
+        Description = $"{description} (default {address})",
+        DefaultValueFactory = _ => new Uri(address),
+        CustomParser = result =>
+        {
+            if (Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https") return uri;
+            result.AddError($"{name} must be an address such as {address}");
+            return null;
+        },
+    };
+}

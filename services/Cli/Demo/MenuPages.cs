@@ -1,0 +1,45 @@
+using PlanDesign.Comparison;
+using PlanDesign.Screening;
+using Spectre.Console;
+
+namespace Cli.Demo;
+
+/// <summary>The first two steps: the market, and the menu that is best for it, with its proof and what other tariffs would earn.</summary>
+public static class MenuPages
+{
+    public static void ShowMarket(DemoScreen screen, string? trace, IReadOnlyList<ObservedConversation> observed)
+    {
+        screen.Title("1  A market");
+        var tokens = observed.Select(o => o.GeneratedTokens).Order().ToArray();
+        screen.Say($"{observed.Count:N0} conversations {(trace is null ? "(made up; --trace takes real ones)" : "from the trace")}: generated tokens mean {tokens.Average():0}, median {tokens[tokens.Length / 2]:N0}, longest {tokens[^1]:N0}");
+        screen.Say($"Customers differ in urgency only, and it is private: that is why a menu beats one price.");
+    }
+
+    public static MenuSolution SolveAndShow(DemoScreen screen, DemoMarket market)
+    {
+        screen.Title("2  The best menu");
+        var solution = MenuSolver.Solve(market.Market, market.Options);
+        var table = InvoicePrinter.Table("cap, tokens", "per conversation", "a month", "share of the market", "urgency, 1/s", "earns, of all revenue");
+        foreach (var tier in solution.Tiers)
+        {
+            table.AddRow(
+                $"{tier.CapTokens:N0}", $"{tier.PricePerConversation:0.0000}", $"{tier.PricePerConversation * DemoMarket.ConversationsPerPeriod:0.00} {market.Currency}",
+                $"{tier.Share:P1}", $"{tier.UrgencyFromPerSecond:0.000} to {tier.UrgencyToPerSecond:0.000}", $"{tier.Share * tier.PricePerConversation / solution.Revenue:P1}");
+        }
+        screen.Console.Write(table);
+        var c = solution.Certificate;
+        screen.Say($"Profit {solution.Profit:0.000000} per conversation; no menu of {DemoMarket.PlansMax} plans can earn more than {c.UpperBound:0.000000} (proved by separate code; prices in whole cents).");
+        screen.Say($"Largest gain from taking another plan: {c.MaxIncentiveViolation:0.0e+0}; from not buying: {c.MaxParticipationViolation:0.0e+0}.");
+        ShowComparison(screen, market, solution);
+        return solution;
+    }
+
+    private static void ShowComparison(DemoScreen screen, DemoMarket market, MenuSolution solution)
+    {
+        var comparison = TariffComparison.Of(market.Market, solution);
+        var table = InvoicePrinter.Table("way of selling", "profit per conversation", "of the menu's", "users served", "tokens per conversation");
+        foreach (var (name, o) in new[] { ("this menu", comparison.Menu), ("one plan", comparison.OnePlan), ("pay per token", comparison.PayPerToken), ("flat fee", comparison.FlatFee) })
+            table.AddRow(name, $"{o.Profit:0.000000}", $"{o.Profit / comparison.Menu.Profit:P1}", $"{o.ShareServed:P1}", $"{o.Tokens:0.0}");
+        screen.Console.Write(table);
+    }
+}

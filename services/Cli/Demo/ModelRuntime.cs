@@ -1,0 +1,212 @@
+using System.Threading.Channels;
+using Contracts.Usage.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+
+namespace Cli.Demo;
+
+/// <summary>A conversation that a customer will have: turn by turn, until she is answered or her plan's cap stops the model.</summary>
+public sealed record PlannedConversation(string SubscriptionId, string Name, IReadOnlyList<ObservedConversation> Turns);
+
+/// <summary>What a runtime counted itself, to be compared with what was recorded.</summary>
+public sealed class RuntimeTally
+{
+    public int Conversations { get; set; }
+    public int Generations { get; set; }
+    public int Denied { get; set; }
+    public int Disconnects { get; set; }
+    public int Resent { get; set; }
+    public long GeneratedTokens { get; set; }
+}
+
+/// <summary>
+/// A simulated runtime worker that is an ordinary client of usage.v1.TokenMeter: one stream, many generations on it, frames in
+/// batches. It generates no token without a grant, reports at least every 32, and resumes from the last acknowledgement when its
+/// connection breaks. On purpose it also disconnects, and sends frames again that it has sent before.
+/// </summary>
+public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Func<DateTimeOffset> businessNow)
+{
+    private const int ConcurrencyMax = 96, TokensPerChunkMax = 32, FramesPerMessageMax = 200;
+    private const double DisconnectPerMessage = 0.002, ResendPerChunk = 0.02;
+    private const string Model = "aligned-1";
+
+    private readonly Random _random = new(seed);
+    private readonly Dictionary<string, Generation> _active = [];
+
+    public RuntimeTally Tally { get; } = new();
+
+    /// <summary>Serves all conversations; returns when every frame of every generation is acknowledged.</summary>
+    /// <param name="served">Told of each conversation as it ends.</param>
+    public async Task ServeAsync(IEnumerable<PlannedConversation> conversations, Action served, CancellationToken ct)
+    {
+        using var waiting = conversations.GetEnumerator();
+        var more = true;
+        while (more || _active.Count > 0)
+        {
+            using var connection = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            using var call = meter.Meter(cancellationToken: connection.Token);
+            var outgoing = Channel.CreateUnbounded<RuntimeFrame>();
+            var writing = WriteAsync(call.RequestStream, outgoing.Reader);
+            try
+            {
+                // After a reconnect: the same Start again, then whatever was not acknowledged.
+                foreach (var generation in _active.Values) generation.Resume(outgoing.Writer);
+                Fill();
+                while (_active.Count > 0 && await call.ResponseStream.MoveNext(connection.Token))
+                {
+                    foreach (var frame in call.ResponseStream.Current.Frames) Handle(frame, outgoing.Writer);
+                    Fill();
+                    if (_random.NextDouble() < DisconnectPerMessage)
+                    {
+                        Tally.Disconnects++;
+                        await connection.CancelAsync();
+                    }
+                }
+                outgoing.Writer.Complete();
+                await writing;
+                await call.RequestStream.CompleteAsync();
+                if (_active.Count > 0) continue;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested && IsDisconnect(e))
+            {
+                outgoing.Writer.TryComplete();
+                await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            void Fill()
+            {
+                while (_active.Count < ConcurrencyMax && (more = more && waiting.MoveNext()))
+                {
+                    Tally.Conversations++;
+                    Open(waiting.Current, turn: 0, outgoing.Writer);
+                }
+            }
+        }
+
+        void Handle(MeterFrame frame, ChannelWriter<RuntimeFrame> outgoing)
+        {
+            switch (frame.FrameCase)
+            {
+                case MeterFrame.FrameOneofCase.Grant when _active.TryGetValue(frame.Grant.GenerationId, out var generation):
+                    generation.Allow(frame.Grant);
+                    Generate(generation, outgoing);
+                    break;
+                case MeterFrame.FrameOneofCase.Stop when _active.TryGetValue(frame.Stop.GenerationId, out var generation):
+                    generation.Stop();
+                    Generate(generation, outgoing);
+                    break;
+                case MeterFrame.FrameOneofCase.Ack when _active.TryGetValue(frame.Ack.GenerationId, out var generation):
+                    generation.Acknowledge(frame.Ack.Sequence);
+                    if (frame.Ack.Finished) Ended(generation, outgoing);
+                    break;
+                case MeterFrame.FrameOneofCase.Deny when _active.TryGetValue(frame.Deny.GenerationId, out var generation):
+                    // The first turn used up the conversation's cap: the service says so, and the conversation is over.
+                    if (frame.Deny.Reason != "cap_reached") throw new InvalidOperationException($"{generation.Id} was denied: {frame.Deny.Reason}: {frame.Deny.Detail}");
+                    Tally.Denied++;
+                    _active.Remove(generation.Id);
+                    served();
+                    break;
+                case MeterFrame.FrameOneofCase.Rejection:
+                    throw new InvalidOperationException($"{frame.Rejection.GenerationId} #{frame.Rejection.Sequence} was refused: {frame.Rejection.Reason}: {frame.Rejection.Detail}");
+            }
+        }
+
+        void Ended(Generation generation, ChannelWriter<RuntimeFrame> outgoing)
+        {
+            _active.Remove(generation.Id);
+            Tally.GeneratedTokens += generation.Generated;
+            if (!generation.WasCut && generation.TurnIndex + 1 < generation.Conversation.Turns.Count) Open(generation.Conversation, generation.TurnIndex + 1, outgoing);
+            else served();
+        }
+    }
+
+    private void Open(PlannedConversation conversation, int turn, ChannelWriter<RuntimeFrame> outgoing)
+    {
+        // The id is minted once, before the first attempt: a retry meets its original.
+        var generation = new Generation(Ids.New(Ids.Generation, businessNow()), conversation, turn, Model);
+        _active.Add(generation.Id, generation);
+        Tally.Generations++;
+        outgoing.TryWrite(new RuntimeFrame { Start = generation.Start });
+    }
+
+    private void Generate(Generation generation, ChannelWriter<RuntimeFrame> outgoing)
+    {
+        foreach (var frame in generation.Generate(TokensPerChunkMax, businessNow().ToTimestamp()))
+        {
+            outgoing.TryWrite(frame);
+            if (_random.NextDouble() >= ResendPerChunk) continue;
+            outgoing.TryWrite(frame);
+            Tally.Resent++;
+        }
+    }
+
+    private static async Task WriteAsync(IClientStreamWriter<MeterRequest> stream, ChannelReader<RuntimeFrame> frames)
+    {
+        while (await frames.WaitToReadAsync())
+        {
+            var message = new MeterRequest();
+            while (message.Frames.Count < FramesPerMessageMax && frames.TryRead(out var frame)) message.Frames.Add(frame);
+            await stream.WriteAsync(message);
+        }
+    }
+
+    private static bool IsDisconnect(Exception e) =>
+        e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled or StatusCode.Unavailable } or InvalidOperationException { Message: "Can't write the message because the call is complete." };
+
+    /// <summary>One generation as its runtime sees it: what is granted, what is generated, what is not acknowledged yet.</summary>
+    private sealed class Generation(string id, PlannedConversation conversation, int turn, string model)
+    {
+        private readonly List<(long Sequence, RuntimeFrame Frame)> _unacknowledged = [];
+        private long _allowed, _sequence;
+        private bool _final, _finished;
+
+        public string Id => id;
+        public PlannedConversation Conversation => conversation;
+        public int TurnIndex => turn;
+        public ObservedConversation Turn => conversation.Turns[turn];
+        public long Generated { get; private set; }
+        public bool WasCut => Generated < Turn.GeneratedTokens;
+
+        public Start Start { get; } = new()
+        {
+            GenerationId = id,
+            SubscriptionId = conversation.SubscriptionId,
+            Conversation = conversation.Name,
+            Model = model,
+            Prompt = new() { Input = conversation.Turns[turn].ContextTokens },
+            Mode = CountMode.Cumulative,
+        };
+
+        public void Allow(Grant grant) => (_allowed, _final) = (Math.Max(_allowed, grant.TokensAllowed), _final || grant.Final);
+
+        public void Stop() => _final = true;
+
+        public void Acknowledge(long sequence) => _unacknowledged.RemoveAll(f => f.Sequence <= sequence);
+
+        public void Resume(ChannelWriter<RuntimeFrame> outgoing)
+        {
+            outgoing.TryWrite(new RuntimeFrame { Start = Start });
+            foreach (var (_, frame) in _unacknowledged) outgoing.TryWrite(frame);
+        }
+
+        /// <summary>Everything that may be generated now, as chunks; and the end, once the user is answered or no more will be granted.</summary>
+        public IEnumerable<RuntimeFrame> Generate(int tokensPerChunkMax, Timestamp at)
+        {
+            while (!_finished && Generated < Math.Min(Turn.GeneratedTokens, _allowed))
+            {
+                Generated = Math.Min(Generated + tokensPerChunkMax, Math.Min(Turn.GeneratedTokens, _allowed));
+                yield return Keep(new() { Chunk = new() { GenerationId = id, Sequence = ++_sequence, Tokens = new() { Output = Generated }, At = at } });
+            }
+            if (_finished || (WasCut && !_final)) yield break;
+            _finished = true;
+            var reason = WasCut ? FinishReason.Cap : FinishReason.Stop;
+            yield return Keep(new() { Finish = new() { GenerationId = id, Sequence = ++_sequence, Reason = reason, Totals = new() { Output = Generated }, At = at } });
+        }
+
+        private RuntimeFrame Keep(RuntimeFrame frame)
+        {
+            _unacknowledged.Add((_sequence, frame));
+            return frame;
+        }
+    }
+}
