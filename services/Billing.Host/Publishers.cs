@@ -1,4 +1,5 @@
 using Billing.Invoices;
+using Billing.Menus;
 using Billing.Subscriptions;
 using Contracts.Messages;
 using JasperFx.Events;
@@ -21,13 +22,12 @@ namespace Billing.Host;
 public sealed class SubscriptionPublisher : SubscriptionBase
 {
     private readonly IBusControl _bus;
-    private readonly MenuBook _menus;
-    private readonly IDocumentStore _store;
     private readonly ILogger<SubscriptionPublisher> _log;
 
-    public SubscriptionPublisher(IBusControl bus, MenuBook menus, IDocumentStore store, ILogger<SubscriptionPublisher> log)
+    // The store is built with its subscriptions, so none of them can ask for the store.
+    public SubscriptionPublisher(IBusControl bus, ILogger<SubscriptionPublisher> log)
     {
-        (_bus, _menus, _store, _log) = (bus, menus, store, log);
+        (_bus, _log) = (bus, log);
         Name = "subscription-publisher";
         IncludeType<SubscriptionStarted>();
         IncludeType<SubscriptionPeriodTurned>();
@@ -38,13 +38,14 @@ public sealed class SubscriptionPublisher : SubscriptionBase
     {
         // The state may be ahead of the event by now: a snapshot with a higher version says everything that the lower one did.
         var last = page.Events.GroupBy(e => e.StreamKey!).Select(g => g.Last()).ToArray();
-        await using var session = _store.QuerySession();
-        var streams = await StoredStreams.ReadAsync(session, last.Select(e => e.StreamKey!), cancellationToken);
-        await Outbox.UntilPublished("SubscriptionChanged", last, async e =>
+        var streams = await StoredStreams.ReadAsync(operations, last.Select(e => e.StreamKey!), cancellationToken);
+        var active = last.ToDictionary(e => e.StreamKey!, e => (SubscriptionState.Active)streams.Subscription(e.StreamKey!));
+        var menus = await StoredStreams.ReadAsync(operations, active.Values.Select(a => a.MenuId), cancellationToken);
+        await Outbox.UntilPublished("SubscriptionChanged", last, e =>
         {
-            var active = (SubscriptionState.Active)streams.Subscription(e.StreamKey!);
-            var menu = (await _menus.Get([active.MenuId], cancellationToken))[active.MenuId];
-            await _bus.PublishConfirmed(Message(SubscriptionSnapshot.Of(e.StreamKey!, active, menu)), e.Id, mandatory: true, cancellationToken);
+            var subscription = active[e.StreamKey!];
+            var menu = ((MenuState.Received)menus.Menu(subscription.MenuId)).Terms;
+            return _bus.PublishConfirmed(Message(SubscriptionSnapshot.Of(e.StreamKey!, subscription, menu)), e.Id, mandatory: true, cancellationToken);
         }, _log, cancellationToken);
         return NullChangeListener.Instance;
     }

@@ -31,6 +31,8 @@ public static class EventStore
             options.Connection(services.GetRequiredService<NpgsqlDataSource>());
             Configure(options, schema);
             configure(options);
+            // ElectedDaemon alone changes the schema, before anything else may use it: sessions that each did it as they go would race.
+            options.AutoCreateSchemaObjects = AutoCreate.None;
             return options;
         });
     }

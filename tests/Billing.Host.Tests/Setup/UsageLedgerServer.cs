@@ -1,0 +1,121 @@
+using System.Security.Cryptography;
+using System.Text;
+using Contracts.Messages;
+using Contracts.Usage.V1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Billing.Host.Tests;
+
+/// <summary>The ledger side of usage on a real gRPC socket: keeps the reports it is given, chained as usage chains them, and answers for them.</summary>
+public sealed class UsageLedgerServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly Reports _reports = new();
+
+    private UsageLedgerServer(WebApplication app) => _app = app;
+
+    public string Address { get; private set; } = "";
+
+    public static async Task<UsageLedgerServer> StartAsync(string address = "http://127.0.0.1:0")
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(k => k.ConfigureEndpointDefaults(o => o.Protocols = HttpProtocols.Http2));
+        builder.WebHost.UseUrls(address);
+        builder.Services.AddGrpc();
+        var app = builder.Build();
+        var server = new UsageLedgerServer(app);
+        app.Use(async (context, next) =>
+        {
+            context.Items["reports"] = server._reports;
+            await next();
+        });
+        app.MapGrpcService<Ledger>();
+        await app.StartAsync();
+        server.Address = app.Urls.First();
+        return server;
+    }
+
+    /// <summary>The next report of a shard, as the message that usage would publish. It is on the books here whether it is sent or not.</summary>
+    public UsageRecorded Record(int shard, DateTimeOffset at, params RecordedLine[] lines) => _reports.Record(shard, at, lines);
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private sealed class Reports
+    {
+        private readonly Lock _gate = new();
+        private readonly Dictionary<int, List<UsageRecorded>> _byShard = [];
+
+        public UsageRecorded Record(int shard, DateTimeOffset at, RecordedLine[] lines)
+        {
+            lock (_gate)
+            {
+                if (!_byShard.TryGetValue(shard, out var reports)) _byShard[shard] = reports = [];
+                var number = reports.Count + 1;
+                var previous = number == 1 ? MerkleTree.EmptyRoot : Convert.FromHexString(reports[^1].Chain);
+                // Two batches in every report, so that roots and numbers of batches matter.
+                byte[][] roots = [.. Enumerable.Range(1, 2).Select(b => SHA256.HashData(Encoding.UTF8.GetBytes($"{shard}/{number}/{b}")))];
+                var first = 2L * number - 1;
+                var chain = MerkleTree.Chain(MerkleTree.Chain(previous, first, roots[0]), first + 1, roots[1]);
+                var report = new UsageRecorded(
+                    shard, number, first, first + 1, Convert.ToHexStringLower(previous), [.. roots.Select(Convert.ToHexStringLower)], Convert.ToHexStringLower(chain), at, lines);
+                reports.Add(report);
+                return report;
+            }
+        }
+
+        public UsageRecorded[] Of(int shard)
+        {
+            lock (_gate) return [.. _byShard.GetValueOrDefault(shard, [])];
+        }
+
+        public int[] Shards
+        {
+            get { lock (_gate) return [.. _byShard.Keys]; }
+        }
+    }
+
+    private sealed class Ledger : UsageLedger.UsageLedgerBase
+    {
+        public override Task<GetHeadsResponse> GetHeads(GetHeadsRequest request, ServerCallContext context)
+        {
+            var reports = Of(context);
+            var response = new GetHeadsResponse();
+            foreach (var shard in reports.Shards)
+            {
+                var last = reports.Of(shard)[^1];
+                response.Heads.Add(new Head { Shard = shard, ReportNumber = last.Number, BatchNumber = last.LastBatch, Chain = Hex(last.Chain) });
+            }
+            return Task.FromResult(response);
+        }
+
+        public override async Task GetReports(GetReportsRequest request, IServerStreamWriter<UsageReport> responseStream, ServerCallContext context)
+        {
+            foreach (var r in Of(context).Of(request.Shard).Where(r => r.Number >= request.FromNumber && (request.ToNumber == 0 || r.Number <= request.ToNumber)))
+            {
+                var report = new UsageReport
+                {
+                    Shard = r.Shard, Number = r.Number, FirstBatch = r.FirstBatch, LastBatch = r.LastBatch, PreviousChain = Hex(r.PreviousChain), Chain = Hex(r.Chain),
+                    RecordedAt = r.RecordedAt.ToTimestamp(),
+                };
+                report.Roots.AddRange(r.Roots.Select(Hex));
+                report.Lines.AddRange(r.Lines.Select(l => new UsageLine
+                {
+                    SubscriptionId = l.SubscriptionId, PeriodId = l.PeriodId, PeriodEnd = l.PeriodEnd.ToTimestamp(), PlanId = l.PlanId, Kind = l.Kind, Tokens = l.Tokens,
+                }));
+                await responseStream.WriteAsync(report);
+            }
+        }
+
+        private static Reports Of(ServerCallContext context) => (Reports)context.GetHttpContext().Items["reports"]!;
+
+        private static ByteString Hex(string text) => ByteString.CopyFrom(Convert.FromHexString(text));
+    }
+}
