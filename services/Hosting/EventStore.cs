@@ -123,11 +123,26 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, R
             {
                 await Task.Delay(Pause, ct);
                 await Holds(connection, "select $1 is not null", ct);
+                await ResumePaused(daemon, ct);
             }
         }
         finally
         {
             await daemon.StopAllAsync();
+        }
+    }
+
+    /// <summary>
+    /// A projection or subscription that failed is paused by the daemon, and by itself nobody would start it again. It begins where it
+    /// stopped: nothing is skipped, and what it had already done of its page comes to it twice.
+    /// </summary>
+    private async Task ResumePaused(IProjectionDaemon daemon, CancellationToken ct)
+    {
+        foreach (var agent in daemon.CurrentAgents())
+        {
+            if (agent.Status != AgentStatus.Paused) continue;
+            log.LogWarning("{Shard} failed and is started again", agent.Name.Identity);
+            await daemon.StartAgentAsync(agent.Name, ct);
         }
     }
 

@@ -69,13 +69,15 @@ public static class DraftMenuDecision
     public static string PlanId(DateTimeOffset draftedAt, string menuId, int capTokens) =>
         Ids.Derive(Ids.Plan, draftedAt, menuId, capTokens.ToString(CultureInfo.InvariantCulture));
 
+    private static string PlanName(int capTokens) => capTokens == 1 ? "1 token" : string.Create(CultureInfo.InvariantCulture, $"{capTokens:#,0} tokens");
+
     private static MenuSolved SolvedBy(DraftMenu c)
     {
         var s = c.Solution;
         return new(
             SnakeCase(s.ExitReason.ToString()),
             [.. s.Tiers.Select(t => new SolvedTier(
-                PlanId(c.At, c.MenuId, t.CapTokens), string.Create(CultureInfo.InvariantCulture, $"{t.CapTokens:#,0} tokens"), t.CapTokens,
+                PlanId(c.At, c.MenuId, t.CapTokens), PlanName(t.CapTokens), t.CapTokens,
                 c.Currency.MinorUnit * t.PriceMinorUnitsPerPeriod!.Value, t.PricePerConversation, t.Share, t.UrgencyFromPerSecond, t.UrgencyToPerSecond))],
             s.Profit, s.Revenue, s.ServingCost, s.ProfitWithoutLimit,
             new(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),

@@ -1,0 +1,121 @@
+using System.Collections.Concurrent;
+using Contracts.Messages;
+using Hosting;
+using Marten;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using static PlanDesign.Host.Tests.Requests;
+using Announced = Contracts.Messages.MenuPublished;
+
+namespace PlanDesign.Host.Tests;
+
+public sealed class MenuPublisherTests : IAsyncLifetime
+{
+    private readonly ConcurrentQueue<(Guid? Id, Announced Message)> _heard = [];
+    private string _postgres = "";
+    private Uri _rabbitMq = null!;
+
+    public async Task InitializeAsync()
+    {
+        _postgres = (await Servers.CreateDatabaseAsync()).ConnectionString("plan_design");
+        _rabbitMq = await Servers.CreateVirtualHostAsync();
+    }
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    /// <summary>Listens as billing does: a durable queue, bound for the message.</summary>
+    private async Task<IBusControl> Billing(Uri? broker = null)
+    {
+        var bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit =>
+        {
+            rabbit.Host(broker ?? _rabbitMq);
+            rabbit.PrefetchCount = 1;
+            rabbit.ReceiveEndpoint("billing-menu-published", e => e.Handler<Announced>(c =>
+            {
+                _heard.Enqueue((c.MessageId, c.Message));
+                return Task.CompletedTask;
+            }));
+        });
+        await bus.StartAsync();
+        return bus;
+    }
+
+    private Task Hears(int count) => Eventually.True(() => _heard.Select(h => h.Id).Distinct().Count() >= count, $"billing hears of {count} menus");
+
+    private static async Task<IReadOnlyList<JasperFx.Events.IEvent>> History(RunningPlanDesign plans, string menuId)
+    {
+        await using var session = plans.App.Services.GetRequiredService<IDocumentStore>().QuerySession();
+        return await session.Events.FetchStreamAsync(menuId);
+    }
+
+    [Fact]
+    public async Task A_published_menu_is_announced_with_its_caps_and_fees_under_its_events_id()
+    {
+        var billing = await Billing();
+        await using var plans = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
+        var menu = await plans.Client.DraftMenuAsync(Draft());
+        await plans.Client.PublishMenuAsync(Publish(menu));
+        await Hears(1);
+
+        var (id, message) = Assert.Single(_heard);
+        Assert.Equal((await History(plans, menu.MenuId))[2].Id, id);
+        Assert.Equal((menu.MenuId, "Chat", "USD", 20), (message.MenuId, message.Name, message.Currency, message.ConversationsPerPeriod));
+        Assert.Equal(["small", "large"], message.Models);
+        Assert.Equal(menu.Plans.Select(p => (p.PlanId, p.Name, p.PeriodFeeMicros)), message.Plans.Select(p => (p.PlanId, p.Name, p.PeriodFeeMicros)));
+        Assert.Equal(
+            [("conversation", 2L, "output,reasoning", "hard"), ("billing_period", 40L, "output,reasoning", "hard")],
+            message.Plans[0].Caps.Select(c => (c.Window, c.Tokens, string.Join(",", c.Counts), c.Enforcement)));
+        Assert.All(message.Plans, p => Assert.Empty(p.Overage));
+        await billing.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_menu_published_before_billing_ever_ran_is_announced_once_it_does()
+    {
+        await using var plans = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
+        var first = await plans.Client.DraftMenuAsync(Draft("first"));
+        var second = await plans.Client.DraftMenuAsync(Draft("second"));
+        await plans.Client.PublishMenuAsync(Publish(first));
+        await plans.Client.PublishMenuAsync(Publish(second));
+        // Nothing else waits for the announcement.
+        await plans.Client.RetireMenuAsync(new() { MenuId = first.MenuId, Actor = "ada", Reason = "changed my mind" });
+
+        var billing = await Billing();
+        await Hears(2);
+        Assert.Equal(["first", "second"], _heard.DistinctBy(h => h.Id).Select(h => h.Message.Name));
+        await billing.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_service_that_still_waits_to_announce_stops_at_once_and_announces_when_it_is_back()
+    {
+        var plans = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
+        await plans.Client.PublishMenuAsync(Publish(await plans.Client.DraftMenuAsync(Draft())));
+        await plans.DisposeAsync();
+
+        var billing = await Billing();
+        await using var back = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
+        await Hears(1);
+        await billing.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_broker_that_dies_and_returns_loses_no_menu()
+    {
+        await using var folder = await LocalServers.ServerFolder.CreateAsync(Path.Combine(Path.GetTempPath(), $"billing-tests-{Environment.UserName}"));
+        await using var broker = await LocalServers.PrivateRabbitMq.StartAsync(folder);
+        var billing = await Billing(broker.Uri());
+        await using var plans = await RunningPlanDesign.StartAsync(_postgres, broker.Uri());
+        await plans.Client.PublishMenuAsync(Publish(await plans.Client.DraftMenuAsync(Draft("before"))));
+        await Hears(1);
+
+        broker.Kill();
+        var during = await plans.Client.DraftMenuAsync(Draft("during"));
+        await plans.Client.PublishMenuAsync(Publish(during));
+        await plans.Client.PublishMenuAsync(Publish(await plans.Client.DraftMenuAsync(Draft("during too"))));
+        await broker.RestartAsync();
+        await Hears(3);
+        Assert.Equal(["before", "during", "during too"], _heard.DistinctBy(h => h.Id).Select(h => h.Message.Name));
+        await billing.StopAsync();
+    }
+}

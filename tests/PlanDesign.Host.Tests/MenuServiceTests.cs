@@ -1,0 +1,155 @@
+using Contracts.PlanDesign.V1;
+using Grpc.Core;
+using Hosting;
+using Marten;
+using Microsoft.Extensions.DependencyInjection;
+using PlanDesign.Menus;
+using static PlanDesign.Host.Tests.Requests;
+
+namespace PlanDesign.Host.Tests;
+
+public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<PlanDesignFixture>
+{
+    private static Metadata Key(string key) => new() { { IdempotentCalls.Metadata, key } };
+
+    [Fact]
+    public async Task A_market_is_solved_without_being_stored()
+    {
+        var solution = (await plans.Client.SolveMenuAsync(new SolveMenuRequest { Market = Worked })).Solution;
+        Assert.Equal("optimal", solution.ExitReason);
+        Assert.Equal(10.96, solution.Profit, 1e-12);
+        Assert.Equal(12.86, solution.Revenue, 1e-12);
+        Assert.Equal([2, 1], solution.Tiers.Select(t => t.CapTokens));
+        Assert.Equal(26.2, solution.Tiers[0].Price, 1e-12);
+        Assert.InRange(solution.Certificate.Gap, -1e-12, 1e-12);
+        Assert.Equal(["one_plan", "flat_fee", "pay_per_token"], solution.Alternatives.Select(a => a.Kind));
+        Assert.Equal(9.6, solution.Alternatives[0].Profit, 1e-12);
+    }
+
+    [Fact]
+    public async Task A_menu_is_drafted_published_and_retired_and_reads_the_same_everywhere()
+    {
+        var drafted = await plans.Client.DraftMenuAsync(Draft());
+        Assert.Equal((MenuStatus.Solved, "Chat", "USD", 20), (drafted.Status, drafted.Name, drafted.Currency, drafted.ConversationsPerPeriod));
+        Assert.Equal([(2L, 40L), (1L, 20L)], drafted.Plans.Select(p => (p.ConversationCapTokens, p.PeriodCapTokens)));
+        Assert.All(drafted.Plans, p => Assert.Equal(0, p.PeriodFeeMicros % 10_000));
+        Assert.Equal(drafted, await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = drafted.MenuId }));
+
+        var published = await plans.Client.PublishMenuAsync(Publish(drafted));
+        Assert.Equal(MenuStatus.Published, published.Status);
+        Assert.Equal(drafted.Plans, published.Plans);
+        Assert.Equal(published, await plans.Client.PublishMenuAsync(Publish(drafted)));
+
+        var retired = await plans.Client.RetireMenuAsync(new RetireMenuRequest { MenuId = drafted.MenuId, Actor = "ada", Reason = "a new menu earns more" });
+        Assert.Equal(MenuStatus.Retired, retired.Status);
+        Assert.Equal(retired, await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = drafted.MenuId }));
+        Assert.Equal("menu_retired", (await Refused(() => plans.Client.PublishMenuAsync(Publish(drafted)))).Reason);
+    }
+
+    [Fact]
+    public async Task A_repeated_key_drafts_one_menu()
+    {
+        var first = await plans.Client.DraftMenuAsync(Draft("Once"), Key("d1"));
+        Assert.Equal(first, await plans.Client.DraftMenuAsync(Draft("Once"), Key("d1")));
+        Assert.Equal((StatusCode.InvalidArgument, "idempotency_key_reused"), (await Refused(() => plans.Client.DraftMenuAsync(Draft("Twice"), Key("d1")))) switch { var (s, r, _) => (s, r) });
+    }
+
+    [Fact]
+    public async Task Menus_are_listed_newest_first_page_by_page()
+    {
+        for (var n = 0; n < 5; n++) await plans.Client.DraftMenuAsync(Draft($"Page {n}"));
+        var (all, token) = (new List<string>(), "");
+        do
+        {
+            var page = await plans.Client.ListMenusAsync(new ListMenusRequest { PageSize = 2, PageToken = token });
+            Assert.InRange(page.Menus.Count, 1, 2);
+            all.AddRange(page.Menus.Select(m => m.MenuId));
+            token = page.NextPageToken;
+        }
+        while (token != "");
+        Assert.Equal(all.OrderDescending(StringComparer.Ordinal), all);
+        Assert.Equal(all.Count, all.Distinct().Count());
+        Assert.Equal(all, (await plans.Client.ListMenusAsync(new ListMenusRequest { PageSize = 100 })).Menus.Select(m => m.MenuId));
+    }
+
+    [Fact]
+    public async Task The_catalog_is_the_fold_of_the_stream()
+    {
+        var menu = await plans.Client.DraftMenuAsync(Draft());
+        await plans.Client.PublishMenuAsync(Publish(menu));
+        var store = plans.Service.App.Services.GetRequiredService<IDocumentStore>();
+        await using var session = store.QuerySession();
+        var view = await session.LoadAsync<MenuView>(menu.MenuId);
+        var folded = EventStreams.Fold<MenuView?, MenuEvent>(await session.Events.FetchStreamAsync(menu.MenuId), null, (v, e) => MenuCatalog.Evolve(v, menu.MenuId, e));
+        Assert.Equal(store.Options.Serializer().ToJson(folded), store.Options.Serializer().ToJson(view));
+    }
+
+    [Fact]
+    public async Task A_menu_without_plans_is_kept_but_not_published()
+    {
+        var draft = Draft();
+        draft.Market.ServingCostPerToken = 100;
+        var menu = await plans.Client.DraftMenuAsync(draft);
+        Assert.Equal("not_worth_serving", menu.Solution.ExitReason);
+        Assert.Empty(menu.Plans);
+        Assert.Equal((StatusCode.FailedPrecondition, "menu_empty"), (await Refused(() => plans.Client.PublishMenuAsync(Publish(menu)))) switch { var (s, r, _) => (s, r) });
+    }
+
+    public static TheoryData<string, Action<DraftMenuRequest>, StatusCode, string, string> BadDrafts => new()
+    {
+        { "no market", r => r.Market = null, StatusCode.InvalidArgument, "market_invalid", "market is missing" },
+        { "no urgency", r => r.Market.Urgency = null, StatusCode.InvalidArgument, "market_invalid", "market.urgency is missing" },
+        { "no urgency model", r => r.Market.Urgency = new(), StatusCode.InvalidArgument, "market_invalid", "market.urgency.discrete, uniform or log_normal is missing" },
+        { "no answer time", r => r.Market.AnswerTime = null, StatusCode.InvalidArgument, "market_invalid", "market.answer_time is missing" },
+        { "weights do not sum", r => r.Market.Urgency.Discrete.Weights[0] = 0.9, StatusCode.InvalidArgument, "market_invalid", "urgency.weights" },
+        { "negative cost", r => r.Market.ServingCostPerToken = -1, StatusCode.InvalidArgument, "market_invalid", "servingCostPerToken" },
+        { "infinite value", r => r.Market.ValuePerAnswer = double.PositiveInfinity, StatusCode.InvalidArgument, "menu_invalid", "value_per_answer" },
+        { "no speed", r => r.Market.TokensPerSecond = double.NaN, StatusCode.InvalidArgument, "market_invalid", "tokensPerSecond" },
+        { "negative plans", r => r.PlansMax = -1, StatusCode.InvalidArgument, "market_invalid", "plansMax" },
+        { "no name", r => r.Name = "", StatusCode.InvalidArgument, "menu_invalid", "name is missing" },
+        { "no conversations", r => r.ConversationsPerPeriod = 0, StatusCode.InvalidArgument, "menu_invalid", "conversations_per_period" },
+        { "no currency", r => r.Currency = "", StatusCode.InvalidArgument, "invalid_argument", "currency ''" },
+        { "unknown currency", r => r.Currency = "usd", StatusCode.InvalidArgument, "invalid_argument", "currency 'usd'" },
+        { "too many types", r => r.Market.Urgency = new() { Uniform = new() { To = 1 }, TypeCount = 51 }, StatusCode.ResourceExhausted, "market_too_large", "PlanDesign__TypesMax" },
+        { "more types than said", r => r.Market.Urgency = new() { Uniform = new() { To = 1 } }, StatusCode.ResourceExhausted, "market_too_large", "PlanDesign__TypesMax" },
+        { "too long a cap", r => r.Market.AnswerTime = new() { Exponential = new() { MeanSeconds = 1 }, CapTokensMax = 201 }, StatusCode.ResourceExhausted, "market_too_large", "PlanDesign__CapTokensMax" },
+        { "too many observations", r => r.Market.AnswerTime = new() { Empirical = new() { Tokens = { Enumerable.Repeat(5, 11) } } }, StatusCode.ResourceExhausted, "market_too_large", "PlanDesign__ObservationsMax" },
+        { "too much work", r => { r.Market.Urgency = new() { Uniform = new() { To = 1 }, TypeCount = 50 }; r.Market.AnswerTime = new() { Exponential = new() { MeanSeconds = 1 }, CapTokensMax = 200 }; }, StatusCode.ResourceExhausted, "market_too_large", "PlanDesign__CellsMax" },
+    };
+
+    [Theory, MemberData(nameof(BadDrafts))]
+    public async Task A_bad_draft_is_refused_by_the_field_at_fault(string what, Action<DraftMenuRequest> spoil, StatusCode status, string reason, string detail)
+    {
+        _ = what;
+        var request = Draft("Bad");
+        spoil(request);
+        var refused = await Refused(() => plans.Client.DraftMenuAsync(request));
+        Assert.Equal((status, reason), (refused.Status, refused.Reason));
+        Assert.Contains(detail, refused.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("menu_00000000000000000000000000000000", StatusCode.NotFound, "menu_not_found")]
+    [InlineData("plan_00000000000000000000000000000000", StatusCode.InvalidArgument, "invalid_argument")]
+    [InlineData("", StatusCode.InvalidArgument, "invalid_argument")]
+    public async Task An_unknown_menu_is_refused_by_every_call(string menuId, StatusCode status, string reason)
+    {
+        foreach (var call in new Func<AsyncUnaryCall<Contracts.PlanDesign.V1.Menu>>[]
+        {
+            () => plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = menuId }),
+            () => plans.Client.PublishMenuAsync(new PublishMenuRequest { MenuId = menuId, Actor = "ada" }),
+            () => plans.Client.RetireMenuAsync(new RetireMenuRequest { MenuId = menuId, Actor = "ada", Reason = "why" }),
+        })
+        {
+            var refused = await Refused(call);
+            Assert.Equal((status, reason), (refused.Status, refused.Reason));
+        }
+    }
+
+    [Theory, InlineData(101, ""), InlineData(-1, ""), InlineData(10, "x")]
+    public async Task A_page_that_cannot_be_is_refused(int size, string token)
+    {
+        var e = await Assert.ThrowsAsync<RpcException>(async () => await plans.Client.ListMenusAsync(new ListMenusRequest { PageSize = size, PageToken = token }));
+        Assert.Equal((StatusCode.InvalidArgument, "invalid_argument"), Why(e) switch { var (s, r, _) => (s, r) });
+    }
+}

@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using LocalServers;
+
+namespace PlanDesign.Host.Tests;
+
+/// <summary>The service as a process of its own, as a container runs it.</summary>
+public sealed class StartTests
+{
+    private const string Nobody = "--PlanDesign:Postgres=Host=127.0.0.1;Port=1;Username=plan_design;Password=x";
+
+    private static Process Start(params string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(PlanDesignHost).Assembly.Location, "--Http:Address=127.0.0.1", "--RabbitMq:Uri=amqp://127.0.0.1:1/", .. args])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        return Process.Start(start)!;
+    }
+
+    private static async Task<(int Exit, string Output, string Error)> Run(params string[] args)
+    {
+        using var process = Start(args);
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output, await error);
+    }
+
+    public static TheoryData<string[], string> WrongOptions => new()
+    {
+        { [], "PlanDesign__Postgres must be a PostgreSQL connection string such as Host=localhost;Database=billing;Username=...;Password=..." },
+        { ["--PlanDesign:Postgres=nonsense"], "PlanDesign__Postgres must be a PostgreSQL connection string such as Host=localhost;Database=billing;Username=...;Password=..." },
+        { [Nobody, "--Http:Port=http"], "Failed to convert configuration value 'http' at 'Http:Port' to type 'System.Int32'." },
+        { [Nobody, "--Http:GrpcPort=70000"], "Http__GrpcPort must be a port from 0 to 65535" },
+        { [Nobody, "--Http:Address=localhost"], "Http__Address must be an IP address such as 127.0.0.1 or 0.0.0.0" },
+        { [Nobody, "--RabbitMq:Uri=http://localhost"], "RabbitMq__Uri must be an amqp:// or amqps:// URI such as amqp://user:password@rabbitmq:5672/" },
+        { [Nobody, "--Clock:Mode=Fast"], "Clock__Mode must be Real or Simulated" },
+        { [Nobody, "--Clock:Start=yesterday"], "Clock__Start must be a UTC time such as 2026-01-01T00:00:00Z" },
+        { [Nobody, "--Clock:Mode=Simulated", "--environment=Production"], "Clock__Mode=Simulated is refused in Production: set ASPNETCORE_ENVIRONMENT to something else, such as Demo" },
+        { [Nobody, "--Logging:Minimum=Loud"], "Logging__Minimum must be Verbose, Debug, Information, Warning, Error or Fatal" },
+        { [Nobody, "--PlanDesign:CellsMax=0", "--PlanDesign:TypesMax=0"], "PlanDesign__TypesMax must be from 1 to 10000; PlanDesign__CellsMax must be from 1 to 500000000" },
+    };
+
+    [Theory, MemberData(nameof(WrongOptions))]
+    public async Task A_wrong_option_stops_the_service_with_one_clear_line(string[] args, string line)
+    {
+        var (exit, output, error) = await Run(args);
+        Assert.Equal((1, "", $"cannot start: {line}\n"), (exit, output, error));
+    }
+
+    [Fact]
+    public async Task A_taken_port_stops_the_service_with_a_clear_line()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        var (exit, _, error) = await Run(Nobody, "--Http:Port=0", $"--Http:GrpcPort={port}");
+        Assert.Equal(1, exit);
+        Assert.Contains($"cannot start: Failed to bind to address http://127.0.0.1:{port}: address already in use: set Http__Port and Http__GrpcPort to free ports\n", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_database_and_broker_it_runs_is_not_healthy_and_ends_when_told()
+    {
+        var ports = Ports.Free(2);
+        using var service = Start(Nobody, $"--Http:Port={ports[0]}", $"--Http:GrpcPort={ports[1]}");
+        var (output, error) = (service.StandardOutput.ReadToEndAsync(), service.StandardError.ReadToEndAsync());
+        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{ports[0]}") };
+        await Eventually.True(async () => await http.GetStringAsync("/health/live") == "live\n", "the service lives");
+
+        await Eventually.True(async () => (await Run("--health", $"--Http:Port={ports[0]}")) is (1, var said, _) && said.Contains("Failed to connect", StringComparison.Ordinal), "its health check says why it is not ready");
+
+        using var kill = Process.Start("kill", ["-TERM", $"{service.Id}"]);
+        await service.WaitForExitAsync();
+        Assert.Equal((0, ""), (service.ExitCode, await output));
+        Assert.DoesNotContain("Unhandled", await error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_health_check_of_a_service_that_does_not_run_says_so()
+    {
+        var port = Ports.Free(1)[0];
+        var (exit, _, error) = await Run("--health", $"--Http:Port={port}");
+        Assert.Equal(1, exit);
+        Assert.StartsWith($"no answer from 127.0.0.1:{port}: ", error, StringComparison.Ordinal);
+    }
+}
