@@ -43,8 +43,7 @@ public static class EventStore
         options.DatabaseSchemaName = schema;
         options.Events.StreamIdentity = StreamIdentity.AsString;
         options.UseSystemTextJsonForSerialization(EnumStorage.AsString, Casing.CamelCase);
-        // The daemon's start brings the schema up to date; whoever comes first must not do it as well.
-        options.AutoCreateSchemaObjects = AutoCreate.None;
+        options.AutoCreateSchemaObjects = AutoCreate.CreateOrUpdate;
         options.DisableNpgsqlLogging = true;
         options.Projections.AsyncMode = DaemonMode.ExternallyManaged;
         // An event that cannot be folded stops the line: skipping it would make an invoice silently wrong.

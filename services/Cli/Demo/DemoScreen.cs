@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Spectre.Console;
 
 namespace Cli.Demo;
@@ -10,10 +11,15 @@ public sealed class DemoScreen(bool json)
 {
     public IAnsiConsole Console { get; } = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(json ? System.Console.Error : System.Console.Out) });
 
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
+
+    /// <summary>Seconds since the story began.</summary>
+    public double Seconds => _watch.Elapsed.TotalSeconds;
+
     public void Title(string text)
     {
         Console.WriteLine();
-        Console.Write(new Rule($"[bold]{text.EscapeMarkup()}[/]") { Justification = Justify.Left });
+        Console.Write(new Rule($"[bold]{text.EscapeMarkup()}[/] [dim]{Seconds:0.0} s[/]") { Justification = Justify.Left });
     }
 
     public void Say(string text) => Console.MarkupLineInterpolated($"{text}");

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Contracts.Billing.V1;
 using Contracts.PlanDesign.V1;
 using Contracts.Usage.V1;
@@ -20,7 +19,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
     private readonly Dictionary<string, DemoCustomer> _subscribers = [];
     private DateTimeOffset _now;
 
-    public async Task<DemoFigures> PlayAsync(Stopwatch watch, CancellationToken ct)
+    public async Task<DemoFigures> PlayAsync(CancellationToken ct)
     {
         _now = await deployment.Now(ct);
         var menu = await PublishAsync(ct);
@@ -48,7 +47,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
             TamperDetected = audit.TamperDetected,
             Disconnects = tally.Sum(t => t.Disconnects),
             FramesResent = tally.Sum(t => t.Resent),
-            Seconds = Math.Round(watch.Elapsed.TotalSeconds, 1),
+            Seconds = Math.Round(screen.Seconds, 1),
         };
         return figures;
     }
@@ -121,7 +120,6 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         var conversations = market.Conversations(_subscribers.Values).ToLookup(c => c.Day(days), c => c.Conversation);
         var total = conversations.Sum(d => d.Count());
         var runtimes = Enumerable.Range(0, Workers).Select(w => new ModelRuntime(deployment.NewMeter(), seed: w, () => _now)).ToArray();
-        var watch = Stopwatch.StartNew();
         await screen.Progress($"serving {total:N0} conversations", total, async step =>
         {
             for (var day = 0; day < days; day++)
@@ -138,7 +136,6 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         var tokens = tally.Sum(t => t.GeneratedTokens);
         screen.Say($"{total:N0} conversations in {tally.Sum(t => t.Generations):N0} generations, {tokens:N0} tokens generated, every one of them granted before.");
         screen.Say($"{tally.Sum(t => t.Denied):N0} turns were denied at an exhausted cap. On purpose, the runtime disconnected {tally.Sum(t => t.Disconnects):N0} times and sent {tally.Sum(t => t.Resent):N0} frames twice.");
-        screen.Say($"Served in {watch.Elapsed.TotalSeconds:0.0} s.");
         return tally;
     }
 
