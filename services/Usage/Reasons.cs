@@ -14,6 +14,7 @@ public static class Reasons
         GenerationFinished = "generation_finished",
         GenerationUnknown = "generation_unknown",
         GenerationsTooMany = "generations_too_many",
+        GrantPending = "grant_pending",
         BeyondGrant = "beyond_grant",
         GrantExpired = "grant_expired",
         SequenceGap = "sequence_gap",

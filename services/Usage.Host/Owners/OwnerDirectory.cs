@@ -154,7 +154,7 @@ public sealed class OwnerDirectory(
             lock (route.Cell.Gate)
             {
                 route.Cell.UncommittedRows--;
-                generation.Durable(row.Sequence);
+                route.Cell.Owner.Durable(row);
                 // One acknowledgement says all: the last row of the generation in this commit speaks.
                 if (commit.LastOf[generation.Id] != row.Sequence) continue;
                 var finished = row.Finish != Caps.FinishReason.None;

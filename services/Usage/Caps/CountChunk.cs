@@ -16,6 +16,11 @@ public sealed partial class SubscriptionOwner
     /// <param name="tokensWanted">beyond what is granted, as in a Renew; 0 renews only when half a chunk is left</param>
     public void Count(Generation generation, in Frame frame, long tokensWanted, Moment at, List<Outcome> outcomes)
     {
+        if (!generation.Started)
+        {
+            outcomes.Add(Rejected(generation, frame.Sequence, Reasons.GrantPending, "no token is granted yet; the grant is on its way"));
+            return;
+        }
         if (frame.Sequence != generation.NextSequence || generation.Finished)
         {
             outcomes.Add(NotNext(generation, frame));
@@ -75,20 +80,27 @@ public sealed partial class SubscriptionOwner
 
         if (generation.Inherited && InheritedAt(at.Real) > 0)
         {
-            // The lost owner granted them, and its slab reserved them.
-            var inherited = Math.Min(rest, _inherited);
+            // The lost owner granted them, and its slab reserved them; whatever it was, what is used and held never passes the cap.
+            var inherited = Math.Min(Math.Min(rest, _inherited), Beside(generation, generated - rest, at, InheritedAt(at.Real)));
             _inherited -= inherited;
             rest -= inherited;
         }
         var late = Math.Min(rest, generation.Inherited ? long.MaxValue : generation.Lapsed);
         if (late > 0)
         {
-            // Their reservation is gone: they count as used only where room is left.
-            late = Math.Min(late, Room(generation.Conversation, at, out _));
+            // Their reservation is gone: they count as used only where room is left, beside what this chunk takes already.
+            late = Math.Min(late, Beside(generation, generated - rest, at, 0));
             if (!generation.Inherited) generation.Lapsed -= late;
             rest -= late;
         }
         return generated - rest;
+    }
+
+    /// <summary>Room beside what this chunk takes already; <paramref name="freed"/> is reserved, but for these very tokens.</summary>
+    private long Beside(Generation generation, long taken, Moment at, long freed)
+    {
+        var left = Left(generation.Conversation, at, out _);
+        return left == long.MaxValue ? left : Math.Max(left + freed - taken, 0);
     }
 
     private static Outcome NotNext(Generation generation, in Frame frame)
@@ -134,11 +146,18 @@ public sealed partial class SubscriptionOwner
         return said.AnyAbove(MeterLimits.CountMax) ? new(Reasons.CountsAbsurd, $"more than {MeterLimits.CountMax} tokens of one kind in one generation") : null;
     }
 
+    /// <summary>Its row is committed, and with it what a successor must know. Rows of one subscription commit in the order they were decided.</summary>
+    public void Durable(UsageRow row)
+    {
+        row.Generation.Durable(row.Sequence);
+        _uncommitted -= row.ExposedTokens;
+    }
+
     private void RecordPrompt(Generation generation, Moment at, List<Outcome> outcomes)
     {
         generation.SentPrompt(generation.Header.Content);
         var received = UsageRow.WholeMicroseconds(at.Business);
-        outcomes.Add(Row(generation, 0, generation.Header.Prompt, 0, received, received, generation.Header.Content, FinishReason.None));
+        outcomes.Add(Row(generation, 0, generation.Header.Prompt, 0, received, received, generation.Header.Content, FinishReason.None, generation.ExposedPrompt));
     }
 
     private void Record(Generation generation, in Frame frame, in Tally counted, long overrun, Moment at, List<Outcome> outcomes)
@@ -147,11 +166,12 @@ public sealed partial class SubscriptionOwner
         var content = frame.Content;
         generation.Sent(content);
         generation.Finish = frame.Finish;
-        outcomes.Add(Row(generation, frame.Sequence, counted, overrun, frame.At is { } said ? UsageRow.WholeMicroseconds(said) : received, received, content, frame.Finish));
+        _uncommitted += counted.Generated;
+        outcomes.Add(Row(generation, frame.Sequence, counted, overrun, frame.At is { } said ? UsageRow.WholeMicroseconds(said) : received, received, content, frame.Finish, counted.Generated));
     }
 
     private Outcome Row(
-        Generation generation, long sequence, in Tally counted, long overrun, DateTimeOffset said, DateTimeOffset received, long content, FinishReason finish) =>
+        Generation generation, long sequence, in Tally counted, long overrun, DateTimeOffset said, DateTimeOffset received, long content, FinishReason finish, long exposed) =>
         new(OutcomeKind.Recorded)
         {
             Generation = generation,
@@ -170,6 +190,7 @@ public sealed partial class SubscriptionOwner
                 Finish = finish,
                 FiveHours = _fiveHours.IsOpenAt(received) ? _fiveHours.Current : null,
                 Week = _week.IsOpenAt(received) ? _week.Current : null,
+                ExposedTokens = exposed,
             },
         };
 

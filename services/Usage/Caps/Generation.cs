@@ -23,7 +23,9 @@ public sealed class Generation
 {
     private readonly Queue<long> _undurable = new();
 
-    public Generation(GenerationHeader header, Conversation conversation) => (Header, Conversation, NextSequence, DurableSequence) = (header, conversation, 1, -1);
+    /// <param name="inherited">a lost owner may have granted it tokens that are not known here</param>
+    public Generation(GenerationHeader header, Conversation conversation, bool inherited) =>
+        (Header, Conversation, NextSequence, DurableSequence, Inherited) = (header, conversation, 1, -1, inherited);
 
     /// <summary>As it stands in the tables, after its owner was lost: what had been granted is no longer known.</summary>
     public Generation(GenerationHeader header, Conversation conversation, in RecordedGeneration recorded)
@@ -67,6 +69,8 @@ public sealed class Generation
     public bool IsFinal => Ended || IsAllGranted;
     public bool IsAllGranted => Header.OutputTokensMax > 0 && GeneratedTokens + Held >= Header.OutputTokensMax;
     public bool Stopped { get; internal set; }
+    /// <summary>Tokens of its prompt that a successor would have to know of, until they are committed.</summary>
+    public long ExposedPrompt { get; internal set; }
     /// <summary>Its first grant went out, and with it the row of its prompt.</summary>
     public bool Started { get; internal set; }
     public bool Inherited { get; }
@@ -95,8 +99,7 @@ public sealed class Generation
         return null;
     }
 
-    /// <summary>Its rows up to this sequence are committed. Rows of one subscription commit in the order they were decided.</summary>
-    public void Durable(long sequence)
+    internal void Durable(long sequence)
     {
         for (; DurableSequence < sequence; DurableSequence++) _undurable.Dequeue();
     }

@@ -1,18 +1,21 @@
 namespace Usage.Caps;
 
 /// <summary>
-/// A crash must not mint tokens. Before tokens go out, the owner has a durable promise, the slab: no more than so many are out, and none
-/// of them after its lease. Whoever takes over without knowing what went out counts the whole slab as reserved until that time.
+/// A crash must not mint tokens. Before tokens go out, the owner has a durable promise, the slab: no more than so many are out or reported
+/// and not yet committed, and none may be generated after its lease. Whoever takes over without knowing what went out counts the whole slab as reserved until that time.
 /// While its owner lives a slab reserves nothing: only what is held does.
 /// </summary>
 public sealed partial class SubscriptionOwner
 {
     private readonly List<Generation> _withheld = [];
-    private long _slabTokens, _slabTokensAsked;
+    private long _slabTokens, _slabTokensAsked, _uncommitted;
     private DateTimeOffset _slabUntil;
     private bool _slabAsked;
     private long _inherited;
     private DateTimeOffset _inheritedUntil;
+
+    /// <summary>What only this owner knows of: granted, or reported and not committed.</summary>
+    private long Exposed => _held + _uncommitted;
 
     /// <summary>The slab of an owner that was lost.</summary>
     public void InheritSlab(long tokens, DateTimeOffset until) => (_inherited, _inheritedUntil) = (tokens, until);
@@ -35,7 +38,10 @@ public sealed partial class SubscriptionOwner
     /// <summary>What to leave behind when the owner ends in good order: exactly what is out, until the last of it lapses. 0 tokens: nothing.</summary>
     public (long Tokens, DateTimeOffset Until) Remainder(DateTimeOffset real)
     {
-        var (tokens, until) = (InheritedAt(real), InheritedAt(real) > 0 ? _inheritedUntil : real);
+        var inherited = InheritedAt(real);
+        var (tokens, until) = (inherited + _uncommitted, real);
+        if (inherited > 0) until = _inheritedUntil;
+        if (_uncommitted > 0 && _slabUntil > until) until = _slabUntil;
         foreach (var generation in _generations.Values)
         {
             if (generation.Held == 0 || generation.Withheld) continue;
@@ -49,12 +55,12 @@ public sealed partial class SubscriptionOwner
 
     /// <summary>While a new slab is being written either of the two may be the one a successor finds, so both must cover.</summary>
     private bool IsCovered(DateTimeOffset real) =>
-        _held <= (_slabAsked ? Math.Min(_slabTokens, _slabTokensAsked) : _slabTokens) && _slabUntil - real >= limits.Lease / 2;
+        Exposed <= (_slabAsked ? Math.Min(_slabTokens, _slabTokensAsked) : _slabTokens) && _slabUntil - real >= limits.Lease / 2;
 
     private void EnsureSlab(Moment at, List<Outcome> outcomes)
     {
-        if (_slabAsked || _held == 0 || (_held <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
-        var chunks = Math.Max(MeterLimits.SlabChunksMin, 2 * _held / limits.ChunkTokens + 1);
+        if (_slabAsked || _held == 0 || (Exposed <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
+        var chunks = Math.Max(MeterLimits.SlabChunksMin, 2 * Exposed / limits.ChunkTokens + 1);
         // The inherited slab is still promised until it lapses, so the new row must promise both.
         _slabTokensAsked = chunks * limits.ChunkTokens;
         _slabAsked = true;

@@ -19,9 +19,11 @@ public sealed partial class SubscriptionOwner
             return Deny(header, CapReached(tightest!), tightest, ReopensAt(tightest!, at.Business), outcomes);
         }
 
-        var generation = new Generation(header, conversation);
+        var generation = new Generation(header, conversation, InheritedAt(at.Real) > 0);
         Add(generation);
         Use(conversation, header.Prompt, at.Business);
+        generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
+        _uncommitted += generation.ExposedPrompt;
         Hold(generation, Math.Min(room, Size(generation, tokensWanted)));
         TellWhenCovered(generation, at, outcomes);
         return generation;

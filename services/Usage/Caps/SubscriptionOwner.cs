@@ -19,6 +19,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     private readonly RollingWindow _week = new(CapWindow.Week);
     private readonly List<Generation> _waiting = [];
     private CapRule[] _rules = [];
+    private bool _capsCountPrompts;
     private long _held;
 
     public Guid Subscription { get; } = subscription;
@@ -52,6 +53,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         if (Terms is { } known && terms.Version <= known.Version) return;
         Terms = terms.After(Terms);
         _rules = CapRule.Of(Terms);
+        _capsCountPrompts = _rules.Any(r => r.Hard && (r.Kinds & CountedKinds.Prompt) != 0);
         ServeWaiting(at, outcomes);
     }
 
@@ -81,7 +83,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     }
 
     /// <summary>True when the tables know all that this owner knows: it may be forgotten and loaded again.</summary>
-    public bool IsIdle => _generations.Count == 0 && _inherited == 0 && !_slabAsked;
+    public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited == 0 && !_slabAsked;
 
     private Conversation ConversationOf(string name)
     {
@@ -122,7 +124,10 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     }
 
     /// <summary>Tokens that may still be granted to a generation of this conversation: the tightest hard cap less used, held and inherited.</summary>
-    private long Room(Conversation conversation, Moment at, out CapRule? tightest)
+    private long Room(Conversation conversation, Moment at, out CapRule? tightest) => Math.Max(Left(conversation, at, out tightest), 0);
+
+    /// <summary>The same, below zero when a cap was lowered or a lost owner's slab is larger than what is left.</summary>
+    private long Left(Conversation conversation, Moment at, out CapRule? tightest)
     {
         var room = long.MaxValue;
         tightest = null;
@@ -132,11 +137,11 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
             var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Real);
             if (left < room) (room, tightest) = (left, rule);
         }
-        return Math.Max(room, 0);
+        return room;
     }
 
     private long ReservedIn(CapRule rule, Conversation conversation, DateTimeOffset real) =>
-        !rule.CountsGenerated ? 0 : (rule.Window == CapWindow.Conversation ? conversation.Held : _held) + InheritedAt(real);
+        (!rule.CountsGenerated ? 0 : rule.Window == CapWindow.Conversation ? conversation.Held : _held) + InheritedAt(real);
 
     /// <summary>The hard cap that leaves this generation nothing even if every other reservation were returned, or null.</summary>
     private CapRule? Exhausted(Generation generation, DateTimeOffset business)

@@ -23,6 +23,8 @@ public sealed class UsageRow
     /// <summary>Business time of receipt: decides window and period.</summary>
     public required DateTimeOffset ReceivedAt { get; init; }
     public required long Content { get; init; }
+    /// <summary>What a crash before the commit would make a successor forget: it must be covered by the slab.</summary>
+    public required long ExposedTokens { get; init; }
     public FinishReason Finish { get; init; }
     public OpenWindow? FiveHours { get; init; }
     public OpenWindow? Week { get; init; }

@@ -1,0 +1,89 @@
+using Usage.Caps;
+
+namespace Usage.Tests;
+
+public sealed class SlabTests
+{
+    private static readonly Cap Period2000 = Cap.Hard(CapWindow.BillingPeriod, 2_000);
+
+    [Fact]
+    public void No_token_goes_out_before_the_slab_that_covers_it_is_durable()
+    {
+        var scene = new OwnerScene(slabAtOnce: false, Period2000);
+        Assert.Empty(scene.Start("g", input: 5));
+        Assert.Empty(scene.Rows);
+        var asked = scene.Slab!.Value;
+        Assert.Equal(Reasons.GrantPending, Assert.Single(scene.Chunk("g", 1, 10)).Why.Code);
+        var outcomes = scene.Turn(o => scene.Owner.SlabDurable(asked.Content, asked.When!.Value, scene.Now, o));
+        Assert.Equal(256, Assert.Single(outcomes).Number);
+        Assert.Single(scene.Rows);
+    }
+
+    [Fact]
+    public void A_slab_reserves_nothing_while_its_owner_lives_and_is_not_written_for_every_grant()
+    {
+        var scene = new OwnerScene(Period2000);
+        scene.Start("a", "c1");
+        var slab = scene.Slab;
+        scene.Start("b", "c2");
+        scene.Start("c", "c3");
+        Assert.Equal(slab, scene.Slab);
+        Assert.Equal((0, 768), scene.In(CapWindow.BillingPeriod));
+    }
+
+    [Fact]
+    public void U1_an_inherited_slab_counts_as_reserved_until_its_lease_ends()
+    {
+        var scene = new OwnerScene(slabAtOnce: true, Period2000);
+        scene.Owner.InheritSlab(1_900, scene.Now.Real.AddSeconds(120));
+        Assert.Equal(100, scene.Start("a")[^1].Number);
+        Assert.Equal(Reasons.CapReached, scene.Start("b", "c2")[0].Why.Code);
+        scene.After(TimeSpan.FromSeconds(120));
+        Assert.Equal(256, scene.Start("b", "c2")[^1].Number);
+    }
+
+    [Fact]
+    public void What_a_lost_owner_granted_is_used_when_it_is_reported_to_the_next()
+    {
+        var scene = new OwnerScene(slabAtOnce: true, Period2000);
+        scene.Owner.InheritSlab(2_000, scene.Now.Real.AddSeconds(120));
+        scene.Owner.LoadGeneration(OwnerScene.Header("g"), default);
+        var resumed = scene.Start("g");
+        Assert.Equal((OutcomeKind.Granted, 0, false), (resumed[^1].Kind, resumed[^1].Number, resumed[^1].Final)); // nothing new, and nothing taken away
+        scene.Chunk("g", 1, 200);
+        Assert.Equal((200, 0), (scene.Rows[^1].Tokens.Output, scene.Rows[^1].OverrunTokens));
+        Assert.Equal((200, 1_800), scene.In(CapWindow.BillingPeriod));
+    }
+
+    [Fact]
+    public void A_slab_covers_what_is_reported_and_not_yet_committed()
+    {
+        var scene = new OwnerScene(slabAtOnce: false, Cap.Hard(CapWindow.BillingPeriod, 10_000));
+        scene.Start("g");
+        var first = scene.Slab!.Value;
+        scene.Turn(o => scene.Owner.SlabDurable(first.Content, first.When!.Value, scene.Now, o));
+        var allowed = 256L;
+        for (var sequence = 1; sequence <= 20; sequence++)
+        {
+            var granted = scene.Chunk("g", sequence, allowed).Where(o => o.Kind == OutcomeKind.Granted).ToList();
+            if (granted.Count == 0) break;
+            allowed = granted[^1].Number;
+            Assert.True(allowed <= first.Content);
+        }
+        Assert.True(scene.Of("g").Withheld); // a larger slab is asked for first
+        Assert.True(scene.Slab!.Value.Content > first.Content);
+    }
+
+    [Fact]
+    public void An_owner_that_ends_in_good_order_leaves_exactly_what_is_out()
+    {
+        var scene = new OwnerScene(Period2000);
+        scene.Start("a");
+        scene.Chunk("a", 1, 100);
+        scene.Commit();
+        Assert.Equal((156, scene.Now.Real.AddSeconds(60)), scene.Owner.Remainder(scene.Now.Real));
+        scene.Finish("a", 2);
+        scene.Commit();
+        Assert.Equal(0, scene.Owner.Remainder(scene.Now.Real).Tokens);
+    }
+}
