@@ -1,6 +1,15 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using Cli;
 using Cli.Commands;
 
 // The billing command: each command is a file in Commands/.
-var root = new RootCommand("Prices, meters, bills and audits a language model") { DemoCommand.Create(), AuditCommand.Create() };
-return await root.Parse(args).InvokeAsync();
+var billing = new Command("billing", "Prices, meters, bills and audits a language model")
+{
+    new HelpOption(),
+    new VersionOption(),
+    DemoCommand.Create(),
+    MenuCommands.Create(),
+    AuditCommand.Create(),
+};
+return await billing.RunAsync(args);

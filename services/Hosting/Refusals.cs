@@ -92,9 +92,7 @@ public static class StoreFailure
     public static bool Is(Exception e) => Chain(e).Any(x => x switch
     {
         PostgresException p => p.IsTransient || p.SqlState.StartsWith("57", StringComparison.Ordinal) || p.SqlState.StartsWith("53", StringComparison.Ordinal)
-            || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState.StartsWith("28", StringComparison.Ordinal) || p.SqlState is "3D000"
-            // The schema is brought up to date once the database answers; until then a table may be missing.
-            or "42P01",
+            || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState.StartsWith("28", StringComparison.Ordinal) || p.SqlState == "3D000" || IsMissingSchema(p),
         NpgsqlException => true,
         StoreNotReadyException => true,
         _ => false,

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Globalization;
+using Spectre.Console;
+
+namespace Cli;
+
+/// <summary>Something the user must mend, in one line that says what. Exit code 1.</summary>
+public sealed class UserException(string message) : Exception(message);
+
+/// <summary>
+/// What every command does alike: results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the input or
+/// the world is at fault, 2 the command line is, 130 interrupted.
+/// </summary>
+public static class CommandLine
+{
+    public const int Faulty = 1, WrongUsage = 2, Interrupted = 130;
+
+    /// <summary>Wide enough for a table where nobody's terminal says otherwise.</summary>
+    private const int WidthOfFiles = 160;
+
+    public static async Task<int> RunAsync(this Command root, string[] args)
+    {
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            // The last one is about the word that was not understood; those before it follow from that.
+            await Console.Error.WriteLineAsync($"billing: {parsed.Errors[^1].Message} (see {Named(parsed.CommandResult.Command)} --help)");
+            return WrongUsage;
+        }
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (UserException e)
+        {
+            await Console.Error.WriteLineAsync($"billing: {e.Message}");
+            return Faulty;
+        }
+        catch (OperationCanceledException)
+        {
+            return Interrupted;
+        }
+    }
+
+    /// <summary>Standard output for people; as wide as their terminal, and wide where there is none.</summary>
+    public static IAnsiConsole Output { get; } = Create(Console.Out, Console.IsOutputRedirected);
+
+    /// <summary>Standard error for people: progress, and what went wrong.</summary>
+    public static IAnsiConsole Aside { get; } = Create(Console.Error, Console.IsErrorRedirected);
+
+    /// <summary>A whole number on the command line, within bounds.</summary>
+    public static Option<int?> Count(string name, string placeholder, string description, int min, int max) => new(name)
+    {
+        HelpName = placeholder,
+        Description = description,
+        CustomParser = result =>
+        {
+            if (int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= min && n <= max) return n;
+            result.AddError($"{name} {result.Tokens[0].Value} is not a whole number from {min} to {max}");
+            return null;
+        },
+    };
+
+    private static IAnsiConsole Create(TextWriter writer, bool redirected)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        if (redirected) console.Profile.Width = WidthOfFiles;
+        return console;
+    }
+
+    private static string Named(Command command) =>
+        string.Join(' ', [.. command.Parents.OfType<Command>().Take(1).Select(Named), command.Name]);
+}

@@ -1,0 +1,11 @@
+using System.CommandLine;
+
+namespace Cli.Commands;
+
+public static class MenuCommands
+{
+    public static Command Create() => new("menu", "Menus of token caps.")
+    {
+        MenuSolve.Create(),
+    };
+}
