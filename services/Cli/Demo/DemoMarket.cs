@@ -7,13 +7,13 @@ namespace Cli.Demo;
 
 /// <summary>
 /// The market that the demo sells to: conversation lengths from a trace, urgency log-normal around a patience of some twelve seconds, an
-/// answer worth two dollars, tokens generated at thirty a second and ten dollars per million.
+/// answer worth two dollars, tokens generated at thirty a second, at twenty dollars a million.
 /// </summary>
 public sealed class DemoMarket(IReadOnlyList<ObservedConversation> observed)
 {
     public const int PlansMax = 3, ConversationsPerPeriod = 20, CustomersDefault = 1_000;
     private const double TokensPerSecond = 30, ValuePerAnswer = 2.00, ServingCostPerToken = 20e-6, Mu = -2.5, Sigma = 1.5;
-    private const int Types = 300, EveryNthTakesTwoTurns = 10;
+    private const int Types = 600, EveryNthTakesTwoTurns = 10;
 
     private readonly LogNormalUrgency _urgency = new(Mu, Sigma);
 

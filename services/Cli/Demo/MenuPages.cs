@@ -19,17 +19,17 @@ public static class MenuPages
     {
         screen.Title("2  The best menu");
         var solution = MenuSolver.Solve(market.Market, market.Options);
-        var table = InvoicePrinter.Table("cap, tokens", "per conversation", "a month", "share of the market", "urgency, 1/s", "earns, of all revenue");
+        var table = InvoicePrinter.Table("cap, tokens", "a month", "a chat", "market share", "urgency, 1/s", "of revenue");
         foreach (var tier in solution.Tiers)
         {
             table.AddRow(
-                $"{tier.CapTokens:N0}", $"{tier.PricePerConversation:0.0000}", $"{tier.PricePerConversation * DemoMarket.ConversationsPerPeriod:0.00} {market.Currency}",
+                $"{tier.CapTokens:N0}", $"{tier.PricePerConversation * DemoMarket.ConversationsPerPeriod:0.00} {market.Currency}", $"{tier.PricePerConversation:0.0000}",
                 $"{tier.Share:P1}", $"{tier.UrgencyFromPerSecond:0.000} to {tier.UrgencyToPerSecond:0.000}", $"{tier.Share * tier.PricePerConversation / solution.Revenue:P1}");
         }
         screen.Console.Write(table);
         var c = solution.Certificate;
-        screen.Say($"Profit {solution.Profit:0.000000} per conversation; no menu of {DemoMarket.PlansMax} plans can earn more than {c.UpperBound:0.000000} (proved by separate code; prices in whole cents).");
-        screen.Say($"Largest gain from taking another plan: {c.MaxIncentiveViolation:0.0e+0}; from not buying: {c.MaxParticipationViolation:0.0e+0}.");
+        screen.Say($"Profit {solution.Profit:0.0000} {market.Currency} a chat. No menu of {DemoMarket.PlansMax} plans can earn more than {c.UpperBound:0.0000}: separate code proved it.");
+        screen.Say($"What anybody would gain by another plan than hers: {c.MaxIncentiveViolation:0.0e+0}; by not buying: {c.MaxParticipationViolation:0.0e+0}.");
         ShowComparison(screen, market, solution);
         return solution;
     }
@@ -37,7 +37,7 @@ public static class MenuPages
     private static void ShowComparison(DemoScreen screen, DemoMarket market, MenuSolution solution)
     {
         var comparison = TariffComparison.Of(market.Market, solution);
-        var table = InvoicePrinter.Table("way of selling", "profit per conversation", "of the menu's", "users served", "tokens per conversation");
+        var table = InvoicePrinter.Table("way of selling", "profit a chat", "of the menu's", "users served", "tokens a chat");
         foreach (var (name, o) in new[] { ("this menu", comparison.Menu), ("one plan", comparison.OnePlan), ("pay per token", comparison.PayPerToken), ("flat fee", comparison.FlatFee) })
             table.AddRow(name, $"{o.Profit:0.000000}", $"{o.Profit / comparison.Menu.Profit:P1}", $"{o.ShareServed:P1}", $"{o.Tokens:0.0}");
         screen.Console.Write(table);

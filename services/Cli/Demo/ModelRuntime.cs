@@ -29,6 +29,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
     private const int ConcurrencyMax = 96, TokensPerChunkMax = 32, FramesPerMessageMax = 200;
     private const double DisconnectPerMessage = 0.002, ResendPerChunk = 0.02;
     private const string Model = "aligned-1";
+    private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
 
     private readonly Random _random = new(seed);
     private readonly Dictionary<string, Generation> _active = [];
@@ -52,7 +53,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
                 // After a reconnect: the same Start again, then whatever was not acknowledged.
                 foreach (var generation in _active.Values) generation.Resume(outgoing.Writer);
                 Fill();
-                while (_active.Count > 0 && await call.ResponseStream.MoveNext(connection.Token))
+                while (_active.Count > 0 && await NextAsync(call.ResponseStream, connection.Token))
                 {
                     foreach (var frame in call.ResponseStream.Current.Frames) Handle(frame, outgoing.Writer);
                     Fill();
@@ -117,6 +118,19 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
             Tally.GeneratedTokens += generation.Generated;
             if (!generation.WasCut && generation.TurnIndex + 1 < generation.Conversation.Turns.Count) Open(generation.Conversation, generation.TurnIndex + 1, outgoing);
             else served();
+        }
+    }
+
+    // A meter that owes an answer and says nothing is a fault worth a loud end, not a reason to wait for ever.
+    private async Task<bool> NextAsync(IAsyncStreamReader<MeterResponse> responses, CancellationToken ct)
+    {
+        try
+        {
+            return await responses.MoveNext(ct).WaitAsync(SilenceMax, ct);
+        }
+        catch (TimeoutException)
+        {
+            throw new InvalidOperationException($"the meter has said nothing for {SilenceMax.TotalSeconds:0} s while {_active.Count} generations wait, among them {_active.Values.First()}");
         }
     }
 
@@ -202,6 +216,9 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
             var reason = WasCut ? FinishReason.Cap : FinishReason.Stop;
             yield return Keep(new() { Finish = new() { GenerationId = id, Sequence = ++_sequence, Reason = reason, Totals = new() { Output = Generated }, At = at } });
         }
+
+        public override string ToString() =>
+            $"{id} ({Generated} of {Turn.GeneratedTokens} tokens generated, {_allowed} allowed{(_final ? " at most" : "")}, {_unacknowledged.Count} of {_sequence} frames unacknowledged)";
 
         private RuntimeFrame Keep(RuntimeFrame frame)
         {
