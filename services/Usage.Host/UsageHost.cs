@@ -15,6 +15,8 @@ public static class UsageHost
     {
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
+        builder.Services.AddOptions<UsageOptions>().Validate(
+            o => o.HasReadablePostgres, "Usage__Postgres is not an Npgsql connection string: write it like Host=postgres;Database=billing;Username=usage;Password=…");
         var options = builder.Configuration.GetSection(UsageOptions.Section).Get<UsageOptions>() ?? new();
         builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax);
         builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));

@@ -1,6 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using Npgsql;
 using Usage.Caps;
-using Usage.Metering;
 
 namespace Usage.Host;
 
@@ -76,6 +76,15 @@ public sealed class UsageOptions
     /// <summary>How long a unary call waits for its answer to be durable, in seconds. Default 15.</summary>
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
     public int UnaryWaitSecondsMax { get; init; } = 15;
+
+    internal bool HasReadablePostgres
+    {
+        get
+        {
+            try { return new NpgsqlConnectionStringBuilder(Postgres).Host is not null || Postgres.Length == 0; }
+            catch (ArgumentException) { return false; }
+        }
+    }
 
     internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax);
 }

@@ -8,6 +8,7 @@ public sealed class RuntimeStream : IAsyncDisposable
 {
     private readonly AsyncDuplexStreamingCall<MeterRequest, MeterResponse> _call;
     private readonly List<MeterFrame> _answers = [];
+    private readonly SemaphoreSlim _writing = new(1);
     private readonly Task _reading;
 
     public RuntimeStream(TokenMeter.TokenMeterClient meter)
@@ -21,7 +22,14 @@ public sealed class RuntimeStream : IAsyncDisposable
         get { lock (_answers) return [.. _answers]; }
     }
 
-    public Task SendAsync(params RuntimeFrame[] frames) => _call.RequestStream.WriteAsync(new MeterRequest { Frames = { frames } });
+    public async Task SendAsync(params RuntimeFrame[] frames)
+    {
+        // One write at a time is the transport's rule; a test may speak for several generations at once.
+        await _writing.WaitAsync();
+        try { await _call.RequestStream.WriteAsync(new MeterRequest { Frames = { frames } }); }
+        finally { _writing.Release(); }
+    }
+
     public Task SendAsync(Start start) => SendAsync(new RuntimeFrame { Start = start });
     public Task SendAsync(Chunk chunk) => SendAsync(new RuntimeFrame { Chunk = chunk });
     public Task SendAsync(Renew renew) => SendAsync(new RuntimeFrame { Renew = renew });
@@ -34,7 +42,7 @@ public sealed class RuntimeStream : IAsyncDisposable
     public Task<Rejection> RejectionOf(string generation, string reason) => Answer(f => f.Rejection, r => r.GenerationId == Samples.GenerationId(generation) && r.Reason == reason);
 
     public async Task<T> Answer<T>(Func<MeterFrame, T?> of, Func<T, bool> which) where T : class =>
-        await Eventually.Some(() => Task.FromResult(Answers.Select(of).LastOrDefault(a => a is not null && which(a))), $"the runtime is answered with that {typeof(T).Name}; it has {string.Join(" ", Answers.TakeLast(5))}");
+        await Eventually.Some(() => Task.FromResult(Answers.Select(of).LastOrDefault(a => a is not null && which(a))), $"the runtime is answered with that {typeof(T).Name}");
 
     /// <summary>Says that no more frames come, and reads answers to the end of the stream.</summary>
     public async Task CompleteAsync()

@@ -77,7 +77,16 @@ public sealed class UsageService : IAsyncDisposable
             builder.Environment.EnvironmentName = "Testing";
             builder.Configuration.AddInMemoryCollection(_settings);
         });
-        await _app.StartAsync();
+        try
+        {
+            await _app.StartAsync();
+        }
+        catch
+        {
+            await _app.DisposeAsync();
+            _app = null;
+            throw;
+        }
         _channel = GrpcChannel.ForAddress(_app.Endpoints().Grpc);
     }
 
@@ -130,7 +139,8 @@ public sealed class UsageService : IAsyncDisposable
 
     public async Task<T> ScalarAsync<T>(string sql)
     {
-        await using var connection = new NpgsqlConnection(Postgres);
+        // Unpooled: a pooled one may have died with the server that a test killed.
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Postgres) { Pooling = false }.ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(sql, connection);
         return (T)Convert.ChangeType((await command.ExecuteScalarAsync())!, typeof(T), CultureInfo.InvariantCulture);

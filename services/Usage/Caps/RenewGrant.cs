@@ -82,7 +82,8 @@ public sealed partial class SubscriptionOwner
     {
         if (!generation.Started) RecordPrompt(generation, at, outcomes);
         var lease = at.Real + limits.Lease;
-        generation.ExpiresAt = generation.Held == 0 || lease < _slabUntil ? lease : _slabUntil;
+        // Nothing that only this owner knows of may be valid for longer than the slab says it may be out.
+        generation.ExpiresAt = Exposed > 0 && _slabUntil > at.Real && _slabUntil < lease ? _slabUntil : lease;
         if (!generation.IsAllGranted && Exhausted(generation, at.Business) is not null) generation.Ended = true;
         outcomes.Add(new Outcome(OutcomeKind.Granted)
         {

@@ -1,0 +1,73 @@
+using Contracts.Usage.V1;
+using Grpc.Core;
+using Usage.Metering;
+
+namespace Usage.Host.Tests;
+
+/// <summary>What an auditor with nothing but the contract can recompute.</summary>
+public static class LedgerChecks
+{
+    /// <summary>U4 and U5: numbers without gaps, roots and chains that recompute from the rows, reports that add up to the table, all of them published.</summary>
+    public static async Task HoldAsync(UsageService service)
+    {
+        var heads = await service.Ledger.GetHeadsAsync(new GetHeadsRequest());
+        var fromRows = new Dictionary<(string, string, string, string), long>();
+        var fromReports = new Dictionary<(string, string, string, string), long>();
+        foreach (var head in heads.Heads)
+        {
+            var batches = await BatchesAsync(service, head);
+            foreach (var row in batches.SelectMany(b => b.Rows)) AddRow(fromRows, row);
+            var (report, batch) = (0L, 0L);
+            await foreach (var cut in service.Ledger.GetReports(new GetReportsRequest { Shard = head.Shard }).ResponseStream.ReadAllAsync())
+            {
+                Assert.Equal((++report, batch + 1), (cut.Number, cut.FirstBatch));
+                batch = cut.LastBatch;
+                Assert.Equal(batches.Where(b => b.Number >= cut.FirstBatch && b.Number <= cut.LastBatch).Select(b => b.Root), cut.Roots);
+                Assert.Equal(batches.Single(b => b.Number == cut.LastBatch).Chain, cut.Chain);
+                foreach (var line in cut.Lines) Add(fromReports, line.SubscriptionId, line.PeriodId, line.PlanId, line.Kind, line.Tokens);
+            }
+            Assert.Equal((head.ReportNumber, head.BatchNumber), (report, batch));
+            await Eventually.True(() => Enumerable.Range(1, (int)head.ReportNumber).All(n => service.Reports.ContainsKey((head.Shard, n))), $"every report of shard {head.Shard} is published");
+        }
+        Assert.Equal(fromRows.OrderBy(e => e.Key).ToList(), fromReports.OrderBy(e => e.Key).ToList());
+        Assert.Equal(0, await service.ScalarAsync<long>("select count(*) from (select generation, sequence from usage.token_event group by 1, 2 having count(*) > 1) t"));
+    }
+
+    private static async Task<List<Batch>> BatchesAsync(UsageService service, Head head)
+    {
+        var batches = new List<Batch>();
+        var chain = MerkleTree.EmptyRoot;
+        await foreach (var batch in service.Ledger.GetBatches(new GetBatchesRequest { Shard = head.Shard, IncludeRows = true }).ResponseStream.ReadAllAsync())
+        {
+            Assert.Equal((batches.Count + 1, batch.Rows.Count), (batch.Number, batch.RowCount));
+            var leaves = batch.Rows.Select(LeafOf).ToList();
+            Assert.Equal(batch.Rows.Select(r => r.Leaf.ToByteArray()), leaves);
+            Assert.Equal(MerkleTree.Root(leaves), batch.Root.ToByteArray());
+            Assert.Equal(chain, batch.PreviousChain.ToByteArray());
+            chain = MerkleTree.Chain(chain, batch.Number, batch.Root.Span);
+            Assert.Equal(chain, batch.Chain.ToByteArray());
+            batches.Add(batch);
+        }
+        Assert.Equal(chain, head.Chain.ToByteArray());
+        return batches;
+    }
+
+    private static byte[] LeafOf(EventRow row) => Leaf.Of(
+        Ids.Parse(Ids.Generation, row.GenerationId), row.Sequence, Ids.Parse(Ids.Subscription, row.SubscriptionId), Ids.Parse(Ids.Period, row.PeriodId), Ids.Parse(Ids.Plan, row.PlanId),
+        row.Conversation, row.Model, new Tally(row.Tokens.Input, row.Tokens.CachedInput, row.Tokens.CacheCreation, row.Tokens.Output, row.Tokens.Reasoning), row.OverrunTokens,
+        row.At.ToDateTimeOffset(), row.ReceivedAt.ToDateTimeOffset());
+
+    private static void AddRow(Dictionary<(string, string, string, string), long> sums, EventRow row)
+    {
+        (string Kind, long Tokens)[] kinds =
+        [
+            ("input", row.Tokens.Input), ("cached_input", row.Tokens.CachedInput), ("cache_creation", row.Tokens.CacheCreation),
+            ("output", row.Tokens.Output), ("reasoning", row.Tokens.Reasoning), ("overrun", row.OverrunTokens),
+        ];
+        foreach (var (kind, tokens) in kinds)
+            if (tokens != 0) Add(sums, row.SubscriptionId, row.PeriodId, row.PlanId, kind, tokens);
+    }
+
+    private static void Add(Dictionary<(string, string, string, string), long> sums, string subscription, string period, string plan, string kind, long tokens) =>
+        sums[(subscription, period, plan, kind)] = sums.GetValueOrDefault((subscription, period, plan, kind)) + tokens;
+}

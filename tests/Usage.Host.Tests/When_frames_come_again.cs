@@ -1,0 +1,95 @@
+using Contracts.Usage.V1;
+
+namespace Usage.Host.Tests;
+
+public sealed class When_frames_come_again
+{
+    [Fact]
+    public async Task U3_resends_reconnects_and_duplicate_streams_count_every_chunk_once()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await using var first = new RuntimeStream(service.Meter);
+        await using var second = new RuntimeStream(service.Meter);
+        Chunk[] chunks = [.. Enumerable.Range(1, 20).Select(n => Samples.Chunk("g", n, 10 * n))];
+
+        await first.SendAsync(Samples.Start("g", "alice", input: 3));
+        await first.GrantOf("g");
+        await second.SendAsync(Samples.Start("g", "alice", input: 3));
+        await second.GrantOf("g");
+        foreach (var chunk in chunks)
+            await Task.WhenAll(first.SendAsync(chunk), second.SendAsync(chunk));
+        await first.DisposeAsync();
+        await using var third = new RuntimeStream(service.Meter);
+        await third.SendAsync(Samples.Start("g", "alice", input: 3));
+        await third.GrantOf("g");
+        await third.SendAsync([.. chunks.Select(c => new RuntimeFrame { Chunk = c })]);
+        await third.SendAsync(Samples.Finish("g", 21));
+        Assert.True((await third.AckOf("g", 21)).Finished);
+
+        Assert.Equal(200, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
+        Assert.Equal(3, await service.ScalarAsync<long>("select sum(input) from usage.token_event"));
+        Assert.Equal(22, await service.ScalarAsync<long>("select count(*) from usage.token_event"));
+        Assert.Equal(200, await service.ScalarAsync<long>("select sum(output) from usage.period_total"));
+    }
+
+    [Fact]
+    public async Task U3_the_same_key_with_other_content_is_refused_however_late()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await using (var stream = new RuntimeStream(service.Meter))
+        {
+            await stream.SendAsync(Samples.Start("g", "alice"));
+            await stream.GrantOf("g");
+            await stream.SendAsync(Samples.Chunk("g", 1, 10));
+            await stream.AckOf("g", 1);
+            await stream.SendAsync(Samples.Chunk("g", 1, 11));
+            await stream.RejectionOf("g", "sequence_reused");
+            await stream.SendAsync(Samples.Finish("g", 2));
+            await stream.AckOf("g", 2);
+        }
+        await service.StopHostAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+
+        await using var late = new RuntimeStream(service.Meter);
+        await late.SendAsync(Samples.Chunk("g", 1, 10));
+        Assert.True((await late.AckOf("g", 2)).Finished); // a true repeat of a finished generation is acknowledged
+        await late.SendAsync(Samples.Chunk("g", 1, 12));
+        await late.RejectionOf("g", "sequence_reused");
+        await late.SendAsync(Samples.Chunk("g", 3, 30));
+        await late.RejectionOf("g", "generation_finished");
+        await late.SendAsync(Samples.Start("g", "alice"));
+        Assert.Equal("generation_finished", (await late.DenialOf("g")).Reason);
+        Assert.Equal(10, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
+    }
+
+    [Fact]
+    public async Task A_generation_goes_on_after_a_restart_where_the_tables_left_it()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 500)));
+        await using (var stream = new RuntimeStream(service.Meter))
+        {
+            await stream.SendAsync(Samples.Start("g", "alice", input: 5));
+            await stream.GrantOf("g");
+            await stream.SendAsync(Samples.Chunk("g", 1, 100, 20));
+            await stream.AckOf("g", 1);
+        }
+        await service.StopHostAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+
+        await using var again = new RuntimeStream(service.Meter);
+        await again.SendAsync(Samples.Start("g", "alice", input: 5));
+        Assert.Equal(1, (await again.AckOf("g", 1)).Sequence);
+        // What the instance that ended had granted and not heard of (136 of 256) stays reserved until its lease ends.
+        Assert.Equal(120 + 500 - 120 - 136, (await again.GrantOf("g")).TokensAllowed);
+        await again.SendAsync(Samples.Chunk("g", 2, 230, 26));
+        await again.SendAsync(Samples.Finish("g", 3));
+        await again.AckOf("g", 3);
+        Assert.Equal(256, await service.ScalarAsync<long>("select sum(output + reasoning) from usage.token_event"));
+        Assert.Equal(0, await service.ScalarAsync<long>("select sum(overrun) from usage.token_event"));
+    }
+}

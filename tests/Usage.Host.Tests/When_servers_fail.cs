@@ -1,0 +1,118 @@
+using Contracts.Usage.V1;
+using Hosting;
+using LocalServers;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Usage.Host.Tests;
+
+public sealed class When_servers_fail : IAsyncLifetime
+{
+    private ServerFolder _folder = null!;
+
+    public async Task InitializeAsync() => _folder = await ServerFolder.CreateAsync(Path.Combine(Path.GetTempPath(), "billing-usage-tests"));
+    public async Task DisposeAsync() => await _folder.DisposeAsync();
+
+    [Fact]
+    public async Task U3_U4_U5_hold_when_PostgreSQL_is_killed_in_the_middle()
+    {
+        await using var postgres = await PrivatePostgres.StartAsync(_folder);
+        await using var service = await UsageService.PrepareAsync(await postgres.CreateDatabaseAsync("usage_test"), settings: [("Usage:ReportIntervalMs", "20")]);
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await using var stream = new RuntimeStream(service.Meter);
+        string[] generations = [.. Enumerable.Range(0, 20).Select(n => $"g{n}")];
+        foreach (var g in generations) await stream.SendAsync(Samples.Start(g, "alice", g, input: 1));
+        foreach (var g in generations) await stream.GrantOf(g);
+
+        // Small messages without a pause, so that the kill meets commits at every stage.
+        const int chunks = 100;
+        for (var n = 1; n <= chunks; n++)
+        {
+            await stream.SendAsync([.. generations.Select(g => new RuntimeFrame { Chunk = Samples.Chunk(g, n, n) })]);
+            if (n is 30 or 70)
+            {
+                await stream.AckOf(generations[0], n / 2);
+                postgres.Kill();
+                await postgres.RestartAsync();
+            }
+        }
+        foreach (var g in generations) await stream.SendAsync(Samples.Finish(g, chunks + 1));
+        foreach (var g in generations) Assert.True((await stream.AckOf(g, chunks + 1)).Finished);
+
+        Assert.Equal(20 * chunks, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
+        Assert.Equal(20 * (chunks + 2), await service.ScalarAsync<long>("select count(*) from usage.token_event"));
+        Assert.Equal(20 * chunks, await service.ScalarAsync<long>("select sum(output) from usage.period_total"));
+        Assert.DoesNotContain(stream.Answers, f => f.Rejection is not null);
+        await LedgerChecks.HoldAsync(service);
+        await service.ReadyAsync();
+    }
+
+    [Fact]
+    public async Task The_service_starts_without_a_database_says_so_and_serves_once_it_answers()
+    {
+        await using var postgres = await PrivatePostgres.StartAsync(_folder);
+        var database = await postgres.CreateDatabaseAsync("usage_test");
+        postgres.Kill();
+        await using var service = await UsageService.PrepareAsync(database);
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        var readiness = service.App.Services.GetRequiredService<Readiness>();
+        Assert.True(readiness.Waiting.ContainsKey("postgres"));
+        var refused = await Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice") }));
+        Assert.Equal((Grpc.Core.StatusCode.Unavailable, "store_unavailable"), (refused.StatusCode, When_a_generation_is_metered.Reason(refused)));
+
+        await postgres.RestartAsync();
+        await service.ReadyAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        Assert.NotNull((await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice") })).Grant);
+
+        postgres.Kill();
+        await Eventually.True(() => !readiness.IsReady, "the service notices that the database is gone");
+        Assert.Equal("store_unavailable", (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("h", "alice") })).Deny.Reason);
+        await postgres.RestartAsync();
+        await service.ReadyAsync();
+        Assert.NotNull((await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("h", "alice") })).Grant);
+    }
+
+    [Fact]
+    public async Task A_broker_that_is_down_delays_reports_and_loses_none()
+    {
+        await using var rabbit = await PrivateRabbitMq.StartAsync(_folder);
+        await using var service = await UsageService.PrepareAsync(broker: rabbit.Uri());
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        rabbit.Kill();
+
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        for (var n = 1; n <= 5; n++)
+        {
+            await stream.SendAsync(Samples.Chunk("g", n, 10 * n));
+            await stream.AckOf("g", n);
+            await service.Ledger.GetHeadsAsync(new GetHeadsRequest()); // cuts a report
+        }
+        Assert.True(await service.ScalarAsync<long>("select count(*) from usage.report where not published") >= 5);
+        await rabbit.RestartAsync();
+        await LedgerChecks.HoldAsync(service);
+        await Eventually.True(async () => await service.ScalarAsync<long>("select count(*) from usage.report where not published") == 0, "all reports are marked");
+    }
+
+    [Fact]
+    public async Task A_report_that_no_queue_takes_is_published_again_until_one_does()
+    {
+        await using var service = await UsageService.PrepareAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        await service.App.Services.GetRequiredService<Owners.TermsSource>().StoreAsync(Owners.SnapshotTerms.Of(Samples.Snapshot("alice")), CancellationToken.None);
+        await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice", input: 9) });
+        await service.Ledger.GetHeadsAsync(new GetHeadsRequest());
+        await service.ListenAsync();
+        await LedgerChecks.HoldAsync(service);
+        Assert.Equal(9, service.Reports.Values.SelectMany(r => r.Lines).Sum(l => l.Tokens));
+    }
+}

@@ -1,0 +1,125 @@
+using Contracts.Billing.V1;
+using Contracts.Messages;
+using Contracts.Usage.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Hosting;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Usage.Host.Tests;
+
+public sealed class When_terms_change
+{
+    [Fact]
+    public async Task Snapshots_may_be_late_twice_and_out_of_order()
+    {
+        await using var service = await UsageService.StartAsync();
+        SubscriptionChanged With(long version, long cap) => Samples.Snapshot("alice", Samples.Hard("conversation", cap)) with { Version = version };
+        await service.SubscribeAsync(With(3, 300));
+        foreach (var snapshot in new[] { With(1, 100), With(3, 300), With(2, 200), With(1, 100) }) await service.PublishAsync(snapshot);
+        await service.SubscribeAsync(With(4, 40));
+        var balance = await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice"), Conversation = "c1" });
+        Assert.Equal(40, Assert.Single(balance.Windows).CapTokens);
+    }
+
+    [Fact]
+    public async Task A_period_that_turns_in_the_middle_of_a_generation_takes_what_comes_after()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000)));
+        Assert.Null(service.Clock.MoveTo(Samples.Feb1.AddSeconds(-1)));
+        var generation = Samples.Start("g", "alice", input: 7);
+        generation.GenerationId = Samples.GenerationId("g", Samples.Feb1.AddSeconds(-1));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(generation);
+        await stream.Answer(f => f.Grant, _ => true);
+        await stream.SendAsync(new Chunk { GenerationId = generation.GenerationId, Sequence = 1, Tokens = new TokenCounts { Output = 10 } });
+        await stream.Answer(f => f.Ack, a => a.Sequence == 1);
+        Assert.Null(service.Clock.MoveTo(Samples.Feb1));
+        await stream.SendAsync(new Chunk { GenerationId = generation.GenerationId, Sequence = 2, Tokens = new TokenCounts { Output = 35 } });
+        await stream.SendAsync(new Finish { GenerationId = generation.GenerationId, Sequence = 3, Reason = FinishReason.Stop });
+        await stream.Answer(f => f.Ack, a => a.Finished);
+
+        await LedgerChecks.HoldAsync(service);
+        Assert.Equal(
+            [(Samples.PeriodId("alice", 0), "input", 7), (Samples.PeriodId("alice", 0), "output", 10), (Samples.PeriodId("alice", 1), "output", 25)],
+            service.Reports.Values.SelectMany(r => r.Lines).GroupBy(l => (l.PeriodId, l.Kind)).Select(g => (g.Key.PeriodId, g.Key.Kind, g.Sum(l => l.Tokens)))
+                .OrderBy(l => l.PeriodId == Samples.PeriodId("alice", 1)).ThenBy(l => l.Kind));
+        var february = await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") });
+        Assert.Equal((25, 0, Samples.Mar1), (february.Windows[0].UsedTokens, february.Windows[0].ReservedTokens, february.Windows[0].ClosesAt.ToDateTimeOffset()));
+    }
+
+    [Fact]
+    public async Task A_snapshot_that_was_lost_is_asked_for_and_run_out_periods_are_refreshed()
+    {
+        await using var billing = await BillingStandIn.StartAsync();
+        await using var service = await UsageService.PrepareAsync(settings: [("Usage:BillingAddress", billing.Address)]);
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        Assert.Equal(256, (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice") })).Grant.TokensAllowed);
+        await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("h", "alice") });
+        Assert.Equal(1, billing.Asked);
+
+        Assert.Null(service.Clock.MoveTo(Samples.Mar1));
+        var late = Samples.Start("late", "alice");
+        late.GenerationId = Samples.GenerationId("late", Samples.Mar1);
+        billing.Version = 1; // billing itself has nothing newer
+        Assert.Equal("subscription_stale", (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = late })).Deny.Reason);
+        billing.Version = 2;
+        await Eventually.True(async () => (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = late })).Grant is not null, "the newer periods are asked for");
+    }
+
+    /// <summary>A real gRPC server that knows one subscription, its periods moving with its version.</summary>
+    private sealed class BillingStandIn : Billing.BillingBase, IAsyncDisposable
+    {
+        private WebApplication? _app;
+
+        public int Asked { get; private set; }
+        public long Version { get; set; } = 1;
+        public string Address { get; private set; } = "";
+
+        public static async Task<BillingStandIn> StartAsync()
+        {
+            var service = new BillingStandIn();
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, 0, o => o.Protocols = HttpProtocols.Http2));
+            builder.Services.AddGrpc();
+            builder.Services.AddSingleton(service);
+            service._app = builder.Build();
+            service._app.MapGrpcService<BillingStandIn>();
+            await service._app.StartAsync();
+            service.Address = service._app.Urls.First();
+            return service;
+        }
+
+        public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
+        {
+            Asked++;
+            var first = (int)(Version - 1) * 2;
+            return Task.FromResult(new Subscription
+            {
+                SubscriptionId = request.SubscriptionId, Version = Version, Status = "active", PlanId = Samples.PlanId("small"),
+                CurrentPeriod = Period(first), NextPeriod = Period(first + 1),
+            });
+        }
+
+        private static BillingPeriod Period(int number) => new()
+        {
+            PeriodId = Samples.PeriodId("alice", number),
+            Number = number,
+            Start = Samples.Jan1.AddMonths(number).ToTimestamp(),
+            End = Samples.Jan1.AddMonths(number + 1).ToTimestamp(),
+        };
+
+        public async ValueTask DisposeAsync()
+        {
+            if (_app is not null) await _app.DisposeAsync();
+        }
+    }
+}
