@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Billing.Periods;
 using Contracts.Usage.V1;
 using Grpc.Core;
@@ -16,16 +15,12 @@ public sealed class GapFetcher(
 {
     private static readonly TimeSpan SoonAfter = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(30);
-    private readonly ConcurrentDictionary<int, long> _next = new();
     private readonly SemaphoreSlim _soon = new(0, 1);
     private readonly SemaphoreSlim _one = new(1);
 
-    /// <summary>Told of every report that came. If it was not the next one, a look is due as soon as those on their way have had a moment.</summary>
-    public void LookSoon(int shard, long number)
+    /// <summary>A look is due as soon as the messages on their way have had a moment.</summary>
+    public void LookSoon()
     {
-        var expected = _next.GetOrAdd(shard, number);
-        _next[shard] = Math.Max(expected, number + 1);
-        if (number <= expected) return;
         try { _soon.Release(); }
         catch (SemaphoreFullException) { /* A look is due already. */ }
     }

@@ -17,6 +17,6 @@ public sealed class UsageRecordedConsumer(UsageReports reports, GapFetcher gaps,
                 m.Shard, m.Number, m.FirstBatch, m.LastBatch, m.PreviousChain, m.Roots.ToValueList(), m.Chain, m.RecordedAt.ToUniversalTime(),
                 m.Lines.Select(l => new ReportedLine(l.SubscriptionId, l.PeriodId, l.PlanId, l.Kind, l.Tokens)).ToValueList()),
             context.CancellationToken);
-        if (outcome is ReportOutcome.Applied or ReportOutcome.Parked) gaps.LookSoon(m.Shard, m.Number);
+        if (outcome is ReportOutcome.AppliedAfterGap or ReportOutcome.Parked) gaps.LookSoon();
     }, log, context.CancellationToken);
 }

@@ -9,7 +9,8 @@ using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
-public enum ReportOutcome { Applied, KnownAlready, Parked, ShardStopped }
+/// <summary>AppliedAfterGap: it is in the books, and one before it is not.</summary>
+public enum ReportOutcome { Applied, AppliedAfterGap, KnownAlready, Parked, ShardStopped }
 
 /// <summary>How far a shard of usage is in the books: every report up to Through, and some up to Highest.</summary>
 public sealed record ShardProgress(int Shard, long Through, long Highest, string? Stopped);
@@ -105,9 +106,9 @@ public sealed class UsageReports(
                 session.Insert(new LateMark($"{usage.Period.PeriodId}/{report.Shard}/{report.Number}", usage.Period.PeriodId, usage.Period.SubscriptionId));
         }
         await session.SaveChangesAsync(ct);
-        await Advance(connection, session, shard, report.Number, ct);
+        var through = await Advance(connection, session, shard, report.Number, ct);
         await transaction.CommitAsync(ct);
-        return ReportOutcome.Applied;
+        return through < report.Number ? ReportOutcome.AppliedAfterGap : ReportOutcome.Applied;
     }
 
     /// <summary>What is wrong with a report all by itself: it was damaged on its way, and the one that usage holds will be fetched.</summary>
@@ -182,7 +183,7 @@ public sealed class UsageReports(
     private static ShardProgress Read(NpgsqlDataReader reader) =>
         new(reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2), reader.IsDBNull(3) ? null : reader.GetString(3));
 
-    private static async Task Advance(NpgsqlConnection connection, IQuerySession session, ShardProgress before, long number, CancellationToken ct)
+    private static async Task<long> Advance(NpgsqlConnection connection, IQuerySession session, ShardProgress before, long number, CancellationToken ct)
     {
         var (through, highest) = (before.Through, Math.Max(before.Highest, number));
         if (number == through + 1) through = highest == number ? number : await NextGap(session, before.Shard, number, ct);
@@ -191,6 +192,7 @@ public sealed class UsageReports(
             Parameters = { new() { Value = before.Shard }, new() { Value = through }, new() { Value = highest } },
         };
         await update.ExecuteNonQueryAsync(ct);
+        return through;
     }
 
     /// <summary>The last report before the next missing one, counted from a number that is there.</summary>

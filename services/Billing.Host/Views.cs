@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Billing.Invoices;
 using Billing.Periods;
 using Billing.Subscriptions;
@@ -13,6 +14,7 @@ public sealed record SubscriptionView(
     string Id, string CustomerId, string MenuId, string PlanId, DateTimeOffset Anchor, int CurrentPeriod, DateTimeOffset CurrentEnd,
     DateTimeOffset ChangedAt, long Version)
 {
+    [JsonIgnore]
     public SubscriptionState.Active State => new(CustomerId, MenuId, PlanId, Anchor, CurrentPeriod, ChangedAt, Version);
 
     public static SubscriptionView Fold(SubscriptionView? view, string id, SubscriptionEvent e)

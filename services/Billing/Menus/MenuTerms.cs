@@ -7,7 +7,7 @@ namespace Billing.Menus;
 public sealed record PlanTerms(string PlanId, string Name, Micros PeriodFeeMicros, ValueList<Cap> Caps, ValueList<OveragePrice> Overage)
 {
     /// <summary>The caps beyond which tokens are billed. Hard ones need no rating: what they stop is never generated.</summary>
-    public IEnumerable<Cap> BilledCaps => Caps.Where(c => c.Enforcement == CapEnforcement.Billed);
+    public IEnumerable<Cap> BilledCaps() => Caps.Where(c => c.Enforcement == CapEnforcement.Billed);
 
     public UnitPrice PriceOf(TokenKind kind) => Overage.FirstOrDefault(o => o.Kind == kind)?.PerMillionTokens ?? default;
 }

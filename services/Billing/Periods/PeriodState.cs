@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using Billing.Subscriptions;
 
 namespace Billing.Periods;
@@ -10,6 +11,7 @@ public sealed record PeriodFacts(
 {
     public static PeriodFacts Of(PeriodOpened o) => new(o.SubscriptionId, o.CustomerId, o.MenuId, o.PlanId, o.Number, o.Start, o.End, [], []);
 
+    [JsonIgnore]
     public string PeriodId => PeriodIds.Of(SubscriptionId, Number, Start);
     public PeriodFacts With(UsageApplied u) => this with { Usage = Usage.Plus(u.Lines) };
     public PeriodFacts With(LateUsageAdded a) => this with { Adjustments = [.. Adjustments, a] };

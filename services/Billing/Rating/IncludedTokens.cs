@@ -17,7 +17,7 @@ public static class IncludedTokens
     {
         var lines = usage.Where(u => u.Kind != TokenKind.Overrun).OrderBy(u => u.Kind).ToArray();
         var beyond = new Dictionary<TokenKind, long>();
-        foreach (var cap in plan.BilledCaps)
+        foreach (var cap in plan.BilledCaps())
         {
             var left = cap.Tokens;
             foreach (var line in lines.Where(l => cap.Counts.Contains(l.Kind)).OrderByDescending(l => plan.PriceOf(l.Kind).PerMillionTokens).ThenBy(l => l.Kind))

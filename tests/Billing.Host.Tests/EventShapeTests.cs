@@ -1,0 +1,98 @@
+using System.Text.Json;
+using Billing.Customers;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Subscriptions;
+using Marten;
+
+namespace Billing.Host.Tests;
+
+/// <summary>One sample of every stored event: pins its name and its JSON as the store writes it, and proves that every fold has an arm for it.</summary>
+public sealed class EventShapeTests
+{
+    private static readonly DateTimeOffset At = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    private static readonly ISerializer Stored = ((Func<ISerializer>)(() =>
+    {
+        var options = new StoreOptions();
+        Hosting.EventStore.Configure(options, BillingStore.Schema);
+        return options.Serializer();
+    }))();
+
+    private static readonly MenuTermsReceived Menu = new(
+        "menu_1", "Spring", Currency.Parse("USD"), 20,
+        [new("plan_1", "Small", new(9_600_000), [new(CapWindow.BillingPeriod, 1_000, Cap.GeneratedTokens, CapEnforcement.Billed)], [new(TokenKind.Output, UnitPrice.Parse("0.15"))])],
+        ["any"], At);
+
+    private static readonly PeriodOpened Opened = new("sub_1", "cus_1", "menu_1", "plan_1", 0, At, At.AddMonths(1), "", At);
+    private static readonly UsageApplied Applied = new(3, 7, [new("plan_1", TokenKind.CachedInput, 5)], At);
+    private static readonly PeriodClosed Closed = new([new(3, 7)], At);
+
+    public static TheoryData<string, object, object[], string> Samples => new()
+    {
+        { "customer_created", new CustomerCreated(Currency.Parse("USD"), "acme", At), [], """{"currency":"USD","reference":"acme","at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "menu_terms_received", Menu, [],
+            """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":9600000,"caps":[{"window":"billing_period","tokens":1000,"counts":["output","reasoning"],"enforcement":"billed"}],"overage":[{"kind":"output","perMillionTokens":"0.15"}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "subscription_started", new SubscriptionStarted("cus_1", "menu_1", "plan_1", At), [], """{"customerId":"cus_1","menuId":"menu_1","planId":"plan_1","at":"2026-01-01T00:00:00+00:00"}""" },
+        { "subscription_period_turned", new SubscriptionPeriodTurned(1, At), [new SubscriptionStarted("cus_1", "menu_1", "plan_1", At)], """{"number":1,"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "period_opened", Opened, [],
+            """{"subscriptionId":"sub_1","customerId":"cus_1","menuId":"menu_1","planId":"plan_1","number":0,"start":"2026-01-01T00:00:00+00:00","end":"2026-02-01T00:00:00+00:00","previousPeriodId":"","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "usage_applied", Applied, [Opened], """{"shard":3,"report":7,"lines":[{"planId":"plan_1","kind":"cached_input","tokens":5}],"recordedAt":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "late_usage_added", new LateUsageAdded("per_1", "menu_1", 0, At, At.AddMonths(1), 4, [], [new("plan_1", TokenKind.Output, 5)], At), [Opened],
+            """{"fromPeriodId":"per_1","fromMenuId":"menu_1","fromNumber":0,"fromStart":"2026-01-01T00:00:00+00:00","fromEnd":"2026-02-01T00:00:00+00:00","throughVersion":4,"before":[],"added":[{"planId":"plan_1","kind":"output","tokens":5}],"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "period_closed", Closed, [Opened], """{"cut":[{"shard":3,"number":7}],"at":"2026-01-01T00:00:00+00:00"}""" },
+        { "late_usage_carried", new LateUsageCarried("per_2", 3, At), [Opened, Closed, Applied], """{"intoPeriodId":"per_2","throughVersion":3,"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "invoice_finalized", new InvoiceFinalized("INV-000001", "per_1", "sub_1", "cus_1", Currency.Parse("USD"), new(9_600_000), "ab", At), [],
+            """{"number":"INV-000001","periodId":"per_1","subscriptionId":"sub_1","customerId":"cus_1","currency":"USD","totalMicros":9600000,"documentSha256":"ab","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+    };
+
+    private static readonly Type[] Roots = [typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent)];
+
+    [Fact]
+    public void Every_event_has_a_sample()
+    {
+        var types = typeof(PeriodEvent).Assembly.GetTypes().Where(t => Roots.Any(t.IsSubclassOf)).Select(t => t.Name).Order();
+        Assert.Equal(types, Samples.Select(s => ((object[])s)[1].GetType().Name).Order());
+    }
+
+    [Theory, MemberData(nameof(Samples))]
+    public void The_stored_shape_never_changes(string name, object e, object[] before, string json)
+    {
+        _ = before;
+        Assert.Equal(name, JasperFx.Events.EventTypeExtensions.GetEventTypeName(e.GetType()));
+        Assert.Equal(json, Stored.ToJson(e));
+        Assert.Equal(e, JsonSerializer.Deserialize(json, e.GetType(), new JsonSerializerOptions(JsonSerializerDefaults.Web)));
+    }
+
+    [Theory, MemberData(nameof(Samples))]
+    public void Every_fold_has_an_arm(string name, object e, object[] before, string json)
+    {
+        _ = (name, json);
+        object[] events = [.. before, e];
+        switch (e)
+        {
+            case CustomerEvent: events.Cast<CustomerEvent>().Aggregate(CustomerState.Initial, CustomerState.Evolve); break;
+            case MenuEvent: events.Cast<MenuEvent>().Aggregate(MenuState.Initial, MenuState.Evolve); break;
+            case SubscriptionEvent:
+                events.Cast<SubscriptionEvent>().Aggregate(SubscriptionState.Initial, SubscriptionState.Evolve);
+                events.Cast<SubscriptionEvent>().Aggregate((SubscriptionView?)null, (v, x) => SubscriptionView.Fold(v, "sub_1", x));
+                break;
+            case PeriodEvent:
+                var period = Ids.Derive(Ids.Period, At, "1");
+                events.Cast<PeriodEvent>().Aggregate(PeriodState.Initial, PeriodState.Evolve);
+                events.Cast<PeriodEvent>().Aggregate((PeriodView?)null, (v, x) => PeriodView.Fold(v, period, x));
+                break;
+            case InvoiceEvent: events.Cast<InvoiceEvent>().Aggregate(InvoiceState.Initial, InvoiceState.Evolve); break;
+            default: Assert.Fail($"{e.GetType().Name} belongs to no stream"); break;
+        }
+    }
+}

@@ -1,0 +1,111 @@
+using Contracts.Billing.V1;
+using Grpc.Core;
+using Microsoft.Extensions.DependencyInjection;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+public sealed class When_periods_close
+{
+    private static IEnumerable<string> Numbers(int count) => Enumerable.Range(1, count).Select(n => $"INV-{n:D6}");
+
+    [Fact]
+    public async Task B2_closing_on_two_instances_at_once_yields_one_invoice_and_one_number_each()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:PeriodBatchMax"] = "3", ["Billing:DuePollSeconds"] = "3600" });
+        for (var i = 0; i < 10; i++) await app.Subscribe(Small, $"customer {i}");
+        await using var other = app.Build(app.Settings);
+        await other.StartAsync();
+        PeriodCloser[] closers = [app.Get<PeriodCloser>(), other.Services.GetRequiredService<PeriodCloser>()];
+        await Task.WhenAll(closers.Concat(closers).Select(c => Task.Run(() => c.RunAsync(Feb1.AddHours(1), default))));
+        await closers[0].RunAsync(Feb1.AddHours(1), default);
+        Assert.Equal(Numbers(10), (await app.FinalInvoices()).Select(i => i.Number).Order());
+        Assert.Equal(10, await app.Sql<long>("select count(*) from billing.mt_events where type = 'invoice_finalized'"));
+        await other.StopAsync();
+    }
+
+    [Fact]
+    public async Task B2_a_crash_between_numbering_and_commit_leaves_no_gap()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:PeriodBatchMax"] = "2", ["Billing:DuePollSeconds"] = "3600" });
+        for (var i = 0; i < 8; i++) await app.Subscribe(Small, $"customer {i}");
+        var done = false;
+        var kills = 0L;
+        var killer = Task.Run(async () =>
+        {
+            // The server ends whichever connection holds a number series or writes events, again and again.
+            while (!done && kills < 12)
+                kills += await app.Sql<long>("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and usename = 'billing' and state = 'idle in transaction'");
+        });
+        await Eventually.True(async () =>
+        {
+            await app.Get<PeriodCloser>().RunAsync(Feb1.AddHours(1), default);
+            return (await app.FinalInvoices()).Count == 8;
+        }, "all are final in spite of the crashes");
+        done = true;
+        await killer;
+        Assert.Equal(Numbers(8), (await app.FinalInvoices()).Select(i => i.Number).Order());
+        Assert.True(kills > 0, "no connection was ended: this test showed nothing");
+    }
+
+    [Fact]
+    public async Task B3_late_usage_is_invoiced_once_with_a_later_period_and_named()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        var january = subscription.CurrentPeriod.PeriodId;
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 900)));
+        await app.Applied(1, 1);
+        await app.Advance(Feb1.AddHours(1));
+        var before = await app.InvoiceOf(january);
+
+        // 800,100 more would have been 800,000 beyond the cap: 10.00.
+        await app.Publish(app.Usage.Record(1, Feb1.AddHours(2), Line(subscription, "output", 800_100), Line(subscription, "input", 4, next: true)));
+        await app.Applied(1, 2);
+        Assert.Equal(before, await app.InvoiceOf(january));
+        await app.Advance(Mar1.AddHours(1));
+        await app.Publish(app.Usage.Record(1, Mar1.AddHours(2), Line(subscription, "output", 80_000)));
+        await app.Applied(1, 3);
+        await app.Advance(Apr1.AddHours(1));
+
+        var invoices = (await app.FinalInvoices()).OrderBy(i => i.Period.Number).ToArray();
+        var adjustments = invoices.SelectMany(i => i.Lines.Where(l => l.Kind == "adjustment").Select(l => (i.Period.Number, l.AboutPeriodId, l.Tokens, l.AmountMicros)));
+        Assert.Equal([(1, january, 800_100L, 10_000_000L), (2, january, 80_000L, 1_000_000L)], adjustments);
+        Assert.Equal(900 + 800_100 + 80_000 + 4, invoices.Sum(i => i.Lines.Sum(l => l.Tokens)));
+        Assert.All(invoices, i => Assert.Equal(i.TotalMicros, i.Lines.Sum(l => l.AmountMicros)));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+        Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_doc_latemark"));
+    }
+
+    [Fact]
+    public async Task Months_that_were_skipped_close_one_after_the_other()
+    {
+        await using var app = await BillingApp.StartAsync();
+        await app.Subscribe(Small, "one");
+        await app.Subscribe(Small, "two");
+        await app.Advance(Apr1.AddHours(1));
+        var invoices = await app.FinalInvoices();
+        Assert.Equal([0, 0, 1, 1, 2, 2], invoices.OrderBy(i => i.Number, StringComparer.Ordinal).Select(i => i.Period.Number));
+        Assert.Equal(Numbers(6), invoices.Select(i => i.Number).Order());
+        await app.Advance(Apr1.AddHours(1));
+        Assert.Equal(6, (await app.FinalInvoices()).Count);
+    }
+
+    [Fact]
+    public async Task Nothing_closes_while_usage_does_not_say_how_far_it_is()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Small);
+        app.Usage.Record(1, Jan1, Line(subscription, "output", 10));
+        await app.Applied(1, 1);
+        await app.Usage.DisposeAsync();
+        var refused = await Assert.ThrowsAsync<RpcException>(() => app.Advance(Feb1.AddHours(1)));
+        Assert.Equal(StatusCode.Unavailable, refused.StatusCode);
+        Assert.Equal(InvoiceStatus.Draft, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Status);
+
+        await using var back = await UsageLedgerServer.StartAsync(app.Usage.Address);
+        back.Record(1, Jan1, Line(subscription, "output", 10));
+        await Eventually.True(async () => (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Status == InvoiceStatus.Finalized, "it closes by itself when usage is back");
+        Assert.Equal(10, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines.Sum(l => l.Tokens));
+    }
+}

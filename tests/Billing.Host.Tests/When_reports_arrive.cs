@@ -1,0 +1,120 @@
+using Billing.Invoices;
+using Billing.Periods;
+using Billing.Rating;
+using Contracts.Billing.V1;
+using Contracts.Messages;
+using Grpc.Core;
+using Marten;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+public sealed class When_reports_arrive
+{
+    [Theory, InlineData("in order"), InlineData("backwards"), InlineData("twice and mixed")]
+    public async Task B6_order_and_repetition_change_nothing(string how)
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:GapPollSeconds"] = "3600" });
+        var subscription = await app.Subscribe(Metered);
+        var reports = Enumerable.Range(1, 6).Select(i => app.Usage.Record(2, Jan1.AddHours(i), Line(subscription, "output", 100_003 * i), Line(subscription, "reasoning", i))).ToArray();
+        UsageRecorded[] sent = how switch
+        {
+            "in order" => reports,
+            "backwards" => [.. reports.Reverse()],
+            _ => [.. reports[3..], .. reports, .. reports[..2]],
+        };
+        foreach (var report in sent) await app.Publish(report);
+        await app.Applied(2, 6);
+        await app.Advance(Feb1.AddHours(1));
+
+        // 2,100,063 output tokens; the 21 of reasoning are covered first, so 2,099,084 of them are beyond the cap, at 12.5 micros each.
+        var invoice = await app.InvoiceOf(subscription.CurrentPeriod.PeriodId);
+        Assert.Equal([("included", "output", 979L, 0L), ("overage", "output", 2_099_084L, 26_240_000L), ("included", "reasoning", 21L, 0L)],
+            invoice.Lines.Skip(1).Select(l => (l.Kind, l.TokenKind, l.Tokens, l.AmountMicros)));
+        Assert.Equal(6, await app.Sql<long>("select count(*) from billing.mt_events where type = 'usage_applied'"));
+    }
+
+    [Fact]
+    public async Task B6_a_missing_report_is_noticed_by_the_next_one_and_fetched()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:GapPollSeconds"] = "3600" });
+        var subscription = await app.Subscribe(Small);
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 10)));
+        app.Usage.Record(1, Jan1, Line(subscription, "output", 20));
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 30)));
+        await app.Applied(1, 3);
+        await Eventually.True(async () => (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines.Sum(l => l.Tokens) == 60, "all three are on the draft");
+    }
+
+    [Fact]
+    public async Task The_last_message_may_be_the_lost_one()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Small);
+        app.Usage.Record(1, Jan1, Line(subscription, "output", 10));
+        await app.Applied(1, 1);
+    }
+
+    [Fact]
+    public async Task A_report_for_a_period_that_nobody_opened_is_parked_and_holds_up_the_closing()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Small);
+        var stranger = Line(subscription, "output", 10) with { PeriodId = Ids.Derive(Ids.Period, Jan1, "stranger") };
+        await app.Publish(app.Usage.Record(1, Jan1, stranger, Line(subscription, "output", 5)));
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 7)));
+        await Eventually.True(async () => await app.Sql<long>("select count(*) from billing.mt_doc_parkedmessage where data ->> 'reason' = 'period_unknown'") == 1, "it is parked with its reason");
+        await Eventually.True(async () => (await app.Billing.GetAppliedReportsAsync(new())).Shards is [{ ThroughNumber: 0, HighestNumber: 2 }], "the report after it is applied");
+        var refused = await Assert.ThrowsAsync<RpcException>(() => app.Advance(Feb1.AddHours(1)));
+        Assert.Contains("report 1 of shard 1", refused.Status.Detail, StringComparison.Ordinal);
+        Assert.Empty(await app.FinalInvoices());
+    }
+
+    [Fact]
+    public async Task A_report_that_does_not_follow_the_one_before_stops_its_shard_alone()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:GapPollSeconds"] = "3600" });
+        var subscription = await app.Subscribe(Small);
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 10)));
+        await app.Applied(1, 1);
+        var next = app.Usage.Record(1, Jan1, Line(subscription, "output", 20));
+        var chain = MerkleTree.EmptyRoot;
+        for (var i = 0; i < 2; i++) chain = MerkleTree.Chain(chain, next.FirstBatch + i, Convert.FromHexString(next.Roots[i]));
+        await app.Publish(next with { PreviousChain = Convert.ToHexStringLower(MerkleTree.EmptyRoot), Chain = Convert.ToHexStringLower(chain) });
+        await Eventually.True(async () => await app.Sql<long>("select count(*) from billing.usage_shard where stopped is not null") == 1, "the shard is stopped");
+        await app.Publish(next);
+        await app.Publish(app.Usage.Record(2, Jan1, Line(subscription, "output", 30)));
+        await app.Applied(2, 1);
+        Assert.Equal(1, (await app.Billing.GetAppliedReportsAsync(new())).Shards.Single(s => s.Shard == 1).HighestNumber);
+    }
+
+    [Fact]
+    public async Task B4_the_live_view_equals_the_fold_from_zero_byte_for_byte()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        for (var i = 1; i <= 20; i++) await app.Publish(app.Usage.Record(i % 3, Jan1.AddMinutes(i), Line(subscription, "output", 1_000 * i), Line(subscription, "input", i)));
+        for (var shard = 0; shard < 3; shard++) await app.Applied(shard, 6);
+        await app.CaughtUp();
+        var periodId = subscription.CurrentPeriod.PeriodId;
+        await using var session = app.Store.QuerySession();
+        var events = (await session.Events.FetchStreamAsync(periodId)).Select(e => (PeriodEvent)e.Data).ToArray();
+        var folded = events.Aggregate((PeriodView?)null, (v, e) => PeriodView.Fold(v, periodId, e))!;
+        var live = (await session.LoadAsync<PeriodView>(periodId))!;
+        var serializer = app.Store.Options.Serializer();
+        Assert.Equal(serializer.ToJson(folded), serializer.ToJson(live));
+        var facts = ((PeriodState.Open)events.Aggregate(PeriodState.Initial, PeriodState.Evolve)).Facts;
+        var menus = await app.Get<MenuBook>().Get(InvoiceRating.MenusOf(facts), default);
+        Assert.Equal(System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(facts, menus).ToUtf8()), (await app.InvoiceOf(periodId)).Document);
+    }
+
+    [Fact]
+    public async Task B6_a_menu_that_arrives_twice_is_received_once_and_another_under_its_id_is_parked()
+    {
+        await using var app = await BillingApp.StartAsync();
+        await app.Publish(TheMenu);
+        await app.Publish(TheMenu with { Name = "Summer" });
+        await Eventually.True(async () => await app.Sql<long>("select count(*) from billing.mt_doc_parkedmessage where data ->> 'reason' = 'menu_changed'") == 1, "the other one is parked");
+        Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events"));
+    }
+}

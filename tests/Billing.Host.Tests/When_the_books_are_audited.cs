@@ -1,0 +1,92 @@
+using Billing.Audit;
+using Grpc.Core;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+public sealed class When_the_books_are_audited
+{
+    private static async Task<BillingApp> AMonthBilled()
+    {
+        var app = await BillingApp.StartAsync();
+        foreach (var name in new[] { "one", "two" })
+        {
+            var subscription = await app.Subscribe(Metered, name);
+            await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 601_000)));
+        }
+        await app.Applied(1, 2);
+        await app.Advance(Feb1.AddHours(1));
+        await app.CaughtUp();
+        return app;
+    }
+
+    [Fact]
+    public async Task Untouched_books_replay_identically_and_an_export_verifies_offline()
+    {
+        await using var app = await AMonthBilled();
+        Assert.Equal([true, true], (await app.Replay()).Select(r => r.Identical));
+        Assert.All(await app.VerifySeals(), s => Assert.True(s.Intact, s.Finding));
+        Assert.Equal(await app.Sql<long>("select count(*) from billing.mt_events"), (await app.VerifySeals()).Sum(s => s.EventCount));
+        var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
+        Assert.Empty(VerifyExport.Check(export));
+        var events = export.FindIndex(l => l.Contains("601000", StringComparison.Ordinal));
+        export[events] = export[events].Replace("601000", "600999", StringComparison.Ordinal);
+        Assert.Contains(VerifyExport.Check(export), f => f.Line == events + 1 && f.Finding.Contains("usage_applied", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_altered_event_is_named_and_explains_the_invoice_that_differs()
+    {
+        await using var app = await AMonthBilled();
+        var sequence = await app.Sql<long>("""
+            update billing.mt_events set data = jsonb_set(data, '{lines,0,tokens}', '1000') where seq_id = (select min(seq_id) from billing.mt_events where type = 'usage_applied') returning seq_id
+            """);
+        var replayed = await app.Replay();
+        var different = Assert.Single(replayed, r => !r.Identical);
+        Assert.Contains("/lines has 3 items stored and 2 replayed", different.Difference, StringComparison.Ordinal);
+        Assert.Contains($"event {sequence} (usage_applied", different.Difference, StringComparison.Ordinal);
+        var finding = Assert.Single(await app.VerifySeals(), s => !s.Intact);
+        Assert.Contains($"event {sequence} (usage_applied", finding.Finding, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("delete from billing.mt_events where type = 'usage_applied' and seq_id = (select max(seq_id) from billing.mt_events where type = 'usage_applied') returning seq_id", "event {0} was removed")]
+    [InlineData("update billing.mt_events set version = 9 where type = 'customer_created' and seq_id = (select min(seq_id) from billing.mt_events where type = 'customer_created') returning seq_id", "event {0} (customer_created, version 9 of cus_")]
+    [InlineData("update billing.seal set root = sha256('x') where page = 1 returning from_sequence", "the seal itself was altered")]
+    public async Task Whatever_is_tampered_with_is_named(string sql, string finding)
+    {
+        await using var app = await AMonthBilled();
+        var sequence = await app.Sql<long>(sql);
+        Assert.Contains(await app.VerifySeals(), s => !s.Intact && s.Finding.Contains(string.Format(System.Globalization.CultureInfo.InvariantCulture, finding, sequence), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_altered_document_is_found_by_its_hash_and_by_replay()
+    {
+        await using var app = await AMonthBilled();
+        await app.Sql<string>("update billing.mt_doc_storedinvoice set data = jsonb_set(data, '{document}', to_jsonb(replace(data ->> 'document', '12500000', '12400000'))) returning id");
+        Assert.All(await app.Replay(), r => Assert.Contains("/totalMicros is 12400000 stored and 12500000 replayed", r.Difference, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Auditing_writes_nothing_even_where_it_could()
+    {
+        await using var app = await AMonthBilled();
+        await using var connection = await app.Get<AuditDatabase>().Source.OpenConnectionAsync();
+        await using var command = new Npgsql.NpgsqlCommand("delete from billing.mt_events", connection);
+        var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() => command.ExecuteNonQueryAsync());
+        Assert.Equal("25006", refused.SqlState);
+    }
+
+    [Fact]
+    public async Task Seals_go_on_after_a_restart_where_they_stopped()
+    {
+        await using var app = await AMonthBilled();
+        await app.StopAsync();
+        await app.RunAsync();
+        await app.Subscribe(Small, "three");
+        await app.CaughtUp();
+        Assert.All(await app.VerifySeals(), s => Assert.True(s.Intact, s.Finding));
+        Assert.Equal(await app.Sql<long>("select count(*) from billing.mt_events"), (await app.VerifySeals()).Sum(s => s.EventCount));
+    }
+}
