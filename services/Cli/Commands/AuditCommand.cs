@@ -25,8 +25,8 @@ public static class AuditCommand
             if (result.GetValue(json)) Print(new { invoices = replayed.Count, identical = replayed.Count - different.Length, differences = different.Select(d => new { d.InvoiceId, d.Number, d.Difference }) });
             else
             {
-                Console.WriteLine($"{replayed.Count - different.Length} of {replayed.Count} invoices replay to the same bytes");
-                foreach (var d in different) Console.WriteLine($"{d.Number} ({d.InvoiceId}): {d.Difference}");
+                Console.Out.WriteLine($"{replayed.Count - different.Length} of {replayed.Count} invoices replay to the same bytes");
+                foreach (var d in different) Console.Out.WriteLine($"{d.Number} ({d.InvoiceId}): {d.Difference}");
             }
             return different.Length == 0 ? 0 : 1;
         }));
@@ -55,7 +55,7 @@ public static class AuditCommand
         var command = new Command("export", "Write every stored event, seal and invoice as NDJSON, for an audit without us") { output, billing };
         command.SetAction((result, ct) => Ask(result.GetValue(billing)!, async audit =>
         {
-            Console.WriteLine($"{await AuditCalls.ExportAsync(audit, result.GetValue(output)!, ct):N0} lines in {result.GetValue(output)}; check them with: billing audit verify {result.GetValue(output)}");
+            Console.Out.WriteLine($"{await AuditCalls.ExportAsync(audit, result.GetValue(output)!, ct):N0} lines in {result.GetValue(output)}; check them with: billing audit verify {result.GetValue(output)}");
             return 0;
         }));
         return command;
@@ -63,7 +63,7 @@ public static class AuditCommand
 
     private static int VerifyFile(string path, bool json)
     {
-        if (!File.Exists(path)) return Fail($"{path}: no such file; write one with: billing audit export --out {path}");
+        if (!File.Exists(path)) throw new UserException($"{path}: no such file; write one with: billing audit export --out {path}");
         long lines = 0;
         var findings = VerifyExport.Check(File.ReadLines(path).Select(l => { lines++; return l; }));
         return Report(lines, "lines", findings, "line", json);
@@ -74,8 +74,8 @@ public static class AuditCommand
         if (json) Print(new { @checked = checkedCount, intact = findings.Count == 0, findings });
         else
         {
-            Console.WriteLine(findings.Count == 0 ? $"{checkedCount:N0} {of}: all intact" : $"{checkedCount:N0} {of}: {findings.Count:N0} findings");
-            foreach (var finding in findings) Console.WriteLine($"{where} {finding.Line}: {finding.Finding}");
+            Console.Out.WriteLine(findings.Count == 0 ? $"{checkedCount:N0} {of}: all intact" : $"{checkedCount:N0} {of}: {findings.Count:N0} findings");
+            foreach (var finding in findings) Console.Out.WriteLine($"{where} {finding.Line}: {finding.Finding}");
         }
         return findings.Count == 0 ? 0 : 1;
     }
@@ -89,25 +89,19 @@ public static class AuditCommand
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable)
         {
-            return Fail($"billing does not answer at {billing}: start it, or say where it is with --billing");
+            throw new UserException($"billing does not answer at {billing}: start it, or say where it is with --billing");
         }
         catch (RpcException e)
         {
-            return Fail(e.Status.Detail);
+            throw new UserException(e.Status.Detail);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Fail(e.Message);
+            throw new UserException(e.Message);
         }
     }
 
     private static Option<bool> Json() => new("--json") { Description = "print one JSON object" };
 
-    private static void Print(object value) => Console.WriteLine(JsonSerializer.Serialize(value, JsonSerializerOptions.Web));
-
-    private static int Fail(string message)
-    {
-        Console.Error.WriteLine($"billing audit: {message}");
-        return 1;
-    }
+    private static void Print(object value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, JsonSerializerOptions.Web));
 }

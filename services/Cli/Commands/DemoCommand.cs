@@ -14,7 +14,7 @@ public static class DemoCommand
     public static Command Create()
     {
         var trace = new Option<string?>("--trace") { Description = "conversations in the Azure LLM trace format (TIMESTAMP,ContextTokens,GeneratedTokens); made up if absent" };
-        var customers = new Option<int>("--customers") { Description = "how many customers the market has", DefaultValueFactory = _ => DemoMarket.CustomersDefault };
+        var customers = CommandLine.Count("--customers", "N", $"how many customers the market has (default {DemoMarket.CustomersDefault})", 10, 100_000);
         var json = new Option<bool>("--json") { Description = "print the figures as one JSON object on standard output" };
         var connect = new Option<bool>("--connect") { Description = "play against running services (simulated clock) instead of starting them" };
         var planDesign = ServiceAddress.Of("--plan-design", "http://127.0.0.1:8081", "with --connect: gRPC address of plan design");
@@ -30,7 +30,7 @@ public static class DemoCommand
             var start = result.GetValue(connect)
                 ? _ => Task.FromResult(new Deployment(result.GetValue(planDesign)!, result.GetValue(usage)!, result.GetValue(billing)!))
                 : (Func<DemoFolder, Task<Deployment>>)(folder => StartHereAsync(folder, screen, ct));
-            return RunAsync(result.GetValue(trace), result.GetValue(customers), result.GetValue(json), screen, start, ct);
+            return RunAsync(result.GetValue(trace), result.GetValue(customers) ?? DemoMarket.CustomersDefault, result.GetValue(json), screen, start, ct);
         });
         return command;
     }
@@ -38,7 +38,6 @@ public static class DemoCommand
     private static async Task<int> RunAsync(
         string? trace, int customers, bool json, DemoScreen screen, Func<DemoFolder, Task<Deployment>> start, CancellationToken ct)
     {
-        if (customers is < 10 or > 100_000) return Fail("--customers must be from 10 to 100,000");
         try
         {
             var observed = trace is null ? ConversationTrace.Synthetic() : ConversationTrace.Read(trace);
@@ -51,7 +50,7 @@ public static class DemoCommand
                 MenuPages.ShowMarket(screen, trace, observed);
                 solution = MenuPages.SolveAndShow(screen, market);
             });
-            if (solution!.Tiers.Count == 0) return Fail("this market is not worth serving: no plan earns more than it costs");
+            if (solution!.Tiers.Count == 0) throw new UserException("this market is not worth serving: no plan earns more than it costs");
             var figures = await new DemoStory(deployment, market, screen, folder.Path).PlayAsync(ct);
 
             screen.Title(figures.Faults.Count == 0 ? "Done" : "Something does not add up");
@@ -59,17 +58,15 @@ public static class DemoCommand
             if (json) await Console.Out.WriteLineAsync(figures.ToJson());
             return figures.Faults.Count == 0 ? 0 : 1;
         }
-        catch (Exception e) when (e is TraceException or ServerUnavailableException)
+        catch (ServerUnavailableException e)
         {
-            return Fail(e.Message);
+            throw new UserException(e.Message);
         }
         catch (RpcException e)
         {
-            return Fail(e.StatusCode == StatusCode.Unavailable ? $"a service does not answer: {e.Status.Detail}" : e.Status.Detail);
-        }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested)
-        {
-            return Fail("stopped");
+            throw new UserException(e.StatusCode == StatusCode.Unavailable
+                ? $"a service does not answer ({e.Status.Detail}); are all three up, and at the addresses of --plan-design, --usage and --billing?"
+                : e.Status.Detail);
         }
     }
 
@@ -100,11 +97,5 @@ public static class DemoCommand
             await servers.DisposeAsync();
             throw;
         }
-    }
-
-    private static int Fail(string message)
-    {
-        Console.Error.WriteLine($"billing demo: {message}");
-        return 1;
     }
 }

@@ -5,9 +5,6 @@ namespace Cli.Demo;
 /// <summary>One observed conversation: tokens the model read and tokens it generated until the user was answered.</summary>
 public readonly record struct ObservedConversation(int ContextTokens, int GeneratedTokens);
 
-/// <summary>A trace that cannot be used; the message names the file, the line and what was expected.</summary>
-public sealed class TraceException(string message) : Exception(message);
-
 /// <summary>
 /// Conversations from a file in the form of the Azure LLM inference traces: TIMESTAMP,ContextTokens,GeneratedTokens, one
 /// conversation a line; or made up, where no file is given.
@@ -17,10 +14,10 @@ public static class ConversationTrace
     private const string Header = "TIMESTAMP,ContextTokens,GeneratedTokens";
     private const int TokensMax = 1_000_000, ConversationsMax = 10_000_000;
 
-    /// <exception cref="TraceException">The file is missing, empty, or has a line that is not a conversation.</exception>
+    /// <exception cref="UserException">The file is missing, empty, or has a line that is not a conversation; the message names the line and what was expected.</exception>
     public static IReadOnlyList<ObservedConversation> Read(string path)
     {
-        if (!File.Exists(path)) throw new TraceException($"{path}: no such file; give a trace with the header {Header}");
+        if (!File.Exists(path)) throw new UserException($"{path}: no such file; give a trace with the header {Header}");
         var conversations = new List<ObservedConversation>();
         var number = 0;
         try
@@ -29,29 +26,29 @@ public static class ConversationTrace
             {
                 number++;
                 if (number == 1 && !line.TrimStart('\uFEFF').TrimEnd().Equals(Header, StringComparison.OrdinalIgnoreCase))
-                    throw new TraceException($"{path}, line 1: expected the header {Header}");
+                    throw new UserException($"{path}, line 1: expected the header {Header}");
                 if (number == 1 || string.IsNullOrWhiteSpace(line)) continue;
-                if (conversations.Count == ConversationsMax) throw new TraceException($"{path}: more than {ConversationsMax:N0} conversations; take a sample");
+                if (conversations.Count == ConversationsMax) throw new UserException($"{path}: more than {ConversationsMax:N0} conversations; take a sample");
                 conversations.Add(Parse(path, number, line));
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new TraceException($"{path}: cannot be read: {e.Message}");
+            throw new UserException($"{path}: cannot be read: {e.Message}");
         }
-        return conversations.Count > 0 ? conversations : throw new TraceException($"{path}: no conversations; expected lines under the header {Header}");
+        return conversations.Count > 0 ? conversations : throw new UserException($"{path}: no conversations; expected lines under the header {Header}");
     }
 
     private static ObservedConversation Parse(string path, int number, string line)
     {
         var fields = line.Split(',');
-        if (fields.Length != 3) throw new TraceException($"{path}, line {number}: expected 3 fields ({Header}), found {fields.Length}");
+        if (fields.Length != 3) throw new UserException($"{path}, line {number}: expected 3 fields ({Header}), found {fields.Length}");
         return new(Tokens(fields[1], 0, "ContextTokens"), Tokens(fields[2], 1, "GeneratedTokens"));
 
         int Tokens(string text, int least, string field) =>
             int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tokens) && tokens >= least && tokens <= TokensMax
                 ? tokens
-                : throw new TraceException($"{path}, line {number}: {field} is '{text}', expected a whole number from {least} to {TokensMax:N0}");
+                : throw new UserException($"{path}, line {number}: {field} is '{text}', expected a whole number from {least} to {TokensMax:N0}");
     }
 
     /// <summary>

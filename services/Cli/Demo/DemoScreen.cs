@@ -9,7 +9,7 @@ namespace Cli.Demo;
 /// </summary>
 public sealed class DemoScreen(bool json)
 {
-    public IAnsiConsole Console { get; } = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(json ? System.Console.Error : System.Console.Out) });
+    public IAnsiConsole Console { get; } = json ? CommandLine.Aside : CommandLine.Output;
 
     private readonly Stopwatch _watch = Stopwatch.StartNew();
 
