@@ -33,12 +33,12 @@ public static class MenuSolver
             return MenuSolution.Refused(new("plansMax",
                 $"times types and caps is {cells} cells, at most {MarketLimits.CellsMax} can be solved: lower one of them"));
 
-        var parts = 1 + (market.Urgency.HasDensity ? 1 : 0) + (options.MinorUnits is null ? 0 : 1);
+        var parts = 1 + (market.Urgency.HasIntervals ? 1 : 0) + (options.MinorUnits is null ? 0 : 1);
         Action<double> Part(int number) => done => progress?.Report((number + done) / parts);
 
         var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, Part(0), cancellation);
         var patient = market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax };
-        var densityBound = market.Urgency.HasDensity
+        var densityBound = market.Urgency.HasIntervals
             ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, Part(1), cancellation).Bound.Upper
             : exact.Bound.Upper;
         var tables = new MarketTables(market, grid);
