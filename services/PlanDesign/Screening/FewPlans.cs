@@ -17,6 +17,14 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax)
     /// <summary>Once every type is taken: the best profit.</summary>
     public double Value { get; private set; }
 
+    /// <summary>Once every type is taken: the best profit with at most <paramref name="plans"/> ≤ K plans.</summary>
+    public double ValueWith(int plans)
+    {
+        var best = 0.0;
+        foreach (var potential in Layer(plans - 1)[1..]) best = Math.Max(best, potential);
+        return best;
+    }
+
     public void Take(int type, ReadOnlySpan<double> surplus)
     {
         // From the top layer down: a layer reads the one below it as the type before left it.
