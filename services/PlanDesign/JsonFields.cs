@@ -27,6 +27,8 @@ internal sealed class JsonFields
 
     public double Number(string name) => Number(Required(name), Named(name));
 
+    public int Count(string name) => Integer(Required(name), Named(name));
+
     public int? OptionalCount(string name)
     {
         _asked.Add(name);
@@ -35,6 +37,12 @@ internal sealed class JsonFields
     }
 
     public double[] Numbers(string name) => Items(name, Number);
+
+    /// <summary>Numbers, with null for one without bound.</summary>
+    public double[] NumbersOrEndless(string name) =>
+        Items(name, (e, field) => e.ValueKind == JsonValueKind.Null ? double.PositiveInfinity : Number(e, field));
+
+    public JsonFields[] Objects(string name) => Items(name, (e, field) => new JsonFields(e, field));
     public int[] Integers(string name) => Items(name, Integer);
     public bool[]? OptionalFlags(string name) => _fields.ContainsKey(name) ? Items(name, Flag) : null;
     public void Ignore(string name) => _asked.Add(name);

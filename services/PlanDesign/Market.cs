@@ -36,7 +36,8 @@ public sealed record Market(
         if (AnswerTime.SupportTokens is { } support)
             return new(types, Math.Min(support, CapTokensMax ?? MarketLimits.CapTokensMax), CutOff: false);
         if (CapTokensMax is { } stated) return new(types, stated, CutOff: false);
-        var needed = TailFrom(types);
+        // Where rates are known by intervals only, the bound is that of their patient ends, whose tail is the longer one.
+        var needed = TailFrom(Urgency.HasIntervals && !Urgency.HasDensity ? Urgency.Types(types.Count, CellEnd.Lower) : types);
         return new(types, Math.Min(needed, MarketLimits.CapTokensDefaultMax), needed > MarketLimits.CapTokensDefaultMax);
     }
 

@@ -106,6 +106,29 @@ public static class MarketJson
                 json.WriteNumber("mu", l.Mu);
                 json.WriteNumber("sigma", l.Sigma);
                 break;
+            case GammaUrgency g:
+                json.WriteNumber("shape", g.Shape);
+                json.WriteNumber("scale", g.ScalePerSecond);
+                break;
+            case EmpiricalUrgency e:
+                Write(json, "from", e.FromPerSecond, json.WriteNumberValue);
+                Write(json, "to", e.ToPerSecond, to =>
+                {
+                    if (double.IsFinite(to)) json.WriteNumberValue(to);
+                    else json.WriteNullValue();
+                });
+                Write(json, "weights", e.Weights, json.WriteNumberValue);
+                break;
+            case MixtureUrgency m:
+                Write(json, "parts", m.Parts, part =>
+                {
+                    json.WriteStartObject();
+                    json.WriteString("kind", part.Kind);
+                    Write(json, part);
+                    json.WriteEndObject();
+                });
+                Write(json, "weights", m.Weights, json.WriteNumberValue);
+                break;
             default: throw new NotSupportedException($"urgency of kind {urgency.Kind} has no JSON form yet");
         }
     }
@@ -120,12 +143,41 @@ public static class MarketJson
             case ExponentialAnswerTime e:
                 json.WriteNumber("meanSeconds", e.MeanSeconds);
                 break;
+            case AccumulationAnswerTime a:
+                Write(json, a.Thresholds);
+                break;
+            case DeterministicAnswerTime d:
+                json.WriteNumber("seconds", d.Seconds);
+                break;
+            case PiecewiseHazardAnswerTime p:
+                Write(json, "untilSeconds", p.UntilSeconds, json.WriteNumberValue);
+                Write(json, "hazardPerSecond", p.HazardPerSecond, json.WriteNumberValue);
+                break;
+            case GreedyAnswerTime g:
+                Write(json, g.Thresholds);
+                break;
+            case DiffusionAnswerTime d:
+                Write(json, d.Thresholds);
+                break;
+            case EqualAnswersAnswerTime e:
+                json.WriteNumber("answers", e.Answers);
+                json.WriteNumber("confidence", e.Confidence);
+                json.WriteNumber("informationPerSecond", e.InformationPerSecond);
+                break;
             case EmpiricalAnswerTime e:
                 Write(json, "tokens", e.Tokens, json.WriteNumberValue);
                 if (e.Cut.Contains(true)) Write(json, "cut", e.Cut, json.WriteBooleanValue);
                 break;
             default: throw new NotSupportedException($"answer time of kind {answerTime.Kind} has no JSON form yet");
         }
+    }
+
+    private static void Write(Utf8JsonWriter json, BeliefThresholds thresholds)
+    {
+        json.WriteNumber("prior", thresholds.Prior);
+        json.WriteNumber("lower", thresholds.Lower);
+        json.WriteNumber("upper", thresholds.Upper);
+        json.WriteNumber("informationPerSecond", thresholds.InformationPerSecond);
     }
 
     private static void Write<T>(Utf8JsonWriter json, string name, IReadOnlyList<T> items, Action<T> write)

@@ -6,7 +6,7 @@ public sealed class DependencyTests
     private static readonly string[] Pure = ["Kernel", "PlanDesign", "Usage", "Billing"];
 
     /// <summary>Mathematics is not input or output.</summary>
-    private static readonly string[] NumericalPackages = ["MathNet.Numerics"];
+    private static readonly string[] NumericalPackages = ["MathNet.Numerics", "System.Numerics.Tensors"];
 
     [Fact]
     public void A_pure_project_references_the_kernel_and_numerical_packages_only() => Tree.MustHold(

@@ -40,12 +40,39 @@ public sealed class EmpiricalAnswerTime : PerTokenAnswerTime
             : new("answerTime.cut", "says that every conversation was cut: without one answer there is no answer time to learn");
     }
 
+    /// <summary>
+    /// The standard error of S(n) for n = 0 … the largest observation, Greenwood (1926): S(n)²·Σ_{k≤n} answered_k/(atRisk_k·(atRisk_k − answered_k))
+    /// is its variance. 0 where S is 0: the formula says nothing there.
+    /// </summary>
+    public IReadOnlyList<double> SurvivalErrors()
+    {
+        var (answered, gone) = Counts();
+        var errors = new double[answered.Length];
+        var (atRisk, survival, sum) = ((double)_tokens.Length - gone[0], 1.0, 0.0);
+        for (var n = 1; n < errors.Length; n++)
+        {
+            if (answered[n] > 0)
+            {
+                survival *= (atRisk - answered[n]) / atRisk;
+                if (survival > 0) sum += answered[n] / (atRisk * (atRisk - answered[n]));
+            }
+            errors[n] = survival * Math.Sqrt(sum);
+            atRisk -= answered[n] + gone[n];
+        }
+        return errors;
+    }
+
+    private (int[] Answered, int[] Cut) Counts()
+    {
+        var (answered, cut) = (new int[_tokens.Max() + 1], new int[_tokens.Max() + 1]);
+        for (var n = 0; n < _tokens.Length; n++) (_cut[n] ? cut : answered)[_tokens[n]]++;
+        return (answered, cut);
+    }
+
     private double[] KaplanMeier()
     {
-        var support = _tokens.Max();
-        var (answered, cut) = (new int[support + 1], new int[support + 1]);
-        for (var n = 0; n < _tokens.Length; n++) (_cut[n] ? cut : answered)[_tokens[n]]++;
-
+        var (answered, cut) = Counts();
+        var support = answered.Length - 1;
         var probability = new double[support];
         var (atRisk, survival) = (_tokens.Length - cut[0], 1.0);
         for (var k = 1; k <= support; k++)

@@ -1,3 +1,5 @@
+using static PlanDesign.AnswerTimes.Quadrature.Exponentials;
+
 namespace PlanDesign.AnswerTimes;
 
 /// <summary>
@@ -30,7 +32,4 @@ public sealed class ExponentialAnswerTime(double meanSeconds) : AnswerTime
         var meanTokens = tokensPerSecond * MeanSeconds;
         for (var m = 0; m < byCapTokens.Length; m++) byCapTokens[m] = meanTokens * OneMinusExp(m / meanTokens);
     }
-
-    /// <summary>1 − e^{−x}, without the cancellation at small x: 2·e^{−x/2}·sinh(x/2).</summary>
-    private static double OneMinusExp(double x) => x < 0.1 ? 2 * Math.Exp(-x / 2) * Math.Sinh(x / 2) : 1 - Math.Exp(-x);
 }

@@ -12,12 +12,9 @@ internal static class PayPerToken
 {
     private const int Bins = 1 << 16;
 
-    /// <summary>An edge this little below the price, in parts of it, is the edge whose slope the price is.</summary>
-    private const double SlopeTolerance = 1e-12;
-
-    public static TariffOutcome Best(MarketTables tables, double costPerToken, CancellationToken cancellation)
+    public static TariffOutcome Best(MarketTables tables, CancellationToken cancellation)
     {
-        var top = SteepestEdge(tables);
+        var (top, costPerToken) = (TokenDemand.HighestPrice(tables), tables.CostPerToken);
         if (top <= costPerToken) return TariffOutcome.Nothing;
 
         // Edges are N·M; rather than sort them all, count their tokens into bins of π and sort only the bins that can hold the best.
@@ -47,32 +44,22 @@ internal static class PayPerToken
             var profit = (edge.Slope - costPerToken) * (tokensFrom[bin + 1] + within);
             if (profit > most) (price, most) = (edge.Slope, profit);
         }
-        return At(tables, price, costPerToken, cancellation);
+        return At(tables, price, cancellation);
     }
 
     /// <summary>What the price earns: each type's purchases by her own stop.</summary>
-    private static TariffOutcome At(MarketTables tables, double price, double costPerToken, CancellationToken cancellation)
+    private static TariffOutcome At(MarketTables tables, double price, CancellationToken cancellation)
     {
-        var (tokens, share, last) = (0.0, 0.0, -1);
-        ForEachEdge(tables, (type, slope, bought) =>
+        var (tokens, share, surpluses) = (0.0, 0.0, new double[tables.Types.Count]);
+        TokenDemand.ForEachType(tables, [price], (type, bought, surplus) =>
         {
-            if (slope < price * (1 - SlopeTolerance)) return;
-            tokens += bought;
-            if (type != last) share += tables.Types.Weights[type];
-            last = type;
+            surpluses[type] = surplus[0];
+            if (bought[0] <= 0) return;
+            tokens += tables.Types.Weights[type] * bought[0];
+            share += tables.Types.Weights[type];
         }, cancellation);
-        return new((price - costPerToken) * tokens, price * tokens, costPerToken * tokens, share, tokens, price);
-    }
-
-    private static double SteepestEdge(MarketTables tables)
-    {
-        // Values fall with urgency, so the steepest edge of all is one of the most patient type's.
-        var value = tables.NewRow();
-        tables.FillValue(0, value);
-        var steepest = 0.0;
-        for (var m = 1; m < value.Length; m++)
-            if (tables.ExpectedTokens[m] > 0) steepest = Math.Max(steepest, value[m] / tables.ExpectedTokens[m]);
-        return steepest;
+        return new TariffOutcome((price - tables.CostPerToken) * tokens, price * tokens, tables.CostPerToken * tokens, share, tokens, price)
+            .WithSurplus(tables, surpluses);
     }
 
     /// <summary>
@@ -80,23 +67,12 @@ internal static class PayPerToken
     /// </summary>
     private static void ForEachEdge(MarketTables tables, Action<int, double, double> edge, CancellationToken cancellation)
     {
-        var (value, tokens, hull) = (tables.NewRow(), tables.ExpectedTokens, new int[tables.CapTokensMax + 1]);
+        var hull = new StopHull(tables);
         for (var i = 0; i < tables.Types.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            tables.FillValue(i, value);
-            var count = 1;
-            hull[0] = 0;
-            for (var m = 1; m < value.Length; m++)
-            {
-                if (value[m] <= value[hull[count - 1]] || tokens[m] <= tokens[hull[count - 1]]) continue;
-                while (count > 1 && Slope(hull[count - 2], hull[count - 1]) <= Slope(hull[count - 1], m)) count--;
-                hull[count++] = m;
-            }
-            for (var n = 1; n < count; n++)
-                edge(i, Slope(hull[n - 1], hull[n]), tables.Types.Weights[i] * (tokens[hull[n]] - tokens[hull[n - 1]]));
+            hull.Of(i);
+            for (var n = 1; n <= hull.Count; n++) edge(i, hull.Slope(n), tables.Types.Weights[i] * (hull.Tokens(n) - hull.Tokens(n - 1)));
         }
-
-        double Slope(int from, int to) => (value[to] - value[from]) / (tokens[to] - tokens[from]);
     }
 }

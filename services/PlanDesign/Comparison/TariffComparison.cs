@@ -4,28 +4,79 @@ namespace PlanDesign.Comparison;
 
 /// <summary>
 /// A menu beside the other ways to charge for the same answers, each set as well as it can be on the same types, caps and answer times. The
-/// menu without limit at exact prices is at least as good as each of them; one of few plans, or in minor units, may lose to pay per token,
-/// and then the figures say so. A further tariff is a file of its own and a property here.
+/// menu without limit at exact prices is at least as good as each of them; one of few plans, or in minor units, may lose to pay per token
+/// or to a two-part tariff, and then <see cref="Notices"/> says so. A further tariff is a file of its own and a property here.
 /// </summary>
 /// <param name="Menu">The menu that was asked for.</param>
 /// <param name="MenuWithoutLimit">The best menu with any number of plans at exact prices.</param>
 public sealed record TariffComparison(
     TariffOutcome Menu, TariffOutcome MenuWithoutLimit, TariffOutcome OnePlan, TariffOutcome PayPerToken, TariffOutcome FlatFee)
 {
+    public required TariffOutcome TwoPartTariff { get; init; }
+
+    /// <summary>A uniform-price auction of as many tokens as the menu serves.</summary>
+    public required TariffOutcome TokenMarket { get; init; }
+
+    /// <summary>The menu on sale today; null if none was given.</summary>
+    public TariffOutcome? RunningMenu { get; init; }
+
+    /// <summary>Every other tariff by its name, with what customers gain or lose when the menu takes its place.</summary>
+    public required IReadOnlyList<(string Name, TariffOutcome Outcome, SurplusChange ToMenu)> Others { get; init; }
+
+    /// <summary>Where the menu earns less than a simpler tariff, a sentence that says so and by how much.</summary>
+    public required IReadOnlyList<string> Notices { get; init; }
+
+    public static TariffComparison Of(Market market, MenuSolution solution, CancellationToken cancellation = default) =>
+        Of(market, solution, null, cancellation);
+
     /// <param name="solution">Solved, and usable, for this very market.</param>
-    public static TariffComparison Of(Market market, MenuSolution solution, CancellationToken cancellation = default)
+    /// <param name="runningMenu">The plans on sale today, exact prices per conversation; null or empty for none.</param>
+    public static TariffComparison Of(
+        Market market, MenuSolution solution, IReadOnlyList<PlanOffer>? runningMenu, CancellationToken cancellation = default)
     {
         if (!solution.IsUsable) throw new ArgumentException("a menu that was refused or not certified cannot be compared", nameof(solution));
         var tables = new MarketTables(market, market.Grid());
-        return new(
-            OfMenu(solution),
-            OfMenu(MenuSolver.Solve(market, new(), null, cancellation)),
-            OfMenu(MenuSolver.Solve(market, new(PlansMax: 1), null, cancellation)),
-            Comparison.PayPerToken.Best(tables, market.ServingCostPerToken, cancellation),
-            Comparison.FlatFee.Best(tables));
+        var menu = OfMenu(tables, solution);
+        var unlimited = OfMenu(tables, MenuSolver.Solve(market, new(), null, cancellation));
+        var onePlan = OfMenu(tables, MenuSolver.Solve(market, new(PlansMax: 1), null, cancellation));
+        var payPerToken = Comparison.PayPerToken.Best(tables, cancellation);
+        var flatFee = Comparison.FlatFee.Best(tables);
+        var twoPart = Comparison.TwoPartTariff.Best(tables, cancellation);
+        var tokenMarket = Comparison.TokenMarket.Clearing(tables, menu.Tokens, cancellation);
+        var running = runningMenu is { Count: > 0 } ? Comparison.RunningMenu.Of(tables, runningMenu) : null;
+        var others = new List<(string Name, TariffOutcome Outcome, SurplusChange ToMenu)>();
+        foreach (var (name, outcome) in new[]
+        {
+            ("one plan", onePlan), ("pay per token", payPerToken), ("two-part tariff", twoPart), ("flat fee", flatFee),
+            ("token market", tokenMarket), ("running menu", running),
+        })
+            if (outcome is not null) others.Add((name, outcome, SurplusChange.Between(tables, outcome, menu)));
+        return new(menu, unlimited, onePlan, payPerToken, flatFee)
+        {
+            TwoPartTariff = twoPart,
+            TokenMarket = tokenMarket,
+            RunningMenu = running,
+            Others = others,
+            Notices = [.. from other in others
+                          let ahead = other.Outcome.Profit - menu.Profit
+                          where ahead > SurplusChange.Tolerance * market.ValuePerAnswer
+                          select FormattableString.Invariant($"the {other.Name} earns {ahead:G6} more per conversation than this menu: ")
+                              + "a menu of few plans or of rounded prices is not always better than it, one without limit is"],
+        };
     }
 
-    private static TariffOutcome OfMenu(MenuSolution menu) => new(
-        menu.Profit, menu.Revenue, menu.ServingCost, menu.Tiers.Sum(t => t.Share), menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation),
-        menu.Tiers.Count == 1 ? menu.Tiers[0].PricePerConversation : null, menu.Tiers.Count == 1 ? menu.Tiers[0].CapTokens : null);
+    private static TariffOutcome OfMenu(MarketTables tables, MenuSolution menu)
+    {
+        var (value, surplus) = (tables.NewRow(), new double[tables.Types.Count]);
+        for (var i = 0; i < surplus.Length; i++)
+        {
+            if (menu.CapTokensByType[i] == 0) continue;
+            tables.FillValue(i, value.AsSpan(0, menu.CapTokensByType[i] + 1));
+            surplus[i] = Math.Max(0, value[menu.CapTokensByType[i]] - menu.PriceByType[i]);
+        }
+        return new TariffOutcome(
+            menu.Profit, menu.Revenue, menu.ServingCost, menu.Tiers.Sum(t => t.Share), menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation),
+            menu.Tiers.Count == 1 ? menu.Tiers[0].PricePerConversation : null, menu.Tiers.Count == 1 ? menu.Tiers[0].CapTokens : null)
+            .WithSurplus(tables, surplus);
+    }
 }

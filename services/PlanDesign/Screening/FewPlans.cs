@@ -5,7 +5,8 @@ namespace PlanDesign.Screening;
 /// D_i^k(m) = J[i,m] + max(D_{i+1}^k(m), D_{i+1}^k(0), max_{0&lt;m'&lt;m} D_{i+1}^{k−1}(m')), and the best profit is
 /// max(0, max_{m>0} D_1^{K−1}(m)), for serving nobody earns 0. Ties go to the smaller cap.
 /// </summary>
-internal sealed class FewPlans(int types, int capTokensMax, int plansMax)
+/// <param name="mustServe">Nobody may be left with cap 0.</param>
+internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool mustServe = false)
 {
     private readonly BitRows _serveNoMore = new(types * plansMax, capTokensMax + 1);
     private readonly BitRows _openNext = new(types * plansMax, capTokensMax + 1);
@@ -17,6 +18,14 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax)
     /// <summary>Once every type is taken: the best profit.</summary>
     public double Value { get; private set; }
 
+    /// <summary>Once every type is taken: the best profit with at most <paramref name="plans"/> ≤ K plans.</summary>
+    public double ValueWith(int plans)
+    {
+        var best = 0.0;
+        foreach (var potential in Layer(plans - 1)[1..]) best = Math.Max(best, potential);
+        return best;
+    }
+
     public void Take(int type, ReadOnlySpan<double> surplus)
     {
         // From the top layer down: a layer reads the one below it as the type before left it.
@@ -27,7 +36,8 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax)
             var serveNoMore = Row(_serveNoMore, type, k);
             var openNext = Row(_openNext, type, k);
             var reachedAnew = Row(_reachedAnew, type, k);
-            layer[0] = 0;
+            layer[0] = mustServe ? double.NegativeInfinity : 0;
+            var mayStop = !mustServe || type == types - 1;
             var (bestFewer, running) = (double.NegativeInfinity, double.NegativeInfinity);
             for (var m = 1; m < layer.Length; m++)
             {
@@ -37,7 +47,7 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax)
                     next = bestFewer;
                     BitRows.Set(openNext, m);
                 }
-                if (next <= 0)
+                if (mayStop && next <= 0)
                 {
                     next = 0;
                     BitRows.Set(serveNoMore, m);
@@ -50,14 +60,14 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax)
                     BitRows.Set(reachedAnew, m);
                 }
             }
-            if (k == plansMax - 1) Value = Math.Max(0, running);
+            if (k == plansMax - 1) Value = mustServe ? running : Math.Max(0, running);
         }
     }
 
     public int[] CapTokensByType()
     {
         var caps = new int[types];
-        if (Value <= 0) return caps;
+        if (!mustServe && Value <= 0) return caps;
         var k = plansMax - 1;
         var cap = BitRows.LastSetUpTo(Row(_reachedAnew, 0, k), capTokensMax);
         for (var i = 0; ; i++)

@@ -24,6 +24,7 @@ internal sealed class MarketTables
     public double[] CumulativeWeights { get; }
     public double[] ExpectedTokens { get; }
     public double[] ServingCost { get; }
+    public double CostPerToken => _market.ServingCostPerToken;
     public double ValuePerAnswer => _market.ValuePerAnswer;
 
     public double[] NewRow() => new double[CapTokensMax + 1];

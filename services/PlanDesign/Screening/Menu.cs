@@ -24,6 +24,16 @@ internal sealed record Menu(double Revenue, double ServingCost, Tier[] Tiers, in
         return Of(types, [.. tiers], capTokensByType, priceByType);
     }
 
+    /// <summary>A free tier is on the menu whether anybody makes do with it or not.</summary>
+    public Menu WithFreeTier(MarketTables tables, int cap) => cap == 0 || Tiers.Any(t => t.CapTokens == cap) ? this : this with
+    {
+        Tiers = [.. Tiers, new Tier(cap, 0, 0, tables.Types.ToRatesPerSecond[^1], tables.Types.ToRatesPerSecond[^1])
+        {
+            ServingCostPerConversation = tables.ServingCost[cap],
+            ExpectedTokensPerConversation = tables.ExpectedTokens[cap],
+        }],
+    };
+
     /// <summary>The same from tiers whose shares were found otherwise, such as at the cutoffs of a density.</summary>
     public static Menu Of(TypeGrid types, Tier[] tiers, int[] capTokensByType, double[] priceByType) => new(
         tiers.Sum(t => t.Share * t.PricePerConversation),

@@ -7,11 +7,11 @@ namespace PlanDesign.Screening;
 /// </summary>
 internal static class MenuPrices
 {
-    public static double[] ByType(MarketTables tables, int[] capTokensByType)
+    public static double[] ByType(MarketTables tables, int[] capTokensByType, int freeTier = 0)
     {
         var prices = new double[capTokensByType.Length];
         var value = tables.NewRow();
-        var (price, cap) = (0.0, 0);
+        var (price, cap) = (0.0, freeTier);
         for (var i = prices.Length - 1; i >= 0; i--)
         {
             if (capTokensByType[i] != cap)

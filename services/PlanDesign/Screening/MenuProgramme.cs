@@ -1,4 +1,5 @@
 using PlanDesign.Screening.Certificates;
+using PlanDesign.Screening.Constraints;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Screening;
@@ -10,21 +11,31 @@ namespace PlanDesign.Screening;
 internal sealed record MenuProgramme(int[] CapTokensByType, double ProfitWithoutLimit, PotentialBound Bound, CheckerTables CheckerTables)
 {
     public static MenuProgramme Run(
-        Market market, MarketGrid grid, CellEnd end, int? plansMax, Action<double> progress, CancellationToken cancellation)
+        Market market, MarketGrid grid, CellEnd end, int? plansMax, CapRules rules, Action<double> progress, CancellationToken cancellation)
     {
         var checkerTables = new CheckerTables(market, grid.CapTokensMax, end);
-        var bound = new PotentialBound(checkerTables, plansMax);
+        var bound = new PotentialBound(checkerTables, plansMax, rules);
         var unlimited = new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax);
-        var few = plansMax is { } limit ? new FewPlans(grid.Types.Count, grid.CapTokensMax, limit) : null;
-        var rows = new VirtualSurplusRows(new MarketTables(market, grid));
+        var few = plansMax is { } limit ? new FewPlans(grid.Types.Count, grid.CapTokensMax, limit, rules.MustServe) : null;
+        var tables = new MarketTables(market, grid);
+        var rows = new VirtualSurplusRows(tables);
+        var (restricted, ofFreeTier) = (rules.AreNone ? [] : tables.NewRow(), 0.0);
         while (rows.MoveToMorePatient())
         {
             cancellation.ThrowIfCancellationRequested();
-            unlimited.Take(rows.Type, rows.Surplus);
-            few?.Take(rows.Type, rows.Surplus);
+            if (!rules.AreNone) ofFreeTier += rules.Restrict(rows.Surplus, restricted);
+            var surplus = rules.AreNone ? rows.Surplus : restricted;
+            unlimited.Take(rows.Type, surplus);
+            few?.Take(rows.Type, surplus);
             bound.Take(few?.Potential ?? unlimited.Potential);
             progress((double)(grid.Types.Count - rows.Type) / grid.Types.Count);
         }
-        return new(few?.CapTokensByType() ?? unlimited.CapTokensByType(), unlimited.Value, bound, checkerTables);
+        if (rules.FreeTier > 0)
+        {
+            var value = tables.NewRow();
+            tables.FillValue(grid.Types.Count - 1, value);
+            ofFreeTier -= rules.Rent(value, tables.CumulativeWeights[^1]);
+        }
+        return new(rules.Assigned(few?.CapTokensByType() ?? unlimited.CapTokensByType()), unlimited.Value + ofFreeTier, bound, checkerTables);
     }
 }

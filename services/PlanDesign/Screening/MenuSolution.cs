@@ -38,6 +38,9 @@ public enum RoundingRoute
     /// The same over the caps of the exact menu only, for the grid is too large: at least as good as flooring each of its steps.
     /// </summary>
     MenuCaps,
+
+    /// <summary>Every price in whole units at every cap, for rules on prices: the best menu in this unit that keeps them.</summary>
+    PriceStates,
 }
 
 /// <summary>

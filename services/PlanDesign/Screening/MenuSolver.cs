@@ -1,4 +1,5 @@
 using PlanDesign.Screening.Certificates;
+using PlanDesign.Screening.Constraints;
 using PlanDesign.Screening.Rounding;
 using PlanDesign.Urgency;
 
@@ -26,6 +27,8 @@ public static class MenuSolver
     {
         if ((options.Check() ?? market.Check() ?? CheckUnit(market, options.MinorUnits)) is { } fault) return MenuSolution.Refused(fault);
         var grid = market.Grid();
+        var (rules, ruleFault) = CapRules.Of(options.Constraints, grid);
+        if (rules is null) return MenuSolution.Refused(ruleFault!);
         // More plans than types or caps are no restriction.
         int? plansMax = options.PlansMax is { } k ? Math.Min(k, Math.Min(grid.Types.Count, grid.CapTokensMax)) : null;
         var cells = (long)grid.Types.Count * (grid.CapTokensMax + 1) * (1 + (plansMax ?? 0));
@@ -33,31 +36,47 @@ public static class MenuSolver
             return MenuSolution.Refused(new("plansMax",
                 $"times types and caps is {cells} cells, at most {MarketLimits.CellsMax} can be solved: lower one of them"));
 
-        var parts = 1 + (market.Urgency.HasDensity ? 1 : 0) + (options.MinorUnits is null ? 0 : 1);
+        var parts = 1 + (market.Urgency.HasIntervals ? 1 : 0) + (options.MinorUnits is null ? 0 : 1);
         Action<double> Part(int number) => done => progress?.Report((number + done) / parts);
 
-        var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, Part(0), cancellation);
+        var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, rules, Part(0), cancellation);
         var patient = market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax };
-        var densityBound = market.Urgency.HasDensity
-            ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, Part(1), cancellation).Bound.Upper
+        var densityBound = market.Urgency.HasIntervals
+            ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, rules, Part(1), cancellation).Bound.Upper
             : exact.Bound.Upper;
         var tables = new MarketTables(market, grid);
-        var menu = Menu.Of(tables, exact.CapTokensByType, MenuPrices.ByType(tables, exact.CapTokensByType));
+        var menu = Menu.Of(tables, exact.CapTokensByType, MenuPrices.ByType(tables, exact.CapTokensByType, rules.FreeTier))
+            .WithFreeTier(tables, rules.FreeTier);
         PriceRounding? rounding = null;
         if (options.MinorUnits is { } units)
         {
-            var allCaps = CutoffPath.CanSearch(grid.Types.Count, grid.CapTokensMax, plansMax);
-            int[] caps = allCaps ? [.. Enumerable.Range(0, grid.CapTokensMax + 1)] : CutoffPath.CapsToSearch(exact.CapTokensByType, plansMax);
-            var steps = CutoffPath.Search(tables, caps, units, plansMax, Part(parts - 1), cancellation);
-            rounding = new(units, allCaps ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, menu.Profit);
-            menu = RoundedMenu.Of(market, tables, units, steps);
+            var (steps, route, unmet) = Round(tables, rules, options, exact.CapTokensByType, plansMax, Part(parts - 1), cancellation);
+            if (unmet is not null) return MenuSolution.Refused(unmet);
+            rounding = new(units, route, menu.Profit);
+            if (rules.FreeTier > 0) steps = [new(rules.FreeTier, grid.Types.Count - 1, 0), .. steps];
+            menu = RoundedMenu.Of(market, tables, units, steps).WithFreeTier(tables, rules.FreeTier);
         }
         progress?.Report(1);
-        return Finish(market, grid, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
+        return Finish(market, grid, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
+    }
+
+    private static (PriceStep[] Steps, RoundingRoute Route, InputFault? Fault) Round(
+        MarketTables tables, CapRules rules, SolveOptions options, int[] exactCaps, int? plansMax, Action<double> progress, CancellationToken cancellation)
+    {
+        if (options.Constraints is { OnPrices: true } constraints)
+        {
+            var (priced, fault) = PriceStates.Search(tables, rules, constraints, options.MinorUnits!, plansMax, cancellation);
+            return (priced, RoundingRoute.PriceStates, fault);
+        }
+        var caps = rules.Caps(tables.CapTokensMax);
+        var all = CutoffPath.CanSearch(tables.Types.Count, caps.Length - 1, plansMax);
+        if (!all) caps = CutoffPath.CapsToSearch([rules.FreeTier, .. exactCaps.Where(c => c > 0)], tables.Types.Count, plansMax);
+        var steps = CutoffPath.Search(tables, caps, options.MinorUnits!, plansMax, rules.MustServe, progress, cancellation);
+        return (steps, all ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, null);
     }
 
     private static MenuSolution Finish(
-        Market market, MarketGrid grid, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
+        Market market, MarketGrid grid, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
     {
         var bound = rounding is null ? exact.Bound.Upper : densityBound;
         var (incentive, participation) = MenuViolations.Of(exact.CheckerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
@@ -72,7 +91,7 @@ public static class MenuSolver
             : rounding?.Route == RoundingRoute.MenuCaps ? ExitReason.RoundedOnMenuCaps
             : ExitReason.Optimal;
         return new(reason, menu.Profit, menu.Revenue, menu.ServingCost, menu.Tiers, menu.CapTokensByType, menu.PriceByType,
-            certificate, Math.Max(0, exact.ProfitWithoutLimit), cells)
+            certificate, rules.AreNone ? Math.Max(0, exact.ProfitWithoutLimit) : exact.ProfitWithoutLimit, cells)
         {
             Rounding = rounding,
             Notices = [.. Notices(grid, reason, rounding)],

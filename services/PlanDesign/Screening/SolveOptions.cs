@@ -1,3 +1,5 @@
+using PlanDesign.Screening.Constraints;
+
 namespace PlanDesign.Screening;
 
 /// <summary>What is asked of the solver.</summary>
@@ -5,11 +7,14 @@ namespace PlanDesign.Screening;
 /// <param name="MinorUnits">The unit in which prices must be whole; null for exact prices.</param>
 public sealed record SolveOptions(int? PlansMax = null, MinorUnits? MinorUnits = null)
 {
+    /// <summary>Rules that the menu must keep; null for none.</summary>
+    public MenuConstraints? Constraints { get; init; }
+
     /// <summary>The first thing wrong with these options, or null.</summary>
     public InputFault? Check() =>
         PlansMax is < 1 or > MarketLimits.PlansMax
             ? new("plansMax", $"is {PlansMax}, expected 1 to {MarketLimits.PlansMax} plans, or none for no limit")
-            : MinorUnits?.Check();
+            : MinorUnits?.Check() ?? Constraints?.Check(MinorUnits);
 }
 
 /// <summary>

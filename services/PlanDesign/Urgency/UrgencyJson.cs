@@ -8,10 +8,20 @@ internal static class UrgencyJson
         ["discrete"] = f => new DiscreteUrgency(f.Numbers("ratesPerSecond"), f.Numbers("weights")),
         ["uniform"] = f => new UniformUrgency(f.Number("from"), f.Number("to")),
         ["logNormal"] = f => new LogNormalUrgency(f.Number("mu"), f.Number("sigma")),
+        ["gamma"] = f => new GammaUrgency(f.Number("shape"), f.Number("scale")),
+        ["empirical"] = f => new EmpiricalUrgency(f.Numbers("from"), f.NumbersOrEndless("to"), f.Numbers("weights")),
+        ["mixture"] = f => new MixtureUrgency([.. f.Objects("parts").Select(ReadPart)], f.Numbers("weights")),
     };
 
     public static UrgencyModel Read(JsonFields fields) =>
         Kinds.TryGetValue(fields.Text("kind"), out var read) ? read(fields)
             : throw new InputFaultException(fields.Named("kind"),
                 $"is \"{fields.Text("kind")}\"; known kinds are {string.Join(", ", Kinds.Keys)}");
+
+    private static UrgencyModel ReadPart(JsonFields fields)
+    {
+        var part = Read(fields);
+        fields.RefuseTheRest();
+        return part;
+    }
 }

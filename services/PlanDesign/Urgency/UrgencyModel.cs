@@ -23,6 +23,9 @@ public abstract class UrgencyModel
     /// </summary>
     public abstract bool HasDensity { get; }
 
+    /// <summary>Whether some customers' rates are known by an interval only, so that the two ends of <see cref="Types"/> differ.</summary>
+    public virtual bool HasIntervals => HasDensity;
+
     public abstract InputFault? Check(int? typeCount);
 
     /// <summary>

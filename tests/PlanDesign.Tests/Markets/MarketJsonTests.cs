@@ -62,6 +62,25 @@ public sealed class MarketJsonTests
     [InlineData("answerTime", """{"kind":"empirical","tokens":[5,7],"cut":[true]}""", "answerTime.cut")]
     [InlineData("answerTime", """{"kind":"empirical","tokens":[5,7],"cut":[true,true]}""", "answerTime.cut")]
     [InlineData("answerTime", """{"kind":"empirical","tokens":[5,7],"cut":[true,1]}""", "answerTime.cut[1]")]
+    [InlineData("urgency", """{"kind":"gamma","shape":0,"scale":1}""", "urgency.shape")]
+    [InlineData("urgency", """{"kind":"gamma","shape":2,"scale":-1}""", "urgency.scale")]
+    [InlineData("urgency", """{"kind":"empirical","from":[0,0.1],"to":[0.2],"weights":[0.5,0.5]}""", "urgency.to")]
+    [InlineData("urgency", """{"kind":"empirical","from":[0,0.1],"to":[0.2,0.3],"weights":[0.5,0.5]}""", "urgency.from[1]")]
+    [InlineData("urgency", """{"kind":"empirical","from":[0,0.2],"to":[null,0.3],"weights":[0.5,0.5]}""", "urgency.to[0]")]
+    [InlineData("urgency", """{"kind":"mixture","parts":[{"kind":"uniform","from":0,"to":1}],"weights":[0.5]}""", "urgency.weights")]
+    [InlineData("urgency", """{"kind":"mixture","parts":[{"kind":"uniform","from":0,"to":-1}],"weights":[1]}""", "urgency.parts[0].to")]
+    [InlineData("urgency", """{"kind":"mixture","parts":[{"kind":"uniform","from":0,"to":1,"mean":1}],"weights":[1]}""", "urgency.parts[0].mean")]
+    [InlineData("urgency", """{"kind":"mixture","parts":[{"kind":"discrete","ratesPerSecond":[1],"weights":[1]}],"weights":[1]}""", "urgency.parts[0].kind")]
+    [InlineData("answerTime", """{"kind":"deterministic","seconds":0}""", "answerTime.seconds")]
+    [InlineData("answerTime", """{"kind":"greedy","prior":0.05,"lower":0.1,"upper":0.9,"informationPerSecond":0.02}""", "answerTime.prior")]
+    [InlineData("answerTime", """{"kind":"diffusion","prior":0.5,"lower":0.9,"upper":0.1,"informationPerSecond":0.02}""", "answerTime.upper")]
+    [InlineData("answerTime", """{"kind":"accumulation","prior":0.5,"lower":0,"upper":0.9,"informationPerSecond":0.02}""", "answerTime.lower")]
+    [InlineData("answerTime", """{"kind":"greedy","prior":0.5,"lower":0.1,"upper":0.9,"informationPerSecond":0}""", "answerTime.informationPerSecond")]
+    [InlineData("answerTime", """{"kind":"equalAnswers","answers":4,"confidence":0.25,"informationPerSecond":1}""", "answerTime.confidence")]
+    [InlineData("answerTime", """{"kind":"equalAnswers","answers":1,"confidence":0.9,"informationPerSecond":1}""", "answerTime.answers")]
+    [InlineData("answerTime", """{"kind":"piecewiseHazard","untilSeconds":[],"hazardPerSecond":[0.1,0.2]}""", "answerTime.untilSeconds")]
+    [InlineData("answerTime", """{"kind":"piecewiseHazard","untilSeconds":[2,1],"hazardPerSecond":[0.1,0.2,0.3]}""", "answerTime.untilSeconds[1]")]
+    [InlineData("answerTime", """{"kind":"piecewiseHazard","untilSeconds":[],"hazardPerSecond":[0]}""", "answerTime.hazardPerSecond")]
     public void What_is_wrong_is_named_by_its_field(string name, string value, string field)
     {
         var edited = JsonNode.Parse(Valid)!.AsObject();
@@ -123,6 +142,12 @@ public sealed class MarketJsonTests
         Valid,
         """{"urgency":{"kind":"uniform","from":0.1,"to":0.3},"answerTime":{"kind":"exponential","meanSeconds":5.1},"tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0,"typeCount":60,"capTokensMax":500}""",
         """{"urgency":{"kind":"logNormal","mu":-2.05,"sigma":1.1},"answerTime":{"kind":"empirical","tokens":[5,9,9,12],"cut":[false,false,true,false]},"tokensPerSecond":20,"valuePerAnswer":0.05,"servingCostPerToken":1e-05}""",
+        """{"urgency":{"kind":"gamma","shape":2,"scale":0.05},"answerTime":{"kind":"greedy","prior":0.2,"lower":0.1,"upper":0.9,"informationPerSecond":0.0119},"tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0}""",
+        """{"urgency":{"kind":"empirical","from":[0,0.3,0.8],"to":[0.2,0.5,null],"weights":[0.3,0.5,0.2]},"answerTime":{"kind":"diffusion","prior":0.5,"lower":0.1,"upper":0.9,"informationPerSecond":0.025},"tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0}""",
+        """{"urgency":{"kind":"mixture","parts":[{"kind":"uniform","from":0,"to":0.2},{"kind":"gamma","shape":2,"scale":0.3}],"weights":[0.25,0.75]},"answerTime":{"kind":"accumulation","prior":0.2,"lower":0.1,"upper":0.9,"informationPerSecond":0.0119},"tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0}""",
+        """{"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"equalAnswers","answers":4,"confidence":0.9,"informationPerSecond":0.05},"tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0}""",
+        """{"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"piecewiseHazard","untilSeconds":[2,5.5],"hazardPerSecond":[0.1,0.3,0]},"tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0}""",
+        """{"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"deterministic","seconds":3.5},"tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0}""",
     ];
 
     [Theory, MemberData(nameof(EveryKind))]

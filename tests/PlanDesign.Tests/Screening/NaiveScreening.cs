@@ -26,7 +26,9 @@ public sealed record NaiveScreening(double[] Rates, double[] Weights, double[] P
     }
 
     /// <summary>Every assignment of caps that do not rise with urgency and use at most so many plans.</summary>
-    public double BestByEnumeration(int plansMax) => Assignments(0, Caps).Where(a => a.Where(c => c > 0).Distinct().Count() <= plansMax).Max(Profit);
+    public double BestByEnumeration(int plansMax) => Assignments().Where(a => a.Where(c => c > 0).Distinct().Count() <= plansMax).Max(Profit);
+
+    public IEnumerable<int[]> Assignments() => Assignments(0, Caps);
 
     private IEnumerable<int[]> Assignments(int type, int capMax) =>
         type == Rates.Length ? [[]]

@@ -41,25 +41,29 @@ internal sealed class CutoffPath
     public static bool CanSearch(int types, int caps, int? plansMax) =>
         caps < NoStep && (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2 <= WorkMax;
 
-    /// <summary>0 and the caps of the exact menu; if even these are too many, evenly thinned.</summary>
-    public static int[] CapsToSearch(int[] capTokensByType, int? plansMax)
+    /// <summary>Nothing (0 or the free tier) and the caps of the exact menu; if even these are too many, evenly thinned.</summary>
+    public static int[] CapsToSearch(int[] menuCaps, int types, int? plansMax)
     {
-        int[] caps = [.. capTokensByType.Append(0).Distinct().Order()];
+        int[] caps = [.. menuCaps.Distinct().Order()];
         var every = 1;
-        while (!CanSearch(capTokensByType.Length, caps.Length / every, plansMax)) every++;
+        while (!CanSearch(types, caps.Length / every, plansMax)) every++;
         return every == 1 ? caps : [.. caps.Where((_, n) => n % every == 0)];
     }
 
     /// <summary>The steps of the best menu, smallest cap first; none if nothing earns anything in this unit.</summary>
-    /// <param name="caps">The caps to try, in tokens, ascending from 0.</param>
+    /// <param name="caps">The caps to try, in tokens, ascending from 0 or the free tier.</param>
+    /// <param name="mustServe">Nobody may be left without a plan.</param>
     public static PriceStep[] Search(
-        MarketTables tables, int[] caps, MinorUnits units, int? plansMax, Action<double> progress, CancellationToken cancellation)
+        MarketTables tables, int[] caps, MinorUnits units, int? plansMax, bool mustServe, Action<double> progress, CancellationToken cancellation)
     {
         var path = new CutoffPath(tables, caps, units, plansMax);
         for (var j = tables.Types.Count - 1; j >= 0; j--)
         {
             cancellation.ThrowIfCancellationRequested();
             path.Take(j);
+            // Once the most urgent type is passed by, nobody may still be without a plan.
+            if (mustServe && j == tables.Types.Count - 1)
+                foreach (var layer in path._best) layer[0] = double.NegativeInfinity;
             progress((double)(tables.Types.Count - j) / tables.Types.Count);
         }
         return path.WayBack();

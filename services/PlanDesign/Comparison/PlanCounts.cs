@@ -1,0 +1,38 @@
+using PlanDesign.Screening;
+
+namespace PlanDesign.Comparison;
+
+/// <param name="ShareOfOptimum">Profit in parts of the profit without limit; 1 where nothing can be earned.</param>
+/// <param name="GainOfOneMore">What this plan adds to the menu of one plan less, money per conversation.</param>
+public sealed record PlanCount(int Plans, double Profit, double ShareOfOptimum, double GainOfOneMore);
+
+/// <summary>
+/// Profit by the number of plans, so that the number of plans is a decision with a price. One run of the programme with the largest
+/// number has all smaller ones in its layers. With a density the loss of the best K plans tends to a/K²; with finitely many types it is 0
+/// once K reaches the number of distinct caps.
+/// </summary>
+public static class PlanCounts
+{
+    public static IReadOnlyList<PlanCount> Of(Market market, int plansMax, CancellationToken cancellation = default)
+    {
+        if ((new SolveOptions(plansMax).Check() ?? market.Check()) is { } fault) throw new ArgumentException(fault.ToString(), nameof(market));
+        var grid = market.Grid();
+        var rows = new VirtualSurplusRows(new MarketTables(market, grid));
+        var most = Math.Min(plansMax, Math.Min(grid.Types.Count, grid.CapTokensMax));
+        var (few, unlimited) = (new FewPlans(grid.Types.Count, grid.CapTokensMax, most), new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax));
+        while (rows.MoveToMorePatient())
+        {
+            cancellation.ThrowIfCancellationRequested();
+            few.Take(rows.Type, rows.Surplus);
+            unlimited.Take(rows.Type, rows.Surplus);
+        }
+        var (counts, before) = (new List<PlanCount>(), 0.0);
+        for (var plans = 1; plans <= most; plans++)
+        {
+            var profit = few.ValueWith(plans);
+            counts.Add(new(plans, profit, unlimited.Value > 0 ? profit / unlimited.Value : 1, profit - before));
+            before = profit;
+        }
+        return counts;
+    }
+}

@@ -1,0 +1,93 @@
+using PlanDesign.AnswerTimes;
+
+namespace PlanDesign.Screening.Certificates;
+
+/// <summary>
+/// The certificate's own answer-time tables, per unit of value and cost: E[e^{-rτ}·1{τ ≤ m/s}] and expected tokens, for caps 0 … M.
+/// </summary>
+internal sealed record CheckerLaw(double[] ExpectedTokens, Action<double, double[]> FillAnswers)
+{
+    public static CheckerLaw Of(AnswerTime answerTime, double s, int caps) => answerTime switch
+    {
+        DiscreteAnswerTime d => PerToken([.. d.ProbabilityPerToken], s, caps),
+        EmpiricalAnswerTime e => PerToken(RedistributedToTheRight(e), s, caps),
+        ExponentialAnswerTime e => Pieces([], [1 / e.MeanSeconds], s, caps),
+        EqualAnswersAnswerTime e => Pieces([], [e.InformationPerSecond / EntropyGained(e)], s, caps),
+        PiecewiseHazardAnswerTime p => Pieces(p.UntilSeconds, p.HazardPerSecond, s, caps),
+        DeterministicAnswerTime d => AtOnce(d is AccumulationAnswerTime a ? CheckerBeliefs.MeanSeconds(a.Thresholds) : d.Seconds, s, caps),
+        GreedyAnswerTime g => CheckerBeliefs.Greedy(g.Thresholds, s, caps),
+        DiffusionAnswerTime d => CheckerBeliefs.Diffusion(d.Thresholds, s, caps),
+        _ => throw new NotSupportedException($"the certificate does not know answer times of kind {answerTime.Kind}"),
+    };
+
+    private static CheckerLaw PerToken(double[] probability, double s, int caps)
+    {
+        var (tokens, left) = (new double[caps + 1], 1.0);
+        for (var m = 1; m <= caps; m++)
+        {
+            tokens[m] = tokens[m - 1] + left;
+            left = Math.Max(0, left - (m <= probability.Length ? probability[m - 1] : 0));
+        }
+        return new(tokens, (r, row) =>
+        {
+            for (var m = 1; m < row.Length; m++)
+                row[m] = row[m - 1] + (m <= probability.Length ? probability[m - 1] * Math.Exp(-r * (m / s)) : 0);
+        });
+    }
+
+    /// <summary>Constant hazards: each piece in closed form from its own start, where the solver goes token by token.</summary>
+    private static CheckerLaw Pieces(IReadOnlyList<double> until, IReadOnlyList<double> hazard, double s, int caps)
+    {
+        var (tokens, start, survival) = (new double[caps + 1], new double[hazard.Count], new double[hazard.Count]);
+        for (var n = 0; n < hazard.Count; n++)
+        {
+            start[n] = n == 0 ? 0 : until[n - 1];
+            survival[n] = n == 0 ? 1 : survival[n - 1] * Math.Exp(-hazard[n - 1] * (start[n] - start[n - 1]));
+        }
+        Fill(tokens, (n, x) => s * survival[n] * (hazard[n] == 0 ? x : (1 - Math.Exp(-hazard[n] * x)) / hazard[n]));
+        return new(tokens, (r, row) =>
+            Fill(row, (n, x) => hazard[n] == 0 ? 0
+                : survival[n] * Math.Exp(-r * start[n]) * (hazard[n] / (hazard[n] + r)) * (1 - Math.Exp(-(hazard[n] + r) * x))));
+
+        void Fill(double[] row, Func<int, double, double> part)
+        {
+            var (before, n) = (0.0, 0);
+            for (var m = 1; m < row.Length; m++)
+            {
+                for (; n < until.Count && until[n] <= m / s; n++) before += part(n, until[n] - start[n]);
+                row[m] = before + part(n, m / s - start[n]);
+            }
+        }
+    }
+
+    private static CheckerLaw AtOnce(double seconds, double s, int caps)
+    {
+        const double reaches = 1 - 1e-12;
+        double[] tokens = [.. Enumerable.Range(0, caps + 1).Select(m => m / s < seconds ? m : s * seconds)];
+        return new(tokens, (r, row) =>
+        {
+            for (var m = 1; m < row.Length; m++) row[m] = m / s >= seconds * reaches ? Math.Exp(-r * seconds) : 0;
+        });
+    }
+
+    private static double EntropyGained(EqualAnswersAnswerTime law)
+    {
+        static double MinusEntropy(double p) => p * Math.Log(p);
+        var each = (1 - law.Confidence) / (law.Answers - 1);
+        return MinusEntropy(law.Confidence) + (law.Answers - 1) * MinusEntropy(each) - law.Answers * MinusEntropy(1.0 / law.Answers);
+    }
+
+    private static double[] RedistributedToTheRight(EmpiricalAnswerTime observed)
+    {
+        var order = Enumerable.Range(0, observed.Tokens.Count).OrderBy(n => observed.Tokens[n]).ThenBy(n => observed.Cut[n]).ToArray();
+        var probability = new double[observed.Tokens[order[^1]]];
+        var mass = 1.0 / order.Length;
+        for (var n = 0; n < order.Length; n++)
+        {
+            // A cut conversation hands its mass in equal parts to those that went on longer.
+            if (!observed.Cut[order[n]]) probability[observed.Tokens[order[n]] - 1] += mass;
+            else if (n + 1 < order.Length) mass += mass / (order.Length - n - 1);
+        }
+        return probability;
+    }
+}

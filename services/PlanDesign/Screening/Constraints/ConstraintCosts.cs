@@ -1,0 +1,29 @@
+namespace PlanDesign.Screening.Constraints;
+
+/// <param name="ProfitCost">What the rule costs: the profit without it less the profit with it, money per conversation of the whole market.</param>
+/// <param name="ShareServedGain">What it brings in customers served, of the whole market; negative if it drives some away.</param>
+/// <param name="TokensGain">What it brings in tokens per conversation of the whole market.</param>
+public sealed record ConstraintCost(string Constraint, double ProfitCost, double ShareServedGain, double TokensGain);
+
+/// <summary>
+/// Each rule priced by itself, the others kept; and all of them together, under the name <c>all</c>, against no rule at all. Rules that bind
+/// together may cost more or less together than apart.
+/// </summary>
+public static class ConstraintCosts
+{
+    /// <param name="solution">Solved, and usable, for this market and these options.</param>
+    public static IReadOnlyList<ConstraintCost> Of(
+        Market market, SolveOptions options, MenuSolution solution, CancellationToken cancellation = default)
+    {
+        if (!solution.IsUsable) throw new ArgumentException("a menu that was refused or not certified cannot be priced", nameof(solution));
+        if (options.Constraints is not { } rules) return [];
+        var each = rules.Each().Append(("all", new MenuConstraints()));
+        return [.. each.Select(rule => Between(rule.Item1, MenuSolver.Solve(market, options with { Constraints = rule.Item2 }, null, cancellation), solution))];
+    }
+
+    private static ConstraintCost Between(string name, MenuSolution without, MenuSolution with) =>
+        new(name, without.Profit - with.Profit, Share(with) - Share(without), Tokens(with) - Tokens(without));
+
+    private static double Share(MenuSolution menu) => menu.Tiers.Sum(t => t.Share);
+    private static double Tokens(MenuSolution menu) => menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation);
+}

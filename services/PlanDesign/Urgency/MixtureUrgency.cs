@@ -1,0 +1,51 @@
+namespace PlanDesign.Urgency;
+
+/// <summary>
+/// Several kinds of customers in one market: law n with the share <c>weights[n]</c> (sum 1), each with a density. G is the weighted sum
+/// of theirs, its quantiles by bisection; log-concavity is usually lost, and the solver does not need it.
+/// </summary>
+public sealed class MixtureUrgency(IReadOnlyList<UrgencyModel> parts, IReadOnlyList<double> weights) : UrgencyModel
+{
+    public const int PartsMax = 20;
+    private const int BisectionsMax = 400;
+
+    public IReadOnlyList<UrgencyModel> Parts { get; } = [.. parts];
+    public IReadOnlyList<double> Weights { get; } = [.. weights];
+    public override string Kind => "mixture";
+    public override bool HasDensity => true;
+
+    public override InputFault? Check(int? typeCount)
+    {
+        if (Parts.Count is 0 or > PartsMax) return new("urgency.parts", $"has {Parts.Count} laws, expected 1 to {PartsMax}");
+        if (Weights.Count != Parts.Count) return new("urgency.weights", $"has {Weights.Count} weights for {Parts.Count} laws, expected one for each");
+        for (var n = 0; n < Parts.Count; n++)
+        {
+            if (InputFault.Range($"urgency.weights[{n}]", Weights[n], 0, 1, "of the market") is { } fault) return fault;
+            if (!Parts[n].HasDensity || Parts[n] is MixtureUrgency)
+                return new($"urgency.parts[{n}].kind", $"is {Parts[n].Kind}, expected a law with a density that is not a mixture itself");
+            if (Parts[n].Check(typeCount) is { } inner)
+                return new(inner.Field.Replace("urgency.", $"urgency.parts[{n}].", StringComparison.Ordinal), inner.Detail);
+        }
+        var sum = Weights.Sum();
+        return Math.Abs(sum - 1) <= MarketLimits.SumTolerance ? null : new("urgency.weights", FormattableString.Invariant($"sum to {sum}, expected 1"));
+    }
+
+    public override double Quantile(double probability)
+    {
+        if (probability <= 0) return Parts.Min(p => p.Quantile(0));
+        if (probability >= 1) return Parts.Max(p => p.Quantile(1));
+        var (low, high) = (Parts.Min(p => p.Quantile(probability)), Parts.Max(p => p.Quantile(probability)));
+        for (var n = 0; n < BisectionsMax; n++)
+        {
+            var middle = low + (high - low) / 2;
+            if (middle <= low || middle >= high) break;
+            if (Cdf(middle) < probability) low = middle;
+            else high = middle;
+        }
+        return high;
+    }
+
+    public override double Cdf(double ratePerSecond) => Parts.Zip(Weights).Sum(t => t.Second * t.First.Cdf(ratePerSecond));
+
+    public override TypeGrid Types(int typeCount, CellEnd end) => CellsOfEqualMass(typeCount, end);
+}

@@ -1,0 +1,147 @@
+using CsCheck;
+using PlanDesign.AnswerTimes;
+using PlanDesign.Screening;
+using PlanDesign.Urgency;
+
+namespace PlanDesign.Comparison;
+
+public sealed class OtherTariffTests
+{
+    [Theory]
+    [InlineData(1, 0.1997882), InlineData(5, 0.0497824), InlineData(14.7, 0.0176099)]
+    public void A_two_part_tariff_ties_with_the_optimum_where_urgency_is_uniform_and_answers_exponential(double meanSeconds, double fee)
+    {
+        var market = Uniform(new ExponentialAnswerTime(meanSeconds)) with { TypeCount = 500 };
+        var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new()));
+        var twoPart = comparison.TwoPartTariff;
+        Assert.Equal(comparison.MenuWithoutLimit.Profit, twoPart.Profit, 5e-3 * twoPart.Profit);
+        Assert.True(comparison.MenuWithoutLimit.Profit >= twoPart.Profit - 1e-9);
+        Assert.Equal(Math.Exp(-1) / meanSeconds, twoPart.Price!.Value * 20, 0.03 * Math.Exp(-1) / meanSeconds);
+        Assert.Equal(fee, twoPart.Fee!.Value, 0.03 * fee);
+        Assert.Equal(1, twoPart.ShareServed, 1e-12);
+    }
+
+    [Fact]
+    public void The_menu_without_limit_is_never_beaten_on_the_same_process() =>
+        Gen.Select(OracleTests.Small(typesMax: 8, capsMax: 20), Gen.Int[0, 20].Array[4], Gen.Double[0, 1].Array[4], Gen.Double[0, 1.2]).Sample((problem, caps, prices, capacity) =>
+        {
+            var running = caps.Zip(prices, (cap, price) => new PlanOffer(cap, price * problem.Value)).ToArray();
+            var comparison = TariffComparison.Of(problem.Market, MenuSolver.Solve(problem.Market, new()), running);
+            foreach (var (name, other, _) in comparison.Others)
+                Assert.True(comparison.MenuWithoutLimit.Profit >= other.Profit - 1e-9 * problem.Value, $"{name}: {other.Profit} > {comparison.MenuWithoutLimit.Profit}");
+            Assert.Empty(comparison.Notices);
+            var tables = new MarketTables(problem.Market, problem.Market.Grid());
+            var auction = TokenMarket.Clearing(tables, capacity * tables.ExpectedTokens[^1], default);
+            Assert.True(comparison.MenuWithoutLimit.Profit >= auction.Profit - 1e-9 * problem.Value);
+            Assert.True(comparison.TwoPartTariff.Profit >= comparison.PayPerToken.Profit - 1e-9 * problem.Value);
+            Assert.True(comparison.TwoPartTariff.Profit >= comparison.FlatFee.Profit - 1e-9 * problem.Value || problem.Cost > 0);
+        }, iter: 150);
+
+    [Fact]
+    public void No_fee_and_price_on_a_fine_grid_earn_more_than_those_found() => OracleTests.Small(typesMax: 4, capsMax: 8).Sample(problem =>
+    {
+        var best = TwoPartTariff.Best(new MarketTables(problem.Market, problem.Market.Grid()), default);
+        var tokens = Enumerable.Range(0, problem.Caps + 1).Select(m => Enumerable.Range(0, m).Sum(k => 1 - problem.Probability.Take(k).Sum())).ToArray();
+        for (var price = problem.Cost; price <= problem.Value; price += problem.Value / 200)
+        {
+            var stops = problem.Rates.Select((_, i) =>
+            {
+                var surplus = tokens.Select((t, m) => problem.V(i, m) - price * t).ToArray();
+                var stop = Array.FindLastIndex(surplus, s => s >= surplus.Max() - 1e-12 * problem.Value);
+                return (Surplus: surplus[stop], Tokens: tokens[stop]);
+            }).ToArray();
+            foreach (var fee in stops.Select(s => s.Surplus))
+            {
+                var earned = stops.Zip(problem.Weights).Where(t => t.First.Surplus >= fee && t.First.Tokens > 0)
+                    .Sum(t => t.Second * (fee + (price - problem.Cost) * t.First.Tokens));
+                Assert.True(earned <= best.Profit + 1e-9 * problem.Value, $"{earned} > {best.Profit}");
+            }
+        }
+    }, iter: 60);
+
+    [Fact]
+    public void A_token_market_sells_the_capacity_and_no_more_at_the_price_where_demand_meets_it() => OracleTests.Small(typesMax: 6, capsMax: 15).Sample(problem =>
+    {
+        var tables = new MarketTables(problem.Market, problem.Market.Grid());
+        var capacity = 0.4 * tables.ExpectedTokens[^1];
+        var auction = TokenMarket.Clearing(tables, capacity, default);
+        if (auction == TariffOutcome.Nothing) return;
+        Assert.True(auction.Tokens <= capacity + 1e-9);
+        Assert.True(auction.Price >= problem.Cost);
+        // Unless the reserve price binds, any dearer token would leave capacity unsold.
+        if (auction.Price > problem.Cost + 1e-9 * problem.Value) Assert.Equal(capacity, auction.Tokens, 1e-9);
+        var above = 0.0;
+        TokenDemand.ForEachType(tables, [auction.Price!.Value * (1 + 1e-8)], (i, bought, _) => above += problem.Weights[i] * bought[0], default);
+        Assert.True(above <= capacity + 1e-9);
+    }, iter: 100);
+
+    [Fact]
+    public void A_menu_that_runs_earns_what_its_solution_promised_and_keeps_the_same_surplus() => OracleTests.Small(typesMax: 8, capsMax: 20).Sample(problem =>
+    {
+        var solution = MenuSolver.Solve(problem.Market, new(2));
+        var comparison = TariffComparison.Of(problem.Market, solution, [.. solution.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))]);
+        if (solution.Tiers.Count == 0) return;
+        // A tie may go to the longer plan, which is never worse for the customer and earns within the tolerance of ties.
+        Assert.Equal(comparison.Menu.ConsumerSurplus, comparison.RunningMenu!.ConsumerSurplus, 1e-7 * problem.Value);
+        Assert.Equal(0, comparison.Others.Single(o => o.Name == "running menu").ToMenu.ShareWorse, 1e-12);
+    }, iter: 100);
+
+    [Fact]
+    public void Surplus_and_profit_make_up_what_the_customers_value_less_what_it_costs()
+    {
+        var market = Uniform(new ExponentialAnswerTime(5)) with { TypeCount = 40, CapTokensMax = 300, ServingCostPerToken = 0.002 };
+        var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new()));
+        var tables = new MarketTables(market, market.Grid());
+        var row = tables.NewRow();
+        var worth = 0.0;
+        for (var i = 0; i < 40; i++)
+        {
+            tables.FillValue(i, row);
+            worth += row[MenuSolver.Solve(market, new()).CapTokensByType[i]] / 40;
+        }
+        Assert.Equal(worth - comparison.Menu.ServingCost, comparison.Menu.Welfare, 1e-12);
+        Assert.Equal(40, comparison.FlatFee.SurplusByType.Count);
+        foreach (var (_, outcome, change) in comparison.Others)
+        {
+            Assert.InRange(change.ShareBetter + change.ShareWorse, 0, 1 + 1e-12);
+            Assert.Equal(comparison.Menu.ConsumerSurplus - outcome.ConsumerSurplus, change.GainByType.Sum() / 40, 1e-12);
+        }
+    }
+
+    [Fact]
+    public void Where_a_menu_of_one_plan_loses_to_a_simpler_tariff_the_comparison_says_so()
+    {
+        var market = Uniform(new ExponentialAnswerTime(14.7)) with { TypeCount = 200 };
+        var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new(1)));
+        Assert.Contains(comparison.Notices, n => n.StartsWith("the two-part tariff earns", StringComparison.Ordinal));
+        Assert.Contains(comparison.Notices, n => n.StartsWith("the pay per token earns", StringComparison.Ordinal));
+        Assert.DoesNotContain(comparison.Notices, n => n.StartsWith("the flat fee", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(0), InlineData(0.001)]
+    public void The_aligned_process_earns_most_and_a_fixed_time_least(double costPerToken)
+    {
+        var thresholds = new BeliefThresholds(0.2, 0.1, 0.9, 0.011926);
+        var market = Uniform(new DiffusionAnswerTime(thresholds)) with { TypeCount = 60, ServingCostPerToken = costPerToken };
+        var outcomes = MisalignedProcesses.Of(market);
+        Assert.Equal(["greedy", "diffusion", "accumulation"], outcomes.Select(o => o.Kind));
+        Assert.Equal(1, outcomes[0].ShareOfAligned);
+        Assert.True(outcomes[0].Menu.Profit > outcomes[1].Menu.Profit && outcomes[1].Menu.Profit > outcomes[2].Menu.Profit);
+        Assert.All(outcomes, o => Assert.Equal(14.7, o.MeanSeconds, 1e-3));
+        Assert.Empty(MisalignedProcesses.Of(Uniform(new ExponentialAnswerTime(5))));
+    }
+
+    [Theory]
+    [InlineData(1, 0.017), InlineData(5, 0.16), InlineData(14.7, 0.37)]
+    public void The_number_of_plans_has_a_price_that_falls_with_its_square(double meanSeconds, double lossTimesSquare)
+    {
+        var counts = PlanCounts.Of(Uniform(new ExponentialAnswerTime(meanSeconds)) with { TypeCount = 500 }, 8);
+        Assert.Equal(8, counts.Count);
+        Assert.All(counts.Zip(counts.Skip(1)), pair => Assert.True(pair.Second.Profit > pair.First.Profit && pair.Second.GainOfOneMore < pair.First.GainOfOneMore));
+        Assert.Equal(lossTimesSquare, (1 - counts[7].ShareOfOptimum) * 64, 0.05 * lossTimesSquare);
+        Assert.Equal(MenuSolver.Solve(Uniform(new ExponentialAnswerTime(meanSeconds)) with { TypeCount = 500 }, new(3)).Profit, counts[2].Profit, 1e-15);
+    }
+
+    private static Market Uniform(AnswerTime answerTime) => new(new UniformUrgency(0, 1), answerTime, 20, 1, 0);
+}

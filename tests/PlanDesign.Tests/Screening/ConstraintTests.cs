@@ -1,0 +1,151 @@
+using CsCheck;
+using PlanDesign.AnswerTimes;
+using PlanDesign.Screening.Constraints;
+using PlanDesign.Urgency;
+
+namespace PlanDesign.Screening;
+
+public sealed class ConstraintTests
+{
+    [Fact]
+    public void Rules_on_caps_give_the_best_of_the_menus_that_keep_them() =>
+        Gen.Select(OracleTests.Small(typesMax: 4, capsMax: 6), Gen.Int[1, 6], Gen.Int[1, 6], Gen.Int[1, 63], Gen.Bool, Gen.Int[1, 3]).Sample((problem, min, max, list, all, plans) =>
+        {
+            var allowed = Enumerable.Range(1, problem.Caps).Where(m => m >= min && m <= max && (list >> (m - 1) & 1) == 1).ToHashSet();
+            var rules = new MenuConstraints
+            {
+                CapTokensMin = min, CapTokensMax = max, NobodyExcluded = all, AllowedCapTokens = [.. Enumerable.Range(1, 6).Where(m => (list >> (m - 1) & 1) == 1)],
+            };
+            foreach (int? plansMax in new int?[] { null, plans })
+            {
+                var solution = MenuSolver.Solve(problem.Market, new(plansMax) { Constraints = rules });
+                if (allowed.Count == 0)
+                {
+                    Assert.Equal("constraints", solution.Fault!.Field);
+                    continue;
+                }
+                var best = problem.Assignments().Where(a => a.All(c => c == 0 ? !all : allowed.Contains(c))
+                    && a.Where(c => c > 0).Distinct().Count() <= (plansMax ?? 99)).Max(problem.Profit);
+                Assert.True(solution.IsUsable, solution.ExitReason.ToString());
+                Assert.Equal(best, solution.Profit, 1e-10 * problem.Value);
+                Assert.Equal(best, solution.Certificate.UpperBound, 1e-9 * problem.Value);
+            }
+        }, iter: 200);
+
+    [Fact]
+    public void A_free_tier_is_the_best_menu_of_longer_caps_less_what_the_most_urgent_keep() =>
+        Gen.Select(OracleTests.Small(typesMax: 4, capsMax: 6), Gen.Int[1, 6], Gen.Int[1, 3]).Where((p, m, _) => m <= p.Caps).Sample((problem, free, plans) =>
+        {
+            foreach (int? plansMax in new int?[] { null, plans })
+            {
+                var solution = MenuSolver.Solve(problem.Market, new(plansMax) { Constraints = new() { FreeTierCapTokens = free } });
+                var kept = problem.V(problem.Rates.Length - 1, free);
+                var best = problem.Assignments().Where(a => a.All(c => c >= free)
+                    && a.Where(c => c > free).Distinct().Count() <= (plansMax ?? 99)).Max(a => problem.Profit(a) - kept);
+                Assert.Equal(ExitReason.Optimal, solution.ExitReason);
+                Assert.Equal(best, solution.Profit, 1e-10 * problem.Value);
+                var tier = solution.Tiers.Single(t => t.CapTokens == free);
+                Assert.Equal(0, tier.PricePerConversation);
+                Assert.Equal(1, solution.Tiers.Sum(t => t.Share), 1e-9);
+            }
+        }, iter: 200);
+
+    [Theory]
+    [InlineData(5, 1, 0.089957600), InlineData(5, 2, 0.051678241), InlineData(5, 5, 0.016141368)]
+    [InlineData(14.7, 1, 0.054494191), InlineData(14.7, 2, 0.038766179), InlineData(14.7, 5, 0.020382544)]
+    public void A_free_tier_leaves_the_revenue_that_its_closed_form_says(double meanSeconds, int seconds, double revenue)
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(meanSeconds), 20, 1, 0) { TypeCount = 500 };
+        var solution = MenuSolver.Solve(market, new() { Constraints = new() { FreeTierCapTokens = 20 * seconds } });
+        Assert.InRange(revenue, solution.Profit, solution.Certificate.DensityUpperBound);
+        Assert.Equal(revenue, solution.Profit, 2e-5);
+    }
+
+    [Fact]
+    public void Rules_on_prices_give_the_best_of_all_menus_in_whole_units_that_keep_them() =>
+        Gen.Select(OracleTests.Small(typesMax: 3, capsMax: 3), Gen.Int[1, 9], Gen.Int[0, 3], Gen.Double[1, 4], Gen.Int[0, 7], Gen.Bool).Sample((problem, max, min, ratio, which, all) =>
+        {
+            var unit = problem.Value / 12;
+            var rules = new MenuConstraints
+            {
+                PriceMax = (which & 1) != 0 ? max * unit : null, PriceMin = (which & 2) != 0 ? min * unit : null, PriceRatioMax = (which & 4) != 0 ? ratio : null,
+                NobodyExcluded = all,
+            };
+            if (!rules.OnPrices) return;
+            var solution = MenuSolver.Solve(problem.Market, new(null, new(unit, 1)) { Constraints = rules });
+            var best = Menus(problem.Caps, 12).Where(m => m.All(p => p is null || Keeps(p.Value, m))).Select(Earned).Max();
+            if (double.IsNegativeInfinity(best)) Assert.Equal("constraints", solution.Fault!.Field);
+            else Assert.Equal(best, solution.Profit, 1e-9 * problem.Value);
+
+            bool Keeps(int price, int?[] menu) =>
+                (rules.PriceMax is null || price <= max) && (rules.PriceMin is null || price >= min)
+                && (rules.PriceRatioMax is null || (price > 0 && price <= ratio * menu.Min()!.Value + 1e-9));
+
+            double Earned(int?[] menu)
+            {
+                var (profit, bought) = (0.0, new HashSet<int>());
+                for (var i = 0; i < problem.Rates.Length; i++)
+                {
+                    var (cap, surplus) = (0, 0.0);
+                    for (var m = 1; m <= menu.Length; m++)
+                        if (menu[m - 1] is { } p && problem.V(i, m) - p * unit >= surplus - 1e-12 * problem.Value) (cap, surplus) = (m, problem.V(i, m) - p * unit);
+                    if (cap == 0 && all) return double.NegativeInfinity;
+                    if (cap > 0) profit += problem.Weights[i] * (menu[cap - 1]!.Value * unit - problem.C(cap));
+                    bought.Add(cap);
+                }
+                // A plan that nobody takes is not a plan, and rules do not ask about it.
+                return profit;
+            }
+        }, iter: 150);
+
+    [Fact]
+    public void Rules_with_minor_units_are_kept_and_prices_are_whole()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0.0005) { TypeCount = 60, CapTokensMax = 200 };
+        var rules = new MenuConstraints { AllowedCapTokens = [20, 40, 80, 160], NobodyExcluded = true, PriceMax = 0.3 };
+        var solution = MenuSolver.Solve(market, new(null, new(0.01, 1)) { Constraints = rules });
+        Assert.Equal(ExitReason.Optimal, solution.ExitReason);
+        Assert.All(solution.Tiers, t => Assert.Contains(t.CapTokens, rules.AllowedCapTokens));
+        Assert.All(solution.Tiers, t => Assert.InRange(t.PricePerConversation, 0, 0.3 + 1e-12));
+        Assert.Equal(1, solution.Tiers.Sum(t => t.Share), 1e-9);
+        var free = MenuSolver.Solve(market, new(2, new(0.01, 1)) { Constraints = new() { FreeTierCapTokens = 30, CapTokensMin = 50 } });
+        Assert.Equal(0, free.Tiers[^1].PriceMinorUnitsPerPeriod);
+        Assert.Equal(30, free.Tiers[^1].CapTokens);
+        Assert.InRange(free.Tiers.Count, 2, 3);
+        Assert.True(free.Profit <= MenuSolver.Solve(market, new(2) { Constraints = new() { FreeTierCapTokens = 30, CapTokensMin = 50 } }).Certificate.DensityUpperBound);
+    }
+
+    [Fact]
+    public void Each_rule_has_a_price_and_brings_customers_or_drives_them_away()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0.002) { TypeCount = 100 };
+        var options = new SolveOptions { Constraints = new() { NobodyExcluded = true, AllowedCapTokens = [1, 60] } };
+        var solution = MenuSolver.Solve(market, options);
+        var costs = ConstraintCosts.Of(market, options, solution);
+        Assert.Equal(["allowedCapTokens", "nobodyExcluded", "all"], costs.Select(c => c.Constraint));
+        Assert.All(costs, c => Assert.True(c.ProfitCost >= 0));
+        Assert.True(costs[2].ProfitCost >= costs[0].ProfitCost && costs[2].ProfitCost >= costs[1].ProfitCost);
+        Assert.Equal(MenuSolver.Solve(market, new()).Profit - solution.Profit, costs[2].ProfitCost, 1e-15);
+        Assert.True(costs[1].ShareServedGain >= 0);
+    }
+
+    [Theory]
+    [InlineData("nobodyExcluded"), InlineData("freeTierCapTokens"), InlineData("priceMax"), InlineData("priceRatioMax"), InlineData("capTokensMin")]
+    public void A_rule_that_cannot_be_kept_is_named(string field)
+    {
+        var market = new Market(new LogNormalUrgency(-2, 1), new ExponentialAnswerTime(5), 20, 1, 0) { TypeCount = 30, CapTokensMax = 100 };
+        MenuConstraints rules = field switch
+        {
+            "nobodyExcluded" => new() { NobodyExcluded = true },
+            "freeTierCapTokens" => new() { FreeTierCapTokens = 101 },
+            "priceMax" => new() { PriceMax = 1 },
+            "priceRatioMax" => new() { PriceRatioMax = 0.5 },
+            _ => new() { CapTokensMin = 0 },
+        };
+        Assert.Equal($"constraints.{field}", MenuSolver.Solve(market, new() { Constraints = rules }).Fault!.Field);
+    }
+
+    /// <summary>Every price from 0 to so many units, or none, at every cap.</summary>
+    private static IEnumerable<int?[]> Menus(int caps, int unitsMax) =>
+        caps == 0 ? [[]] : Menus(caps - 1, unitsMax).SelectMany(m => Enumerable.Range(-1, unitsMax + 2).Select(p => (int?[])[.. m, p < 0 ? null : p]));
+}
