@@ -29,6 +29,7 @@ public sealed class UsageService : IAsyncDisposable
     private UsageService(Dictionary<string, string?> settings, Uri broker) => (_settings, Broker) = (settings, broker);
 
     public Uri Broker { get; }
+    public IReadOnlyDictionary<string, string?> Settings => _settings;
     public WebApplication App => _app!;
     public GrpcChannel Channel => _channel!;
     public TokenMeter.TokenMeterClient Meter => new(_channel);
