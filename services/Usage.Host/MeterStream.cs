@@ -10,12 +10,12 @@ namespace Usage.Host;
 /// One runtime's stream: frames are taken in order, answers go back as they come. Ends when the client is done, silent for too long,
 /// or asked to go because the service drains; each time only after what it sent is committed and acknowledged.
 /// </summary>
-public sealed class MeterStream(Intake intake, LedgerWriters ledger, UsageOptions options)
+public sealed class MeterStream(Intake intake, LedgerWriters ledger, UsageOptions options, CancellationToken caller)
 {
-    private readonly StreamOutlet _outlet = new(options.AnswersWaitingMax);
+    private readonly StreamOutlet _outlet = new(options.AnswersWaitingMax, caller);
     private readonly HashSet<string> _running = new(StringComparer.Ordinal);
 
-    public async Task RunAsync(IAsyncStreamReader<MeterRequest> requests, IServerStreamWriter<MeterResponse> responses, CancellationToken caller, CancellationToken draining)
+    public async Task RunAsync(IAsyncStreamReader<MeterRequest> requests, IServerStreamWriter<MeterResponse> responses, CancellationToken draining)
     {
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(caller);
         var sending = SendAsync(responses, broken);

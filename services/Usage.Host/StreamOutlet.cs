@@ -9,7 +9,8 @@ namespace Usage.Host;
 /// Answers on their way to one stream. Owners and writers only append; the stream's own task sends, in messages as large as what has
 /// gathered. A client that does not read is cut off before it costs memory.
 /// </summary>
-public sealed class StreamOutlet(int answersMax) : Outlet
+/// <param name="caller">cancelled when the client's connection is broken</param>
+public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Outlet
 {
     private const int FramesPerMessage = 5_000;
     private readonly Lock _gate = new();
@@ -19,6 +20,8 @@ public sealed class StreamOutlet(int answersMax) : Outlet
     private bool _completed;
 
     public bool IsOverfull { get; private set; }
+
+    public override bool IsGone => _completed || caller.IsCancellationRequested;
 
     public override void Send(MeterFrame frame)
     {

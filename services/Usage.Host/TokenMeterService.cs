@@ -14,7 +14,7 @@ public sealed class TokenMeterService(Intake intake, OwnerDirectory owners, Ledg
     public override async Task Meter(IAsyncStreamReader<MeterRequest> requestStream, IServerStreamWriter<MeterResponse> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        await new MeterStream(intake, ledger, options.Value).RunAsync(requestStream, responseStream, context.CancellationToken, gate.Draining);
+        await new MeterStream(intake, ledger, options.Value, context.CancellationToken).RunAsync(requestStream, responseStream, gate.Draining);
     }
 
     public override async Task<AuthorizeResponse> Authorize(AuthorizeRequest request, ServerCallContext context)

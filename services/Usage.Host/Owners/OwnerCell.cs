@@ -6,10 +6,21 @@ namespace Usage.Host.Owners;
 /// <summary>Whom a generation's answers go to: a stream, or a unary call that waits.</summary>
 public abstract class Outlet
 {
+    private static long _made;
     private readonly Lock _gate = new();
+    private readonly long _number = Interlocked.Increment(ref _made);
     private Task _tracked = Task.CompletedTask;
 
+    /// <summary>Nobody hears what is sent here any more.</summary>
+    public abstract bool IsGone { get; }
+
     public abstract void Send(MeterFrame frame);
+
+    /// <summary>
+    /// Whether answers should go here rather than there. A runtime that reconnects is answered on its new stream, even while frames that it
+    /// had sent on the broken one are still being taken.
+    /// </summary>
+    public bool Supersedes(Outlet other) => _number >= other._number || other.IsGone;
 
     /// <summary>An answer that is still being looked up.</summary>
     public void Track(Task answer)
@@ -27,8 +38,13 @@ public abstract class Outlet
 public sealed class Route(OwnerCell cell, Outlet outlet)
 {
     public OwnerCell Cell { get; } = cell;
-    /// <summary>The last one that spoke for this generation. Read and written inside the cell's gate.</summary>
-    public Outlet Outlet { get; set; } = outlet;
+    /// <summary>The newest one that spoke for this generation. Read and written inside the cell's gate.</summary>
+    public Outlet Outlet { get; private set; } = outlet;
+
+    public void Turn(Outlet speaker)
+    {
+        if (speaker.Supersedes(Outlet)) Outlet = speaker;
+    }
 }
 
 /// <summary>One subscription's owner in this process. Every turn is taken inside the gate; nothing in it waits.</summary>

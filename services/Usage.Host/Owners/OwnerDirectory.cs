@@ -63,7 +63,7 @@ public sealed class OwnerDirectory(
     /// <summary>Registers a generation that its owner has taken. Inside the gate.</summary>
     public void Attach(OwnerCell cell, Generation generation, Outlet outlet)
     {
-        if (generation.Route is Route route) route.Outlet = outlet;
+        if (generation.Route is Route route) route.Turn(outlet);
         else generation.Route = new Route(cell, outlet);
         _running[generation.Id] = generation;
     }
