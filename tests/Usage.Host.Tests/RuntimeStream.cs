@@ -42,7 +42,10 @@ public sealed class RuntimeStream : IAsyncDisposable
     public Task<Rejection> RejectionOf(string generation, string reason) => Answer(f => f.Rejection, r => r.GenerationId == Samples.GenerationId(generation) && r.Reason == reason);
 
     public async Task<T> Answer<T>(Func<MeterFrame, T?> of, Func<T, bool> which) where T : class =>
-        await Eventually.Some(() => Task.FromResult(Answers.Select(of).LastOrDefault(a => a is not null && which(a))), $"the runtime is answered with that {typeof(T).Name}");
+        await Eventually.Some(() => Task.FromResult(Answers.Select(of).LastOrDefault(a => a is not null && which(a)) ?? AsLongAsOpen<T>()), $"the runtime is answered with that {typeof(T).Name}");
+
+    /// <summary>No answer yet; if the stream is broken, why.</summary>
+    private T? AsLongAsOpen<T>() where T : class => _reading.IsFaulted ? throw _reading.Exception!.GetBaseException() : null;
 
     /// <summary>Says that no more frames come, and reads answers to the end of the stream.</summary>
     public async Task CompleteAsync()
