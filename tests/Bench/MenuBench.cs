@@ -42,7 +42,7 @@ public static class MenuBench
         var reduced = Race(glop => glop.Reduced, budget, ref disagreement);
 
         var large = BenchMarkets.Of(types, caps);
-        var repeats = quick ? 2 : 3;
+        const int repeats = 5;
         var table = Best(repeats, () => TablePass(large));
         var solve = Best(repeats, () => Solve(large, Plans));
         int[] typeSizes = quick ? [500, 1_000, 2_000, 4_000] : [1_250, 2_500, 5_000, 10_000];
