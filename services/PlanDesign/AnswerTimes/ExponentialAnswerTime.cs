@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using static PlanDesign.AnswerTimes.Quadrature.Exponentials;
 
 namespace PlanDesign.AnswerTimes;
@@ -24,7 +25,14 @@ public sealed class ExponentialAnswerTime(double meanSeconds) : AnswerTime
     {
         var scale = 1 / (1 + ratePerSecond * MeanSeconds);
         var decayPerToken = (ratePerSecond + 1 / MeanSeconds) / tokensPerSecond;
-        for (var m = 0; m < byCapTokens.Length; m++) byCapTokens[m] = scale * OneMinusExp(decayPerToken * m);
+        // Where 1 − e^{−x} cancels, the careful formula; from there on, many at a time.
+        var careful = (int)Math.Min(byCapTokens.Length, Math.Ceiling(CancelsBelow / decayPerToken));
+        for (var m = 0; m < careful; m++) byCapTokens[m] = scale * OneMinusExp(decayPerToken * m);
+        var rest = byCapTokens[careful..];
+        for (var m = 0; m < rest.Length; m++) rest[m] = -decayPerToken * (careful + m);
+        TensorPrimitives.Exp(rest, rest);
+        TensorPrimitives.Subtract(1, rest, rest);
+        TensorPrimitives.Multiply(rest, scale, rest);
     }
 
     public override void FillExpectedTokens(double tokensPerSecond, Span<double> byCapTokens)

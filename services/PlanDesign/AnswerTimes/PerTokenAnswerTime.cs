@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace PlanDesign.AnswerTimes;
 
 /// <summary>
@@ -6,8 +8,12 @@ namespace PlanDesign.AnswerTimes;
 /// </summary>
 public abstract class PerTokenAnswerTime : AnswerTime
 {
+    private double[]? _probabilities;
+
     /// <summary>p_1 … p_n, index 0 for token 1.</summary>
     public abstract IReadOnlyList<double> ProbabilityPerToken { get; }
+
+    private double[] Probabilities => _probabilities ??= [.. ProbabilityPerToken];
 
     public override int? SupportTokens => ProbabilityPerToken.Count;
 
@@ -15,26 +21,27 @@ public abstract class PerTokenAnswerTime : AnswerTime
 
     public override void FillDiscountedAnswers(double ratePerSecond, double tokensPerSecond, Span<double> byCapTokens)
     {
-        var probability = ProbabilityPerToken;
-        var (sum, ratePerToken) = (0.0, ratePerSecond / tokensPerSecond);
+        var ratePerToken = ratePerSecond / tokensPerSecond;
+        var answered = Math.Min(byCapTokens.Length, ProbabilityPerToken.Count + 1);
         byCapTokens[0] = 0;
-        for (var m = 1; m < byCapTokens.Length; m++)
-        {
-            var p = m <= probability.Count ? probability[m - 1] : 0;
-            if (p > 0) sum += p * Math.Exp(-ratePerToken * m);
-            byCapTokens[m] = sum;
-        }
+        var row = byCapTokens[1..answered];
+        for (var k = 0; k < row.Length; k++) row[k] = -ratePerToken * (k + 1);
+        TensorPrimitives.Exp(row, row);
+        TensorPrimitives.Multiply(row, Probabilities.AsSpan(0, row.Length), row);
+        var sum = 0.0;
+        foreach (ref var value in row) value = sum += value;
+        byCapTokens[answered..].Fill(sum);
     }
 
     public override void FillExpectedTokens(double tokensPerSecond, Span<double> byCapTokens)
     {
-        var probability = ProbabilityPerToken;
+        var probability = Probabilities;
         var (sum, survival) = (0.0, 1.0);
         byCapTokens[0] = 0;
         for (var m = 1; m < byCapTokens.Length; m++)
         {
             byCapTokens[m] = sum += Math.Max(0, survival);
-            if (m <= probability.Count) survival -= probability[m - 1];
+            if (m <= probability.Length) survival -= probability[m - 1];
         }
     }
 }

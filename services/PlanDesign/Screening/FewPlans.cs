@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace PlanDesign.Screening;
 
 /// <summary>
@@ -11,6 +14,9 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
     private readonly BitRows _serveNoMore = new(types * plansMax, capTokensMax + 1);
     private readonly BitRows _openNext = new(types * plansMax, capTokensMax + 1);
     private readonly BitRows _reachedAnew = new(types * plansMax, capTokensMax + 1);
+
+    /// <summary>max_{0&lt;m'≤m} D_i^k(m') of the type taken last, which the layer above opens a plan from.</summary>
+    private readonly double[] _maxima = FirstMaxima(plansMax, capTokensMax + 1);
 
     /// <summary>D_i^k(m) of the type taken last, at k·(M+1) + m for k = 0 … K−1.</summary>
     public double[] Potential { get; } = new double[plansMax * (capTokensMax + 1)];
@@ -28,40 +34,82 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
 
     public void Take(int type, ReadOnlySpan<double> surplus)
     {
+        // Serving nobody more urgent is worth 0, where that is allowed.
+        var stopping = mustServe && type < types - 1 ? double.NegativeInfinity : 0.0;
         // From the top layer down: a layer reads the one below it as the type before left it.
         for (var k = plansMax - 1; k >= 0; k--)
         {
             var layer = Layer(k);
-            var fewer = k > 0 ? Layer(k - 1) : [];
+            var fewer = k > 0 ? _maxima.AsSpan((k - 1) * (capTokensMax + 1), capTokensMax + 1) : [];
+            var maxima = _maxima.AsSpan(k * (capTokensMax + 1), capTokensMax + 1);
             var serveNoMore = Row(_serveNoMore, type, k);
             var openNext = Row(_openNext, type, k);
             var reachedAnew = Row(_reachedAnew, type, k);
             layer[0] = mustServe ? double.NegativeInfinity : 0;
-            var mayStop = !mustServe || type == types - 1;
-            var (bestFewer, running) = (double.NegativeInfinity, double.NegativeInfinity);
+            var running = double.NegativeInfinity;
             for (var m = 1; m < layer.Length; m++)
             {
-                var next = layer[m];
-                if (bestFewer >= next)
+                if (m == 64 && Vector256.IsHardwareAccelerated)
                 {
-                    next = bestFewer;
+                    m = TakeWords(surplus, layer, fewer, maxima, serveNoMore, openNext, reachedAnew, stopping, ref running);
+                    if (m == layer.Length) break;
+                }
+                var next = layer[m];
+                if (k > 0 && fewer[m - 1] >= next)
+                {
+                    next = fewer[m - 1];
                     BitRows.Set(openNext, m);
                 }
-                if (mayStop && next <= 0)
+                if (next <= stopping)
                 {
-                    next = 0;
+                    next = stopping;
                     BitRows.Set(serveNoMore, m);
                 }
-                if (k > 0) bestFewer = Math.Max(bestFewer, fewer[m]);
                 layer[m] = surplus[m] + next;
                 if (layer[m] > running)
                 {
                     running = layer[m];
                     BitRows.Set(reachedAnew, m);
                 }
+                maxima[m] = running;
             }
             if (k == plansMax - 1) Value = mustServe ? running : Math.Max(0, running);
         }
+    }
+
+    /// <summary>The same, sixty-four caps at a time from the sixty-fifth on; returns the first cap that is left.</summary>
+    private static int TakeWords(
+        ReadOnlySpan<double> surplus, Span<double> layer, ReadOnlySpan<double> fewer, Span<double> maxima, Span<ulong> serveNoMore,
+        Span<ulong> openNext, Span<ulong> reachedAnew, double stopping, ref double running)
+    {
+        var (best, stop, m) = (new PrefixMaxima(running), Vector256.Create(stopping), 64);
+        ref var from = ref MemoryMarshal.GetReference(surplus);
+        ref var own = ref MemoryMarshal.GetReference(layer);
+        ref var below = ref MemoryMarshal.GetReference(fewer);
+        ref var reached = ref MemoryMarshal.GetReference(maxima);
+        for (; m <= layer.Length - 64; m += 64)
+        {
+            var (opened, stopped, anew) = (0UL, 0UL, 0UL);
+            for (var n = 0; n < 64; n += PrefixMaxima.Lanes)
+            {
+                var at = (nuint)(uint)(m + n);
+                var next = Vector256.LoadUnsafe(ref own, at);
+                if (fewer.Length > 0)
+                {
+                    var opening = Vector256.LoadUnsafe(ref below, at - 1);
+                    opened |= (ulong)Vector256.GreaterThanOrEqual(opening, next).ExtractMostSignificantBits() << n;
+                    next = Vector256.MaxNative(next, opening);
+                }
+                stopped |= (ulong)Vector256.LessThanOrEqual(next, stop).ExtractMostSignificantBits() << n;
+                var now = Vector256.LoadUnsafe(ref from, at) + Vector256.MaxNative(next, stop);
+                now.StoreUnsafe(ref own, at);
+                best.Take(now, out var before).StoreUnsafe(ref reached, at);
+                anew |= (ulong)Vector256.GreaterThan(now, before).ExtractMostSignificantBits() << n;
+            }
+            (openNext[m >> 6], serveNoMore[m >> 6], reachedAnew[m >> 6]) = (opened, stopped, anew);
+        }
+        running = best.Last;
+        return m;
     }
 
     public int[] CapTokensByType()
@@ -78,6 +126,13 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
             k--;
             cap = BitRows.LastSetUpTo(Row(_reachedAnew, i + 1, k), cap - 1);
         }
+    }
+
+    private static double[] FirstMaxima(int layers, int columns)
+    {
+        var maxima = new double[layers * columns];
+        for (var k = 0; k < layers; k++) maxima[k * columns] = double.NegativeInfinity;
+        return maxima;
     }
 
     private Span<double> Layer(int k) => Potential.AsSpan(k * (capTokensMax + 1), capTokensMax + 1);

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Numerics.Tensors;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Screening;
@@ -35,7 +37,7 @@ internal sealed class MarketTables
     public void FillValueAt(double ratePerSecond, Span<double> row)
     {
         _market.AnswerTime.FillDiscountedAnswers(ratePerSecond, _market.TokensPerSecond, row);
-        foreach (ref var value in row) value *= _market.ValuePerAnswer;
+        TensorPrimitives.Multiply(row, _market.ValuePerAnswer, row);
     }
 }
 
@@ -64,9 +66,18 @@ internal sealed class VirtualSurplusRows(MarketTables tables)
         var envious = Type == 0 ? 0 : tables.CumulativeWeights[Type - 1];
         if (Type > 0) tables.FillValue(Type - 1, _valueOfMorePatient);
         var weight = tables.Types.Weights[Type];
-        var (value, morePatient, cost) = (_value, _valueOfMorePatient, tables.ServingCost);
-        for (var m = 0; m < _surplus.Length; m++)
-            _surplus[m] = weight * (value[m] - cost[m]) - envious * (morePatient[m] - value[m]);
+        var (value, morePatient, cost, surplus) = (_value, _valueOfMorePatient, tables.ServingCost, _surplus);
+        var m = 0;
+        if (Vector.IsHardwareAccelerated)
+        {
+            var (weights, enviouses) = (new Vector<double>(weight), new Vector<double>(envious));
+            for (; m <= surplus.Length - Vector<double>.Count; m += Vector<double>.Count)
+            {
+                var own = new Vector<double>(value, m);
+                (weights * (own - new Vector<double>(cost, m)) - enviouses * (new Vector<double>(morePatient, m) - own)).CopyTo(surplus, m);
+            }
+        }
+        for (; m < surplus.Length; m++) surplus[m] = weight * (value[m] - cost[m]) - envious * (morePatient[m] - value[m]);
         return true;
     }
 }

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace PlanDesign.Screening;
 
 /// <summary>
@@ -19,8 +22,28 @@ internal sealed class UnlimitedPlans(int types, int capTokensMax)
     {
         var reachedAnew = _reachedAnew.Row(type);
         var (best, potential) = (_best, Potential);
-        var running = double.NegativeInfinity;
-        for (var m = 0; m < surplus.Length; m++)
+        var (m, running) = (0, double.NegativeInfinity);
+        if (Vector256.IsHardwareAccelerated)
+        {
+            var maxima = new PrefixMaxima(running);
+            ref var from = ref MemoryMarshal.GetReference(surplus);
+            ref var stored = ref MemoryMarshal.GetArrayDataReference(best);
+            ref var claimed = ref MemoryMarshal.GetArrayDataReference(potential);
+            for (; m <= surplus.Length - 64; m += 64)
+            {
+                var word = 0UL;
+                for (var n = 0; n < 64; n += PrefixMaxima.Lanes)
+                {
+                    var now = Vector256.LoadUnsafe(ref from, (nuint)(uint)(m + n)) + Vector256.LoadUnsafe(ref stored, (nuint)(uint)(m + n));
+                    now.StoreUnsafe(ref claimed, (nuint)(uint)(m + n));
+                    maxima.Take(now, out var before).StoreUnsafe(ref stored, (nuint)(uint)(m + n));
+                    word |= (ulong)Vector256.GreaterThan(now, before).ExtractMostSignificantBits() << n;
+                }
+                reachedAnew[m >> 6] = word;
+            }
+            running = maxima.Last;
+        }
+        for (; m < surplus.Length; m++)
         {
             potential[m] = surplus[m] + best[m];
             if (potential[m] > running)

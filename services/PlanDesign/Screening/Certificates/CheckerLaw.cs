@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using PlanDesign.AnswerTimes;
 
 namespace PlanDesign.Screening.Certificates;
@@ -7,6 +8,9 @@ namespace PlanDesign.Screening.Certificates;
 /// </summary>
 internal sealed record CheckerLaw(double[] ExpectedTokens, Action<double, double[]> FillAnswers)
 {
+    /// <summary>The same at a few ascending caps only, where there is a cheaper way; null where there is none.</summary>
+    public Action<double, int[], double[]>? FillAnswersAt { get; init; }
+
     public static CheckerLaw Of(AnswerTime answerTime, double s, int caps) => answerTime switch
     {
         DiscreteAnswerTime d => PerToken([.. d.ProbabilityPerToken], s, caps),
@@ -28,11 +32,31 @@ internal sealed record CheckerLaw(double[] ExpectedTokens, Action<double, double
             tokens[m] = tokens[m - 1] + left;
             left = Math.Max(0, left - (m <= probability.Length ? probability[m - 1] : 0));
         }
+        double[] seconds = [.. Enumerable.Range(1, Math.Min(caps, probability.Length)).Select(m => m / s)];
+        var discounted = new double[seconds.Length];
         return new(tokens, (r, row) =>
         {
-            for (var m = 1; m < row.Length; m++)
-                row[m] = row[m - 1] + (m <= probability.Length ? probability[m - 1] * Math.Exp(-r * (m / s)) : 0);
-        });
+            TensorPrimitives.Multiply(seconds, -r, discounted);
+            TensorPrimitives.Exp(discounted, discounted);
+            TensorPrimitives.Multiply(discounted, probability.AsSpan(0, discounted.Length), discounted);
+            var sum = 0.0;
+            for (var m = 0; m < discounted.Length; m++) row[m + 1] = sum += discounted[m];
+            row.AsSpan(discounted.Length + 1).Fill(sum);
+        })
+        {
+            FillAnswersAt = (r, few, values) =>
+            {
+                var (sum, from) = (0.0, 0);
+                var upTo = Math.Min(few[^1], discounted.Length);
+                TensorPrimitives.Multiply(seconds.AsSpan(0, upTo), -r, discounted);
+                TensorPrimitives.Exp(discounted.AsSpan(0, upTo), discounted);
+                for (var k = 0; k < few.Length; from = Math.Min(few[k++], upTo))
+                {
+                    var to = Math.Min(few[k], upTo);
+                    values[k] = sum += TensorPrimitives.Dot<double>(discounted.AsSpan(from, to - from), probability.AsSpan(from, to - from));
+                }
+            },
+        };
     }
 
     /// <summary>Constant hazards: each piece in closed form from its own start, where the solver goes token by token.</summary>

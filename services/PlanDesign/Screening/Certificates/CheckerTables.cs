@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Screening.Certificates;
@@ -27,8 +28,26 @@ internal sealed class CheckerTables
     public double[] Value(int type)
     {
         var row = new double[Cost.Length];
-        _law.FillAnswers(Rates[type], row);
-        for (var m = 0; m < row.Length; m++) row[m] *= _market.ValuePerAnswer;
+        FillValue(type, row);
         return row;
+    }
+
+    /// <summary>V at a few ascending caps, with a row to work in.</summary>
+    public void FillValueAt(int type, int[] caps, double[] values, double[] row)
+    {
+        if (_law.FillAnswersAt is { } few) few(Rates[type], caps, values);
+        else
+        {
+            _law.FillAnswers(Rates[type], row);
+            for (var k = 0; k < caps.Length; k++) values[k] = row[caps[k]];
+        }
+        for (var k = 0; k < caps.Length; k++) values[k] *= _market.ValuePerAnswer;
+    }
+
+    public void FillValue(int type, double[] row)
+    {
+        row[0] = 0;
+        _law.FillAnswers(Rates[type], row);
+        TensorPrimitives.Multiply(row, _market.ValuePerAnswer, row);
     }
 }

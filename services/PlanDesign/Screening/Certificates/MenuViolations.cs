@@ -14,12 +14,16 @@ internal static class MenuViolations
         CheckerTables tables, IReadOnlyList<Tier> tiers, IReadOnlyList<int> capTokensByType, IReadOnlyList<double> priceByType)
     {
         var (incentive, participation) = (0.0, 0.0);
+        int[] caps = [.. capTokensByType.Concat(tiers.Select(t => t.CapTokens)).Where(c => c > 0).Distinct().Order()];
+        if (caps.Length == 0) return (0, 0);
+        var (at, value, row) = (caps.Select((cap, k) => (cap, k)).ToDictionary(t => t.cap, t => t.k), new double[caps.Length], new double[tables.Cost.Length]);
+        var offers = tiers.Select(t => (Index: at[t.CapTokens], Price: t.PricePerConversation)).ToArray();
         for (var i = 0; i < tables.Rates.Length; i++)
         {
-            var value = tables.Value(i);
-            var own = value[capTokensByType[i]] - priceByType[i];
+            tables.FillValueAt(i, caps, value, row);
+            var own = (capTokensByType[i] == 0 ? 0 : value[at[capTokensByType[i]]]) - priceByType[i];
             participation = Math.Max(participation, -own);
-            foreach (var tier in tiers) incentive = Math.Max(incentive, value[tier.CapTokens] - tier.PricePerConversation - own);
+            foreach (var (index, price) in offers) incentive = Math.Max(incentive, value[index] - price - own);
         }
         return (incentive, participation);
     }

@@ -1,0 +1,109 @@
+using System.Diagnostics;
+using System.Text.Json;
+using PlanDesign;
+using PlanDesign.Screening;
+
+namespace Bench;
+
+/// <summary>
+/// What the menu benchmark measured, all in one run on one machine. Ratios are how many times longer the other takes.
+/// </summary>
+/// <param name="RatioToGlop">GLOP's time on the full lottery programme over the solver's, solved and certified, at the largest size GLOP finished.</param>
+/// <param name="LargestGlopSize">Types, and caps, of that size.</param>
+/// <param name="RatioToGlopReduced">The same for the reduced programme.</param>
+/// <param name="LargestReducedSize">Types, and caps, of that size.</param>
+/// <param name="LargeSolveSeconds">The large market, solved with at most 5 plans and certified.</param>
+/// <param name="RatioToTablePass">That time over one pass that evaluates the table J by the solver's own kernel.</param>
+/// <param name="SlopeTypes">Of log time on log N, least squares.</param>
+/// <param name="SlopeCaps">Of log time on log M.</param>
+/// <param name="LargestDisagreement">Between GLOP's optimum and the solver's profit, relative; a lottery may earn more, never less.</param>
+public sealed record MenuBenchFigures(
+    double RatioToGlop, int LargestGlopSize, double RatioToGlopReduced, int LargestReducedSize, double LargeSolveSeconds, double TablePassSeconds,
+    double RatioToTablePass, double SlopeTypes, double SlopeCaps, int LargeTypes, int LargeCaps, int LargePlans, double LargestDisagreement)
+{
+    private static readonly JsonSerializerOptions CamelCase = new(JsonSerializerDefaults.Web);
+
+    public string ToJson() => JsonSerializer.Serialize(this, CamelCase);
+}
+
+/// <summary>The solver against GLOP, against its own table pass, and against itself at other sizes.</summary>
+public static class MenuBench
+{
+    private const int Plans = 5;
+
+    /// <param name="quick">Smaller sizes, within a minute.</param>
+    public static MenuBenchFigures Run(bool quick)
+    {
+        var (types, caps) = quick ? (4_000, 2_048) : (10_000, 4_096);
+        Solve(BenchMarkets.Of(200, 256), Plans);
+        var disagreement = 0.0;
+        var budget = TimeSpan.FromSeconds(quick ? 6 : 60);
+        var full = Race(glop => glop.FullLottery, budget, ref disagreement);
+        var reduced = Race(glop => glop.Reduced, budget, ref disagreement);
+
+        var large = BenchMarkets.Of(types, caps);
+        const int repeats = 5;
+        var table = Best(repeats, () => TablePass(large));
+        var solve = Best(repeats, () => Solve(large, Plans));
+        int[] typeSizes = quick ? [500, 1_000, 2_000, 4_000] : [1_250, 2_500, 5_000, 10_000];
+        int[] capSizes = quick ? [256, 512, 1_024, 2_048] : [512, 1_024, 2_048, 4_096];
+        return new(full.Ratio, full.Size, reduced.Ratio, reduced.Size, solve, table, solve / table,
+            Slope(typeSizes, n => Best(repeats, () => Solve(BenchMarkets.Of(n, caps / 4), Plans))),
+            Slope(capSizes, m => Best(repeats, () => Solve(BenchMarkets.Of(types / 4, m), Plans))),
+            types, caps, Plans, disagreement);
+    }
+
+    /// <summary>Sizes grow by about half until GLOP no longer finishes; the last one that it did is reported.</summary>
+    private static (double Ratio, int Size) Race(Func<GlopMenus, Func<TimeSpan, double?>> form, TimeSpan budget, ref double disagreement)
+    {
+        var (ratio, largest) = (0.0, 0);
+        for (var size = 8; size <= 1_024; size = Math.Max(size + 2, size * 3 / 2))
+        {
+            var market = BenchMarkets.Of(size, size);
+            var run = form(new GlopMenus(market));
+            var watch = Stopwatch.StartNew();
+            var optimum = run(budget);
+            var seconds = watch.Elapsed.TotalSeconds;
+            if (optimum is not { } found || seconds > budget.TotalSeconds) break;
+            var ours = MenuSolver.Solve(market, new()).Profit;
+            disagreement = Math.Max(disagreement, Math.Abs(found - ours) / Math.Max(1e-12, Math.Abs(ours)));
+            (ratio, largest) = (seconds / Best(5, () => Solve(market, null)), size);
+            // The next size takes several times as long.
+            if (seconds * 4 > budget.TotalSeconds) break;
+        }
+        return (ratio, largest);
+    }
+
+    private static void Solve(Market market, int? plans)
+    {
+        var solution = MenuSolver.Solve(market, new(plans));
+        if (solution.ExitReason != ExitReason.Optimal) throw new InvalidOperationException($"the benchmark's market ended as {solution.ExitReason}");
+    }
+
+    private static void TablePass(Market market)
+    {
+        var rows = new VirtualSurplusRows(new MarketTables(market, market.Grid()));
+        while (rows.MoveToMorePatient())
+        {
+        }
+    }
+
+    private static double Best(int repeats, Action run)
+    {
+        var best = double.PositiveInfinity;
+        for (var n = 0; n < repeats; n++)
+        {
+            var watch = Stopwatch.StartNew();
+            run();
+            best = Math.Min(best, watch.Elapsed.TotalSeconds);
+        }
+        return best;
+    }
+
+    private static double Slope(int[] sizes, Func<int, double> seconds)
+    {
+        var (x, y) = (sizes.Select(n => Math.Log(n)).ToArray(), sizes.Select(n => Math.Log(seconds(n))).ToArray());
+        var (meanX, meanY) = (x.Average(), y.Average());
+        return x.Zip(y, (a, b) => (a - meanX) * (b - meanY)).Sum() / x.Sum(a => (a - meanX) * (a - meanX));
+    }
+}
