@@ -1,4 +1,5 @@
 using JasperFx.Events;
+using JasperFx.Events.Daemon;
 using Marten;
 using StreamExists = Marten.Exceptions.ExistingStreamIdCollisionException;
 
@@ -50,8 +51,12 @@ public sealed class EventStreams(IDocumentStore store)
         // A rolled-back append leaves a tombstone in the log; it says nothing about the stream.
         history.Where(e => e.Data is not Tombstone).Select(e => (TEvent)e.Data).Aggregate(initial, evolve);
 
+    /// <summary>
+    /// Somebody else wrote to the stream between our reading and our writing. An inline view can notice first, when it is already
+    /// ahead of what we read and cannot fold our events; if it is the fold that is wrong, trying again fails the same way and says so.
+    /// </summary>
     public static bool IsConflict(Exception e) =>
-        e is EventStreamUnexpectedMaxEventIdException or StreamExists;
+        e is EventStreamUnexpectedMaxEventIdException or StreamExists or ApplyEventException;
 }
 
 public static class EventAppends
