@@ -56,6 +56,30 @@ public sealed class SlabTests
     }
 
     [Fact]
+    public void Frames_sent_again_that_use_up_a_withheld_grant_are_followed_by_the_next_one()
+    {
+        var scene = new OwnerScene(slabAtOnce: false, Period2000);
+        scene.Owner.InheritSlab(1_000, scene.Now.Real.AddSeconds(120));
+        scene.Owner.LoadGeneration(OwnerScene.Header("g"), default);
+        Assert.Equal(OutcomeKind.Acknowledged, Assert.Single(scene.Start("g")).Kind); // a grant is reserved, and kept back until its slab is durable
+        var asked = scene.Slab!.Value;
+        Assert.Empty(scene.Chunk("g", 1, 256)); // what the lost owner had granted takes the reservation
+        var granted = scene.Turn(o => scene.Owner.SlabDurable(asked.Content, asked.When!.Value, scene.Now, o));
+        Assert.Equal((OutcomeKind.Granted, 512), (granted[^1].Kind, granted[^1].Number));
+    }
+
+    [Fact]
+    public void Whoever_resumes_a_generation_that_is_over_is_told_so_again()
+    {
+        var scene = new OwnerScene(Cap.Hard(CapWindow.Conversation, 100));
+        scene.Start("g");
+        Assert.Equal(OutcomeKind.Stopped, scene.Chunk("g", 1, 100)[^1].Kind); // and the connection breaks before it is heard
+        scene.Commit();
+        var resumed = scene.Start("g");
+        Assert.Equal((OutcomeKind.Granted, 100, true), (resumed[^1].Kind, resumed[^1].Number, resumed[^1].Final));
+    }
+
+    [Fact]
     public void A_slab_covers_what_is_reported_and_not_yet_committed()
     {
         var scene = new OwnerScene(slabAtOnce: false, Cap.Hard(CapWindow.BillingPeriod, 10_000));

@@ -17,12 +17,15 @@ public sealed class RuntimeTally
     public int Disconnects { get; set; }
     public int Resent { get; set; }
     public long GeneratedTokens { get; set; }
+
+    /// <summary>The generations that were acknowledged to their end, and how many tokens each generated.</summary>
+    public Dictionary<string, long> Acknowledged { get; } = [];
 }
 
 /// <summary>
 /// A simulated runtime worker that is an ordinary client of usage.v1.TokenMeter: one stream, many generations on it, frames in
 /// batches. It generates no token without a grant, reports at least every 32, and resumes from the last acknowledgement when its
-/// connection breaks. On purpose it also disconnects, and sends frames again that it has sent before.
+/// connection breaks, however often and for however long. On purpose it also disconnects, and sends frames again that it has sent before.
 /// </summary>
 public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Func<DateTimeOffset> businessNow)
 {
@@ -30,6 +33,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
     private const double DisconnectPerMessage = 0.002, ResendPerChunk = 0.02;
     private const string Model = "aligned-1";
     private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(100), PauseMax = TimeSpan.FromSeconds(5), StartAgainAfter = TimeSpan.FromMilliseconds(500);
 
     private readonly Random _random = new(seed);
     private readonly Dictionary<string, Generation> _active = [];
@@ -42,6 +46,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
     {
         using var waiting = conversations.GetEnumerator();
         var more = true;
+        var pause = PauseMin;
         while (more || _active.Count > 0)
         {
             using var connection = CancellationTokenSource.CreateLinkedTokenSource(ct);
@@ -55,6 +60,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
                 Fill();
                 while (_active.Count > 0 && await NextAsync(call.ResponseStream, connection.Token))
                 {
+                    pause = PauseMin;
                     foreach (var frame in call.ResponseStream.Current.Frames) Handle(frame, outgoing.Writer);
                     Fill();
                     if (_random.NextDouble() < DisconnectPerMessage)
@@ -72,6 +78,10 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
             {
                 outgoing.Writer.TryComplete();
                 await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                // Who hung up on purpose need not wait; a service that is away is given time.
+                if (connection.IsCancellationRequested) continue;
+                await Task.Delay(pause, ct);
+                pause = pause * 2 < PauseMax ? pause * 2 : PauseMax;
             }
 
             void Fill()
@@ -90,15 +100,21 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
             {
                 case MeterFrame.FrameOneofCase.Grant when _active.TryGetValue(frame.Grant.GenerationId, out var generation):
                     generation.Allow(frame.Grant);
+                    generation.SendAgainIfRefused(outgoing);
                     Generate(generation, outgoing);
                     break;
                 case MeterFrame.FrameOneofCase.Stop when _active.TryGetValue(frame.Stop.GenerationId, out var generation):
                     generation.Stop();
+                    generation.SendAgainIfRefused(outgoing);
                     Generate(generation, outgoing);
                     break;
                 case MeterFrame.FrameOneofCase.Ack when _active.TryGetValue(frame.Ack.GenerationId, out var generation):
                     generation.Acknowledge(frame.Ack.Sequence);
                     if (frame.Ack.Finished) Ended(generation, outgoing);
+                    break;
+                case MeterFrame.FrameOneofCase.Deny when _active.TryGetValue(frame.Deny.GenerationId, out var generation) && generation.Generated > 0 && frame.Deny.Reason == "cap_reached":
+                    // It was granted before the service was lost, and what the lost one had granted is reserved still: a later try will pass.
+                    _ = Task.Delay(StartAgainAfter, ct).ContinueWith(_ => outgoing.TryWrite(new RuntimeFrame { Start = generation.Start }), TaskScheduler.Default);
                     break;
                 case MeterFrame.FrameOneofCase.Deny when _active.TryGetValue(frame.Deny.GenerationId, out var generation):
                     // The first turn used up the conversation's cap: the service says so, and the conversation is over.
@@ -106,6 +122,10 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
                     Tally.Denied++;
                     _active.Remove(generation.Id);
                     served();
+                    break;
+                case MeterFrame.FrameOneofCase.Rejection when frame.Rejection.Reason is "grant_pending" or "generation_unknown" or "sequence_gap" && _active.TryGetValue(frame.Rejection.GenerationId, out var generation):
+                    // After the service was lost: it grants anew before it takes what was generated under the lost grant.
+                    generation.Refused();
                     break;
                 case MeterFrame.FrameOneofCase.Rejection:
                     throw new InvalidOperationException($"{frame.Rejection.GenerationId} #{frame.Rejection.Sequence} was refused: {frame.Rejection.Reason}: {frame.Rejection.Detail}");
@@ -116,6 +136,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
         {
             _active.Remove(generation.Id);
             Tally.GeneratedTokens += generation.Generated;
+            Tally.Acknowledged.Add(generation.Id, generation.Generated);
             if (!generation.WasCut && generation.TurnIndex + 1 < generation.Conversation.Turns.Count) Open(generation.Conversation, generation.TurnIndex + 1, outgoing);
             else served();
         }
@@ -172,7 +193,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
     {
         private readonly List<(long Sequence, RuntimeFrame Frame)> _unacknowledged = [];
         private long _allowed, _sequence;
-        private bool _final, _finished;
+        private bool _final, _finished, _refused;
 
         public string Id => id;
         public PlannedConversation Conversation => conversation;
@@ -197,10 +218,17 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
 
         public void Acknowledge(long sequence) => _unacknowledged.RemoveAll(f => f.Sequence <= sequence);
 
+        public void Refused() => _refused = true;
+
         public void Resume(ChannelWriter<RuntimeFrame> outgoing)
         {
             outgoing.TryWrite(new RuntimeFrame { Start = Start });
-            foreach (var (_, frame) in _unacknowledged) outgoing.TryWrite(frame);
+            SendAgain(outgoing);
+        }
+
+        public void SendAgainIfRefused(ChannelWriter<RuntimeFrame> outgoing)
+        {
+            if (_refused) SendAgain(outgoing);
         }
 
         /// <summary>Everything that may be generated now, as chunks; and the end, once the user is answered or no more will be granted.</summary>
@@ -219,6 +247,12 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
 
         public override string ToString() =>
             $"{id} ({Generated} of {Turn.GeneratedTokens} tokens generated, {_allowed} allowed{(_final ? " at most" : "")}, {_unacknowledged.Count} of {_sequence} frames unacknowledged)";
+
+        private void SendAgain(ChannelWriter<RuntimeFrame> outgoing)
+        {
+            _refused = false;
+            foreach (var (_, frame) in _unacknowledged) outgoing.TryWrite(frame);
+        }
 
         private RuntimeFrame Keep(RuntimeFrame frame)
         {

@@ -24,14 +24,17 @@ public sealed partial class SubscriptionOwner
     public void SlabDurable(long tokens, DateTimeOffset until, Moment at, List<Outcome> outcomes)
     {
         (_slabTokens, _slabUntil, _slabAsked) = (tokens, until, false);
-        var covered = IsCovered(at.Real);
-        foreach (var generation in _withheld)
+        if (IsCovered(at.Real))
         {
-            if (!covered) break;
-            generation.Withheld = false;
-            if (!generation.Finished) Tell(generation, at, outcomes);
+            Generation[] released = [.. _withheld.Where(g => !g.Finished)];
+            foreach (var generation in _withheld) generation.Withheld = false;
+            _withheld.Clear();
+            foreach (var generation in released)
+                if (generation.Held > 0) Tell(generation, at, outcomes);
+            // Frames sent again after a crash may have used up what was kept back: nothing else would ask for more. Last, for it may need a larger slab.
+            foreach (var generation in released)
+                if (generation.Held == 0 && !Extend(generation, 0, at, outcomes) && !generation.Stopped) Tell(generation, at, outcomes);
         }
-        if (covered) _withheld.Clear();
         EnsureSlab(at, outcomes);
     }
 

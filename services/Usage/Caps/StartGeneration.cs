@@ -41,8 +41,9 @@ public sealed partial class SubscriptionOwner
         if (generation.Held > 0 && !generation.Withheld) TellWhenCovered(generation, at, outcomes);
         else if (!generation.Withheld)
         {
-            // The answer to a resumed Start comes at once, even if nothing can be granted yet.
-            if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);
+            // The answer to a resumed Start comes at once, even if nothing can be granted yet; and if it is over, that may not have been heard.
+            var over = generation.Ended;
+            if (!Extend(generation, tokensWanted, at, outcomes) && (over || !generation.Ended)) Tell(generation, at, outcomes);
         }
         return generation;
     }

@@ -1,0 +1,171 @@
+using Billing.Host;
+using Cli.Demo;
+using Contracts.Billing.V1;
+using Contracts.PlanDesign.V1;
+using Grpc.Core;
+using LocalServers;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Hosting;
+using PlanDesign.Host;
+using Usage.Host;
+using Menu = Contracts.PlanDesign.V1.Menu;
+
+namespace EndToEnd.Tests;
+
+/// <summary>
+/// A company that sells a model: the three services on a database and a virtual host of their own, with fixed ports. A service runs in
+/// this process, or as one of its own that a test can kill.
+/// </summary>
+public sealed class Company : IAsyncDisposable
+{
+    public const string PlanDesign = "plan-design", Usage = "usage", Billing = "billing";
+    public static readonly string[] Services = [PlanDesign, Usage, Billing];
+    public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    public const int ConversationsPerPeriod = 20;
+
+    private readonly ServiceDatabase _database;
+    private readonly Uri _broker;
+    private readonly int[] _ports = Ports.Free(2 * Services.Length);
+    private readonly Dictionary<string, string?> _settings;
+    private readonly Dictionary<string, WebApplication> _here = [];
+    private readonly Dictionary<string, ServiceProcess> _apart = [];
+
+    public Company(ServiceDatabase database, Uri broker, params (string Key, string Value)[] settings)
+    {
+        (_database, _broker, _settings) = (database, broker, settings.ToDictionary(s => s.Key, string? (s) => s.Value));
+        Deployment = new(Address(PlanDesign), Address(Usage), Address(Billing));
+    }
+
+    public Deployment Deployment { get; }
+
+    /// <summary>Business time, which a service that is started again is told.</summary>
+    public DateTimeOffset Now { get; private set; } = Jan1;
+
+    /// <summary>The menu that was published last; largest cap first.</summary>
+    public Menu Menu { get; private set; } = new();
+
+    /// <summary>All three services, ready; those named <paramref name="apart"/> as processes.</summary>
+    public static async Task<Company> OpenAsync(string[] apart, params (string Key, string Value)[] settings)
+    {
+        var company = new Company(await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync(), settings);
+        foreach (var service in Services.Except(apart)) await company.StartAsync(service);
+        foreach (var service in apart) await company.StartApartAsync(service);
+        foreach (var service in Services) await company.ReadyAsync(service);
+        return company;
+    }
+
+    public Uri Address(string service) => new($"http://127.0.0.1:{GrpcPort(service)}");
+
+    public async Task StartAsync(string service)
+    {
+        string[] args = ["--environment", "Test"];
+        void Configure(WebApplicationBuilder builder) => builder.Configuration.AddInMemoryCollection(SettingsOf(service));
+        var host = service switch
+        {
+            PlanDesign => PlanDesignHost.Build(args, Configure),
+            Usage => UsageHost.Build(args, Configure),
+            _ => BillingHost.Build(args, Configure),
+        };
+        _here.Add(service, host);
+        await host.StartAsync();
+    }
+
+    public async Task StartApartAsync(string service)
+    {
+        var process = new ServiceProcess(service switch { PlanDesign => "PlanDesign.Host", Usage => "Usage.Host", _ => "Billing.Host" }, () => SettingsOf(service), Health(service));
+        _apart.Add(service, process);
+        await process.StartAsync();
+    }
+
+    public Task ReadyAsync(string service) => _apart.TryGetValue(service, out var process) ? process.ReadyAsync() : Eventually.True(async () =>
+    {
+        using var http = new HttpClient { BaseAddress = Health(service) };
+        using var response = await http.GetAsync(new Uri("/health/ready", UriKind.Relative));
+        return response.IsSuccessStatusCode;
+    }, $"{service} is ready");
+
+    /// <summary>kill -9, and a new start on the same ports.</summary>
+    public async Task KillAndRestartAsync(string service)
+    {
+        await _apart[service].KillAsync();
+        await _apart[service].StartAsync();
+        await _apart[service].ReadyAsync();
+    }
+
+    /// <summary>Business time moves on everywhere, as soon as everybody answers.</summary>
+    public async Task AdvanceAsync(DateTimeOffset to)
+    {
+        Now = to;
+        await Eventually.True(async () => { await Deployment.AdvanceAsync(to, CancellationToken.None); return true; }, $"it is {to:O} everywhere", TimeSpan.FromMinutes(2));
+    }
+
+    /// <summary>Solves, publishes, and waits until billing sells it. At most three plans, caps of at most 600 tokens.</summary>
+    public async Task PublishMenuAsync()
+    {
+        var draft = await Deployment.PlanDesign.DraftMenuAsync(new()
+        {
+            Name = "Spring", PlansMax = 3, Currency = "USD", ConversationsPerPeriod = ConversationsPerPeriod,
+            Market = new()
+            {
+                Urgency = new() { LogNormal = new() { Mu = -2.5, Sigma = 1.5 }, TypeCount = 60 },
+                AnswerTime = new() { Empirical = new() { Tokens = { Enumerable.Range(1, 40).Select(n => 15 * n) } } },
+                TokensPerSecond = 30, ValuePerAnswer = 2, ServingCostPerToken = 20e-6,
+            },
+        }, Key("draft"));
+        Menu = await Deployment.PlanDesign.PublishMenuAsync(new() { MenuId = draft.MenuId, Actor = "analyst" }, Key("publish"));
+        await Eventually.True(async () => { await Deployment.Billing.GetMenuTermsAsync(new() { MenuId = Menu.MenuId }); return true; }, "billing has received the menu", TimeSpan.FromMinutes(2));
+    }
+
+    /// <summary>Customers take the plans in turn. Returns when usage knows every subscription.</summary>
+    public async Task<IReadOnlyList<Subscription>> SubscribeAsync(int customers)
+    {
+        var subscriptions = new List<Subscription>();
+        for (var n = 0; n < customers; n++)
+        {
+            var customer = await Deployment.Billing.CreateCustomerAsync(new() { CustomerId = Ids.Derive(Ids.Customer, Jan1, $"{n}"), Currency = "USD", Reference = $"customer-{n}" }, Key($"customer-{n}"));
+            subscriptions.Add(await Deployment.Billing.SubscribeAsync(
+                new() { SubscriptionId = Ids.Derive(Ids.Subscription, Jan1, $"{n}"), CustomerId = customer.CustomerId, MenuId = Menu.MenuId, PlanId = Menu.Plans[n % Menu.Plans.Count].PlanId }, Key($"subscription-{n}")));
+        }
+        foreach (var subscription in subscriptions)
+            await Eventually.True(async () => (await Deployment.Ledger.GetBalanceAsync(new() { SubscriptionId = subscription.SubscriptionId })).PlanId == subscription.PlanId, "usage knows the subscription");
+        return subscriptions;
+    }
+
+    public long CapOf(string subscriptionId, IEnumerable<Subscription> subscriptions)
+    {
+        var plan = subscriptions.Single(s => s.SubscriptionId == subscriptionId).PlanId;
+        return Menu.Plans.Single(p => p.PlanId == plan).ConversationCapTokens;
+    }
+
+    public async Task<IReadOnlyList<Invoice>> FinalInvoicesAsync() =>
+        [.. (await Deployment.Billing.ListInvoicesAsync(new() { Status = InvoiceStatus.Finalized, PageSize = 1_000 })).Invoices.OrderBy(i => i.Number, StringComparer.Ordinal)];
+
+    private static Metadata Key(string key) => new() { { "idempotency-key", key } };
+
+    private int HttpPort(string service) => _ports[2 * Array.IndexOf(Services, service)];
+    private int GrpcPort(string service) => _ports[2 * Array.IndexOf(Services, service) + 1];
+    private Uri Health(string service) => new($"http://127.0.0.1:{HttpPort(service)}");
+
+    private Dictionary<string, string?> SettingsOf(string service) => new(_settings.Concat(new Dictionary<string, string?>
+    {
+        ["Http:Address"] = "127.0.0.1", ["Http:Port"] = $"{HttpPort(service)}", ["Http:GrpcPort"] = $"{GrpcPort(service)}",
+        ["RabbitMq:Uri"] = _broker.ToString(), ["Logging:Minimum"] = "Fatal",
+        ["Clock:Mode"] = "Simulated", ["Clock:Start"] = $"{Now:yyyy-MM-ddTHH:mm:ssZ}",
+        ["PlanDesign:Postgres"] = _database.ConnectionString("plan_design"),
+        ["Usage:Postgres"] = _database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(Billing).ToString(),
+        ["Billing:Postgres"] = _database.ConnectionString("billing"), ["Billing:UsageAddress"] = Address(Usage).ToString(),
+        ["Billing:GapPollSeconds"] = "0.5", ["Billing:DuePollSeconds"] = "0.2",
+    }.Where(s => !_settings.ContainsKey(s.Key))));
+
+    public async ValueTask DisposeAsync()
+    {
+        await Deployment.DisposeAsync();
+        foreach (var process in _apart.Values) await process.DisposeAsync();
+        await Task.WhenAll(_here.Values.Select(async host =>
+        {
+            await host.StopAsync();
+            await host.DisposeAsync();
+        }));
+    }
+}

@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace EndToEnd.Tests;
+
+/// <summary>A host as a process of its own, as an operator runs it, that can be killed and started again. It ends with us, however we end.</summary>
+public sealed class ServiceProcess(string project, Func<IReadOnlyDictionary<string, string?>> settings, Uri http) : IAsyncDisposable
+{
+    // It reads from a pipe whose other end only we hold; when we are gone, so is the service.
+    private const string Leash = "dotnet \"$1\" >>\"$2\" 2>&1 </dev/null & echo $!; read -r _; kill -9 $!";
+
+    private readonly string _log = Path.Combine(Path.GetTempPath(), $"billing-{project}-{Environment.ProcessId}-{Guid.NewGuid():n}.log");
+    private Process? _leash;
+    private int _pid;
+
+    public async Task StartAsync()
+    {
+        // The service was built beside this project, in the same configuration.
+        var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
+        var dll = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", project, configuration, $"{project}.dll"));
+        var start = new ProcessStartInfo("/bin/sh", ["-c", Leash, "sh", dll, _log]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        foreach (var (key, value) in settings()) start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
+        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Test";
+        _leash = Process.Start(start)!;
+        _pid = int.Parse((await _leash.StandardOutput.ReadLineAsync())!, CultureInfo.InvariantCulture);
+    }
+
+    public Task ReadyAsync() => Eventually.True(async () =>
+    {
+        using var client = new HttpClient { BaseAddress = http };
+        using var response = await client.GetAsync(new Uri("/health/ready", UriKind.Relative));
+        return response.IsSuccessStatusCode;
+    }, $"{project} is ready; its last words: {string.Join('\n', Words().TakeLast(5))}", TimeSpan.FromMinutes(2));
+
+    /// <summary>kill -9: no handler runs, nothing is flushed.</summary>
+    public async Task KillAsync()
+    {
+        if (_leash is null) return;
+        using (var service = Process.GetProcessById(_pid)) service.Kill();
+        _leash.StandardInput.Close();
+        await _leash.WaitForExitAsync();
+        _leash.Dispose();
+        _leash = null;
+    }
+
+    private string[] Words() => File.Exists(_log) ? File.ReadAllLines(_log) : [];
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        File.Delete(_log);
+    }
+}
