@@ -178,9 +178,9 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             cell.Owner.LoadGeneration(header, original.Recorded);
         }
         var known = cell.Owner.Find(header.Id);
-        if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet);
+        if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet, started: true);
         var generation = cell.Owner.Start(header, tokensWanted, owners.Now, cell.Outcomes);
-        if (generation is not null) owners.Attach(cell, generation, outlet);
+        if (generation is not null) owners.Attach(cell, generation, outlet, started: true);
         else
         {
             // The only outcome without a generation is the denial itself.

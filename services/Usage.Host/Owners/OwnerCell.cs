@@ -41,9 +41,16 @@ public sealed class Route(OwnerCell cell, Outlet outlet)
     /// <summary>The newest one that spoke for this generation. Read and written inside the cell's gate.</summary>
     public Outlet Outlet { get; private set; } = outlet;
 
-    public void Turn(Outlet speaker)
+    /// <summary>A frame was read from there. It takes the answers over from an older outlet, or from one that is gone.</summary>
+    public void Heard(Outlet speaker)
     {
         if (speaker.Supersedes(Outlet)) Outlet = speaker;
+    }
+
+    /// <summary>A Start says where its runtime listens now, unless the stream it was read from has broken since.</summary>
+    public void Started(Outlet speaker)
+    {
+        if (!speaker.IsGone || Outlet.IsGone) Outlet = speaker;
     }
 }
 

@@ -61,9 +61,10 @@ public sealed class OwnerDirectory(
     }
 
     /// <summary>Registers a generation that its owner has taken. Inside the gate.</summary>
-    public void Attach(OwnerCell cell, Generation generation, Outlet outlet)
+    public void Attach(OwnerCell cell, Generation generation, Outlet outlet, bool started = false)
     {
-        if (generation.Route is Route route) route.Turn(outlet);
+        if (generation.Route is Route route && started) route.Started(outlet);
+        else if (generation.Route is Route heard) heard.Heard(outlet);
         else generation.Route = new Route(cell, outlet);
         _running[generation.Id] = generation;
     }

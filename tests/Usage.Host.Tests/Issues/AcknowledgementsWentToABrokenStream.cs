@@ -16,8 +16,22 @@ public class AcknowledgementsWentToABrokenStream
     {
         var (older, newer) = (new StreamOutlet(10, CancellationToken.None), new StreamOutlet(10, CancellationToken.None));
         var route = new Route(AnyCell, older);
-        route.Turn(newer);
-        route.Turn(older);
+        route.Heard(newer);
+        route.Heard(older);
+        Assert.Same(newer, route.Outlet);
+    }
+
+    [Fact]
+    public void A_start_left_over_from_the_broken_stream_does_not_take_them_either_but_one_on_a_living_stream_does()
+    {
+        using var connection = new CancellationTokenSource();
+        var (older, newer) = (new StreamOutlet(10, connection.Token), new StreamOutlet(10, CancellationToken.None));
+        var route = new Route(AnyCell, newer);
+        route.Started(older);
+        Assert.Same(older, route.Outlet);
+        route.Started(newer);
+        connection.Cancel();
+        route.Started(older);
         Assert.Same(newer, route.Outlet);
     }
 
@@ -27,10 +41,10 @@ public class AcknowledgementsWentToABrokenStream
         using var connection = new CancellationTokenSource();
         var (older, newer) = (new StreamOutlet(10, CancellationToken.None), new StreamOutlet(10, connection.Token));
         var route = new Route(AnyCell, newer);
-        route.Turn(older);
+        route.Heard(older);
         Assert.Same(newer, route.Outlet);
         connection.Cancel();
-        route.Turn(older);
+        route.Heard(older);
         Assert.Same(older, route.Outlet);
     }
 }
