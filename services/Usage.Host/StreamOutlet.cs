@@ -20,6 +20,14 @@ public sealed class StreamOutlet(int answersMax) : Outlet
 
     public bool IsOverfull { get; private set; }
 
+    public override bool IsClosed
+    {
+        get
+        {
+            lock (_gate) return _completed;
+        }
+    }
+
     public override void Send(MeterFrame frame)
     {
         lock (_gate)

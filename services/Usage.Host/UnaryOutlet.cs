@@ -11,6 +11,8 @@ public sealed class UnaryOutlet(Func<MeterFrame, bool> ends) : Outlet
     private readonly List<MeterFrame> _frames = [];
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    public override bool IsClosed => _ended.Task.IsCompleted;
+
     public override void Send(MeterFrame frame)
     {
         lock (_gate)

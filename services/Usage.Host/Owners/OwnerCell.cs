@@ -6,8 +6,15 @@ namespace Usage.Host.Owners;
 /// <summary>Whom a generation's answers go to: a stream, or a unary call that waits.</summary>
 public abstract class Outlet
 {
+    private static long _opened;
     private readonly Lock _gate = new();
     private Task _tracked = Task.CompletedTask;
+
+    /// <summary>Counts up: of two outlets the larger is the younger.</summary>
+    public long Opened { get; } = Interlocked.Increment(ref _opened);
+
+    /// <summary>Whoever listened is gone, or has heard all that was asked.</summary>
+    public abstract bool IsClosed { get; }
 
     public abstract void Send(MeterFrame frame);
 
@@ -27,7 +34,7 @@ public abstract class Outlet
 public sealed class Route(OwnerCell cell, Outlet outlet)
 {
     public OwnerCell Cell { get; } = cell;
-    /// <summary>The last one that spoke for this generation. Read and written inside the cell's gate.</summary>
+    /// <summary>The youngest open one that spoke for this generation. Read and written inside the cell's gate.</summary>
     public Outlet Outlet { get; set; } = outlet;
 }
 

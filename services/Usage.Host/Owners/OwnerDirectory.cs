@@ -60,11 +60,14 @@ public sealed class OwnerDirectory(
         lock (cell.Gate) cell.Pins--;
     }
 
-    /// <summary>Registers a generation that its owner has taken. Inside the gate.</summary>
+    /// <summary>
+    /// Registers a generation that its owner has taken. Inside the gate. Frames of a stream that broke may still be taken when its runtime
+    /// has long come back on another: they do not turn the answers away from there.
+    /// </summary>
     public void Attach(OwnerCell cell, Generation generation, Outlet outlet)
     {
-        if (generation.Route is Route route) route.Outlet = outlet;
-        else generation.Route = new Route(cell, outlet);
+        if (generation.Route is not Route route) generation.Route = new Route(cell, outlet);
+        else if (outlet.Opened > route.Outlet.Opened || route.Outlet.IsClosed) route.Outlet = outlet;
         _running[generation.Id] = generation;
     }
 
