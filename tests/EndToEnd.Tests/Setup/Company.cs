@@ -26,6 +26,7 @@ public sealed class Company : IAsyncDisposable
 
     private readonly ServiceDatabase _database;
     private readonly Uri _broker;
+    private readonly string _log = Path.Combine(Path.GetTempPath(), $"billing-company-{Guid.NewGuid():n}.log");
     private readonly int[] _ports = Ports.Free(2 * Services.Length);
     private readonly Dictionary<string, string?> _settings;
     private readonly Dictionary<string, WebApplication> _here = [];
@@ -83,7 +84,7 @@ public sealed class Company : IAsyncDisposable
         using var http = new HttpClient { BaseAddress = Health(service) };
         using var response = await http.GetAsync(new Uri("/health/ready", UriKind.Relative));
         return response.IsSuccessStatusCode;
-    }, $"{service} is ready");
+    }, $"{service} is ready", TimeSpan.FromMinutes(2));
 
     /// <summary>kill -9, and a new start on the same ports.</summary>
     public async Task KillAndRestartAsync(string service)
@@ -150,7 +151,7 @@ public sealed class Company : IAsyncDisposable
     private Dictionary<string, string?> SettingsOf(string service) => new(_settings.Concat(new Dictionary<string, string?>
     {
         ["Http:Address"] = "127.0.0.1", ["Http:Port"] = $"{HttpPort(service)}", ["Http:GrpcPort"] = $"{GrpcPort(service)}",
-        ["RabbitMq:Uri"] = _broker.ToString(), ["Logging:Minimum"] = "Fatal",
+        ["RabbitMq:Uri"] = _broker.ToString(), ["Logging:File"] = _log,
         ["Clock:Mode"] = "Simulated", ["Clock:Start"] = $"{Now:yyyy-MM-ddTHH:mm:ssZ}",
         ["PlanDesign:Postgres"] = _database.ConnectionString("plan_design"),
         ["Usage:Postgres"] = _database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(Billing).ToString(),
@@ -167,5 +168,6 @@ public sealed class Company : IAsyncDisposable
             await host.StopAsync();
             await host.DisposeAsync();
         }));
+        File.Delete(_log);
     }
 }

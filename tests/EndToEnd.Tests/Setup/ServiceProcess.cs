@@ -30,7 +30,7 @@ public sealed class ServiceProcess(string project, Func<IReadOnlyDictionary<stri
         using var client = new HttpClient { BaseAddress = http };
         using var response = await client.GetAsync(new Uri("/health/ready", UriKind.Relative));
         return response.IsSuccessStatusCode;
-    }, $"{project} is ready; its last words: {string.Join('\n', Words().TakeLast(5))}", TimeSpan.FromMinutes(2));
+    }, $"{project} is ready (what it said when it could not start is in {_log})", TimeSpan.FromMinutes(2));
 
     /// <summary>kill -9: no handler runs, nothing is flushed.</summary>
     public async Task KillAsync()
@@ -42,8 +42,6 @@ public sealed class ServiceProcess(string project, Func<IReadOnlyDictionary<stri
         _leash.Dispose();
         _leash = null;
     }
-
-    private string[] Words() => File.Exists(_log) ? File.ReadAllLines(_log) : [];
 
     public async ValueTask DisposeAsync()
     {

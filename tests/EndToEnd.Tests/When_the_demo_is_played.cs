@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace EndToEnd.Tests;
+
+/// <summary>The command as its users run it: a process of its own, with private servers of its own.</summary>
+public sealed class When_the_demo_is_played : IDisposable
+{
+    private readonly string _home = Directory.CreateTempSubdirectory("billing-demo-").FullName;
+
+    public void Dispose() => Directory.Delete(_home, recursive: true);
+
+    [Fact]
+    public async Task The_figures_hold_twice_in_a_row()
+    {
+        for (var time = 1; time <= 2; time++)
+        {
+            var (exit, output, error) = await BillingAsync("demo", "--customers", "40", "--json");
+            Assert.True(exit == 0, $"run {time}: {error}");
+            var figures = JsonDocument.Parse(output).RootElement;
+            Assert.Equal(40, figures.GetProperty("customers").GetInt32());
+            var subscribers = figures.GetProperty("subscribers").GetInt32();
+            Assert.InRange(subscribers, 1, 40);
+            Assert.Equal(subscribers, figures.GetProperty("menu").EnumerateArray().Sum(p => p.GetProperty("subscribers").GetInt32()));
+            Assert.Equal((subscribers, subscribers), (figures.GetProperty("invoices").GetInt32(), figures.GetProperty("invoicesReplayedIdentical").GetInt32()));
+            Assert.Equal(20 * subscribers, figures.GetProperty("conversations").GetInt32());
+            Assert.True(figures.GetProperty("tokensRecorded").GetInt64() > 0);
+            Assert.Equal(figures.GetProperty("tokensRecorded").GetInt64(), figures.GetProperty("tokensInvoiced").GetInt64());
+            Assert.Equal(0, figures.GetProperty("tokensPastCap").GetInt64());
+            Assert.True(figures.GetProperty("tamperDetected").GetBoolean());
+            var predicted = figures.GetProperty("revenuePredicted").GetDecimal();
+            Assert.InRange(figures.GetProperty("revenueInvoiced").GetDecimal(), 0.99m * predicted, 1.01m * predicted);
+            Assert.Empty(Directory.GetDirectories(_home, "run-*")); // its servers are gone, and what they wrote
+        }
+    }
+
+    [Theory]
+    [InlineData("", "no conversations; expected lines under the header TIMESTAMP,ContextTokens,GeneratedTokens")]
+    [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n", "no conversations; expected lines under the header")]
+    [InlineData("time,tokens\n1,2\n", "line 1: expected the header")]
+    [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,5,7\n2026-01-01,5\n", "line 3: expected 3 fields")]
+    [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,5,many\n", "line 2: GeneratedTokens is 'many', expected a whole number from 1 to 1,000,000")]
+    [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,-5,7\n", "line 2: ContextTokens is '-5'")]
+    [InlineData(null, "no such file; give a trace with the header")]
+    public async Task A_bad_trace_gets_one_line_and_exit_code_1(string? trace, string line)
+    {
+        var path = Path.Combine(_home, "trace.csv");
+        if (trace is not null) await File.WriteAllTextAsync(path, trace);
+        var (exit, output, error) = await BillingAsync("demo", "--trace", path, "--json");
+        Assert.Equal((1, ""), (exit, output));
+        Assert.StartsWith($"billing: {path}", error, StringComparison.Ordinal);
+        Assert.Contains(line, error, StringComparison.Ordinal);
+        Assert.Single(error.TrimEnd('\n').Split('\n'));
+    }
+
+    private async Task<(int Exit, string Output, string Error)> BillingAsync(params string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(Cli.CommandLine).Assembly.Location, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["BILLING_HOME"] = _home;
+        using var process = Process.Start(start)!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output, await error);
+    }
+}
