@@ -30,7 +30,8 @@ public sealed class RuntimeTally
 public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Func<DateTimeOffset> businessNow)
 {
     private const int ConcurrencyMax = 96, TokensPerChunkMax = 32, FramesPerMessageMax = 200;
-    private const double DisconnectPerMessage = 0.002, ResendPerChunk = 0.02;
+    private const int GenerationsPerDisconnect = 400;
+    private const double ResendPerChunk = 0.02;
     private const string Model = "aligned-1";
     private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PauseMin = TimeSpan.FromMilliseconds(100), PauseMax = TimeSpan.FromSeconds(5), StartAgainAfter = TimeSpan.FromMilliseconds(500);
@@ -63,7 +64,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
                     pause = PauseMin;
                     foreach (var frame in call.ResponseStream.Current.Frames) Handle(frame, outgoing.Writer);
                     Fill();
-                    if (_random.NextDouble() < DisconnectPerMessage)
+                    if (Tally.Disconnects < Tally.Generations / GenerationsPerDisconnect)
                     {
                         Tally.Disconnects++;
                         await connection.CancelAsync();
