@@ -76,7 +76,7 @@ public sealed class SlabTests
         Assert.Equal(OutcomeKind.Stopped, scene.Chunk("g", 1, 100)[^1].Kind); // and the connection breaks before it is heard
         scene.Commit();
         var resumed = scene.Start("g");
-        Assert.Equal((OutcomeKind.Granted, 100, true), (resumed[^1].Kind, resumed[^1].Number, resumed[^1].Final));
+        Assert.Equal((OutcomeKind.Stopped, Reasons.CapReached), (resumed[^1].Kind, resumed[^1].Why.Code));
     }
 
     [Fact]

@@ -98,6 +98,7 @@ public sealed partial class SubscriptionOwner
     {
         Unwait(generation);
         generation.Ended = generation.Stopped = true;
+        generation.StoppedWhy = why;
         outcomes.Add(new Outcome(OutcomeKind.Stopped) { Generation = generation, Why = why, Window = rule?.Window });
     }
 }

@@ -42,8 +42,9 @@ public sealed partial class SubscriptionOwner
         else if (!generation.Withheld)
         {
             // The answer to a resumed Start comes at once, even if nothing can be granted yet; and if it is over, that may not have been heard.
-            var over = generation.Ended;
-            if (!Extend(generation, tokensWanted, at, outcomes) && (over || !generation.Ended)) Tell(generation, at, outcomes);
+            if (generation.Ended)
+                Stop(generation, generation.StoppedWhy ?? new Refusal(Reasons.CapReached, "no more can be granted; finish with reason CAP"), null, outcomes);
+            else if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);
         }
         return generation;
     }
