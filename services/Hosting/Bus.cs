@@ -9,7 +9,7 @@ namespace Hosting;
 /// <summary>RabbitMQ through MassTransit as every service here uses it. A host starts without the broker and waits for it.</summary>
 public static class Bus
 {
-    private static readonly TimeSpan ConfirmWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ConfirmWithin = TimeSpan.FromSeconds(30), HealthyWithin = TimeSpan.FromSeconds(5);
 
     /// <param name="consumers">Registers consumers.</param>
     /// <param name="endpoints">Declares the durable queues that this service reads, and binds consumers to them.</param>
@@ -48,11 +48,20 @@ public static class Bus
         // Publishing while the broker is away would wait for ever.
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ct);
         timeout.CancelAfter(ConfirmWithin);
-        await bus.WaitForHealthStatus(BusHealthStatus.Healthy, timeout.Token);
+        await GivenAMoment(bus, timeout.Token);
         await bus.Publish(message, context =>
         {
             context.MessageId = messageId;
             if (mandatory) context.Mandatory = true;
         }, timeout.Token);
+    }
+
+    // A bus that is whole again publishes at once. One whose queues are still recovering can publish all the same, so it is not waited for long.
+    private static async Task GivenAMoment(IBusControl bus, CancellationToken ct)
+    {
+        using var moment = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        moment.CancelAfter(HealthyWithin);
+        try { await bus.WaitForHealthStatus(BusHealthStatus.Healthy, moment.Token); }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested) { /* The publish itself will tell. */ }
     }
 }
