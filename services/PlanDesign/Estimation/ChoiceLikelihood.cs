@@ -36,6 +36,8 @@ internal sealed class ChoiceLikelihood
 
     public double Customers => Intervals.Sum(i => i.Customers);
 
+    public static ChoiceLikelihood Of(List<UrgencyInterval> intervals, List<UrgencyInterval> countedIfBelow) => new(intervals, countedIfBelow, 0);
+
     /// <param name="customers">By menu and plan, in the menus' order; null for the counts observed.</param>
     public static ChoiceLikelihood Of(
         IReadOnlyList<ObservedMenu> menus, IReadOnlyList<(double From, double To)[]> envelopes, IReadOnlyList<long[]>? customers = null)

@@ -1,12 +1,11 @@
-using MathNet.Numerics.Distributions;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Estimation;
 
 /// <summary>One estimation, of the observations or of a draw: laws, cutoffs of every menu, and how well the family fits.</summary>
-/// <param name="Misfit">p of the likelihood ratio of the family against Turnbull's shares; null where nothing is left to test.</param>
+/// <param name="SharesMissed">By plan of every menu: the share by the law less the share that was counted, both of those counted.</param>
 internal sealed record Fitted(
-    MarketDraw Draw, IReadOnlyList<(double From, double To)[]> Envelopes, (double X, double Y) At, double LogLikelihood, double? Misfit)
+    MarketDraw Draw, IReadOnlyList<(double From, double To)[]> Envelopes, (double X, double Y) At, double LogLikelihood, double[] SharesMissed)
 {
     private const double Trace = 1e-9;
 
@@ -29,7 +28,7 @@ internal sealed record Fitted(
         if (fit == UrgencyFit.Turnbull)
             return !shares.Converged
                 ? (null, EstimationOutcome.NotConverged, FormattableString.Invariant($"Turnbull's shares did not settle (gradient {shares.Gap:G2} after {shares.Iterations} steps): use fewer menus"))
-                : (new(new(law, Law(shares), seen.ValuePerAnswer, seen.ServingCostPerToken), envelopes, default, shares.LogLikelihood, null), default, "");
+                : (new(new(law, Law(shares), seen.ValuePerAnswer, seen.ServingCostPerToken), envelopes, default, shares.LogLikelihood, []), default, "");
 
         if (shares.SharesAbove(Trace) < 3)
             return (null, EstimationOutcome.TooFewShares,
@@ -38,10 +37,16 @@ internal sealed record Fitted(
         var maximum = UrgencyMaximum.Of(family, choices, near?.At ?? Start(family, shares));
         if (!maximum.Converged || AtEdge(maximum.Law))
             return (null, EstimationOutcome.NotConverged, $"no {fit} urgency makes these choices most likely: fit by Turnbull, or choose another family");
-        var free = shares.SharesAbove(Trace) - 3;
-        var ratio = Math.Max(0, 2 * (shares.LogLikelihood - maximum.LogLikelihood));
-        return (new(new(law, maximum.Law, seen.ValuePerAnswer, seen.ServingCostPerToken), envelopes, maximum.At, maximum.LogLikelihood,
-            free > 0 && shares.Converged ? 1 - ChiSquared.CDF(free, ratio) : null), default, "");
+        var draw = new MarketDraw(law, maximum.Law, seen.ValuePerAnswer, seen.ServingCostPerToken);
+        return (new(draw, envelopes, maximum.At, maximum.LogLikelihood, [.. seen.Menus.SelectMany((m, j) => Missed(draw, m, envelopes[j], counts.Customers[j]))]), default, "");
+    }
+
+    private static IEnumerable<double> Missed(MarketDraw draw, ObservedMenu menu, (double From, double To)[] envelope, long[] customers)
+    {
+        var highest = menu.CustomersWithoutPlan is null ? envelope.Max(e => e.To) : double.PositiveInfinity;
+        var (all, counted) = (customers.Where((_, k) => k >= menu.Plans.Count || envelope[k].To > 0).Sum(), draw.Share(0, highest));
+        for (var k = 0; k < menu.Plans.Count; k++)
+            if (envelope[k].To > 0) yield return draw.Share(envelope[k].From, envelope[k].To) / counted - customers[k] / (double)Math.Max(1, all);
     }
 
     private static EmpiricalUrgency Law(TurnbullShares shares)

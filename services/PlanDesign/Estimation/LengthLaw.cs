@@ -37,6 +37,9 @@ internal sealed class LengthLaw
 
     public int SupportTokens { get; }
 
+    /// <summary>Whether S is known at this cap: not beyond the longest length observed, unless everybody was answered by then.</summary>
+    public bool Knows(int cap) => cap <= SupportTokens || (_survival.Length > 0 && _survival[^1] <= 0);
+
     public double Survival(int cap)
     {
         var survival = 1.0;

@@ -102,7 +102,7 @@ public static class MarketEstimation
         var last = seen.Menus.Count - 1;
         for (var k = 0; k < seen.Menus[last].Plans.Count; k++)
             Figure($"share[{seen.Menus[last].Plans[k].PlanId}]", "part of customers", f => f.Draw.Share(f.Envelopes[last][k].From, f.Envelopes[last][k].To));
-        foreach (var cap in seen.Menus.SelectMany(m => m.Plans).Select(p => p.CapTokens).Distinct().Order().Where(c => c <= point.Draw.Law.SupportTokens))
+        foreach (var cap in seen.Menus.SelectMany(m => m.Plans).Select(p => p.CapTokens).Distinct().Order().Where(point.Draw.Law.Knows))
         {
             Figure($"unansweredAfter[{cap}]", "part of conversations", f => f.Draw.Law.Survival(cap));
             Figure($"tokensWithin[{cap}]", "tokens per conversation", f => f.Draw.Law.ExpectedTokens(cap));
@@ -119,11 +119,11 @@ public static class MarketEstimation
             Options = options,
             Base = point.Draw,
             Draws = [.. draws.Select(d => d.Draw)],
-            Notices = [.. Notices(seen, options, point, plans, lost)],
+            Notices = [.. Notices(seen, options, point, plans, lost, options.Fit == UrgencyFit.Turnbull ? null : GoodnessOfFit.Of(point, draws, seen.Menus))],
         };
     }
 
-    private static IEnumerable<string> Notices(MarketObservations seen, EstimationOptions options, Fitted point, PlanInterval[] plans, int lost)
+    private static IEnumerable<string> Notices(MarketObservations seen, EstimationOptions options, Fitted point, PlanInterval[] plans, int lost, double? fit)
     {
         foreach (var plan in plans.Where(p => p.IsEmpty && p.Customers > 0))
             yield return $"{plan.Customers} customers bought {plan.PlanId}, which at this value of an answer is best for nobody: they tell nothing of urgency";
@@ -133,10 +133,26 @@ public static class MarketEstimation
                 : "nobody counted the customers who bought nothing: how many there are is extrapolated by the family";
         if (seen.Conversations.All(c => c.Customer is null))
             yield return "conversations carry no customer: each is taken as independent, and the intervals of lengths are too narrow if one customer has many that are alike";
-        if (point.Misfit is { } misfit && misfit < MisfitLevel)
-            yield return FormattableString.Invariant($"the family does not fit the shares (likelihood ratio, p = {misfit:G2}): compare with another fit, or with Turnbull");
+        if (fit < MisfitLevel)
+            yield return FormattableString.Invariant($"the family does not fit the shares (p = {fit:G2}): compare with another fit, or with Turnbull");
+        if (LengthsDifferByPlan(seen) is { } byPlan && byPlan.PValue < MisfitLevel)
+            yield return FormattableString.Invariant($"conversations under {byPlan.Longer} and {byPlan.Shorter} differ before either is cut (log-rank, p = {byPlan.PValue:G2}): ")
+                + "harder tasks seem to choose their plan, and then lengths of different plans should not be pooled";
         if (lost > 0) yield return $"{lost} of {options.Draws} bootstrap draws could not tell, and are in no interval";
         if (point.Draw.Law.Survival(point.Draw.Law.SupportTokens) > 0.5)
             yield return $"more than half of conversations are unanswered after {point.Draw.Law.SupportTokens} tokens, the longest seen: what longer caps are worth is unknown";
+    }
+
+    /// <summary>
+    /// Cuts at caps tell nothing of length only if plans are chosen by urgency alone: under the longest and the shortest plan, up to the shorter cap,
+    /// lengths should be alike. Null where one of them has too few conversations.
+    /// </summary>
+    private static (string Longer, string Shorter, double PValue)? LengthsDifferByPlan(MarketObservations seen)
+    {
+        var plans = seen.Menus.SelectMany(m => m.Plans).DistinctBy(p => p.PlanId).OrderBy(p => p.CapTokens).ToArray();
+        var of = seen.Conversations.Where(c => c.PlanId is not null).ToLookup(c => c.PlanId!, StringComparer.Ordinal);
+        PlanBought[] enough = [.. plans.Where(p => of[p.PlanId].Count(c => !c.Cut) >= AnswersMin)];
+        return enough.Length < 2 || enough[0].CapTokens == enough[^1].CapTokens ? null
+            : (enough[^1].PlanId, enough[0].PlanId, LogRank.Of([.. of[enough[^1].PlanId]], [.. of[enough[0].PlanId]], enough[0].CapTokens).PValue);
     }
 }
