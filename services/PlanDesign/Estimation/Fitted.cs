@@ -10,8 +10,10 @@ internal sealed record Fitted(
     private const double Trace = 1e-9;
 
     /// <param name="near">Where to start the search; null for anew.</param>
+    /// <param name="spreadOf">A law of the family whose spread is held; null to learn both numbers.</param>
     public static (Fitted? Fitted, EstimationOutcome Cannot, string Sentence) Of(
-        MarketObservations seen, UrgencyFit fit, int[] lengths, (double[] Answered, double[] Cut, long[][] Customers) counts, Fitted? near)
+        MarketObservations seen, UrgencyFit fit, int[] lengths, (double[] Answered, double[] Cut, long[][] Customers) counts, Fitted? near,
+        UrgencyModel? spreadOf = null)
     {
         if (counts.Answered.Sum() == 0) return (null, EstimationOutcome.AllCut, "every conversation was cut");
         var law = new LengthLaw(lengths, counts.Answered, counts.Cut, seen.TokensPerSecond);
@@ -30,11 +32,13 @@ internal sealed record Fitted(
                 ? (null, EstimationOutcome.NotConverged, FormattableString.Invariant($"Turnbull's shares did not settle (gradient {shares.Gap:G2} after {shares.Iterations} steps): use fewer menus"))
                 : (new(new(law, Law(shares), seen.ValuePerAnswer, seen.ServingCostPerToken), envelopes, default, shares.LogLikelihood, []), default, "");
 
-        if (shares.SharesAbove(Trace) < 3)
+        if (spreadOf is null && shares.SharesAbove(Trace) < 3)
             return (null, EstimationOutcome.TooFewShares,
                 $"customers fall into {shares.SharesAbove(Trace)} groups, and a family of two parameters needs three: put another plan on sale, count those who buy nothing, or fit by Turnbull");
         var family = UrgencyFamily.Of(fit);
-        var maximum = UrgencyMaximum.Of(family, choices, near?.At ?? Start(family, shares));
+        var maximum = spreadOf is null
+            ? UrgencyMaximum.Of(family, choices, near?.At ?? Start(family, shares))
+            : UrgencyMaximum.Of(family, choices, family.Place(spreadOf), holdFirst: true);
         if (!maximum.Converged || AtEdge(maximum.Law))
             return (null, EstimationOutcome.NotConverged, $"no {fit} urgency makes these choices most likely: fit by Turnbull, or choose another family");
         var draw = new MarketDraw(law, maximum.Law, seen.ValuePerAnswer, seen.ServingCostPerToken);

@@ -34,7 +34,7 @@ public static class MarketEstimation
         if (TooFew(observations) is { } tooFew) return tooFew;
 
         var resampling = new Resampling(observations);
-        var (point, cannot, sentence) = Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Observed(), null);
+        var (point, cannot, sentence) = Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Observed(), null, options.SpreadFrom?.Base!.Urgency);
         if (point is null) return EstimatedMarket.CannotTell(cannot, sentence);
         var market = new Market(
             point.Draw.Urgency,
@@ -50,7 +50,8 @@ public static class MarketEstimation
         for (var n = 0; n < options.Draws; n++)
         {
             cancellation.ThrowIfCancellationRequested();
-            if (Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Draw(SeedOf(options.Seed, n)), point).Fitted is { } drawn) draws.Add(drawn);
+            var spread = options.SpreadFrom is { } earlier ? earlier.Draws[n % earlier.Draws.Count].Urgency : null;
+            if (Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Draw(SeedOf(options.Seed, n)), point, spread).Fitted is { } drawn) draws.Add(drawn);
             else lost++;
             progress?.Report((n + 1.0) / options.Draws);
         }
@@ -127,6 +128,8 @@ public static class MarketEstimation
     {
         foreach (var plan in plans.Where(p => p.IsEmpty && p.Customers > 0))
             yield return $"{plan.Customers} customers bought {plan.PlanId}, which at this value of an answer is best for nobody: they tell nothing of urgency";
+        if (options.SpreadFrom is not null)
+            yield return "the choices tell one number only: how far urgency spreads is held at an earlier estimate, with the uncertainty it had";
         if (seen.Menus.Any(m => m.CustomersWithoutPlan is null))
             yield return options.Fit == UrgencyFit.Turnbull
                 ? "nobody counted the customers who bought nothing: this is the market of those who buy"

@@ -45,6 +45,9 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
         if (!drift.IsDrift && !options.IsDue)
             return new(AdaptationDecision.KeepMenu, $"{drift.Lengths.Sentence}; {drift.PlanShares.Sentence}", drift, null, null);
         var estimate = MarketEstimation.Of(now, estimation, null, cancellation);
+        // Where one plan still sells, it tells how urgency moved, and the period before how far it spreads.
+        if (estimate.Outcome == EstimationOutcome.TooFewShares && MarketEstimation.Of(before, estimation, null, cancellation) is { IsEstimated: true } earlier)
+            estimate = MarketEstimation.Of(now, estimation with { SpreadFrom = earlier }, null, cancellation);
         if (!estimate.IsEstimated) return new(AdaptationDecision.CannotTell, estimate.Sentence, drift, estimate, null);
         var next = NextMenu.Of(estimate, running, solving, null, cancellation);
         if (!next.Menu.IsUsable)

@@ -9,6 +9,7 @@ namespace PlanDesign.Estimation;
 /// </summary>
 internal sealed record UrgencyFamily(
     string First, string FirstUnit, string Second, string SecondUnit, Func<(double X, double Y), UrgencyModel> Law, Func<UrgencyModel, (double, double)> Parameters,
+    Func<UrgencyModel, (double X, double Y)> Place,
     Func<(double Rate, double Share), (double Rate, double Share), (double X, double Y)> Start)
 {
     public static UrgencyFamily Of(UrgencyFit fit) => fit switch
@@ -16,6 +17,7 @@ internal sealed record UrgencyFamily(
         UrgencyFit.LogNormal => new("mu", "ln of 1/second", "sigma", "ln of 1/second",
             at => new LogNormalUrgency(at.Y / Math.Exp(at.X), Math.Exp(-at.X)),
             law => (((LogNormalUrgency)law).Mu, ((LogNormalUrgency)law).Sigma),
+            law => (-Math.Log(((LogNormalUrgency)law).Sigma), ((LogNormalUrgency)law).Mu / ((LogNormalUrgency)law).Sigma),
             (low, high) =>
             {
                 var (mu, sigma) = ProbitLine(low, high);
@@ -24,6 +26,7 @@ internal sealed record UrgencyFamily(
         UrgencyFit.Gamma => new("shape", "", "scale", "1/second",
             at => new GammaUrgency(Math.Exp(at.X), Math.Exp(at.Y - at.X)),
             law => (((GammaUrgency)law).Shape, ((GammaUrgency)law).ScalePerSecond),
+            law => (Math.Log(((GammaUrgency)law).Shape), Math.Log(((GammaUrgency)law).Shape * ((GammaUrgency)law).ScalePerSecond)),
             (low, high) =>
             {
                 // The gamma law with the mean and the spread of a log-normal one through both shares.
@@ -34,6 +37,7 @@ internal sealed record UrgencyFamily(
         UrgencyFit.Uniform => new("from", "1/second", "to", "1/second",
             at => new UniformUrgency(Math.Abs(at.X), Math.Abs(at.X) + Math.Exp(at.Y)),
             law => (((UniformUrgency)law).FromPerSecond, ((UniformUrgency)law).ToPerSecond),
+            law => (((UniformUrgency)law).FromPerSecond, Math.Log(((UniformUrgency)law).ToPerSecond - ((UniformUrgency)law).FromPerSecond)),
             (low, high) => (0, Math.Log(high.Rate / Math.Min(high.Share, 0.999)))),
         _ => throw new ArgumentOutOfRangeException(nameof(fit), fit, "has no parameters"),
     };
@@ -51,7 +55,8 @@ internal sealed record UrgencyFamily(
 internal sealed record UrgencyMaximum(UrgencyModel Law, (double X, double Y) At, double LogLikelihood, bool Converged)
 {
     /// <summary>Interval-censored maximum likelihood.</summary>
-    public static UrgencyMaximum Of(UrgencyFamily family, ChoiceLikelihood choices, (double X, double Y) start)
+    /// <param name="holdFirst">Search the second coordinate only: σ, the shape, or the lower end stays as it is at the start.</param>
+    public static UrgencyMaximum Of(UrgencyFamily family, ChoiceLikelihood choices, (double X, double Y) start, bool holdFirst = false)
     {
         double Minus((double X, double Y) at)
         {
@@ -62,9 +67,9 @@ internal sealed record UrgencyMaximum(UrgencyModel Law, (double X, double Y) At,
             return double.IsFinite(sum) ? -sum : double.PositiveInfinity;
         }
 
-        var (best, value, converged) = SimplexSearch.Minimum(Minus, start, (0.25, 0.25));
+        var (best, value, converged) = SimplexSearch.Minimum(Minus, start, (holdFirst ? 0 : 0.25, 0.25));
         // Once more from there: a simplex that has collapsed on a slope moves on, one at the minimum stays.
-        (best, value, var again) = SimplexSearch.Minimum(Minus, best, (0.02, 0.02));
+        (best, value, var again) = SimplexSearch.Minimum(Minus, best, (holdFirst ? 0 : 0.02, 0.02));
         return new(family.Law(best), best, -value, (converged || again) && double.IsFinite(value));
     }
 }

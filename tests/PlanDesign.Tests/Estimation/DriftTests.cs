@@ -88,6 +88,26 @@ public sealed class DriftTests
             MenuAdaptation.Of(before, before with { Conversations = [] }, running, estimation, solving, new() { IsDue = true }).Decision);
     }
 
+    [Fact]
+    public void Where_only_one_plan_still_sells_the_spread_of_the_period_before_and_one_share_make_the_next_menu()
+    {
+        var was = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(60, 8));
+        var now = new SimulatedMarket(new LogNormalUrgency(-2, 0.8), SimulatedMarket.Fading(60, 20));
+        PlanOffer[] running = NextMenu.OffersOf(MenuSolver.Solve(was.Truth with { TypeCount = 200 }, new(3)));
+        var (before, after) = (was.Observe(MarketEstimation.SeedOf(8, 1), 3000, running), now.Observe(MarketEstimation.SeedOf(8, 2), 3000, running));
+        var options = new EstimationOptions(Draws: 100) { TypeCount = 150 };
+        Assert.Equal(EstimationOutcome.TooFewShares, MarketEstimation.Of(after, options).Outcome);
+
+        var moved = MenuAdaptation.Of(before, after, running, options, new(3));
+        Assert.Equal(AdaptationDecision.DraftMenu, moved.Decision);
+        Assert.Contains(moved.Estimate!.Notices, n => n.Contains("held at an earlier estimate", StringComparison.Ordinal));
+        Assert.True(moved.Estimate["mu"].Covers(-2), moved.Estimate["mu"].ToString());
+        Assert.True(moved.Estimate["sigma"].Covers(0.8));
+        Assert.True((now.Draw.Of(moved.Next!.Offers) - now.Draw.Of(running)).Profit > 0);
+        // The spread of another family, or of nothing, cannot be held.
+        Assert.Equal("spreadFrom", MarketEstimation.Of(after, options with { Fit = UrgencyFit.Gamma, SpreadFrom = MarketEstimation.Of(before, options) }).Fault!.Field);
+    }
+
     [Theory]
     [InlineData(UrgencyFit.LogNormal), InlineData(UrgencyFit.Turnbull)]
     public void The_robust_menu_has_the_best_worst_profit_that_was_found_and_a_bound_says_how_much_better_any_could_be(UrgencyFit fit)
