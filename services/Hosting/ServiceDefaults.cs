@@ -40,6 +40,9 @@ public static class ServiceDefaults
                 .MinimumLevel.Override("MassTransit", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("Marten", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("JasperFx", Serilog.Events.LogEventLevel.Warning)
+                .MinimumLevel.Override("Orleans", Serilog.Events.LogEventLevel.Warning)
+                // It takes the age of the machine for a pause, once at every start.
+                .MinimumLevel.Override("Orleans.Runtime.Watchdog", Serilog.Events.LogEventLevel.Error)
                 .Enrich.FromLogContext()
                 .Enrich.WithProperty("Service", name)
                 // RunServiceAsync says why a start failed in one line; these would say it again with their stacks.

@@ -10,14 +10,18 @@ namespace Usage.Host;
 /// gathered. A client that does not read is cut off before it costs memory.
 /// </summary>
 /// <param name="caller">cancelled when the client's connection is broken</param>
-public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Outlet
+public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Outlet, IDisposable
 {
     private const int FramesPerMessage = 5_000;
     private readonly Lock _gate = new();
     private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private List<MeterFrame> _gathered = [];
     private List<MeterFrame> _sending = [];
+    private readonly CancellationTokenSource _moved = new();
     private bool _completed;
+
+    /// <summary>An owner is in another process now: the stream ends, and its runtime resumes on another.</summary>
+    public CancellationToken Moved => _moved.Token;
 
     public bool IsOverfull { get; private set; }
 
@@ -32,6 +36,12 @@ public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Out
             else _gathered.Add(frame);
             Signal();
         }
+    }
+
+    public override void OwnerMoved()
+    {
+        lock (_gate)
+            if (!_completed) _ = _moved.CancelAsync();
     }
 
     /// <summary>Nothing more will be sent after what has gathered.</summary>
@@ -66,6 +76,8 @@ public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Out
             if (completed) return;
         }
     }
+
+    public void Dispose() => _moved.Dispose();
 
     private void Signal() => _signal.Writer.TryWrite(true);
 }

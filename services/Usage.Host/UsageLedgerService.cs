@@ -4,14 +4,14 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Npgsql;
+using Usage.Host.Cluster;
 using Usage.Host.Ledger;
-using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host;
 
 /// <summary>What was recorded, for billing, auditors, plan design and customers' pages. Reads only, save that asking for heads cuts reports.</summary>
-public sealed class UsageLedgerService(UsageStore store, LedgerWriters ledger, Intake intake, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
+public sealed class UsageLedgerService(UsageStore store, LedgerWriters ledger, OwnerRoutes routes, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
 {
     private const int ReportsAtOnce = 200;
     private const int BatchesAtOnce = 50;
@@ -21,7 +21,7 @@ public sealed class UsageLedgerService(UsageStore store, LedgerWriters ledger, I
     public override async Task<GetHeadsResponse> GetHeads(GetHeadsRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        var heads = await ledger.CutAsync().WaitAsync(context.CancellationToken);
+        var heads = await routes.CutAsync(context.CancellationToken);
         var response = new GetHeadsResponse();
         for (var shard = 0; shard < heads.Length; shard++)
             response.Heads.Add(new Head { Shard = shard, ReportNumber = heads[shard].Report, BatchNumber = heads[shard].Batch, Chain = ByteString.CopyFrom(heads[shard].Chain) });
@@ -67,10 +67,10 @@ public sealed class UsageLedgerService(UsageStore store, LedgerWriters ledger, I
         while (await reader.ReadAsync(context.CancellationToken)) await responseStream.WriteAsync(LedgerRows.Event(reader), context.CancellationToken);
     }
 
-    public override async Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
+    public override Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        return await intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation);
+        return routes.BalanceAsync(request, context.CancellationToken);
     }
 
     public override async Task ListConversationLengths(ListConversationLengthsRequest request, IServerStreamWriter<ConversationLength> responseStream, ServerCallContext context)

@@ -30,5 +30,6 @@ public static class Reasons
         ReportUnknown = "report_unknown",
         BatchUnknown = "batch_unknown",
         StoreUnavailable = "store_unavailable",
-        Draining = "draining";
+        Draining = "draining",
+        OwnerMoved = "owner_moved";
 }

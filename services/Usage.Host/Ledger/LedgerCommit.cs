@@ -21,8 +21,9 @@ public sealed record ShardCommit(int Shard, IReadOnlyList<UsageRow> Rows, IReadO
 }
 
 /// <summary>One commit of a shard: rows, totals, batch, chain and, when due, the report, in a single transaction.</summary>
-public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Partitions partitions, BusinessClock clock)
+public sealed class LedgerCommit(Tenure tenure, UsageStore store, Partitions partitions, BusinessClock clock)
 {
+    private readonly int _shard = tenure.Shard;
     private readonly ReportLines _unreported = new();
     private readonly CommitSums _sums = new();
     private ShardHead? _head;
@@ -31,9 +32,10 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
     /// <summary>Batches wait for a report. Before the first commit nobody knows, so it is true.</summary>
     public bool HasUnreported => _head is null || _head.Batch > _head.ReportedBatch;
 
+    /// <summary>As the table has it now: whoever asks for a head must not be told an old one by a process that has lost the shard.</summary>
+    /// <exception cref="EpochLostException">Another process writes this shard now.</exception>
     public async Task<ShardHead> HeadAsync(CancellationToken ct)
     {
-        if (_head is { } head) return head;
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         return await ReadHeadAsync(connection, "", ct);
     }
@@ -62,14 +64,14 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
         {
             batch.BatchCommands.Add(Command(
                 "update usage.shard set last_batch = $2, chain = $3, last_report = $4, reported_batch = $5, reported_chain = $6 where shard = $1",
-                shard, head.Batch, head.Chain, head.Report, head.ReportedBatch, head.ReportedChain));
+                _shard, head.Batch, head.Chain, head.Report, head.ReportedBatch, head.ReportedChain));
             await batch.ExecuteNonQueryAsync(ct);
         }
         await transaction.CommitAsync(ct);
 
         (_head, _outcomeUnknown) = (head, false);
         if (report) _unreported.Clear();
-        return new ShardCommit(shard, [.. rows], conflicts, report);
+        return new ShardCommit(_shard, [.. rows], conflicts, report);
     }
 
     private HashSet<int> MissingDays(IReadOnlyList<UsageRow> rows)
@@ -87,10 +89,10 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
     {
         await using var command = new NpgsqlCommand(
             $"select epoch, last_batch, chain, last_report, reported_batch, reported_chain from usage.shard where shard = $1 {locking}", connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = shard });
+        command.Parameters.Add(new NpgsqlParameter { Value = _shard });
         await using var reader = await command.ExecuteReaderAsync(ct);
-        if (!await reader.ReadAsync(ct)) throw new StoreMismatchException($"usage.shard has no row {shard}");
-        epochs.Check(shard, reader.GetInt64(0));
+        if (!await reader.ReadAsync(ct)) throw new StoreMismatchException($"usage.shard has no row {_shard}");
+        tenure.Check(reader.GetInt64(0));
         return new ShardHead(reader.GetInt64(1), (byte[])reader[2], reader.GetInt64(3), reader.GetInt64(4), (byte[])reader[5]);
     }
 
@@ -104,7 +106,7 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
               ('output', output), ('reasoning', reasoning), ('overrun', overrun)) k(kind, tokens)
             where shard = $1 and batch > $2 and k.tokens <> 0 group by subscription, period, period_end, plan, k.kind
             """, connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = shard });
+        command.Parameters.Add(new NpgsqlParameter { Value = _shard });
         command.Parameters.Add(new NpgsqlParameter { Value = head.ReportedBatch });
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
@@ -141,7 +143,7 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
         var number = head.Batch + 1;
         var leaves = new byte[rows.Count][];
         for (var i = 0; i < leaves.Length; i++) leaves[i] = Leaf.Of(rows[i]);
-        await EventCopy.WriteAsync(connection, shard, number, rows, leaves, ct);
+        await EventCopy.WriteAsync(connection, _shard, number, rows, leaves, ct);
         _sums.Of(rows);
         _sums.AddTo(batch);
         foreach (var row in rows) _unreported.Add(row);
@@ -150,7 +152,7 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
         var chain = MerkleTree.Chain(head.Chain, number, root);
         batch.BatchCommands.Add(Command(
             "insert into usage.batch (shard, number, row_count, root, previous_chain, chain, committed_at) values ($1, $2, $3, $4, $5, $6, $7)",
-            shard, number, (long)rows.Count, root, head.Chain, chain, now));
+            _shard, number, (long)rows.Count, root, head.Chain, chain, now));
         return head with { Batch = number, Chain = chain };
     }
 
@@ -159,14 +161,14 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
         var number = head.Report + 1;
         batch.BatchCommands.Add(Command(
             "insert into usage.report (shard, number, first_batch, last_batch, previous_chain, chain, recorded_at) values ($1, $2, $3, $4, $5, $6, $7)",
-            shard, number, head.ReportedBatch + 1, head.Batch, head.ReportedChain, head.Chain, now));
+            _shard, number, head.ReportedBatch + 1, head.Batch, head.ReportedChain, head.Chain, now));
         await using (var copy = await connection.BeginBinaryImportAsync(
             "copy usage.report_line (shard, number, subscription, period, period_end, plan, kind, tokens) from stdin (format binary)", ct))
         {
             foreach (var (line, tokens) in _unreported.Tokens)
             {
                 await copy.StartRowAsync(ct);
-                await copy.WriteAsync(shard, NpgsqlDbType.Integer, ct);
+                await copy.WriteAsync(_shard, NpgsqlDbType.Integer, ct);
                 await copy.WriteAsync(number, NpgsqlDbType.Bigint, ct);
                 await copy.WriteAsync(line.Subscription, NpgsqlDbType.Uuid, ct);
                 await copy.WriteAsync(line.Period, NpgsqlDbType.Uuid, ct);
