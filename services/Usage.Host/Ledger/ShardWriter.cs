@@ -6,9 +6,6 @@ using Usage.Metering;
 
 namespace Usage.Host.Ledger;
 
-/// <summary>Where a shard's ledger stands.</summary>
-public sealed record ShardHead(long Batch, byte[] Chain, long Report, long ReportedBatch, byte[] ReportedChain);
-
 /// <summary>
 /// The one writer of a shard. What is queued goes into one transaction, what queues up meanwhile into the next: group commit without a
 /// timer. A commit that fails, or whose outcome is unknown, is made again with the same rows until it is known to have happened once.
