@@ -22,6 +22,8 @@ public static class UsageHost
         builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
 
         builder.Services.AddSingleton<UsageStore>();
+        builder.Services.AddSingleton<UsageMetrics>();
+        builder.Services.AddSingleton<Housekeeping>();
         builder.Services.AddSingleton<Epochs>();
         builder.Services.AddSingleton<Partitions>();
         builder.Services.AddSingleton<LedgerWriters>();
@@ -31,6 +33,10 @@ public static class UsageHost
         builder.Services.AddSingleton<TermsSource>();
         builder.Services.AddSingleton<OwnerDirectory>();
         builder.Services.AddSingleton<Intake>();
+        builder.Services.AddSingleton<CorrectionDesk>();
+        builder.Services.AddSingleton<EventReader>();
+        builder.Services.AddSingleton<AggregateReader>();
+        builder.Services.AddSingleton<BalanceWatch>();
         builder.Services.AddSingleton<ServingGate>();
         builder.Services.AddSingleton<UsagePublisher>();
         builder.AddBus(
@@ -47,6 +53,7 @@ public static class UsageHost
         app.MapServiceDefaults();
         app.MapGrpcService<TokenMeterService>();
         app.MapGrpcService<UsageLedgerService>();
+        app.MapGrpcService<UsageCorrectionsService>();
         return app;
     }
 
@@ -54,10 +61,11 @@ public static class UsageHost
     private static StatusCode StatusOf(string reason) => reason switch
     {
         Reasons.FrameInvalid or Reasons.CountsNegative or Reasons.CountsDecreasing or Reasons.CountsAbsurd or Reasons.CountsOfWrongKind => StatusCode.InvalidArgument,
-        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown => StatusCode.NotFound,
+        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown or Reasons.UsageUnknown => StatusCode.NotFound,
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
-        Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany => StatusCode.ResourceExhausted,
+        Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
+            or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
         Reasons.Draining or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };

@@ -9,8 +9,8 @@ namespace Usage.Host;
 /// server stops before this does), then rows, reports and slabs.
 /// </summary>
 public sealed class UsageLifetime(
-    UsageStore store, Epochs epochs, Partitions partitions, LedgerWriters ledger, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
-    UsagePublisher publisher, ServingGate gate, Readiness readiness, BusinessClock clock, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
+    UsageStore store, Epochs epochs, Housekeeping housekeeping, LedgerWriters ledger, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
+    UsagePublisher publisher, ServingGate gate, Readiness readiness, BalanceWatch watch, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
 {
     private const string Database = "postgres";
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
@@ -64,6 +64,7 @@ public sealed class UsageLifetime(
             foreach (var worker in _workers)
                 _ = worker.ContinueWith(t => StopBecause(t.Exception!.GetBaseException()), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             _publishing = publisher.RunAsync(ledger.Shards, _stopping.Token);
+            metrics.Observe(ledger, owners, watch);
             gate.Open();
             readiness.Has(Database);
             await WatchAsync();
@@ -85,7 +86,7 @@ public sealed class UsageLifetime(
             try
             {
                 await store.MigrateAsync(_stopping.Token);
-                await partitions.EnsureAsync(DaysAhead(), _stopping.Token);
+                await housekeeping.MakeAheadAsync(_stopping.Token);
                 await epochs.TakeAsync(store, _stopping.Token);
                 return true;
             }
@@ -113,7 +114,7 @@ public sealed class UsageLifetime(
             owners.Sweep();
             try
             {
-                await partitions.EnsureAsync(DaysAhead(), _stopping.Token);
+                await housekeeping.RunAsync(_stopping.Token);
                 await using var connection = await store.DataSource.OpenConnectionAsync(_stopping.Token);
                 await UsageStore.Execute(connection, "select 1", _stopping.Token);
                 readiness.Has(Database);
@@ -123,12 +124,6 @@ public sealed class UsageLifetime(
                 readiness.WaitFor(Database, StoreFailure.Cause(e));
             }
         }
-    }
-
-    private int[] DaysAhead()
-    {
-        var today = Partitions.DayOf(clock.Now);
-        return [today, today + 1];
     }
 
     private void StopBecause(Exception e)

@@ -6,7 +6,7 @@ namespace Usage.Host.Ledger;
 
 /// <summary>The writers of all shards. Started once the database has answered.</summary>
 public sealed class LedgerWriters(
-    UsageStore store, Epochs epochs, Partitions partitions, BusinessClock clock, IOptions<UsageOptions> options, ILogger<LedgerWriters> log)
+    UsageStore store, Epochs epochs, Partitions partitions, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<LedgerWriters> log)
 {
     private ShardWriter[] _writers = [];
     private Task _running = Task.CompletedTask;
@@ -17,6 +17,9 @@ public sealed class LedgerWriters(
     public int Shards => _writers.Length;
     public ShardWriter this[int shard] => _writers[shard];
 
+    /// <summary>Rows decided and not committed, by shard.</summary>
+    public IEnumerable<(int Shard, long Rows)> Waiting() => _writers.Select((w, shard) => (shard, (long)w.Waiting));
+
     public int ShardOf(Guid subscription) => Metering.Shards.Of(subscription, _writers.Length);
 
     /// <param name="committed">told of every commit, on the writer's own task</param>
@@ -24,7 +27,7 @@ public sealed class LedgerWriters(
     public Task StartAsync(Action<ShardCommit> committed, CancellationToken giveUp)
     {
         _writers = [.. Enumerable.Range(0, epochs.Shards).Select(shard => new ShardWriter(
-            shard, new LedgerCommit(shard, store, epochs, partitions, clock), options.Value, commit =>
+            shard, new LedgerCommit(shard, store, epochs, partitions, clock, metrics), options.Value, commit =>
             {
                 committed(commit);
                 if (commit.ReportCut) ReportCut?.Invoke(shard);

@@ -12,7 +12,7 @@ namespace Usage.Host.Ledger;
 /// </summary>
 public sealed class ShardWriter
 {
-    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead>? Barrier, bool Cut);
+    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead>? Barrier, bool Cut, CorrectionRequest? Correction = null);
 
     private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly LedgerCommit _commit;
@@ -23,6 +23,7 @@ public sealed class ShardWriter
     private readonly List<UsageRow> _rows = [];
     private readonly List<TaskCompletionSource<ShardHead>> _barriers = [];
     private TaskCompletionSource _room = NewRoom();
+    private CorrectionRequest? _correction;
     private int _waiting;
     private long _lastCut = Stopwatch.GetTimestamp();
 
@@ -39,6 +40,12 @@ public sealed class ShardWriter
     {
         Interlocked.Increment(ref _waiting);
         _queue.Writer.TryWrite(new Item(row, null, false));
+    }
+
+    /// <summary>Queues a correction: it is decided over everything that was queued before it. Its answer is in the request.</summary>
+    public void Add(CorrectionRequest correction)
+    {
+        if (!_queue.Writer.TryWrite(new Item(null, null, false, correction))) correction.Answer.TrySetException(new StoreNotReadyException());
     }
 
     /// <summary>Waits until the queue is below its bound.</summary>
@@ -78,6 +85,7 @@ public sealed class ShardWriter
             }
             var cut = Take() || !open || UntilCut() == TimeSpan.Zero;
             if (_rows.Count > 0 || (cut && _commit.HasUnreported)) await CommitAsync(cut, giveUp);
+            if (_correction is not null) await CorrectAsync(giveUp);
             if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
         }
     }
@@ -97,8 +105,35 @@ public sealed class ShardWriter
             if (item.Row is { } row) _rows.Add(row);
             if (item.Barrier is { } barrier) _barriers.Add(barrier);
             cut |= item.Cut;
+            // What was queued before a correction must be committed before it is decided.
+            if ((_correction = item.Correction) is not null) break;
         }
         return cut;
+    }
+
+    private async Task CorrectAsync(CancellationToken giveUp)
+    {
+        var correction = _correction!;
+        _correction = null;
+        for (var backoff = Backoff.Start; ; backoff = backoff.Next)
+        {
+            try
+            {
+                await _commit.CorrectAsync(correction, giveUp);
+                return;
+            }
+            catch (Exception e) when (e is not EpochLostException && !giveUp.IsCancellationRequested)
+            {
+                if (!StoreFailure.Is(e))
+                {
+                    // Whatever is wrong with one correction must not hold up the shard.
+                    correction.Answer.TrySetException(e);
+                    return;
+                }
+                _log.LogWarning("shard {Shard}: a correction waits for the database: {Cause}", _shard, StoreFailure.Cause(e));
+                await backoff.WaitAsync(giveUp);
+            }
+        }
     }
 
     private async Task CommitAsync(bool cut, CancellationToken giveUp)
