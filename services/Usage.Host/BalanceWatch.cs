@@ -1,7 +1,7 @@
 using Contracts.Usage.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Options;
-using Usage.Host.Owners;
+using Usage.Host.Cluster;
 
 namespace Usage.Host;
 
@@ -9,14 +9,14 @@ namespace Usage.Host;
 /// Balances for pages that stay open: the state, then every change. It looks at the owner's memory at intervals instead of being told, so that
 /// a turn costs the same whether anybody watches or not, and a slow reader skips states instead of queueing them.
 /// </summary>
-public sealed class BalanceWatch(Intake intake, ServingGate gate, IOptions<UsageOptions> options)
+public sealed class BalanceWatch(OwnerRoutes routes, ServingGate gate, IOptions<UsageOptions> options)
 {
     private int _watching;
 
     public int Watching => Volatile.Read(ref _watching);
 
     /// <summary>Runs until the client goes or the service drains.</summary>
-    public async Task RunAsync(Guid subscription, string conversation, IServerStreamWriter<Balance> stream, CancellationToken ct)
+    public async Task RunAsync(GetBalanceRequest request, IServerStreamWriter<Balance> stream, CancellationToken ct)
     {
         try
         {
@@ -29,7 +29,7 @@ public sealed class BalanceWatch(Intake intake, ServingGate gate, IOptions<Usage
             {
                 do
                 {
-                    var balance = await intake.BalanceAsync(subscription, conversation);
+                    var balance = await routes.BalanceAsync(request, either.Token);
                     if (!balance.Equals(told)) await stream.WriteAsync(told = balance, either.Token);
                 }
                 while (await timer.WaitForNextTickAsync(either.Token));

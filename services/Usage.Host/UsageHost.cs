@@ -2,6 +2,7 @@ using Contracts.Billing.V1;
 using Grpc.Core;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Usage.Host.Cluster;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using Usage.Host.Store;
@@ -15,6 +16,7 @@ public static class UsageHost
     {
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
+        builder.AddValidatedOptions<ClusterOptions>(ClusterOptions.Section);
         builder.Services.AddOptions<UsageOptions>().Validate(
             o => o.HasReadablePostgres, "Usage__Postgres is not an Npgsql connection string: write it like Host=postgres;Database=billing;Username=usage;Password=…");
         var options = builder.Configuration.GetSection(UsageOptions.Section).Get<UsageOptions>() ?? new();
@@ -24,7 +26,9 @@ public static class UsageHost
         builder.Services.AddSingleton<UsageStore>();
         builder.Services.AddSingleton<UsageMetrics>();
         builder.Services.AddSingleton<Housekeeping>();
-        builder.Services.AddSingleton<Epochs>();
+        builder.Services.AddSingleton<Instances>();
+        builder.Services.AddSingleton<ShardHolders>();
+        builder.Services.AddSingleton<ShardKeeper>();
         builder.Services.AddSingleton<Partitions>();
         builder.Services.AddSingleton<LedgerWriters>();
         builder.Services.AddSingleton<OwnerLoader>();
@@ -37,6 +41,9 @@ public static class UsageHost
         builder.Services.AddSingleton<EventReader>();
         builder.Services.AddSingleton<AggregateReader>();
         builder.Services.AddSingleton<BalanceWatch>();
+        builder.Services.AddSingleton<UnaryCalls>();
+        builder.Services.AddSingleton<OwnerRoutes>();
+        builder.Services.AddSingleton<RemoteOutlets>();
         builder.Services.AddSingleton<ServingGate>();
         builder.Services.AddSingleton<UsagePublisher>();
         builder.AddBus(
@@ -66,7 +73,7 @@ public static class UsageHost
         Reasons.ReportUnknown => StatusCode.OutOfRange,
         Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
             or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
-        Reasons.Draining or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
+        Reasons.Draining or Reasons.OwnerMoved or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };
 }

@@ -3,15 +3,15 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Npgsql;
+using Usage.Host.Cluster;
 using Usage.Host.Ledger;
-using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host;
 
 /// <summary>What was recorded, for billing, auditors, plan design and customers' pages. Reads only, save that asking for heads cuts reports.</summary>
 public sealed class UsageLedgerService(
-    UsageStore store, LedgerWriters ledger, EventReader events, AggregateReader aggregates, Intake intake, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
+    UsageStore store, LedgerWriters ledger, EventReader events, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
 {
     private const int ReportsAtOnce = 200;
     private const int BatchesAtOnce = 50;
@@ -22,7 +22,7 @@ public sealed class UsageLedgerService(
     public override async Task<GetHeadsResponse> GetHeads(GetHeadsRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        var heads = await ledger.CutAsync().WaitAsync(context.CancellationToken);
+        var heads = await routes.CutAsync(context.CancellationToken);
         var response = new GetHeadsResponse();
         for (var shard = 0; shard < heads.Length; shard++)
             response.Heads.Add(new Head { Shard = shard, ReportNumber = heads[shard].Report, BatchNumber = heads[shard].Batch, Chain = ByteString.CopyFrom(heads[shard].Chain) });
@@ -71,16 +71,16 @@ public sealed class UsageLedgerService(
         return aggregates.ReadAsync(request, context.CancellationToken);
     }
 
-    public override async Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
+    public override Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        return await intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation);
+        return routes.BalanceAsync(request, context.CancellationToken);
     }
 
     public override async Task WatchBalance(WatchBalanceRequest request, IServerStreamWriter<Balance> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        await watch.RunAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation, responseStream, context.CancellationToken);
+        await watch.RunAsync(new GetBalanceRequest { SubscriptionId = request.SubscriptionId, Conversation = request.Conversation }, responseStream, context.CancellationToken);
     }
 
     public override async Task ListConversationLengths(ListConversationLengthsRequest request, IServerStreamWriter<ConversationLength> responseStream, ServerCallContext context)

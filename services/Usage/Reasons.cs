@@ -38,5 +38,6 @@ public static class Reasons
         CorrectionAmbiguous = "correction_ambiguous",
         CorrectionBelowZero = "correction_below_zero",
         StoreUnavailable = "store_unavailable",
-        Draining = "draining";
+        Draining = "draining",
+        OwnerMoved = "owner_moved";
 }

@@ -9,7 +9,8 @@ namespace Usage.Host.Tests;
 public static class LedgerChecks
 {
     /// <summary>U4 and U5: numbers without gaps, roots and chains that recompute from the rows, reports that add up to the table, all of them published.</summary>
-    public static async Task HoldAsync(UsageService service)
+    /// <param name="rowsAreAllHere">false when partitions were detached: then the rows add up to less than the reports</param>
+    public static async Task HoldAsync(UsageService service, bool rowsAreAllHere = true)
     {
         var heads = await service.Ledger.GetHeadsAsync(new GetHeadsRequest());
         var fromRows = new Dictionary<(string, string, string, string), long>();
@@ -30,7 +31,7 @@ public static class LedgerChecks
             Assert.Equal((head.ReportNumber, head.BatchNumber), (report, batch));
             await Eventually.True(() => Enumerable.Range(1, (int)head.ReportNumber).All(n => service.Reports.ContainsKey((head.Shard, n))), $"every report of shard {head.Shard} is published");
         }
-        Assert.Equal(fromRows.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList(), fromReports.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList());
+        if (rowsAreAllHere) Assert.Equal(fromRows.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList(), fromReports.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList());
         Assert.Equal(0, await service.ScalarAsync<long>("select count(*) from (select generation, sequence from usage.token_event group by 1, 2 having count(*) > 1) t"));
     }
 

@@ -86,7 +86,7 @@ public sealed partial class LedgerCommit
                   input, cached_input, cache_creation, output, reasoning, overrun, recorded_at, void, author, reason, leaf)
                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
                 """,
-                c.Id, shard, batch.Number, batch.Rows.Count + i, c.Subscription, c.Period, c.PeriodEnd, c.Plan, (object?)c.Generation ?? DBNull.Value, c.Conversation, c.Model,
+                c.Id, _shard, batch.Number, batch.Rows.Count + i, c.Subscription, c.Period, c.PeriodEnd, c.Plan, (object?)c.Generation ?? DBNull.Value, c.Conversation, c.Model,
                 d.Input, d.CachedInput, d.CacheCreation, d.Output, d.Reasoning, c.OverrunDelta, c.RecordedAt, c.Void, c.Author, c.Reason, batch.Leaves[batch.Rows.Count + i]));
             commands.BatchCommands.Add(Command("""
                 insert into usage.period_total as t (subscription, period, plan, period_end, input, cached_input, cache_creation, output, reasoning, overrun)

@@ -8,7 +8,8 @@ namespace Usage.Host.Ledger;
 /// What the ledger needs done from time to time: partitions made ahead and detached when they are old, and generations settled whose runtime has
 /// vanished. Safe on several instances at once.
 /// </summary>
-public sealed class Housekeeping(UsageStore store, Partitions partitions, BusinessClock clock, IOptions<UsageOptions> options, UsageMetrics metrics, ILogger<Housekeeping> log)
+public sealed class Housekeeping(
+    UsageStore store, Partitions partitions, BusinessClock clock, IOptions<UsageOptions> options, UsageMetrics metrics, ILogger<Housekeeping> log)
 {
     private static readonly TimeSpan LagEvery = TimeSpan.FromSeconds(2);
     private const int SettledAtOnce = 1_000;

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Contracts.Usage.V1;
 using Microsoft.Extensions.Options;
 using Usage.Caps;
@@ -7,67 +8,104 @@ using Usage.Metering;
 
 namespace Usage.Host.Owners;
 
+/// <summary>A correction as it was asked for, on its way to the process that writes its shard.</summary>
+/// <param name="Id">method and idempotency-key</param>
+/// <param name="Conversation">of the generation that is corrected; empty for a whole period</param>
+/// <param name="Request">an AmendUsageRequest, or, if <paramref name="IsVoid"/>, a VoidUsageRequest; checked</param>
+/// <param name="At">business time of the call</param>
+public sealed record CorrectionCall(string Id, Guid Subscription, string Conversation, bool IsVoid, byte[] Request, DateTimeOffset At);
+
 /// <summary>Takes corrections to the writer of their shard, and tells the owner when they are committed: what was taken back is room again.</summary>
-public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, LedgerWriters ledger, IOptions<UsageOptions> options)
+public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, IOptions<UsageOptions> options)
 {
     private int _waiting;
 
-    /// <param name="decide">from what is recorded of the target in each period and plan</param>
     /// <exception cref="StoreNotReadyException">No answer in time; it may still be committed: the same key meets its answer.</exception>
-    public async Task<CorrectUsageResponse> CorrectAsync(
-        string callId, string sha256, Guid subscription, Guid? generation, Guid? period, string conversation,
-        Func<IReadOnlyList<RecordedUse>, Decision<UsageCorrection>> decide, CancellationToken ct)
+    /// <exception cref="RefusedException">Refused; owner_moved if the shard is not written here.</exception>
+    public async Task<CorrectUsageResponse> CorrectAsync(CorrectionCall call, CancellationToken ct)
     {
-        var correcting = CorrectAsync(callId, sha256, subscription, generation, period, conversation, decide);
-        try { return await correcting.WaitAsync(TimeSpan.FromSeconds(options.Value.UnaryWaitSecondsMax), ct); }
+        try { return await CorrectAsync(call).WaitAsync(TimeSpan.FromSeconds(options.Value.UnaryWaitSecondsMax), ct); }
         catch (TimeoutException) { throw new StoreNotReadyException(); }
     }
 
-    private async Task<CorrectUsageResponse> CorrectAsync(
-        string callId, string sha256, Guid subscription, Guid? generation, Guid? period, string conversation, Func<IReadOnlyList<RecordedUse>, Decision<UsageCorrection>> decide)
+    private async Task<CorrectUsageResponse> CorrectAsync(CorrectionCall call)
     {
         if (Interlocked.Increment(ref _waiting) > options.Value.CorrectionsWaitingMax)
         {
             Interlocked.Decrement(ref _waiting);
             throw new StoreNotReadyException();
         }
-        var cell = owners.Pin(subscription);
+        try
+        {
+            return await PinnedAsync(call);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    private async Task<CorrectUsageResponse> PinnedAsync(CorrectionCall call)
+    {
+        var cell = owners.Pin(call.Subscription);
         try
         {
             // The owner must know its totals before the tables change, or it would read them changed and be told again.
-            var loaded = await loader.LoadAsync(subscription, conversation, Guid.Empty);
-            RecordedUse? possible;
+            var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty);
+            CorrectionRequest request;
             lock (cell.Gate)
             {
-                intake.Load(cell, loaded, conversation);
-                cell.Owner.Keep(conversation);
+                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                intake.Load(cell, loaded, call.Conversation);
+                cell.Owner.Keep(call.Conversation);
                 owners.Deliver(cell);
-                possible = period is { } named ? PossibleUse(cell.Owner.Terms, named) : null;
+                request = Request(call, cell);
             }
             try
             {
-                var request = new CorrectionRequest(callId, sha256, subscription, generation, period, possible, decide, corrections => Committed(cell, corrections));
-                ledger[cell.Shard].Add(request);
+                cell.Tenure.Writer.Add(request);
                 return await request.Answer.Task;
             }
             finally
             {
-                lock (cell.Gate) cell.Owner.LetGo(conversation);
+                lock (cell.Gate) cell.Owner.LetGo(call.Conversation);
             }
         }
         finally
         {
             OwnerDirectory.Unpin(cell);
             lock (cell.Gate)
-                if (cell.Pins == 0) cell.Owner.ForgetIfIdle(conversation);
-            Interlocked.Decrement(ref _waiting);
+                if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
         }
+    }
+
+    private CorrectionRequest Request(CorrectionCall call, OwnerCell cell)
+    {
+        var sha256 = Convert.ToHexStringLower(SHA256.HashData(call.Request));
+        if (call.IsVoid)
+        {
+            var asked = VoidUsageRequest.Parser.ParseFrom(call.Request);
+            var command = new Corrections.VoidUsage(asked.Author, asked.Reason, call.Id, call.At);
+            return new(
+                call.Id, sha256, call.Subscription, Ids.Parse(Ids.Generation, asked.GenerationId), null, null,
+                recorded => VoidUsageDecision.Decide(command, recorded), corrections => Committed(cell, corrections));
+        }
+        var amend = AmendUsageRequest.Parser.ParseFrom(call.Request);
+        var (period, plan) = (OrNull(Ids.Period, amend.PeriodId), OrNull(Ids.Plan, amend.PlanId));
+        var d = amend.Deltas ?? new TokenCounts();
+        var amendment = new Corrections.AmendUsage(
+            period, plan, new Tally(d.Input, d.CachedInput, d.CacheCreation, d.Output, d.Reasoning), amend.OverrunDelta, amend.Author, amend.Reason, call.Id, call.At);
+        return new(
+            call.Id, sha256, call.Subscription, OrNull(Ids.Generation, amend.GenerationId), period,
+            period is { } named ? PossibleUse(cell.Owner.Terms, named) : null, recorded => AmendUsageDecision.Decide(amendment, recorded), corrections => Committed(cell, corrections));
     }
 
     private void Committed(OwnerCell cell, IReadOnlyList<UsageCorrection> corrections)
     {
         lock (cell.Gate)
         {
+            // Whoever owns it now reads it from the tables.
+            if (cell.Tenure.IsOver) return;
             foreach (var correction in corrections) cell.Owner.Correct(correction, owners.Now, cell.Outcomes);
             owners.Deliver(cell);
         }
@@ -79,4 +117,6 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         if (terms is null || new[] { terms.Current, terms.Next, terms.Previous }.FirstOrDefault(p => p?.Id == period) is not { } known) return null;
         return new RecordedUse(terms.Subscription, known.Id, known.End, terms.Plan, null, "", "", Tally.Zero, 0, Tally.Zero, 0, []);
     }
+
+    private static Guid? OrNull(string prefix, string id) => id.Length == 0 ? null : Ids.Parse(prefix, id);
 }
