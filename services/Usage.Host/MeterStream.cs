@@ -21,11 +21,13 @@ public sealed class MeterStream : IDisposable
     private readonly CancellationToken _caller;
     private readonly StreamOutlet _outlet;
     private readonly StreamLanes _lanes;
+    private readonly FramePace _pace;
     private readonly HashSet<string> _running = new(StringComparer.Ordinal);
 
     public MeterStream(Intake intake, LedgerWriters ledger, Instances instances, UsageOptions options, CancellationToken caller)
     {
         (_intake, _ledger, _options, _caller) = (intake, ledger, options, caller);
+        _pace = new FramePace(options.FramesPerSecondMax);
         _outlet = new StreamOutlet(options.AnswersWaitingMax, caller);
         _lanes = new StreamLanes(instances, _outlet);
     }
@@ -36,7 +38,7 @@ public sealed class MeterStream : IDisposable
     {
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(_caller);
         var sending = SendAsync(responses, broken);
-        Refusal? goodbye;
+        Exception? goodbye;
         try
         {
             goodbye = await ReadAsync(requests, broken.Token, draining);
@@ -50,8 +52,27 @@ public sealed class MeterStream : IDisposable
             _outlet.Complete();
             _lanes.Complete();
         }
-        await sending;
-        if (goodbye is { } why) throw why.AsException();
+        await LastWordsAsync(sending, goodbye is not null, broken);
+        if (goodbye is not null) throw goodbye;
+    }
+
+    /// <summary>What has gathered still goes out, but a client that does not read is not waited for: it would cost a stream, and its memory, for ever.</summary>
+    private async Task LastWordsAsync(Task sending, bool dismissed, CancellationTokenSource broken)
+    {
+        if (!_outlet.IsOverfull)
+        {
+            try
+            {
+                await sending.WaitAsync(dismissed ? LastAnswersWithin : TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
+                return;
+            }
+            catch (TimeoutException)
+            {
+                // Broken off below.
+            }
+        }
+        await broken.CancelAsync();
+        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>What was queued for the ledger before this has been answered after it.</summary>
@@ -84,7 +105,7 @@ public sealed class MeterStream : IDisposable
         }
     }
 
-    private async Task<Refusal?> ReadAsync(IAsyncStreamReader<MeterRequest> requests, CancellationToken broken, CancellationToken draining)
+    private async Task<Exception?> ReadAsync(IAsyncStreamReader<MeterRequest> requests, CancellationToken broken, CancellationToken draining)
     {
         using var idle = CancellationTokenSource.CreateLinkedTokenSource(broken, draining, _outlet.Moved);
         try
@@ -93,24 +114,32 @@ public sealed class MeterStream : IDisposable
             {
                 idle.CancelAfter(TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
                 if (!await requests.MoveNext(idle.Token)) return null;
-                if (requests.Current.Frames.Count > _options.FramesPerMessageMax)
-                    return new(Reasons.FramesTooMany, $"a message holds at most {_options.FramesPerMessageMax} frames; send several");
+                var frames = requests.Current.Frames.Count;
+                if (frames > _options.FramesPerMessageMax)
+                    return new Refusal(Reasons.FramesTooMany, $"a message holds at most {_options.FramesPerMessageMax} frames; send several").AsException();
+                if (_pace.Take(frames) is { } wait)
+                    return new RefusedException(
+                        new Refusal(Reasons.RateLimited, $"a stream may send {_options.FramesPerSecondMax} frames a second; wait {Math.Ceiling(wait.TotalMilliseconds)} ms, then open a stream and resume with Start"), wait);
                 await TakeAsync(requests.Current, idle.Token);
-                if (_outlet.IsOverfull) return new(Reasons.ReaderTooSlow, "answers are not being read; open a new stream, read it, and resume with Start");
+                if (_outlet.IsOverfull) return TooSlow();
             }
         }
         catch (RefusedException e) when (OwnerMoved.Is(e))
         {
-            return e.Refusal;
+            return e;
         }
         catch (Exception e) when (e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled } && !broken.IsCancellationRequested)
         {
-            if (_outlet.Moved.IsCancellationRequested) return OwnerMoved.Why;
-            return draining.IsCancellationRequested
-                ? new(Reasons.Draining, "this instance is shutting down; open a new stream and resume with Start what is not finished")
-                : new(Reasons.StreamIdle, $"no frame came for {_options.StreamIdleSecondsMax} s; open a new stream when there is something to say");
+            if (_outlet.IsOverfull) return TooSlow();
+            if (_outlet.Moved.IsCancellationRequested) return OwnerMoved.AsException();
+            return (draining.IsCancellationRequested
+                ? new Refusal(Reasons.Draining, "this instance is shutting down; open a new stream and resume with Start what is not finished")
+                : new Refusal(Reasons.StreamIdle, $"no frame came for {_options.StreamIdleSecondsMax} s; open a new stream when there is something to say")).AsException();
         }
     }
+
+    private static Exception TooSlow() =>
+        new Refusal(Reasons.ReaderTooSlow, "answers are not being read; open a new stream, read it, and resume with Start").AsException();
 
     private async Task TakeAsync(MeterRequest message, CancellationToken ct)
     {

@@ -20,7 +20,7 @@ public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Out
     private readonly CancellationTokenSource _moved = new();
     private bool _completed;
 
-    /// <summary>An owner is in another process now: the stream ends, and its runtime resumes on another.</summary>
+    /// <summary>An owner is in another process now, or too many answers wait: the stream ends, and its runtime resumes on another.</summary>
     public CancellationToken Moved => _moved.Token;
 
     public bool IsOverfull { get; private set; }
@@ -32,8 +32,13 @@ public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Out
         lock (_gate)
         {
             if (_completed) return;
-            if (_gathered.Count >= answersMax) IsOverfull = true;
-            else _gathered.Add(frame);
+            if (_gathered.Count < answersMax) _gathered.Add(frame);
+            else if (!IsOverfull)
+            {
+                // The reader is told at once: a client that does not read may not send either.
+                IsOverfull = true;
+                _ = _moved.CancelAsync();
+            }
             Signal();
         }
     }

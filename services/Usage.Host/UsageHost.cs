@@ -24,6 +24,8 @@ public static class UsageHost
         builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
 
         builder.Services.AddSingleton<UsageStore>();
+        builder.Services.AddSingleton<UsageMetrics>();
+        builder.Services.AddSingleton<Housekeeping>();
         builder.Services.AddSingleton<Instances>();
         builder.Services.AddSingleton<ShardHolders>();
         builder.Services.AddSingleton<ShardKeeper>();
@@ -35,6 +37,10 @@ public static class UsageHost
         builder.Services.AddSingleton<TermsSource>();
         builder.Services.AddSingleton<OwnerDirectory>();
         builder.Services.AddSingleton<Intake>();
+        builder.Services.AddSingleton<CorrectionDesk>();
+        builder.Services.AddSingleton<EventReader>();
+        builder.Services.AddSingleton<AggregateReader>();
+        builder.Services.AddSingleton<BalanceWatch>();
         builder.Services.AddSingleton<UnaryCalls>();
         builder.Services.AddSingleton<OwnerRoutes>();
         builder.Services.AddSingleton<RemoteOutlets>();
@@ -54,6 +60,7 @@ public static class UsageHost
         app.MapServiceDefaults();
         app.MapGrpcService<TokenMeterService>();
         app.MapGrpcService<UsageLedgerService>();
+        app.MapGrpcService<UsageCorrectionsService>();
         return app;
     }
 
@@ -61,10 +68,11 @@ public static class UsageHost
     private static StatusCode StatusOf(string reason) => reason switch
     {
         Reasons.FrameInvalid or Reasons.CountsNegative or Reasons.CountsDecreasing or Reasons.CountsAbsurd or Reasons.CountsOfWrongKind => StatusCode.InvalidArgument,
-        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown => StatusCode.NotFound,
+        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown or Reasons.UsageUnknown => StatusCode.NotFound,
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
-        Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany => StatusCode.ResourceExhausted,
+        Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
+            or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
         Reasons.Draining or Reasons.OwnerMoved or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };

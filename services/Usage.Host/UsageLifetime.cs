@@ -10,8 +10,8 @@ namespace Usage.Host;
 /// server stops before this does), then rows, reports and slabs.
 /// </summary>
 public sealed class UsageLifetime(
-    UsageStore store, Partitions partitions, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
-    RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, BusinessClock clock, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
+    UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
+    RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, BalanceWatch watch, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
 {
     private const string Database = "postgres";
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
@@ -69,6 +69,7 @@ public sealed class UsageLifetime(
                 _ = worker.ContinueWith(t => StopBecause(t.Exception!.GetBaseException()), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             // Alone, whoever is let in finds every owner here. In a cluster a shard may have to be waited for, and who asks for it waits.
             while (!keeper.HoldsItsOwn && !instances.IsClustered) await Task.Delay(LookAgain, _stopping.Token);
+            metrics.Observe(ledger, owners, watch);
             gate.Open();
             readiness.Has(Database);
             await WatchAsync();
@@ -90,7 +91,7 @@ public sealed class UsageLifetime(
             try
             {
                 await store.MigrateAsync(_stopping.Token);
-                await partitions.EnsureAsync(DaysAhead(), _stopping.Token);
+                await housekeeping.MakeAheadAsync(_stopping.Token);
                 return true;
             }
             catch (StoreMismatchException e)
@@ -118,7 +119,7 @@ public sealed class UsageLifetime(
             remotes.Sweep();
             try
             {
-                await partitions.EnsureAsync(DaysAhead(), _stopping.Token);
+                await housekeeping.RunAsync(_stopping.Token);
                 await using var connection = await store.DataSource.OpenConnectionAsync(_stopping.Token);
                 await UsageStore.Execute(connection, "select 1", _stopping.Token);
                 readiness.Has(Database);
@@ -128,12 +129,6 @@ public sealed class UsageLifetime(
                 readiness.WaitFor(Database, StoreFailure.Cause(e));
             }
         }
-    }
-
-    private int[] DaysAhead()
-    {
-        var today = Partitions.DayOf(clock.Now);
-        return [today, today + 1];
     }
 
     private async Task LeaveShardsAsync()

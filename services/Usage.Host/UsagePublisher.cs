@@ -84,6 +84,7 @@ public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWrit
         {
             if (last is { } through) await MarkAsync(shard, through);
         }
+        await ThresholdOutbox.PublishAsync(store, bus, shard, ct);
         return reports.Count == ReportsAtOnceMax;
     }
 

@@ -22,6 +22,7 @@ public sealed class UsageService : IAsyncDisposable
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private readonly Dictionary<string, string?> _settings;
     private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports;
+    private readonly ConcurrentDictionary<Guid, CapThresholdReached> _thresholds = new();
     private IBusControl? _bus;
     private WebApplication? _app;
     private GrpcChannel? _channel;
@@ -35,10 +36,14 @@ public sealed class UsageService : IAsyncDisposable
     public GrpcChannel Channel => _channel!;
     public TokenMeter.TokenMeterClient Meter => new(_channel);
     public UsageLedger.UsageLedgerClient Ledger => new(_channel);
+    public UsageCorrections.UsageCorrectionsClient Corrections => new(_channel);
     public BusinessClock Clock => App.Services.GetRequiredService<BusinessClock>();
     public string Postgres => _settings["Usage:Postgres"]!;
     /// <summary>Reports as billing's queue received them; a repeat must be the same.</summary>
     public IReadOnlyDictionary<(int Shard, long Number), UsageRecorded> Reports => _reports;
+
+    /// <summary>Thresholds as anybody would receive them, by message id; a repeat must be the same.</summary>
+    public IReadOnlyDictionary<Guid, CapThresholdReached> Thresholds => _thresholds;
 
     /// <summary>Prepares a service without starting it.</summary>
     public static async Task<UsageService> PrepareAsync(ServiceDatabase? database = null, Uri? broker = null, params (string Name, string Value)[] settings)
@@ -115,6 +120,11 @@ public sealed class UsageService : IAsyncDisposable
             rabbit.ReceiveEndpoint("billing-usage-recorded", queue => queue.Handler<UsageRecorded>(context =>
             {
                 Hear(context.Message);
+                return Task.CompletedTask;
+            }));
+            rabbit.ReceiveEndpoint("warnings", queue => queue.Handler<CapThresholdReached>(context =>
+            {
+                Assert.Equal(_thresholds.GetOrAdd(context.MessageId!.Value, context.Message), context.Message);
                 return Task.CompletedTask;
             }));
         });

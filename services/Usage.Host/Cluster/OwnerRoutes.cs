@@ -7,6 +7,7 @@ using Usage.Caps;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using Usage.Host.Store;
+using Usage.Metering;
 
 namespace Usage.Host.Cluster;
 
@@ -15,7 +16,7 @@ namespace Usage.Host.Cluster;
 /// the question waits, for about as long as its caller would.
 /// </summary>
 public sealed class OwnerRoutes(
-    Instances instances, LedgerWriters ledger, OwnerDirectory owners, RepeatReader repeats, UnaryCalls unary, UsageStore store, ServingGate gate, IOptions<UsageOptions> options)
+    Instances instances, LedgerWriters ledger, OwnerDirectory owners, RepeatReader repeats, UnaryCalls unary, CorrectionDesk desk, UsageStore store, ServingGate gate, IOptions<UsageOptions> options)
 {
     public Task<AuthorizeResponse> AuthorizeAsync(AuthorizeRequest request, CancellationToken ct) =>
         // An id that is not one is refused here, like everything else that is wrong with the frame.
@@ -31,6 +32,14 @@ public sealed class OwnerRoutes(
 
     public Task<Balance> BalanceAsync(GetBalanceRequest request, CancellationToken ct) =>
         AskAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), UnaryCall.Balance, request, unary.BalanceAsync, Balance.Parser, ct);
+
+    /// <summary>Takes a correction to the writer of its shard. Asked twice it is made once, for its key is kept.</summary>
+    public Task<CorrectUsageResponse> CorrectAsync(CorrectionCall call, CancellationToken ct) => PatientlyAsync(async () =>
+    {
+        if (ledger.Find(ledger.ShardOf(call.Subscription)) is not null) return await desk.CorrectAsync(call, ct);
+        var answer = await instances.Grains.GetGrain<ISubscriptionOwner>(call.Subscription).AskAsync(UnaryCall.Correct, JsonSerializer.SerializeToUtf8Bytes(call));
+        return answer.Message is { } message ? CorrectUsageResponse.Parser.ParseFrom(message) : throw new Refusal(answer.Reason, answer.Detail).AsException();
+    }, ct);
 
     /// <summary>The heads of all shards, after a report that covers everything queued anywhere before the call.</summary>
     public Task<ShardHead[]> CutAsync(CancellationToken ct) => Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => PatientlyAsync(async () =>

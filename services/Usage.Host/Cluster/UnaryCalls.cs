@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Contracts.Usage.V1;
 using Google.Protobuf;
 using Microsoft.Extensions.Options;
@@ -6,7 +7,7 @@ using Usage.Host.Owners;
 namespace Usage.Host.Cluster;
 
 /// <summary>Unary calls, answered where the owner is: in this process, or for another one.</summary>
-public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, IOptions<UsageOptions> options)
+public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionDesk desk, IOptions<UsageOptions> options)
 {
     private TimeSpan UnaryWait => TimeSpan.FromSeconds(options.Value.UnaryWaitSecondsMax);
 
@@ -15,6 +16,7 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, IOptions<Us
     {
         UnaryCall.Authorize => await AuthorizeAsync(AuthorizeRequest.Parser.ParseFrom(request), ct),
         UnaryCall.Report => await ReportAsync(ReportRequest.Parser.ParseFrom(request), ct),
+        UnaryCall.Correct => await desk.CorrectAsync(JsonSerializer.Deserialize<CorrectionCall>(request)!, ct),
         UnaryCall.Settle => await SettleAsync(SettleRequest.Parser.ParseFrom(request), ct),
         _ => await BalanceAsync(GetBalanceRequest.Parser.ParseFrom(request), ct),
     };

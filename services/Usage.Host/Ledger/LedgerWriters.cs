@@ -6,7 +6,8 @@ using Usage.Metering;
 namespace Usage.Host.Ledger;
 
 /// <summary>The shards that this process holds, and their writers.</summary>
-public sealed class LedgerWriters(UsageStore store, Partitions partitions, BusinessClock clock, IOptions<UsageOptions> options, ILogger<LedgerWriters> log)
+public sealed class LedgerWriters(
+    UsageStore store, Partitions partitions, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<LedgerWriters> log)
 {
     private readonly Tenure?[] _tenures = new Tenure?[options.Value.Shards];
 
@@ -14,6 +15,9 @@ public sealed class LedgerWriters(UsageStore store, Partitions partitions, Busin
     public event Action<int>? ReportCut;
 
     public int Shards => _tenures.Length;
+
+    /// <summary>Rows decided and not committed, by shard that is held here.</summary>
+    public IEnumerable<(int Shard, long Rows)> Waiting() => _tenures.OfType<Tenure>().Select(t => (t.Shard, (long)t.Writer.Waiting));
 
     /// <summary>The writer of a shard that is held here.</summary>
     /// <exception cref="RefusedException">owner_moved: another process holds it</exception>
@@ -31,7 +35,7 @@ public sealed class LedgerWriters(UsageStore store, Partitions partitions, Busin
         var tenure = new Tenure(shard, epoch);
         tenure.Begin(
             new ShardWriter(
-                shard, new LedgerCommit(tenure, store, partitions, clock), options.Value, commit =>
+                shard, new LedgerCommit(tenure, store, partitions, clock, metrics), options.Value, commit =>
                 {
                     committed(commit);
                     if (commit.ReportCut) ReportCut?.Invoke(shard);

@@ -7,16 +7,13 @@ using Usage.Metering;
 
 namespace Usage.Host.Ledger;
 
-/// <summary>Where a shard's ledger stands.</summary>
-public sealed record ShardHead(long Batch, byte[] Chain, long Report, long ReportedBatch, byte[] ReportedChain);
-
 /// <summary>
 /// The one writer of a shard. What is queued goes into one transaction, what queues up meanwhile into the next: group commit without a
 /// timer. A commit that fails, or whose outcome is unknown, is made again with the same rows until it is known to have happened once.
 /// </summary>
 public sealed class ShardWriter
 {
-    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead?>? Barrier, bool Cut);
+    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead?>? Barrier, bool Cut, CorrectionRequest? Correction = null);
 
     private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly LedgerCommit _commit;
@@ -27,6 +24,7 @@ public sealed class ShardWriter
     private readonly List<UsageRow> _rows = [];
     private readonly List<(TaskCompletionSource<ShardHead?> Answer, bool Cut)> _barriers = [];
     private TaskCompletionSource _room = NewRoom();
+    private CorrectionRequest? _correction;
     private int _waiting;
     private long _lastCut = Stopwatch.GetTimestamp();
 
@@ -43,6 +41,12 @@ public sealed class ShardWriter
     {
         Interlocked.Increment(ref _waiting);
         _queue.Writer.TryWrite(new Item(row, null, false));
+    }
+
+    /// <summary>Queues a correction: it is decided over everything that was queued before it. Its answer is in the request.</summary>
+    public void Add(CorrectionRequest correction)
+    {
+        if (!_queue.Writer.TryWrite(new Item(null, null, false, correction))) correction.Answer.TrySetException(OwnerMoved.AsException());
     }
 
     /// <summary>Waits until the queue is below its bound.</summary>
@@ -84,8 +88,12 @@ public sealed class ShardWriter
     private void Abandon()
     {
         _queue.Writer.TryComplete();
+        _correction?.Answer.TrySetException(OwnerMoved.AsException());
         while (_queue.Reader.TryRead(out var item))
+        {
             if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Cut));
+            item.Correction?.Answer.TrySetException(OwnerMoved.AsException());
+        }
         foreach (var (answer, _) in _barriers) answer.TrySetException(OwnerMoved.AsException());
         Interlocked.Exchange(ref _waiting, 0);
         Volatile.Read(ref _room).TrySetResult();
@@ -106,6 +114,7 @@ public sealed class ShardWriter
             }
             var cut = Take() || !open || UntilCut() == TimeSpan.Zero;
             if (_rows.Count > 0 || (cut && _commit.HasUnreported)) await CommitAsync(cut, giveUp);
+            if (_correction is not null) await CorrectAsync(giveUp);
             if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
         }
     }
@@ -125,8 +134,34 @@ public sealed class ShardWriter
             if (item.Row is { } row) _rows.Add(row);
             if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Cut));
             cut |= item.Cut;
+            // What was queued before a correction must be committed before it is decided.
+            if ((_correction = item.Correction) is not null) break;
         }
         return cut;
+    }
+
+    private async Task CorrectAsync(CancellationToken giveUp)
+    {
+        for (var backoff = Backoff.Start; _correction is { } correction; backoff = backoff.Next)
+        {
+            try
+            {
+                await _commit.CorrectAsync(correction, giveUp);
+                _correction = null;
+            }
+            catch (Exception e) when (e is not EpochLostException && !giveUp.IsCancellationRequested)
+            {
+                if (!StoreFailure.Is(e))
+                {
+                    // Whatever is wrong with one correction must not hold up the shard.
+                    correction.Answer.TrySetException(e);
+                    _correction = null;
+                    continue;
+                }
+                _log.LogWarning("shard {Shard}: a correction waits for the database: {Cause}", _shard, StoreFailure.Cause(e));
+                await backoff.WaitAsync(giveUp);
+            }
+        }
     }
 
     private async Task CommitAsync(bool cut, CancellationToken giveUp)

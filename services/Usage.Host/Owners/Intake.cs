@@ -6,7 +6,7 @@ using Usage.Host.Ledger;
 namespace Usage.Host.Owners;
 
 /// <summary>Takes frames of runtimes, from streams and unary calls alike, to the owner whose turn they are.</summary>
-public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, BusinessClock clock, IOptions<UsageOptions> options)
+public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
 {
     private readonly Frames _frames = new(clock, options.Value);
 
@@ -16,7 +16,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
     {
         if ((_frames.Read(start, out var header) ?? Frames.ReadWanted(tokensWanted)) is { } invalid)
         {
-            outlet.Send(Answers.Denied(start.GenerationId, invalid));
+            Deny(outlet, start.GenerationId, invalid);
             return null;
         }
         var cell = owners.Pin(header.Subscription);
@@ -37,7 +37,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
-            outlet.Send(Answers.Denied(start.GenerationId, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id")));
+            Deny(outlet, start.GenerationId, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id"));
             return null;
         }
         finally
@@ -105,6 +105,11 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             return null;
         }
         if (owners.Find(id) is not { } generation) return await owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet);
+        if (_frames.IsTooOld(id) is { } tooOld)
+        {
+            outlet.Send(Answers.Rejected(generationId, frame.Sequence, tooOld));
+            return null;
+        }
         var cell = ((Route)generation.Route!).Cell;
         if (cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
         lock (cell.Gate)
@@ -161,25 +166,30 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }, stored.Recorded.OverrunTokens);
     }
 
-    /// <summary>Every cap of a subscription as it stands now.</summary>
+    /// <summary>Every cap of a subscription as it stands now, from its owner's memory: the tables are read only for what is not in it.</summary>
     public async Task<Balance> BalanceAsync(Guid subscription, string conversation)
     {
         var cell = owners.Pin(subscription);
         try
         {
-            var loaded = await loader.LoadAsync(subscription, conversation, Guid.Empty);
-            var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
-            lock (cell.Gate)
+            while (true)
             {
-                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                Load(cell, loaded, conversation);
-                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
-                owners.Deliver(cell);
-                if (cell.Owner.Terms is not { } known)
-                    throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
-                var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.Now));
-                cell.Owner.ForgetIfIdle(conversation);
-                return balance;
+                var loaded = NeedsLoading(cell, conversation) ? await loader.LoadAsync(subscription, conversation, Guid.Empty) : null;
+                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
+                lock (cell.Gate)
+                {
+                    if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                    if (loaded is not null) Load(cell, loaded, conversation);
+                    // Forgotten since the look: it must be read after all.
+                    else if (NeedsLoading(cell, conversation)) continue;
+                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
+                    owners.Deliver(cell);
+                    if (cell.Owner.Terms is not { } known)
+                        throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
+                    var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.Now));
+                    cell.Owner.ForgetIfIdle(conversation);
+                    return balance;
+                }
             }
         }
         finally
@@ -188,9 +198,20 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
     }
 
+    private void Deny(Outlet outlet, string generation, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null)
+    {
+        metrics.Denied(why.Code);
+        outlet.Send(Answers.Denied(generation, why, window, retryAfter));
+    }
+
     private static bool NeedsLoading(OwnerCell cell, GenerationHeader header)
     {
         lock (cell.Gate) return !cell.Loaded || cell.Owner.Find(header.Id) is null;
+    }
+
+    private static bool NeedsLoading(OwnerCell cell, string conversation)
+    {
+        lock (cell.Gate) return !cell.Loaded || (conversation.Length > 0 && !cell.Owner.Knows(conversation));
     }
 
     private bool NeedsTerms(OwnerCell cell, Loaded? loaded)
@@ -202,7 +223,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
     }
 
-    private void Load(OwnerCell cell, Loaded loaded, string conversation)
+    internal void Load(OwnerCell cell, Loaded loaded, string conversation)
     {
         var owner = cell.Owner;
         if (!cell.Loaded)
@@ -223,7 +244,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         {
             if (original.Header.Content != header.Content)
             {
-                outlet.Send(Answers.Denied(Answers.Id(header.Id), new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id")));
+                Deny(outlet, Answers.Id(header.Id), new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"));
                 return null;
             }
             if (original.Recorded.Finish != Caps.FinishReason.None)
@@ -243,7 +264,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             // The only outcome without a generation is the denial itself.
             var denied = cell.Outcomes[^1];
             cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
-            outlet.Send(Answers.Denied(Answers.Id(header.Id), denied.Why, denied.Window, denied.When));
+            Deny(outlet, Answers.Id(header.Id), denied.Why, denied.Window, denied.When);
         }
         owners.Deliver(cell);
         return generation;

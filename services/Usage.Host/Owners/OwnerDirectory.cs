@@ -10,7 +10,7 @@ namespace Usage.Host.Owners;
 
 /// <summary>The owners of this process and the generations that run under them: who takes turns, and where the consequences go.</summary>
 public sealed class OwnerDirectory(
-    LedgerWriters ledger, SlabWriter slabs, RepeatReader repeats, TermsSource terms, BusinessClock clock, IOptions<UsageOptions> options, ILogger<OwnerDirectory> log)
+    LedgerWriters ledger, SlabWriter slabs, RepeatReader repeats, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<OwnerDirectory> log)
 {
     private readonly ConcurrentDictionary<Guid, OwnerCell> _cells = new();
     private readonly ConcurrentDictionary<Guid, Generation> _running = new();
@@ -18,6 +18,12 @@ public sealed class OwnerDirectory(
 
     public int Owners => _cells.Count;
     public int Running => _running.Count;
+
+    /// <summary>Granted and not yet reported, as of the last sweep.</summary>
+    public long HeldTokens { get; private set; }
+
+    /// <summary>Promised by slabs that have not ended, as of the last sweep.</summary>
+    public long SlabTokens { get; private set; }
 
     public Moment Now => new(TimeProvider.System.GetUtcNow(), clock.Now);
 
@@ -90,12 +96,15 @@ public sealed class OwnerDirectory(
                 cell.Tenure.Writer.Add(outcome.Row!);
                 break;
             case OutcomeKind.Granted:
+                metrics.Granted();
                 OutletOf(outcome.Generation!).Send(Answers.Granted(outcome));
                 break;
             case OutcomeKind.Stopped:
+                metrics.Stopped(outcome.Why.Code);
                 OutletOf(outcome.Generation!).Send(Answers.Stopped(outcome));
                 break;
             case OutcomeKind.Rejected:
+                metrics.Rejected(outcome.Why.Code);
                 OutletOf(outcome.Generation!).Send(Answers.Rejected(Answers.Id(outcome.Generation!.Id), outcome.Number, outcome.Why));
                 break;
             case OutcomeKind.Acknowledged:
@@ -229,6 +238,7 @@ public sealed class OwnerDirectory(
     {
         var now = Now;
         var forgettable = new List<Generation>();
+        var (held, promised) = (0L, 0L);
         foreach (var cell in _cells.Values)
         {
             lock (cell.Gate)
@@ -238,6 +248,8 @@ public sealed class OwnerDirectory(
                 cell.Owner.Expire(now, cell.Outcomes);
                 Deliver(cell);
                 cell.LastTurn = lastTurn;
+                held += cell.Owner.HeldTokens;
+                promised += cell.Owner.SlabTokensAt(now.Real);
                 if (cell.Pins > 0) continue;
                 cell.Owner.CollectForgettable(now.Real - _limits.Lease, forgettable);
                 foreach (var generation in forgettable) Forget(cell, generation);
@@ -246,6 +258,7 @@ public sealed class OwnerDirectory(
                 Evict(cell);
             }
         }
+        (HeldTokens, SlabTokens) = (held, promised);
     }
 
     private void Evict(OwnerCell cell)
