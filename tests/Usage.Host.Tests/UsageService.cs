@@ -21,12 +21,14 @@ public sealed class UsageService : IAsyncDisposable
 {
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private readonly Dictionary<string, string?> _settings;
-    private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports = new();
+    private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports;
+    private readonly ConcurrentDictionary<Guid, CapThresholdReached> _thresholds = new();
     private IBusControl? _bus;
     private WebApplication? _app;
     private GrpcChannel? _channel;
 
-    private UsageService(Dictionary<string, string?> settings, Uri broker) => (_settings, Broker) = (settings, broker);
+    private UsageService(Dictionary<string, string?> settings, Uri broker, ConcurrentDictionary<(int Shard, long Number), UsageRecorded> reports) =>
+        (_settings, Broker, _reports) = (settings, broker, reports);
 
     public Uri Broker { get; }
     public IReadOnlyDictionary<string, string?> Settings => _settings;
@@ -34,10 +36,14 @@ public sealed class UsageService : IAsyncDisposable
     public GrpcChannel Channel => _channel!;
     public TokenMeter.TokenMeterClient Meter => new(_channel);
     public UsageLedger.UsageLedgerClient Ledger => new(_channel);
+    public UsageCorrections.UsageCorrectionsClient Corrections => new(_channel);
     public BusinessClock Clock => App.Services.GetRequiredService<BusinessClock>();
     public string Postgres => _settings["Usage:Postgres"]!;
     /// <summary>Reports as billing's queue received them; a repeat must be the same.</summary>
     public IReadOnlyDictionary<(int Shard, long Number), UsageRecorded> Reports => _reports;
+
+    /// <summary>Thresholds as anybody would receive them, by message id; a repeat must be the same.</summary>
+    public IReadOnlyDictionary<Guid, CapThresholdReached> Thresholds => _thresholds;
 
     /// <summary>Prepares a service without starting it.</summary>
     public static async Task<UsageService> PrepareAsync(ServiceDatabase? database = null, Uri? broker = null, params (string Name, string Value)[] settings)
@@ -57,7 +63,7 @@ public sealed class UsageService : IAsyncDisposable
             ["Logging:Minimum"] = "Error",
         };
         foreach (var (name, value) in settings) all[name] = value;
-        return new UsageService(all, broker);
+        return new UsageService(all, broker, new());
     }
 
     public static async Task<UsageService> StartAsync(params (string Name, string Value)[] settings)
@@ -68,6 +74,9 @@ public sealed class UsageService : IAsyncDisposable
         await service.ReadyAsync();
         return service;
     }
+
+    /// <summary>Another instance on the same database and broker, not started yet. The first one listens for both.</summary>
+    public UsageService Another() => new(new(_settings), Broker, _reports);
 
     public void Set(string name, string value) => _settings[name] = value;
 
@@ -111,6 +120,11 @@ public sealed class UsageService : IAsyncDisposable
             rabbit.ReceiveEndpoint("billing-usage-recorded", queue => queue.Handler<UsageRecorded>(context =>
             {
                 Hear(context.Message);
+                return Task.CompletedTask;
+            }));
+            rabbit.ReceiveEndpoint("warnings", queue => queue.Handler<CapThresholdReached>(context =>
+            {
+                Assert.Equal(_thresholds.GetOrAdd(context.MessageId!.Value, context.Message), context.Message);
                 return Task.CompletedTask;
             }));
         });
