@@ -64,8 +64,8 @@ public sealed class UsageLifetime(
             _workers = [loader.RunAsync(), repeats.RunAsync(), slabs.RunAsync(owners.SlabDurable, _giveUp.Token)];
             publisher.Start();
             await instances.JoinAsync(LeaveShardsAsync, why => StopBecause(new ExpelledException(why)), _stopping.Token);
-            _keeping = keeper.RunAsync(_leaving.Token);
-            foreach (var worker in _workers.Append(_keeping))
+            _keeping = keeper.RunAsync(StopBecause, _leaving.Token);
+            foreach (var worker in _workers)
                 _ = worker.ContinueWith(t => StopBecause(t.Exception!.GetBaseException()), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             // Alone, whoever is let in finds every owner here. In a cluster a shard may have to be waited for, and who asks for it waits.
             while (!keeper.HoldsItsOwn && !instances.IsClustered) await Task.Delay(LookAgain, _stopping.Token);

@@ -21,14 +21,15 @@ public sealed class UsageService : IAsyncDisposable
 {
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private readonly Dictionary<string, string?> _settings;
-    private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports = new();
+    private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports;
     private readonly ConcurrentDictionary<Guid, CapThresholdReached> _thresholds = new();
     private readonly ConcurrentQueue<long> _arrivals = new();
     private IBusControl? _bus;
     private WebApplication? _app;
     private GrpcChannel? _channel;
 
-    private UsageService(Dictionary<string, string?> settings, Uri broker) => (_settings, Broker) = (settings, broker);
+    private UsageService(Dictionary<string, string?> settings, Uri broker, ConcurrentDictionary<(int Shard, long Number), UsageRecorded> reports) =>
+        (_settings, Broker, _reports) = (settings, broker, reports);
 
     public Uri Broker { get; }
     public IReadOnlyDictionary<string, string?> Settings => _settings;
@@ -66,7 +67,7 @@ public sealed class UsageService : IAsyncDisposable
             ["Logging:Minimum"] = "Error",
         };
         foreach (var (name, value) in settings) all[name] = value;
-        return new UsageService(all, broker);
+        return new UsageService(all, broker, new());
     }
 
     public static async Task<UsageService> StartAsync(params (string Name, string Value)[] settings)
@@ -77,6 +78,9 @@ public sealed class UsageService : IAsyncDisposable
         await service.ReadyAsync();
         return service;
     }
+
+    /// <summary>Another instance on the same database and broker, not started yet. The first one listens for both.</summary>
+    public UsageService Another() => new(new(_settings), Broker, _reports);
 
     public void Set(string name, string value) => _settings[name] = value;
 

@@ -76,7 +76,7 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
         {
             _completed = true;
             foreach (var lane in _lanes.Values) lane.Complete();
-            if (_listener is not null) instances.Forget(this);
+            if (_listener is { } reference) instances.Forget(reference);
         }
     }
 

@@ -26,9 +26,12 @@ public sealed class ShardKeeper(
     public void Dispose() => _giveUp.Dispose();
 
     /// <summary>Runs until stopped, then leaves every shard in good order.</summary>
-    /// <exception cref="EpochLostException">A lone instance has met another one: it must not take the shards back.</exception>
-    public Task RunAsync(CancellationToken stopping) =>
-        Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => Task.Run(() => KeepAsync(shard, stopping), CancellationToken.None)));
+    /// <param name="failed">told at once when a shard cannot be kept: EpochLostException says that a lone instance has met another one, and must not take the shard back</param>
+    public Task RunAsync(Action<Exception> failed, CancellationToken stopping) => Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => Task.Run(async () =>
+    {
+        try { await KeepAsync(shard, stopping); }
+        catch (Exception e) { failed(e); }
+    }, CancellationToken.None)));
 
     private async Task KeepAsync(int shard, CancellationToken stopping)
     {
