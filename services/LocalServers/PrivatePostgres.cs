@@ -23,6 +23,9 @@ public sealed class PrivatePostgres : IAsyncDisposable
         _password = RandomNumberGenerator.GetHexString(32, lowercase: true);
     }
 
+    /// <summary>Whether this machine has the binaries.</summary>
+    public static bool IsInstalled => BinariesFolder() is not null;
+
     public int Port { get; private set; }
 
     public PostgresCluster Cluster => new(new NpgsqlConnectionStringBuilder
@@ -132,7 +135,9 @@ public sealed class PrivatePostgres : IAsyncDisposable
         return new ServerUnavailableException($"the private PostgreSQL in {_home} did not start: {words ?? "it said nothing"}");
     }
 
-    private static string FindBinaries()
+    private static string FindBinaries() => BinariesFolder() ?? throw ServerUnavailableException.Missing("PostgreSQL", "postgresql", "postgresql@17");
+
+    private static string? BinariesFolder()
     {
         var versions = Directory.Exists("/usr/lib/postgresql")
             ? Directory.GetDirectories("/usr/lib/postgresql").OrderByDescending(folder => int.TryParse(Path.GetFileName(folder), out var version) ? version : 0)
@@ -141,7 +146,6 @@ public sealed class PrivatePostgres : IAsyncDisposable
         var brewed = brew.Where(Directory.Exists).SelectMany(folder => Directory.GetDirectories(folder, "postgresql*")).OrderDescending(StringComparer.Ordinal);
         return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Concat([.. versions.Select(folder => Path.Combine(folder, "bin")), "/usr/pgsql/bin", .. brewed.Select(folder => Path.Combine(folder, "bin"))])
-            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "postgres")))
-            ?? throw ServerUnavailableException.Missing("PostgreSQL", "postgresql", "postgresql@17");
+            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "postgres")));
     }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 
 namespace LocalServers;
@@ -27,6 +26,9 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
         _control = FindScript("rabbitmqctl");
         _portMapper = Processes.Find("epmd", "/opt/homebrew/bin", "/usr/local/bin", "/usr/lib/erlang/bin") ?? throw ServerUnavailableException.Missing("Erlang's epmd", "erlang-base", "erlang");
     }
+
+    /// <summary>Whether this machine has the binaries.</summary>
+    public static bool IsInstalled => ScriptOf("rabbitmq-server") is not null;
 
     public int Port { get; private set; }
 
@@ -102,30 +104,10 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
         for (var since = Stopwatch.StartNew(); since.Elapsed < StartPatience; await Task.Delay(25, cancel))
         {
             if (_node.HasExited) return false;
-            if (await AnswersAsync(cancel)) return !_node.HasExited;
+            if (await AmqpListener.AnswersAsync(IPAddress.Loopback, Port, cancel)) return !_node.HasExited;
         }
         Kill();
         return false;
-    }
-
-    /// <summary>True when the listener answers the protocol header with a method frame (Connection.Start), as AMQP 0-9-1 says.</summary>
-    private async Task<bool> AnswersAsync(CancellationToken cancel)
-    {
-        const byte methodFrame = 1;
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        patience.CancelAfter(TimeSpan.FromSeconds(5));
-        try
-        {
-            using var client = new TcpClient();
-            await client.ConnectAsync(IPAddress.Loopback, Port, patience.Token);
-            await client.GetStream().WriteAsync("AMQP\0\0\u0009\u0001"u8.ToArray(), patience.Token);
-            var answer = new byte[1];
-            return await client.GetStream().ReadAsync(answer, patience.Token) == 1 && answer[0] == methodFrame;
-        }
-        catch (Exception error) when (error is SocketException or IOException || (error is OperationCanceledException && !cancel.IsCancellationRequested))
-        {
-            return false;
-        }
     }
 
     private async Task WriteConfigurationAsync(CancellationToken cancel)
@@ -169,11 +151,11 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
         return new ServerUnavailableException($"the private RabbitMQ in {_home} did not start: {words ?? "it said nothing"}");
     }
 
-    private static string FindScript(string name)
+    private static string FindScript(string name) => ScriptOf(name) ?? throw ServerUnavailableException.Missing("RabbitMQ", "rabbitmq-server", "rabbitmq");
+
+    private static string? ScriptOf(string name)
     {
         string[] folders = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin", "/usr/local/sbin"];
-        return folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
-            ?? Processes.Find(name)
-            ?? throw ServerUnavailableException.Missing("RabbitMQ", "rabbitmq-server", "rabbitmq");
+        return folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists) ?? Processes.Find(name);
     }
 }

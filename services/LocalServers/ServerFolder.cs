@@ -118,7 +118,8 @@ public sealed class ServerFolder : IAsyncDisposable
 
     private static async Task<bool> ReachableAsync(string folder, CancellationToken cancel)
     {
-        if (!Processes.IsRoot) return true;
+        // Without binaries nothing runs as that user: containers stand in.
+        if (!Processes.IsRoot || !PrivatePostgres.IsInstalled) return true;
         string[] command = [.. Processes.As(PrivatePostgres.User), "test", "-x", folder];
         var (exit, output) = await Processes.RunAsync(command[0], command.Skip(1), "/", cancel);
         if (output.Contains("failed to find", StringComparison.Ordinal) || output.Contains("failed to parse", StringComparison.Ordinal))

@@ -29,13 +29,13 @@ public sealed class When_servers_die : IAsyncLifetime
         app.Usage.Record(1, Jan1, Line(subscription, "output", 20), Line(unheard, "output", 1));
         await app.Applied(1, 2);
         await broker.RestartAsync();
-        await Eventually.True(() => app.SubscriptionsHeard.Any(s => s.SubscriptionId == unheard.SubscriptionId), "usage hears of it when the broker is back", TimeSpan.FromMinutes(5));
+        await Eventually.True(() => app.SubscriptionsHeard.Any(s => s.SubscriptionId == unheard.SubscriptionId), "usage hears of it when the broker is back", TimeSpan.FromMinutes(2));
 
         postgres.Kill();
         await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 30)));
         await postgres.RestartAsync();
-        await Eventually.True(async () => { await app.Applied(1, 3); return true; }, "the message that met no database is applied", TimeSpan.FromMinutes(5));
-        await Eventually.True(async () => { await app.Advance(Feb1.AddHours(1)); return true; }, "the month closes", TimeSpan.FromMinutes(5));
+        await Eventually.True(async () => { await app.Applied(1, 3); return true; }, "the message that met no database is applied", TimeSpan.FromMinutes(2));
+        await Eventually.True(async () => { await app.Advance(Feb1.AddHours(1)); return true; }, "the month closes", TimeSpan.FromMinutes(2));
 
         Assert.Equal(60, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines.Sum(l => l.Tokens));
         Assert.Equal(["INV-000001", "INV-000002"], (await app.FinalInvoices()).Select(i => i.Number).Order());

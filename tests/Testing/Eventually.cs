@@ -14,12 +14,14 @@ public static class Eventually
     public static async Task True(Func<Task<bool>> condition, string because, TimeSpan? within = null)
     {
         Exception? last = null;
-        var since = Stopwatch.StartNew();
+        var (since, deadline) = (Stopwatch.StartNew(), within ?? Deadline);
         do
         {
             try
             {
-                if (await condition()) return;
+                // A condition that hangs is one that does not hold.
+                var left = deadline - since.Elapsed;
+                if (await condition().WaitAsync(left > Pause ? left : Pause)) return;
                 last = null;
             }
             catch (Exception error) when (error is not Xunit.Sdk.XunitException)
@@ -28,7 +30,7 @@ public static class Eventually
             }
             await Task.Delay(Pause);
         }
-        while (since.Elapsed < (within ?? Deadline));
+        while (since.Elapsed < deadline);
         throw new TimeoutException($"after {since.Elapsed.TotalSeconds:0} s it was still not so that {because}", last);
     }
 

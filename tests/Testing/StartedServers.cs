@@ -84,9 +84,7 @@ public sealed class StartedServers : IAsyncDisposable
     {
         public static async Task<Images?> PresentAsync()
         {
-            var images = new Images(
-                Environment.GetEnvironmentVariable("POSTGRES_IMAGE") is { Length: > 0 } postgres ? postgres : "postgres:15",
-                Environment.GetEnvironmentVariable("RABBITMQ_IMAGE") is { Length: > 0 } rabbitMq ? rabbitMq : "rabbitmq:3.13");
+            var images = new Images(ContainedServers.PostgresImage, ContainedServers.RabbitMqImage);
             if (!await PresentAsync(images.Postgres, images.RabbitMq)) return null;
             TestcontainersSettings.ResourceReaperEnabled = false;
             return images;

@@ -43,7 +43,7 @@ public sealed class LocalDeployment : Deployment
         {
             own["Http:Address"] = "127.0.0.1";
             (own["Http:Port"], own["Http:GrpcPort"]) = ($"{ports[firstPort]}", $"{ports[firstPort + 1]}");
-            own["RabbitMq:Uri"] = servers.RabbitMq.Uri().ToString();
+            own["RabbitMq:Uri"] = servers.RabbitMq.ToString();
             (own["Clock:Mode"], own["Clock:Start"]) = ("Simulated", $"{clockStart:yyyy-MM-ddTHH:mm:ssZ}");
             own["Logging:File"] = logFile;
             builder.Configuration.AddInMemoryCollection(own);
@@ -75,35 +75,64 @@ public sealed class LocalDeployment : Deployment
     }
 }
 
-/// <summary>A private database cluster and a private broker, started side by side.</summary>
+/// <summary>A private database cluster and a private broker, started side by side: from installed binaries, or in containers where those are missing.</summary>
 public sealed class LocalServerPair : IAsyncDisposable
 {
     private readonly ServerFolder _folder;
+    private readonly List<IAsyncDisposable> _processes = [];
 
-    private LocalServerPair(ServerFolder folder, PrivatePostgres postgres, PrivateRabbitMq rabbitMq) =>
-        (_folder, Postgres, RabbitMq) = (folder, postgres, rabbitMq);
+    private LocalServerPair(ServerFolder folder) => _folder = folder;
 
-    public PrivatePostgres Postgres { get; }
-    public PrivateRabbitMq RabbitMq { get; }
+    public PostgresCluster Postgres { get; private set; } = null!;
+    public Uri RabbitMq { get; private set; } = null!;
 
+    /// <exception cref="ServerUnavailableException">A server is neither installed, nor does Docker answer; or it did not start.</exception>
     public static async Task<LocalServerPair> StartAsync(string root, Action<string> say, CancellationToken ct)
     {
-        var folder = await ServerFolder.CreateAsync(root, say, ct);
+        var docker = !(PrivatePostgres.IsInstalled && PrivateRabbitMq.IsInstalled) && await ContainedServers.CanRunAsync(ct);
+        var pair = new LocalServerPair(await ServerFolder.CreateAsync(root, say, ct));
         try
         {
-            var (postgres, rabbitMq) = (PrivatePostgres.StartAsync(folder, ct), PrivateRabbitMq.StartAsync(folder, ct));
-            return new(folder, await postgres, await rabbitMq);
+            await Task.WhenAll(pair.StartPostgresAsync(docker, say, ct), pair.StartRabbitMqAsync(docker, say, ct));
+            return pair;
         }
         catch
         {
-            await folder.DisposeAsync();
+            await pair.DisposeAsync();
             throw;
         }
     }
 
+    private async Task StartPostgresAsync(bool docker, Action<string> say, CancellationToken ct)
+    {
+        if (docker && !PrivatePostgres.IsInstalled)
+        {
+            say($"PostgreSQL is not installed: it runs in a container of {ContainedServers.PostgresImage}");
+            Postgres = await ContainedServers.StartPostgresAsync(_folder, ct);
+        }
+        else Postgres = (await KeepAsync(PrivatePostgres.StartAsync(_folder, ct))).Cluster;
+    }
+
+    private async Task StartRabbitMqAsync(bool docker, Action<string> say, CancellationToken ct)
+    {
+        if (docker && !PrivateRabbitMq.IsInstalled)
+        {
+            say($"RabbitMQ is not installed: it runs in a container of {ContainedServers.RabbitMqImage}");
+            RabbitMq = await ContainedServers.StartRabbitMqAsync(_folder, ct);
+        }
+        else RabbitMq = (await KeepAsync(PrivateRabbitMq.StartAsync(_folder, ct))).Uri();
+    }
+
+    private async Task<T> KeepAsync<T>(Task<T> starting) where T : IAsyncDisposable
+    {
+        var server = await starting;
+        lock (_processes) _processes.Add(server);
+        return server;
+    }
+
     public async ValueTask DisposeAsync()
     {
-        await Task.WhenAll(Postgres.DisposeAsync().AsTask(), RabbitMq.DisposeAsync().AsTask());
+        await Task.WhenAll(_processes.Select(server => server.DisposeAsync().AsTask()));
         await _folder.DisposeAsync();
     }
 }

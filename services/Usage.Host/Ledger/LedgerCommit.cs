@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using NpgsqlTypes;
 using Usage.Host.Store;
@@ -21,17 +22,19 @@ public sealed record ShardCommit(int Shard, IReadOnlyList<UsageRow> Rows, IReadO
 }
 
 /// <summary>One commit of a shard: rows, totals, batch, chain and, when due, the report, in a single transaction.</summary>
-public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Partitions partitions, BusinessClock clock)
+public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partitions partitions, BusinessClock clock, UsageMetrics metrics)
 {
+    private readonly int _shard = tenure.Shard;
     private static readonly Dictionary<(Guid, long), long> NotLookedUp = [];
     private readonly ShardLedger _ledger = new();
 
     /// <summary>Batches wait for a report. Before the first commit nobody knows, so it is true.</summary>
     public bool HasUnreported => _ledger.HasUnreported;
 
+    /// <summary>As the table has it now: whoever asks for a head must not be told an old one by a process that has lost the shard.</summary>
+    /// <exception cref="EpochLostException">Another process writes this shard now.</exception>
     public async Task<ShardHead> HeadAsync(CancellationToken ct)
     {
-        if (_ledger.Head is { } head) return head;
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         return await ReadHeadAsync(connection, "", ct);
     }
@@ -39,6 +42,18 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
     public async Task<ShardCommit> WriteAsync(IReadOnlyList<UsageRow> rows, bool cut, CancellationToken ct)
     {
         await partitions.EnsureAsync(MissingDays(rows), ct);
+        try { return await TryWriteAsync(rows, cut, ct); }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.CheckViolation)
+        {
+            // Another instance has detached a partition that these rows still need: it is looked for again.
+            partitions.Forget(rows.Select(r => Partitions.DayOf(r.Generation.Id)));
+            throw;
+        }
+    }
+
+    private async Task<ShardCommit> TryWriteAsync(IReadOnlyList<UsageRow> rows, bool cut, CancellationToken ct)
+    {
+        var started = Stopwatch.GetTimestamp();
         _ledger.Begin();
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
@@ -47,21 +62,23 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
         var stored = _ledger.MustLookUp && rows.Count > 0 ? await ReadStoredAsync(connection, rows, ct) : NotLookedUp;
 
         var plan = _ledger.Plan(head, rows, stored, cut);
-        if (plan.WritesAnything)
-        {
-            var now = clock.Now;
-            await using var commands = new NpgsqlBatch(connection);
-            if (plan.Batch is { } batch) await AddBatchAsync(connection, commands, batch, now, ct);
-            if (plan.Report is { } report) await AddReportAsync(connection, commands, report, now, ct);
-            commands.BatchCommands.Add(Command(
-                "update usage.shard set last_batch = $2, chain = $3, last_report = $4, reported_batch = $5, reported_chain = $6 where shard = $1",
-                shard, plan.Head.Batch, plan.Head.Chain, plan.Head.Report, plan.Head.ReportedBatch, plan.Head.ReportedChain));
-            await commands.ExecuteNonQueryAsync(ct);
-        }
+        if (plan.WritesAnything) await PerformAsync(connection, plan, clock.Now, ct);
         await transaction.CommitAsync(ct);
 
         _ledger.Committed(plan);
-        return new ShardCommit(shard, [.. rows], plan.Conflicts, plan.Report is not null);
+        metrics.Committed(plan.Batch?.Rows ?? [], Stopwatch.GetElapsedTime(started));
+        return new ShardCommit(_shard, [.. rows], plan.Conflicts, plan.Report is not null);
+    }
+
+    private async Task PerformAsync(NpgsqlConnection connection, CommitPlan plan, DateTimeOffset now, CancellationToken ct)
+    {
+        await using var commands = new NpgsqlBatch(connection);
+        if (plan.Batch is { } batch) await AddBatchAsync(connection, commands, batch, now, ct);
+        if (plan.Report is { } report) await AddReportAsync(connection, commands, report, now, ct);
+        commands.BatchCommands.Add(Command(
+            "update usage.shard set last_batch = $2, chain = $3, last_report = $4, reported_batch = $5, reported_chain = $6 where shard = $1",
+            _shard, plan.Head.Batch, plan.Head.Chain, plan.Head.Report, plan.Head.ReportedBatch, plan.Head.ReportedChain));
+        await commands.ExecuteNonQueryAsync(ct);
     }
 
     private HashSet<int> MissingDays(IReadOnlyList<UsageRow> rows)
@@ -79,10 +96,10 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
     {
         await using var command = new NpgsqlCommand(
             $"select epoch, last_batch, chain, last_report, reported_batch, reported_chain from usage.shard where shard = $1 {locking}", connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = shard });
+        command.Parameters.Add(new NpgsqlParameter { Value = _shard });
         await using var reader = await command.ExecuteReaderAsync(ct);
-        if (!await reader.ReadAsync(ct)) throw new StoreMismatchException($"usage.shard has no row {shard}");
-        epochs.Check(shard, reader.GetInt64(0));
+        if (!await reader.ReadAsync(ct)) throw new StoreMismatchException($"usage.shard has no row {_shard}");
+        tenure.Check(reader.GetInt64(0));
         return new ShardHead(reader.GetInt64(1), (byte[])reader[2], reader.GetInt64(3), reader.GetInt64(4), (byte[])reader[5]);
     }
 
@@ -92,11 +109,11 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
         if (head.Batch == head.ReportedBatch) return lines;
         await using var command = new NpgsqlCommand("""
             select subscription, period, period_end, plan, k.kind, sum(k.tokens)::bigint
-            from usage.token_event, lateral (values ('input', input), ('cached_input', cached_input), ('cache_creation', cache_creation),
+            from usage.ledger_row, lateral (values ('input', input), ('cached_input', cached_input), ('cache_creation', cache_creation),
               ('output', output), ('reasoning', reasoning), ('overrun', overrun)) k(kind, tokens)
-            where shard = $1 and batch > $2 and k.tokens <> 0 group by subscription, period, period_end, plan, k.kind
+            where shard = $1 and batch > $2 and k.tokens <> 0 group by subscription, period, period_end, plan, k.kind having sum(k.tokens) <> 0
             """, connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = shard });
+        command.Parameters.Add(new NpgsqlParameter { Value = _shard });
         command.Parameters.Add(new NpgsqlParameter { Value = head.ReportedBatch });
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
@@ -122,24 +139,29 @@ public sealed class LedgerCommit(int shard, UsageStore store, Epochs epochs, Par
 
     private async Task AddBatchAsync(NpgsqlConnection connection, NpgsqlBatch commands, PlannedBatch batch, DateTimeOffset now, CancellationToken ct)
     {
-        await EventCopy.WriteAsync(connection, shard, batch.Number, batch.Rows, batch.Leaves, ct);
-        TotalsUpdate.AddTo(commands, batch.Sums);
+        if (batch.Rows.Count > 0)
+        {
+            await EventCopy.WriteAsync(connection, _shard, batch.Number, batch.Rows, batch.Leaves, ct);
+            TotalsUpdate.AddTo(commands, batch.Sums);
+        }
+        AddCorrections(commands, batch);
+        ThresholdOutbox.Add(commands, _shard, batch.Rows);
         commands.BatchCommands.Add(Command(
             "insert into usage.batch (shard, number, row_count, root, previous_chain, chain, committed_at) values ($1, $2, $3, $4, $5, $6, $7)",
-            shard, batch.Number, (long)batch.Rows.Count, batch.Root, batch.PreviousChain, batch.Chain, now));
+            _shard, batch.Number, (long)batch.Leaves.Length, batch.Root, batch.PreviousChain, batch.Chain, now));
     }
 
     private async Task AddReportAsync(NpgsqlConnection connection, NpgsqlBatch commands, PlannedReport report, DateTimeOffset now, CancellationToken ct)
     {
         commands.BatchCommands.Add(Command(
             "insert into usage.report (shard, number, first_batch, last_batch, previous_chain, chain, recorded_at) values ($1, $2, $3, $4, $5, $6, $7)",
-            shard, report.Number, report.FirstBatch, report.LastBatch, report.PreviousChain, report.Chain, now));
+            _shard, report.Number, report.FirstBatch, report.LastBatch, report.PreviousChain, report.Chain, now));
         await using var copy = await connection.BeginBinaryImportAsync(
             "copy usage.report_line (shard, number, subscription, period, period_end, plan, kind, tokens) from stdin (format binary)", ct);
         foreach (var (line, tokens) in report.Lines)
         {
             await copy.StartRowAsync(ct);
-            await copy.WriteAsync(shard, NpgsqlDbType.Integer, ct);
+            await copy.WriteAsync(_shard, NpgsqlDbType.Integer, ct);
             await copy.WriteAsync(report.Number, NpgsqlDbType.Bigint, ct);
             await copy.WriteAsync(line.Subscription, NpgsqlDbType.Uuid, ct);
             await copy.WriteAsync(line.Period, NpgsqlDbType.Uuid, ct);

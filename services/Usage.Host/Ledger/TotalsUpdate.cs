@@ -21,17 +21,18 @@ public static class TotalsUpdate
     private static void AddPeriods(NpgsqlBatch batch, IReadOnlyDictionary<(Guid Subscription, Guid Period, Guid Plan), Sum> sums)
     {
         var command = new NpgsqlBatchCommand("""
-            insert into usage.period_total as t (subscription, period, plan, input, cached_input, cache_creation, output, reasoning, overrun)
-            select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+            insert into usage.period_total as t (subscription, period, plan, input, cached_input, cache_creation, output, reasoning, overrun, period_end)
+            select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::timestamptz[])
             on conflict (subscription, period, plan) do update set input = t.input + excluded.input, cached_input = t.cached_input + excluded.cached_input,
               cache_creation = t.cache_creation + excluded.cache_creation, output = t.output + excluded.output, reasoning = t.reasoning + excluded.reasoning,
-              overrun = t.overrun + excluded.overrun
+              overrun = t.overrun + excluded.overrun, period_end = excluded.period_end
             """);
         Column(command, sums, k => k.Key.Subscription);
         Column(command, sums, k => k.Key.Period);
         Column(command, sums, k => k.Key.Plan);
         Tokens(command, sums);
         Column(command, sums, k => k.Value.Overrun);
+        Column(command, sums, k => k.Value.Last.Period.End);
         batch.BatchCommands.Add(command);
     }
 
@@ -79,7 +80,7 @@ public static class TotalsUpdate
               $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[])
             on conflict (generation) do update set last_sequence = excluded.last_sequence, reported_output = excluded.reported_output,
               reported_reasoning = excluded.reported_reasoning, output = t.output + excluded.output, reasoning = t.reasoning + excluded.reasoning,
-              overrun = t.overrun + excluded.overrun, finish = excluded.finish
+              overrun = t.overrun + excluded.overrun, finish = excluded.finish, heard_at = now(), settled_at = null
             """);
         Column(command, sums, k => k.Key);
         Column(command, sums, k => k.Value.Last.Generation.Header.Subscription);

@@ -16,7 +16,8 @@ public static class SnapshotTerms
         [.. changed.Caps.Select(c => Cap(c.Window, c.Tokens, c.Counts, c.Enforcement))],
         [.. changed.Models],
         Period(changed.CurrentPeriod.PeriodId, changed.CurrentPeriod.Number, changed.CurrentPeriod.Start, changed.CurrentPeriod.End),
-        Period(changed.NextPeriod.PeriodId, changed.NextPeriod.Number, changed.NextPeriod.Start, changed.NextPeriod.End)));
+        Period(changed.NextPeriod.PeriodId, changed.NextPeriod.Number, changed.NextPeriod.Start, changed.NextPeriod.End),
+        Paused: changed.Status == "paused"));
 
     /// <exception cref="FormatException">As above.</exception>
     public static SubscriptionTerms Of(Subscription answer) => Checked(new(
@@ -27,7 +28,8 @@ public static class SnapshotTerms
         [.. answer.Caps.Select(c => Cap(c.Window, c.Tokens, c.Counts, c.Enforcement))],
         [.. answer.Models],
         Period(answer.CurrentPeriod),
-        Period(answer.NextPeriod)));
+        Period(answer.NextPeriod),
+        Paused: answer.Status == "paused"));
 
     private static SubscriptionTerms Checked(SubscriptionTerms terms) =>
         terms.Current.End > terms.Current.Start && terms.Next.End > terms.Next.Start && terms.Next.Start >= terms.Current.End && terms.Caps.All(c => c.Tokens >= 0)

@@ -197,6 +197,7 @@ public sealed partial class SubscriptionOwner
                 FiveHours = _fiveHours.IsOpenAt(received) ? _fiveHours.Current : null,
                 Week = _week.IsOpenAt(received) ? _week.Current : null,
                 ExposedTokens = exposed,
+                Crossed = TakeCrossed(),
             },
         };
 

@@ -58,6 +58,9 @@ public sealed record MeterLimits(int ChunkTokens, long GrantTokensMax, TimeSpan 
     public TimeSpan SlabLease => Lease * 2;
     public const int SlabChunksMin = 4;
 
+    /// <summary>Thresholds of caps per conversation are announced too; there may be very many.</summary>
+    public bool AnnounceConversations { get; init; }
+
     /// <summary>One kind in one generation; more is a mistake of the runtime's.</summary>
     public const long CountMax = 1_000_000_000;
 }

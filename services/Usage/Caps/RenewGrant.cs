@@ -20,8 +20,8 @@ public sealed partial class SubscriptionOwner
     private bool Extend(Generation generation, long wanted, Moment at, List<Outcome> outcomes)
     {
         if (generation.Ended || generation.Finished) return false;
-        if (Terms is null || !Terms.Active)
-            return End(generation, new Refusal(Reasons.SubscriptionCancelled, "the subscription was cancelled; finish"), null, at, outcomes);
+        if (Terms is not { Active: true })
+            return End(generation, Terms?.WhyInactive ?? new Refusal(Reasons.SubscriptionUnknown, "billing does not know this subscription any more; finish"), null, at, outcomes);
         if (Terms.IsStaleAt(at.Business))
         {
             Wait(generation, wanted);

@@ -54,6 +54,9 @@ public sealed partial class SubscriptionOwner
         return (tokens, until);
     }
 
+    /// <summary>What the slab promises, the one inherited included.</summary>
+    public long SlabTokensAt(DateTimeOffset real) => (real < _slabUntil ? _slabTokens : 0) + InheritedAt(real);
+
     private long InheritedAt(DateTimeOffset confirmed) => confirmed < _inheritedUntil ? _inherited : 0;
 
     /// <summary>While a new slab is being written either of the two may be the one a successor finds, so both must cover.</summary>

@@ -54,7 +54,7 @@ public sealed partial class SubscriptionOwner
     {
         if (Terms is not { } terms)
             return new(Reasons.SubscriptionUnknown, "billing does not know this subscription; check its id, or start again once it exists");
-        if (!terms.Active) return new(Reasons.SubscriptionCancelled, "the subscription is cancelled");
+        if (!terms.Active) return terms.WhyInactive;
         if (terms.IsStaleAt(at.Business))
             return new(Reasons.SubscriptionStale, $"the periods known end at {terms.Next.End:O} and billing names no later one; start again later");
         if (!terms.Allows(header.Model)) return new(Reasons.ModelNotInPlan, $"the plan allows {string.Join(", ", terms.Models)}");

@@ -53,6 +53,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         if (Terms is { } known && terms.Version <= known.Version) return;
         Terms = terms.After(Terms);
         _rules = CapRule.Of(Terms);
+        WatchRules();
         _capsCountPrompts = _rules.Any(r => r.Hard && (r.Kinds & CountedKinds.Prompt) != 0);
         ServeWaiting(at, outcomes);
     }
@@ -121,6 +122,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         _week.Use(tokens);
         var period = Terms!.PeriodAt(business).Id;
         _periods[period] = _periods.GetValueOrDefault(period) + tokens;
+        NoteThresholds(conversation, business);
     }
 
     /// <summary>Tokens that may still be granted to a generation of this conversation: the tightest hard cap less used, held and inherited.</summary>

@@ -1,3 +1,5 @@
+using Usage.Corrections;
+
 namespace Usage.Metering;
 
 /// <summary>Where a shard's ledger stands: numbers count from 1, so 0 is none yet.</summary>
@@ -6,8 +8,8 @@ public sealed record ShardHead(long Batch, byte[] Chain, long Report, long Repor
     public static ShardHead Empty => new(0, MerkleTree.EmptyRoot, 0, 0, MerkleTree.EmptyRoot);
 }
 
-/// <param name="Rows">in the order of their ordinals</param>
-public sealed record PlannedBatch(long Number, IReadOnlyList<UsageRow> Rows, byte[][] Leaves, byte[] Root, byte[] PreviousChain, byte[] Chain, CommitSums Sums);
+/// <param name="Rows">in the order of their ordinals; after them the corrections in theirs</param>
+public sealed record PlannedBatch(long Number, IReadOnlyList<UsageRow> Rows, IReadOnlyList<UsageCorrection> Corrections, byte[][] Leaves, byte[] Root, byte[] PreviousChain, byte[] Chain, CommitSums Sums);
 
 public sealed record PlannedReport(
     long Number, long FirstBatch, long LastBatch, byte[] PreviousChain, byte[] Chain, IReadOnlyDictionary<LineKey, long> Lines);
@@ -64,10 +66,19 @@ public sealed class ShardLedger
     {
         List<UsageRow> conflicts = [];
         var fresh = stored.Count == 0 ? rows : LeaveOut(rows, stored, conflicts);
+        return Plan(head, fresh, [], conflicts, cut);
+    }
+
+    /// <summary>Corrections go into a batch of their own: they were decided under the lock of the shard, over all that was committed before.</summary>
+    public CommitPlan Plan(ShardHead head, IReadOnlyList<UsageCorrection> corrections, bool cut) => Plan(head, [], corrections, [], cut);
+
+    private CommitPlan Plan(
+        ShardHead head, IReadOnlyList<UsageRow> fresh, IReadOnlyList<UsageCorrection> corrections, IReadOnlyList<UsageRow> conflicts, bool cut)
+    {
         PlannedBatch? batch = null;
-        if (fresh.Count > 0)
+        if (fresh.Count + corrections.Count > 0)
         {
-            batch = Batch(head, fresh);
+            batch = Batch(head, fresh, corrections);
             head = head with { Batch = batch.Number, Chain = batch.Chain };
         }
         if (!cut || head.Batch == head.ReportedBatch) return new CommitPlan(batch, null, conflicts, head);
@@ -82,15 +93,17 @@ public sealed class ShardLedger
         if (plan.Report is not null) _unreported.Clear();
     }
 
-    private PlannedBatch Batch(ShardHead head, IReadOnlyList<UsageRow> rows)
+    private PlannedBatch Batch(ShardHead head, IReadOnlyList<UsageRow> rows, IReadOnlyList<UsageCorrection> corrections)
     {
         var number = head.Batch + 1;
-        var leaves = new byte[rows.Count][];
-        for (var i = 0; i < leaves.Length; i++) leaves[i] = Leaf.Of(rows[i]);
+        var leaves = new byte[rows.Count + corrections.Count][];
+        for (var i = 0; i < rows.Count; i++) leaves[i] = Leaf.Of(rows[i]);
+        for (var i = 0; i < corrections.Count; i++) leaves[rows.Count + i] = Leaf.Of(corrections[i]);
         _sums.Of(rows);
         foreach (var row in rows) _unreported.Add(row);
+        foreach (var correction in corrections) _unreported.Add(correction);
         var root = MerkleTree.Root(leaves);
-        return new PlannedBatch(number, rows, leaves, root, head.Chain, MerkleTree.Chain(head.Chain, number, root), _sums);
+        return new PlannedBatch(number, rows, corrections, leaves, root, head.Chain, MerkleTree.Chain(head.Chain, number, root), _sums);
     }
 
     /// <summary>The rows that are not in the table yet. Those that are, with the same content, were committed by an attempt whose answer got lost.</summary>
