@@ -95,7 +95,7 @@ public sealed class MenuSolveTests
     [Theory]
     [InlineData(1, "no-such-file.json: no such file", "menu", "solve", "no-such-file.json")]
     [InlineData(1, "--round XXX is not an ISO 4217 currency code", "menu", "solve", "-", "--round", "XXX", "--conversations", "20")]
-    [InlineData(2, "--round and --conversations go together", "menu", "solve", "-", "--round", "USD")]
+    [InlineData(1, "--round and --conversations go together", "menu", "solve", "-", "--round", "USD")]
     [InlineData(2, "--tiers 0 is not a whole number from 1 to 64 (see billing menu solve --help)", "menu", "solve", "-", "--tiers", "0")]
     [InlineData(2, "--tiers three is not a whole number from 1 to 64", "menu", "solve", "-", "--tiers", "three")]
     [InlineData(2, "Required argument missing for command: 'solve'.", "menu", "solve")]

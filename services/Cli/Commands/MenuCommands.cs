@@ -7,5 +7,6 @@ public static class MenuCommands
     public static Command Create() => new("menu", "Menus of token caps.")
     {
         MenuSolve.Create(),
+        MenuCompare.Create(),
     };
 }
