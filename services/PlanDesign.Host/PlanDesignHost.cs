@@ -18,6 +18,7 @@ public static class PlanDesignHost
             .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton);
         builder.AddBus();
         builder.Services.AddSingleton<BoundedSolver>();
+        builder.Services.AddSingleton<MenuSigner>();
 
         var app = builder.Build();
         app.MapServiceDefaults();
@@ -35,10 +36,10 @@ public static class PlanDesignHost
     private static StatusCode StatusOf(string reason) => reason switch
     {
         "market_invalid" or "menu_invalid" => StatusCode.InvalidArgument,
-        "market_too_large" => StatusCode.ResourceExhausted,
+        "market_too_large" or "solves_too_many" or "solve_too_long" => StatusCode.ResourceExhausted,
         "menu_not_found" => StatusCode.NotFound,
         "menu_exists" => StatusCode.AlreadyExists,
-        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "menu_not_published" => StatusCode.FailedPrecondition,
+        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "menu_not_published" or "signing_key_missing" => StatusCode.FailedPrecondition,
         _ => StatusCode.Internal,
     };
 }

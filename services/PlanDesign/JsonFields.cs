@@ -29,6 +29,10 @@ internal sealed class JsonFields
 
     public int Count(string name) => Integer(Required(name), Named(name));
 
+    /// <summary>A whole number of any size that 64 bits hold.</summary>
+    public long Whole(string name) =>
+        Required(name) is { ValueKind: JsonValueKind.Number } e && e.TryGetInt64(out var whole) ? whole : throw Wrong(Named(name), Required(name), "a whole number");
+
     public int? OptionalCount(string name)
     {
         _asked.Add(name);
