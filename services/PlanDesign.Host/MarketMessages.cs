@@ -7,8 +7,8 @@ using Wire = Contracts.PlanDesign.V1;
 
 namespace PlanDesign.Host;
 
-/// <summary>Reads a market as callers send it. What is absent is named; what is wrong inside is the market's own to say.</summary>
-internal static class MarketMessages
+/// <summary>Reads a market as callers send it, and writes one so. What is absent is named; what is wrong inside is the market's own to say.</summary>
+public static class MarketMessages
 {
     public static Market ToMarket(this Wire.Market? message)
     {
@@ -20,6 +20,18 @@ internal static class MarketMessages
             TypeCount = urgency.TypeCount == 0 ? null : urgency.TypeCount,
             CapTokensMax = answerTime.CapTokensMax == 0 ? null : answerTime.CapTokensMax,
         };
+    }
+
+    public static Wire.Market ToMessage(this Market market)
+    {
+        var message = new Wire.Market
+        {
+            Urgency = ToMessage(market.Urgency), AnswerTime = ToMessage(market.AnswerTime), TokensPerSecond = market.TokensPerSecond,
+            ValuePerAnswer = market.ValuePerAnswer, ServingCostPerToken = market.ServingCostPerToken,
+        };
+        message.Urgency.TypeCount = market.TypeCount ?? 0;
+        message.AnswerTime.CapTokensMax = market.CapTokensMax ?? 0;
+        return message;
     }
 
     /// <summary>The market of conversations and the options, as the solver takes them.</summary>
@@ -54,6 +66,22 @@ internal static class MarketMessages
         return constraints == new MenuConstraints() ? null : constraints;
     }
 
+    public static Wire.Constraints ToMessage(this MenuConstraints constraints)
+    {
+        var message = new Wire.Constraints
+        {
+            CapTokensMin = constraints.CapTokensMin ?? 0,
+            CapTokensMax = constraints.CapTokensMax ?? 0,
+            AllowedCapTokens = { constraints.AllowedCapTokens ?? [] },
+            NobodyExcluded = constraints.NobodyExcluded,
+            FreeTierCapTokens = constraints.FreeTierCapTokens ?? 0,
+        };
+        if (constraints.PriceMax is { } max) message.PriceMax = max;
+        if (constraints.PriceMin is { } min) message.PriceMin = min;
+        if (constraints.PriceRatioMax is { } ratio) message.PriceRatioMax = ratio;
+        return message;
+    }
+
     public static Currency CurrencyOf(string code) => Currency.TryParse(code, out var currency)
         ? currency
         : throw new FormatException($"currency '{code}' is not an ISO 4217 code known here, such as USD, EUR or JPY");
@@ -82,6 +110,33 @@ internal static class MarketMessages
         Wire.AnswerTime.ModelOneofCase.EqualAnswers => new EqualAnswersAnswerTime(message.EqualAnswers.Answers, message.EqualAnswers.Confidence, message.EqualAnswers.InformationPerSecond),
         _ => throw Missing("market.answer_time.discrete, exponential or empirical"),
     };
+
+    private static Wire.Urgency ToMessage(UrgencyModel urgency) => urgency switch
+    {
+        DiscreteUrgency d => new() { Discrete = new() { RatesPerSecond = { d.RatesPerSecond }, Weights = { d.Weights } } },
+        UniformUrgency u => new() { Uniform = new() { From = u.FromPerSecond, To = u.ToPerSecond } },
+        LogNormalUrgency l => new() { LogNormal = new() { Mu = l.Mu, Sigma = l.Sigma } },
+        GammaUrgency g => new() { Gamma = new() { Shape = g.Shape, Scale = g.ScalePerSecond } },
+        EmpiricalUrgency e => new() { Empirical = new() { FromPerSecond = { e.FromPerSecond }, ToPerSecond = { e.ToPerSecond }, Weights = { e.Weights } } },
+        MixtureUrgency m => new() { Mixture = new() { Parts = { m.Parts.Select(ToMessage) }, Weights = { m.Weights } } },
+        _ => throw new NotSupportedException($"urgency of kind {urgency.Kind} has no message yet"),
+    };
+
+    private static Wire.AnswerTime ToMessage(AnswerTimes.AnswerTime answerTime) => answerTime switch
+    {
+        DiscreteAnswerTime d => new() { Discrete = new() { ProbabilityPerToken = { d.ProbabilityPerToken } } },
+        ExponentialAnswerTime e => new() { Exponential = new() { MeanSeconds = e.MeanSeconds } },
+        EmpiricalAnswerTime e => new() { Empirical = new() { Tokens = { e.Tokens }, Cut = { e.Cut.Contains(true) ? e.Cut : [] } } },
+        AccumulationAnswerTime a => new() { Accumulation = ToMessage(a.Thresholds) },
+        DeterministicAnswerTime d => new() { Deterministic = new() { Seconds = d.Seconds } },
+        PiecewiseHazardAnswerTime p => new() { PiecewiseHazard = new() { UntilSeconds = { p.UntilSeconds }, HazardPerSecond = { p.HazardPerSecond } } },
+        GreedyAnswerTime g => new() { Greedy = ToMessage(g.Thresholds) },
+        DiffusionAnswerTime d => new() { Diffusion = ToMessage(d.Thresholds) },
+        EqualAnswersAnswerTime e => new() { EqualAnswers = new() { Answers = e.Answers, Confidence = e.Confidence, InformationPerSecond = e.InformationPerSecond } },
+        _ => throw new NotSupportedException($"answer time of kind {answerTime.Kind} has no message yet"),
+    };
+
+    private static Wire.BeliefThresholds ToMessage(BeliefThresholds t) => new() { Prior = t.Prior, Lower = t.Lower, Upper = t.Upper, InformationPerSecond = t.InformationPerSecond };
 
     private static BeliefThresholds Thresholds(Wire.BeliefThresholds message) => new(message.Prior, message.Lower, message.Upper, message.InformationPerSecond);
 

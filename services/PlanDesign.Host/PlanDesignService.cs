@@ -11,7 +11,7 @@ namespace PlanDesign.Host;
 
 /// <summary>The gRPC side of plan design: solves for anybody, and keeps the menus that analysts draft, publish and retire.</summary>
 public sealed class PlanDesignService(
-    IDocumentStore store, EventStreams streams, IdempotentCalls calls, BoundedSolver solver, MenuSigner signer, BusinessClock clock)
+    IDocumentStore store, EventStreams streams, IdempotentCalls calls, BoundedSolver solver, MenuSigner signer, Estimating estimating, BusinessClock clock)
     : Contracts.PlanDesign.V1.PlanDesign.PlanDesignBase
 {
     private const int PageSizeDefault = 20, PageSizeMax = 100, RunningPlansMax = 1_000;
@@ -47,6 +47,8 @@ public sealed class PlanDesignService(
         var running = await RunningPlans(request, context.CancellationToken);
         return (await solver.AnalyseAsync(market, options, running, counts, context.CancellationToken)).ToMessage();
     }
+
+    public override Task<EstimateMarketResponse> EstimateMarket(EstimateMarketRequest request, ServerCallContext context) => estimating.EstimateAsync(request, context.CancellationToken);
 
     public override Task<Menu> DraftMenu(DraftMenuRequest request, ServerCallContext context) => calls.Once<Menu>(context, request, async remember =>
     {

@@ -36,7 +36,7 @@ internal static class SolvingMessages
         return message;
     }
 
-    private static Solution ToMessage(MenuSolution s, IReadOnlyList<Cost> costs) => new()
+    internal static Solution ToMessage(MenuSolution s, IReadOnlyList<Cost> costs) => new()
     {
         Tiers = { s.Tiers.Select(t => new Contracts.PlanDesign.V1.Tier { CapTokens = t.CapTokens, Price = t.PricePerConversation, Share = t.Share, UrgencyFromPerSecond = t.UrgencyFromPerSecond, UrgencyToPerSecond = t.UrgencyToPerSecond }) },
         Profit = s.Profit,

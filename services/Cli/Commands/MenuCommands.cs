@@ -8,5 +8,11 @@ public static class MenuCommands
     {
         MenuSolve.Create(),
         MenuCompare.Create(),
+        MenuPageCommand.Create(),
+        MenuEstimate.Create(),
+        MenuPublish.Create(),
+        MenuShow.Create(),
+        MenuVerify.Create(),
+        MenuWatch.Create(),
     };
 }

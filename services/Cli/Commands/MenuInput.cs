@@ -19,11 +19,12 @@ public sealed record MenuAsked(
 /// The file and the options that every command takes which solves a menu. An option on the command line takes the place of the same field in the
 /// file.
 /// </summary>
-public sealed class MenuInput
+public sealed class MenuInput(string fileDescription = MenuInput.MarketFile)
 {
+    private const string MarketFile = "The market as JSON, with what the menu must keep to; or - for standard input.";
     private const string StandardInput = "-";
 
-    private readonly Argument<string> _file = new("FILE") { Description = "The market as JSON, with what the menu must keep to; or - for standard input." };
+    private readonly Argument<string> _file = new("FILE") { Description = fileDescription };
     private readonly Option<int?> _tiers = CommandLine.Count("--tiers", "K", "At most so many plans. Default: as many as are worth having.", 1, MarketLimits.PlansMax);
     private readonly Option<string?> _round = new("--round") { HelpName = "CURRENCY", Description = "Whole minor units of this currency (ISO 4217) on the invoice. Default: exact prices." };
     private readonly Option<int[]?> _conversations = Numbers("--conversations", "N[,N…]", "Conversations of a customer in a billing period: one number, or one for each type (most patient first).", MinorUnits.ConversationsPerPeriodMax);
@@ -41,6 +42,8 @@ public sealed class MenuInput
         command.Add(_file);
         foreach (var option in new Option[] { _tiers, _round, _conversations, _capMin, _capMax, _caps, _nobodyExcluded, _freeTier, _priceMax, _priceMin, _priceRatio }) command.Add(option);
     }
+
+    public string FileOf(ParseResult parsed) => parsed.GetValue(_file)!;
 
     public async Task<MenuAsked> ReadAsync(ParseResult parsed, CancellationToken ct)
     {
