@@ -12,5 +12,6 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     MenuCommands.Create(),
     UsageCommand.Create(),
     AuditCommand.Create(),
+    BenchCommand.Create(),
 };
 return await billing.RunAsync(args);
