@@ -25,6 +25,8 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
     private IHost? _silo;
     private IClusterMembershipService? _membership;
 
+    public ILogger Log { get; } = logs.CreateLogger<Instances>();
+
     public bool IsClustered => options.Value.IsPostgres;
 
     /// <summary>This instance's name, which no other one has or had.</summary>

@@ -103,7 +103,7 @@ public sealed class ShardKeeper(
         if (tenure.Lost is not null) return;
         // A slab that was asked for before must not be written after what is left of it.
         await slabs.FlushAsync().WaitAsync(_giveUp.Token);
-        await slabs.WriteAsync(owners.Remainders(evicted), _giveUp.Token);
+        await slabs.LeaveAsync(tenure, owners.Remainders(evicted), _giveUp.Token);
         await holders.LeaveAsync(tenure, _giveUp.Token);
         if (stopping) await PublishRestAsync(tenure.Shard);
         log.LogInformation("shard {Shard} was left in good order", tenure.Shard);
