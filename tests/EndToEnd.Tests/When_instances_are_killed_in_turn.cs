@@ -35,9 +35,11 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
         var loads = new List<Load>();
         foreach (var (n, victim) in instances.Index())
         {
+            // The one that was killed before joins again under this load.
             var load = new Load(company, subscriptions, conversationsEach: 20, Seed + 10 * n, Connect);
             loads.Add(load);
             var serving = load.ServeAsync();
+            foreach (var instance in instances) await instance.Process.ReadyAsync();
             await load.ReachesAsync(random.NextDouble() / 2, serving);
             await victim.Process.KillAsync();
             var since = Stopwatch.StartNew();
@@ -47,11 +49,12 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
                 await Eventually.True(async () => (await new UsageLedger.UsageLedgerClient(channel).GetHeadsAsync(new())).Heads.Count == 8, "the others have taken over", TimeSpan.FromMinutes(2));
             output.WriteLine($"instance {n + 1} killed; all shards answered again after {since.Elapsed.TotalSeconds:0.0} s");
             foreach (var channel in others) channel.Dispose();
-            await victim.Process.StartAsync();
-            await victim.Process.ReadyAsync();
             await serving;
             Assert.Equal(load.Conversations, load.Served);
+            await Eventually.True(async () => await company.UsageScalarAsync("select count(*) from usage.report where not published") == 0, "what the lost one left is published by the others", TimeSpan.FromMinutes(2));
+            await victim.Process.StartAsync();
         }
+        foreach (var instance in instances) await instance.Process.ReadyAsync();
         await UsageBalance.HoldsAsync(company, subscriptions, [.. loads]);
         foreach (var channel in channels) channel.Dispose();
     }
