@@ -10,6 +10,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     new VersionOption(),
     DemoCommand.Create(),
     MenuCommands.Create(),
+    UsageCommand.Create(),
     AuditCommand.Create(),
 };
 return await billing.RunAsync(args);

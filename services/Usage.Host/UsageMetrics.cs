@@ -35,7 +35,7 @@ public sealed class UsageMetrics
         _commit = meter.CreateHistogram("usage.commit.duration", "s", "Time of one commit of a shard.", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = CommitSeconds });
         meter.CreateObservableGauge("usage.reports.unpublished", () => _lag.Select(l => new Measurement<long>(l.Reports, Shard(l.Shard))), "{report}", "Reports that are durable and not taken by billing's queue yet, by shard.");
         meter.CreateObservableGauge("usage.reports.lag", () => _lag.Select(l => new Measurement<double>(l.OldestSeconds, Shard(l.Shard))), "s", "Age of the oldest report that is not published, by shard; 0 when all are.");
-        meter.CreateObservableGauge("usage.streams", () => Volatile.Read(ref _streams), "{stream}", "Streams of runtimes that are open here.");
+        meter.CreateObservableGauge("usage.streams", () => OpenStreams, "{stream}", "Streams of runtimes that are open here.");
         Meter = meter;
     }
 
@@ -69,6 +69,8 @@ public sealed class UsageMetrics
     public void Rejected(string reason) => _rejections.Add(1, Reason(reason));
     public void Settled(int generations) => _settled.Add(generations);
     public void Lags(IReadOnlyList<ReportLag> lag) => _lag = lag;
+
+    public int OpenStreams => Volatile.Read(ref _streams);
 
     /// <summary>A stream has opened (1) or ended (-1). Returns how many are open.</summary>
     public int Streams(int change) => Interlocked.Add(ref _streams, change);

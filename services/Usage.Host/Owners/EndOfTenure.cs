@@ -31,6 +31,8 @@ public sealed partial class OwnerDirectory
         {
             lock (cell.Gate)
             {
+                // One that has not read the tables yet does not know the slab of its lost predecessor: writing its own would mint those tokens.
+                if (!cell.Loaded) continue;
                 var (tokens, until) = cell.Owner.Remainder(now);
                 remainders.Add(new SlabRequest(cell, tokens, tokens, until));
             }

@@ -19,11 +19,12 @@ public sealed partial class SubscriptionOwner
             return Deny(header, CapReached(tightest!), tightest, ReopensAt(tightest!, at.Business), outcomes);
         }
 
-        var generation = new Generation(header, conversation, InheritedAt(at.Real) > 0);
+        var generation = new Generation(header, conversation, InheritedAt(at.Confirmed) > 0);
         Add(generation);
         Use(conversation, header.Prompt, at.Business);
         generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
         _uncommitted += generation.ExposedPrompt;
+        generation.PromptRow = PromptRow(generation, at);
         Hold(generation, Math.Min(room, Size(generation, tokensWanted)));
         TellWhenCovered(generation, at, outcomes);
         return generation;
@@ -71,7 +72,7 @@ public sealed partial class SubscriptionOwner
             if (!rule.Hard) continue;
             var prompt = header.Prompt.Of(rule.Kinds);
             if (prompt == 0) continue;
-            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Real) - prompt;
+            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Confirmed) - prompt;
             if (left < 0 || (rule.CountsGenerated && left < room)) (room, tightest) = (left, rule);
             if (left < 0) return left;
         }

@@ -136,14 +136,14 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         foreach (var rule in _rules)
         {
             if (!rule.Hard || !rule.CountsGenerated) continue;
-            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Real);
+            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Confirmed);
             if (left < room) (room, tightest) = (left, rule);
         }
         return room;
     }
 
-    private long ReservedIn(CapRule rule, Conversation conversation, DateTimeOffset real) =>
-        (!rule.CountsGenerated ? 0 : rule.Window == CapWindow.Conversation ? conversation.Held : _held) + InheritedAt(real);
+    private long ReservedIn(CapRule rule, Conversation conversation, DateTimeOffset confirmed) =>
+        (!rule.CountsGenerated ? 0 : rule.Window == CapWindow.Conversation ? conversation.Held : _held) + InheritedAt(confirmed);
 
     /// <summary>The hard cap that leaves this generation nothing even if every other reservation were returned, or null.</summary>
     private CapRule? Exhausted(Generation generation, DateTimeOffset business)
