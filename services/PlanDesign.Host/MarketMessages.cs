@@ -17,6 +17,7 @@ public static class MarketMessages
         if (message.AnswerTime is not { } answerTime) throw Missing("market.answer_time");
         return new(ToUrgency(urgency), ToAnswerTime(answerTime), message.TokensPerSecond, message.ValuePerAnswer, message.ServingCostPerToken)
         {
+            ValueAtCap = message.ValueAtCap,
             TypeCount = urgency.TypeCount == 0 ? null : urgency.TypeCount,
             CapTokensMax = answerTime.CapTokensMax == 0 ? null : answerTime.CapTokensMax,
         };
@@ -27,7 +28,7 @@ public static class MarketMessages
         var message = new Wire.Market
         {
             Urgency = ToMessage(market.Urgency), AnswerTime = ToMessage(market.AnswerTime), TokensPerSecond = market.TokensPerSecond,
-            ValuePerAnswer = market.ValuePerAnswer, ServingCostPerToken = market.ServingCostPerToken,
+            ValuePerAnswer = market.ValuePerAnswer, ServingCostPerToken = market.ServingCostPerToken, ValueAtCap = market.ValueAtCap,
         };
         message.Urgency.TypeCount = market.TypeCount ?? 0;
         message.AnswerTime.CapTokensMax = market.CapTokensMax ?? 0;

@@ -41,6 +41,7 @@ public sealed class SignedMenuTests
         { "any number of plans", Document(Worked, null) },
         { "with a density", Document(Continuous) },
         { "a free tier and a largest cap", Document(Continuous, 3, new() { FreeTierCapTokens = 5, CapTokensMax = 80 }) },
+        { "value at the cap", Document(Worked with { ValueAtCap = 0.1 }) },
         { "a price ceiling", Document(Worked with { ValuePerAnswer = 4, ServingCostPerToken = 0.2 }, 3, new() { PriceMax = 2 }) },
         { "observed lengths and intervals", Document(new(
             new EmpiricalUrgency([0, 0.1, 0.5], [0.1, 0.5, double.PositiveInfinity], [0.5, 0.3, 0.2]), new EmpiricalAnswerTime([3, 5, 8, 8, 13, 2], [false, true, false, false, false, false]), 1, 40, 0.5)) },

@@ -41,13 +41,15 @@ public static class MenuVerification
         var onCaps = rules is null ? null : rules with { PriceMax = null, PriceMin = null, PriceRatioMax = null };
         var bounded = MenuSolver.Solve(market, new SolveOptions(document.PlansMax) { Constraints = onCaps }, progress, cancellation);
         if (bounded.Fault is { } fault) return [new(fault.Field, fault.Detail)];
-        CompareMoney("certificate.upperBound", document.Solved.Certificate.UpperBound, bounded.Certificate.DensityUpperBound);
+        // Prices in whole units of a market with a density are judged at its cutoffs; value at the cap has a bound of its own.
+        var bound = market.ValueAtCap > 0 ? bounded.Certificate.UpperBound : bounded.Certificate.DensityUpperBound;
+        CompareMoney("certificate.upperBound", document.Solved.Certificate.UpperBound, bound);
         CompareMoney("profitUnlimited", document.Solved.ProfitUnlimited, bounded.ProfitWithoutLimit);
         if (Responses(document, market, rules) is not { } menu) return [.. findings, new("plans", "have caps that this market does not have")];
         CompareMoney("profit", document.Solved.Profit, menu.Profit);
         CompareMoney("revenue", document.Solved.Revenue, menu.Revenue);
         CompareMoney("servingCost", document.Solved.ServingCost, menu.ServingCost);
-        CompareMoney("certificate.gap", document.Solved.Certificate.Gap, bounded.Certificate.DensityUpperBound - menu.Profit);
+        CompareMoney("certificate.gap", document.Solved.Certificate.Gap, bound - menu.Profit);
         var grid = market.Grid();
         var (incentive, participation) = MenuViolations.Of(new CheckerTables(market, grid.CapTokensMax), menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         CompareMoney("certificate.maxIncentiveViolation", document.Solved.Certificate.MaxIncentiveViolation, incentive);
