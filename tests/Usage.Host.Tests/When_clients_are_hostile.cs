@@ -22,12 +22,12 @@ public sealed class When_clients_are_hostile
         using var silent = service.Meter.Meter();
         using var deaf = service.Meter.Meter();
         // Every frame of this one has to be answered; it keeps below its rate.
-        var neverReads = FloodAsync(deaf, new RuntimeFrame { Renew = new Renew { GenerationId = "nonsense" } }, framesAtOnce: 250, pause: TimeSpan.FromMilliseconds(100));
+        var neverReads = FloodAsync(deaf, new RuntimeFrame { Renew = new Renew { GenerationId = "nonsense" } }, framesAtOnce: 250, every: TimeSpan.FromMilliseconds(100));
         using (var flood = service.Meter.Meter())
         {
             // A generation that has all it asked for needs no answer to its renewals.
             await flood.RequestStream.WriteAsync(new MeterRequest { Frames = { new RuntimeFrame { Start = Samples.Start("flood", "alice", "flood", maxOutput: 10) } } });
-            await FloodAsync(flood, new RuntimeFrame { Renew = new Renew { GenerationId = Samples.GenerationId("flood") } }, framesAtOnce: 5_000, pause: TimeSpan.Zero);
+            await FloodAsync(flood, new RuntimeFrame { Renew = new Renew { GenerationId = Samples.GenerationId("flood") } }, framesAtOnce: 5_000, every: TimeSpan.FromMilliseconds(1));
             var limited = await EndOfAsync(flood);
             Assert.Equal((StatusCode.ResourceExhausted, "rate_limited"), (limited.StatusCode, When_a_generation_is_metered.Reason(limited)));
             Assert.True(limited.GetRpcStatus()!.GetDetail<RetryInfo>().RetryDelay.ToTimeSpan() > TimeSpan.Zero);
@@ -95,16 +95,17 @@ public sealed class When_clients_are_hostile
     }
 
     /// <summary>Sends the same frame again and again until the service has had enough. Never reads.</summary>
-    private static async Task FloodAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call, RuntimeFrame frame, int framesAtOnce, TimeSpan pause)
+    private static async Task FloodAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call, RuntimeFrame frame, int framesAtOnce, TimeSpan every)
     {
         var message = new MeterRequest { Frames = { Enumerable.Repeat(frame, framesAtOnce) } };
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var pace = new PeriodicTimer(every);
         try
         {
             while (true)
             {
                 await call.RequestStream.WriteAsync(message, patience.Token);
-                await Task.Delay(pause, patience.Token);
+                await pace.WaitForNextTickAsync(patience.Token);
             }
         }
         catch (Exception e) when (e is RpcException or InvalidOperationException or IOException)
