@@ -13,7 +13,7 @@ public sealed class When_clients_are_hostile
     {
         await using var service = await UsageService.StartAsync(
             ("Usage:FramesPerSecondMax", "5000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "5"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
-            ("Usage:MessageBytesMax", "1000000"));
+            ("Usage:MessageBytesMax", "300000"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000_000)));
         await using var good = new RuntimeStream(service.Meter);
         await good.SendAsync(Samples.Start("good", "alice"));
@@ -47,7 +47,7 @@ public sealed class When_clients_are_hostile
 
         using (var large = service.Meter.Meter())
         {
-            await large.RequestStream.WriteAsync(new MeterRequest { Frames = { new RuntimeFrame { Start = new Start { Conversation = new string('x', 2_000_000) } } } });
+            await FloodAsync(large, new RuntimeFrame { Start = new Start { Conversation = new string('x', 310_000) } }, framesAtOnce: 1, every: TimeSpan.FromMilliseconds(1));
             Assert.Equal(StatusCode.ResourceExhausted, (await EndOfAsync(large)).StatusCode);
         }
         foreach (var g in new[] { "second", "third", "fourth" }) await good.SendAsync(Samples.Start(g, "alice", g));
