@@ -13,7 +13,7 @@ public sealed class When_clients_are_hostile
     {
         await using var service = await UsageService.StartAsync(
             ("Usage:FramesPerSecondMax", "5000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "5"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
-            ("Usage:MessageBytesMax", "1000000"));
+            ("Usage:MessageBytesMax", "300000"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000_000)));
         await using var good = new RuntimeStream(service.Meter);
         await good.SendAsync(Samples.Start("good", "alice"));
@@ -22,12 +22,12 @@ public sealed class When_clients_are_hostile
         using var silent = service.Meter.Meter();
         using var deaf = service.Meter.Meter();
         // Every frame of this one has to be answered; it keeps below its rate.
-        var neverReads = FloodAsync(deaf, new RuntimeFrame { Renew = new Renew { GenerationId = "nonsense" } }, framesAtOnce: 250, pause: TimeSpan.FromMilliseconds(100));
+        var neverReads = FloodAsync(deaf, new RuntimeFrame { Renew = new Renew { GenerationId = "nonsense" } }, framesAtOnce: 250, every: TimeSpan.FromMilliseconds(100));
         using (var flood = service.Meter.Meter())
         {
             // A generation that has all it asked for needs no answer to its renewals.
             await flood.RequestStream.WriteAsync(new MeterRequest { Frames = { new RuntimeFrame { Start = Samples.Start("flood", "alice", "flood", maxOutput: 10) } } });
-            await FloodAsync(flood, new RuntimeFrame { Renew = new Renew { GenerationId = Samples.GenerationId("flood") } }, framesAtOnce: 5_000, pause: TimeSpan.Zero);
+            await FloodAsync(flood, new RuntimeFrame { Renew = new Renew { GenerationId = Samples.GenerationId("flood") } }, framesAtOnce: 5_000, every: TimeSpan.FromMilliseconds(1));
             var limited = await EndOfAsync(flood);
             Assert.Equal((StatusCode.ResourceExhausted, "rate_limited"), (limited.StatusCode, When_a_generation_is_metered.Reason(limited)));
             Assert.True(limited.GetRpcStatus()!.GetDetail<RetryInfo>().RetryDelay.ToTimeSpan() > TimeSpan.Zero);
@@ -47,7 +47,7 @@ public sealed class When_clients_are_hostile
 
         using (var large = service.Meter.Meter())
         {
-            await large.RequestStream.WriteAsync(new MeterRequest { Frames = { new RuntimeFrame { Start = new Start { Conversation = new string('x', 2_000_000) } } } });
+            await FloodAsync(large, new RuntimeFrame { Start = new Start { Conversation = new string('x', 310_000) } }, framesAtOnce: 1, every: TimeSpan.FromMilliseconds(1));
             Assert.Equal(StatusCode.ResourceExhausted, (await EndOfAsync(large)).StatusCode);
         }
         foreach (var g in new[] { "second", "third", "fourth" }) await good.SendAsync(Samples.Start(g, "alice", g));
@@ -95,16 +95,17 @@ public sealed class When_clients_are_hostile
     }
 
     /// <summary>Sends the same frame again and again until the service has had enough. Never reads.</summary>
-    private static async Task FloodAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call, RuntimeFrame frame, int framesAtOnce, TimeSpan pause)
+    private static async Task FloodAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call, RuntimeFrame frame, int framesAtOnce, TimeSpan every)
     {
         var message = new MeterRequest { Frames = { Enumerable.Repeat(frame, framesAtOnce) } };
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var pace = new PeriodicTimer(every);
         try
         {
             while (true)
             {
                 await call.RequestStream.WriteAsync(message, patience.Token);
-                await Task.Delay(pause, patience.Token);
+                await pace.WaitForNextTickAsync(patience.Token);
             }
         }
         catch (Exception e) when (e is RpcException or InvalidOperationException or IOException)

@@ -15,7 +15,8 @@ internal static class UsageCorrectionCommands
         var (subscription, period, plan) = (
             UsageCommand.Text("--subscription", "or, with --period, all of a subscription's period (sub_…)"), UsageCommand.Text("--period", "per_…"),
             UsageCommand.Text("--plan", "plan_…, if the usage lies under several"));
-        var kinds = Kinds.Select(kind => new Option<long>($"--{kind}") { HelpName = "TOKENS", Description = $"{kind.Replace('-', ' ')} tokens to add, or, below zero, to take away" }).ToArray();
+        var kinds = Kinds
+            .Select(kind => new Option<long>($"--{kind}") { HelpName = "TOKENS", Description = $"{kind.Replace('-', ' ')} tokens to add, or, below zero, to take away" }).ToArray();
         var call = new CorrectionOptions();
         var command = new Command("amend", "Adds signed tokens to what was recorded; at any time, for closed periods too") { generation, subscription, period, plan };
         foreach (var kind in kinds) command.Add(kind);
