@@ -48,7 +48,9 @@ public static class BillingHost
         builder.Services.AddSingleton<MenuBook>();
         builder.Services.AddSingleton<UsageReports>();
         builder.Services.AddSingleton<GapFetcher>();
-        builder.Services.AddSingleton<PeriodTurning>();
+        builder.Services.AddSingleton<SubscriptionStreams>();
+        builder.Services.AddSingleton<PersonalDetails>();
+        builder.Services.AddSingleton<SubscriptionsDue>();
         builder.Services.AddSingleton<PeriodClosing>();
         builder.Services.AddSingleton<InvoiceFinalizing>();
         builder.Services.AddSingleton<PeriodCloser>();
@@ -67,7 +69,8 @@ public static class BillingHost
     {
         "customer_unknown" or "subscription_unknown" or "invoice_unknown" => StatusCode.NotFound,
         "customer_exists" or "subscription_exists" => StatusCode.AlreadyExists,
-        "currency_unknown" or "reference_too_long" => StatusCode.InvalidArgument,
+        "currency_unknown" or "reference_too_long" or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown"
+            or "anchor_out_of_range" or "trial_out_of_range" => StatusCode.InvalidArgument,
         "usage_unreachable" => StatusCode.Unavailable,
         IdempotentCalls.Reused => StatusCode.AlreadyExists,
         _ => StatusCode.FailedPrecondition,

@@ -11,6 +11,9 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     DemoCommand.Create(),
     MenuCommands.Create(),
     UsageCommand.Create(),
+    CustomerCommand.Create(),
+    SubscriptionCommand.Create(),
     AuditCommand.Create(),
+    BenchCommand.Create(),
 };
 return await billing.RunAsync(args);

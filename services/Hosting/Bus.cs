@@ -45,7 +45,8 @@ public static class Bus
     public static async Task PublishConfirmed<T>(this IBusControl bus, T message, Guid messageId, bool mandatory, CancellationToken ct)
         where T : class
     {
-        // Publishing while the broker is away would wait for ever.
+        // Publishing while the broker is away would wait for ever, and a publish that was under way when its connection broke may not hear of
+        // its own cancellation: nobody waits for it longer than this either way. The message may then go out twice, as consumers expect.
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ct);
         timeout.CancelAfter(ConfirmWithin);
         await GivenAMoment(bus, timeout.Token);
@@ -53,7 +54,7 @@ public static class Bus
         {
             context.MessageId = messageId;
             if (mandatory) context.Mandatory = true;
-        }, timeout.Token);
+        }, timeout.Token).WaitAsync(timeout.Token);
     }
 
     /// <summary>Publishes many at once, in order, and returns how many from the first on the broker has taken for good.</summary>

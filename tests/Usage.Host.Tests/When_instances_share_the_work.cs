@@ -79,6 +79,18 @@ public sealed class When_instances_share_the_work
             Assert.Equal("sequence_gap", When_a_generation_is_metered.Reason(wrong));
             var settled = await first.Meter.SettleAsync(new SettleRequest { Finish = Samples.Finish(name, 2) });
             Assert.Equal((200, 0), (settled.Recorded.Output, settled.OverrunTokens));
+
+            // A correction reaches the shard's writer, a watch its owner, from either.
+            foreach (var (instance, key) in new[] { (first, "a"), (second, "b"), (first, "b") })
+                await instance.Corrections.AmendUsageAsync(
+                    new AmendUsageRequest { GenerationId = Samples.GenerationId(name), Deltas = new TokenCounts { Output = -50 }, Author = "ada", Reason = "refund" },
+                    new Metadata { { "idempotency-key", $"{name} {key}" } });
+            foreach (var instance in new[] { first, second })
+            {
+                using var watch = instance.Ledger.WatchBalance(new WatchBalanceRequest { SubscriptionId = Samples.SubscriptionId(name), Conversation = "c1" });
+                Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+                Assert.Equal(100, Assert.Single(watch.ResponseStream.Current.Windows).UsedTokens);
+            }
         }
         await LedgerChecks.HoldAsync(second);
     }

@@ -13,6 +13,8 @@ public static class FinalizeInvoiceDecision
     {
         if (state is InvoiceState.Finalized) return Decision.NoChange;
         if (c.Period is not PeriodState.Closed closed) return Decision.Refuse("period_not_closed", "an invoice is finalized when its period is closed");
+        // A cancelled subscription has one period more than it needs, in case usage comes late.
+        if (closed.Facts.IsEmpty) return Decision.NoChange;
         var document = InvoiceDocument.Finalized(closed.Facts, c.Menus, c.Number, c.At);
         return Decision.Accept<InvoiceEvent>(new InvoiceFinalized(
             c.Number, closed.Facts.PeriodId, closed.Facts.SubscriptionId, closed.Facts.CustomerId, document.Currency, document.Rated.TotalMicros,

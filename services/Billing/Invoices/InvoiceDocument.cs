@@ -42,6 +42,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteString("number", Number);
         json.WriteString("status", FinalizedAt is null ? "draft" : "finalized");
         json.WriteString("customerId", Facts.CustomerId);
+        if (Facts.CustomerDetailsSha256.Length > 0) json.WriteString("customerDetailsSha256", Facts.CustomerDetailsSha256);
         json.WriteString("subscriptionId", Facts.SubscriptionId);
         json.WriteStartObject("period");
         json.WriteString("id", Facts.PeriodId);

@@ -15,7 +15,7 @@ public static class InvoiceRating
     {
         var menu = menus[facts.MenuId];
         return Rounding.ToMinorUnits(
-            [.. PeriodFee.Lines(facts, menu), .. Overage.Lines(facts.Usage, menu), .. Adjustments.Lines(facts, menus)],
+            [.. PeriodFee.Lines(facts, menu), .. Overage.Lines(facts.Plans.Attributed(facts.Usage), facts.Plans.Prorated(menu)), .. Adjustments.Lines(facts, menus)],
             menu.Currency);
     }
 

@@ -21,10 +21,18 @@ public sealed class Housekeeping(
     /// <summary>Called every second or so. What has nothing to do costs nothing.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
-        await MakeAheadAsync(ct);
-        await DetachAsync(ct);
-        if (IsDue(ref _lagAt, LagEvery)) await LookAtReportsAsync(ct);
-        if (IsDue(ref _settleAt, TimeSpan.FromSeconds(options.Value.LeaseSeconds) / 2)) await SettleAsync(ct);
+        try
+        {
+            await MakeAheadAsync(ct);
+            await DetachAsync(ct);
+            if (IsDue(ref _lagAt, LagEvery)) await LookAtReportsAsync(ct);
+            if (IsDue(ref _settleAt, TimeSpan.FromSeconds(options.Value.LeaseSeconds) / 2)) await SettleAsync(ct);
+        }
+        catch (PostgresException e) when (!StoreFailure.Is(e))
+        {
+            // Metering goes on without; somebody has to look.
+            log.LogError(e, "the ledger's housekeeping failed, and will be tried again");
+        }
     }
 
     private static bool IsDue(ref long at, TimeSpan every)
@@ -46,9 +54,10 @@ public sealed class Housekeeping(
         if (firstDay <= _detachedBefore) return;
         try
         {
-            foreach (var (day, rows) in await partitions.DetachBeforeAsync(firstDay, clock.Now, ct))
+            var (days, all) = await partitions.DetachBeforeAsync(firstDay, clock.Now, ct);
+            foreach (var (day, rows) in days)
                 log.LogInformation("the partition of {Day:yyyy-MM-dd} is past the retention: detached with {Rows} rows, their leaves kept", DateTimeOffset.UnixEpoch.AddDays(day), rows);
-            _detachedBefore = firstDay;
+            if (all) _detachedBefore = firstDay;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {

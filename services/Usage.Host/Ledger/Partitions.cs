@@ -5,7 +5,6 @@ using Usage.Host.Store;
 
 namespace Usage.Host.Ledger;
 
-/// <param name="Rows">0 if another instance was faster</param>
 public readonly record struct DetachedDay(int Day, long Rows);
 
 /// <summary>
@@ -44,16 +43,19 @@ public sealed class Partitions(UsageStore store)
     /// Detaches every partition of a day before <paramref name="firstDay"/>, oldest first. The tables stay where they are, to be archived or dropped by
     /// whoever runs the database; batch, ordinal and leaf of their rows are kept, so that proofs survive. A straggler attaches its day again.
     /// </summary>
-    public async Task<IReadOnlyList<DetachedDay>> DetachBeforeAsync(int firstDay, DateTimeOffset now, CancellationToken ct)
+    /// <returns>what was detached, and whether that was all: a day with rows that are not reported yet has to wait</returns>
+    public async Task<(IReadOnlyList<DetachedDay> Days, bool All)> DetachBeforeAsync(int firstDay, DateTimeOffset now, CancellationToken ct)
     {
         var detached = new List<DetachedDay>();
+        var all = true;
         foreach (var day in await AttachedDaysAsync(ct))
         {
             if (day >= firstDay) break;
-            detached.Add(new(day, await DetachAsync(day, now, ct)));
+            if (await DetachAsync(day, now, ct) is { } rows) detached.Add(new(day, rows));
+            else all = false;
             _days.TryRemove(day, out _);
         }
-        return detached;
+        return (detached, all);
     }
 
     private async Task<List<int>> AttachedDaysAsync(CancellationToken ct)
@@ -68,13 +70,17 @@ public sealed class Partitions(UsageStore store)
         return days;
     }
 
-    private async Task<long> DetachAsync(int day, DateTimeOffset now, CancellationToken ct)
+    /// <returns>null if it is not the time yet, or another instance was faster</returns>
+    private async Task<long?> DetachAsync(int day, DateTimeOffset now, CancellationToken ct)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await UsageStore.Execute(connection, $"select pg_advisory_xact_lock({PartitionLock})", ct);
         var name = NameOf(day);
-        if (await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, $"usage.token_event_{name}") is null) return 0;
+        if (await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, $"usage.token_event_{name}") is null) return null;
+        // A writer that restarts reads what is not reported yet back from the rows.
+        if (await UsageStore.Scalar(connection, $"select 1 from usage.shard s where exists (select 1 from usage.token_event_{name} e where e.shard = s.shard and e.batch > s.reported_batch) limit 1", ct) is not null)
+            return null;
         await UsageStore.Execute(connection, $"insert into usage.kept_leaf select shard, batch, ordinal, leaf from usage.token_event_{name} on conflict do nothing", ct);
         // Detaching waits for commits under way, and holds up those that come: better to try again than to hold them up for long.
         await UsageStore.Execute(connection, "set local lock_timeout = '2s'", ct);

@@ -11,7 +11,7 @@ public static class SnapshotTerms
     public static SubscriptionTerms Of(SubscriptionChanged changed) => Checked(new(
         Ids.Parse(Ids.Subscription, changed.SubscriptionId),
         changed.Version,
-        changed.Status == "active",
+        MayGenerate(changed.Status),
         Ids.Parse(Ids.Plan, changed.PlanId),
         [.. changed.Caps.Select(c => Cap(c.Window, c.Tokens, c.Counts, c.Enforcement))],
         [.. changed.Models],
@@ -23,13 +23,16 @@ public static class SnapshotTerms
     public static SubscriptionTerms Of(Subscription answer) => Checked(new(
         Ids.Parse(Ids.Subscription, answer.SubscriptionId),
         answer.Version,
-        answer.Status == "active",
+        MayGenerate(answer.Status),
         Ids.Parse(Ids.Plan, answer.PlanId),
         [.. answer.Caps.Select(c => Cap(c.Window, c.Tokens, c.Counts, c.Enforcement))],
         [.. answer.Models],
         Period(answer.CurrentPeriod),
         Period(answer.NextPeriod),
         Paused: answer.Status == "paused"));
+
+    /// <summary>Whether it is paid for is billing's business. A status that this service does not know yet grants nothing.</summary>
+    private static bool MayGenerate(string status) => status is "active" or "trialing";
 
     private static SubscriptionTerms Checked(SubscriptionTerms terms) =>
         terms.Current.End > terms.Current.Start && terms.Next.End > terms.Next.Start && terms.Next.Start >= terms.Current.End && terms.Caps.All(c => c.Tokens >= 0)

@@ -113,7 +113,7 @@ public sealed class InvoiceRatingTests
         var added = FactsAfter([Opened(Metered), .. late]).Usage;
         var inTime = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month, .. late]), Book(terms)).TotalMicros;
         var first = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month]), Book(terms)).TotalMicros;
-        var then = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before, added, Mar1)), Book(terms)).TotalMicros;
+        var then = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before, added, Mar1, FactsAfter(Opened(Metered)).Plans)), Book(terms)).TotalMicros;
         // Two invoices round twice: at most a minor unit apart, and the second one bears its own fee.
         return Math.Abs((first + then - inTime).Value - InvoiceRating.Rate(FactsAfter(Opened(Metered, 1)), Book(terms)).TotalMicros.Value) <= 2 * terms.Currency.MinorUnit.Value;
     });
