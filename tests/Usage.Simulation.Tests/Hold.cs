@@ -3,20 +3,6 @@ using Usage.Metering;
 
 namespace Usage.Simulation.Tests;
 
-/// <summary>One subscription's owner in one process: the real thing, and what its host keeps beside it.</summary>
-internal sealed class Cell(SubscriptionOwner owner)
-{
-    public SubscriptionOwner Owner => owner;
-    public List<Outcome> Outcomes { get; } = [];
-    public List<UsageRow> Uncommitted { get; } = [];
-    public bool Loaded { get; set; }
-    public int Pins { get; set; }
-    public bool Evicted { get; set; }
-    public DateTimeOffset LastTurn { get; set; }
-    /// <summary>What was inherited, as an observer would see it: the whole slab until its lease ends.</summary>
-    public StoredSlab? Inherited { get; set; }
-}
-
 /// <summary>
 /// A shard in the hands of one instance, under one epoch: its owners, and the turns that frames take with them. What Intake and
 /// OwnerDirectory do in the host, told in virtual time.
@@ -71,7 +57,7 @@ internal sealed class Hold : Process
         var cell = Pin(header.Subscription);
         try
         {
-            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await LoadAsync(header) : null;
+            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await Loaded.ReadAsync(_world, this, header) : null;
             if (IsClosing)
             {
                 outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable));
@@ -96,24 +82,6 @@ internal sealed class Hold : Process
             _cells.Add(subscription, cell = new Cell(new SubscriptionOwner(subscription, World.Limits)));
         cell.Pins++;
         return cell;
-    }
-
-    /// <summary>Statement by statement, each with what is committed by then, as the host's one batch of queries reads.</summary>
-    private async Task<Loaded> LoadAsync(GenerationHeader header)
-    {
-        var (store, subscription) = (_world.Store, header.Subscription);
-        var loaded = new Loaded { Terms = await store.ReadAsync(this, () => store.Terms.GetValueOrDefault(subscription)) };
-        foreach (var period in store.Periods.Where(p => p.Key.Subscription == subscription)) loaded.Periods.Add((period.Key.Period, period.Value));
-        await Pause(_world.Draw.Int(0, 3));
-        foreach (var window in store.Windows.Where(w => w.Key.Subscription == subscription && w.Key.Window.ClosesAt > _world.Now.Business))
-            loaded.Windows.Add((window.Key.Window, window.Value));
-        await Pause(_world.Draw.Int(0, 3));
-        loaded.Slab = store.Slabs.GetValueOrDefault(subscription);
-        await Pause(_world.Draw.Int(0, 3));
-        loaded.ConversationUsed = store.Conversations.GetValueOrDefault((subscription, header.Conversation));
-        if (store.Generations.TryGetValue(header.Id, out var generation)) loaded.Generation = generation;
-        await Pause(_world.Schedule.Delay());
-        return loaded;
     }
 
     private void Load(Cell cell, Loaded loaded, string conversation)
@@ -266,8 +234,10 @@ internal sealed class Hold : Process
         foreach (var row in conflicts) throw new ViolationException($"U3: {_world.Name(row.Generation.Id)} #{row.Sequence} is in the table with other content");
     }
 
-    public void SlabDurable(SlabAsked asked) =>
-        Turn(asked.Cell, (owner, outcomes) => owner.SlabDurable(asked.OwnTokens, asked.Until, Now, outcomes));
+    public void SlabDurable(SlabAsked asked)
+    {
+        if (!IsClosing) Turn(asked.Cell, (owner, outcomes) => owner.SlabDurable(asked.OwnTokens, asked.Until, Now, outcomes));
+    }
 
     public void TermsChanged(SubscriptionTerms terms)
     {
@@ -337,14 +307,4 @@ internal sealed class Hold : Process
     }
 
     private static Answer Rejected(Guid generation, long sequence, string reason) => new(AnswerKind.Rejected, generation, sequence, reason);
-
-    private sealed class Loaded
-    {
-        public SubscriptionTerms? Terms { get; init; }
-        public List<(Guid Period, Tally Used)> Periods { get; } = [];
-        public List<(OpenWindow Window, Tally Used)> Windows { get; } = [];
-        public StoredSlab? Slab { get; set; }
-        public Tally ConversationUsed { get; set; }
-        public (GenerationHeader Header, RecordedGeneration Recorded)? Generation { get; set; }
-    }
 }

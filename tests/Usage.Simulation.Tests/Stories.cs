@@ -35,15 +35,15 @@ internal static class Stories
         return null;
     }
 
-    /// <summary>The failures among the first so many seeds, lowest first; stops early once it has found some.</summary>
-    public static IReadOnlyList<Failure> PlayAll(int seeds, Mutation mutation, Sum? sum = null)
+    /// <summary>Failures among the first so many seeds, lowest first; stops once it has found enough of them.</summary>
+    public static IReadOnlyList<Failure> PlayAll(int seeds, int failuresMax, Mutation mutation, Sum? sum = null)
     {
         var failures = new ConcurrentBag<Failure>();
         var next = 0L;
         // Threads of our own have no synchronization context: what a story awaits goes on at once, on its own thread.
         Thread[] threads = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new Thread(() =>
         {
-            for (long seed; failures.Count < 5 && (seed = Interlocked.Increment(ref next)) <= seeds;)
+            for (long seed; failures.Count < failuresMax && (seed = Interlocked.Increment(ref next)) <= seeds;)
                 if (Play((ulong)seed, mutation, null, sum) is { } failure) failures.Add(failure);
         }))];
         foreach (var thread in threads) thread.Start();

@@ -18,7 +18,7 @@ internal sealed class World
     private static readonly TermPeriod January = new(Ids.DeriveGuid(Jan1, "period"), 0, Jan1, Feb1);
     private static readonly TermPeriod February = new(Ids.DeriveGuid(Feb1, "period"), 1, Feb1, Feb1.AddMonths(1));
     private static readonly Guid Plan = Ids.DeriveGuid(Jan1, "plan");
-    private static readonly Guid[] SubscriptionIds = Named("subscription", 3), GenerationIds = Named("generation", 16);
+    private static readonly Guid[] SubscriptionIds = Named("subscription", 3), GenerationIds = Named("generation", 14);
 
     private readonly Instance[] _instances;
     private readonly int[] _homes;
@@ -28,6 +28,7 @@ internal sealed class World
     private readonly Dictionary<Guid, SubscriptionTerms> _terms = [];
     private readonly long _chaosMs;
     private readonly double _troubleEvery;
+    private readonly string _mood;
     private DateTimeOffset _businessStart;
     private int _outlets;
 
@@ -42,8 +43,10 @@ internal sealed class World
         for (var i = 0; i < SubscriptionIds.Length; i++) _shardOf[i] = Shards.Of(SubscriptionIds[i], Store.Shards.Length);
         PeriodTurns = draw.Chance(0.2);
         _businessStart = PeriodTurns ? Feb1.AddSeconds(-draw.Int(1, 30)) : Jan1.AddDays(1);
-        _chaosMs = draw.Int(8, 30) * 1_000;
-        _troubleEvery = draw.Of([700, 2_000, 5_000]);
+        _chaosMs = draw.Int(8, 45) * 1_000;
+        _troubleEvery = draw.Of([300, 700, 2_000, 5_000]);
+        // What goes wrong: instances killed or frozen, connections broken, shards moved, the store out, runtimes vanished. Each story has its own mixture.
+        _mood = draw.Of(["kkfbbbmmov", "kkkkkb", "fffmb", "mmmmkf", "mmk", "bbbbov", "fff"]);
         _instances = [.. Enumerable.Range(0, draw.Int(1, 3)).Select(i => new Instance(this, i))];
         _homes = [.. Store.Shards.Select(_ => draw.Int(0, _instances.Length - 1))];
         Populate();
@@ -118,7 +121,7 @@ internal sealed class World
         var workers = Draw.Int(1, 3);
         for (var i = 0; i < workers; i++) _workers.Add(new Worker(this, unary: Draw.Chance(0.2)));
         var hostile = Draw.Chance(0.15);
-        var generations = Draw.Int(2, 9);
+        var generations = Draw.Int(2, GenerationIds.Length);
         for (var i = 0; i < generations; i++)
         {
             var prompt = new Tally(Draw.Int(0, 4), 0, Draw.Int(0, 2), 0, 0);
@@ -180,14 +183,14 @@ internal sealed class World
     private void Trouble()
     {
         if (IsCalm) return;
-        switch (Draw.Int(0, 9))
+        switch (_mood[Draw.Int(0, _mood.Length - 1)])
         {
-            case 0 or 1: Kill(Draw.Int(0, _instances.Length - 1)); break;
-            case 2: Freeze(Draw.Of(_instances)); break;
-            case 3 or 4 or 5: Draw.Of(_workers).BreakConnection(); break;
-            case 6 or 7: _homes[Draw.Int(0, _homes.Length - 1)] = Draw.Int(0, _instances.Length - 1); break;
-            case 8: Faults.OutageUntilMs = Schedule.NowMs + Draw.Int(100, Draw.Chance(0.2) ? 15_000 : 2_000); break;
-            case 9 when Draw.Chance(0.3): Vanish(Draw.Of(_workers)); break;
+            case 'k': Kill(Draw.Int(0, _instances.Length - 1)); break;
+            case 'f': Freeze(Draw.Of(_instances)); break;
+            case 'b': Draw.Of(_workers).BreakConnection(); break;
+            case 'm': _homes[Draw.Int(0, _homes.Length - 1)] = Draw.Int(0, _instances.Length - 1); break;
+            case 'o': Faults.OutageUntilMs = Schedule.NowMs + Draw.Int(100, Draw.Chance(0.2) ? 15_000 : 2_000); break;
+            case 'v' when Draw.Chance(0.3): Vanish(Draw.Of(_workers)); break;
         }
         Schedule.After(Draw.Int(1, 2 * (int)_troubleEvery), Trouble);
     }
@@ -221,12 +224,12 @@ internal sealed class World
 
     private void Freeze(Instance instance)
     {
-        var ms = Draw.Int(50, Draw.Chance(0.3) ? 25_000 : 3_000);
+        var ms = Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Int(5_000, 20_000);
         Tell($"{instance} freezes for {ms / 1000.0:0.0} s");
         instance.Freeze(ms);
         // To the others it looks dead; when it comes back it believes that nothing has happened.
         for (var shard = 0; shard < _homes.Length; shard++)
-            if (HomeOf(shard) == instance && _instances.Length > 1 && Draw.Chance(0.7)) _homes[shard] = Draw.Int(0, _instances.Length - 1);
+            if (HomeOf(shard) == instance && _instances.Length > 1 && Draw.Chance(0.9)) _homes[shard] = Draw.Int(0, _instances.Length - 1);
     }
 
     private void Vanish(Worker worker)
@@ -263,7 +266,7 @@ internal sealed class World
         if (waiting.Length > 0) return $"somebody waits for ever: {waiting}";
         return "it never becomes quiet: " + string.Join("; ", Store.Shards.Select((row, shard) => HomeOf(shard).HoldOf(shard) is { IsCurrent: true } hold
             ? $"{hold} with {row.Head.Batch - row.Head.ReportedBatch} batches unreported, {hold.Cells.Sum(c => c.Uncommitted.Count)} rows uncommitted, {hold.Cells.Count(c => !c.Owner.IsIdle)} owners busy with {hold.Cells.Sum(c => c.Owner.Generations)} generations"
-            : $"shard {shard} has no holder, home {HomeOf(shard)} alive {HomeOf(shard).IsAlive} hold {HomeOf(shard).HoldOf(shard)} closing {HomeOf(shard).HoldOf(shard)?.IsClosing} locks {string.Join(",", row.Locks.Select(l => $"{l.By.Client} {l.Mode} sent {l.By.IsSent} alive {l.By.Client.IsAlive}"))} waiting {row.Waiting.Count}"));
+            : $"shard {shard} has no holder, only {HomeOf(shard).HoldOf(shard)}, with {row.Locks.Count} locks"));
     }
 
     /// <summary>Leases have ended and slabs with them: whoever comes now gets all that is left.</summary>

@@ -21,6 +21,13 @@ public sealed class ShardHolders(UsageStore store)
         return epoch;
     }
 
+    /// <summary>The epoch that holds the shard now.</summary>
+    public async Task<long> EpochAsync(int shard, CancellationToken ct)
+    {
+        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        return (long)(await UsageStore.Scalar(connection, "select epoch from usage.shard where shard = $1", ct, shard))!;
+    }
+
     /// <summary>Nobody needs to wait for this process any more. A later holder is left alone.</summary>
     public async Task LeaveAsync(Tenure tenure, CancellationToken ct)
     {

@@ -14,7 +14,7 @@ public sealed class NotAloneException(string how) : Exception($"{how}, and this 
 public sealed class ShardKeeper(
     ShardHolders holders, LedgerWriters ledger, OwnerDirectory owners, SlabWriter slabs, UsagePublisher publisher, Instances instances, ILogger<ShardKeeper> log) : IDisposable
 {
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100), ConfirmEvery = TimeSpan.FromSeconds(1);
     // A holder that lives and does not leave has lost its database or its mind; its epoch keeps it from doing harm.
     private static readonly TimeSpan WaitsForHolder = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PublishRestWithin = TimeSpan.FromSeconds(3);
@@ -43,11 +43,12 @@ public sealed class ShardKeeper(
         {
             try
             {
+                var asked = TimeProvider.System.GetUtcNow();
                 if (!instances.IsHome(shard)) waitingSince = TimeSpan.Zero;
                 else if (await holders.TakeAsync(shard, instances.Me, holder => waitingSince < WaitsForHolder && instances.MayLive(holder), stopping) is { } epoch)
                 {
                     waitingSince = TimeSpan.Zero;
-                    await HoldAsync(shard, epoch, stopping);
+                    await HoldAsync(shard, epoch, asked, stopping);
                 }
                 else waitingSince += LookAgain;
                 backoff = Backoff.Start;
@@ -66,10 +67,12 @@ public sealed class ShardKeeper(
         }
     }
 
-    private async Task HoldAsync(int shard, long epoch, CancellationToken stopping)
+    private async Task HoldAsync(int shard, long epoch, DateTimeOffset asked, CancellationToken stopping)
     {
         var tenure = ledger.Begin(shard, epoch, owners.Committed, _giveUp.Token);
+        tenure.Confirm(asked);
         using var ended = new CancellationTokenSource();
+        var confirming = ConfirmAsync(tenure, ended.Token);
         var publishing = publisher.RunAsync(shard, ended.Token);
         log.LogInformation("shard {Shard} is held here, epoch {Epoch}", shard, epoch);
         while (!stopping.IsCancellationRequested && instances.IsHome(shard) && !tenure.IsOver)
@@ -88,6 +91,7 @@ public sealed class ShardKeeper(
         finally
         {
             await ended.CancelAsync();
+            await confirming;
             owners.Release(tenure);
             ledger.Remove(tenure);
         }
@@ -95,6 +99,29 @@ public sealed class ShardKeeper(
         if (!instances.IsClustered) throw new NotAloneException(lost.Message);
         log.LogWarning("{Cause}: it is let go here", lost.Message);
         await instances.RefreshAsync();
+    }
+
+    /// <summary>
+    /// Asks whether the shard is still held here. Leases end for its owners only as far as that is known; and a process that slept while
+    /// another one held the shard learns of it even if nothing is written.
+    /// </summary>
+    private async Task ConfirmAsync(Tenure tenure, CancellationToken ended)
+    {
+        while (!ended.IsCancellationRequested && !tenure.IsOver)
+        {
+            await Task.Delay(ConfirmEvery, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                var asked = TimeProvider.System.GetUtcNow();
+                tenure.Check(await holders.EpochAsync(tenure.Shard, ended));
+                tenure.Confirm(asked);
+            }
+            catch (EpochLostException e) { tenure.Lose(e); }
+            catch (Exception e) when (StoreFailure.Is(e) || e is OperationCanceledException)
+            {
+                // Asked again soon. Until then what leases reserved stays reserved.
+            }
+        }
     }
 
     /// <summary>Commits, reports, and leaves behind exactly what is out, so that a successor need not count a whole slab as reserved.</summary>

@@ -17,6 +17,7 @@ public sealed class Tenure(int shard, long epoch)
     private ShardWriter? _writer;
     private volatile bool _over;
     private bool _told;
+    private long _confirmedTicks;
 
     public int Shard { get; } = shard;
     public long Epoch { get; } = epoch;
@@ -24,6 +25,9 @@ public sealed class Tenure(int shard, long epoch)
 
     /// <summary>No turn is taken under it any more. Rows that were decided before may still be committed.</summary>
     public bool IsOver => _over;
+
+    /// <summary>The latest time at which nobody else is known to have taken the shard.</summary>
+    public DateTimeOffset ConfirmedAt => new(Volatile.Read(ref _confirmedTicks), TimeSpan.Zero);
 
     /// <summary>Why it was lost; null if it was not.</summary>
     public EpochLostException? Lost { get; private set; }
@@ -41,6 +45,9 @@ public sealed class Tenure(int shard, long epoch)
     }
 
     public void End() => _over = true;
+
+    /// <param name="asked">when the question was asked, not when it was answered: who has slept in between knows nothing of that time</param>
+    public void Confirm(DateTimeOffset asked) => Volatile.Write(ref _confirmedTicks, asked.UtcTicks);
 
     public void Lose(EpochLostException? why)
     {

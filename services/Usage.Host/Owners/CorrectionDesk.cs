@@ -106,7 +106,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         {
             // Whoever owns it now reads it from the tables.
             if (cell.Tenure.IsOver) return;
-            foreach (var correction in corrections) cell.Owner.Correct(correction, owners.Now, cell.Outcomes);
+            foreach (var correction in corrections) cell.Owner.Correct(correction, owners.NowOf(cell), cell.Outcomes);
             owners.Deliver(cell);
         }
     }

@@ -25,7 +25,7 @@ public sealed partial class OwnerDirectory
     /// <summary>What each owner still has out when it ends in good order, for its successor.</summary>
     public IReadOnlyList<SlabRequest> Remainders(IReadOnlyList<OwnerCell> evicted)
     {
-        var now = Now.Real;
+        var now = TimeProvider.System.GetUtcNow();
         var remainders = new List<SlabRequest>(evicted.Count);
         foreach (var cell in evicted)
         {

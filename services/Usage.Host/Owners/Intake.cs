@@ -30,7 +30,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             {
                 if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
                 if (loaded is not null) Load(cell, loaded, header.Conversation);
-                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
+                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
                 owners.Deliver(cell);
                 return Start(cell, header, loaded?.Generation, tokensWanted, outlet);
             }
@@ -121,7 +121,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             else
             {
                 owners.Attach(cell, generation, outlet);
-                cell.Owner.Count(generation, frame, tokensWanted, owners.Now, cell.Outcomes);
+                cell.Owner.Count(generation, frame, tokensWanted, owners.NowOf(cell), cell.Outcomes);
                 owners.Deliver(cell);
             }
         }
@@ -144,7 +144,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
                     return;
                 }
                 owners.Attach(cell, generation, outlet);
-                cell.Owner.Renew(generation, renew.TokensWanted, owners.Now, cell.Outcomes);
+                cell.Owner.Renew(generation, renew.TokensWanted, owners.NowOf(cell), cell.Outcomes);
                 owners.Deliver(cell);
             }
         }
@@ -182,11 +182,11 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
                     if (loaded is not null) Load(cell, loaded, conversation);
                     // Forgotten since the look: it must be read after all.
                     else if (NeedsLoading(cell, conversation)) continue;
-                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
+                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
                     owners.Deliver(cell);
                     if (cell.Owner.Terms is not { } known)
                         throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
-                    var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.Now));
+                    var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.NowOf(cell)));
                     // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
                     if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
                     return balance;
@@ -234,7 +234,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
             // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.
             if (loaded.Slab is { } slab && slab.Epoch != cell.Tenure.Epoch) owner.InheritSlab(slab.Tokens, slab.Until);
-            if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.Now, cell.Outcomes);
+            if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.NowOf(cell), cell.Outcomes);
         }
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
     }
@@ -258,7 +258,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
         var known = cell.Owner.Find(header.Id);
         if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet, started: true);
-        var generation = cell.Owner.Start(header, tokensWanted, owners.Now, cell.Outcomes);
+        var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes);
         if (generation is not null) owners.Attach(cell, generation, outlet, started: true);
         else
         {

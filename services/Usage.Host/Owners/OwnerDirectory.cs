@@ -25,7 +25,13 @@ public sealed partial class OwnerDirectory(
     /// <summary>Promised by slabs that have not ended, as of the last sweep.</summary>
     public long SlabTokens { get; private set; }
 
-    public Moment Now => new(TimeProvider.System.GetUtcNow(), clock.Now);
+    /// <summary>The moment of a turn of this owner.</summary>
+    public Moment NowOf(OwnerCell cell)
+    {
+        // Read before the clock, so that it is never after it.
+        var confirmed = cell.Tenure.ConfirmedAt;
+        return new(TimeProvider.System.GetUtcNow(), clock.Now) { Confirmed = confirmed };
+    }
 
     public Generation? Find(Guid generation) => _running.GetValueOrDefault(generation);
 
@@ -200,7 +206,7 @@ public sealed partial class OwnerDirectory(
         lock (request.Cell.Gate)
         {
             if (request.Cell.Tenure.IsOver) return;
-            request.Cell.Owner.SlabDurable(request.OwnTokens, request.Until, Now, request.Cell.Outcomes);
+            request.Cell.Owner.SlabDurable(request.OwnTokens, request.Until, NowOf(request.Cell), request.Cell.Outcomes);
             Deliver(request.Cell);
         }
     }
@@ -214,7 +220,7 @@ public sealed partial class OwnerDirectory(
         lock (cell.Gate)
         {
             if (cell.Tenure.IsOver) return null;
-            cell.Owner.ChangeTerms(changed, Now, cell.Outcomes);
+            cell.Owner.ChangeTerms(changed, NowOf(cell), cell.Outcomes);
             Deliver(cell);
             return cell.Tenure.Epoch;
         }
@@ -227,8 +233,8 @@ public sealed partial class OwnerDirectory(
         {
             cell.AskingForTerms = false;
             if (cell.Tenure.IsOver) return;
-            if (asked is not null) cell.Owner.ChangeTerms(asked, Now, cell.Outcomes);
-            cell.Owner.TermsUnavailable(Now, cell.Outcomes);
+            if (asked is not null) cell.Owner.ChangeTerms(asked, NowOf(cell), cell.Outcomes);
+            cell.Owner.TermsUnavailable(NowOf(cell), cell.Outcomes);
             Deliver(cell);
         }
     }
@@ -236,7 +242,6 @@ public sealed partial class OwnerDirectory(
     /// <summary>Ends leases that have run out, and forgets owners that nothing needs: the tables know them.</summary>
     public void Sweep()
     {
-        var now = Now;
         var forgettable = new List<Generation>();
         var (held, promised) = (0L, 0L);
         foreach (var cell in _cells.Values)
@@ -244,7 +249,7 @@ public sealed partial class OwnerDirectory(
             lock (cell.Gate)
             {
                 if (cell.Tenure.IsOver) continue;
-                var lastTurn = cell.LastTurn;
+                var (now, lastTurn) = (NowOf(cell), cell.LastTurn);
                 cell.Owner.Expire(now, cell.Outcomes);
                 Deliver(cell);
                 cell.LastTurn = lastTurn;
