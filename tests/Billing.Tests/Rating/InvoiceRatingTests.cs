@@ -125,7 +125,7 @@ public sealed class InvoiceRatingTests
         var taken = before.Select(b => b with { Tokens = -b.Tokens * percent / 100 }).ToValueList();
         var inTime = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month, Usage(99, [.. taken])]), Book(terms)).TotalMicros;
         var first = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month]), Book(terms)).TotalMicros;
-        var then = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before, taken, Mar1)), Book(terms)).TotalMicros;
+        var then = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before, taken, Mar1, FactsAfter(Opened(Metered)).Plans)), Book(terms)).TotalMicros;
         return Math.Abs((first + then - inTime).Value - InvoiceRating.Rate(FactsAfter(Opened(Metered, 1)), Book(terms)).TotalMicros.Value) <= 2 * terms.Currency.MinorUnit.Value;
     });
 
