@@ -29,7 +29,10 @@ public sealed class LocalDeployment : Deployment
         var ports = Ports.Free(6);
         var hosts = new List<WebApplication>
         {
-            PlanDesignHost.Build(InDemo, b => Configure(b, 0, new() { ["PlanDesign:Postgres"] = database.ConnectionString("plan_design") })),
+            PlanDesignHost.Build(InDemo, b => Configure(b, 0, new()
+            {
+                ["PlanDesign:Postgres"] = database.ConnectionString("plan_design"), ["PlanDesign:UsageAddress"] = Address(3), ["PlanDesign:BillingAddress"] = Address(5),
+            })),
             UsageHost.Build(InDemo, b => Configure(b, 2, new() { ["Usage:Postgres"] = database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(5) })),
             BillingHost.Build(InDemo, b => Configure(b, 4, new() { ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:UsageAddress"] = Address(3) })),
         };

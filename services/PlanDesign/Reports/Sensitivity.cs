@@ -28,8 +28,8 @@ public static class Sensitivity
         return
         [
             new("as assumed", solution.Profit, solution.Profit),
-            At("an answer is worth 10 % less", pinned with { ValuePerAnswer = 0.9 * market.ValuePerAnswer }),
-            At("an answer is worth 10 % more", pinned with { ValuePerAnswer = 1.1 * market.ValuePerAnswer }),
+            At("answers worth 10 % less", pinned with { ValuePerAnswer = 0.9 * market.ValuePerAnswer }),
+            At("answers worth 10 % more", pinned with { ValuePerAnswer = 1.1 * market.ValuePerAnswer }),
             At("tokens come 20 % slower", pinned with { TokensPerSecond = 0.8 * market.TokensPerSecond }),
             At("tokens come 20 % faster", pinned with { TokensPerSecond = 1.2 * market.TokensPerSecond }),
             .. market.ServingCostPerToken == 0

@@ -183,6 +183,7 @@ public sealed class Company : IAsyncDisposable
         ["RabbitMq:Uri"] = _broker.ToString(), ["Logging:File"] = _log,
         ["Clock:Mode"] = "Simulated", ["Clock:Start"] = $"{Now:yyyy-MM-ddTHH:mm:ssZ}",
         ["PlanDesign:Postgres"] = _database.ConnectionString("plan_design"),
+        ["PlanDesign:UsageAddress"] = Address(Usage).ToString(), ["PlanDesign:BillingAddress"] = Address(Billing).ToString(),
         ["Usage:Postgres"] = _database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(Billing).ToString(),
         ["Billing:Postgres"] = _database.ConnectionString("billing"), ["Billing:UsageAddress"] = Address(Usage).ToString(),
         ["Billing:GapPollSeconds"] = "0.5", ["Billing:DuePollSeconds"] = "0.2",
