@@ -36,15 +36,19 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
         if (gone) Gone();
     }
 
-    public void Gone() => _gone = true;
+    public void Gone()
+    {
+        _gone = true;
+        Went();
+    }
 
     public override void Send(MeterFrame frame)
     {
         lock (_gate)
         {
             // Nobody takes them: the stream's own lanes will find out, and end it.
-            if (_gathered.Count >= answersMax) _gone = true;
-            if (_gone) return;
+            if (_gathered.Count >= answersMax) _ = Task.Run(Gone);
+            if (_gone || _gathered.Count >= answersMax) return;
             _gathered.Add(frame);
             if (_sending.IsCompleted) _sending = Task.Run(SendGatheredAsync);
         }
@@ -89,7 +93,7 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
             catch (Exception)
             {
                 // Whatever it was, not sent again: it may have arrived. Whoever waits for these answers finds its outlet gone, and resumes.
-                _gone = true;
+                Gone();
                 return;
             }
         }
