@@ -19,6 +19,7 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
     private List<MeterFrame> _gathered = [];
     private bool _moved;
     private Task _sending = Task.CompletedTask;
+    private bool _isSending;
     private volatile bool _gone;
     private long _heardAt = Environment.TickCount64;
 
@@ -50,7 +51,7 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
             if (_gathered.Count >= answersMax) _ = Task.Run(Gone);
             if (_gone || _gathered.Count >= answersMax) return;
             _gathered.Add(frame);
-            if (_sending.IsCompleted) _sending = Task.Run(SendGatheredAsync);
+            Wake();
         }
     }
 
@@ -59,7 +60,7 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
         lock (_gate)
         {
             _moved = true;
-            if (_sending.IsCompleted) _sending = Task.Run(SendGatheredAsync);
+            Wake();
         }
     }
 
@@ -67,6 +68,13 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
     public Task ArrivedAsync()
     {
         lock (_gate) return _sending;
+    }
+
+    private void Wake()
+    {
+        if (_isSending) return;
+        _isSending = true;
+        _sending = Task.Run(SendGatheredAsync);
     }
 
     private async Task SendGatheredAsync()
@@ -78,7 +86,9 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
             lock (_gate)
             {
                 (sending, _gathered, moved) = (_gathered, [], _moved);
-                if (_gone || (sending.Count == 0 && !moved)) return;
+                // Said under the gate: what is added after this starts another round. The task itself ends a moment later.
+                _isSending = !_gone && (sending.Count > 0 || moved);
+                if (!_isSending) return;
                 _moved = false;
             }
             try
