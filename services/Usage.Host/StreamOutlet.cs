@@ -57,6 +57,7 @@ public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Out
             _completed = true;
             Signal();
         }
+        Went();
     }
 
     /// <summary>Sends until completed. Throws when the client is gone, or does not read.</summary>

@@ -106,7 +106,7 @@ public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet out
         if (_frames.Count == 0 && _flushes.Count == 0 && _batch.Epoch == 0) return;
         var request = new MeterRequest();
         request.Frames.AddRange(_frames);
-        var taken = await FindAsync(_batch with { Frames = request.ToByteArray(), Flush = _flushes.Count > 0, Gone = outlet.IsGone });
+        var taken = await FindAsync(_batch with { Frames = request.ToByteArray(), Flush = _flushes.Count > 0 });
         _batch = _batch with { Epoch = taken.Epoch, Outlet = taken.Outlet };
         _frames.RemoveRange(0, taken.Frames);
         Interlocked.Add(ref _expected, -taken.Frames);
@@ -123,7 +123,8 @@ public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet out
         {
             try
             {
-                var taken = await owner.TakeAsync(batch);
+                // The stream may have ended while its owner was looked for: then its left-over frames must not take answers from a newer one.
+                var taken = await owner.TakeAsync(batch with { Gone = outlet.IsGone });
                 if (taken.Epoch != 0) return taken;
                 if (batch.Epoch != 0) throw OwnerMoved.AsException();
             }

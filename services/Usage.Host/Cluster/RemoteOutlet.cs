@@ -19,6 +19,7 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
     private List<MeterFrame> _gathered = [];
     private bool _moved;
     private Task _sending = Task.CompletedTask;
+    private bool _isSending;
     private volatile bool _gone;
     private long _heardAt = Environment.TickCount64;
 
@@ -36,17 +37,21 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
         if (gone) Gone();
     }
 
-    public void Gone() => _gone = true;
+    public void Gone()
+    {
+        _gone = true;
+        Went();
+    }
 
     public override void Send(MeterFrame frame)
     {
         lock (_gate)
         {
             // Nobody takes them: the stream's own lanes will find out, and end it.
-            if (_gathered.Count >= answersMax) _gone = true;
-            if (_gone) return;
+            if (_gathered.Count >= answersMax) _ = Task.Run(Gone);
+            if (_gone || _gathered.Count >= answersMax) return;
             _gathered.Add(frame);
-            if (_sending.IsCompleted) _sending = Task.Run(SendGatheredAsync);
+            Wake();
         }
     }
 
@@ -55,7 +60,7 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
         lock (_gate)
         {
             _moved = true;
-            if (_sending.IsCompleted) _sending = Task.Run(SendGatheredAsync);
+            Wake();
         }
     }
 
@@ -63,6 +68,13 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
     public Task ArrivedAsync()
     {
         lock (_gate) return _sending;
+    }
+
+    private void Wake()
+    {
+        if (_isSending) return;
+        _isSending = true;
+        _sending = Task.Run(SendGatheredAsync);
     }
 
     private async Task SendGatheredAsync()
@@ -74,7 +86,9 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
             lock (_gate)
             {
                 (sending, _gathered, moved) = (_gathered, [], _moved);
-                if (_gone || (sending.Count == 0 && !moved)) return;
+                // Said under the gate: what is added after this starts another round. The task itself ends a moment later.
+                _isSending = !_gone && (sending.Count > 0 || moved);
+                if (!_isSending) return;
                 _moved = false;
             }
             try
@@ -89,7 +103,7 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
             catch (Exception)
             {
                 // Whatever it was, not sent again: it may have arrived. Whoever waits for these answers finds its outlet gone, and resumes.
-                _gone = true;
+                Gone();
                 return;
             }
         }

@@ -11,6 +11,8 @@ public abstract class Outlet
     private readonly Lock _gate = new();
     private readonly long _opened;
     private Task _tracked = Task.CompletedTask;
+    private List<Outlet>? _taken;
+    private bool _went;
 
     protected Outlet() => _opened = Next();
 
@@ -33,6 +35,35 @@ public abstract class Outlet
     /// had sent on the broken one are still being taken.
     /// </summary>
     public bool Supersedes(Outlet other) => _opened >= other._opened || other.IsGone;
+
+    /// <summary>
+    /// A Start read here took a generation from a younger stream that was not known to be broken. If this stream turns out to have been the
+    /// broken one, answers were lost with it: the younger one must resume.
+    /// </summary>
+    public void TookFrom(Outlet younger)
+    {
+        lock (_gate)
+        {
+            if (!_went)
+            {
+                (_taken ??= []).Add(younger);
+                return;
+            }
+        }
+        younger.OwnerMoved();
+    }
+
+    /// <summary>Nobody hears what was sent here last.</summary>
+    protected void Went()
+    {
+        List<Outlet>? taken;
+        lock (_gate)
+        {
+            _went = true;
+            (taken, _taken) = (_taken, null);
+        }
+        foreach (var younger in taken ?? []) younger.OwnerMoved();
+    }
 
     /// <summary>An answer that is still being looked up.</summary>
     public void Track(Task answer)
@@ -72,7 +103,9 @@ public sealed class Route(OwnerCell cell, Outlet outlet)
     /// <summary>A Start says where its runtime listens now, unless the stream it was read from has broken since.</summary>
     public void Started(Outlet speaker)
     {
-        if (!speaker.IsGone || Outlet.IsGone) Outlet = speaker;
+        if (speaker.IsGone && !Outlet.IsGone) return;
+        if (!speaker.Supersedes(Outlet)) speaker.TookFrom(Outlet);
+        Outlet = speaker;
     }
 }
 
