@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Billing.Rating;
 
 namespace Billing.Accounts;
 
@@ -25,11 +24,15 @@ public sealed record TaxStatus(string Jurisdiction, TaxTreatment Treatment, stri
 
 /// <param name="Version">events so far: an invoice names it, and is replayed with the account as it was</param>
 /// <param name="Drawn">what final invoices that stand have used</param>
+/// <param name="Ends">what was said later about the end of commitments and discounts</param>
 public sealed record AccountState(
-    ValueList<CommitmentAgreed> Commitments, ValueList<DiscountGranted> Discounts, ValueList<CreditGrant> Credit, ValueList<CreditDrawn> Drawn, TaxStatus? Tax,
-    long Version)
+    ValueList<CommitmentAgreed> Commitments, ValueList<DiscountGranted> Discounts, ValueList<CreditGrant> Credit, ValueList<CreditDrawn> Drawn,
+    ValueList<AgreementEnded> Ends, TaxStatus? Tax, long Version)
 {
-    public static AccountState Initial { get; } = new([], [], [], [], null, 0);
+    public static AccountState Initial { get; } = new([], [], [], [], [], null, 0);
+
+    /// <summary>When an agreement ends: by the last word about it, else as it was agreed.</summary>
+    public DateTimeOffset? EndOf(string agreementId, DateTimeOffset? agreed) => Ends.LastOrDefault(e => e.AgreementId == agreementId)?.Until ?? agreed;
 
     /// <summary>Grants that may pay for a period, in the order in which they are used.</summary>
     public IEnumerable<CreditGrant> CreditFor(DateTimeOffset start, DateTimeOffset end) => Credit.Where(g => g.Left > 0 && g.Covers(start, end))
@@ -39,11 +42,7 @@ public sealed record AccountState(
     {
         CommitmentAgreed c => state with { Commitments = [.. state.Commitments, c] },
         DiscountGranted d => state with { Discounts = [.. state.Discounts, d] },
-        AgreementEnded x => state with
-        {
-            Commitments = state.Commitments.Select(c => c.CommitmentId == x.AgreementId ? c with { Until = x.Until } : c).ToValueList(),
-            Discounts = state.Discounts.Select(d => d.DiscountId == x.AgreementId ? d with { Until = x.Until } : d).ToValueList(),
-        },
+        AgreementEnded x => state with { Ends = [.. state.Ends, x] },
         MoneyCreditGranted g => state with { Credit = [.. state.Credit, new(g.GrantId, g.Name, [], g.AmountMicros.Value, g.AmountMicros.Value, g.Priority, g.ExpiresAt, g.At)] },
         TokenCreditGranted g => state with { Credit = [.. state.Credit, new(g.GrantId, g.Name, g.Kinds, g.Tokens, g.Tokens, g.Priority, g.ExpiresAt, g.At)] },
         CreditDrawn d => state with { Credit = Moved(state.Credit, d, -1), Drawn = [.. state.Drawn, d] },

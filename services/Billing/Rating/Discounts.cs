@@ -14,7 +14,7 @@ public static class Discounts
     {
         var left = Products.All.ToDictionary(p => p, p => charges.Where(l => l.Product == p).Sum(l => l.ExactMicros));
         var granted = terms.Account.Discounts
-            .Where(d => (d.SubscriptionId.Length == 0 || d.SubscriptionId == facts.SubscriptionId) && facts.StartsIn(d.From, d.Until)).ToArray();
+            .Where(d => (d.SubscriptionId.Length == 0 || d.SubscriptionId == facts.SubscriptionId) && facts.StartsIn(d.From, terms.Account.EndOf(d.DiscountId, d.Until))).ToArray();
         foreach (var discount in granted.OrderBy(d => d.Off is null))
         {
             var products = Products.All.Where(p => p.IsIn(discount.Scope) && left[p] > 0).ToArray();

@@ -12,7 +12,7 @@ public static class MinimumCommitment
     public static IEnumerable<ExactLine> Lines(PeriodFacts facts, IReadOnlyList<ExactLine> charges, RatingTerms terms)
     {
         var charged = charges.Sum(l => l.ExactMicros);
-        foreach (var agreed in terms.Account.Commitments.Where(c => c.SubscriptionId == facts.SubscriptionId && facts.StartsIn(c.From, c.Until)))
+        foreach (var agreed in terms.Account.Commitments.Where(c => c.SubscriptionId == facts.SubscriptionId && facts.StartsIn(c.From, terms.Account.EndOf(c.CommitmentId, c.Until))))
         {
             var missing = agreed.AmountMicros.Value - charged;
             if (missing <= 0) continue;

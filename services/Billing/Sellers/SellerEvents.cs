@@ -28,13 +28,18 @@ public sealed record SellerState(SellerDescribed? Seller, ValueList<TaxRateSet> 
 
     public int PaymentTermsDays => Seller?.PaymentTermsDays ?? PaymentTermsDaysDefault;
 
-    /// <summary>The rate that holds on a day. Before the first one, the first one: a customer can only be taxed where there is a rate.</summary>
+    /// <summary>
+    /// The rate that holds on a day; one of the product itself goes before one of all products, and of two for the same day the later
+    /// word counts. Before the first one, the first one: a customer can only be taxed where there is a rate.
+    /// </summary>
     public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on)
     {
-        var rates = Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.From).ToArray();
-        // A rate of the product itself goes before one of all products; set twice for a day, the later word counts.
-        return rates.LastOrDefault(r => r.From <= on) ?? rates.FirstOrDefault() ?? (product.Length > 0 ? Rate(jurisdiction, "", on) : null);
+        var own = Of(jurisdiction, product);
+        var all = Of(jurisdiction, "");
+        return own.LastOrDefault(r => r.From <= on) ?? all.LastOrDefault(r => r.From <= on) ?? own.FirstOrDefault() ?? all.FirstOrDefault();
     }
+
+    private TaxRateSet[] Of(string jurisdiction, string product) => [.. Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.From)];
 
     public static SellerState Evolve(SellerState state, SellerEvent e) => (e switch
     {
