@@ -20,14 +20,14 @@ public sealed record CreditGrant(string GrantId, string Name, ValueList<TokenKin
     public bool Covers(DateTimeOffset start, DateTimeOffset end) => At < end && (ExpiresAt is not { } expires || expires > start);
 }
 
-public sealed record TaxStatus(string Jurisdiction, TaxTreatment Treatment, string Note);
+public sealed record AccountTax(string Jurisdiction, TaxTreatment Treatment, string Note);
 
 /// <param name="Version">events so far: an invoice names it, and is replayed with the account as it was</param>
 /// <param name="Drawn">what final invoices that stand have used</param>
 /// <param name="Ends">what was said later about the end of commitments and discounts</param>
 public sealed record AccountState(
     ValueList<CommitmentAgreed> Commitments, ValueList<DiscountGranted> Discounts, ValueList<CreditGrant> Credit, ValueList<CreditDrawn> Drawn,
-    ValueList<AgreementEnded> Ends, TaxStatus? Tax, long Version)
+    ValueList<AgreementEnded> Ends, AccountTax? Tax, long Version)
 {
     public static AccountState Initial { get; } = new([], [], [], [], [], null, 0);
 

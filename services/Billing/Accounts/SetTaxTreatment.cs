@@ -12,7 +12,7 @@ public static class SetTaxTreatmentDecision
 
     public static Decision<AccountEvent> Decide(SetTaxTreatment c, AccountState state)
     {
-        if (state.Tax == new TaxStatus(c.Jurisdiction, c.Treatment, c.Note)) return Decision.NoChange;
+        if (state.Tax == new AccountTax(c.Jurisdiction, c.Treatment, c.Note)) return Decision.NoChange;
         if (!Jurisdictions.IsValid(c.Jurisdiction)) return Jurisdictions.Invalid(c.Jurisdiction);
         if (c.Note.Length > NoteLengthMax) return Decision.Refuse("note_too_long", $"a note has at most {NoteLengthMax} characters");
         if (c.Treatment != TaxTreatment.Standard && c.Note.Length == 0)

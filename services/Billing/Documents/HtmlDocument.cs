@@ -12,11 +12,11 @@ public static class HtmlDocument
         body { font: 10pt/1.45 "DejaVu Sans", "Segoe UI", "Helvetica Neue", Arial, sans-serif; color: #1c2430; margin: 0; background: #f2f4f7; }
         main { position: relative; background: #fff; max-width: 210mm; margin: 8mm auto; padding: 18mm 16mm; }
         header { display: flex; justify-content: space-between; gap: 12mm; border-bottom: 2px solid #1c2430; padding-bottom: 6mm; }
-        h1 { font-size: 20pt; margin: 0 0 1mm; font-weight: 600; }
+        h1 { font-size: 20pt; margin: 0; font-weight: 600; } header p { margin: 0; }
         h2 { font-size: 8pt; text-transform: uppercase; letter-spacing: .08em; color: #5b6675; margin: 0 0 1mm; font-weight: 600; }
         .parties { display: flex; justify-content: space-between; gap: 12mm; margin: 8mm 0; }
         .party p, .seller p { margin: 0; } .party p:first-of-type, .seller p:first-of-type { font-weight: 600; } .seller { text-align: right; }
-        dl { display: grid; grid-template-columns: auto auto; gap: .6mm 6mm; margin: 0; } dt { color: #5b6675; } dd { margin: 0; overflow-wrap: anywhere; }
+        dl { display: grid; grid-template-columns: auto auto; gap: .6mm 6mm; margin: 0; } dt { color: #5b6675; } dd { margin: 0; overflow-wrap: anywhere; } dd.id { font-size: 8pt; align-self: center; }
         table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
         thead { display: table-header-group; } th { text-align: left; font-size: 8pt; color: #5b6675; border-bottom: 1px solid #1c2430; padding: 1.5mm 2mm; }
         td { border-bottom: 1px solid #dfe4ea; padding: 1.8mm 2mm; vertical-align: top; } tr { break-inside: avoid; }
@@ -37,7 +37,7 @@ public static class HtmlDocument
         html.Append($"<header>\n<div><h1>{E(d.Title)}</h1><p>{E(d.Number)}</p></div>\n");
         if (d.Seller is { } seller) html.Append($"<div class=\"seller\">{Party(seller)}</div>\n");
         html.Append($"</header>\n<div class=\"parties\">\n<div class=\"party\"><h2>Billed to</h2>{Party(d.Customer)}</div>\n<dl>\n");
-        foreach (var fact in d.Facts) html.Append($"<dt>{E(fact.Label)}</dt><dd>{E(fact.Value)}</dd>\n");
+        foreach (var fact in d.Facts) html.Append($"<dt>{E(fact.Label)}</dt><dd{(fact.Value.Length > 30 ? " class=\"id\"" : "")}>{E(fact.Value)}</dd>\n");
         html.Append($"</dl>\n</div>\n<table>\n<thead><tr><th>Description</th><th class=\"n\">Tokens</th><th class=\"n\">Unit price</th><th class=\"n\">Amount, {E(d.Currency)}</th></tr></thead>\n<tbody>\n");
         foreach (var l in d.Lines)
             html.Append($"<tr><td>{E(l.Description)}</td><td class=\"n\">{E(l.Quantity)}</td><td class=\"n\">{E(l.UnitPrice)}</td><td class=\"n\">{E(l.Amount)}</td></tr>\n");

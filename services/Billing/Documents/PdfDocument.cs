@@ -63,9 +63,11 @@ public static class PdfDocument
             Grey(pen);
             pen.Text(fact.Label, Body, factsAt, right);
             Dark(pen);
-            foreach (var text in pen.Wrap(fact.Value, Body, PdfPen.Right - valuesAt))
+            // Ids are long and seldom read: smaller, they stay on one line.
+            var size = fact.Value.Length > 30 ? Small : Body;
+            foreach (var text in pen.Wrap(fact.Value, size, PdfPen.Right - valuesAt))
             {
-                pen.Text(text, Body, valuesAt, right);
+                pen.Text(text, size, valuesAt, right);
                 right -= Leading;
             }
         }

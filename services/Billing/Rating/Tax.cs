@@ -33,7 +33,7 @@ public static class Tax
     private static InvoiceLine Line(PeriodFacts facts, string description, Micros amount, LineTax tax) =>
         new(LineKinds.Tax, description, facts.PlanId, null, 0, null, amount, "") { Product = "", Tax = tax };
 
-    private static string Words(TaxStatus status)
+    private static string Words(AccountTax status)
     {
         var words = status.Treatment == TaxTreatment.ReverseCharge ? $"Reverse charge: the customer owes the tax ({status.Jurisdiction})" : $"Exempt from tax ({status.Jurisdiction})";
         return status.Note.Length == 0 ? words : $"{words}: {status.Note}";
