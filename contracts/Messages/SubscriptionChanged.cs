@@ -4,7 +4,7 @@ namespace Contracts.Messages;
 /// Everything usage must know of a subscription, as a snapshot: the higher version wins, so order, repetition and loss do not
 /// matter. From billing, for usage.
 /// </summary>
-/// <param name="Status">active or cancelled</param>
+/// <param name="Status">trialing, active, paused (no new grants until it is resumed) or cancelled</param>
 /// <param name="Models">the models the plan may use; empty is any</param>
 public sealed record SubscriptionChanged(
     string SubscriptionId,

@@ -48,7 +48,9 @@ public static class BillingHost
         builder.Services.AddSingleton<MenuBook>();
         builder.Services.AddSingleton<UsageReports>();
         builder.Services.AddSingleton<GapFetcher>();
-        builder.Services.AddSingleton<PeriodTurning>();
+        builder.Services.AddSingleton<SubscriptionStreams>();
+        builder.Services.AddSingleton<PersonalDetails>();
+        builder.Services.AddSingleton<SubscriptionsDue>();
         builder.Services.AddSingleton<PeriodClosing>();
         builder.Services.AddSingleton<InvoiceFinalizing>();
         builder.Services.AddSingleton<InvoiceVoiding>();
@@ -75,7 +77,8 @@ public static class BillingHost
         "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
         "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"
-            or "payment_terms_invalid" => StatusCode.InvalidArgument,
+            or "payment_terms_invalid"
+            or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown" or "anchor_out_of_range" or "trial_out_of_range" => StatusCode.InvalidArgument,
         "usage_unreachable" => StatusCode.Unavailable,
         IdempotentCalls.Reused => StatusCode.AlreadyExists,
         _ => StatusCode.FailedPrecondition,

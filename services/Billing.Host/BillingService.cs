@@ -1,99 +1,20 @@
-using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
-using Billing.Subscriptions;
-using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Marten;
 using Npgsql;
 using Contracts.Billing.V1;
-using Customer = Contracts.Billing.V1.Customer;
 
 namespace Billing.Host;
 
-/// <summary>billing.v1.Billing.</summary>
-public sealed class BillingService(
-    EventStreams streams, IdempotentCalls calls, IDocumentStore store, NpgsqlDataSource database, MenuBook menus, UsageReports reports, BusinessClock clock)
+/// <summary>billing.v1.Billing. Here menus, invoices and reports; customers and subscriptions have files of their own.</summary>
+public sealed partial class BillingService(
+    EventStreams streams, SubscriptionStreams subscriptions, PersonalDetails personal, IdempotentCalls calls, IDocumentStore store, NpgsqlDataSource database,
+    MenuBook menus, UsageReports reports, BusinessClock clock)
     : Contracts.Billing.V1.Billing.BillingBase
 {
     private const int PageSizeDefault = 100, PageSizeMax = 1_000;
-
-    public override Task<Customer> CreateCustomer(CreateCustomerRequest request, ServerCallContext context) => calls.Once<Customer>(context, request, async remember =>
-    {
-        var id = IdOrNew(Ids.Customer, request.CustomerId);
-        var command = new CreateCustomer(request.Currency, request.Reference, clock.Now);
-        (await streams.Transact<CustomerState, CustomerEvent>(
-            id, CustomerState.Initial, CustomerState.Evolve, s => CreateCustomerDecision.Decide(command, s), context.CancellationToken,
-            (session, s) => remember(session, Answer(id, s)))).OrThrow();
-        return Answer(id, await Load(id, context.CancellationToken));
-    });
-
-    public override async Task<Customer> GetCustomer(GetCustomerRequest request, ServerCallContext context)
-    {
-        Ids.Parse(Ids.Customer, request.CustomerId);
-        return Answer(request.CustomerId, await Load(request.CustomerId, context.CancellationToken));
-    }
-
-    public override Task<Subscription> Subscribe(SubscribeRequest request, ServerCallContext context) => calls.Once<Subscription>(context, request, async remember =>
-    {
-        var ct = context.CancellationToken;
-        var id = IdOrNew(Ids.Subscription, request.SubscriptionId);
-        Ids.Parse(Ids.Customer, request.CustomerId);
-        Ids.Parse(Ids.Menu, request.MenuId);
-        Ids.Parse(Ids.Plan, request.PlanId);
-        var customer = await streams.Load<CustomerState, CustomerEvent>(request.CustomerId, CustomerState.Initial, CustomerState.Evolve, ct);
-        var menu = await menus.Find(request.MenuId, ct) is { } terms ? new MenuState.Received(terms) : MenuState.Initial;
-        var command = new Subscribe(request.CustomerId, request.MenuId, request.PlanId, customer, menu, clock.Now);
-        (await streams.Transact<SubscriptionState, SubscriptionEvent>(
-            id, SubscriptionState.Initial, SubscriptionState.Evolve, s => SubscribeDecision.Decide(command, s), ct,
-            (session, s) =>
-            {
-                // Both periods that the first snapshot names exist before anybody hears of them.
-                session.OpenPeriod(id, (SubscriptionState.Active)s, 0, command.At);
-                session.OpenPeriod(id, (SubscriptionState.Active)s, 1, command.At);
-                remember(session, Wire.Subscription(SubscriptionSnapshot.Of(id, (SubscriptionState.Active)s, ((MenuState.Received)menu).Terms)));
-            })).OrThrow();
-        return await Snapshot(id, ct);
-    });
-
-    public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
-    {
-        Ids.Parse(Ids.Subscription, request.SubscriptionId);
-        return Snapshot(request.SubscriptionId, context.CancellationToken);
-    }
-
-    public override async Task<ListSubscriptionsResponse> ListSubscriptions(ListSubscriptionsRequest request, ServerCallContext context)
-    {
-        var (ct, size, after) = (context.CancellationToken, PageSize(request.PageSize), PageToken(Ids.Subscription, request.PageToken));
-        await using var session = store.QuerySession();
-        var query = session.Query<SubscriptionView>().Where(s => s.Id.CompareTo(after) > 0);
-        if (request.CustomerId.Length > 0)
-        {
-            Ids.Parse(Ids.Customer, request.CustomerId);
-            query = query.Where(s => s.CustomerId == request.CustomerId);
-        }
-        var views = await query.OrderBy(s => s.Id).Take(size + 1).ToListAsync(ct);
-        var response = new ListSubscriptionsResponse { NextPageToken = views.Count > size ? views[size - 1].Id : "" };
-        var terms = await menus.Get(views.Select(v => v.MenuId), ct);
-        response.Subscriptions.AddRange(views.Take(size).Select(v => Wire.Subscription(SubscriptionSnapshot.Of(v.Id, v.State, terms[v.MenuId]))));
-        return response;
-    }
-
-    public override async Task<CountSubscriptionsByPlanResponse> CountSubscriptionsByPlan(CountSubscriptionsByPlanRequest request, ServerCallContext context)
-    {
-        if (request.MenuId.Length > 0) Ids.Parse(Ids.Menu, request.MenuId);
-        await using var command = database.CreateCommand("""
-            select data ->> 'menuId', data ->> 'planId', count(*) from billing.mt_doc_subscriptionview
-            where $1 = '' or data ->> 'menuId' = $1 group by 1, 2 order by 1, 2
-            """);
-        command.Parameters.Add(new() { Value = request.MenuId });
-        await using var reader = await command.ExecuteReaderAsync(context.CancellationToken);
-        var response = new CountSubscriptionsByPlanResponse();
-        while (await reader.ReadAsync(context.CancellationToken))
-            response.Counts.Add(new PlanCount { MenuId = reader.GetString(0), PlanId = reader.GetString(1), Subscriptions = reader.GetInt64(2) });
-        return response;
-    }
 
     public override async Task<Contracts.Billing.V1.MenuTerms> GetMenuTerms(GetMenuTermsRequest request, ServerCallContext context)
     {
@@ -155,7 +76,7 @@ public sealed class BillingService(
             var views = await query.OrderBy(v => v.InvoiceId).Take(most).ToListAsync(ct);
             var final = (await session.LoadManyAsync<StoredInvoice>(ct, [.. views.Select(v => v.InvoiceId)])).Select(i => i.Id).ToHashSet();
             var terms = await StoredTerms.ReadAsync(session, [.. views.Select(v => v.Facts)], ct);
-            drafts.AddRange(views.Where(v => !final.Contains(v.InvoiceId)).Select(v => Wire.Draft(v.Facts, terms.Now(v.Facts))));
+            drafts.AddRange(views.Where(v => !final.Contains(v.InvoiceId) && !v.Facts.IsEmpty).Select(v => Wire.Draft(v.Facts, terms.Now(v.Facts))));
             if (views.Count < most) break;
             after = views[^1].InvoiceId;
         }
@@ -169,19 +90,6 @@ public sealed class BillingService(
             PeriodState.Closed c => c.Facts,
             _ => null,
         };
-
-    private Task<CustomerState> Load(string id, CancellationToken ct) => streams.Load<CustomerState, CustomerEvent>(id, CustomerState.Initial, CustomerState.Evolve, ct);
-
-    private static Customer Answer(string id, CustomerState state) => state is CustomerState.Known k
-        ? new() { CustomerId = id, Currency = k.Currency.Code, Reference = k.Reference, CreatedAt = k.CreatedAt.ToTimestamp() }
-        : throw new Refusal("customer_unknown", $"there is no customer {id}: create it first").AsException();
-
-    private async Task<Subscription> Snapshot(string id, CancellationToken ct)
-    {
-        var state = await streams.Load<SubscriptionState, SubscriptionEvent>(id, SubscriptionState.Initial, SubscriptionState.Evolve, ct);
-        if (state is not SubscriptionState.Active active) throw new Refusal("subscription_unknown", $"there is no subscription {id}").AsException();
-        return Wire.Subscription(SubscriptionSnapshot.Of(id, active, (await menus.Get([active.MenuId], ct))[active.MenuId]));
-    }
 
     private string IdOrNew(string prefix, string given)
     {

@@ -21,13 +21,15 @@ public static class BillingStore
         foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent) })
             options.Events.AddEventTypes(root.Assembly.GetTypes().Where(t => t.IsSubclassOf(root)));
 
+        options.Projections.Add(new CustomerViewProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new SubscriptionViewProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new PeriodWork(), ProjectionLifecycle.Inline);
         options.Projections.Add(new InvoiceStandingProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new PeriodViewProjection(), ProjectionLifecycle.Async);
 
-        options.Schema.For<SubscriptionView>().Index(x => x.CustomerId).Index(x => x.CurrentEnd);
-        options.Schema.For<PeriodToClose>().Index(x => x.End);
+        options.Schema.For<SubscriptionView>().Index(x => x.CustomerId).Index(x => x.NextDueAt!);
+        options.Schema.For<CustomerView>();
+        options.Schema.For<PeriodToClose>().Index(x => x.End).Index(x => x.SubscriptionId);
         options.Schema.For<PeriodToInvoice>();
         options.Schema.For<LateMark>().Index(x => x.SubscriptionId);
         options.Schema.For<PeriodView>().Index(x => x.SubscriptionId).Index(x => x.InvoiceId);
@@ -41,6 +43,18 @@ public static class BillingStore
         options.Storage.ExtendedSchemaObjects.Add(NumberSeries());
         options.Storage.ExtendedSchemaObjects.Add(UsageShard());
         options.Storage.ExtendedSchemaObjects.Add(Seal());
+        options.Storage.ExtendedSchemaObjects.Add(PersonalDetails());
+    }
+
+    /// <summary>Who customers are: the only place. Every version, because a document names the one it was made for; all are deleted when a customer is erased.</summary>
+    private static Table PersonalDetails()
+    {
+        var table = new Table($"{Schema}.personal_details");
+        table.AddColumn<string>("customer_id").AsPrimaryKey();
+        table.AddColumn<string>("details_sha256").AsPrimaryKey();
+        table.AddColumn("salt", "bytea").NotNull();
+        table.AddColumn<string>("details").NotNull();
+        return table;
     }
 
     /// <summary>The count of each series of invoices and of credit notes. The row is locked until the documents that took numbers are committed: no gap, no double.</summary>

@@ -1,32 +1,10 @@
+using Billing.Customers;
 using Billing.Periods;
-using Billing.Subscriptions;
 using Marten;
 using Marten.Linq;
 using Microsoft.Extensions.Options;
 
 namespace Billing.Host;
-
-/// <summary>Opens the period after the next when a period turns, so that usage always knows the current one and the next.</summary>
-public sealed class PeriodTurning(IDocumentStore store, IOptions<BillingOptions> options)
-{
-    /// <returns>how many subscriptions turned; 0 when none is due</returns>
-    public Task<int> RunBatch(DateTimeOffset now, CancellationToken ct) => Conflicts.Retry(async () =>
-    {
-        await using var session = store.LightweightSession();
-        var due = await session.Query<SubscriptionView>().Where(s => s.CurrentEnd <= now).OrderBy(s => s.Id).Select(s => s.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct);
-        var streams = await StoredStreams.ReadAsync(session, due, ct);
-        foreach (var id in due)
-        {
-            var decision = TurnPeriodDecision.Decide(new(now), streams.Subscription(id)).OrThrow();
-            if (decision.Events.Count == 0) continue;
-            session.AppendExpecting(id, streams.Version(id), decision.Events);
-            var active = (SubscriptionState.Active)decision.Events.Aggregate(streams.Subscription(id), SubscriptionState.Evolve);
-            foreach (var turned in decision.Events.Cast<SubscriptionPeriodTurned>()) session.OpenPeriod(id, active, turned.Number + 1, now);
-        }
-        await session.SaveChangesAsync(ct);
-        return due.Count;
-    });
-}
 
 /// <summary>Closes periods whose grace is over, with the late usage of earlier ones, in one transaction a batch.</summary>
 public sealed class PeriodClosing(IDocumentStore store, IOptions<BillingOptions> options)
@@ -43,17 +21,23 @@ public sealed class PeriodClosing(IDocumentStore store, IOptions<BillingOptions>
         var subscriptions = due.Select(p => p.SubscriptionId).ToArray();
         var marks = (await session.Query<LateMark>().Where(m => m.SubscriptionId.IsOneOf(subscriptions)).ToListAsync(ct)).ToLookup(m => m.SubscriptionId);
         var streams = await StoredStreams.ReadAsync(session, due.SelectMany(p => marks[p.SubscriptionId].Select(m => m.PeriodId).Append(p.Id).Append(p.PreviousPeriodId)), ct);
+        await streams.ReadMoreAsync(session, due.Select(p => CustomerOf(streams, p)), ct);
         foreach (var period in due) Close(session, streams, period, [.. marks[period.SubscriptionId]], cut, now);
         await session.SaveChangesAsync(ct);
         return due.Length;
     });
+
+    private static string CustomerOf(StoredStreams streams, PeriodToClose period) => streams.Period(period.Id) is PeriodState.Open o ? o.Facts.CustomerId : "";
 
     private void Close(IDocumentSession session, StoredStreams streams, PeriodToClose period, LateMark[] marks, ValueList<ReportHead> cut, DateTimeOffset now)
     {
         var earlier = marks.Select(m => m.PeriodId).Append(period.PreviousPeriodId).Distinct()
             .Where(id => id != period.Id && streams.Period(id) is PeriodState.Closed).ToDictionary(id => id, id => (PeriodState.Closed)streams.Period(id));
         var decision = ClosePeriodDecision.Decide(
-            new(streams.Period(period.PreviousPeriodId), [.. earlier.Values], cut, options.Value.Grace, now), streams.Period(period.Id)).OrThrow();
+            new(
+                streams.Period(period.PreviousPeriodId), [.. earlier.Values], cut, options.Value.Grace, now,
+                streams.Customer(CustomerOf(streams, period)) is CustomerState.Known customer ? customer.DetailsSha256 : ""),
+            streams.Period(period.Id)).OrThrow();
         if (decision.Events.Count == 0) return;
         session.AppendExpecting(period.Id, streams.Version(period.Id), decision.Events);
         foreach (var (id, closed) in earlier)
@@ -61,15 +45,6 @@ public sealed class PeriodClosing(IDocumentStore store, IOptions<BillingOptions>
                 session.AppendExpecting(id, streams.Version(id), carried);
         // Only the marks seen above: later ones are for the next closing.
         foreach (var mark in marks.Where(m => earlier.ContainsKey(m.PeriodId))) session.Delete<LateMark>(mark.Id);
-    }
-}
-
-public static class PeriodStreams
-{
-    public static void OpenPeriod(this IDocumentSession session, string subscriptionId, SubscriptionState.Active subscription, int number, DateTimeOffset at)
-    {
-        var opened = OpenPeriodDecision.Decide(new(subscriptionId, subscription, number, at), PeriodState.Initial);
-        session.AppendExpecting(SubscriptionSnapshot.SpanOf(subscriptionId, subscription, number).PeriodId, 0, opened.Events);
     }
 }
 
@@ -83,7 +58,10 @@ public static class Conflicts
         for (var attempt = 1; ; attempt++)
         {
             try { return await batch(); }
-            catch (Exception e) when (attempt < AttemptsMax && (EventStreams.IsConflict(e) || UsageReports.IsDeadlock(e))) { /* On what they left. */ }
+            catch (Exception e) when (attempt < AttemptsMax && (EventStreams.IsConflict(e) || UsageReports.IsDeadlock(e) || IsClosedMeanwhile(e))) { /* On what they left. */ }
         }
     }
+
+    // Two reads are not one moment: the period that the subscription named first was closed before it was read itself.
+    private static bool IsClosedMeanwhile(Exception e) => e is RefusedException { Refusal.Code: "period_not_open" };
 }

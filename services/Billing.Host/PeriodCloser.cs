@@ -6,12 +6,12 @@ using Microsoft.Extensions.Options;
 namespace Billing.Host;
 
 /// <summary>
-/// What falls due in billing as business time passes, in this order: periods turn, periods whose grace is over close once billing has
+/// What falls due in billing as business time passes, in this order: subscriptions move on (trials end, periods turn, scheduled changes happen), periods whose grace is over close once billing has
 /// everything that usage recorded, and their invoices become final. Every step is a batch in one transaction, found again from
 /// what is stored, so a crash between any two loses and doubles nothing.
 /// </summary>
 public sealed class PeriodCloser(
-    IDocumentStore store, PeriodTurning turning, PeriodClosing closing, InvoiceFinalizing finalizing, GapFetcher gaps, UsageReports reports,
+    IDocumentStore store, SubscriptionsDue subscriptions, PeriodClosing closing, InvoiceFinalizing finalizing, GapFetcher gaps, UsageReports reports,
     IOptions<BillingOptions> options, ILogger<PeriodCloser> log) : IDueWork, IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
@@ -24,11 +24,11 @@ public sealed class PeriodCloser(
         await _one.WaitAsync(ct);
         try
         {
-            var turned = await Repeat(() => turning.RunBatch(now, ct));
+            var turned = await Repeat(() => subscriptions.RunBatch(now, ct)) + await Repeat(() => subscriptions.RunLateBatch(now, ct));
             var closed = await AnyToClose(now, ct) ? await Close(now, ct) : 0;
             var finalized = await Repeat(() => finalizing.RunBatch(now, ct));
             if (turned + closed + finalized > 0)
-                log.LogInformation("{Turned} periods turned, {Closed} closed, {Finalized} invoices finalized at {At:O}", turned, closed, finalized, now);
+                log.LogInformation("{Turned} subscriptions moved on, {Closed} closed, {Finalized} invoices finalized at {At:O}", turned, closed, finalized, now);
         }
         finally
         {

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Billing.Customers;
 using Billing.Documents;
 using Billing.Invoices;
 using Billing.Periods;
@@ -12,7 +14,7 @@ namespace Billing.Host;
 public sealed record PrintedFile(string Json, string Sha256, PrintedDocument Printed);
 
 /// <summary>Finds documents and sets them in type.</summary>
-public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams, IOptions<BillingOptions> options)
+public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams, PersonalDetails people, IOptions<BillingOptions> options)
 {
     private readonly Lazy<PdfFaces> _faces = new(() => DocumentFonts.Find(options.Value.DocumentFont, options.Value.DocumentFontBold));
 
@@ -22,13 +24,13 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
         if (await session.LoadAsync<StoredInvoice>(invoiceId, ct) is { } final)
         {
             var state = await streams.Load<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, ct);
-            return new(final.Document, final.DocumentSha256, Printing.Invoice(final.Document, null, state.Status));
+            return new(final.Document, final.DocumentSha256, Printing.Invoice(final.Document, await Customer(final.Document, ct), state.Status));
         }
         if (await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == invoiceId, ct) is not { } view)
             throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
         var terms = await StoredTerms.ReadAsync(session, [view.Facts], ct);
         var draft = System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(view.Facts, terms.Now(view.Facts)).ToUtf8());
-        return new(draft, "", Printing.Invoice(draft, null, "draft"));
+        return new(draft, "", Printing.Invoice(draft, await Now(session, view.Facts.CustomerId, ct), "draft"));
     }
 
     public async Task<PrintedFile> CreditNote(string creditNoteId, CancellationToken ct)
@@ -36,8 +38,27 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
         await using var session = store.QuerySession();
         var note = await session.LoadAsync<StoredCreditNote>(creditNoteId, ct) ?? throw NoCreditNote(creditNoteId);
         var invoice = await session.LoadAsync<StoredInvoice>(note.InvoiceId, ct) ?? throw new InvalidOperationException($"{note.InvoiceId} is credited and not stored");
-        return new(note.Document, note.DocumentSha256, Printing.CreditNote(note.Document, invoice.Document, null));
+        return new(note.Document, note.DocumentSha256, Printing.CreditNote(note.Document, invoice.Document, await Customer(invoice.Document, ct)));
     }
+
+    /// <summary>The customer as it was when the document was made; once erased, its id is all that is printed.</summary>
+    private async Task<PrintedParty?> Customer(string json, CancellationToken ct)
+    {
+        using var document = JsonDocument.Parse(json);
+        var root = document.RootElement;
+        return root.TryGetProperty("customerDetailsSha256", out var sha256)
+            ? Party(await people.Find(root.GetProperty("customerId").GetString()!, sha256.GetString()!, ct))
+            : null;
+    }
+
+    private async Task<PrintedParty?> Now(IQuerySession session, string customerId, CancellationToken ct) =>
+        (await StoredStreams.ReadAsync(session, [customerId], ct)).Customer(customerId) is CustomerState.Known { DetailsSha256: { Length: > 0 } sha256 }
+            ? Party(await people.Find(customerId, sha256, ct))
+            : null;
+
+    private static PrintedParty? Party(CustomerDetails? d) => d is null
+        ? null
+        : new(d.Name, [.. d.Lines.Concat([$"{d.PostalCode} {d.City}".Trim(), d.Country, d.TaxId.Length == 0 ? "" : $"Tax ID {d.TaxId}"]).Where(l => l.Length > 0)]);
 
     /// <exception cref="RefusedException">document_font_lacks_characters</exception>
     public byte[] Pdf(PrintedDocument printed)

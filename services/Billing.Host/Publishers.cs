@@ -31,6 +31,12 @@ public sealed class SubscriptionPublisher : SubscriptionBase
         Name = "subscription-publisher";
         IncludeType<SubscriptionStarted>();
         IncludeType<SubscriptionPeriodTurned>();
+        IncludeType<SubscriptionActivated>();
+        IncludeType<SubscriptionPlanChanged>();
+        IncludeType<SubscriptionPlanChangeScheduled>();
+        IncludeType<SubscriptionCancellationScheduled>();
+        IncludeType<SubscriptionScheduleWithdrawn>();
+        IncludeType<SubscriptionCancelled>();
     }
 
     public override async Task<IChangeListener> ProcessEventsAsync(
@@ -39,11 +45,11 @@ public sealed class SubscriptionPublisher : SubscriptionBase
         // The state may be ahead of the event by now: a snapshot with a higher version says everything that the lower one did.
         var last = page.Events.GroupBy(e => e.StreamKey!).Select(g => g.Last()).ToArray();
         var streams = await StoredStreams.ReadAsync(operations, last.Select(e => e.StreamKey!), cancellationToken);
-        var active = last.ToDictionary(e => e.StreamKey!, e => (SubscriptionState.Active)streams.Subscription(e.StreamKey!));
-        var menus = await StoredStreams.ReadAsync(operations, active.Values.Select(a => a.MenuId), cancellationToken);
+        var known = last.ToDictionary(e => e.StreamKey!, e => (SubscriptionState.Known)streams.Subscription(e.StreamKey!));
+        var menus = await StoredStreams.ReadAsync(operations, known.Values.Select(k => k.MenuId), cancellationToken);
         await Outbox.UntilPublished("SubscriptionChanged", last, e =>
         {
-            var subscription = active[e.StreamKey!];
+            var subscription = known[e.StreamKey!];
             var menu = ((MenuState.Received)menus.Menu(subscription.MenuId)).Terms;
             return _bus.PublishConfirmed(Message(SubscriptionSnapshot.Of(e.StreamKey!, subscription, menu)), e.Id, mandatory: true, cancellationToken);
         }, _log, cancellationToken);

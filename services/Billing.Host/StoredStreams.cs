@@ -23,11 +23,17 @@ public sealed class StoredStreams
     public static async Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
     {
         var streams = new StoredStreams();
-        var wanted = ids.Where(id => id.Length > 0).Distinct().ToArray();
-        if (wanted.Length == 0) return streams;
-        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(wanted)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
-        await foreach (var e in events.ToAsyncEnumerable(ct)) streams.Add(e);
+        await streams.ReadMoreAsync(session, ids, ct);
         return streams;
+    }
+
+    /// <summary>Streams whose ids were learned from those that were read before.</summary>
+    public async Task ReadMoreAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
+    {
+        var wanted = ids.Where(id => id.Length > 0 && !_states.ContainsKey(id)).Distinct().ToArray();
+        if (wanted.Length == 0) return;
+        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(wanted)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
+        await foreach (var e in events.ToAsyncEnumerable(ct)) Add(e);
     }
 
     public long Version(string id) => _versions.GetValueOrDefault(id);

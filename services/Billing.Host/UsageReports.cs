@@ -17,12 +17,13 @@ public sealed record ShardProgress(int Shard, long Through, long Highest, string
 
 /// <summary>Puts reports of usage into the books, each once, in one transaction, whatever their order and however often they come.</summary>
 public sealed class UsageReports(
-    IDocumentStore store, NpgsqlDataSource database, MenuBook menus, BusinessClock clock, ILogger<UsageReports> log)
+    IDocumentStore store, NpgsqlDataSource database, BusinessClock clock, ILogger<UsageReports> log)
 {
     private const int AttemptsMax = 20;
     private const int KnownPeriodsMax = 100_000;
     private static readonly string ChainStart = Convert.ToHexStringLower(MerkleTree.EmptyRoot);
     private readonly ConcurrentDictionary<string, KnownPeriod> _periods = new();
+    private readonly ConcurrentDictionary<string, ValueList<string>> _plans = new();
 
     public async Task<ReportOutcome> Apply(UsageReport report, CancellationToken ct)
     {
@@ -88,7 +89,7 @@ public sealed class UsageReports(
         }
 
         var periods = await KnownPeriods(session, report, ct);
-        var decision = ApplyReportDecision.Decide(report, periods, await menus.Get(periods.Values.Select(p => p.MenuId), ct));
+        var decision = ApplyReportDecision.Decide(report, periods, await Plans(session, report, ct));
         if (decision.Refused is { } refusal)
         {
             await transaction.RollbackAsync(ct);
@@ -151,12 +152,25 @@ public sealed class UsageReports(
         {
             var opened = await session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(missing) && e.Version == 1).ToListAsync(ct);
             foreach (var e in opened)
-                if (e.Data is PeriodOpened o) _periods[e.StreamKey!] = new(e.StreamKey!, o.SubscriptionId, o.MenuId, o.End);
+                if (e.Data is PeriodOpened o) _periods[e.StreamKey!] = new(e.StreamKey!, o.SubscriptionId, o.End);
         }
         var known = new Dictionary<string, KnownPeriod>();
         foreach (var id in ids)
             if (_periods.TryGetValue(id, out var period)) known[id] = period;
         return known;
+    }
+
+    /// <summary>The plans that subscriptions ever had. They only grow, so what is known is asked for again only when it lacks a plan.</summary>
+    private async Task<IReadOnlyDictionary<string, ValueList<string>>> Plans(IQuerySession session, UsageReport report, CancellationToken ct)
+    {
+        if (_plans.Count > KnownPeriodsMax) _plans.Clear();
+        var missing = report.Lines.Where(l => !_plans.TryGetValue(l.SubscriptionId, out var had) || !had.Contains(l.PlanId)).Select(l => l.SubscriptionId).Distinct().ToArray();
+        if (missing.Length > 0)
+            foreach (var view in await session.LoadManyAsync<SubscriptionView>(ct, missing)) _plans[view.Id] = view.State.Plans;
+        var plans = new Dictionary<string, ValueList<string>>();
+        foreach (var line in report.Lines)
+            if (_plans.TryGetValue(line.SubscriptionId, out var had)) plans[line.SubscriptionId] = had;
+        return plans;
     }
 
     private async Task<ReportOutcome> Park(UsageReport report, Refusal refusal, CancellationToken ct)

@@ -1,4 +1,4 @@
-using System.Text.Json.Serialization;
+using Billing.Customers;
 using Billing.Invoices;
 using Billing.Periods;
 using Billing.Subscriptions;
@@ -9,18 +9,15 @@ using Marten.Events.Projections;
 
 namespace Billing.Host;
 
-/// <summary>A subscription as it stands, for lists and for finding periods that turn. Written with its events.</summary>
+/// <summary>A subscription as it stands, for lists and for finding what is due. Written with its events.</summary>
+/// <param name="NextDueAt">when a trial ends, a period turns or something scheduled happens; null when it is over</param>
 public sealed record SubscriptionView(
-    string Id, string CustomerId, string MenuId, string PlanId, DateTimeOffset Anchor, int CurrentPeriod, DateTimeOffset CurrentEnd,
-    DateTimeOffset ChangedAt, long Version)
+    string Id, string CustomerId, string MenuId, string PlanId, string Status, DateTimeOffset? NextDueAt, SubscriptionState.Known State)
 {
-    [JsonIgnore]
-    public SubscriptionState.Active State => new(CustomerId, MenuId, PlanId, Anchor, CurrentPeriod, ChangedAt, Version);
-
     public static SubscriptionView Fold(SubscriptionView? view, string id, SubscriptionEvent e)
     {
-        var state = (SubscriptionState.Active)SubscriptionState.Evolve(view is null ? SubscriptionState.Initial : view.State, e);
-        return new(id, state.CustomerId, state.MenuId, state.PlanId, state.Anchor, state.CurrentPeriod, state.Span(state.CurrentPeriod).End, state.ChangedAt, state.Version);
+        var state = (SubscriptionState.Known)SubscriptionState.Evolve(view?.State ?? SubscriptionState.Initial, e);
+        return new(id, state.CustomerId, state.MenuId, state.PlanId, SubscriptionSnapshot.NameOf(state.Status), state.NextDueAt, state);
     }
 }
 
@@ -30,10 +27,38 @@ public sealed partial class SubscriptionViewProjection : SingleStreamProjection<
     {
         IncludeType<SubscriptionStarted>();
         IncludeType<SubscriptionPeriodTurned>();
+        IncludeType<SubscriptionActivated>();
+        IncludeType<SubscriptionPlanChanged>();
+        IncludeType<SubscriptionPlanChangeScheduled>();
+        IncludeType<SubscriptionCancellationScheduled>();
+        IncludeType<SubscriptionScheduleWithdrawn>();
+        IncludeType<SubscriptionCancelled>();
     }
 
     public override SubscriptionView? Evolve(SubscriptionView? snapshot, string id, IEvent e) =>
         e.Data is SubscriptionEvent event_ ? SubscriptionView.Fold(snapshot, id, event_) : snapshot;
+}
+
+/// <summary>A customer as it stands, for lists. Written with its events; never the details.</summary>
+public sealed record CustomerView(string Id, CustomerState.Known State)
+{
+    public static CustomerView Fold(CustomerView? view, string id, CustomerEvent e) =>
+        new(id, (CustomerState.Known)CustomerState.Evolve(view?.State ?? CustomerState.Initial, e));
+}
+
+public sealed partial class CustomerViewProjection : SingleStreamProjection<CustomerView, string>
+{
+    public CustomerViewProjection()
+    {
+        IncludeType<CustomerCreated>();
+        IncludeType<CustomerDetailsRecorded>();
+        IncludeType<CustomerTaxSet>();
+        IncludeType<CustomerTimeZoneSet>();
+        IncludeType<CustomerErased>();
+    }
+
+    public override CustomerView? Evolve(CustomerView? snapshot, string id, IEvent e) =>
+        e.Data is CustomerEvent event_ ? CustomerView.Fold(snapshot, id, event_) : snapshot;
 }
 
 /// <summary>Follows open periods within a second of their events, so that a draft invoice does too.</summary>
@@ -42,6 +67,8 @@ public sealed partial class PeriodViewProjection : SingleStreamProjection<Period
     public PeriodViewProjection()
     {
         IncludeType<PeriodOpened>();
+        IncludeType<PeriodPlanChanged>();
+        IncludeType<PeriodPlanEnded>();
         IncludeType<UsageApplied>();
         IncludeType<LateUsageAdded>();
         IncludeType<PeriodClosed>();

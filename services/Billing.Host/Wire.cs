@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
@@ -13,17 +14,61 @@ namespace Billing.Host;
 /// <summary>The forms in which billing answers over gRPC.</summary>
 public static class Wire
 {
-    public static V1.Subscription Subscription(SubscriptionSnapshot s)
+    public static V1.Subscription Subscription(string id, SubscriptionState.Known known, MenuTerms menu)
     {
+        var s = SubscriptionSnapshot.Of(id, known, menu);
         var subscription = new V1.Subscription
         {
             SubscriptionId = s.SubscriptionId, Version = s.Version, CustomerId = s.CustomerId, Status = s.Status, MenuId = s.MenuId, PlanId = s.PlanId,
             CurrentPeriod = Period(s.CurrentPeriod), NextPeriod = Period(s.NextPeriod), ChangedAt = s.ChangedAt.ToTimestamp(),
+            TrialEnd = known.TrialEnd?.ToTimestamp(), CancelledAt = known.CancelledAt?.ToTimestamp(),
+            AnchorDay = known.Anchor?.DayOfMonth ?? 0, TimeZone = known.Anchor?.TimeZone ?? "",
         };
+        if (known.Scheduled is { } c)
+            subscription.Scheduled = new() { EffectiveAt = c.EffectiveAt.ToTimestamp(), Cancels = c.Cancels, MenuId = c.MenuId, PlanId = c.PlanId };
         subscription.Caps.AddRange(s.Caps.Select(Cap));
         subscription.Models.AddRange(s.Models);
         return subscription;
     }
+
+    /// <param name="details">only where they were asked for: what is answered to a change is kept with its idempotency-key, for ever</param>
+    public static V1.Customer Customer(string id, CustomerState.Known k, CustomerDetails? details = null)
+    {
+        var customer = new V1.Customer
+        {
+            CustomerId = id, Currency = k.Currency.Code, Reference = k.Reference, CreatedAt = k.CreatedAt.ToTimestamp(), TimeZone = k.TimeZone,
+            DetailsSha256 = k.DetailsSha256, ErasedAt = k.ErasedAt?.ToTimestamp(),
+        };
+        if (k.Tax is { } tax) customer.Tax = new() { Country = tax.Country, Region = tax.Region, Status = NameOf(tax.Status) };
+        if (details is null) return customer;
+        customer.Details = new()
+        {
+            Name = details.Name, Email = details.Email, PostalCode = details.PostalCode, City = details.City, Country = details.Country, TaxId = details.TaxId,
+        };
+        customer.Details.Lines.AddRange(details.Lines);
+        return customer;
+    }
+
+    public static CustomerDetails Details(V1.CustomerDetails? d) => d is null
+        ? throw new FormatException("details is missing: expected at least a name")
+        : new(d.Name, d.Email, d.Lines.ToValueList(), d.PostalCode, d.City, d.Country, d.TaxId);
+
+    public static TaxStatus ParseTaxStatus(string name) => System.Enum.GetValues<TaxStatus>().Where(s => NameOf(s) == name).Select(s => (TaxStatus?)s).FirstOrDefault()
+        ?? throw new FormatException($"'{name}' is not one of {string.Join(", ", System.Enum.GetValues<TaxStatus>().Select(NameOf))}");
+
+    public static EffectiveTime When(V1.EffectiveWhen when) => when switch
+    {
+        V1.EffectiveWhen.Now => EffectiveTime.Now,
+        V1.EffectiveWhen.PeriodEnd => EffectiveTime.PeriodEnd,
+        _ => throw new FormatException("when must be NOW or PERIOD_END"),
+    };
+
+    private static string NameOf(TaxStatus status) => status switch
+    {
+        TaxStatus.Consumer => "consumer",
+        TaxStatus.Business => "business",
+        TaxStatus.Exempt => "exempt",
+    };
 
     public static V1.MenuTerms Menu(MenuTerms m)
     {

@@ -10,6 +10,10 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     new VersionOption(),
     DemoCommand.Create(),
     MenuCommands.Create(),
+    UsageCommand.Create(),
+    InvoiceCommand.Create(),
+    AccountCommand.Create(),
+    SellerCommand.Create(),
     AuditCommand.Create(),
 };
 return await billing.RunAsync(args);

@@ -45,7 +45,8 @@ public static class Bus
     public static async Task PublishConfirmed<T>(this IBusControl bus, T message, Guid messageId, bool mandatory, CancellationToken ct)
         where T : class
     {
-        // Publishing while the broker is away would wait for ever.
+        // Publishing while the broker is away would wait for ever, and a publish that was under way when its connection broke may not hear of
+        // its own cancellation: nobody waits for it longer than this either way. The message may then go out twice, as consumers expect.
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ct);
         timeout.CancelAfter(ConfirmWithin);
         await GivenAMoment(bus, timeout.Token);
@@ -53,7 +54,24 @@ public static class Bus
         {
             context.MessageId = messageId;
             if (mandatory) context.Mandatory = true;
-        }, timeout.Token);
+        }, timeout.Token).WaitAsync(timeout.Token);
+    }
+
+    /// <summary>Publishes many at once, in order, and returns how many from the first on the broker has taken for good.</summary>
+    /// <exception cref="MessageReturnedException">Not even the first: no queue takes it.</exception>
+    /// <exception cref="OperationCanceledException">Likewise: the broker did not confirm within 30 seconds.</exception>
+    public static async Task<int> PublishConfirmed<T>(this IBusControl bus, IReadOnlyList<(T Message, Guid Id)> messages, bool mandatory, CancellationToken ct)
+        where T : class
+    {
+        var publishing = new List<Task>(messages.Count);
+        foreach (var (message, id) in messages)
+        {
+            publishing.Add(bus.PublishConfirmed(message, id, mandatory, ct));
+            // The first one tells whether the broker is there; those that follow it are confirmed together.
+            if (publishing.Count == 1) await publishing[0];
+        }
+        await Task.WhenAll(publishing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return publishing.TakeWhile(p => p.IsCompletedSuccessfully).Count();
     }
 
     // A bus that is whole again publishes at once. One whose queues are still recovering can publish all the same, so it is not waited for long.

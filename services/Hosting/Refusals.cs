@@ -9,9 +9,11 @@ using Npgsql;
 namespace Hosting;
 
 /// <summary>A refusal on its way to the caller. Only hosts throw it; decisions return refusals.</summary>
-public sealed class RefusedException(Refusal refusal) : Exception(refusal.Detail)
+/// <param name="retryAfter">when trying again makes sense, in real time from now, if known</param>
+public sealed class RefusedException(Refusal refusal, TimeSpan? retryAfter = null) : Exception(refusal.Detail)
 {
     public Refusal Refusal { get; } = refusal;
+    public TimeSpan? RetryAfter { get; } = retryAfter;
 }
 
 /// <summary>The host's one switch from refusal codes to gRPC statuses.</summary>
@@ -25,9 +27,12 @@ public static class RefusalExtensions
     public static Decision<TEvent> OrThrow<TEvent>(this Decision<TEvent> decision) =>
         decision.Refused is { } refusal ? throw refusal.AsException() : decision;
 
-    public static RpcException ToRpcException(StatusCode status, string reason, string detail) =>
-        new Google.Rpc.Status { Code = (int)status, Message = detail, Details = { Any.Pack(new ErrorInfo { Reason = reason, Domain = "billing" }) } }
-            .ToRpcException();
+    public static RpcException ToRpcException(StatusCode status, string reason, string detail, TimeSpan? retryAfter = null)
+    {
+        var said = new Google.Rpc.Status { Code = (int)status, Message = detail, Details = { Any.Pack(new ErrorInfo { Reason = reason, Domain = "billing" }) } };
+        if (retryAfter is { } delay) said.Details.Add(Any.Pack(new RetryInfo { RetryDelay = Duration.FromTimeSpan(delay) }));
+        return said.ToRpcException();
+    }
 }
 
 /// <summary>Every error leaves as a gRPC status with google.rpc.ErrorInfo; what went wrong inside is logged, not told.</summary>
@@ -68,7 +73,7 @@ public sealed class StatusInterceptor(RefusalStatus status, ILogger<StatusInterc
             case RefusedException { Refusal.Code: IdempotentCalls.Reused } refused:
                 return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, refused.Refusal.Code, refused.Refusal.Detail);
             case RefusedException refused:
-                return RefusalExtensions.ToRpcException(status.Of(refused.Refusal.Code), refused.Refusal.Code, refused.Refusal.Detail);
+                return RefusalExtensions.ToRpcException(status.Of(refused.Refusal.Code), refused.Refusal.Code, refused.Refusal.Detail, refused.RetryAfter);
             case FormatException:
                 return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, "invalid_argument", e.Message);
             case OperationCanceledException when context.CancellationToken.IsCancellationRequested:

@@ -40,6 +40,9 @@ public static class ServiceDefaults
                 .MinimumLevel.Override("MassTransit", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("Marten", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("JasperFx", Serilog.Events.LogEventLevel.Warning)
+                .MinimumLevel.Override("Orleans", Serilog.Events.LogEventLevel.Warning)
+                // It takes the age of the machine for a pause, once at every start.
+                .MinimumLevel.Override("Orleans.Runtime.Watchdog", Serilog.Events.LogEventLevel.Error)
                 .Enrich.FromLogContext()
                 .Enrich.WithProperty("Service", name)
                 // RunServiceAsync says why a start failed in one line; these would say it again with their stacks.
@@ -73,7 +76,7 @@ public static class ServiceDefaults
         builder.Services.AddOpenTelemetry()
             .ConfigureResource(r => r.AddService(name))
             .WithTracing(t => t.AddAspNetCoreInstrumentation().AddSource("Npgsql", "MassTransit", "Billing.*"))
-            .WithMetrics(m => m.AddAspNetCoreInstrumentation().AddMeter("Npgsql", "Billing.*"));
+            .WithMetrics(m => m.AddAspNetCoreInstrumentation().AddMeter("Npgsql", "Billing.*").AddPrometheusExporter());
         if (!string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
             builder.Services.AddOpenTelemetry().WithTracing(t => t.AddOtlpExporter()).WithMetrics(m => m.AddOtlpExporter());
         return builder;
@@ -95,6 +98,7 @@ public static class ServiceDefaults
         app.MapGrpcService<HealthServiceImpl>();
         app.MapGrpcService<ClockService>();
         app.MapHealth();
+        app.MapPrometheusScrapingEndpoint();
     }
 
     /// <summary>Runs until told to stop. A wrong option or a taken port ends in one clear line and exit code 1.</summary>

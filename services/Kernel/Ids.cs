@@ -12,7 +12,7 @@ namespace Kernel;
 /// </summary>
 public static class Ids
 {
-    public const string Plan = "plan", Menu = "menu", Customer = "cus", Subscription = "sub", Period = "per", Invoice = "inv", Generation = "gen";
+    public const string Plan = "plan", Menu = "menu", Customer = "cus", Subscription = "sub", Period = "per", Invoice = "inv", Generation = "gen", Correction = "cor";
 
     private const int UuidBytes = 16;
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");

@@ -36,6 +36,12 @@ internal sealed class JsonFields
         return Integer(element, Named(name));
     }
 
+    public double? OptionalNumber(string name)
+    {
+        _asked.Add(name);
+        return _fields.TryGetValue(name, out var element) && element.ValueKind != JsonValueKind.Null ? Number(element, Named(name)) : null;
+    }
+
     public double[] Numbers(string name) => Items(name, Number);
 
     /// <summary>Numbers, with null for one without bound.</summary>

@@ -11,6 +11,13 @@ namespace PlanDesign;
 public sealed record Market(
     UrgencyModel Urgency, AnswerTime AnswerTime, double TokensPerSecond, double ValuePerAnswer, double ServingCostPerToken)
 {
+    /// <summary>
+    /// What a user cut at the cap keeps of the answer's value, a share in [0,1) discounted as at the cap: V(r,T) = v·(E[e^{-rτ}; τ ≤ T] + share·e^{-rT}·S(T)).
+    /// Beyond the paper: an urgent user may then prefer the shorter cap, single crossing fails, and a menu may only be bounded, not proved best. The share
+    /// does not depend on the cap, so very short caps look attractive: set a smallest cap with it.
+    /// </summary>
+    public double ValueAtCap { get; init; }
+
     /// <summary>Into how many types of equal mass a continuous urgency is cut; null for <see cref="MarketLimits.TypesDefault"/>.</summary>
     public int? TypeCount { get; init; }
 
@@ -22,6 +29,7 @@ public sealed record Market(
         InputFault.Range("tokensPerSecond", TokensPerSecond, 0, MarketLimits.TokensPerSecondMax, "tokens per second")
         ?? InputFault.Range("valuePerAnswer", ValuePerAnswer, 0, MarketLimits.MoneyMax, "of money")
         ?? InputFault.RangeFrom("servingCostPerToken", ServingCostPerToken, 0, MarketLimits.MoneyMax, "of money per token")
+        ?? (ValueAtCap is >= 0 and < 1 ? null : new InputFault("valueAtCap", FormattableString.Invariant($"is {ValueAtCap}, expected a share of the answer's value from 0 to below 1")))
         ?? Count("typeCount", TypeCount, MarketLimits.TypesMax)
         ?? Count("capTokensMax", CapTokensMax, MarketLimits.CapTokensMax)
         ?? Urgency.Check(TypeCount)

@@ -11,7 +11,7 @@ public sealed record MarketReading(Market? Market, InputFault? Fault);
 /// <summary>
 /// The JSON form of a market:
 /// <c>{"urgency":{"kind":…},"answerTime":{"kind":…},"tokensPerSecond":…,"valuePerAnswer":…,"servingCostPerToken":…}</c>, with
-/// <c>typeCount</c> and <c>capTokensMax</c> optional, beside the others or inside urgency or answerTime. A pure function of its input:
+/// <c>valueAtCap</c> optional, and <c>typeCount</c> and <c>capTokensMax</c> too, beside the others or inside urgency or answerTime. A pure function of its input:
 /// reading what was written gives the same market to the last bit.
 /// </summary>
 public static class MarketJson
@@ -51,6 +51,7 @@ public static class MarketJson
             UrgencyJson.Read(urgency), AnswerTimeJson.Read(answerTime),
             fields.Number("tokensPerSecond"), fields.Number("valuePerAnswer"), fields.Number("servingCostPerToken"))
         {
+            ValueAtCap = fields.OptionalNumber("valueAtCap") ?? 0,
             TypeCount = OneOf(places, "typeCount"),
             CapTokensMax = OneOf(places, "capTokensMax"),
         };
@@ -83,6 +84,7 @@ public static class MarketJson
             json.WriteNumber("tokensPerSecond", market.TokensPerSecond);
             json.WriteNumber("valuePerAnswer", market.ValuePerAnswer);
             json.WriteNumber("servingCostPerToken", market.ServingCostPerToken);
+            if (market.ValueAtCap != 0) json.WriteNumber("valueAtCap", market.ValueAtCap);
             if (market.TypeCount is { } types) json.WriteNumber("typeCount", types);
             if (market.CapTokensMax is { } cap) json.WriteNumber("capTokensMax", cap);
             json.WriteEndObject();

@@ -1,6 +1,7 @@
 using Contracts.Usage.V1;
 using Google.Protobuf.Collections;
 using Grpc.Core;
+using Usage.Host.Cluster;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
 
@@ -8,35 +9,86 @@ namespace Usage.Host;
 
 /// <summary>
 /// One runtime's stream: frames are taken in order, answers go back as they come. Ends when the client is done, silent for too long,
-/// or asked to go because the service drains; each time only after what it sent is committed and acknowledged.
+/// or asked to go because the service drains or an owner has moved; each time only after what it sent is committed and acknowledged.
 /// </summary>
-public sealed class MeterStream(Intake intake, LedgerWriters ledger, UsageOptions options, CancellationToken caller)
+public sealed class MeterStream : IDisposable
 {
-    private readonly StreamOutlet _outlet = new(options.AnswersWaitingMax, caller);
+    // A stream that ends because an owner has moved must not wait for another owner that is moving too.
+    private static readonly TimeSpan LastAnswersWithin = TimeSpan.FromSeconds(5);
+    private readonly Intake _intake;
+    private readonly LedgerWriters _ledger;
+    private readonly UsageOptions _options;
+    private readonly CancellationToken _caller;
+    private readonly StreamOutlet _outlet;
+    private readonly StreamLanes _lanes;
+    private readonly FramePace _pace;
     private readonly HashSet<string> _running = new(StringComparer.Ordinal);
+
+    public MeterStream(Intake intake, LedgerWriters ledger, Instances instances, UsageOptions options, CancellationToken caller)
+    {
+        (_intake, _ledger, _options, _caller) = (intake, ledger, options, caller);
+        _pace = new FramePace(options.FramesPerSecondMax);
+        _outlet = new StreamOutlet(options.AnswersWaitingMax, caller);
+        _lanes = new StreamLanes(instances, _outlet);
+    }
+
+    public void Dispose() => _outlet.Dispose();
 
     public async Task RunAsync(IAsyncStreamReader<MeterRequest> requests, IServerStreamWriter<MeterResponse> responses, CancellationToken draining)
     {
-        using var broken = CancellationTokenSource.CreateLinkedTokenSource(caller);
+        using var broken = CancellationTokenSource.CreateLinkedTokenSource(_caller);
         var sending = SendAsync(responses, broken);
-        Refusal? goodbye;
+        Exception? goodbye;
         try
         {
             goodbye = await ReadAsync(requests, broken.Token, draining);
             if (!_outlet.IsOverfull)
             {
-                // What was queued for the ledger before this has been answered after it.
-                var flushed = Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => ledger[shard].FlushAsync(cut: false)));
-                await flushed.WaitAsync(broken.Token);
-                await _outlet.TrackedAsync().WaitAsync(broken.Token);
+                await LastAnswersAsync(_outlet.Moved.IsCancellationRequested, broken.Token);
             }
         }
         finally
         {
             _outlet.Complete();
+            _lanes.Complete();
         }
-        await sending;
-        if (goodbye is { } why) throw why.AsException();
+        await LastWordsAsync(sending, goodbye is not null, broken);
+        if (goodbye is not null) throw goodbye;
+    }
+
+    /// <summary>What has gathered still goes out, but a client that does not read is not waited for: it would cost a stream, and its memory, for ever.</summary>
+    private async Task LastWordsAsync(Task sending, bool dismissed, CancellationTokenSource broken)
+    {
+        if (!_outlet.IsOverfull)
+        {
+            try
+            {
+                await sending.WaitAsync(dismissed ? LastAnswersWithin : TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
+                return;
+            }
+            catch (TimeoutException)
+            {
+                // Broken off below.
+            }
+        }
+        await broken.CancelAsync();
+        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>What was queued for the ledger before this has been answered after it.</summary>
+    private async Task LastAnswersAsync(bool moved, CancellationToken broken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(broken);
+        if (moved) patience.CancelAfter(LastAnswersWithin);
+        try
+        {
+            await Task.WhenAll(_ledger.FlushAsync(), _lanes.FlushAsync(patience.Token)).WaitAsync(patience.Token);
+            await _outlet.TrackedAsync().WaitAsync(patience.Token);
+        }
+        catch (OperationCanceledException) when (moved && !broken.IsCancellationRequested)
+        {
+            // Not acknowledged, so the runtime sends it again on its next stream.
+        }
     }
 
     private async Task SendAsync(IServerStreamWriter<MeterResponse> responses, CancellationTokenSource broken)
@@ -53,28 +105,41 @@ public sealed class MeterStream(Intake intake, LedgerWriters ledger, UsageOption
         }
     }
 
-    private async Task<Refusal?> ReadAsync(IAsyncStreamReader<MeterRequest> requests, CancellationToken broken, CancellationToken draining)
+    private async Task<Exception?> ReadAsync(IAsyncStreamReader<MeterRequest> requests, CancellationToken broken, CancellationToken draining)
     {
-        using var idle = CancellationTokenSource.CreateLinkedTokenSource(broken, draining);
+        using var idle = CancellationTokenSource.CreateLinkedTokenSource(broken, draining, _outlet.Moved);
         try
         {
             while (true)
             {
-                idle.CancelAfter(TimeSpan.FromSeconds(options.StreamIdleSecondsMax));
+                idle.CancelAfter(TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
                 if (!await requests.MoveNext(idle.Token)) return null;
-                if (requests.Current.Frames.Count > options.FramesPerMessageMax)
-                    return new(Reasons.FramesTooMany, $"a message holds at most {options.FramesPerMessageMax} frames; send several");
+                var frames = requests.Current.Frames.Count;
+                if (frames > _options.FramesPerMessageMax)
+                    return new Refusal(Reasons.FramesTooMany, $"a message holds at most {_options.FramesPerMessageMax} frames; send several").AsException();
+                if (_pace.Take(frames) is { } wait)
+                    return new RefusedException(
+                        new Refusal(Reasons.RateLimited, $"a stream may send {_options.FramesPerSecondMax} frames a second; wait {Math.Ceiling(wait.TotalMilliseconds)} ms, then open a stream and resume with Start"), wait);
                 await TakeAsync(requests.Current, idle.Token);
-                if (_outlet.IsOverfull) return new(Reasons.ReaderTooSlow, "answers are not being read; open a new stream, read it, and resume with Start");
+                if (_outlet.IsOverfull) return TooSlow();
             }
+        }
+        catch (RefusedException e) when (OwnerMoved.Is(e))
+        {
+            return e;
         }
         catch (Exception e) when (e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled } && !broken.IsCancellationRequested)
         {
-            return draining.IsCancellationRequested
-                ? new(Reasons.Draining, "this instance is shutting down; open a new stream and resume with Start what is not finished")
-                : new(Reasons.StreamIdle, $"no frame came for {options.StreamIdleSecondsMax} s; open a new stream when there is something to say");
+            if (_outlet.IsOverfull) return TooSlow();
+            if (_outlet.Moved.IsCancellationRequested) return OwnerMoved.AsException();
+            return (draining.IsCancellationRequested
+                ? new Refusal(Reasons.Draining, "this instance is shutting down; open a new stream and resume with Start what is not finished")
+                : new Refusal(Reasons.StreamIdle, $"no frame came for {_options.StreamIdleSecondsMax} s; open a new stream when there is something to say")).AsException();
         }
     }
+
+    private static Exception TooSlow() =>
+        new Refusal(Reasons.ReaderTooSlow, "answers are not being read; open a new stream, read it, and resume with Start").AsException();
 
     private async Task TakeAsync(MeterRequest message, CancellationToken ct)
     {
@@ -86,61 +151,44 @@ public sealed class MeterStream(Intake intake, LedgerWriters ledger, UsageOption
             {
                 var end = i + 1;
                 while (end < frames.Count && frames[end].FrameCase == RuntimeFrame.FrameOneofCase.Start) end++;
-                await StartAsync(frames, i, end);
+                await StartAsync(frames, i, end, ct);
                 i = end - 1;
             }
             else await TakeAsync(frames[i], ct);
         }
     }
 
-    private async Task StartAsync(RepeatedField<RuntimeFrame> frames, int from, int to)
+    private async Task StartAsync(RepeatedField<RuntimeFrame> frames, int from, int to, CancellationToken ct)
     {
         var starting = new List<Task>(to - from);
         for (var i = from; i < to; i++)
         {
             var start = frames[i].Start;
-            if (_running.Count >= options.GenerationsPerStreamMax && !_running.Contains(start.GenerationId))
+            if (_running.Count + _lanes.Generations >= _options.GenerationsPerStreamMax && !_running.Contains(start.GenerationId))
             {
-                _outlet.Send(Answers.Denied(start.GenerationId, new Refusal(Reasons.GenerationsTooMany, $"a stream carries at most {options.GenerationsPerStreamMax} generations; open another")));
+                _outlet.Send(Answers.Denied(start.GenerationId, new Refusal(Reasons.GenerationsTooMany, $"a stream carries at most {_options.GenerationsPerStreamMax} generations; open another")));
                 continue;
             }
-            starting.Add(StartAsync(start));
+            starting.Add(StartAsync(frames[i], ct));
         }
         await Task.WhenAll(starting);
     }
 
-    private async Task StartAsync(Start start)
+    private async Task StartAsync(RuntimeFrame frame, CancellationToken ct)
     {
-        if (await intake.StartAsync(start, 0, _outlet) is null) return;
-        lock (_running) _running.Add(start.GenerationId);
+        var start = frame.Start;
+        // An id that is not one is refused by the intake, with what is wrong about it.
+        if (Ids.TryParse(Ids.Subscription, start.SubscriptionId, out var subscription) && _ledger.Find(_ledger.ShardOf(subscription)) is null)
+            await _lanes.SendAsync(subscription, start.GenerationId, frame, ct);
+        else if (await _intake.StartAsync(start, 0, _outlet) is not null)
+            lock (_running) _running.Add(start.GenerationId);
     }
 
     private async ValueTask TakeAsync(RuntimeFrame frame, CancellationToken ct)
     {
-        switch (frame.FrameCase)
-        {
-            case RuntimeFrame.FrameOneofCase.Chunk:
-                if (Frames.Read(frame.Chunk, out var chunk) is { } invalidChunk)
-                    _outlet.Send(Answers.Rejected(frame.Chunk.GenerationId, frame.Chunk.Sequence, invalidChunk));
-                else await intake.CountAsync(frame.Chunk.GenerationId, chunk, 0, _outlet, ct);
-                break;
-            case RuntimeFrame.FrameOneofCase.Finish:
-                if (Frames.Read(frame.Finish, out var finish) is { } invalidFinish)
-                    _outlet.Send(Answers.Rejected(frame.Finish.GenerationId, frame.Finish.Sequence, invalidFinish));
-                else
-                {
-                    await intake.CountAsync(frame.Finish.GenerationId, finish, 0, _outlet, ct);
-                    _running.Remove(frame.Finish.GenerationId);
-                }
-                break;
-            case RuntimeFrame.FrameOneofCase.Renew:
-                intake.Renew(frame.Renew, _outlet);
-                break;
-            case RuntimeFrame.FrameOneofCase.None:
-            case RuntimeFrame.FrameOneofCase.Start:
-            default:
-                _outlet.Send(Answers.Rejected("", 0, new Refusal(Reasons.FrameInvalid, "a frame must be a start, chunk, renew or finish; this one is empty or of a newer protocol")));
-                break;
-        }
+        if (_lanes.Of(frame) is { } lane) await StreamLanes.SendAsync(lane, frame, ct);
+        else if (await _intake.TakeAsync(frame, _outlet, ct) is { } elsewhere)
+            await _lanes.SendAsync(elsewhere, frame.Chunk?.GenerationId ?? frame.Finish.GenerationId, frame, ct);
+        else if (frame.Finish is { } finish && Frames.Read(finish, out _) is null) _running.Remove(frame.Finish.GenerationId);
     }
 }

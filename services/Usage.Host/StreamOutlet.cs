@@ -10,14 +10,18 @@ namespace Usage.Host;
 /// gathered. A client that does not read is cut off before it costs memory.
 /// </summary>
 /// <param name="caller">cancelled when the client's connection is broken</param>
-public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Outlet
+public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Outlet, IDisposable
 {
     private const int FramesPerMessage = 5_000;
     private readonly Lock _gate = new();
     private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private List<MeterFrame> _gathered = [];
     private List<MeterFrame> _sending = [];
+    private readonly CancellationTokenSource _moved = new();
     private bool _completed;
+
+    /// <summary>An owner is in another process now, or too many answers wait: the stream ends, and its runtime resumes on another.</summary>
+    public CancellationToken Moved => _moved.Token;
 
     public bool IsOverfull { get; private set; }
 
@@ -28,10 +32,21 @@ public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Out
         lock (_gate)
         {
             if (_completed) return;
-            if (_gathered.Count >= answersMax) IsOverfull = true;
-            else _gathered.Add(frame);
+            if (_gathered.Count < answersMax) _gathered.Add(frame);
+            else if (!IsOverfull)
+            {
+                // The reader is told at once: a client that does not read may not send either.
+                IsOverfull = true;
+                _ = _moved.CancelAsync();
+            }
             Signal();
         }
+    }
+
+    public override void OwnerMoved()
+    {
+        lock (_gate)
+            if (!_completed) _ = _moved.CancelAsync();
     }
 
     /// <summary>Nothing more will be sent after what has gathered.</summary>
@@ -66,6 +81,8 @@ public sealed class StreamOutlet(int answersMax, CancellationToken caller) : Out
             if (completed) return;
         }
     }
+
+    public void Dispose() => _moved.Dispose();
 
     private void Signal() => _signal.Writer.TryWrite(true);
 }

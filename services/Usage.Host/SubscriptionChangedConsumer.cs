@@ -1,12 +1,13 @@
 using Contracts.Messages;
 using MassTransit;
+using Usage.Host.Cluster;
 using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host;
 
 /// <summary>Takes billing's snapshots, in any order and as often as they come: the higher version wins.</summary>
-public sealed class SubscriptionChangedConsumer(TermsSource terms, OwnerDirectory owners, ServingGate gate) : IConsumer<SubscriptionChanged>
+public sealed class SubscriptionChangedConsumer(TermsSource terms, OwnerRoutes routes, ServingGate gate) : IConsumer<SubscriptionChanged>
 {
     public const string Queue = "usage-subscription-changed";
 
@@ -19,10 +20,10 @@ public sealed class SubscriptionChangedConsumer(TermsSource terms, OwnerDirector
             try
             {
                 gate.ThrowUnlessServing();
-                owners.TermsChanged(await terms.StoreAsync(snapshot, context.CancellationToken));
+                await routes.TermsChangedAsync(await terms.StoreAsync(snapshot, context.CancellationToken), context.CancellationToken);
                 return;
             }
-            catch (Exception e) when (StoreFailure.Is(e) && !gate.Draining.IsCancellationRequested)
+            catch (Exception e) when ((StoreFailure.Is(e) || OwnerMoved.Is(e)) && !gate.Draining.IsCancellationRequested)
             {
                 await backoff.WaitAsync(gate.Draining);
             }

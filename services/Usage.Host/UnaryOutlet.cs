@@ -24,6 +24,9 @@ public sealed class UnaryOutlet(Func<MeterFrame, bool> ends) : Outlet
         }
     }
 
+    public override void OwnerMoved() => _ended.TrySetException(Owners.OwnerMoved.AsException());
+
+    /// <exception cref="RefusedException">owner_moved: ask again, where the owner is now</exception>
     /// <exception cref="StoreNotReadyException">The answer did not come in time; what was said may still be committed.</exception>
     public async Task<IReadOnlyList<MeterFrame>> AnswersAsync(TimeSpan within, CancellationToken ct)
     {

@@ -2,6 +2,7 @@ using Contracts.Billing.V1;
 using Grpc.Core;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Usage.Host.Cluster;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using Usage.Host.Store;
@@ -15,6 +16,7 @@ public static class UsageHost
     {
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
+        builder.AddValidatedOptions<ClusterOptions>(ClusterOptions.Section);
         builder.Services.AddOptions<UsageOptions>().Validate(
             o => o.HasReadablePostgres, "Usage__Postgres is not an Npgsql connection string: write it like Host=postgres;Database=billing;Username=usage;Password=…");
         var options = builder.Configuration.GetSection(UsageOptions.Section).Get<UsageOptions>() ?? new();
@@ -22,7 +24,11 @@ public static class UsageHost
         builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
 
         builder.Services.AddSingleton<UsageStore>();
-        builder.Services.AddSingleton<Epochs>();
+        builder.Services.AddSingleton<UsageMetrics>();
+        builder.Services.AddSingleton<Housekeeping>();
+        builder.Services.AddSingleton<Instances>();
+        builder.Services.AddSingleton<ShardHolders>();
+        builder.Services.AddSingleton<ShardKeeper>();
         builder.Services.AddSingleton<Partitions>();
         builder.Services.AddSingleton<LedgerWriters>();
         builder.Services.AddSingleton<OwnerLoader>();
@@ -31,6 +37,13 @@ public static class UsageHost
         builder.Services.AddSingleton<TermsSource>();
         builder.Services.AddSingleton<OwnerDirectory>();
         builder.Services.AddSingleton<Intake>();
+        builder.Services.AddSingleton<CorrectionDesk>();
+        builder.Services.AddSingleton<EventReader>();
+        builder.Services.AddSingleton<AggregateReader>();
+        builder.Services.AddSingleton<BalanceWatch>();
+        builder.Services.AddSingleton<UnaryCalls>();
+        builder.Services.AddSingleton<OwnerRoutes>();
+        builder.Services.AddSingleton<RemoteOutlets>();
         builder.Services.AddSingleton<ServingGate>();
         builder.Services.AddSingleton<UsagePublisher>();
         builder.AddBus(
@@ -47,6 +60,7 @@ public static class UsageHost
         app.MapServiceDefaults();
         app.MapGrpcService<TokenMeterService>();
         app.MapGrpcService<UsageLedgerService>();
+        app.MapGrpcService<UsageCorrectionsService>();
         return app;
     }
 
@@ -54,11 +68,12 @@ public static class UsageHost
     private static StatusCode StatusOf(string reason) => reason switch
     {
         Reasons.FrameInvalid or Reasons.CountsNegative or Reasons.CountsDecreasing or Reasons.CountsAbsurd or Reasons.CountsOfWrongKind => StatusCode.InvalidArgument,
-        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown => StatusCode.NotFound,
+        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown or Reasons.UsageUnknown => StatusCode.NotFound,
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
-        Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany => StatusCode.ResourceExhausted,
-        Reasons.Draining or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
+        Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
+            or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
+        Reasons.Draining or Reasons.OwnerMoved or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };
 }

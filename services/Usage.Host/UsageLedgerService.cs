@@ -1,27 +1,28 @@
-using System.Runtime.CompilerServices;
 using Contracts.Usage.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Npgsql;
+using Usage.Host.Cluster;
 using Usage.Host.Ledger;
-using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host;
 
 /// <summary>What was recorded, for billing, auditors, plan design and customers' pages. Reads only, save that asking for heads cuts reports.</summary>
-public sealed class UsageLedgerService(UsageStore store, LedgerWriters ledger, Intake intake, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
+public sealed class UsageLedgerService(
+    UsageStore store, LedgerWriters ledger, EventReader events, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
 {
     private const int ReportsAtOnce = 200;
     private const int BatchesAtOnce = 50;
+    private const int LengthsAtOnce = 1_000;
     // A conversation without an end is over for plan design when nothing was heard of it for this long, business time.
     private static readonly TimeSpan AbandonedAfter = TimeSpan.FromHours(1);
 
     public override async Task<GetHeadsResponse> GetHeads(GetHeadsRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        var heads = await ledger.CutAsync().WaitAsync(context.CancellationToken);
+        var heads = await routes.CutAsync(context.CancellationToken);
         var response = new GetHeadsResponse();
         for (var shard = 0; shard < heads.Length; shard++)
             response.Heads.Add(new Head { Shard = shard, ReportNumber = heads[shard].Report, BatchNumber = heads[shard].Batch, Chain = ByteString.CopyFrom(heads[shard].Chain) });
@@ -36,8 +37,10 @@ public sealed class UsageLedgerService(UsageStore store, LedgerWriters ledger, I
             throw new Refusal(Reasons.ReportUnknown, $"shard {request.Shard} has reports 1 to {last}").AsException();
         for (; from <= to; from += ReportsAtOnce)
         {
-            await using var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken);
-            foreach (var report in await ReportReader.ReadAsync(connection, request.Shard, false, from, Math.Min(from + ReportsAtOnce - 1, to), ReportsAtOnce, context.CancellationToken))
+            List<Contracts.Messages.UsageRecorded> reports;
+            await using (var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken))
+                reports = await ReportReader.ReadAsync(connection, request.Shard, false, from, Math.Min(from + ReportsAtOnce - 1, to), ReportsAtOnce, context.CancellationToken);
+            foreach (var report in reports)
                 await responseStream.WriteAsync(LedgerRows.Report(report), context.CancellationToken);
         }
     }
@@ -49,73 +52,65 @@ public sealed class UsageLedgerService(UsageStore store, LedgerWriters ledger, I
         if (request.FromNumber < 0 || to > last)
             throw new Refusal(Reasons.BatchUnknown, $"shard {request.Shard} has batches 1 to {last}").AsException();
         for (; from <= to; from += BatchesAtOnce)
-            await foreach (var batch in ReadBatches(request.Shard, from, Math.Min(from + BatchesAtOnce - 1, to), context.CancellationToken))
+            foreach (var batch in await events.BatchesAsync(request.Shard, from, Math.Min(from + BatchesAtOnce - 1, to), context.CancellationToken))
             {
-                if (!request.IncludeRows) await responseStream.WriteAsync(batch, context.CancellationToken);
-                else await WriteWithRows(batch, responseStream, context.CancellationToken);
+                if (request.IncludeRows) await events.FillAsync(batch, context.CancellationToken);
+                await responseStream.WriteAsync(batch, context.CancellationToken);
             }
     }
 
     public override async Task ListEvents(ListEventsRequest request, IServerStreamWriter<EventRow> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        var subscription = Ids.Parse(Ids.Subscription, request.SubscriptionId);
-        await using var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken);
-        await using var command = Command(connection, $"{LedgerRows.Select} where subscription = $1 and received_at >= $2 and received_at < $3 order by received_at, generation, sequence",
-            subscription, TimeOr(request.From, DateTimeOffset.UnixEpoch), TimeOr(request.To, clock.Now.AddYears(1)));
-        await using var reader = await command.ExecuteReaderAsync(context.CancellationToken);
-        while (await reader.ReadAsync(context.CancellationToken)) await responseStream.WriteAsync(LedgerRows.Event(reader), context.CancellationToken);
+        await foreach (var row in events.ListAsync(request, clock.Now, context.CancellationToken)) await responseStream.WriteAsync(row, context.CancellationToken);
     }
 
-    public override async Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
+    public override Task<AggregateResponse> Aggregate(AggregateRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        return await intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation);
+        return aggregates.ReadAsync(request, context.CancellationToken);
+    }
+
+    public override Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
+    {
+        gate.ThrowUnlessServing();
+        return routes.BalanceAsync(request, context.CancellationToken);
+    }
+
+    public override async Task WatchBalance(WatchBalanceRequest request, IServerStreamWriter<Balance> responseStream, ServerCallContext context)
+    {
+        gate.ThrowUnlessServing();
+        await watch.RunAsync(new GetBalanceRequest { SubscriptionId = request.SubscriptionId, Conversation = request.Conversation }, responseStream, context.CancellationToken);
     }
 
     public override async Task ListConversationLengths(ListConversationLengthsRequest request, IServerStreamWriter<ConversationLength> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        await using var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken);
-        await using var command = Command(connection, """
-            select output + reasoning, finish <> 1, plan from usage.conversation
-            where last_activity >= $1 and last_activity < $2 and (finish <> 0 or last_activity < $3) and ($4 = '00000000-0000-0000-0000-000000000000' or plan = $4)
-            order by last_activity, subscription, conversation
-            """,
-            TimeOr(request.From, DateTimeOffset.UnixEpoch), TimeOr(request.To, clock.Now.AddYears(1)), clock.Now - AbandonedAfter,
-            request.PlanId.Length == 0 ? Guid.Empty : Ids.Parse(Ids.Plan, request.PlanId));
-        await using var reader = await command.ExecuteReaderAsync(context.CancellationToken);
-        while (await reader.ReadAsync(context.CancellationToken))
-            await responseStream.WriteAsync(
-                new ConversationLength { GeneratedTokens = reader.GetInt64(0), Cut = reader.GetBoolean(1), PlanId = Ids.Format(Ids.Plan, reader.GetGuid(2)) }, context.CancellationToken);
-    }
-
-    private async Task WriteWithRows(Batch batch, IServerStreamWriter<Batch> stream, CancellationToken ct)
-    {
-        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
-        await using var command = Command(connection, $"{LedgerRows.Select} where shard = $1 and batch = $2 order by ordinal", batch.Shard, batch.Number);
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        while (await reader.ReadAsync(ct)) batch.Rows.Add(LedgerRows.Event(reader));
-        await stream.WriteAsync(batch, ct);
-    }
-
-    private async IAsyncEnumerable<Batch> ReadBatches(int shard, long from, long to, [EnumeratorCancellation] CancellationToken ct)
-    {
-        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
-        await using var command = Command(connection,
-            "select number, row_count, root, previous_chain, chain, committed_at from usage.batch where shard = $1 and number between $2 and $3 order by number", shard, from, to);
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        while (await reader.ReadAsync(ct))
-            yield return new Batch
+        var (after, subscription, conversation) = (TimeOr(request.From, DateTimeOffset.UnixEpoch), Guid.Empty, "");
+        while (true)
+        {
+            // A page at a time: a client that reads slowly must not hold a connection.
+            var page = new List<ConversationLength>();
+            await using (var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken))
             {
-                Shard = shard,
-                Number = reader.GetInt64(0),
-                RowCount = reader.GetInt64(1),
-                Root = ByteString.CopyFrom((byte[])reader[2]),
-                PreviousChain = ByteString.CopyFrom((byte[])reader[3]),
-                Chain = ByteString.CopyFrom((byte[])reader[4]),
-                CommittedAt = reader.GetFieldValue<DateTimeOffset>(5).ToTimestamp(),
-            };
+                await using var command = Command(connection, """
+                    select output + reasoning, finish <> 1, plan, last_activity, subscription, conversation from usage.conversation
+                    where (last_activity, subscription, conversation) > ($1, $5, $6) and last_activity < $2 and (finish <> 0 or last_activity < $3)
+                      and ($4 = '00000000-0000-0000-0000-000000000000' or plan = $4)
+                    order by last_activity, subscription, conversation limit $7
+                    """,
+                    after, TimeOr(request.To, clock.Now.AddYears(1)), clock.Now - AbandonedAfter,
+                    request.PlanId.Length == 0 ? Guid.Empty : Ids.Parse(Ids.Plan, request.PlanId), subscription, conversation, LengthsAtOnce);
+                await using var reader = await command.ExecuteReaderAsync(context.CancellationToken);
+                while (await reader.ReadAsync(context.CancellationToken))
+                {
+                    page.Add(new ConversationLength { GeneratedTokens = reader.GetInt64(0), Cut = reader.GetBoolean(1), PlanId = Ids.Format(Ids.Plan, reader.GetGuid(2)) });
+                    (after, subscription, conversation) = (reader.GetFieldValue<DateTimeOffset>(3), reader.GetGuid(4), reader.GetString(5));
+                }
+            }
+            foreach (var length in page) await responseStream.WriteAsync(length, context.CancellationToken);
+            if (page.Count < LengthsAtOnce) return;
+        }
     }
 
     private async Task<long> LastOf(int shard, string column, CancellationToken ct)

@@ -1,3 +1,4 @@
+using Usage.Host.Cluster;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using Usage.Host.Store;
@@ -9,17 +10,18 @@ namespace Usage.Host;
 /// server stops before this does), then rows, reports and slabs.
 /// </summary>
 public sealed class UsageLifetime(
-    UsageStore store, Epochs epochs, Partitions partitions, LedgerWriters ledger, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
-    UsagePublisher publisher, ServingGate gate, Readiness readiness, BusinessClock clock, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
+    UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
+    RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, BalanceWatch watch, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
 {
     private const string Database = "postgres";
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan PublishRestWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10);
     private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _giveUp = new();
     private Task _running = Task.CompletedTask;
+    private Task _keeping = Task.CompletedTask;
     private Task[] _workers = [];
-    private Task _publishing = Task.CompletedTask;
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -30,18 +32,18 @@ public sealed class UsageLifetime(
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        await using var lastResort = cancellationToken.Register(_giveUp.Cancel);
+        await using var lastResort = cancellationToken.Register(() =>
+        {
+            keeper.GiveUp();
+            _giveUp.Cancel();
+        });
         await _stopping.CancelAsync();
         await _running;
-        if (ledger.Shards == 0) return;
 
-        await Quietly(ledger.DrainAsync(), "rows were not committed and so not acknowledged; their runtimes will send them again");
-        await Quietly(_publishing, "");
-        using var soon = CancellationTokenSource.CreateLinkedTokenSource(_giveUp.Token);
-        soon.CancelAfter(PublishRestWithin);
-        await Quietly(publisher.PublishRestAsync(soon.Token), "reports are durable and will be published at the next start");
+        // The silo says that it goes, leaves its shards, and only then is silent. Alone there is nobody to say it to.
+        await Quietly(instances.LeaveAsync(cancellationToken), "the others will notice");
+        await LeaveShardsAsync();
         slabs.Complete();
-        await Quietly(SlabWriter.WriteAsync(store, epochs, owners.Remainders(), soon.Token), "slabs end with their leases");
         loader.Complete();
         repeats.Complete();
         await Quietly(Task.WhenAll(_workers), "");
@@ -50,6 +52,7 @@ public sealed class UsageLifetime(
     public void Dispose()
     {
         _stopping.Dispose();
+        _leaving.Dispose();
         _giveUp.Dispose();
     }
 
@@ -58,12 +61,15 @@ public sealed class UsageLifetime(
         try
         {
             if (!await OpenStoreAsync()) return;
-            var writers = ledger.StartAsync(owners.Committed, _giveUp.Token);
-            _ = writers.ContinueWith(t => StopBecause(t.Exception!.GetBaseException()), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             _workers = [loader.RunAsync(), repeats.RunAsync(), slabs.RunAsync(owners.SlabDurable, _giveUp.Token)];
+            publisher.Start();
+            await instances.JoinAsync(LeaveShardsAsync, why => StopBecause(new ExpelledException(why)), _stopping.Token);
+            _keeping = keeper.RunAsync(StopBecause, _leaving.Token);
             foreach (var worker in _workers)
                 _ = worker.ContinueWith(t => StopBecause(t.Exception!.GetBaseException()), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-            _publishing = publisher.RunAsync(ledger.Shards, _stopping.Token);
+            // Alone, whoever is let in finds every owner here. In a cluster a shard may have to be waited for, and who asks for it waits.
+            while (!keeper.HoldsItsOwn && !instances.IsClustered) await Task.Delay(LookAgain, _stopping.Token);
+            metrics.Observe(ledger, owners, watch);
             gate.Open();
             readiness.Has(Database);
             await WatchAsync();
@@ -85,8 +91,7 @@ public sealed class UsageLifetime(
             try
             {
                 await store.MigrateAsync(_stopping.Token);
-                await partitions.EnsureAsync(DaysAhead(), _stopping.Token);
-                await epochs.TakeAsync(store, _stopping.Token);
+                await housekeeping.MakeAheadAsync(_stopping.Token);
                 return true;
             }
             catch (StoreMismatchException e)
@@ -111,9 +116,10 @@ public sealed class UsageLifetime(
         while (await timer.WaitForNextTickAsync(_stopping.Token))
         {
             owners.Sweep();
+            remotes.Sweep();
             try
             {
-                await partitions.EnsureAsync(DaysAhead(), _stopping.Token);
+                await housekeeping.RunAsync(_stopping.Token);
                 await using var connection = await store.DataSource.OpenConnectionAsync(_stopping.Token);
                 await UsageStore.Execute(connection, "select 1", _stopping.Token);
                 readiness.Has(Database);
@@ -125,16 +131,16 @@ public sealed class UsageLifetime(
         }
     }
 
-    private int[] DaysAhead()
+    private async Task LeaveShardsAsync()
     {
-        var today = Partitions.DayOf(clock.Now);
-        return [today, today + 1];
+        await _leaving.CancelAsync();
+        await Quietly(_keeping, "");
     }
 
     private void StopBecause(Exception e)
     {
         if (e is OperationCanceledException) return;
-        if (e is StoreMismatchException or EpochLostException) Console.Error.WriteLine($"cannot go on: {e.Message}");
+        if (e is StoreMismatchException or EpochLostException or ExpelledException) Console.Error.WriteLine($"cannot go on: {e.Message}");
         else log.LogCritical(e, "cannot go on");
         Environment.ExitCode = 1;
         application.StopApplication();

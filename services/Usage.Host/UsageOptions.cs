@@ -77,6 +77,33 @@ public sealed class UsageOptions
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
     public int UnaryWaitSecondsMax { get; init; } = 15;
 
+    /// <summary>Corrections that may wait for the database at once. Default 100.</summary>
+    [Range(1, 10_000, ErrorMessage = "Usage__CorrectionsWaitingMax must be from 1 to 10000")]
+    public int CorrectionsWaitingMax { get; init; } = 100;
+
+    /// <summary>How long an aggregate may take before it is refused, in seconds. Default 30.</summary>
+    [Range(1, 600, ErrorMessage = "Usage__QuerySecondsMax must be from 1 to 600 seconds")]
+    public int QuerySecondsMax { get; init; } = 30;
+
+    /// <summary>Streams of runtimes that this instance carries at once. Default 1,000.</summary>
+    [Range(1, 100_000, ErrorMessage = "Usage__StreamsMax must be from 1 to 100000")]
+    public int StreamsMax { get; init; } = 1_000;
+
+    /// <summary>Frames that one stream may send in a second, over any two seconds. Default 1,000,000.</summary>
+    [Range(1, 100_000_000, ErrorMessage = "Usage__FramesPerSecondMax must be from 1 to 100000000")]
+    public int FramesPerSecondMax { get; init; } = 1_000_000;
+
+    /// <summary>Balances that this instance lets clients watch at once. Default 10,000.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersMax must be from 1 to 1000000")]
+    public int WatchersMax { get; init; } = 10_000;
+
+    /// <summary>Least time between two balances of a watcher, in milliseconds. Default 250: at most four a second.</summary>
+    [Range(10, 60_000, ErrorMessage = "Usage__WatchIntervalMs must be from 10 to 60000 milliseconds")]
+    public int WatchIntervalMs { get; init; } = 250;
+
+    /// <summary>Whether thresholds of caps per conversation are announced too. Default false: there may be three messages for each conversation.</summary>
+    public bool AnnounceConversations { get; init; }
+
     internal bool HasReadablePostgres
     {
         get
@@ -86,5 +113,5 @@ public sealed class UsageOptions
         }
     }
 
-    internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax);
+    internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax) { AnnounceConversations = AnnounceConversations };
 }

@@ -14,22 +14,24 @@ namespace Usage.Host;
 public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWriters ledger, ILogger<UsagePublisher> log)
 {
     private const int ReportsAtOnceMax = 200;
+    private const int UnconfirmedMax = 50;
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
-    private SemaphoreSlim[] _signals = [];
+    private readonly SemaphoreSlim[] _signals = [.. Enumerable.Range(0, ledger.Shards).Select(_ => new SemaphoreSlim(1, 1))];
 
-    /// <summary>Runs until stopped. Every shard by itself: one that is stuck does not hold up the others.</summary>
-    public Task RunAsync(int shards, CancellationToken stopping)
+    public void Start() => ledger.ReportCut += Wake;
+
+    /// <summary>Publishes the reports of a shard that is held here, until stopped. Every shard by itself: one that is stuck does not hold up the others.</summary>
+    public Task RunAsync(int shard, CancellationToken stopping)
     {
-        _signals = [.. Enumerable.Range(0, shards).Select(_ => new SemaphoreSlim(1, 1))];
-        ledger.ReportCut += Wake;
-        return Task.WhenAll(Enumerable.Range(0, shards).Select(shard => Task.Run(() => PublishShardAsync(shard, stopping), CancellationToken.None)));
+        // What the last holder left unpublished is published at once.
+        Wake(shard);
+        return Task.Run(() => PublishShardAsync(shard, stopping), CancellationToken.None);
     }
 
-    /// <summary>Publishes what is left, once: the end of a shutdown.</summary>
-    public async Task PublishRestAsync(CancellationToken ct)
+    /// <summary>Publishes what is left of a shard, once: the end of a shutdown.</summary>
+    public async Task PublishRestAsync(int shard, CancellationToken ct)
     {
-        ledger.ReportCut -= Wake;
-        await Task.WhenAll(Enumerable.Range(0, _signals.Length).Select(async shard => { while (await PublishSomeAsync(shard, ct)) { } }));
+        while (await PublishSomeAsync(shard, ct)) { }
     }
 
     private void Wake(int shard)
@@ -69,22 +71,18 @@ public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWrit
     private async Task<bool> PublishSomeAsync(int shard, CancellationToken ct)
     {
         var reports = await ReadAsync(shard, ct);
-        long? last = null;
-        try
+        foreach (var some in reports.Chunk(UnconfirmedMax))
         {
-            foreach (var report in reports)
-            {
-                var id = Ids.DeriveGuid(report.RecordedAt, "usage_recorded", shard.ToString(CultureInfo.InvariantCulture), report.Number.ToString(CultureInfo.InvariantCulture));
-                await bus.PublishConfirmed(report, id, mandatory: true, ct);
-                last = report.Number;
-            }
+            var taken = await bus.PublishConfirmed([.. some.Select(r => (r, IdOf(r)))], mandatory: true, ct);
+            await MarkAsync(shard, some[taken - 1].Number);
+            if (taken < some.Length) return true;
         }
-        finally
-        {
-            if (last is { } through) await MarkAsync(shard, through);
-        }
+        await ThresholdOutbox.PublishAsync(store, bus, shard, ct);
         return reports.Count == ReportsAtOnceMax;
     }
+
+    private static Guid IdOf(UsageRecorded report) => Ids.DeriveGuid(
+        report.RecordedAt, "usage_recorded", report.Shard.ToString(CultureInfo.InvariantCulture), report.Number.ToString(CultureInfo.InvariantCulture));
 
     private async Task<List<UsageRecorded>> ReadAsync(int shard, CancellationToken ct)
     {

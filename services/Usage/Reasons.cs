@@ -6,6 +6,7 @@ public static class Reasons
     public const string
         SubscriptionUnknown = "subscription_unknown",
         SubscriptionStale = "subscription_stale",
+        SubscriptionPaused = "subscription_paused",
         SubscriptionCancelled = "subscription_cancelled",
         ModelNotInPlan = "model_not_in_plan",
         CapReached = "cap_reached",
@@ -25,10 +26,18 @@ public static class Reasons
         CountsOfWrongKind = "counts_of_wrong_kind",
         FrameInvalid = "frame_invalid",
         FramesTooMany = "frames_too_many",
+        RateLimited = "rate_limited",
+        StreamsTooMany = "streams_too_many",
+        WatchersTooMany = "watchers_too_many",
         ReaderTooSlow = "reader_too_slow",
         StreamIdle = "stream_idle",
         ReportUnknown = "report_unknown",
         BatchUnknown = "batch_unknown",
+        QueryTooLarge = "query_too_large",
+        UsageUnknown = "usage_unknown",
+        CorrectionAmbiguous = "correction_ambiguous",
+        CorrectionBelowZero = "correction_below_zero",
         StoreUnavailable = "store_unavailable",
-        Draining = "draining";
+        Draining = "draining",
+        OwnerMoved = "owner_moved";
 }

@@ -1,10 +1,16 @@
 using Bench;
 
-// Usage: Bench menu [--quick]
-if (args is not ["menu", .. var rest] || rest.Any(option => option is not ("--quick" or "--json")))
+// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json]
+switch (args)
 {
-    Console.Error.WriteLine("usage: Bench menu [--quick] [--json]");
-    return 2;
+    case ["menu", .. var rest] when rest.All(option => option is "--quick" or "--json"):
+        Console.WriteLine(MenuBench.Run(rest.Contains("--quick")).ToJson());
+        return 0;
+    case ["adapt", .. var rest] when rest.All(option => option is "--quick" or "--json"):
+        var years = AdaptBench.Run(rest.Contains("--quick") ? 2 : 10);
+        Console.WriteLine(rest.Contains("--json") ? years.ToJson() : years.ToText());
+        return 0;
+    default:
+        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json]");
+        return 2;
 }
-Console.WriteLine(MenuBench.Run(rest.Contains("--quick")).ToJson());
-return 0;

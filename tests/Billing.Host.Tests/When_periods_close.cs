@@ -67,11 +67,15 @@ public sealed class When_periods_close
         await app.Publish(app.Usage.Record(1, Mar1.AddHours(2), Line(subscription, "output", 80_000)));
         await app.Applied(1, 3);
         await app.Advance(Apr1.AddHours(1));
+        // Usage corrects what it had recorded: a credit, on the next invoice.
+        await app.Publish(app.Usage.Record(1, Apr1.AddHours(2), Line(subscription, "output", -40_000)));
+        await app.Applied(1, 4);
+        await app.Advance(Apr1.AddMonths(1).AddHours(1));
 
         var invoices = (await app.FinalInvoices()).OrderBy(i => i.Period.Number).ToArray();
         var adjustments = invoices.SelectMany(i => i.Lines.Where(l => l.Kind == "adjustment").Select(l => (i.Period.Number, l.AboutPeriodId, l.Tokens, l.AmountMicros)));
-        Assert.Equal([(1, january, 800_100L, 10_000_000L), (2, january, 80_000L, 1_000_000L)], adjustments);
-        Assert.Equal(900 + 800_100 + 80_000 + 4, invoices.Sum(i => i.Lines.Sum(l => l.Tokens)));
+        Assert.Equal([(1, january, 800_100L, 10_000_000L), (2, january, 80_000L, 1_000_000L), (3, january, -40_000L, -500_000L)], adjustments);
+        Assert.Equal(900 + 800_100 + 80_000 - 40_000 + 4, invoices.Sum(i => i.Lines.Sum(l => l.Tokens)));
         Assert.All(invoices, i => Assert.Equal(i.TotalMicros, i.Lines.Sum(l => l.AmountMicros)));
         Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
         Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_doc_latemark"));

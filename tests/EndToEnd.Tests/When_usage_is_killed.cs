@@ -24,17 +24,6 @@ public sealed class When_usage_is_killed
         await serving;
         Assert.Equal(load.Conversations, load.Served);
 
-        var books = await Books.ReadAsync(company.Deployment.Ledger); // U5 and the chain
-        Assert.All(
-            books.Rows.GroupBy(r => (r.SubscriptionId, r.Conversation), r => r.Tokens.Output + r.Tokens.Reasoning),
-            used => Assert.InRange(used.Sum(), 0, company.CapOf(used.Key.SubscriptionId, subscriptions))); // U1
-        Assert.All(
-            books.Rows.GroupBy(r => r.SubscriptionId, r => r.Tokens.Output + r.Tokens.Reasoning),
-            used => Assert.InRange(used.Sum(), 0, company.CapOf(used.Key, subscriptions) * Company.ConversationsPerPeriod));
-        var recorded = books.Rows.GroupBy(r => r.GenerationId).ToDictionary(g => g.Key, g => g.ToList());
-        Assert.Equal(load.Acknowledged, new SortedDictionary<string, long>(recorded.ToDictionary(g => g.Key, g => g.Value.Sum(r => r.Tokens.Output + r.OverrunTokens)))); // U3
-        Assert.All(recorded.Values, rows => Assert.Equal(Enumerable.Range(0, rows.Count).Select(n => (long)n), rows.Select(r => r.Sequence).Order()));
-        Assert.Equal(books.ByRows, books.ByReports); // U4
-        Assert.Contains(books.Rows.GroupBy(r => (r.SubscriptionId, r.Conversation)), c => c.Sum(r => r.Tokens.Output) == company.CapOf(c.Key.SubscriptionId, subscriptions));
+        await UsageBalance.HoldsAsync(company, subscriptions, load);
     }
 }

@@ -1,5 +1,6 @@
 using Contracts.Usage.V1;
 using Grpc.Core;
+using Usage.Corrections;
 using Usage.Metering;
 
 namespace Usage.Host.Tests;
@@ -8,7 +9,8 @@ namespace Usage.Host.Tests;
 public static class LedgerChecks
 {
     /// <summary>U4 and U5: numbers without gaps, roots and chains that recompute from the rows, reports that add up to the table, all of them published.</summary>
-    public static async Task HoldAsync(UsageService service)
+    /// <param name="rowsAreAllHere">false when partitions were detached: then the rows add up to less than the reports</param>
+    public static async Task HoldAsync(UsageService service, bool rowsAreAllHere = true)
     {
         var heads = await service.Ledger.GetHeadsAsync(new GetHeadsRequest());
         var fromRows = new Dictionary<(string, string, string, string), long>();
@@ -29,7 +31,7 @@ public static class LedgerChecks
             Assert.Equal((head.ReportNumber, head.BatchNumber), (report, batch));
             await Eventually.True(() => Enumerable.Range(1, (int)head.ReportNumber).All(n => service.Reports.ContainsKey((head.Shard, n))), $"every report of shard {head.Shard} is published");
         }
-        Assert.Equal(fromRows.OrderBy(e => e.Key).ToList(), fromReports.OrderBy(e => e.Key).ToList());
+        if (rowsAreAllHere) Assert.Equal(fromRows.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList(), fromReports.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList());
         Assert.Equal(0, await service.ScalarAsync<long>("select count(*) from (select generation, sequence from usage.token_event group by 1, 2 having count(*) > 1) t"));
     }
 
@@ -52,13 +54,27 @@ public static class LedgerChecks
         return batches;
     }
 
-    private static byte[] LeafOf(EventRow row) => Leaf.Of(
+    private static byte[] LeafOf(EventRow row) => row.Kind switch
+    {
+        RowKind.Archived => row.Leaf.ToByteArray(),
+        RowKind.Correction => LeafOfCorrection(row),
+        _ => LeafOfChunk(row),
+    };
+
+    private static byte[] LeafOfCorrection(EventRow row) => Leaf.Of(new UsageCorrection(
+        Ids.Parse(Ids.Correction, row.Correction.CorrectionId), Ids.Parse(Ids.Subscription, row.SubscriptionId), Ids.Parse(Ids.Period, row.PeriodId), default,
+        Ids.Parse(Ids.Plan, row.PlanId), row.GenerationId.Length == 0 ? null : Ids.Parse(Ids.Generation, row.GenerationId), row.Conversation, row.Model,
+        new Tally(row.Tokens.Input, row.Tokens.CachedInput, row.Tokens.CacheCreation, row.Tokens.Output, row.Tokens.Reasoning), row.OverrunTokens,
+        row.Correction.Void, row.Correction.Author, row.Correction.Reason, row.ReceivedAt.ToDateTimeOffset(), []));
+
+    private static byte[] LeafOfChunk(EventRow row) => Leaf.Of(
         Ids.Parse(Ids.Generation, row.GenerationId), row.Sequence, Ids.Parse(Ids.Subscription, row.SubscriptionId), Ids.Parse(Ids.Period, row.PeriodId), Ids.Parse(Ids.Plan, row.PlanId),
         row.Conversation, row.Model, new Tally(row.Tokens.Input, row.Tokens.CachedInput, row.Tokens.CacheCreation, row.Tokens.Output, row.Tokens.Reasoning), row.OverrunTokens,
         row.At.ToDateTimeOffset(), row.ReceivedAt.ToDateTimeOffset());
 
     private static void AddRow(Dictionary<(string, string, string, string), long> sums, EventRow row)
     {
+        if (row.Kind == RowKind.Archived) return;
         (string Kind, long Tokens)[] kinds =
         [
             ("input", row.Tokens.Input), ("cached_input", row.Tokens.CachedInput), ("cache_creation", row.Tokens.CacheCreation),

@@ -54,6 +54,9 @@ public sealed class RuntimeStream : IAsyncDisposable
         await _reading;
     }
 
+    /// <summary>Why the service ended the stream by itself.</summary>
+    public Task<RpcException> GoodbyeAsync() => Assert.ThrowsAsync<RpcException>(() => _reading.WaitAsync(TimeSpan.FromSeconds(60)));
+
     private async Task ReadAsync()
     {
         while (await _call.ResponseStream.MoveNext(CancellationToken.None))

@@ -21,12 +21,15 @@ public sealed class UsageService : IAsyncDisposable
 {
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private readonly Dictionary<string, string?> _settings;
-    private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports = new();
+    private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports;
+    private readonly ConcurrentDictionary<Guid, CapThresholdReached> _thresholds = new();
+    private readonly ConcurrentQueue<long> _arrivals = new();
     private IBusControl? _bus;
     private WebApplication? _app;
     private GrpcChannel? _channel;
 
-    private UsageService(Dictionary<string, string?> settings, Uri broker) => (_settings, Broker) = (settings, broker);
+    private UsageService(Dictionary<string, string?> settings, Uri broker, ConcurrentDictionary<(int Shard, long Number), UsageRecorded> reports) =>
+        (_settings, Broker, _reports) = (settings, broker, reports);
 
     public Uri Broker { get; }
     public IReadOnlyDictionary<string, string?> Settings => _settings;
@@ -34,10 +37,17 @@ public sealed class UsageService : IAsyncDisposable
     public GrpcChannel Channel => _channel!;
     public TokenMeter.TokenMeterClient Meter => new(_channel);
     public UsageLedger.UsageLedgerClient Ledger => new(_channel);
+    public UsageCorrections.UsageCorrectionsClient Corrections => new(_channel);
     public BusinessClock Clock => App.Services.GetRequiredService<BusinessClock>();
     public string Postgres => _settings["Usage:Postgres"]!;
     /// <summary>Reports as billing's queue received them; a repeat must be the same.</summary>
     public IReadOnlyDictionary<(int Shard, long Number), UsageRecorded> Reports => _reports;
+
+    /// <summary>Report numbers in the order in which they came, repeats among them.</summary>
+    public IEnumerable<long> Arrivals => _arrivals;
+
+    /// <summary>Thresholds as anybody would receive them, by message id; a repeat must be the same.</summary>
+    public IReadOnlyDictionary<Guid, CapThresholdReached> Thresholds => _thresholds;
 
     /// <summary>Prepares a service without starting it.</summary>
     public static async Task<UsageService> PrepareAsync(ServiceDatabase? database = null, Uri? broker = null, params (string Name, string Value)[] settings)
@@ -57,7 +67,7 @@ public sealed class UsageService : IAsyncDisposable
             ["Logging:Minimum"] = "Error",
         };
         foreach (var (name, value) in settings) all[name] = value;
-        return new UsageService(all, broker);
+        return new UsageService(all, broker, new());
     }
 
     public static async Task<UsageService> StartAsync(params (string Name, string Value)[] settings)
@@ -68,6 +78,9 @@ public sealed class UsageService : IAsyncDisposable
         await service.ReadyAsync();
         return service;
     }
+
+    /// <summary>Another instance on the same database and broker, not started yet. The first one listens for both.</summary>
+    public UsageService Another() => new(new(_settings), Broker, _reports);
 
     public void Set(string name, string value) => _settings[name] = value;
 
@@ -108,9 +121,19 @@ public sealed class UsageService : IAsyncDisposable
         _bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
             rabbit.Host(Broker);
-            rabbit.ReceiveEndpoint("billing-usage-recorded", queue => queue.Handler<UsageRecorded>(context =>
+            rabbit.ReceiveEndpoint("billing-usage-recorded", queue =>
             {
-                Hear(context.Message);
+                // One at a time, so that the order in which they came can be told.
+                queue.ConcurrentMessageLimit = 1;
+                queue.Handler<UsageRecorded>(context =>
+                {
+                    Hear(context.Message);
+                    return Task.CompletedTask;
+                });
+            });
+            rabbit.ReceiveEndpoint("warnings", queue => queue.Handler<CapThresholdReached>(context =>
+            {
+                Assert.Equal(_thresholds.GetOrAdd(context.MessageId!.Value, context.Message), context.Message);
                 return Task.CompletedTask;
             }));
         });
@@ -149,6 +172,7 @@ public sealed class UsageService : IAsyncDisposable
 
     private void Hear(UsageRecorded report)
     {
+        _arrivals.Enqueue(report.Number);
         var first = _reports.GetOrAdd((report.Shard, report.Number), report);
         Assert.Equal(System.Text.Json.JsonSerializer.Serialize(first), System.Text.Json.JsonSerializer.Serialize(report));
     }

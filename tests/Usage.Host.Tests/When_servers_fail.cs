@@ -90,15 +90,19 @@ public sealed class When_servers_fail : IAsyncLifetime
         await using var stream = new RuntimeStream(service.Meter);
         await stream.SendAsync(Samples.Start("g", "alice"));
         await stream.GrantOf("g");
-        for (var n = 1; n <= 5; n++)
+        // As many reports as a shard cuts in two minutes: more than are read, published and marked at once.
+        const int reports = 240;
+        for (var n = 1; n <= reports; n++)
         {
-            await stream.SendAsync(Samples.Chunk("g", n, 10 * n));
+            await stream.SendAsync(Samples.Chunk("g", n, n));
             await stream.AckOf("g", n);
             await service.Ledger.GetHeadsAsync(new GetHeadsRequest()); // cuts a report
         }
-        Assert.True(await service.ScalarAsync<long>("select count(*) from usage.report where not published") >= 5);
+        Assert.True(await service.ScalarAsync<long>("select count(*) from usage.report where not published") >= reports);
         await rabbit.RestartAsync();
         await LedgerChecks.HoldAsync(service);
+        Assert.Equal(reports, service.Reports.Values.SelectMany(r => r.Lines).Sum(l => l.Tokens));
+        Assert.Equal(service.Arrivals.Order(), service.Arrivals);
         await Eventually.True(async () => await service.ScalarAsync<long>("select count(*) from usage.report where not published") == 0, "all reports are marked");
     }
 

@@ -54,6 +54,56 @@ public sealed class When_terms_change
     }
 
     [Fact]
+    public async Task A_plan_that_changes_in_the_middle_keeps_what_is_used_and_its_caps_hold_from_the_next_decision()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        await stream.SendAsync(Samples.Chunk("g", 1, 200));
+        Assert.False((await stream.GrantOf("g", g => g.TokensAllowed == 512)).Final);
+        await stream.AckOf("g", 1);
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 600)) with { Version = 2, PlanId = Samples.PlanId("large") });
+        // The grant that is out runs to its end; the next one is under the new cap.
+        await stream.SendAsync(Samples.Chunk("g", 2, 500));
+        Assert.True((await stream.GrantOf("g", g => g.TokensAllowed == 600)).Final);
+        await stream.SendAsync(Samples.Chunk("g", 3, 600));
+        await stream.StopOf("g", "cap_reached");
+        await stream.SendAsync(Samples.Finish("g", 4, FinishReason.Cap));
+        await stream.AckOf("g", 4);
+        await LedgerChecks.HoldAsync(service);
+        Assert.Equal(
+            [(Samples.PlanId("small"), 200L), (Samples.PlanId("large"), 400L)],
+            service.Reports.Values.SelectMany(r => r.Lines).GroupBy(l => l.PlanId).Select(g => (g.Key, g.Sum(l => l.Tokens))).OrderBy(l => l.Item2));
+    }
+
+    [Theory, InlineData("paused", "subscription_paused"), InlineData("cancelled", "subscription_cancelled")]
+    public async Task A_subscription_that_is_paused_or_cancelled_in_the_middle_is_granted_nothing_more(string status, string reason)
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)) with { Version = 2, Status = status });
+        await stream.SendAsync(Samples.Chunk("g", 1, 200));
+        Assert.Equal(256, (await stream.GrantOf("g", g => g.Final)).TokensAllowed);
+        await stream.SendAsync(Samples.Chunk("g", 2, 256));
+        await stream.SendAsync(new Renew { GenerationId = Samples.GenerationId("g") });
+        await stream.SendAsync(Samples.Finish("g", 3));
+        Assert.True((await stream.AckOf("g", 3)).Finished);
+        await stream.SendAsync(Samples.Start("h", "alice"));
+        Assert.Equal(reason, (await stream.DenialOf("h")).Reason);
+        Assert.Equal(status, (await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") })).Status);
+
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)) with { Version = 3 });
+        await stream.SendAsync(Samples.Start("h", "alice"));
+        await stream.GrantOf("h");
+        Assert.Equal((256, 0), (await service.ScalarAsync<long>("select sum(output) from usage.token_event"), await service.ScalarAsync<long>("select sum(overrun) from usage.token_event")));
+    }
+
+    [Fact]
     public async Task A_snapshot_that_was_lost_is_asked_for_and_run_out_periods_are_refreshed()
     {
         await using var billing = await BillingStandIn.StartAsync();

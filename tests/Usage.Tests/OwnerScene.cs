@@ -1,4 +1,5 @@
 using Usage.Caps;
+using Usage.Corrections;
 using Usage.Metering;
 
 namespace Usage.Tests;
@@ -54,6 +55,9 @@ public sealed class OwnerScene
     public List<Outcome> Renew(string name, long wanted = 0) => Turn(outcomes => Owner.Renew(Of(name), wanted, Now, outcomes));
     public List<Outcome> Expire() => Turn(outcomes => Owner.Expire(Now, outcomes));
     public List<Outcome> Change(SubscriptionTerms terms) => Turn(outcomes => Owner.ChangeTerms(terms, Now, outcomes));
+
+    public List<Outcome> Correct(long output) => Turn(outcomes => Owner.Correct(new UsageCorrection(
+        Ids.DeriveGuid(Jan1, "correction"), Subscription, January.Id, January.End, Plan, null, "", "", new Tally(0, 0, 0, output, 0), 0, false, "ada", "a test", Jan1, []), Now, outcomes));
 
     public Generation Of(string name) => Owner.Find(Ids.DeriveGuid(Jan1, name))!;
 

@@ -15,6 +15,8 @@ public static class FinalizeInvoiceDecision
     {
         if (state is not InvoiceState.None) return Decision.NoChange;
         if (c.Period is not PeriodState.Closed closed) return Decision.Refuse("period_not_closed", "an invoice is finalized when its period is closed");
+        // A cancelled subscription has one period more than it needs, in case usage comes late.
+        if (closed.Facts.IsEmpty) return Decision.NoChange;
         var cut = new InvoiceTermsCut(
             AccountIds.Of(closed.Facts.CustomerId), c.Terms.Account.Version, c.Terms.Seller.Version, c.At.AddDays(c.Terms.Seller.PaymentTermsDays), c.At);
         var document = InvoiceDocument.Finalized(closed.Facts, c.Terms, c.Number, cut);

@@ -43,6 +43,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteString("status", FinalizedAt is null ? "draft" : "finalized");
         if (Seller is { } seller) Write(json, seller);
         json.WriteString("customerId", Facts.CustomerId);
+        if (Facts.CustomerDetailsSha256.Length > 0) json.WriteString("customerDetailsSha256", Facts.CustomerDetailsSha256);
         json.WriteString("subscriptionId", Facts.SubscriptionId);
         json.WriteStartObject("period");
         json.WriteString("id", Facts.PeriodId);

@@ -16,8 +16,10 @@ public static class RecordRefundDecision
             return earlier.AmountMicros == c.AmountMicros
                 ? Decision.NoChange
                 : Decision.Refuse("payment_reference_reused", $"{c.Provider} {c.Reference} is recorded with another amount: a second refund has a reference of its own");
-        if (c.AmountMicros > invoice.PaidMicros)
-            return Decision.Refuse("refund_exceeds_payments", $"{invoice.PaidMicros.ToMajorUnits(invoice.Invoice.Currency)} {invoice.Invoice.Currency} were paid and not refunded: no more can go back");
+        // An invoice below zero, for usage that was taken back, is owed to the customer without any payment.
+        var most = invoice.PaidMicros > -invoice.OutstandingMicros ? invoice.PaidMicros : -invoice.OutstandingMicros;
+        if (c.AmountMicros > most)
+            return Decision.Refuse("refund_exceeds_payments", $"{most.ToMajorUnits(invoice.Invoice.Currency)} {invoice.Invoice.Currency} were paid and not refunded: no more can go back");
         return Decision.Accept<InvoiceEvent>(new RefundRecorded(c.Provider, c.Reference, c.AmountMicros, c.RefundedAt, c.At));
     }
 }

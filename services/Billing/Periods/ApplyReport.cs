@@ -1,5 +1,3 @@
-using Billing.Menus;
-
 namespace Billing.Periods;
 
 /// <summary>Report <paramref name="Number"/> of a shard as usage sent it, by message or when asked. Chain values and roots are 64 hex digits.</summary>
@@ -10,7 +8,7 @@ public sealed record UsageReport(
 public sealed record ReportedLine(string SubscriptionId, string PeriodId, string PlanId, string Kind, long Tokens);
 
 /// <summary>A period that billing opened, as far as a report must agree with it.</summary>
-public sealed record KnownPeriod(string PeriodId, string SubscriptionId, string MenuId, DateTimeOffset End);
+public sealed record KnownPeriod(string PeriodId, string SubscriptionId, DateTimeOffset End);
 
 public sealed record PeriodUsage(KnownPeriod Period, UsageApplied Event);
 
@@ -22,8 +20,9 @@ public static class ApplyReportDecision
 {
     private static readonly HashSet<string> Kinds = [.. Enum.GetValues<TokenKind>().Select(k => k.Name())];
 
+    /// <param name="plans">by subscription, every plan it ever had: a line may name the one before the last change, for usage hears of it a moment later</param>
     public static Decision<PeriodUsage> Decide(
-        UsageReport report, IReadOnlyDictionary<string, KnownPeriod> periods, IReadOnlyDictionary<string, MenuTerms> menus)
+        UsageReport report, IReadOnlyDictionary<string, KnownPeriod> periods, IReadOnlyDictionary<string, ValueList<string>> plans)
     {
         foreach (var line in report.Lines)
         {
@@ -31,8 +30,8 @@ public static class ApplyReportDecision
                 return Decision.Refuse("period_unknown", $"billing never opened {line.PeriodId}, which usage recorded {line.Tokens} tokens for");
             if (period.SubscriptionId != line.SubscriptionId)
                 return Decision.Refuse("subscription_mismatch", $"{line.PeriodId} belongs to {period.SubscriptionId}, not to {line.SubscriptionId}");
-            if (menus[period.MenuId].Plan(line.PlanId) is null)
-                return Decision.Refuse("plan_unknown", $"{line.PlanId} is not on {period.MenuId}, the menu of {line.PeriodId}");
+            if (!plans.TryGetValue(line.SubscriptionId, out var had) || !had.Contains(line.PlanId))
+                return Decision.Refuse("plan_unknown", $"{line.SubscriptionId} never had {line.PlanId}, which usage recorded {line.Tokens} tokens for");
             if (!Kinds.Contains(line.Kind))
                 return Decision.Refuse("kind_unknown", $"'{line.Kind}' is not a token kind that billing knows; deploy a newer billing first");
         }

@@ -2,16 +2,21 @@ using Billing.Subscriptions;
 
 namespace Billing.Periods;
 
-public sealed record OpenPeriod(string SubscriptionId, SubscriptionState.Active Subscription, int Number, DateTimeOffset At);
+/// <summary>Opens the current period of a subscription, or the next, with the plan that holds now: a change that comes before it begins changes it too.</summary>
+/// <param name="Number">the subscription's current period, or the one after it</param>
+public sealed record OpenPeriod(string SubscriptionId, SubscriptionState.Known Subscription, int Number, DateTimeOffset At);
 
 public static class OpenPeriodDecision
 {
     public static Decision<PeriodEvent> Decide(OpenPeriod c, PeriodState state)
     {
         if (state is not PeriodState.None) return Decision.NoChange;
-        var (s, span) = (c.Subscription, c.Subscription.Span(c.Number));
-        var previous = c.Number == 0 ? "" : PeriodIds.Of(c.SubscriptionId, c.Number - 1, s.Span(c.Number - 1).Start);
-        return Decision.Accept<PeriodEvent>(
-            new PeriodOpened(c.SubscriptionId, s.CustomerId, s.MenuId, s.PlanId, c.Number, span.Start, span.End, previous, c.At));
+        var s = c.Subscription;
+        var span = c.Number == s.CurrentPeriod ? s.Current : s.Next;
+        var previous = c.Number == 0 ? "" : SubscriptionSnapshot.Current(c.SubscriptionId, s).PeriodId;
+        return Decision.Accept<PeriodEvent>(new PeriodOpened(
+            c.SubscriptionId, s.CustomerId, s.MenuId, s.PlanId, c.Number, span.Start, span.End, previous, c.At,
+            c.Number == 0 && s.FullStart != span.Start ? s.FullStart : null,
+            s.Status == SubscriptionStatus.Trialing, s.Status == SubscriptionStatus.Cancelled));
     }
 }

@@ -1,6 +1,8 @@
+using System.Text.Json.Serialization;
+
 namespace Billing.Periods;
 
-// Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
+// Stored facts. A name here is a row in mt_events: add, never rename, never reshape. What was added to a record later is absent where it says nothing.
 public abstract record PeriodEvent;
 
 /// <summary>
@@ -8,9 +10,21 @@ public abstract record PeriodEvent;
 /// that arrives right at the turn always finds its stream.
 /// </summary>
 /// <param name="PreviousPeriodId">empty for the first</param>
+/// <param name="FullStart">the start of the whole period of which this one is a part; null when it is whole</param>
+/// <param name="Trial">it begins in a trial</param>
+/// <param name="Ended">the subscription was cancelled before it began: it only takes what usage recorded late</param>
 public sealed record PeriodOpened(
     string SubscriptionId, string CustomerId, string MenuId, string PlanId, int Number, DateTimeOffset Start, DateTimeOffset End,
-    string PreviousPeriodId, DateTimeOffset At) : PeriodEvent;
+    string PreviousPeriodId, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? FullStart = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Trial = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Ended = false) : PeriodEvent;
+
+/// <summary>Another plan holds, or the same one without trial. Another menu only from the period's start.</summary>
+public sealed record PeriodPlanChanged(string MenuId, string PlanId, bool Trial, DateTimeOffset From, DateTimeOffset At) : PeriodEvent;
+
+/// <summary>The subscription was cancelled: no plan holds from then on, and the fee ends with it.</summary>
+public sealed record PeriodPlanEnded(DateTimeOffset From, DateTimeOffset At) : PeriodEvent;
 
 /// <summary>What one report of usage says about this period. After PeriodClosed it is late, by definition: the order in the stream is the truth.</summary>
 /// <param name="RecordedAt">business time of the report</param>
@@ -19,12 +33,17 @@ public sealed record UsageApplied(int Shard, long Report, ValueList<PlanTokens> 
 /// <summary>Late usage of an earlier, closed period will be invoiced with this one.</summary>
 /// <param name="ThroughVersion">the version of the closed period up to which its late usage is carried</param>
 /// <param name="Before">what had been invoiced for it until now, here or with an earlier adjustment</param>
+/// <param name="FromPlans">which plans held in it; null when one did, throughout, and all of this usage is its</param>
 public sealed record LateUsageAdded(
     string FromPeriodId, string FromMenuId, int FromNumber, DateTimeOffset FromStart, DateTimeOffset FromEnd, long ThroughVersion,
-    ValueList<PlanTokens> Before, ValueList<PlanTokens> Added, DateTimeOffset At) : PeriodEvent;
+    ValueList<PlanTokens> Before, ValueList<PlanTokens> Added, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] PlanTimes? FromPlans = null) : PeriodEvent;
 
 /// <param name="Cut">the last report of every shard of usage that is in this period's invoice</param>
-public sealed record PeriodClosed(ValueList<ReportHead> Cut, DateTimeOffset At) : PeriodEvent;
+/// <param name="CustomerDetailsSha256">of the details that the customer had then, as in CustomerDetailsRecorded; null without any</param>
+public sealed record PeriodClosed(
+    ValueList<ReportHead> Cut, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? CustomerDetailsSha256 = null) : PeriodEvent;
 
 /// <summary>The late usage of this closed period up to <paramref name="ThroughVersion"/> is invoiced with another period.</summary>
 public sealed record LateUsageCarried(string IntoPeriodId, long ThroughVersion, DateTimeOffset At) : PeriodEvent;

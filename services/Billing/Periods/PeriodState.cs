@@ -5,16 +5,29 @@ using Billing.Subscriptions;
 namespace Billing.Periods;
 
 /// <summary>What an invoice is made from, as far as the period's own events say: sums, so that a busy period stays small.</summary>
+/// <param name="PlanId">the plan that holds at the end</param>
+/// <param name="Plans">which plan held when</param>
+/// <param name="CustomerDetailsSha256">of the details at the close; empty before, and for a customer without any</param>
 public sealed record PeriodFacts(
     string SubscriptionId, string CustomerId, string MenuId, string PlanId, int Number, DateTimeOffset Start, DateTimeOffset End,
-    ValueList<PlanTokens> Usage, ValueList<LateUsageAdded> Adjustments)
+    ValueList<PlanTokens> Usage, ValueList<LateUsageAdded> Adjustments, PlanTimes Plans, string CustomerDetailsSha256 = "")
 {
-    public static PeriodFacts Of(PeriodOpened o) => new(o.SubscriptionId, o.CustomerId, o.MenuId, o.PlanId, o.Number, o.Start, o.End, [], []);
+    public static PeriodFacts Of(PeriodOpened o) => new(
+        o.SubscriptionId, o.CustomerId, o.MenuId, o.PlanId, o.Number, o.Start, o.End, [], [],
+        new(o.FullStart ?? o.Start, o.Start, o.End, [new(o.PlanId, o.Start, o.Trial)], o.Ended ? o.Start : null));
 
     [JsonIgnore]
     public string PeriodId => PeriodIds.Of(SubscriptionId, Number, Start);
+
+    /// <summary>True when there is nothing to invoice: the subscription was cancelled before it, and nothing was recorded late.</summary>
+    [JsonIgnore]
+    public bool IsEmpty => !Plans.Spans().Any() && Usage.Count == 0 && Adjustments.Count == 0;
+
     public PeriodFacts With(UsageApplied u) => this with { Usage = Usage.Plus(u.Lines) };
     public PeriodFacts With(LateUsageAdded a) => this with { Adjustments = [.. Adjustments, a] };
+    public PeriodFacts With(PeriodPlanChanged c) => this with { MenuId = c.MenuId, PlanId = c.PlanId, Plans = Plans.With(c.PlanId, c.From, c.Trial) };
+    public PeriodFacts With(PeriodPlanEnded e) => this with { Plans = Plans.EndedFrom(e.From) };
+    public PeriodFacts With(PeriodClosed c) => this with { CustomerDetailsSha256 = c.CustomerDetailsSha256 ?? "" };
 }
 
 public abstract record PeriodState
@@ -39,7 +52,9 @@ public abstract record PeriodState
         (None, PeriodOpened o) => new Open(PeriodFacts.Of(o), 1),
         (Open s, UsageApplied u) => new Open(s.Facts.With(u), s.Version + 1),
         (Open s, LateUsageAdded a) => new Open(s.Facts.With(a), s.Version + 1),
-        (Open s, PeriodClosed c) => new Closed(s.Facts, s.Facts.Usage, [], c.At, s.Version + 1),
+        (Open s, PeriodPlanChanged c) => new Open(s.Facts.With(c), s.Version + 1),
+        (Open s, PeriodPlanEnded p) => new Open(s.Facts.With(p), s.Version + 1),
+        (Open s, PeriodClosed c) => new Closed(s.Facts.With(c), s.Facts.Usage, [], c.At, s.Version + 1),
         (Closed s, UsageApplied u) => s with { Late = s.Late.Plus(u.Lines), Version = s.Version + 1 },
         (Closed s, LateUsageCarried c) when c.ThroughVersion == s.Version =>
             s with { Billed = s.Billed.Plus(s.Late), Late = [], Version = s.Version + 1 },

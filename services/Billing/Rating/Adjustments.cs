@@ -10,7 +10,9 @@ namespace Billing.Rating;
 public static class Adjustments
 {
     public static IEnumerable<ExactLine> Lines(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus) =>
-        facts.Adjustments.SelectMany(late => Lines(late, menus[late.FromMenuId]));
+        facts.Adjustments.SelectMany(late => late.FromPlans is { } plans
+            ? Lines(late with { Before = plans.Attributed(late.Before), Added = plans.Attributed(late.Added) }, plans.Prorated(menus[late.FromMenuId]))
+            : Lines(late, menus[late.FromMenuId]));
 
     private static IEnumerable<ExactLine> Lines(LateUsageAdded late, MenuTerms menu)
     {

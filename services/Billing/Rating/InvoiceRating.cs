@@ -32,7 +32,7 @@ public static class InvoiceRating
     internal static IReadOnlyList<ExactLine> Charges(PeriodFacts facts, RatingTerms terms)
     {
         var menu = terms.Menus[facts.MenuId];
-        List<ExactLine> lines = [.. PeriodFee.Lines(facts, menu), .. Overage.Lines(facts.Usage, menu)];
+        List<ExactLine> lines = [.. PeriodFee.Lines(facts, menu), .. Overage.Lines(facts.Plans.Attributed(facts.Usage), facts.Plans.Prorated(menu))];
         lines.AddRange(MinimumCommitment.Lines(facts, [.. lines], terms));
         lines.AddRange(Discounts.Lines(facts, [.. lines], terms));
         return lines;

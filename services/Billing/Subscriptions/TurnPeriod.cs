@@ -1,16 +1,20 @@
 namespace Billing.Subscriptions;
 
-/// <summary>Lets the current period follow the business clock; a long step turns several periods, in order.</summary>
+/// <summary>
+/// Turns a cancelled subscription once more, because usage came so late that every period it had is closed: what is recorded is
+/// billed, and an invoice needs a period.
+/// </summary>
 public sealed record TurnPeriod(DateTimeOffset At);
 
 public static class TurnPeriodDecision
 {
-    public static Decision<SubscriptionEvent> Decide(TurnPeriod c, SubscriptionState state)
+    public static Decision<SubscriptionEvent> Decide(TurnPeriod c, SubscriptionState state) => state switch
     {
-        if (state is not SubscriptionState.Active active) return Decision.Refuse("subscription_unknown", "there is no such subscription");
-        var turns = new List<SubscriptionEvent>();
-        for (var number = active.CurrentPeriod; active.Span(number).End <= c.At; number++)
-            turns.Add(new SubscriptionPeriodTurned(number + 1, c.At));
-        return Decision.Accept<SubscriptionEvent>(turns);
-    }
+        SubscriptionState.Known { Status: SubscriptionStatus.Cancelled } k => Decision.Accept<SubscriptionEvent>(Turn(k, c.At)),
+        SubscriptionState.Known => Decision.Refuse("period_not_over", "periods of a subscription that runs turn by the clock"),
+        _ => Decision.Refuse("subscription_unknown", "there is no such subscription"),
+    };
+
+    internal static SubscriptionPeriodTurned Turn(SubscriptionState.Known s, DateTimeOffset at) => new(
+        s.CurrentPeriod + 1, at, s.Anchor is null ? null : BillingCalendar.StartOf(s.CurrentPeriod + 3, s.StartedAt, s.Anchor));
 }

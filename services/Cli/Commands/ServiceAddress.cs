@@ -8,6 +8,9 @@ public static class ServiceAddress
     /// <summary>--billing, else the environment's BILLING_ADDRESS, else where docker compose publishes it.</summary>
     public static Option<Uri> Billing() => Of("--billing", Environment.GetEnvironmentVariable("BILLING_ADDRESS") ?? "http://127.0.0.1:8281", "gRPC address of the billing service");
 
+    /// <summary>--usage, else the environment's USAGE_ADDRESS, else where docker compose publishes it.</summary>
+    public static Option<Uri> Usage() => Of("--usage", Environment.GetEnvironmentVariable("USAGE_ADDRESS") ?? "http://127.0.0.1:8181", "gRPC address of the usage service");
+
     public static Option<Uri> Of(string name, string address, string description) => new(name)
     {
         Description = $"{description} (default {address})",

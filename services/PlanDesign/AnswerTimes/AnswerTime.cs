@@ -17,6 +17,12 @@ public abstract class AnswerTime
     /// <summary>S: the probability of no answer within the first <paramref name="tokens"/> tokens.</summary>
     public abstract double Survival(int tokens, double tokensPerSecond);
 
+    /// <summary>For every cap m: S at m/s.</summary>
+    public virtual void FillSurvival(double tokensPerSecond, Span<double> byCapTokens)
+    {
+        for (var m = 0; m < byCapTokens.Length; m++) byCapTokens[m] = Survival(m, tokensPerSecond);
+    }
+
     /// <summary>
     /// For every cap m: E[e^{-rτ}·1{τ ≤ m/s}], what an answer within the cap is worth to a user of this rate per unit of value.
     /// </summary>

@@ -19,6 +19,16 @@ public abstract class PerTokenAnswerTime : AnswerTime
 
     public override double Survival(int tokens, double tokensPerSecond) => Math.Max(0, 1 - ProbabilityPerToken.Take(tokens).Sum());
 
+    public override void FillSurvival(double tokensPerSecond, Span<double> byCapTokens)
+    {
+        var answered = 0.0;
+        for (var m = 0; m < byCapTokens.Length; m++)
+        {
+            if (m > 0 && m <= Probabilities.Length) answered += Probabilities[m - 1];
+            byCapTokens[m] = Math.Max(0, 1 - answered);
+        }
+    }
+
     public override void FillDiscountedAnswers(double ratePerSecond, double tokensPerSecond, Span<double> byCapTokens)
     {
         var ratePerToken = ratePerSecond / tokensPerSecond;

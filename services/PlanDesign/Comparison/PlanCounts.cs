@@ -16,6 +16,7 @@ public static class PlanCounts
     public static IReadOnlyList<PlanCount> Of(Market market, int plansMax, CancellationToken cancellation = default)
     {
         if ((new SolveOptions(plansMax).Check() ?? market.Check()) is { } fault) throw new ArgumentException(fault.ToString(), nameof(market));
+        if (market.ValueAtCap > 0) return OneByOne(market, plansMax, cancellation);
         var grid = market.Grid();
         var rows = new VirtualSurplusRows(new MarketTables(market, grid));
         var most = Math.Min(plansMax, Math.Min(grid.Types.Count, grid.CapTokensMax));
@@ -31,6 +32,19 @@ public static class PlanCounts
         {
             var profit = few.ValueWith(plans);
             counts.Add(new(plans, profit, unlimited.Value > 0 ? profit / unlimited.Value : 1, profit - before));
+            before = profit;
+        }
+        return counts;
+    }
+
+    /// <summary>With value at the cap the programme's own value may be more than customers pay, so each menu is solved for itself.</summary>
+    private static List<PlanCount> OneByOne(Market market, int plansMax, CancellationToken cancellation)
+    {
+        var (counts, before, best) = (new List<PlanCount>(), 0.0, MenuSolver.Solve(market, new(), null, cancellation).Profit);
+        for (var plans = 1; plans <= plansMax; plans++)
+        {
+            var profit = MenuSolver.Solve(market, new(plans), null, cancellation).Profit;
+            counts.Add(new(plans, profit, best > 0 ? profit / best : 1, profit - before));
             before = profit;
         }
         return counts;

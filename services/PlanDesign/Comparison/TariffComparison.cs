@@ -61,7 +61,8 @@ public sealed record TariffComparison(
                           let ahead = other.Outcome.Profit - menu.Profit
                           where ahead > SurplusChange.Tolerance * market.ValuePerAnswer
                           select FormattableString.Invariant($"the {other.Name} earns {ahead:G6} more per conversation than this menu: ")
-                              + "a menu of few plans or of rounded prices is not always better than it, one without limit is"],
+                              + (market.ValueAtCap > 0 ? "with value at the cap no menu is always better than it"
+                                  : "a menu of few plans or of rounded prices is not always better than it, one without limit is")],
         };
     }
 

@@ -31,6 +31,9 @@ public static class BestResponse
         if (plans.Count == 0 || !double.IsFinite(ratePerSecond)) return Choice.None;
         var value = new double[plans.Max(p => p.CapTokens) + 1];
         market.AnswerTime.FillDiscountedAnswers(ratePerSecond, market.TokensPerSecond, value);
+        if (market.ValueAtCap > 0)
+            foreach (var cap in plans.Select(p => p.CapTokens).Where(c => c > 0).Distinct())
+                value[cap] += market.ValueAtCap * market.AnswerTime.Survival(cap, market.TokensPerSecond) * Math.Exp(-ratePerSecond * cap / market.TokensPerSecond);
         var surplus = new double[plans.Count];
         for (var k = 0; k < surplus.Length; k++)
             surplus[k] = market.ValuePerAnswer * value[plans[k].CapTokens] - plans[k].PricePerConversation;

@@ -17,6 +17,12 @@ public enum ExitReason
     /// </summary>
     RoundedOnMenuCaps,
 
+    /// <summary>
+    /// With value at the cap, or in minor units with it: a valid menu, whose profit every other menu exceeds by at most the gap of the certificate. Not
+    /// proved best.
+    /// </summary>
+    WithinBound,
+
     /// <summary>The certificate leaves a gap or a violation above its tolerance. Do not publish; the figures say how much.</summary>
     NotCertified,
 

@@ -6,11 +6,13 @@ namespace PlanDesign.Screening;
 
 /// <summary>
 /// The tables of the screening problem, one row at a time, in money per conversation: V[i,m] = v·E[e^{-r_i τ}·1{τ ≤ m/s}], what
-/// type i would pay for cap m at most, and C[m] = c·(expected tokens under cap m).
+/// type i would pay for cap m at most (and the value at the cap, where the market has one), and C[m] = c·(expected tokens under cap m).
 /// </summary>
 internal sealed class MarketTables
 {
     private readonly Market _market;
+    private readonly double[]? _keptAtCap;
+    private readonly double[] _discount;
 
     public MarketTables(Market market, MarketGrid grid)
     {
@@ -18,6 +20,14 @@ internal sealed class MarketTables
         CumulativeWeights = grid.Types.CumulativeWeights();
         ExpectedTokens = NewRow();
         market.AnswerTime.FillExpectedTokens(market.TokensPerSecond, ExpectedTokens);
+        if (market.ValueAtCap > 0)
+        {
+            market.AnswerTime.FillSurvival(market.TokensPerSecond, _keptAtCap = NewRow());
+            TensorPrimitives.Multiply(_keptAtCap, market.ValueAtCap, _keptAtCap);
+            // Cap 0 is no plan, and nobody is cut by it.
+            _keptAtCap[0] = 0;
+        }
+        _discount = _keptAtCap is null ? [] : NewRow();
         ServingCost = [.. ExpectedTokens.Select(tokens => market.ServingCostPerToken * tokens)];
     }
 
@@ -37,6 +47,13 @@ internal sealed class MarketTables
     public void FillValueAt(double ratePerSecond, Span<double> row)
     {
         _market.AnswerTime.FillDiscountedAnswers(ratePerSecond, _market.TokensPerSecond, row);
+        if (_keptAtCap is not null)
+        {
+            var discount = _discount.AsSpan(0, row.Length);
+            for (var m = 0; m < discount.Length; m++) discount[m] = -ratePerSecond * m / _market.TokensPerSecond;
+            TensorPrimitives.Exp(discount, discount);
+            TensorPrimitives.MultiplyAdd(discount, _keptAtCap.AsSpan(0, row.Length), row, row);
+        }
         TensorPrimitives.Multiply(row, _market.ValuePerAnswer, row);
     }
 }

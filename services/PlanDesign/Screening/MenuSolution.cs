@@ -21,6 +21,8 @@ public sealed record Tier(int CapTokens, double PricePerConversation, double Sha
 /// gain by another plan than the one meant for it, or loses by buying at all. With a density the types are the urgent ends of cells, whose
 /// profit the menu earns for certain and which is within about 1/N² of the optimum; the density bound is that of the patient ends, above
 /// the optimum by about 1/N. Rounded menus of a density are judged at its cutoffs, hence bounded by the density bound.
+/// With value at the cap the upper bound holds for any number of plans in any order, and so does the type bound; the token bound holds only
+/// where caps do not rise with urgency.
 /// </summary>
 public sealed record Certificate(
     double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound,

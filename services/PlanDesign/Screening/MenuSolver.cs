@@ -56,6 +56,7 @@ public static class MenuSolver
             if (rules.FreeTier > 0) steps = [new(rules.FreeTier, grid.Types.Count - 1, 0), .. steps];
             menu = RoundedMenu.Of(market, tables, units, steps).WithFreeTier(tables, rules.FreeTier);
         }
+        if (market.ValueAtCap > 0 && rounding is null) menu = CrossedMenu.Of(tables, menu, rules.FreeTier);
         progress?.Report(1);
         return Finish(market, grid, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
     }
@@ -78,15 +79,18 @@ public static class MenuSolver
     private static MenuSolution Finish(
         Market market, MarketGrid grid, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
     {
-        var bound = rounding is null ? exact.Bound.Upper : densityBound;
+        var singleCrossing = market.ValueAtCap <= 0;
+        var bound = singleCrossing ? rounding is null ? exact.Bound.Upper : densityBound : NeighbourBound.Of(exact.CheckerTables, rules, market.ValuePerAnswer);
+        if (!singleCrossing) densityBound = Math.Max(densityBound, bound);
         var (incentive, participation) = MenuViolations.Of(exact.CheckerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         var certificate = new Certificate(
             bound, bound - menu.Profit, incentive, participation, exact.Bound.ByTokens, exact.Bound.ByTypes, densityBound);
         // The second part is what sums of that many costs of that size round by; it matters only where costs dwarf every value.
         var tolerance = CertificateTolerance * market.ValuePerAnswer + 1e-15 * grid.Types.Count * largestCost;
-        var certified = certificate.Gap >= -tolerance && (rounding is not null || certificate.Gap <= tolerance)
+        var certified = certificate.Gap >= -tolerance && (!singleCrossing || rounding is not null || certificate.Gap <= tolerance)
             && incentive <= tolerance && participation <= tolerance;
         var reason = !certified ? ExitReason.NotCertified
+            : !singleCrossing && certificate.Gap > tolerance ? ExitReason.WithinBound
             : menu.Tiers.Length == 0 ? ExitReason.NotWorthServing
             : rounding?.Route == RoundingRoute.MenuCaps ? ExitReason.RoundedOnMenuCaps
             : ExitReason.Optimal;
@@ -94,11 +98,11 @@ public static class MenuSolver
             certificate, rules.AreNone ? Math.Max(0, exact.ProfitWithoutLimit) : exact.ProfitWithoutLimit, cells)
         {
             Rounding = rounding,
-            Notices = [.. Notices(grid, reason, rounding)],
+            Notices = [.. Notices(market, grid, reason, rounding)],
         };
     }
 
-    private static IEnumerable<string> Notices(MarketGrid grid, ExitReason reason, PriceRounding? rounding)
+    private static IEnumerable<string> Notices(Market market, MarketGrid grid, ExitReason reason, PriceRounding? rounding)
     {
         if (grid.CutOff)
             yield return $"answer times go on beyond {grid.CapTokensMax} tokens, the largest cap tried: set capTokensMax to try longer ones";
@@ -106,6 +110,10 @@ public static class MenuSolver
             yield return rounding is { ProfitAtExactPrices: > 0 }
                 ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
                 : "this market is not worth serving: no cap earns more than it costs to generate";
+        if (reason == ExitReason.WithinBound)
+            yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: the certificate says how much any other could earn more";
+        if (market.ValueAtCap > 0 && market.Urgency.HasIntervals)
+            yield return "with value at the cap a customer between two types may choose otherwise than both: the profit is that of the types";
         if (reason == ExitReason.RoundedOnMenuCaps)
             yield return "the grid is too large to try every cap in minor units: prices are the best for the caps of the exact menu";
     }

@@ -3,6 +3,7 @@ using Contracts.Usage.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Npgsql;
+using Usage.Corrections;
 
 namespace Usage.Host.Ledger;
 
@@ -11,14 +12,14 @@ public static class LedgerRows
 {
     public const string Select = """
         select batch, ordinal, generation, sequence, subscription, period, plan, conversation, model,
-          input, cached_input, cache_creation, output, reasoning, overrun, at, received_at, leaf from usage.token_event
+          input, cached_input, cache_creation, output, reasoning, overrun, at, received_at, leaf, correction, void, author, reason from usage.ledger_row
         """;
 
     public static EventRow Event(NpgsqlDataReader reader) => new()
     {
         Batch = reader.GetInt64(0),
         Ordinal = reader.GetInt32(1),
-        GenerationId = Ids.Format(Ids.Generation, reader.GetGuid(2)),
+        GenerationId = reader.IsDBNull(2) ? "" : Ids.Format(Ids.Generation, reader.GetGuid(2)),
         Sequence = reader.GetInt64(3),
         SubscriptionId = Ids.Format(Ids.Subscription, reader.GetGuid(4)),
         PeriodId = Ids.Format(Ids.Period, reader.GetGuid(5)),
@@ -37,6 +38,40 @@ public static class LedgerRows
         At = reader.GetFieldValue<DateTimeOffset>(15).ToTimestamp(),
         ReceivedAt = reader.GetFieldValue<DateTimeOffset>(16).ToTimestamp(),
         Leaf = ByteString.CopyFrom((byte[])reader[17]),
+        Kind = reader.IsDBNull(18) ? RowKind.Unspecified : RowKind.Correction,
+        Correction = reader.IsDBNull(18) ? null : new CorrectionNote
+        {
+            CorrectionId = Ids.Format(Ids.Correction, reader.GetGuid(18)),
+            Void = reader.GetBoolean(19),
+            Author = reader.GetString(20),
+            Reason = reader.GetString(21),
+        },
+    };
+
+    public static EventRow Correction(long batch, int ordinal, UsageCorrection c, byte[] leaf) => new()
+    {
+        Batch = batch,
+        Ordinal = ordinal,
+        GenerationId = c.Generation is { } generation ? Ids.Format(Ids.Generation, generation) : "",
+        SubscriptionId = Ids.Format(Ids.Subscription, c.Subscription),
+        PeriodId = Ids.Format(Ids.Period, c.Period),
+        PlanId = Ids.Format(Ids.Plan, c.Plan),
+        Conversation = c.Conversation,
+        Model = c.Model,
+        Tokens = new TokenCounts
+        {
+            Input = c.Deltas.Input,
+            CachedInput = c.Deltas.CachedInput,
+            CacheCreation = c.Deltas.CacheCreation,
+            Output = c.Deltas.Output,
+            Reasoning = c.Deltas.Reasoning,
+        },
+        OverrunTokens = c.OverrunDelta,
+        At = c.RecordedAt.ToTimestamp(),
+        ReceivedAt = c.RecordedAt.ToTimestamp(),
+        Leaf = ByteString.CopyFrom(leaf),
+        Kind = RowKind.Correction,
+        Correction = new CorrectionNote { CorrectionId = Ids.Format(Ids.Correction, c.Id), Author = c.Author, Reason = c.Reason, Void = c.Void },
     };
 
     public static UsageReport Report(UsageRecorded report)

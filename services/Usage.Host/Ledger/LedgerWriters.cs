@@ -1,46 +1,58 @@
 using Microsoft.Extensions.Options;
+using Usage.Host.Owners;
 using Usage.Host.Store;
 using Usage.Metering;
 
 namespace Usage.Host.Ledger;
 
-/// <summary>The writers of all shards. Started once the database has answered.</summary>
+/// <summary>The shards that this process holds, and their writers.</summary>
 public sealed class LedgerWriters(
-    UsageStore store, Epochs epochs, Partitions partitions, BusinessClock clock, IOptions<UsageOptions> options, ILogger<LedgerWriters> log)
+    UsageStore store, Partitions partitions, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<LedgerWriters> log)
 {
-    private ShardWriter[] _writers = [];
-    private Task _running = Task.CompletedTask;
+    private readonly Tenure?[] _tenures = new Tenure?[options.Value.Shards];
 
     /// <summary>A shard has a new report to publish.</summary>
     public event Action<int>? ReportCut;
 
-    public int Shards => _writers.Length;
-    public ShardWriter this[int shard] => _writers[shard];
+    public int Shards => _tenures.Length;
 
-    public int ShardOf(Guid subscription) => Metering.Shards.Of(subscription, _writers.Length);
+    /// <summary>Rows decided and not committed, by shard that is held here.</summary>
+    public IEnumerable<(int Shard, long Rows)> Waiting() => _tenures.OfType<Tenure>().Select(t => (t.Shard, (long)t.Writer.Waiting));
+
+    /// <summary>The writer of a shard that is held here.</summary>
+    /// <exception cref="RefusedException">owner_moved: another process holds it</exception>
+    public ShardWriter this[int shard] => Find(shard)?.Writer ?? throw OwnerMoved.AsException();
+
+    public int ShardOf(Guid subscription) => Metering.Shards.Of(subscription, Shards);
+
+    /// <summary>Under which this process may decide for the shard; null if it may not.</summary>
+    public Tenure? Find(int shard) => Volatile.Read(ref _tenures[shard]) is { IsOver: false } tenure ? tenure : null;
 
     /// <param name="committed">told of every commit, on the writer's own task</param>
-    /// <param name="giveUp">ends the writers with rows still queued: the last resort of a shutdown</param>
-    public Task StartAsync(Action<ShardCommit> committed, CancellationToken giveUp)
+    /// <param name="giveUp">ends the writer with rows still queued: the last resort of a shutdown</param>
+    public Tenure Begin(int shard, long epoch, Action<ShardCommit> committed, CancellationToken giveUp)
     {
-        _writers = [.. Enumerable.Range(0, epochs.Shards).Select(shard => new ShardWriter(
-            shard, new LedgerCommit(shard, store, epochs, partitions, clock), options.Value, commit =>
-            {
-                committed(commit);
-                if (commit.ReportCut) ReportCut?.Invoke(shard);
-            }, log))];
-        _running = Task.WhenAll(_writers.Select(w => Task.Run(() => w.RunAsync(giveUp), CancellationToken.None)));
-        return _running;
+        var tenure = new Tenure(shard, epoch);
+        tenure.Begin(
+            new ShardWriter(
+                shard, new LedgerCommit(tenure, store, partitions, clock, metrics), options.Value, commit =>
+                {
+                    committed(commit);
+                    if (commit.ReportCut) ReportCut?.Invoke(shard);
+                }, log),
+            giveUp);
+        Volatile.Write(ref _tenures[shard], tenure);
+        return tenure;
     }
 
-    /// <summary>The heads of all shards, after a report that covers everything queued before the call.</summary>
-    public Task<ShardHead[]> CutAsync() =>
-        _writers.Length == 0 ? throw new StoreNotReadyException() : Task.WhenAll(_writers.Select(w => w.FlushAsync(cut: true)));
+    /// <summary>It is over, and what it had queued is committed or lost.</summary>
+    public void Remove(Tenure tenure) => Interlocked.CompareExchange(ref _tenures[tenure.Shard], null, tenure);
 
-    /// <summary>Commits and reports what is queued, then ends.</summary>
-    public async Task DrainAsync()
+    /// <summary>Returns when everything queued here before is committed, or can no longer be.</summary>
+    public Task FlushAsync() => Task.WhenAll(_tenures.Select(async tenure =>
     {
-        foreach (var writer in _writers) writer.Complete();
-        await _running;
-    }
+        if (tenure is null) return;
+        try { await (tenure.IsOver ? tenure.Writing : tenure.Writer.FlushAsync()); }
+        catch (Exception e) when (e is EpochLostException or OperationCanceledException || OwnerMoved.Is(e)) { /* Not acknowledged, so its runtime sends it again. */ }
+    }));
 }

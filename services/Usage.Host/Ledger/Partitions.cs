@@ -5,6 +5,8 @@ using Usage.Host.Store;
 
 namespace Usage.Host.Ledger;
 
+public readonly record struct DetachedDay(int Day, long Rows);
+
 /// <summary>
 /// The daily partitions, by the day inside the generation's id. Made ahead for today and tomorrow, and on demand for a straggler; in a
 /// transaction of their own, so that no commit ever waits for a table to be made by another.
@@ -31,29 +33,95 @@ public sealed class Partitions(UsageStore store)
         }
     }
 
+    /// <summary>These days are looked for again before anything is written to them.</summary>
+    public void Forget(IEnumerable<int> days)
+    {
+        foreach (var day in days) _days.TryRemove(day, out _);
+    }
+
+    /// <summary>
+    /// Detaches every partition of a day before <paramref name="firstDay"/>, oldest first. The tables stay where they are, to be archived or dropped by
+    /// whoever runs the database; batch, ordinal and leaf of their rows are kept, so that proofs survive. A straggler attaches its day again.
+    /// </summary>
+    /// <returns>what was detached, and whether that was all: a day with rows that are not reported yet has to wait</returns>
+    public async Task<(IReadOnlyList<DetachedDay> Days, bool All)> DetachBeforeAsync(int firstDay, DateTimeOffset now, CancellationToken ct)
+    {
+        var detached = new List<DetachedDay>();
+        var all = true;
+        foreach (var day in await AttachedDaysAsync(ct))
+        {
+            if (day >= firstDay) break;
+            if (await DetachAsync(day, now, ct) is { } rows) detached.Add(new(day, rows));
+            else all = false;
+            _days.TryRemove(day, out _);
+        }
+        return (detached, all);
+    }
+
+    private async Task<List<int>> AttachedDaysAsync(CancellationToken ct)
+    {
+        await using var command = store.DataSource.CreateCommand("""
+            select right(c.relname, 8) from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'usage.token_event'::regclass order by 1
+            """);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var days = new List<int>();
+        while (await reader.ReadAsync(ct))
+            days.Add(DayOf(DateTimeOffset.ParseExact(reader.GetString(0), "yyyyMMdd", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal)));
+        return days;
+    }
+
+    /// <returns>null if it is not the time yet, or another instance was faster</returns>
+    private async Task<long?> DetachAsync(int day, DateTimeOffset now, CancellationToken ct)
+    {
+        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        await UsageStore.Execute(connection, $"select pg_advisory_xact_lock({PartitionLock})", ct);
+        var name = NameOf(day);
+        if (await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, $"usage.token_event_{name}") is null) return null;
+        // A writer that restarts reads what is not reported yet back from the rows.
+        if (await UsageStore.Scalar(connection, $"select 1 from usage.shard s where exists (select 1 from usage.token_event_{name} e where e.shard = s.shard and e.batch > s.reported_batch) limit 1", ct) is not null)
+            return null;
+        await UsageStore.Execute(connection, $"insert into usage.kept_leaf select shard, batch, ordinal, leaf from usage.token_event_{name} on conflict do nothing", ct);
+        // Detaching waits for commits under way, and holds up those that come: better to try again than to hold them up for long.
+        await UsageStore.Execute(connection, "set local lock_timeout = '2s'", ct);
+        foreach (var table in Tables) await UsageStore.Execute(connection, $"alter table usage.{table} detach partition usage.{table}_{name}", ct);
+        var rows = (long)(await UsageStore.Scalar(connection, $"select count(*) from usage.token_event_{name}", ct))!;
+        await UsageStore.Execute(connection, "insert into usage.detached_partition (day, rows, detached_at) values ($1, $2, $3)", ct,
+            DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime), rows, now);
+        await transaction.CommitAsync(ct);
+        return rows;
+    }
+
     private async Task MakeAsync(int day, CancellationToken ct)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await UsageStore.Execute(connection, $"select pg_advisory_xact_lock({PartitionLock})", ct);
-        var name = DateTimeOffset.UnixEpoch.AddDays(day).ToString("yyyyMMdd", CultureInfo.InvariantCulture);
+        var name = NameOf(day);
         foreach (var table in Tables)
         {
             var partition = $"usage.{table}_{name}";
             if (await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, partition) is not null) continue;
             // Attaching a finished table leaves writers of other days alone; "partition of" would lock them all out.
             await UsageStore.Execute(connection, $"create table if not exists {partition} (like usage.{table} including all)", ct);
+            await UsageStore.Execute(connection, "delete from usage.detached_partition where day = $1", ct, DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime));
             await UsageStore.Execute(connection, $"alter table usage.{table} attach partition {partition} for values from ('{FirstId(day)}') to ('{FirstId(day + 1)}')", ct);
         }
         await transaction.CommitAsync(ct);
     }
 
+    private static string NameOf(int day) => DateTimeOffset.UnixEpoch.AddDays(day).ToString("yyyyMMdd", CultureInfo.InvariantCulture);
+
     /// <summary>The smallest id of a day: its first 48 bits are Unix milliseconds.</summary>
-    private static Guid FirstId(int day)
+    private static Guid FirstId(int day) => FirstIdAt(DateTimeOffset.UnixEpoch.AddDays(day));
+
+    /// <summary>The smallest id of a moment. Before 1970 and far in the future ids do not reach.</summary>
+    public static Guid FirstIdAt(DateTimeOffset at)
     {
+        const long millisecondsMax = (1L << 47) - 1;
         Span<byte> bytes = stackalloc byte[16];
         bytes.Clear();
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, DateTimeOffset.UnixEpoch.AddDays(day).ToUnixTimeMilliseconds() << 16);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, Math.Clamp(at.ToUnixTimeMilliseconds(), 0, millisecondsMax) << 16);
         return new Guid(bytes, bigEndian: true);
     }
 }

@@ -1,13 +1,11 @@
 using System.Diagnostics;
 using System.Threading.Channels;
 using Npgsql;
+using Usage.Host.Owners;
 using Usage.Host.Store;
 using Usage.Metering;
 
 namespace Usage.Host.Ledger;
-
-/// <summary>Where a shard's ledger stands.</summary>
-public sealed record ShardHead(long Batch, byte[] Chain, long Report, long ReportedBatch, byte[] ReportedChain);
 
 /// <summary>
 /// The one writer of a shard. What is queued goes into one transaction, what queues up meanwhile into the next: group commit without a
@@ -15,7 +13,7 @@ public sealed record ShardHead(long Batch, byte[] Chain, long Report, long Repor
 /// </summary>
 public sealed class ShardWriter
 {
-    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead>? Barrier, bool Cut);
+    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead?>? Barrier, bool Cut, CorrectionRequest? Correction = null);
 
     private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly LedgerCommit _commit;
@@ -24,8 +22,9 @@ public sealed class ShardWriter
     private readonly Action<ShardCommit> _committed;
     private readonly int _shard;
     private readonly List<UsageRow> _rows = [];
-    private readonly List<TaskCompletionSource<ShardHead>> _barriers = [];
+    private readonly List<(TaskCompletionSource<ShardHead?> Answer, bool Cut)> _barriers = [];
     private TaskCompletionSource _room = NewRoom();
+    private CorrectionRequest? _correction;
     private int _waiting;
     private long _lastCut = Stopwatch.GetTimestamp();
 
@@ -44,6 +43,12 @@ public sealed class ShardWriter
         _queue.Writer.TryWrite(new Item(row, null, false));
     }
 
+    /// <summary>Queues a correction: it is decided over everything that was queued before it. Its answer is in the request.</summary>
+    public void Add(CorrectionRequest correction)
+    {
+        if (!_queue.Writer.TryWrite(new Item(null, null, false, correction))) correction.Answer.TrySetException(OwnerMoved.AsException());
+    }
+
     /// <summary>Waits until the queue is below its bound.</summary>
     public async ValueTask RoomAsync(CancellationToken ct)
     {
@@ -54,11 +59,18 @@ public sealed class ShardWriter
         }
     }
 
-    /// <summary>Returns when everything queued before is committed; with <paramref name="cut"/>, and covered by a report.</summary>
-    public Task<ShardHead> FlushAsync(bool cut)
+    /// <summary>Returns when everything queued before is committed.</summary>
+    /// <exception cref="RefusedException">owner_moved: it is not, and will not be by this process</exception>
+    public Task FlushAsync() => PassAsync(cut: false);
+
+    /// <summary>Returns when everything queued before is committed and covered by a report, with the head as it then is.</summary>
+    /// <exception cref="RefusedException">owner_moved: another process has to be asked</exception>
+    public async Task<ShardHead> CutAsync() => (await PassAsync(cut: true))!;
+
+    private Task<ShardHead?> PassAsync(bool cut)
     {
-        var barrier = new TaskCompletionSource<ShardHead>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_queue.Writer.TryWrite(new Item(null, barrier, cut))) barrier.SetException(new StoreNotReadyException());
+        var barrier = new TaskCompletionSource<ShardHead?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_queue.Writer.TryWrite(new Item(null, barrier, cut))) barrier.SetException(OwnerMoved.AsException());
         return barrier.Task;
     }
 
@@ -67,6 +79,27 @@ public sealed class ShardWriter
 
     /// <exception cref="EpochLostException">Another process writes this shard now.</exception>
     public async Task RunAsync(CancellationToken giveUp)
+    {
+        try { await WriteAsync(giveUp); }
+        finally { Abandon(); }
+    }
+
+    /// <summary>Nobody waits for ever for a writer that has ended: rows that are left were never acknowledged, and will be sent again elsewhere.</summary>
+    private void Abandon()
+    {
+        _queue.Writer.TryComplete();
+        _correction?.Answer.TrySetException(OwnerMoved.AsException());
+        while (_queue.Reader.TryRead(out var item))
+        {
+            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Cut));
+            item.Correction?.Answer.TrySetException(OwnerMoved.AsException());
+        }
+        foreach (var (answer, _) in _barriers) answer.TrySetException(OwnerMoved.AsException());
+        Interlocked.Exchange(ref _waiting, 0);
+        Volatile.Read(ref _room).TrySetResult();
+    }
+
+    private async Task WriteAsync(CancellationToken giveUp)
     {
         Task<bool>? wait = null;
         for (var open = true; open || _rows.Count > 0;)
@@ -81,6 +114,7 @@ public sealed class ShardWriter
             }
             var cut = Take() || !open || UntilCut() == TimeSpan.Zero;
             if (_rows.Count > 0 || (cut && _commit.HasUnreported)) await CommitAsync(cut, giveUp);
+            if (_correction is not null) await CorrectAsync(giveUp);
             if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
         }
     }
@@ -98,10 +132,36 @@ public sealed class ShardWriter
         while (_rows.Count < _options.BatchRowsMax && _queue.Reader.TryRead(out var item))
         {
             if (item.Row is { } row) _rows.Add(row);
-            if (item.Barrier is { } barrier) _barriers.Add(barrier);
+            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Cut));
             cut |= item.Cut;
+            // What was queued before a correction must be committed before it is decided.
+            if ((_correction = item.Correction) is not null) break;
         }
         return cut;
+    }
+
+    private async Task CorrectAsync(CancellationToken giveUp)
+    {
+        for (var backoff = Backoff.Start; _correction is { } correction; backoff = backoff.Next)
+        {
+            try
+            {
+                await _commit.CorrectAsync(correction, giveUp);
+                _correction = null;
+            }
+            catch (Exception e) when (e is not EpochLostException && !giveUp.IsCancellationRequested)
+            {
+                if (!StoreFailure.Is(e))
+                {
+                    // Whatever is wrong with one correction must not hold up the shard.
+                    correction.Answer.TrySetException(e);
+                    _correction = null;
+                    continue;
+                }
+                _log.LogWarning("shard {Shard}: a correction waits for the database: {Cause}", _shard, StoreFailure.Cause(e));
+                await backoff.WaitAsync(giveUp);
+            }
+        }
     }
 
     private async Task CommitAsync(bool cut, CancellationToken giveUp)
@@ -134,8 +194,8 @@ public sealed class ShardWriter
 
     private async Task AnswerBarriersAsync(CancellationToken giveUp)
     {
-        var head = await HeadAsync(giveUp);
-        foreach (var barrier in _barriers) barrier.TrySetResult(head);
+        var head = _barriers.Exists(b => b.Cut) ? await HeadAsync(giveUp) : null;
+        foreach (var (answer, _) in _barriers) answer.TrySetResult(head);
         _barriers.Clear();
     }
 

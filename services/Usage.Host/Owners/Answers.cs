@@ -44,7 +44,7 @@ public static class Answers
         {
             SubscriptionId = Ids.Format(Ids.Subscription, terms.Subscription),
             PlanId = Ids.Format(Ids.Plan, terms.Plan),
-            Status = terms.Active ? "active" : "cancelled",
+            Status = terms.Active ? "active" : terms.Paused ? "paused" : "cancelled",
         };
         foreach (var line in lines)
             balance.Windows.Add(new WindowBalance

@@ -42,6 +42,11 @@ public sealed class Frames(BusinessClock clock, UsageOptions options)
         return null;
     }
 
+    /// <summary>A generation lives no longer than the retention: then its partition goes.</summary>
+    public Refusal? IsTooOld(Guid generation) => Ids.TimeOf(generation) < clock.Now - TimeSpan.FromDays(options.RetentionDays)
+        ? new(Reasons.GenerationTimeOutOfRange, $"the generation began more than {options.RetentionDays} days ago; what it reported is recorded; a new one takes a new id")
+        : null;
+
     public static Refusal? Read(Chunk chunk, out Frame frame)
     {
         frame = new Frame(chunk.Sequence, Counts(chunk.Tokens), chunk.Tokens is not null, Time(chunk.At, out var invalid), FinishReason.None);

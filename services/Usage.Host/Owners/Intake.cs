@@ -6,16 +6,17 @@ using Usage.Host.Ledger;
 namespace Usage.Host.Owners;
 
 /// <summary>Takes frames of runtimes, from streams and unary calls alike, to the owner whose turn they are.</summary>
-public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, LedgerWriters ledger, Epochs epochs, BusinessClock clock, IOptions<UsageOptions> options)
+public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
 {
     private readonly Frames _frames = new(clock, options.Value);
 
     /// <summary>Starts or resumes a generation; the answer goes to the outlet. Null if it was denied.</summary>
+    /// <exception cref="RefusedException">owner_moved: nothing was decided, and nothing was answered</exception>
     public async Task<Generation?> StartAsync(Start start, long tokensWanted, Outlet outlet)
     {
         if ((_frames.Read(start, out var header) ?? Frames.ReadWanted(tokensWanted)) is { } invalid)
         {
-            outlet.Send(Answers.Denied(start.GenerationId, invalid));
+            Deny(outlet, start.GenerationId, invalid);
             return null;
         }
         var cell = owners.Pin(header.Subscription);
@@ -27,6 +28,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             if (NeedsTerms(cell, loaded)) asked = await terms.AskAsync(header.Subscription);
             lock (cell.Gate)
             {
+                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
                 if (loaded is not null) Load(cell, loaded, header.Conversation);
                 if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
                 owners.Deliver(cell);
@@ -35,7 +37,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
-            outlet.Send(Answers.Denied(start.GenerationId, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id")));
+            Deny(outlet, start.GenerationId, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id"));
             return null;
         }
         finally
@@ -44,25 +46,78 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
     }
 
+    /// <summary>Takes frames that came from another process, in order; Starts that stand together are read together.</summary>
+    /// <returns>how many were taken before <paramref name="within"/> was over: when the ledger is full the rest has to wait where it came from</returns>
+    /// <exception cref="RefusedException">owner_moved: those that were taken may come again</exception>
+    public async Task<int> TakeAsync(IReadOnlyList<RuntimeFrame> frames, Outlet outlet, CancellationToken within)
+    {
+        for (var i = 0; i < frames.Count; i++)
+        {
+            var starting = new List<Task>();
+            for (; i < frames.Count && frames[i].Start is { } start; i++) starting.Add(StartAsync(start, 0, outlet));
+            await Task.WhenAll(starting);
+            if (i == frames.Count) break;
+            try
+            {
+                if (await TakeAsync(frames[i], outlet, within) is not null) throw OwnerMoved.AsException();
+            }
+            catch (OperationCanceledException) when (within.IsCancellationRequested)
+            {
+                return i;
+            }
+        }
+        return frames.Count;
+    }
+
+    /// <summary>Takes any frame but a Start.</summary>
+    /// <returns>the subscription whose owner has to be asked, in another process; null if the frame was taken</returns>
+    public ValueTask<Guid?> TakeAsync(RuntimeFrame frame, Outlet outlet, CancellationToken ct)
+    {
+        switch (frame.FrameCase)
+        {
+            case RuntimeFrame.FrameOneofCase.Chunk:
+                if (Frames.Read(frame.Chunk, out var chunk) is not { } invalidChunk) return CountAsync(frame.Chunk.GenerationId, chunk, 0, outlet, ct);
+                outlet.Send(Answers.Rejected(frame.Chunk.GenerationId, frame.Chunk.Sequence, invalidChunk));
+                break;
+            case RuntimeFrame.FrameOneofCase.Finish:
+                if (Frames.Read(frame.Finish, out var finish) is not { } invalidFinish) return CountAsync(frame.Finish.GenerationId, finish, 0, outlet, ct);
+                outlet.Send(Answers.Rejected(frame.Finish.GenerationId, frame.Finish.Sequence, invalidFinish));
+                break;
+            case RuntimeFrame.FrameOneofCase.Renew:
+                Renew(frame.Renew, outlet);
+                break;
+            case RuntimeFrame.FrameOneofCase.None:
+            case RuntimeFrame.FrameOneofCase.Start:
+            default:
+                outlet.Send(Answers.Rejected("", 0, new Refusal(Reasons.FrameInvalid, "a frame must be a start, chunk, renew or finish; this one is empty or of a newer protocol")));
+                break;
+        }
+        return ValueTask.FromResult<Guid?>(null);
+    }
+
     /// <summary>Counts a Chunk or a Finish. Waits only when the ledger is full, or when the generation is not running here.</summary>
-    public async ValueTask CountAsync(string generationId, Frame frame, long tokensWanted, Outlet outlet, CancellationToken ct)
+    /// <returns>the subscription whose owner has to be asked, in another process; null if the frame was taken</returns>
+    public async ValueTask<Guid?> CountAsync(string generationId, Frame frame, long tokensWanted, Outlet outlet, CancellationToken ct)
     {
         if (!Ids.TryParse(Ids.Generation, generationId, out var id))
         {
             outlet.Send(Answers.Rejected(generationId, frame.Sequence, new Refusal(Reasons.FrameInvalid, "generation_id must be gen_ and 32 lower-case hex digits")));
-            return;
+            return null;
         }
-        if (owners.Find(id) is not { } generation)
+        if (owners.Find(id) is not { } generation) return await owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet);
+        if (_frames.IsTooOld(id) is { } tooOld)
         {
-            await owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet);
-            return;
+            outlet.Send(Answers.Rejected(generationId, frame.Sequence, tooOld));
+            return null;
         }
         var cell = ((Route)generation.Route!).Cell;
-        if (ledger[cell.Shard].IsFull) await ledger[cell.Shard].RoomAsync(ct);
+        if (cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
         lock (cell.Gate)
         {
+            // Not acknowledged, so it will be sent again: to whoever owns it then.
+            if (cell.Tenure.IsOver) cell.Tenure.Listen(outlet);
             // Forgotten in between: whatever it was, the tables know it.
-            if (!ReferenceEquals(cell.Owner.Find(id), generation)) outlet.Track(owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet));
+            else if (!ReferenceEquals(cell.Owner.Find(id), generation)) outlet.Track(owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet));
             else
             {
                 owners.Attach(cell, generation, outlet);
@@ -70,6 +125,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
                 owners.Deliver(cell);
             }
         }
+        return null;
     }
 
     public void Renew(Renew renew, Outlet outlet)
@@ -82,6 +138,11 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             var cell = ((Route)generation.Route!).Cell;
             lock (cell.Gate)
             {
+                if (cell.Tenure.IsOver)
+                {
+                    cell.Tenure.Listen(outlet);
+                    return;
+                }
                 owners.Attach(cell, generation, outlet);
                 cell.Owner.Renew(generation, renew.TokensWanted, owners.Now, cell.Outcomes);
                 owners.Deliver(cell);
@@ -105,24 +166,30 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }, stored.Recorded.OverrunTokens);
     }
 
-    /// <summary>Every cap of a subscription as it stands now.</summary>
+    /// <summary>Every cap of a subscription as it stands now, from its owner's memory: the tables are read only for what is not in it.</summary>
     public async Task<Balance> BalanceAsync(Guid subscription, string conversation)
     {
         var cell = owners.Pin(subscription);
         try
         {
-            var loaded = await loader.LoadAsync(subscription, conversation, Guid.Empty);
-            var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
-            lock (cell.Gate)
+            while (true)
             {
-                Load(cell, loaded, conversation);
-                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
-                owners.Deliver(cell);
-                if (cell.Owner.Terms is not { } known)
-                    throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
-                var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.Now));
-                cell.Owner.ForgetIfIdle(conversation);
-                return balance;
+                var loaded = NeedsLoading(cell, conversation) ? await loader.LoadAsync(subscription, conversation, Guid.Empty) : null;
+                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
+                lock (cell.Gate)
+                {
+                    if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                    if (loaded is not null) Load(cell, loaded, conversation);
+                    // Forgotten since the look: it must be read after all.
+                    else if (NeedsLoading(cell, conversation)) continue;
+                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.Now, cell.Outcomes);
+                    owners.Deliver(cell);
+                    if (cell.Owner.Terms is not { } known)
+                        throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
+                    var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.Now));
+                    cell.Owner.ForgetIfIdle(conversation);
+                    return balance;
+                }
             }
         }
         finally
@@ -131,9 +198,20 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
     }
 
+    private void Deny(Outlet outlet, string generation, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null)
+    {
+        metrics.Denied(why.Code);
+        outlet.Send(Answers.Denied(generation, why, window, retryAfter));
+    }
+
     private static bool NeedsLoading(OwnerCell cell, GenerationHeader header)
     {
         lock (cell.Gate) return !cell.Loaded || cell.Owner.Find(header.Id) is null;
+    }
+
+    private static bool NeedsLoading(OwnerCell cell, string conversation)
+    {
+        lock (cell.Gate) return !cell.Loaded || (conversation.Length > 0 && !cell.Owner.Knows(conversation));
     }
 
     private bool NeedsTerms(OwnerCell cell, Loaded? loaded)
@@ -145,7 +223,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
     }
 
-    private void Load(OwnerCell cell, Loaded loaded, string conversation)
+    internal void Load(OwnerCell cell, Loaded loaded, string conversation)
     {
         var owner = cell.Owner;
         if (!cell.Loaded)
@@ -154,7 +232,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             foreach (var (period, used) in loaded.Periods) owner.LoadPeriod(period, used);
             foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
             // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.
-            if (loaded.Slab is { } slab && slab.Epoch != epochs.Of(cell.Shard)) owner.InheritSlab(slab.Tokens, slab.Until);
+            if (loaded.Slab is { } slab && slab.Epoch != cell.Tenure.Epoch) owner.InheritSlab(slab.Tokens, slab.Until);
             if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.Now, cell.Outcomes);
         }
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
@@ -166,7 +244,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         {
             if (original.Header.Content != header.Content)
             {
-                outlet.Send(Answers.Denied(Answers.Id(header.Id), new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id")));
+                Deny(outlet, Answers.Id(header.Id), new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"));
                 return null;
             }
             if (original.Recorded.Finish != Caps.FinishReason.None)
@@ -186,7 +264,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
             // The only outcome without a generation is the denial itself.
             var denied = cell.Outcomes[^1];
             cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
-            outlet.Send(Answers.Denied(Answers.Id(header.Id), denied.Why, denied.Window, denied.When));
+            Deny(outlet, Answers.Id(header.Id), denied.Why, denied.Window, denied.When);
         }
         owners.Deliver(cell);
         return generation;

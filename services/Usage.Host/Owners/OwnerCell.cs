@@ -1,26 +1,38 @@
 using Contracts.Usage.V1;
 using Usage.Caps;
+using Usage.Host.Ledger;
 
 namespace Usage.Host.Owners;
 
 /// <summary>Whom a generation's answers go to: a stream, or a unary call that waits.</summary>
 public abstract class Outlet
 {
-    private static long _made;
+    private static long _last;
     private readonly Lock _gate = new();
-    private readonly long _number = Interlocked.Increment(ref _made);
+    private readonly long _opened;
     private Task _tracked = Task.CompletedTask;
+
+    protected Outlet() => _opened = Next();
+
+    /// <param name="opened">when the stream was opened, at the instance that it was opened to</param>
+    protected Outlet(long opened) => _opened = opened;
+
+    /// <summary>Ticks of the real clock, later for every outlet of this process: so that a runtime's newer stream is known, also across instances.</summary>
+    public long Opened => _opened;
 
     /// <summary>Nobody hears what is sent here any more.</summary>
     public abstract bool IsGone { get; }
 
     public abstract void Send(MeterFrame frame);
 
+    /// <summary>An owner of something said here is gone from this process: what is not acknowledged has to be said again, to its successor.</summary>
+    public abstract void OwnerMoved();
+
     /// <summary>
     /// Whether answers should go here rather than there. A runtime that reconnects is answered on its new stream, even while frames that it
     /// had sent on the broken one are still being taken.
     /// </summary>
-    public bool Supersedes(Outlet other) => _number >= other._number || other.IsGone;
+    public bool Supersedes(Outlet other) => _opened >= other._opened || other.IsGone;
 
     /// <summary>An answer that is still being looked up.</summary>
     public void Track(Task answer)
@@ -31,6 +43,16 @@ public abstract class Outlet
     public Task TrackedAsync()
     {
         lock (_gate) return _tracked;
+    }
+
+    private static long Next()
+    {
+        while (true)
+        {
+            var last = Volatile.Read(ref _last);
+            var next = Math.Max(last + 1, TimeProvider.System.GetUtcNow().UtcTicks);
+            if (Interlocked.CompareExchange(ref _last, next, last) == last) return next;
+        }
     }
 }
 
@@ -55,11 +77,12 @@ public sealed class Route(OwnerCell cell, Outlet outlet)
 }
 
 /// <summary>One subscription's owner in this process. Every turn is taken inside the gate; nothing in it waits.</summary>
-public sealed class OwnerCell(SubscriptionOwner owner, int shard)
+public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
 {
     public Lock Gate { get; } = new();
     public SubscriptionOwner Owner { get; } = owner;
-    public int Shard { get; } = shard;
+    /// <summary>Under which it decides. When that is over no turn is taken any more.</summary>
+    public Tenure Tenure { get; } = tenure;
     /// <summary>Consequences of the turn being taken; empty between turns.</summary>
     internal List<Outcome> Outcomes { get; } = [];
     internal bool Loaded { get; set; }

@@ -10,7 +10,7 @@ namespace Usage.Host.Owners;
 
 /// <summary>The owners of this process and the generations that run under them: who takes turns, and where the consequences go.</summary>
 public sealed class OwnerDirectory(
-    LedgerWriters ledger, SlabWriter slabs, RepeatReader repeats, TermsSource terms, BusinessClock clock, IOptions<UsageOptions> options, ILogger<OwnerDirectory> log)
+    LedgerWriters ledger, SlabWriter slabs, RepeatReader repeats, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<OwnerDirectory> log)
 {
     private readonly ConcurrentDictionary<Guid, OwnerCell> _cells = new();
     private readonly ConcurrentDictionary<Guid, Generation> _running = new();
@@ -18,6 +18,12 @@ public sealed class OwnerDirectory(
 
     public int Owners => _cells.Count;
     public int Running => _running.Count;
+
+    /// <summary>Granted and not yet reported, as of the last sweep.</summary>
+    public long HeldTokens { get; private set; }
+
+    /// <summary>Promised by slabs that have not ended, as of the last sweep.</summary>
+    public long SlabTokens { get; private set; }
 
     public Moment Now => new(TimeProvider.System.GetUtcNow(), clock.Now);
 
@@ -41,18 +47,22 @@ public sealed class OwnerDirectory(
     }
 
     /// <summary>The cell of a subscription, held in memory until it is unpinned.</summary>
+    /// <exception cref="RefusedException">owner_moved: its shard is not held by this process</exception>
     public OwnerCell Pin(Guid subscription)
     {
-        while (true)
+        while (ledger.Find(ledger.ShardOf(subscription)) is { } tenure)
         {
-            var cell = _cells.GetOrAdd(subscription, id => new OwnerCell(new SubscriptionOwner(id, _limits), ledger.ShardOf(id)));
+            var cell = _cells.GetOrAdd(subscription, (id, under) => new OwnerCell(new SubscriptionOwner(id, _limits), under), tenure);
             lock (cell.Gate)
             {
+                // A tenure that ends marks itself first and evicts then, so what it cannot have seen yet is seen here.
+                if (cell.Tenure.IsOver) Evict(cell);
                 if (cell.Evicted) continue;
                 cell.Pins++;
                 return cell;
             }
         }
+        throw OwnerMoved.AsException();
     }
 
     public static void Unpin(OwnerCell cell)
@@ -83,15 +93,18 @@ public sealed class OwnerDirectory(
         {
             case OutcomeKind.Recorded:
                 cell.UncommittedRows++;
-                ledger[cell.Shard].Add(outcome.Row!);
+                cell.Tenure.Writer.Add(outcome.Row!);
                 break;
             case OutcomeKind.Granted:
+                metrics.Granted();
                 OutletOf(outcome.Generation!).Send(Answers.Granted(outcome));
                 break;
             case OutcomeKind.Stopped:
+                metrics.Stopped(outcome.Why.Code);
                 OutletOf(outcome.Generation!).Send(Answers.Stopped(outcome));
                 break;
             case OutcomeKind.Rejected:
+                metrics.Rejected(outcome.Why.Code);
                 OutletOf(outcome.Generation!).Send(Answers.Rejected(Answers.Id(outcome.Generation!.Id), outcome.Number, outcome.Why));
                 break;
             case OutcomeKind.Acknowledged:
@@ -117,18 +130,22 @@ public sealed class OwnerDirectory(
 
     private static Outlet OutletOf(Generation generation) => ((Route)generation.Route!).Outlet;
 
-    /// <summary>A sequence that is not the next one, met with its row in the table.</summary>
-    public async Task AnswerRepeatAsync(Guid generation, long sequence, long content, Outlet outlet)
+    /// <summary>A sequence that is not the next one, met with its row in the table. Not answered if its owner may know better, in another process.</summary>
+    /// <returns>the subscription whose owner has to be asked; null if the answer was given</returns>
+    public async Task<Guid?> AnswerRepeatAsync(Guid generation, long sequence, long content, Outlet outlet)
     {
         try
         {
             var stored = await repeats.ReadAsync(generation, sequence);
+            var unfinished = stored is { LastSequence: not null, Content: null, Finish: Caps.FinishReason.None };
+            if (unfinished && ledger.Find(ledger.ShardOf(stored.Subscription)) is null) return stored.Subscription;
             outlet.Send(Answer(generation, sequence, content, stored));
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
             outlet.Send(Answers.Rejected(Answers.Id(generation), sequence, new Refusal(Reasons.StoreUnavailable, "the database does not answer; send this frame again later")));
         }
+        return null;
     }
 
     private static MeterFrame Answer(Guid generation, long sequence, long content, in StoredSequence stored)
@@ -182,19 +199,24 @@ public sealed class OwnerDirectory(
     {
         lock (request.Cell.Gate)
         {
+            if (request.Cell.Tenure.IsOver) return;
             request.Cell.Owner.SlabDurable(request.OwnTokens, request.Until, Now, request.Cell.Outcomes);
             Deliver(request.Cell);
         }
     }
 
-    /// <summary>New terms: told to the owner if it is here; if not, it will read them.</summary>
-    public void TermsChanged(SubscriptionTerms changed)
+    /// <summary>New terms: told to the owner if it is in memory; if not, it will read them.</summary>
+    /// <returns>the epoch of the shard here; null if it is held by another process, which must be told instead</returns>
+    public long? TermsChanged(SubscriptionTerms changed)
     {
-        if (!_cells.TryGetValue(changed.Subscription, out var cell)) return;
+        if (ledger.Find(ledger.ShardOf(changed.Subscription)) is not { } tenure) return null;
+        if (!_cells.TryGetValue(changed.Subscription, out var cell)) return tenure.Epoch;
         lock (cell.Gate)
         {
+            if (cell.Tenure.IsOver) return null;
             cell.Owner.ChangeTerms(changed, Now, cell.Outcomes);
             Deliver(cell);
+            return cell.Tenure.Epoch;
         }
     }
 
@@ -204,6 +226,7 @@ public sealed class OwnerDirectory(
         lock (cell.Gate)
         {
             cell.AskingForTerms = false;
+            if (cell.Tenure.IsOver) return;
             if (asked is not null) cell.Owner.ChangeTerms(asked, Now, cell.Outcomes);
             cell.Owner.TermsUnavailable(Now, cell.Outcomes);
             Deliver(cell);
@@ -215,38 +238,79 @@ public sealed class OwnerDirectory(
     {
         var now = Now;
         var forgettable = new List<Generation>();
-        foreach (var (id, cell) in _cells)
+        var (held, promised) = (0L, 0L);
+        foreach (var cell in _cells.Values)
         {
             lock (cell.Gate)
             {
+                if (cell.Tenure.IsOver) continue;
                 var lastTurn = cell.LastTurn;
                 cell.Owner.Expire(now, cell.Outcomes);
                 Deliver(cell);
                 cell.LastTurn = lastTurn;
+                held += cell.Owner.HeldTokens;
+                promised += cell.Owner.SlabTokensAt(now.Real);
                 if (cell.Pins > 0) continue;
                 cell.Owner.CollectForgettable(now.Real - _limits.Lease, forgettable);
                 foreach (var generation in forgettable) Forget(cell, generation);
                 forgettable.Clear();
                 if (cell.UncommittedRows > 0 || !cell.Owner.IsIdle || now.Real - lastTurn < _limits.Lease) continue;
-                cell.Evicted = true;
-                _cells.TryRemove(id, out _);
+                Evict(cell);
             }
         }
+        (HeldTokens, SlabTokens) = (held, promised);
     }
 
-    /// <summary>What each owner still has out when this process ends in good order, for its successor.</summary>
-    public IReadOnlyList<SlabRequest> Remainders()
+    private void Evict(OwnerCell cell)
+    {
+        cell.Evicted = true;
+        _cells.TryRemove(new KeyValuePair<Guid, OwnerCell>(cell.Owner.Subscription, cell));
+    }
+
+    /// <summary>
+    /// Lets go of every owner of a tenure that is over. When this returns the last turn has been taken. The owners are still told what
+    /// becomes durable, so that what they leave behind is exact.
+    /// </summary>
+    public IReadOnlyList<OwnerCell> Evict(Tenure tenure)
+    {
+        var evicted = new List<OwnerCell>();
+        foreach (var cell in _cells.Values)
+        {
+            if (cell.Tenure != tenure) continue;
+            lock (cell.Gate) Evict(cell);
+            evicted.Add(cell);
+        }
+        return evicted;
+    }
+
+    /// <summary>What each owner still has out when it ends in good order, for its successor.</summary>
+    public IReadOnlyList<SlabRequest> Remainders(IReadOnlyList<OwnerCell> evicted)
     {
         var now = Now.Real;
-        var remainders = new List<SlabRequest>();
-        foreach (var cell in _cells.Values)
+        var remainders = new List<SlabRequest>(evicted.Count);
+        foreach (var cell in evicted)
         {
             lock (cell.Gate)
             {
+                // One that has not read the tables yet does not know the slab of its lost predecessor: writing its own would mint those tokens.
+                if (!cell.Loaded) continue;
                 var (tokens, until) = cell.Owner.Remainder(now);
                 remainders.Add(new SlabRequest(cell, tokens, tokens, until));
             }
         }
         return remainders;
+    }
+
+    /// <summary>Forgets the generations of a tenure that is over, and tells their runtimes to resume where their owners are now.</summary>
+    public void Release(Tenure tenure)
+    {
+        foreach (var (id, generation) in _running)
+        {
+            var route = (Route)generation.Route!;
+            if (route.Cell.Tenure != tenure) continue;
+            _running.TryRemove(new KeyValuePair<Guid, Generation>(id, generation));
+            lock (route.Cell.Gate) tenure.Listen(route.Outlet);
+        }
+        tenure.Tell();
     }
 }

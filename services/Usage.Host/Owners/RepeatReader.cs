@@ -6,7 +6,8 @@ namespace Usage.Host.Owners;
 
 /// <param name="Content">of the row with this key; null if there is none</param>
 /// <param name="LastSequence">of the generation; null if it is not in the tables</param>
-public readonly record struct StoredSequence(long? Content, long? LastSequence, FinishReason Finish);
+/// <param name="Subscription">of the generation</param>
+public readonly record struct StoredSequence(long? Content, long? LastSequence, FinishReason Finish, Guid Subscription);
 
 /// <summary>Meets a repeated sequence with its original, however long ago it was committed. Many in one round trip.</summary>
 public sealed class RepeatReader(UsageStore store)
@@ -38,7 +39,7 @@ public sealed class RepeatReader(UsageStore store)
         {
             await using var connection = await store.DataSource.OpenConnectionAsync();
             await using var command = new NpgsqlCommand("""
-                select k.n, e.content, g.last_sequence, g.finish from unnest($1::uuid[], $2::bigint[]) with ordinality k(generation, sequence, n)
+                select k.n, e.content, g.last_sequence, g.finish, g.subscription from unnest($1::uuid[], $2::bigint[]) with ordinality k(generation, sequence, n)
                 left join usage.token_event e on e.generation = k.generation and e.sequence = k.sequence
                 left join usage.generation g on g.generation = k.generation
                 """, connection);
@@ -49,7 +50,8 @@ public sealed class RepeatReader(UsageStore store)
                 requests[(int)reader.GetInt64(0) - 1].Answer.TrySetResult(new StoredSequence(
                     reader.IsDBNull(1) ? null : reader.GetInt64(1),
                     reader.IsDBNull(2) ? null : reader.GetInt64(2),
-                    reader.IsDBNull(3) ? FinishReason.None : (FinishReason)reader.GetInt16(3)));
+                    reader.IsDBNull(3) ? FinishReason.None : (FinishReason)reader.GetInt16(3),
+                    reader.IsDBNull(4) ? Guid.Empty : reader.GetGuid(4)));
         }
         catch (Exception e)
         {

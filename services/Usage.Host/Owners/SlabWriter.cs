@@ -9,7 +9,7 @@ namespace Usage.Host.Owners;
 public sealed record SlabRequest(OwnerCell Cell, long Tokens, long OwnTokens, DateTimeOffset Until);
 
 /// <summary>Makes slabs durable, many in one commit. Tries until it succeeds: a grant that waits for its slab goes out late, never early.</summary>
-public sealed class SlabWriter(UsageStore store, Epochs epochs, ILogger<SlabWriter> log)
+public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
 {
     private const int GroupMax = 1_000;
     private Grouped<SlabRequest>? _requests;
@@ -25,6 +25,7 @@ public sealed class SlabWriter(UsageStore store, Epochs epochs, ILogger<SlabWrit
     }
 
     public void Add(SlabRequest request) => Requests.Add(request);
+    public Task FlushAsync() => Requests.FlushAsync();
     public void Complete() => Requests.Complete();
 
     private async Task Perform(IReadOnlyList<SlabRequest> requests)
@@ -33,7 +34,7 @@ public sealed class SlabWriter(UsageStore store, Epochs epochs, ILogger<SlabWrit
         {
             try
             {
-                await WriteAsync(store, epochs, requests, _stopping);
+                await WriteAsync(requests, _stopping);
                 break;
             }
             catch (Exception e) when (StoreFailure.Is(e) && !_stopping.IsCancellationRequested)
@@ -49,31 +50,42 @@ public sealed class SlabWriter(UsageStore store, Epochs epochs, ILogger<SlabWrit
         foreach (var request in requests) _durable!(request);
     }
 
-    public static async Task WriteAsync(UsageStore store, Epochs epochs, IReadOnlyList<SlabRequest> requests, CancellationToken ct)
+    /// <summary>Writes the slabs of those tenures that still stand; one that does not is marked as lost, and its owners decide nothing any more.</summary>
+    public async Task WriteAsync(IReadOnlyList<SlabRequest> requests, CancellationToken ct)
     {
+        if (requests.Count == 0) return;
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         // Taking an epoch locks the row against this, so a slab is either there before a successor looks, or refused.
-        var shards = requests.Select(r => r.Cell.Shard).Distinct().ToArray();
+        var shards = requests.Select(r => r.Cell.Tenure.Shard).Distinct().ToArray();
+        var epochs = new Dictionary<int, long>();
         await using (var command = new NpgsqlCommand("select shard, epoch from usage.shard where shard = any($1) for key share", connection))
         {
             command.Parameters.Add(new NpgsqlParameter { Value = shards });
             await using var reader = await command.ExecuteReaderAsync(ct);
-            while (await reader.ReadAsync(ct)) epochs.Check(reader.GetInt32(0), reader.GetInt64(1));
+            while (await reader.ReadAsync(ct)) epochs[reader.GetInt32(0)] = reader.GetInt64(1);
         }
+        var standing = requests.Where(r => Stands(r.Cell.Tenure, epochs)).ToArray();
         await using (var command = new NpgsqlCommand("""
             insert into usage.slab (subscription, shard, epoch, tokens, lease_until)
             select * from unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::timestamptz[])
             on conflict (subscription) do update set shard = excluded.shard, epoch = excluded.epoch, tokens = excluded.tokens, lease_until = excluded.lease_until
             """, connection))
         {
-            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Cell.Owner.Subscription).ToArray() });
-            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Cell.Shard).ToArray() });
-            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => epochs.Of(r.Cell.Shard)).ToArray() });
-            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Tokens).ToArray() });
-            command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Until).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Cell.Owner.Subscription).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Cell.Tenure.Shard).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Cell.Tenure.Epoch).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Tokens).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Until).ToArray() });
             await command.ExecuteNonQueryAsync(ct);
         }
         await transaction.CommitAsync(ct);
+    }
+
+    private static bool Stands(Tenure tenure, Dictionary<int, long> epochs)
+    {
+        if (epochs[tenure.Shard] == tenure.Epoch) return true;
+        tenure.Lose(new EpochLostException(tenure.Shard, tenure.Epoch, epochs[tenure.Shard]));
+        return false;
     }
 }

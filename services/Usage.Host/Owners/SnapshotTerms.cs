@@ -11,23 +11,28 @@ public static class SnapshotTerms
     public static SubscriptionTerms Of(SubscriptionChanged changed) => Checked(new(
         Ids.Parse(Ids.Subscription, changed.SubscriptionId),
         changed.Version,
-        changed.Status == "active",
+        MayGenerate(changed.Status),
         Ids.Parse(Ids.Plan, changed.PlanId),
         [.. changed.Caps.Select(c => Cap(c.Window, c.Tokens, c.Counts, c.Enforcement))],
         [.. changed.Models],
         Period(changed.CurrentPeriod.PeriodId, changed.CurrentPeriod.Number, changed.CurrentPeriod.Start, changed.CurrentPeriod.End),
-        Period(changed.NextPeriod.PeriodId, changed.NextPeriod.Number, changed.NextPeriod.Start, changed.NextPeriod.End)));
+        Period(changed.NextPeriod.PeriodId, changed.NextPeriod.Number, changed.NextPeriod.Start, changed.NextPeriod.End),
+        Paused: changed.Status == "paused"));
 
     /// <exception cref="FormatException">As above.</exception>
     public static SubscriptionTerms Of(Subscription answer) => Checked(new(
         Ids.Parse(Ids.Subscription, answer.SubscriptionId),
         answer.Version,
-        answer.Status == "active",
+        MayGenerate(answer.Status),
         Ids.Parse(Ids.Plan, answer.PlanId),
         [.. answer.Caps.Select(c => Cap(c.Window, c.Tokens, c.Counts, c.Enforcement))],
         [.. answer.Models],
         Period(answer.CurrentPeriod),
-        Period(answer.NextPeriod)));
+        Period(answer.NextPeriod),
+        Paused: answer.Status == "paused"));
+
+    /// <summary>Whether it is paid for is billing's business. A status that this service does not know yet grants nothing.</summary>
+    private static bool MayGenerate(string status) => status is "active" or "trialing";
 
     private static SubscriptionTerms Checked(SubscriptionTerms terms) =>
         terms.Current.End > terms.Current.Start && terms.Next.End > terms.Next.Start && terms.Next.Start >= terms.Current.End && terms.Caps.All(c => c.Tokens >= 0)

@@ -16,7 +16,7 @@ public sealed partial class SubscriptionOwner
             if (rule.Window == CapWindow.Conversation && named is null) continue;
             var any = named ?? new Conversation("", default);
             var (opened, closes) = Bounds(rule.Window, terms, at.Business);
-            lines.Add(new BalanceLine(rule, UsedIn(rule.Window, any, at.Business).Of(rule.Kinds), ReservedIn(rule, any, at.Real), opened, closes));
+            lines.Add(new BalanceLine(rule, UsedIn(rule.Window, any, at.Business).Of(rule.Kinds), ReservedIn(rule, any, at.Confirmed), opened, closes));
         }
         return lines;
     }

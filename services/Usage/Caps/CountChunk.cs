@@ -78,10 +78,10 @@ public sealed partial class SubscriptionOwner
         var rest = generated - held;
         if (rest == 0) return generated;
 
-        if (generation.Inherited && InheritedAt(at.Real) > 0)
+        if (generation.Inherited && InheritedAt(at.Confirmed) > 0)
         {
             // The lost owner granted them, and its slab reserved them; whatever it was, what is used and held never passes the cap.
-            var inherited = Math.Min(Math.Min(rest, _inherited), Beside(generation, generated - rest, at, InheritedAt(at.Real)));
+            var inherited = Math.Min(Math.Min(rest, _inherited), Beside(generation, generated - rest, at, InheritedAt(at.Confirmed)));
             _inherited -= inherited;
             rest -= inherited;
         }
@@ -153,11 +153,17 @@ public sealed partial class SubscriptionOwner
         _uncommitted -= row.ExposedTokens;
     }
 
-    private void RecordPrompt(Generation generation, Moment at, List<Outcome> outcomes)
+    /// <summary>The row of a prompt, decided when its Start is: it counts in the windows that were open then, however late its grant goes out.</summary>
+    private UsageRow PromptRow(Generation generation, Moment at)
+    {
+        var received = UsageRow.WholeMicroseconds(at.Business);
+        return Row(generation, 0, generation.Header.Prompt, 0, received, received, generation.Header.Content, FinishReason.None, generation.ExposedPrompt).Row!;
+    }
+
+    private static void RecordPrompt(Generation generation, List<Outcome> outcomes)
     {
         generation.SentPrompt(generation.Header.Content);
-        var received = UsageRow.WholeMicroseconds(at.Business);
-        outcomes.Add(Row(generation, 0, generation.Header.Prompt, 0, received, received, generation.Header.Content, FinishReason.None, generation.ExposedPrompt));
+        outcomes.Add(new Outcome(OutcomeKind.Recorded) { Generation = generation, Row = generation.PromptRow });
     }
 
     private void Record(Generation generation, in Frame frame, in Tally counted, long overrun, Moment at, List<Outcome> outcomes)
@@ -191,6 +197,7 @@ public sealed partial class SubscriptionOwner
                 FiveHours = _fiveHours.IsOpenAt(received) ? _fiveHours.Current : null,
                 Week = _week.IsOpenAt(received) ? _week.Current : null,
                 ExposedTokens = exposed,
+                Crossed = TakeCrossed(),
             },
         };
 

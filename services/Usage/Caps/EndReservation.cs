@@ -6,10 +6,10 @@ public sealed partial class SubscriptionOwner
     /// <summary>Ends every lease that has run out, and passes on what becomes free. Called from time to time.</summary>
     public void Expire(Moment at, List<Outcome> outcomes)
     {
-        if (_inherited > 0 && at.Real >= _inheritedUntil) _inherited = 0;
+        if (_inherited > 0 && at.Confirmed >= _inheritedUntil) _inherited = 0;
         foreach (var generation in _generations.Values)
         {
-            if (generation.Finished || generation.Stopped || generation.Withheld || at.Real < generation.ExpiresAt) continue;
+            if (generation.Finished || generation.Stopped || generation.Withheld || at.Confirmed < generation.ExpiresAt) continue;
             if (generation.Held == 0 && !generation.Waiting) continue;
             Lapse(generation, at);
             Unwait(generation);
@@ -42,7 +42,7 @@ public sealed partial class SubscriptionOwner
     /// <summary>A grant that outlived its lease reserves nothing any more.</summary>
     private void Lapse(Generation generation, Moment at)
     {
-        if (generation.Withheld || generation.Held == 0 || at.Real < generation.ExpiresAt) return;
+        if (generation.Withheld || generation.Held == 0 || at.Confirmed < generation.ExpiresAt) return;
         generation.Lapsed += Release(generation);
     }
 }

@@ -72,6 +72,8 @@ public sealed class Generation
     public Refusal? StoppedWhy { get; internal set; }
     /// <summary>Tokens of its prompt that a successor would have to know of, until they are committed.</summary>
     public long ExposedPrompt { get; internal set; }
+    /// <summary>Recorded with the first grant; null once it is in the tables, where it was loaded from.</summary>
+    public UsageRow? PromptRow { get; internal set; }
     /// <summary>Its first grant went out, and with it the row of its prompt.</summary>
     public bool Started { get; internal set; }
     public bool Inherited { get; }

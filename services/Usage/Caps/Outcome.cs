@@ -3,7 +3,14 @@ using Usage.Metering;
 namespace Usage.Caps;
 
 /// <summary>Both clocks at one decision: leases live in real time, windows and periods in business time.</summary>
-public readonly record struct Moment(DateTimeOffset Real, DateTimeOffset Business);
+public readonly record struct Moment(DateTimeOffset Real, DateTimeOffset Business)
+{
+    /// <summary>
+    /// The latest time, not after <see cref="Real"/>, at which the owner is known to have been the owner. What a lease that has ended since
+    /// then reserved stays reserved: if another owner has taken over unnoticed, it may have been used there, and must not be granted again here.
+    /// </summary>
+    public DateTimeOffset Confirmed { get; init; } = Real;
+}
 
 public enum OutcomeKind
 {
@@ -50,6 +57,9 @@ public sealed record MeterLimits(int ChunkTokens, long GrantTokensMax, TimeSpan 
     /// <summary>A slab lives two leases, and is renewed when one is left: a busy subscription writes one slab per lease.</summary>
     public TimeSpan SlabLease => Lease * 2;
     public const int SlabChunksMin = 4;
+
+    /// <summary>Thresholds of caps per conversation are announced too; there may be very many.</summary>
+    public bool AnnounceConversations { get; init; }
 
     /// <summary>One kind in one generation; more is a mistake of the runtime's.</summary>
     public const long CountMax = 1_000_000_000;

@@ -20,8 +20,8 @@ public sealed partial class SubscriptionOwner
     private bool Extend(Generation generation, long wanted, Moment at, List<Outcome> outcomes)
     {
         if (generation.Ended || generation.Finished) return false;
-        if (Terms is null || !Terms.Active)
-            return End(generation, new Refusal(Reasons.SubscriptionCancelled, "the subscription was cancelled; finish"), null, at, outcomes);
+        if (Terms is not { Active: true })
+            return End(generation, Terms?.WhyInactive ?? new Refusal(Reasons.SubscriptionUnknown, "billing does not know this subscription any more; finish"), null, at, outcomes);
         if (Terms.IsStaleAt(at.Business))
         {
             Wait(generation, wanted);
@@ -80,16 +80,18 @@ public sealed partial class SubscriptionOwner
     /// <summary>The grant as it stands. The first one also records the prompt: from here on the runtime works on it.</summary>
     private void Tell(Generation generation, Moment at, List<Outcome> outcomes)
     {
-        if (!generation.Started) RecordPrompt(generation, at, outcomes);
+        if (!generation.Started) RecordPrompt(generation, outcomes);
         var lease = at.Real + limits.Lease;
         // Nothing that only this owner knows of may be valid for longer than the slab says it may be out.
         generation.ExpiresAt = Exposed > 0 && _slabUntil > at.Real && _slabUntil < lease ? _slabUntil : lease;
         if (!generation.IsAllGranted && Exhausted(generation, at.Business) is not null) generation.Ended = true;
+        // With nothing held it repeats what was reported. That has no slab of this owner to outlive it in if a lost one granted it: nothing is promised anew.
+        var promised = generation.Held > 0 || Exposed == 0 || _slabUntil > at.Real ? generation.ExpiresAt : at.Real;
         outcomes.Add(new Outcome(OutcomeKind.Granted)
         {
             Generation = generation,
             Number = generation.GeneratedTokens + generation.Held,
-            When = generation.ExpiresAt,
+            When = promised,
             Final = generation.IsFinal,
         });
     }

@@ -54,7 +54,10 @@ public sealed partial class SubscriptionOwner
         return (tokens, until);
     }
 
-    private long InheritedAt(DateTimeOffset real) => real < _inheritedUntil ? _inherited : 0;
+    /// <summary>What the slab promises, the one inherited included.</summary>
+    public long SlabTokensAt(DateTimeOffset real) => (real < _slabUntil ? _slabTokens : 0) + InheritedAt(real);
+
+    private long InheritedAt(DateTimeOffset confirmed) => confirmed < _inheritedUntil ? _inherited : 0;
 
     /// <summary>While a new slab is being written either of the two may be the one a successor finds, so both must cover.</summary>
     private bool IsCovered(DateTimeOffset real) =>
@@ -67,7 +70,7 @@ public sealed partial class SubscriptionOwner
         // The inherited slab is still promised until it lapses, so the new row must promise both.
         _slabTokensAsked = chunks * limits.ChunkTokens;
         _slabAsked = true;
-        outcomes.Add(new Outcome(OutcomeKind.SlabNeeded) { Number = _slabTokensAsked + InheritedAt(at.Real), Content = _slabTokensAsked, When = at.Real + limits.SlabLease });
+        outcomes.Add(new Outcome(OutcomeKind.SlabNeeded) { Number = _slabTokensAsked + InheritedAt(at.Confirmed), Content = _slabTokensAsked, When = at.Real + limits.SlabLease });
     }
 
     /// <summary>Sends the grant as it stands, or keeps it back until the slab covers it.</summary>

@@ -19,11 +19,12 @@ public sealed partial class SubscriptionOwner
             return Deny(header, CapReached(tightest!), tightest, ReopensAt(tightest!, at.Business), outcomes);
         }
 
-        var generation = new Generation(header, conversation, InheritedAt(at.Real) > 0);
+        var generation = new Generation(header, conversation, InheritedAt(at.Confirmed) > 0);
         Add(generation);
         Use(conversation, header.Prompt, at.Business);
         generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
         _uncommitted += generation.ExposedPrompt;
+        generation.PromptRow = PromptRow(generation, at);
         Hold(generation, Math.Min(room, Size(generation, tokensWanted)));
         TellWhenCovered(generation, at, outcomes);
         return generation;
@@ -53,7 +54,7 @@ public sealed partial class SubscriptionOwner
     {
         if (Terms is not { } terms)
             return new(Reasons.SubscriptionUnknown, "billing does not know this subscription; check its id, or start again once it exists");
-        if (!terms.Active) return new(Reasons.SubscriptionCancelled, "the subscription is cancelled");
+        if (!terms.Active) return terms.WhyInactive;
         if (terms.IsStaleAt(at.Business))
             return new(Reasons.SubscriptionStale, $"the periods known end at {terms.Next.End:O} and billing names no later one; start again later");
         if (!terms.Allows(header.Model)) return new(Reasons.ModelNotInPlan, $"the plan allows {string.Join(", ", terms.Models)}");
@@ -71,7 +72,7 @@ public sealed partial class SubscriptionOwner
             if (!rule.Hard) continue;
             var prompt = header.Prompt.Of(rule.Kinds);
             if (prompt == 0) continue;
-            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Real) - prompt;
+            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Confirmed) - prompt;
             if (left < 0 || (rule.CountsGenerated && left < room)) (room, tightest) = (left, rule);
             if (left < 0) return left;
         }

@@ -53,6 +53,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         if (Terms is { } known && terms.Version <= known.Version) return;
         Terms = terms.After(Terms);
         _rules = CapRule.Of(Terms);
+        WatchRules();
         _capsCountPrompts = _rules.Any(r => r.Hard && (r.Kinds & CountedKinds.Prompt) != 0);
         ServeWaiting(at, outcomes);
     }
@@ -121,6 +122,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         _week.Use(tokens);
         var period = Terms!.PeriodAt(business).Id;
         _periods[period] = _periods.GetValueOrDefault(period) + tokens;
+        NoteThresholds(conversation, business);
     }
 
     /// <summary>Tokens that may still be granted to a generation of this conversation: the tightest hard cap less used, held and inherited.</summary>
@@ -134,14 +136,14 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         foreach (var rule in _rules)
         {
             if (!rule.Hard || !rule.CountsGenerated) continue;
-            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Real);
+            var left = rule.Tokens - UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) - ReservedIn(rule, conversation, at.Confirmed);
             if (left < room) (room, tightest) = (left, rule);
         }
         return room;
     }
 
-    private long ReservedIn(CapRule rule, Conversation conversation, DateTimeOffset real) =>
-        (!rule.CountsGenerated ? 0 : rule.Window == CapWindow.Conversation ? conversation.Held : _held) + InheritedAt(real);
+    private long ReservedIn(CapRule rule, Conversation conversation, DateTimeOffset confirmed) =>
+        (!rule.CountsGenerated ? 0 : rule.Window == CapWindow.Conversation ? conversation.Held : _held) + InheritedAt(confirmed);
 
     /// <summary>The hard cap that leaves this generation nothing even if every other reservation were returned, or null.</summary>
     private CapRule? Exhausted(Generation generation, DateTimeOffset business)

@@ -9,6 +9,7 @@ public sealed record TermPeriod(Guid Id, int Number, DateTimeOffset Start, DateT
 /// A subscription as usage must know it: a snapshot, of which the higher version wins. <paramref name="Previous"/> is not part of
 /// what billing sends: it is kept when periods turn, because the clocks of two services never turn at the same instant.
 /// </summary>
+/// <param name="Active">false when paused or cancelled: nothing is granted</param>
 /// <param name="Models">the models that may be used; empty is any</param>
 public sealed record SubscriptionTerms(
     Guid Subscription,
@@ -19,8 +20,14 @@ public sealed record SubscriptionTerms(
     IReadOnlyList<string> Models,
     TermPeriod Current,
     TermPeriod Next,
-    TermPeriod? Previous = null)
+    TermPeriod? Previous = null,
+    bool Paused = false)
 {
+    /// <summary>Why nothing is granted to a subscription that is not active.</summary>
+    public Refusal WhyInactive => Paused
+        ? new(Reasons.SubscriptionPaused, "the subscription is paused; start again when it is resumed")
+        : new(Reasons.SubscriptionCancelled, "the subscription is cancelled");
+
     /// <summary>These terms after <paramref name="older"/> ones, remembering the period that came before.</summary>
     public SubscriptionTerms After(SubscriptionTerms? older)
     {

@@ -49,6 +49,8 @@ public sealed class Conversation(string name, Tally used)
     /// <summary>Granted and not yet reported, over all generations of this conversation.</summary>
     public long Held { get; internal set; }
     public int Generations { get; internal set; }
+    /// <summary>How many thresholds of its cap have been noted.</summary>
+    internal int Announced { get; set; }
 
     internal void Use(in Tally tokens) => Used += tokens;
 }

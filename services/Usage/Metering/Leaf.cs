@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Usage.Corrections;
 
 namespace Usage.Metering;
 
@@ -10,8 +11,11 @@ namespace Usage.Metering;
 public static class Leaf
 {
     public const byte LayoutVersion = 1;
+    private const int CorrectionBytesMax = 1 + 5 * 16 + 4 * 2 + 7 * 8 + 1 + 3 * 128 + 1_024;
     private const int FixedBytes = 1 + 16 + 8 + 16 + 16 + 16 + 2 + 2 + 6 * 8 + 2 * 8;
     private const int TextBytesMax = 2 * 128;
+    /// <summary>The layout of a correction.</summary>
+    public const byte CorrectionLayoutVersion = 2;
 
     public static byte[] Of(
         Guid generation, long sequence, Guid subscription, Guid period, Guid plan, string conversation, string model,
@@ -29,6 +33,27 @@ public static class Leaf
             row.Tokens, row.OverrunTokens, row.At, row.ReceivedAt);
     }
 
+    /// <summary>The leaf of a correction: the same fields, signed, and who answers for it.</summary>
+    public static byte[] Of(UsageCorrection c)
+    {
+        Span<byte> buffer = stackalloc byte[CorrectionBytesMax];
+        buffer[0] = CorrectionLayoutVersion;
+        var position = 1;
+        PutId(buffer, ref position, c.Id);
+        PutId(buffer, ref position, c.Subscription);
+        PutId(buffer, ref position, c.Period);
+        PutId(buffer, ref position, c.Plan);
+        PutId(buffer, ref position, c.Generation ?? Guid.Empty);
+        PutText(buffer, ref position, c.Conversation);
+        PutText(buffer, ref position, c.Model);
+        PutTokens(buffer, ref position, c.Deltas, c.OverrunDelta);
+        PutLong(buffer, ref position, Microseconds(c.RecordedAt));
+        buffer[position++] = c.Void ? (byte)1 : (byte)0;
+        PutText(buffer, ref position, c.Author);
+        PutText(buffer, ref position, c.Reason);
+        return MerkleTree.Leaf(buffer[..position]);
+    }
+
     private static int Write(
         Span<byte> to, Guid generation, long sequence, Guid subscription, Guid period, Guid plan, string conversation, string model,
         in Tally tokens, long overrunTokens, DateTimeOffset at, DateTimeOffset receivedAt)
@@ -42,15 +67,20 @@ public static class Leaf
         PutId(to, ref position, plan);
         PutText(to, ref position, conversation);
         PutText(to, ref position, model);
+        PutTokens(to, ref position, tokens, overrunTokens);
+        PutLong(to, ref position, Microseconds(at));
+        PutLong(to, ref position, Microseconds(receivedAt));
+        return position;
+    }
+
+    private static void PutTokens(Span<byte> to, ref int position, in Tally tokens, long overrunTokens)
+    {
         PutLong(to, ref position, tokens.Input);
         PutLong(to, ref position, tokens.CachedInput);
         PutLong(to, ref position, tokens.CacheCreation);
         PutLong(to, ref position, tokens.Output);
         PutLong(to, ref position, tokens.Reasoning);
         PutLong(to, ref position, overrunTokens);
-        PutLong(to, ref position, Microseconds(at));
-        PutLong(to, ref position, Microseconds(receivedAt));
-        return position;
     }
 
     private static long Microseconds(DateTimeOffset at) => (at.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond;

@@ -1,3 +1,5 @@
+using Usage.Corrections;
+
 namespace Usage.Metering;
 
 /// <param name="Subscription">with period, plan and kind, what a line is about</param>
@@ -22,13 +24,28 @@ public sealed class ReportLines
         Add(subscription, row, TokenKind.Overrun, row.OverrunTokens);
     }
 
+    public void Add(UsageCorrection c)
+    {
+        Add(c, TokenKind.Input, c.Deltas.Input);
+        Add(c, TokenKind.CachedInput, c.Deltas.CachedInput);
+        Add(c, TokenKind.CacheCreation, c.Deltas.CacheCreation);
+        Add(c, TokenKind.Output, c.Deltas.Output);
+        Add(c, TokenKind.Reasoning, c.Deltas.Reasoning);
+        Add(c, TokenKind.Overrun, c.OverrunDelta);
+    }
+
     public void Add(LineKey key, long tokens)
     {
         if (tokens == 0) return;
-        _tokens[key] = _tokens.GetValueOrDefault(key) + tokens;
+        // A correction may take back exactly what the same report says.
+        var sum = _tokens.GetValueOrDefault(key) + tokens;
+        if (sum == 0) _tokens.Remove(key);
+        else _tokens[key] = sum;
     }
 
     public void Clear() => _tokens.Clear();
+
+    private void Add(UsageCorrection c, TokenKind kind, long tokens) => Add(new LineKey(c.Subscription, c.Period, c.PeriodEnd, c.Plan, kind), tokens);
 
     private void Add(Guid subscription, UsageRow row, TokenKind kind, long tokens) =>
         Add(new LineKey(subscription, row.Period.Id, row.Period.End, row.Plan, kind), tokens);

@@ -33,6 +33,11 @@ public readonly record struct Tally(long Input, long CachedInput, long CacheCrea
 
     public bool AnyAbove(long max) => Input > max || CachedInput > max || CacheCreation > max || Output > max || Reasoning > max;
 
+    /// <summary>The larger of the two, kind by kind.</summary>
+    public Tally AtLeast(in Tally least) => new(
+        Math.Max(Input, least.Input), Math.Max(CachedInput, least.CachedInput), Math.Max(CacheCreation, least.CacheCreation),
+        Math.Max(Output, least.Output), Math.Max(Reasoning, least.Reasoning));
+
     /// <summary>The first <paramref name="generated"/> generated tokens of this tally: reasoning comes before output, as models think first.</summary>
     public Tally FirstGenerated(long generated)
     {

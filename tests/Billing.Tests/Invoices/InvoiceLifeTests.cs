@@ -65,6 +65,8 @@ public sealed class InvoiceLifeTests
     public void Payments_that_cannot_be_are_refused(long micros, string currency, string reference, string code) => AnInvoice().When(s => Pay(s, micros, currency, reference)).ThenRefused(code);
 
     [Fact] public void B5_a_refund_is_recorded_once_by_its_reference() => AnInvoice(Paid(11_900_000)).When(s => Refund(s, 900_000)).Then(Refunded(900_000));
+    [Fact] public void An_invoice_below_zero_is_paid_out() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
+        .Given(Cut, Final with { TotalMicros = new(-5_000_000) }).When(s => Refund(s, 5_000_000)).Then(Refunded(5_000_000));
     [Fact] public void No_more_goes_back_than_came_in() => AnInvoice(Paid(1_000_000), Refunded(400_000)).When(s => Refund(s, 610_000, "re_2")).ThenRefused("refund_exceeds_payments");
 
     [Fact] public void B5_a_credit_note_takes_net_and_tax_in_proportion() => AnInvoice().When(s => Credit(s, 1_190_000)).Then(Noted(Credited(1_000_000, 190_000)));

@@ -7,11 +7,12 @@ public sealed class ApplyReportTests
 {
     private static readonly Dictionary<string, KnownPeriod> Periods = new()
     {
-        [January] = new(January, Subscription, Menu, Feb1), [February] = new(February, Subscription, Menu, Mar1),
+        [January] = new(January, Subscription, Feb1), [February] = new(February, Subscription, Mar1),
     };
 
     private static Decision<PeriodUsage> Decide(params ReportedLine[] lines) =>
-        ApplyReportDecision.Decide(new UsageReport(3, 7, 1, 1, "", [""], "", Jan1, lines.ToValueList()), Periods, Book());
+        ApplyReportDecision.Decide(new UsageReport(3, 7, 1, 1, "", [""], "", Jan1, lines.ToValueList()), Periods,
+            new Dictionary<string, ValueList<string>> { [Subscription] = [Small, Metered] });
 
     private static ReportedLine Line(string period, string kind, long tokens, string? subscription = null, string? plan = null) =>
         new(subscription ?? Subscription, period, plan ?? Small, kind, tokens);
@@ -30,6 +31,7 @@ public sealed class ApplyReportTests
         { "period_unknown", Line(Ids.Derive(Ids.Period, Jan1, "other"), "output", 1) },
         { "subscription_mismatch", Line(January, "output", 1, subscription: Ids.Derive(Ids.Subscription, Jan1, "other")) },
         { "plan_unknown", Line(January, "output", 1, plan: Ids.Derive(Ids.Plan, Jan1, "other")) },
+        { "plan_unknown", Line(January, "output", 1, plan: Ids.Derive(Ids.Plan, Jan1, "on the menu, and never theirs")) },
         { "kind_unknown", Line(January, "thoughts", 1) },
     };
 

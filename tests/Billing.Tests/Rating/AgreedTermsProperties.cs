@@ -87,7 +87,7 @@ public sealed class AgreedTermsProperties
         var inTime = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month, .. late]), terms).TotalMicros;
         var first = InvoiceRating.Rate(before, terms).TotalMicros;
         var then = InvoiceRating.Rate(
-            FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before.Usage, FactsAfter([Opened(Metered), .. late]).Usage, Mar1)), terms.Earlier(before)).TotalMicros;
+            FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before.Usage, FactsAfter([Opened(Metered), .. late]).Usage, Mar1, before.Plans)), terms.Earlier(before)).TotalMicros;
         var alone = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1)), terms).TotalMicros;
         return Math.Abs((first + then - alone - inTime).Value) <= 2 * 10_000;
     });

@@ -48,6 +48,13 @@ public sealed class AgreedTermsTests
     }
 
     [Fact]
+    public void A_period_that_was_cut_short_owes_that_part_of_the_minimum()
+    {
+        var halved = FactsAfter(Opened(Metered), new PeriodPlanEnded(Jan1.AddDays(15.5), Jan1.AddDays(15.5)));
+        Assert.Equal(10_000_000, InvoiceRating.Rate(halved, Agreed(Minimum(20_000_000))).TotalMicros.Value);
+    }
+
+    [Fact]
     public void What_is_drawn_is_what_the_invoice_used_and_leaves_the_account()
     {
         AccountEvent[] granted = [Prepaid(700_000), Money(4_000_000, "m", expires: Mar1)];

@@ -50,6 +50,18 @@ public sealed class InvoiceRatingTests
         Assert.Equal((800_100L, 10_000_000L, January), (line.Tokens, line.AmountMicros.Value, line.AboutPeriodId));
     }
 
+    [Fact]
+    public void B1_B3_usage_taken_back_after_its_period_closed_is_a_credit_even_below_zero()
+    {
+        PlanTokens[] before = [Tokens(Metered, TokenKind.Output, 801_000)], taken = [Tokens(Metered, TokenKind.Output, -800_500)];
+        var rated = InvoiceRating.Rate(
+            FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 4, before.ToValueList(), taken.ToValueList(), Mar1)), Book());
+        var line = rated.Lines.Single(l => l.Kind == LineKinds.Adjustment);
+        // 800,000 of them had been billed at 12.50 a million; the 500 that are left are included.
+        Assert.Equal((-800_500L, -10_000_000L, January), (line.Tokens, line.AmountMicros.Value, line.AboutPeriodId));
+        Assert.Equal((-5_000_000L, rated.TotalMicros.Value), (rated.TotalMicros.Value, rated.Lines.Sum(l => l.AmountMicros.Value)));
+    }
+
     [Theory, InlineData("USD", 10_000), InlineData("JPY", 1_000_000), InlineData("KWD", 1_000)]
     public void Every_line_is_in_whole_minor_units_of_its_currency(string currency, long unit)
     {
@@ -101,8 +113,19 @@ public sealed class InvoiceRatingTests
         var added = FactsAfter([Opened(Metered), .. late]).Usage;
         var inTime = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month, .. late]), Book(terms)).TotalMicros;
         var first = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month]), Book(terms)).TotalMicros;
-        var then = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before, added, Mar1)), Book(terms)).TotalMicros;
+        var then = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before, added, Mar1, FactsAfter(Opened(Metered)).Plans)), Book(terms)).TotalMicros;
         // Two invoices round twice: at most a minor unit apart, and the second one bears its own fee.
+        return Math.Abs((first + then - inTime).Value - InvoiceRating.Rate(FactsAfter(Opened(Metered, 1)), Book(terms)).TotalMicros.Value) <= 2 * terms.Currency.MinorUnit.Value;
+    });
+
+    [Fact]
+    public void B3_usage_taken_back_late_gives_back_what_it_had_cost_before_rounding() => Gen.Select(AnyTerms, AnyMonth, Gen.Int[0, 100]).Sample((terms, month, percent) =>
+    {
+        var before = FactsAfter([Opened(Metered), .. month]).Usage;
+        var taken = before.Select(b => b with { Tokens = -b.Tokens * percent / 100 }).ToValueList();
+        var inTime = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month, Usage(99, [.. taken])]), Book(terms)).TotalMicros;
+        var first = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month]), Book(terms)).TotalMicros;
+        var then = InvoiceRating.Rate(FactsAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, before, taken, Mar1, FactsAfter(Opened(Metered)).Plans)), Book(terms)).TotalMicros;
         return Math.Abs((first + then - inTime).Value - InvoiceRating.Rate(FactsAfter(Opened(Metered, 1)), Book(terms)).TotalMicros.Value) <= 2 * terms.Currency.MinorUnit.Value;
     });
 

@@ -14,27 +14,43 @@ public sealed class SubscribeTests
 
     private static Scenario<SubscriptionState, SubscriptionEvent> Scenario => new(SubscriptionState.Initial, SubscriptionState.Evolve);
 
-    private static Decision<CustomerEvent> Create(string currency, string reference, CustomerState s) => CreateCustomerDecision.Decide(new(currency, reference, Jan1), s);
+    [Fact]
+    public void A_subscription_starts_now() => Scenario.When(s => SubscribeDecision.Decide(Command, s)).Then(Started);
 
     [Fact]
-    public void A_customer_is_created_once_and_not_changed()
+    public void A_trial_ends_after_whole_days() =>
+        Scenario.When(s => SubscribeDecision.Decide(Command with { TrialDays = 14 }, s)).Then(Started with { TrialEnd = Jan1.AddDays(14) });
+
+    [Fact]
+    public void An_anchor_is_stored_with_the_boundaries_it_gives_by_the_rules_of_the_day() =>
+        Scenario.When(s => SubscribeDecision.Decide(Command with { AnchorDay = 15, TimeZone = "Europe/Berlin" }, s)).Then(Started with
+        {
+            Calendar = new(new(15, "Europe/Berlin"), Utc(2025, 12, 14, 23), Utc(2026, 1, 14, 23), Utc(2026, 2, 14, 23)),
+        });
+
+    [Fact]
+    public void The_time_zone_of_the_customer_holds_unless_another_is_given()
     {
-        var scenario = () => new Scenario<CustomerState, CustomerEvent>(CustomerState.Initial, CustomerState.Evolve);
-        var created = new CustomerCreated(Currency.Parse("USD"), "acme", Jan1);
-        scenario().When(s => Create("USD", "acme", s)).Then(created);
-        scenario().Given(created).When(s => Create("EUR", "acme", s)).ThenRefused("customer_exists");
-        scenario().When(s => Create("usd", "acme", s)).ThenRefused("currency_unknown");
-        scenario().When(s => Create("USD", new string('ä', 65), s)).ThenRefused("reference_too_long");
+        var inTokyo = Command with { Customer = new CustomerState.Known(Currency.Parse("USD"), "acme", Jan1, "Asia/Tokyo") };
+        // It is nine o'clock on the first of January in Tokyo: the day of the start begins a whole period.
+        Scenario.When(s => SubscribeDecision.Decide(inTokyo, s)).Then(Started with { Calendar = new(new(1, "Asia/Tokyo"), Jan1, Utc(2026, 1, 31, 15), Utc(2026, 2, 28, 15)) });
     }
 
     [Fact]
-    public void A_subscription_starts_now() => Scenario.When(s => SubscribeDecision.Decide(Command, s)).Then(Started);
+    public void B5_a_repeated_start_changes_nothing_even_after_the_plan_changed() =>
+        Scenario.Given(Started, new SubscriptionPlanChanged(Menu, Metered, Jan1.AddDays(3), Jan1.AddDays(3))).When(s => SubscribeDecision.Decide(Command, s)).ThenNothing();
+
+    private static DateTimeOffset Utc(int year, int month, int day, int hour) => new(year, month, day, hour, 0, 0, TimeSpan.Zero);
 
     public static TheoryData<string, Subscribe> Refused => new()
     {
         { "customer_unknown", Command with { Customer = CustomerState.Initial } },
         { "menu_unknown", Command with { Menu = MenuState.Initial } },
         { "plan_unknown", Command with { PlanId = Ids.Derive(Ids.Plan, Jan1, "other") } },
+        { "customer_erased", Command with { Customer = new CustomerState.Known(Currency.Parse("USD"), "acme", Jan1, ErasedAt: Jan1) } },
+        { "anchor_out_of_range", Command with { AnchorDay = 32 } },
+        { "time_zone_unknown", Command with { TimeZone = "Europe/Atlantis" } },
+        { "trial_out_of_range", Command with { TrialDays = 367 } },
         { "currency_mismatch", Command with { Customer = new CustomerState.Known(Currency.Parse("EUR"), "acme", Jan1) } },
     };
 
@@ -44,32 +60,4 @@ public sealed class SubscribeTests
     [Fact]
     public void An_id_that_is_taken_is_not_taken_over() =>
         Scenario.Given(Started).When(s => SubscribeDecision.Decide(Command with { PlanId = Metered }, s)).ThenRefused("subscription_exists");
-
-    [Fact]
-    public void A_period_does_not_turn_before_its_end() =>
-        Scenario.Given(Started).When(s => TurnPeriodDecision.Decide(new(Feb1.AddTicks(-1)), s)).ThenNothing();
-
-    [Fact]
-    public void A_period_turns_at_its_end() =>
-        Scenario.Given(Started).When(s => TurnPeriodDecision.Decide(new(Feb1), s)).Then(new SubscriptionPeriodTurned(1, Feb1));
-
-    [Fact]
-    public void A_long_step_turns_every_period_in_order() => Scenario.Given(Started).When(s => TurnPeriodDecision.Decide(new(Mar1.AddDays(1)), s))
-        .Then(new SubscriptionPeriodTurned(1, Mar1.AddDays(1)), new SubscriptionPeriodTurned(2, Mar1.AddDays(1)));
-
-    [Fact]
-    public void A_snapshot_names_the_current_period_and_the_next_and_its_version_counts_the_events()
-    {
-        var state = (SubscriptionState.Active)new SubscriptionEvent[] { Started, new SubscriptionPeriodTurned(1, Feb1) }.Aggregate(SubscriptionState.Initial, SubscriptionState.Evolve);
-        var snapshot = SubscriptionSnapshot.Of(Subscription, state, Terms());
-        Assert.Equal((2L, February, 1, 2), (snapshot.Version, snapshot.CurrentPeriod.PeriodId, snapshot.CurrentPeriod.Number, snapshot.NextPeriod.Number));
-        Assert.Equal(snapshot.CurrentPeriod.End, snapshot.NextPeriod.Start);
-    }
-
-    [Fact]
-    public void A_subscription_from_the_31st_meets_the_ends_of_short_months()
-    {
-        var state = new SubscriptionState.Active(Customer, Menu, Small, Jan1.AddDays(30), 0, Jan1, 1);
-        Assert.Equal([31, 28, 31, 30], Enumerable.Range(0, 4).Select(n => state.Span(n).Start.Day));
-    }
 }

@@ -31,6 +31,7 @@ public sealed class Company : IAsyncDisposable
     private readonly Dictionary<string, string?> _settings;
     private readonly Dictionary<string, WebApplication> _here = [];
     private readonly Dictionary<string, ServiceProcess> _apart = [];
+    private readonly List<ServiceProcess> _more = [];
 
     public Company(ServiceDatabase database, Uri broker, params (string Key, string Value)[] settings)
     {
@@ -78,6 +79,25 @@ public sealed class Company : IAsyncDisposable
         _apart.Add(service, process);
         await process.StartAsync();
     }
+
+    /// <summary>More instances of usage beside the one that is there, each a process; all of them must have been told that they are several.</summary>
+    public async Task<IReadOnlyList<(ServiceProcess Process, Uri Address)>> StartMoreUsageAsync(int count)
+    {
+        var ports = Ports.Free(2 * count);
+        var more = new List<(ServiceProcess, Uri)>();
+        for (var n = 0; n < count; n++)
+        {
+            var (http, grpc) = (ports[2 * n], ports[2 * n + 1]);
+            var process = new ServiceProcess("Usage.Host", () => new Dictionary<string, string?>(SettingsOf(Usage)) { ["Http:Port"] = $"{http}", ["Http:GrpcPort"] = $"{grpc}" }, new($"http://127.0.0.1:{http}"));
+            _more.Add(process);
+            await process.StartAsync();
+            more.Add((process, new($"http://127.0.0.1:{grpc}")));
+        }
+        foreach (var (process, _) in more) await process.ReadyAsync();
+        return more;
+    }
+
+    public ServiceProcess Apart(string service) => _apart[service];
 
     public Task ReadyAsync(string service) => _apart.TryGetValue(service, out var process) ? process.ReadyAsync() : Eventually.True(async () =>
     {
@@ -162,7 +182,7 @@ public sealed class Company : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Deployment.DisposeAsync();
-        foreach (var process in _apart.Values) await process.DisposeAsync();
+        foreach (var process in _apart.Values.Concat(_more)) await process.DisposeAsync();
         await Task.WhenAll(_here.Values.Select(async host =>
         {
             await host.StopAsync();

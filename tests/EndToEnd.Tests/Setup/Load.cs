@@ -1,5 +1,6 @@
 using Cli.Demo;
 using Contracts.Billing.V1;
+using Contracts.Usage.V1;
 
 namespace EndToEnd.Tests;
 
@@ -11,10 +12,11 @@ public sealed class Load
     private readonly PlannedConversation[] _conversations;
     private int _served;
 
-    public Load(Company company, IEnumerable<Subscription> subscriptions, int conversationsEach, int seed)
+    /// <param name="meter">the connection of each runtime worker; null: to the one usage service</param>
+    public Load(Company company, IEnumerable<Subscription> subscriptions, int conversationsEach, int seed, Func<TokenMeter.TokenMeterClient>? meter = null)
     {
         var random = new Random(seed);
-        _runtimes = [.. Enumerable.Range(0, Workers).Select(w => new ModelRuntime(company.Deployment.NewMeter(), seed + w, () => company.Now))];
+        _runtimes = [.. Enumerable.Range(0, Workers).Select(w => new ModelRuntime(meter?.Invoke() ?? company.Deployment.NewMeter(), seed + w, () => company.Now))];
         _conversations = [..
             from chat in Enumerable.Range(0, conversationsEach)
             from subscription in subscriptions

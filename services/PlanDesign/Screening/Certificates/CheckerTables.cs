@@ -12,12 +12,19 @@ internal sealed class CheckerTables
 {
     private readonly Market _market;
     private readonly CheckerLaw _law;
+    private readonly double[]? _unanswered;
 
     public CheckerTables(Market market, int capTokensMax, CellEnd end = CellEnd.Upper)
     {
         _market = market;
         (Rates, Weights) = CheckerUrgency.Of(market, end);
         _law = CheckerLaw.Of(market.AnswerTime, market.TokensPerSecond, capTokensMax);
+        if (market.ValueAtCap > 0)
+        {
+            // What is not answered by the cap is what an answer without discount leaves.
+            _law.FillAnswers(0, _unanswered = new double[capTokensMax + 1]);
+            for (var m = 0; m <= capTokensMax; m++) _unanswered[m] = 1 - _unanswered[m];
+        }
         Cost = [.. _law.ExpectedTokens.Select(tokens => market.ServingCostPerToken * tokens)];
     }
 
@@ -41,13 +48,18 @@ internal sealed class CheckerTables
             _law.FillAnswers(Rates[type], row);
             for (var k = 0; k < caps.Length; k++) values[k] = row[caps[k]];
         }
-        for (var k = 0; k < caps.Length; k++) values[k] *= _market.ValuePerAnswer;
+        for (var k = 0; k < caps.Length; k++) values[k] = _market.ValuePerAnswer * (values[k] + KeptAtCap(Rates[type], caps[k]));
     }
 
     public void FillValue(int type, double[] row)
     {
         row[0] = 0;
         _law.FillAnswers(Rates[type], row);
+        if (_unanswered is not null)
+            for (var m = 1; m < row.Length; m++) row[m] += KeptAtCap(Rates[type], m);
         TensorPrimitives.Multiply(row, _market.ValuePerAnswer, row);
     }
+
+    private double KeptAtCap(double rate, int cap) =>
+        _unanswered is null || cap == 0 ? 0 : _market.ValueAtCap * _unanswered[cap] * Math.Exp(-rate * (cap / _market.TokensPerSecond));
 }

@@ -15,12 +15,14 @@ internal static class RoundedMenu
             fees[k] = fee += steps[k].MinorUnitsPerPeriod;
             offers[k] = new(steps[k].CapTokens, fee * units.Unit / units.ConversationsPerPeriod);
         }
-        var menu = market.Urgency.HasDensity ? DensityResponses.Of(market, tables, offers) : OfTypes(tables, steps, offers);
+        var menu = market.Urgency.HasDensity && market.ValueAtCap <= 0 ? DensityResponses.Of(market, tables, offers) : OfTypes(tables, i => Array.FindLastIndex(steps, s => i <= s.CutoffType), offers);
         long FeeOf(Tier tier) => fees[Array.FindIndex(steps, s => s.CapTokens == tier.CapTokens)];
         return menu with { Tiers = [.. menu.Tiers.Select(t => t with { PriceMinorUnitsPerPeriod = FeeOf(t) })] };
     }
 
-    private static Menu OfTypes(MarketTables tables, PriceStep[] steps, PlanOffer[] offers)
+    /// <param name="meant">Which offer the menu means for a type; −1 for none.</param>
+    /// <param name="offers">Caps ascending.</param>
+    public static Menu OfTypes(MarketTables tables, Func<int, int> meant, PlanOffer[] offers)
     {
         var (value, surplus) = (tables.NewRow(), new double[offers.Length]);
         var (caps, prices) = (new int[tables.Types.Count], new double[tables.Types.Count]);
@@ -29,9 +31,9 @@ internal static class RoundedMenu
         {
             tables.FillValue(i, value.AsSpan(0, offers[^1].CapTokens + 1));
             for (var k = 0; k < offers.Length; k++) surplus[k] = value[offers[k].CapTokens] - offers[k].PricePerConversation;
-            var meant = Array.FindLastIndex(steps, s => i <= s.CutoffType);
-            var keepsToIt = (meant < 0 ? 0 : surplus[meant]) >= Math.Max(0, surplus.Max()) - tolerance;
-            var chosen = keepsToIt ? meant : BestResponse.LongestOfTheBest(offers, surplus, tolerance) ?? -1;
+            var own = meant(i);
+            var keepsToIt = (own < 0 ? 0 : surplus[own]) >= Math.Max(0, surplus.Max()) - tolerance;
+            var chosen = keepsToIt ? own : BestResponse.LongestOfTheBest(offers, surplus, tolerance) ?? -1;
             if (chosen >= 0) (caps[i], prices[i]) = (offers[chosen].CapTokens, offers[chosen].PricePerConversation);
         }
         return Menu.Of(tables, caps, prices);

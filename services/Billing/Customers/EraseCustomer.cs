@@ -1,0 +1,16 @@
+namespace Billing.Customers;
+
+/// <summary>Forgets who a customer is. What was used, billed and paid stays, under an id that names nobody.</summary>
+/// <param name="Running">subscriptions of the customer that are not cancelled</param>
+public sealed record EraseCustomer(IReadOnlyList<string> Running, DateTimeOffset At);
+
+public static class EraseCustomerDecision
+{
+    public static Decision<CustomerEvent> Decide(EraseCustomer c, CustomerState state) => state switch
+    {
+        CustomerState.None => Decision.Refuse("customer_unknown", "there is no such customer"),
+        CustomerState.Known { ErasedAt: not null } => Decision.NoChange,
+        _ when c.Running.Count > 0 => Decision.Refuse("customer_subscribed", $"the customer still has {c.Running[0]}: cancel its subscriptions first"),
+        _ => Decision.Accept<CustomerEvent>(new CustomerErased(c.At)),
+    };
+}

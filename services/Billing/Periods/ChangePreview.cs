@@ -1,0 +1,41 @@
+using Billing.Subscriptions;
+
+namespace Billing.Periods;
+
+/// <summary>
+/// What a change would make of the period that it takes effect in: found by letting the same decisions and folds run that would write it, and by
+/// writing nothing.
+/// </summary>
+/// <param name="Before">the period's facts at that time, with usage so far, if nothing changes</param>
+/// <param name="After">the same if it does</param>
+public sealed record ChangePreview(DateTimeOffset EffectiveAt, PeriodFacts Before, PeriodFacts After)
+{
+    /// <param name="change">what the change decided; nothing when it changes nothing</param>
+    /// <param name="periods">by id, as they stand</param>
+    public static ChangePreview Of(
+        string subscriptionId, SubscriptionState state, IReadOnlyList<SubscriptionEvent> change, Func<string, PeriodState> periods, DateTimeOffset now)
+    {
+        var changed = (SubscriptionState.Known)change.Aggregate(state, SubscriptionState.Evolve);
+        var at = changed.Scheduled?.EffectiveAt is { } scheduled && scheduled > now ? scheduled : now;
+        var (withoutState, without) = Until(at, subscriptionId, state, [], periods);
+        var (_, with) = Until(at, subscriptionId, state, change, periods);
+        var period = SubscriptionSnapshot.Current(subscriptionId, withoutState).PeriodId;
+        return new(at, FactsOf(period, without, periods), FactsOf(period, with, periods));
+    }
+
+    private static (SubscriptionState.Known State, Dictionary<string, ValueList<PeriodEvent>> Periods) Until(
+        DateTimeOffset at, string subscriptionId, SubscriptionState state, IReadOnlyList<SubscriptionEvent> first, Func<string, PeriodState> periods)
+    {
+        SubscriptionEvent[] events = [.. first, .. CatchUpDecision.Decide(new(at), first.Aggregate(state, SubscriptionState.Evolve)).Events];
+        return ((SubscriptionState.Known)events.Aggregate(state, SubscriptionState.Evolve),
+            FollowSubscription.Decide(subscriptionId, state, events, periods).Events.ToDictionary(p => p.PeriodId, p => p.Events));
+    }
+
+    private static PeriodFacts FactsOf(string periodId, Dictionary<string, ValueList<PeriodEvent>> decided, Func<string, PeriodState> periods) =>
+        decided.GetValueOrDefault(periodId, []).Aggregate(periods(periodId), PeriodState.Evolve) switch
+        {
+            PeriodState.Open o => o.Facts,
+            PeriodState.Closed c => c.Facts,
+            var s => throw new System.Diagnostics.UnreachableException($"{periodId} is {s.GetType().Name}, and a snapshot names it"),
+        };
+}

@@ -1,0 +1,141 @@
+using System.Net;
+using Microsoft.Extensions.Options;
+using Orleans.Configuration;
+using Orleans.Runtime;
+using Orleans.Runtime.Placement;
+using Usage.Host.Ledger;
+using Usage.Host.Owners;
+using Usage.Host.Store;
+using Usage.Metering;
+
+namespace Usage.Host.Cluster;
+
+/// <summary>The others did not hear of this instance for so long that they have taken over what it held.</summary>
+public sealed class ExpelledException(string why) : Exception($"the other instances have gone on without this one: {why}");
+
+/// <summary>
+/// This instance among the others. Alone it is every shard's home and there is nothing to ask. In a cluster it runs an Orleans silo, in a
+/// host of its own so that it can start when the database has answered, which the service's own start does not wait for.
+/// </summary>
+public sealed class Instances(IServiceProvider services, UsageStore store, IOptions<ClusterOptions> options, IOptions<UsageOptions> usage, ILoggerFactory logs) : IAsyncDisposable
+{
+    private const string Cluster = "usage";
+    private readonly string _alone = $"single {Environment.MachineName} {Environment.ProcessId} {Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):n}";
+    private (MembershipVersion Version, IReadOnlyList<string> Homes) _homes = (MembershipVersion.MinValue, []);
+    private IHost? _silo;
+    private IClusterMembershipService? _membership;
+
+    public bool IsClustered => options.Value.IsPostgres;
+
+    /// <summary>This instance's name, which no other one has or had.</summary>
+    public string Me { get; private set; } = "";
+
+    /// <summary>Reaches owners in other processes. Only in a cluster.</summary>
+    public IGrainFactory Grains => _silo?.Services.GetRequiredService<IGrainFactory>() ?? throw OwnerMoved.AsException();
+
+    public void Forget(IStreamListener listener) => _silo?.Services.GetRequiredService<IGrainFactory>().DeleteObjectReference<IStreamListener>(listener);
+
+    public bool IsHome(int shard)
+    {
+        if (_membership is not { } membership) return !IsClustered;
+        var snapshot = membership.CurrentSnapshot;
+        // Racing callers compute the same twice; the pair is replaced as a whole.
+        var homes = _homes;
+        if (homes.Version != snapshot.Version)
+            _homes = homes = (snapshot.Version, ShardHomes.Of(usage.Value.Shards, [.. snapshot.Members.Values.Where(m => m.Status == SiloStatus.Active).Select(m => m.SiloAddress.ToParsableString())]));
+        return homes.Homes.Count > 0 && homes.Homes[shard] == Me;
+    }
+
+    /// <summary>Whether that instance may still be there to leave what it holds in good order.</summary>
+    public bool MayLive(string instance) =>
+        _membership is { } membership && membership.CurrentSnapshot.Members.Values.Any(m => m.SiloAddress.ToParsableString() == instance && m.Status != SiloStatus.Dead);
+
+    /// <summary>Asks the table who is there: what is known here has turned out to be old.</summary>
+    public async Task RefreshAsync()
+    {
+        if (_membership is { } membership) await membership.Refresh();
+    }
+
+    /// <param name="leaving">called when the others know that this instance goes, and can still be heard</param>
+    /// <param name="expelled">called when the others have gone on without this instance</param>
+    public async Task JoinAsync(Func<Task> leaving, Action<string> expelled, CancellationToken ct)
+    {
+        if (!IsClustered)
+        {
+            Me = _alone;
+            return;
+        }
+        _silo = Build(leaving, expelled);
+        await _silo.StartAsync(ct);
+        Me = _silo.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString();
+        _membership = _silo.Services.GetRequiredService<IClusterMembershipService>();
+    }
+
+    public Task LeaveAsync(CancellationToken ct) => _silo?.StopAsync(ct) ?? Task.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_silo is IAsyncDisposable silo) await silo.DisposeAsync();
+    }
+
+    private IHost Build(Func<Task> leaving, Action<string> expelled)
+    {
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddSingleton(logs);
+        builder.UseOrleans(silo =>
+        {
+            silo.Configure<Orleans.Configuration.ClusterOptions>(o => (o.ClusterId, o.ServiceId) = (Cluster, Cluster));
+            silo.Configure<EndpointOptions>(o =>
+            {
+                o.AdvertisedIPAddress = options.Value.ResolveAddress();
+                o.SiloPort = options.Value.ResolvePort(o.AdvertisedIPAddress);
+                o.GatewayPort = 0;
+            });
+            silo.Configure<ClusterMembershipOptions>(o =>
+            {
+                o.ProbeTimeout = TimeSpan.FromSeconds(options.Value.ProbeSeconds);
+                // A new instance must answer to all that are there; one that has not been heard of for two of these is not waited for.
+                o.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(5);
+                o.NumMissedTableIAmAliveLimit = 2;
+                o.TableRefreshTimeout = TimeSpan.FromSeconds(10);
+                o.DefunctSiloExpiration = TimeSpan.FromDays(1);
+            });
+            silo.Services.AddSingleton<IMembershipTable>(new PostgresMembership(store, Cluster));
+            silo.Services.AddPlacementDirector<ShardPlacement, ShardPlacementDirector>();
+            silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new Leaving(leaving));
+            silo.Services.AddSingleton<IFatalErrorHandler>(new Expelled(expelled));
+            Share<LedgerWriters>(silo);
+            Share<OwnerDirectory>(silo);
+            Share<Intake>(silo);
+            Share<UnaryCalls>(silo);
+            Share<RemoteOutlets>(silo);
+            silo.Services.AddSingleton(usage);
+        });
+        // Signals are the service's own to hear; it stops the silo in its turn.
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
+        return builder.Build();
+    }
+
+    private void Share<T>(ISiloBuilder silo) where T : class => silo.Services.AddSingleton(services.GetRequiredService<T>());
+
+    /// <summary>Between "the others know" and "nobody can be heard": there shards are handed over.</summary>
+    private sealed class Leaving(Func<Task> leaving) : ILifecycleParticipant<ISiloLifecycle>
+    {
+        public void Participate(ISiloLifecycle lifecycle) =>
+            lifecycle.Subscribe(nameof(Leaving), ServiceLifecycleStage.ApplicationServices, _ => Task.CompletedTask, _ => leaving());
+    }
+
+    /// <summary>Orleans would end the process on the spot; what is queued here is fenced by its epochs, so an end in good order is safe.</summary>
+    private sealed class Expelled(Action<string> expelled) : IFatalErrorHandler
+    {
+        public bool IsUnexpected(Exception exception) => true;
+
+        public void OnFatalException(object? sender, string? context, Exception? exception) => expelled(exception?.Message ?? context ?? "the cluster has gone on without this instance");
+    }
+
+    private sealed class NoSignals : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

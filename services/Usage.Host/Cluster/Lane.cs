@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Contracts.Usage.V1;
+using Google.Protobuf;
+using Usage.Host.Owners;
+using Usage.Host.Store;
+
+namespace Usage.Host.Cluster;
+
+/// <summary>
+/// Frames of one stream for one subscription that is owned by another process. One call is under way at a time, what gathers meanwhile goes
+/// with the next: so their order is kept. Until the owner has taken the first frame the lane waits for one to be found; when an owner that has
+/// taken frames is gone, the stream has to end, since what only that owner knew must be said again.
+/// </summary>
+public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet outlet, Action<Lane> idle)
+{
+    private const int FramesWaitingMax = 10_000, FramesPerCall = 2_000;
+    /// <summary>An owner that says nothing may be gone: it is asked, so that no runtime waits for ever.</summary>
+    private static readonly TimeSpan AsksAfter = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan FindsOwnerWithin = TimeSpan.FromSeconds(30);
+
+    private readonly record struct Item(RuntimeFrame? Frame, TaskCompletionSource? Flushed);
+
+    private readonly Channel<Item> _queue = Channel.CreateBounded<Item>(new BoundedChannelOptions(FramesWaitingMax) { SingleReader = true });
+    private readonly List<RuntimeFrame> _frames = [];
+    private readonly List<TaskCompletionSource> _flushes = [];
+    private FrameBatch _batch = stream;
+    private int _expected;
+
+    /// <summary>Generations that were started here and are not over.</summary>
+    internal int Running;
+
+    /// <summary>Nothing is on its way and nothing runs: it can be forgotten.</summary>
+    internal bool IsIdle => Volatile.Read(ref _expected) == 0 && Volatile.Read(ref Running) == 0;
+
+    /// <summary>Before a frame is added, so that the lane is not forgotten in between.</summary>
+    internal void Expect() => Interlocked.Increment(ref _expected);
+
+    /// <summary>Waits while the owner is slow: what a client sends must not gather without bound.</summary>
+    public async ValueTask AddAsync(RuntimeFrame frame, CancellationToken ct)
+    {
+        // After its end the stream is ending too.
+        try { await _queue.Writer.WriteAsync(new Item(frame, null), ct); }
+        catch (ChannelClosedException) { Interlocked.Decrement(ref _expected); }
+    }
+
+    /// <summary>Returns when everything added before is committed and its answers have come, or when the owner is gone.</summary>
+    public async Task FlushAsync(CancellationToken ct)
+    {
+        var flushed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Expect();
+        try { await _queue.Writer.WriteAsync(new Item(null, flushed), ct); }
+        catch (ChannelClosedException) { return; }
+        await flushed.Task.WaitAsync(ct);
+    }
+
+    public void Complete() => _queue.Writer.TryComplete();
+
+    public async Task RunAsync()
+    {
+        try
+        {
+            while (await TakeAsync()) await SendAsync();
+            // Its answers need not be sent any more.
+            if (_batch.Epoch != 0) await owner.TakeAsync(_batch with { Frames = [], Flush = false, Gone = true });
+        }
+        catch (Exception e) when (OwnerMoved.Is(e) || e is ObjectDisposedException)
+        {
+            outlet.OwnerMoved();
+        }
+        finally
+        {
+            _queue.Writer.TryComplete();
+            while (_queue.Reader.TryRead(out var item)) item.Flushed?.TrySetResult();
+            foreach (var flush in _flushes) flush.TrySetResult();
+        }
+    }
+
+    /// <summary>Waits for frames, or until it is time to ask whether the owner is still there. False at the end.</summary>
+    private async Task<bool> TakeAsync()
+    {
+        if (_frames.Count == 0 && _flushes.Count == 0)
+        {
+            using var asks = new CancellationTokenSource(AsksAfter);
+            try
+            {
+                if (!await _queue.Reader.WaitToReadAsync(asks.Token)) return false;
+            }
+            catch (OperationCanceledException)
+            {
+                idle(this);
+            }
+        }
+        while (_frames.Count < FramesPerCall && _flushes.Count == 0 && _queue.Reader.TryRead(out var item))
+        {
+            if (item.Frame is { } frame) _frames.Add(frame);
+            if (item.Flushed is { } flushed) _flushes.Add(flushed);
+        }
+        return true;
+    }
+
+    private async Task SendAsync()
+    {
+        if (_frames.Count == 0 && _flushes.Count == 0 && _batch.Epoch == 0) return;
+        var request = new MeterRequest();
+        request.Frames.AddRange(_frames);
+        var taken = await FindAsync(_batch with { Frames = request.ToByteArray(), Flush = _flushes.Count > 0, Gone = outlet.IsGone });
+        _batch = _batch with { Epoch = taken.Epoch, Outlet = taken.Outlet };
+        _frames.RemoveRange(0, taken.Frames);
+        Interlocked.Add(ref _expected, -taken.Frames);
+        if (!taken.Flushed) return;
+        Interlocked.Add(ref _expected, -_flushes.Count);
+        foreach (var flush in _flushes) flush.TrySetResult();
+        _flushes.Clear();
+    }
+
+    private async Task<Taken> FindAsync(FrameBatch batch)
+    {
+        var since = Stopwatch.GetTimestamp();
+        for (var (backoff, attempt) = (Backoff.Start, 1); ; (backoff, attempt) = (backoff.Next, attempt + 1))
+        {
+            try
+            {
+                var taken = await owner.TakeAsync(batch);
+                if (taken.Epoch != 0) return taken;
+                if (batch.Epoch != 0) throw OwnerMoved.AsException();
+            }
+            // A message may be turned away though the owner lives; once is chance. Frames that were taken before are known when they come again.
+            catch (Exception e) when (OwnerMoved.Is(e) && (batch.Epoch == 0 || (attempt == 1 && e is not RefusedException)))
+            {
+                if (Stopwatch.GetElapsedTime(since) > FindsOwnerWithin) throw;
+            }
+            if (Stopwatch.GetElapsedTime(since) > FindsOwnerWithin) throw OwnerMoved.AsException();
+            await backoff.WaitAsync(CancellationToken.None);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text.Json;
+using Contracts.Usage.V1;
+using Google.Protobuf;
+using Microsoft.Extensions.Options;
+using Usage.Host.Owners;
+
+namespace Usage.Host.Cluster;
+
+/// <summary>Unary calls, answered where the owner is: in this process, or for another one.</summary>
+public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionDesk desk, IOptions<UsageOptions> options)
+{
+    private TimeSpan UnaryWait => TimeSpan.FromSeconds(options.Value.UnaryWaitSecondsMax);
+
+    /// <exception cref="RefusedException">Refused; owner_moved if the owner is not here.</exception>
+    public async Task<IMessage> AnswerAsync(UnaryCall call, byte[] request, CancellationToken ct) => call switch
+    {
+        UnaryCall.Authorize => await AuthorizeAsync(AuthorizeRequest.Parser.ParseFrom(request), ct),
+        UnaryCall.Report => await ReportAsync(ReportRequest.Parser.ParseFrom(request), ct),
+        UnaryCall.Correct => await desk.CorrectAsync(JsonSerializer.Deserialize<CorrectionCall>(request)!, ct),
+        UnaryCall.Settle => await SettleAsync(SettleRequest.Parser.ParseFrom(request), ct),
+        _ => await BalanceAsync(GetBalanceRequest.Parser.ParseFrom(request), ct),
+    };
+
+    public async Task<AuthorizeResponse> AuthorizeAsync(AuthorizeRequest request, CancellationToken ct)
+    {
+        var start = request.Start;
+        var outlet = new UnaryOutlet(f => f.FrameCase is MeterFrame.FrameOneofCase.Grant or MeterFrame.FrameOneofCase.Deny or MeterFrame.FrameOneofCase.Stop || f.Ack is { Finished: true });
+        await intake.StartAsync(start, request.TokensWanted, outlet);
+
+        var response = new AuthorizeResponse();
+        foreach (var frame in await outlet.AnswersAsync(UnaryWait, ct))
+        {
+            if (frame.Grant is { } grant) response.Grant = grant;
+            else if (frame.Deny is { } deny) response.Deny = deny;
+            else if (frame.Stop is { } stop) response.Deny = new Deny { GenerationId = stop.GenerationId, Reason = stop.Reason, Detail = stop.Detail, Window = stop.Window };
+            else if (frame.Ack is { Finished: true }) response.Deny ??= new Deny { GenerationId = start.GenerationId, Reason = Reasons.GenerationFinished, Detail = "the generation is finished; a new one takes a new id" };
+            if (frame.Ack is { } ack) response.DurableSequence = ack.Sequence;
+        }
+        return response;
+    }
+
+    public async Task<ReportResponse> ReportAsync(ReportRequest request, CancellationToken ct)
+    {
+        var chunk = request.Chunk;
+        if ((Frames.Read(chunk, out var frame) ?? Frames.ReadWanted(request.TokensWanted)) is { } invalid) throw invalid.AsException();
+        var outlet = new UnaryOutlet(f => f.Ack is { } ack && ack.Sequence >= chunk.Sequence || f.Rejection is not null);
+        if (await intake.CountAsync(chunk.GenerationId, frame, request.TokensWanted, outlet, ct) is not null) throw OwnerMoved.AsException();
+
+        var response = new ReportResponse();
+        foreach (var answer in await outlet.AnswersAsync(UnaryWait, ct))
+        {
+            ThrowIfRejected(answer);
+            response.Ack = answer.Ack ?? response.Ack;
+            response.Grant = answer.Grant ?? response.Grant;
+            response.Stop = answer.Stop ?? response.Stop;
+        }
+        if (response.Grant is null && response.Stop is null) response.Grant = owners.CurrentGrant(chunk.GenerationId);
+        return response;
+    }
+
+    public async Task<SettleResponse> SettleAsync(SettleRequest request, CancellationToken ct)
+    {
+        var finish = request.Finish;
+        if (Frames.Read(finish, out var frame) is { } invalid) throw invalid.AsException();
+        var outlet = new UnaryOutlet(f => f.Ack is { Finished: true } || f.Rejection is not null);
+        if (await intake.CountAsync(finish.GenerationId, frame, 0, outlet, ct) is not null) throw OwnerMoved.AsException();
+
+        var response = new SettleResponse();
+        foreach (var answer in await outlet.AnswersAsync(UnaryWait, ct))
+        {
+            ThrowIfRejected(answer);
+            response.Ack = answer.Ack ?? response.Ack;
+        }
+        (response.Recorded, response.OverrunTokens) = await intake.RecordedAsync(Ids.Parse(Ids.Generation, finish.GenerationId));
+        return response;
+    }
+
+    public Task<Balance> BalanceAsync(GetBalanceRequest request, CancellationToken ct) =>
+        intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation).WaitAsync(ct);
+
+    private static void ThrowIfRejected(MeterFrame answer)
+    {
+        if (answer.Rejection is { } rejection) throw new Refusal(rejection.Reason, rejection.Detail).AsException();
+    }
+}

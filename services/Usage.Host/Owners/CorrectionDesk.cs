@@ -1,0 +1,122 @@
+using System.Security.Cryptography;
+using Contracts.Usage.V1;
+using Microsoft.Extensions.Options;
+using Usage.Caps;
+using Usage.Corrections;
+using Usage.Host.Ledger;
+using Usage.Metering;
+
+namespace Usage.Host.Owners;
+
+/// <summary>A correction as it was asked for, on its way to the process that writes its shard.</summary>
+/// <param name="Id">method and idempotency-key</param>
+/// <param name="Conversation">of the generation that is corrected; empty for a whole period</param>
+/// <param name="Request">an AmendUsageRequest, or, if <paramref name="IsVoid"/>, a VoidUsageRequest; checked</param>
+/// <param name="At">business time of the call</param>
+public sealed record CorrectionCall(string Id, Guid Subscription, string Conversation, bool IsVoid, byte[] Request, DateTimeOffset At);
+
+/// <summary>Takes corrections to the writer of their shard, and tells the owner when they are committed: what was taken back is room again.</summary>
+public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, IOptions<UsageOptions> options)
+{
+    private int _waiting;
+
+    /// <exception cref="StoreNotReadyException">No answer in time; it may still be committed: the same key meets its answer.</exception>
+    /// <exception cref="RefusedException">Refused; owner_moved if the shard is not written here.</exception>
+    public async Task<CorrectUsageResponse> CorrectAsync(CorrectionCall call, CancellationToken ct)
+    {
+        try { return await CorrectAsync(call).WaitAsync(TimeSpan.FromSeconds(options.Value.UnaryWaitSecondsMax), ct); }
+        catch (TimeoutException) { throw new StoreNotReadyException(); }
+    }
+
+    private async Task<CorrectUsageResponse> CorrectAsync(CorrectionCall call)
+    {
+        if (Interlocked.Increment(ref _waiting) > options.Value.CorrectionsWaitingMax)
+        {
+            Interlocked.Decrement(ref _waiting);
+            throw new StoreNotReadyException();
+        }
+        try
+        {
+            return await PinnedAsync(call);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    private async Task<CorrectUsageResponse> PinnedAsync(CorrectionCall call)
+    {
+        var cell = owners.Pin(call.Subscription);
+        try
+        {
+            // The owner must know its totals before the tables change, or it would read them changed and be told again.
+            var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty);
+            CorrectionRequest request;
+            lock (cell.Gate)
+            {
+                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                intake.Load(cell, loaded, call.Conversation);
+                cell.Owner.Keep(call.Conversation);
+                owners.Deliver(cell);
+                request = Request(call, cell);
+            }
+            try
+            {
+                cell.Tenure.Writer.Add(request);
+                return await request.Answer.Task;
+            }
+            finally
+            {
+                lock (cell.Gate) cell.Owner.LetGo(call.Conversation);
+            }
+        }
+        finally
+        {
+            OwnerDirectory.Unpin(cell);
+            lock (cell.Gate)
+                if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
+        }
+    }
+
+    private CorrectionRequest Request(CorrectionCall call, OwnerCell cell)
+    {
+        var sha256 = Convert.ToHexStringLower(SHA256.HashData(call.Request));
+        if (call.IsVoid)
+        {
+            var asked = VoidUsageRequest.Parser.ParseFrom(call.Request);
+            var command = new Corrections.VoidUsage(asked.Author, asked.Reason, call.Id, call.At);
+            return new(
+                call.Id, sha256, call.Subscription, Ids.Parse(Ids.Generation, asked.GenerationId), null, null,
+                recorded => VoidUsageDecision.Decide(command, recorded), corrections => Committed(cell, corrections));
+        }
+        var amend = AmendUsageRequest.Parser.ParseFrom(call.Request);
+        var (period, plan) = (OrNull(Ids.Period, amend.PeriodId), OrNull(Ids.Plan, amend.PlanId));
+        var d = amend.Deltas ?? new TokenCounts();
+        var amendment = new Corrections.AmendUsage(
+            period, plan, new Tally(d.Input, d.CachedInput, d.CacheCreation, d.Output, d.Reasoning), amend.OverrunDelta, amend.Author, amend.Reason, call.Id, call.At);
+        return new(
+            call.Id, sha256, call.Subscription, OrNull(Ids.Generation, amend.GenerationId), period,
+            period is { } named ? PossibleUse(cell.Owner.Terms, named) : null, recorded => AmendUsageDecision.Decide(amendment, recorded), corrections => Committed(cell, corrections));
+    }
+
+    private void Committed(OwnerCell cell, IReadOnlyList<UsageCorrection> corrections)
+    {
+        lock (cell.Gate)
+        {
+            // Whoever owns it now reads it from the tables.
+            if (cell.Tenure.IsOver) return;
+            foreach (var correction in corrections) cell.Owner.Correct(correction, owners.Now, cell.Outcomes);
+            owners.Deliver(cell);
+        }
+    }
+
+    /// <summary>A period that billing has named, under the plan that is in force: nothing else can be billed.</summary>
+    private static RecordedUse? PossibleUse(SubscriptionTerms? terms, Guid period)
+    {
+        if (terms is null || new[] { terms.Current, terms.Next, terms.Previous }.FirstOrDefault(p => p?.Id == period) is not { } known) return null;
+        return new RecordedUse(terms.Subscription, known.Id, known.End, terms.Plan, null, "", "", Tally.Zero, 0, Tally.Zero, 0, []);
+    }
+
+    private static Guid? OrNull(string prefix, string id) => id.Length == 0 ? null : Ids.Parse(prefix, id);
+}

@@ -1,0 +1,89 @@
+using System.Globalization;
+using Usage.Metering;
+
+namespace Usage.Caps;
+
+/// <summary>How far a cap is used, in percent; or that it will be used up before its window closes, at the average pace of the window so far.</summary>
+public enum CapThreshold { ProjectedExhaustion = 0, Percent50 = 50, Percent80 = 80, Percent100 = 100 }
+
+/// <param name="OpenedAt">of the window; null for a conversation</param>
+/// <param name="ExhaustedAt">only projected</param>
+/// <param name="At">business time</param>
+public sealed record ThresholdCrossing(
+    Guid Subscription, Guid Plan, CapRule Rule, string Conversation, CapThreshold Threshold, long UsedTokens,
+    DateTimeOffset? OpenedAt, DateTimeOffset? ClosesAt, DateTimeOffset? ExhaustedAt, DateTimeOffset At)
+{
+    /// <summary>The same for the same window, cap and threshold, whoever notices and however often.</summary>
+    public Guid Id => Ids.DeriveGuid(
+        OpenedAt ?? DateTimeOffset.UnixEpoch, "cap_threshold", Ids.Format(Ids.Subscription, Subscription), Rule.Window.Name(), Conversation,
+        (OpenedAt ?? DateTimeOffset.UnixEpoch).ToString("O", CultureInfo.InvariantCulture), Rule.Tokens.ToString(CultureInfo.InvariantCulture),
+        Rule.Kinds.ToString("d"), Threshold.ToString("d"));
+}
+
+public sealed partial class SubscriptionOwner
+{
+    private static readonly CapThreshold[] Percents = [CapThreshold.Percent50, CapThreshold.Percent80, CapThreshold.Percent100];
+    private RuleWatch[] _watches = [];
+    private readonly List<ThresholdCrossing> _crossed = [];
+
+    /// <summary>What of one cap's thresholds has been said in the window that is open. Forgotten with the owner: the table knows what was said already.</summary>
+    private sealed class RuleWatch
+    {
+        public DateTimeOffset? OpenedAt { get; set; }
+        public int Reached { get; set; }
+        public bool Projected { get; set; }
+    }
+
+    private void WatchRules() => _watches = [.. _rules.Select(_ => new RuleWatch())];
+
+    /// <summary>Notes thresholds that were passed. They travel with the next row, and so are durable exactly when usage is.</summary>
+    private void NoteThresholds(Conversation conversation, DateTimeOffset business)
+    {
+        for (var i = 0; i < _rules.Length; i++)
+        {
+            var rule = _rules[i];
+            if (rule.Tokens == 0) continue;
+            if (rule.Window == CapWindow.Conversation)
+            {
+                if (limits.AnnounceConversations) conversation.Announced = Note(rule, conversation.Name, conversation.Announced, conversation.Used.Of(rule.Kinds), null, null, business);
+                continue;
+            }
+            var (opened, closes) = Bounds(rule.Window, Terms!, business);
+            var watch = _watches[i];
+            if (watch.OpenedAt != opened) (watch.OpenedAt, watch.Reached, watch.Projected) = (opened, 0, false);
+            var used = UsedIn(rule.Window, conversation, business).Of(rule.Kinds);
+            watch.Reached = Note(rule, "", watch.Reached, used, opened, closes, business);
+            if (!watch.Projected && watch.Reached < Percents.Length && ProjectedEnd(rule, used, opened, closes, business) is { } exhausted)
+            {
+                watch.Projected = true;
+                _crossed.Add(new(Subscription, Terms!.Plan, rule, "", CapThreshold.ProjectedExhaustion, used, opened, closes, exhausted, business));
+            }
+        }
+    }
+
+    private int Note(CapRule rule, string conversation, int reached, long used, DateTimeOffset? opened, DateTimeOffset? closes, DateTimeOffset business)
+    {
+        for (; reached < Percents.Length && (Int128)used * 100 >= (Int128)rule.Tokens * (int)Percents[reached]; reached++)
+            _crossed.Add(new(Subscription, Terms!.Plan, rule, conversation, Percents[reached], used, opened, closes, null, business));
+        return reached;
+    }
+
+    /// <summary>When the cap is used up at the average pace of its window; null if that is after it closes, or too early to tell.</summary>
+    /// <remarks>It is too early before a tenth of the window has passed and a quarter of the cap is used.</remarks>
+    private static DateTimeOffset? ProjectedEnd(CapRule rule, long used, DateTimeOffset? opened, DateTimeOffset? closes, DateTimeOffset business)
+    {
+        if (opened is not { } from || closes is not { } to) return null;
+        var (elapsed, length) = ((business - from).Ticks, (to - from).Ticks);
+        if (elapsed < length / 10 || used < rule.Tokens / 4 || used == 0) return null;
+        var needed = (Int128)rule.Tokens * elapsed / used;
+        return needed < length ? from + TimeSpan.FromTicks((long)needed) : null;
+    }
+
+    private ThresholdCrossing[] TakeCrossed()
+    {
+        if (_crossed.Count == 0) return [];
+        ThresholdCrossing[] crossed = [.. _crossed];
+        _crossed.Clear();
+        return crossed;
+    }
+}

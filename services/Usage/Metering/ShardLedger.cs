@@ -1,0 +1,121 @@
+using Usage.Corrections;
+
+namespace Usage.Metering;
+
+/// <summary>Where a shard's ledger stands: numbers count from 1, so 0 is none yet.</summary>
+public sealed record ShardHead(long Batch, byte[] Chain, long Report, long ReportedBatch, byte[] ReportedChain)
+{
+    public static ShardHead Empty => new(0, MerkleTree.EmptyRoot, 0, 0, MerkleTree.EmptyRoot);
+}
+
+/// <param name="Rows">in the order of their ordinals; after them the corrections in theirs</param>
+public sealed record PlannedBatch(long Number, IReadOnlyList<UsageRow> Rows, IReadOnlyList<UsageCorrection> Corrections, byte[][] Leaves, byte[] Root, byte[] PreviousChain, byte[] Chain, CommitSums Sums);
+
+public sealed record PlannedReport(
+    long Number, long FirstBatch, long LastBatch, byte[] PreviousChain, byte[] Chain, IReadOnlyDictionary<LineKey, long> Lines);
+
+/// <summary>What one transaction has to write. Valid until the next plan of the same shard: the sums are reused.</summary>
+/// <param name="Conflicts">rows whose key is taken by other content: not counted</param>
+/// <param name="Head">where the shard stands once this is committed</param>
+public sealed record CommitPlan(PlannedBatch? Batch, PlannedReport? Report, IReadOnlyList<UsageRow> Conflicts, ShardHead Head)
+{
+    public bool WritesAnything => Batch is not null || Report is not null;
+}
+
+/// <summary>
+/// What the writer of a shard knows between commits, and what the next one has to write. A commit whose answer was lost may have happened:
+/// from <see cref="Begin"/> until <see cref="Committed"/> the ledger is in doubt, and an attempt in doubt must look its rows up first.
+/// </summary>
+public sealed class ShardLedger
+{
+    private readonly ReportLines _unreported = new();
+    private readonly CommitSums _sums = new();
+    private ShardHead? _known;
+    private bool _inDoubt = true;
+
+    /// <summary>Where the shard stands; null in doubt.</summary>
+    public ShardHead? Head { get; private set; }
+
+    /// <summary>Batches wait for a report. In doubt nobody knows, so it is true.</summary>
+    public bool HasUnreported => Head is null || Head.Batch > Head.ReportedBatch;
+
+    /// <summary>The rows must be looked up in the table before they are planned: an earlier attempt may have put them there.</summary>
+    public bool MustLookUp { get; private set; }
+
+    /// <summary>An attempt begins. Until it is answered nobody knows whether it happened.</summary>
+    public void Begin()
+    {
+        (_known, MustLookUp) = (Head, _inDoubt);
+        (Head, _inDoubt) = (null, true);
+    }
+
+    /// <summary>Whether the sums since the last report must be read back from the table, for this head was not written by the last attempt.</summary>
+    public bool MustReadUnreported(ShardHead head) => _known is null || _known.Batch != head.Batch || _known.Report != head.Report;
+
+    /// <summary>What the batches after <see cref="ShardHead.ReportedBatch"/> add up to in the table.</summary>
+    public void LoadUnreported(IEnumerable<KeyValuePair<LineKey, long>> lines)
+    {
+        _unreported.Clear();
+        foreach (var (line, tokens) in lines) _unreported.Add(line, tokens);
+    }
+
+    /// <param name="head">read under the lock of the shard</param>
+    /// <param name="stored">content of those rows that are in the table already, by key; empty unless <see cref="MustLookUp"/></param>
+    /// <param name="cut">report what is not reported yet</param>
+    public CommitPlan Plan(ShardHead head, IReadOnlyList<UsageRow> rows, IReadOnlyDictionary<(Guid Generation, long Sequence), long> stored, bool cut)
+    {
+        List<UsageRow> conflicts = [];
+        var fresh = stored.Count == 0 ? rows : LeaveOut(rows, stored, conflicts);
+        return Plan(head, fresh, [], conflicts, cut);
+    }
+
+    /// <summary>Corrections go into a batch of their own: they were decided under the lock of the shard, over all that was committed before.</summary>
+    public CommitPlan Plan(ShardHead head, IReadOnlyList<UsageCorrection> corrections, bool cut) => Plan(head, [], corrections, [], cut);
+
+    private CommitPlan Plan(
+        ShardHead head, IReadOnlyList<UsageRow> fresh, IReadOnlyList<UsageCorrection> corrections, IReadOnlyList<UsageRow> conflicts, bool cut)
+    {
+        PlannedBatch? batch = null;
+        if (fresh.Count + corrections.Count > 0)
+        {
+            batch = Batch(head, fresh, corrections);
+            head = head with { Batch = batch.Number, Chain = batch.Chain };
+        }
+        if (!cut || head.Batch == head.ReportedBatch) return new CommitPlan(batch, null, conflicts, head);
+        var report = new PlannedReport(head.Report + 1, head.ReportedBatch + 1, head.Batch, head.ReportedChain, head.Chain, _unreported.Tokens);
+        return new CommitPlan(batch, report, conflicts, head with { Report = report.Number, ReportedBatch = head.Batch, ReportedChain = head.Chain });
+    }
+
+    /// <summary>The database has answered that the plan is committed.</summary>
+    public void Committed(CommitPlan plan)
+    {
+        (Head, _inDoubt) = (plan.Head, false);
+        if (plan.Report is not null) _unreported.Clear();
+    }
+
+    private PlannedBatch Batch(ShardHead head, IReadOnlyList<UsageRow> rows, IReadOnlyList<UsageCorrection> corrections)
+    {
+        var number = head.Batch + 1;
+        var leaves = new byte[rows.Count + corrections.Count][];
+        for (var i = 0; i < rows.Count; i++) leaves[i] = Leaf.Of(rows[i]);
+        for (var i = 0; i < corrections.Count; i++) leaves[rows.Count + i] = Leaf.Of(corrections[i]);
+        _sums.Of(rows);
+        foreach (var row in rows) _unreported.Add(row);
+        foreach (var correction in corrections) _unreported.Add(correction);
+        var root = MerkleTree.Root(leaves);
+        return new PlannedBatch(number, rows, corrections, leaves, root, head.Chain, MerkleTree.Chain(head.Chain, number, root), _sums);
+    }
+
+    /// <summary>The rows that are not in the table yet. Those that are, with the same content, were committed by an attempt whose answer got lost.</summary>
+    private static List<UsageRow> LeaveOut(
+        IReadOnlyList<UsageRow> rows, IReadOnlyDictionary<(Guid Generation, long Sequence), long> stored, List<UsageRow> conflicts)
+    {
+        var fresh = new List<UsageRow>(rows.Count);
+        foreach (var row in rows)
+        {
+            if (!stored.TryGetValue((row.Generation.Id, row.Sequence), out var content)) fresh.Add(row);
+            else if (content != row.Content) conflicts.Add(row);
+        }
+        return fresh;
+    }
+}

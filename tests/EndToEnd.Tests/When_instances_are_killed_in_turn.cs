@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using Contracts.Usage.V1;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Grpc.Net.Client.Balancer;
+using Grpc.Net.Client.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit.Abstractions;
+
+namespace EndToEnd.Tests;
+
+/// <summary>Three instances of usage on one database and one broker; runtimes connect to whichever answers.</summary>
+public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
+{
+    private const int Seed = 20260202;
+
+    [Fact]
+    public async Task U1_U3_U4_U5_hold_and_what_was_theirs_is_served_by_the_others()
+    {
+        await using var company = await Company.OpenAsync(
+            [Company.Usage], ("Usage:ChunkTokens", "16"), ("Usage:LeaseSeconds", "3"), ("Usage:ReportIntervalMs", "50"),
+            ("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", "0"), ("Usage:Cluster:Address", "127.0.0.1"));
+        var more = await company.StartMoreUsageAsync(2);
+        (ServiceProcess Process, Uri Address)[] instances = [(company.Apart(Company.Usage), company.Address(Company.Usage)), .. more];
+        await company.PublishMenuAsync();
+        var subscriptions = await company.SubscribeAsync(12);
+        var channels = new List<GrpcChannel>();
+        TokenMeter.TokenMeterClient Connect()
+        {
+            channels.Add(AnyOf(instances.Select(i => i.Address)));
+            return new(channels[^1]);
+        }
+        var load = new Load(company, subscriptions, conversationsEach: 50, Seed, Connect);
+
+        var random = new Random(Seed);
+        var serving = load.ServeAsync();
+        foreach (var (n, victim) in instances.Index())
+        {
+            await load.ReachesAsync((n + random.NextDouble()) / (instances.Length + 1), serving);
+            Assert.False(serving.IsCompleted, "the load outlasts the kills");
+            await victim.Process.KillAsync();
+            var since = Stopwatch.StartNew();
+            var others = instances.Where(i => i != victim).Select(i => GrpcChannel.ForAddress(i.Address)).ToArray();
+            // Every shard answers at every instance that is left, before the lost one is back.
+            foreach (var channel in others)
+                await Eventually.True(async () => (await new UsageLedger.UsageLedgerClient(channel).GetHeadsAsync(new())).Heads.Count == 8, "the others have taken over", TimeSpan.FromMinutes(2));
+            output.WriteLine($"instance {n + 1} killed; all shards answered again after {since.Elapsed.TotalSeconds:0.0} s");
+            foreach (var channel in others) channel.Dispose();
+            await victim.Process.StartAsync();
+            await victim.Process.ReadyAsync();
+        }
+        await serving;
+        Assert.Equal(load.Conversations, load.Served);
+        await UsageBalance.HoldsAsync(company, subscriptions, load);
+        foreach (var channel in channels) channel.Dispose();
+    }
+
+    /// <summary>A connection as a runtime behind a name with several addresses has it: a call goes to one that answers.</summary>
+    private static GrpcChannel AnyOf(IEnumerable<Uri> addresses) => GrpcChannel.ForAddress("static:///usage", new()
+    {
+        Credentials = ChannelCredentials.Insecure,
+        MaxReceiveMessageSize = 64 << 20,
+        ServiceConfig = new() { LoadBalancingConfigs = { new RoundRobinConfig() } },
+        ServiceProvider = new ServiceCollection()
+            .AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => [.. addresses.Select(a => new BalancerAddress(a.Host, a.Port))])).BuildServiceProvider(),
+    });
+}

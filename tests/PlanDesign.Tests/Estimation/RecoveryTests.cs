@@ -1,0 +1,106 @@
+using PlanDesign.Screening;
+using PlanDesign.Urgency;
+
+namespace PlanDesign.Estimation;
+
+/// <summary>Simulate from a market that is known, estimate, compare with the truth.</summary>
+public sealed class RecoveryTests(Xunit.Abstractions.ITestOutputHelper output)
+{
+    private const int Replications = 200;
+
+    [Fact]
+    public void Intervals_of_ninety_five_percent_cover_the_truth_in_ninety_five_percent_of_replications_give_or_take_four()
+    {
+        var market = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(24, 8));
+        PlanOffer[] running = [new(24, 0.42), new(6, 0.27), new(2, 0.13)], other = [new(24, 0.40), new(8, 0.32), new(3, 0.15)];
+        var truth = (LogNormalUrgency)market.Truth.Urgency;
+        var gain = market.Draw.Of(other) - market.Draw.Of(running);
+        var covered = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        void Count(string name, bool covers) => covered[name] = covered.GetValueOrDefault(name) + (covers ? 1 : 0);
+        for (var n = 0; n < Replications; n++)
+        {
+            var estimate = MarketEstimation.Of(market.Observe(MarketEstimation.SeedOf(2025, n), 500, running, labelled: false), new(Draws: 200, Seed: n));
+            Assert.True(estimate.IsEstimated, estimate.Sentence);
+            Count("mu", estimate["mu"].Covers(truth.Mu));
+            Count("sigma", estimate["sigma"].Covers(truth.Sigma));
+            Count("medianUrgency", estimate["medianUrgency"].Covers(truth.Quantile(0.5)));
+            Count("unansweredAfter[6]", estimate["unansweredAfter[6]"].Covers(market.Law.Survival(6)));
+            Count("tokensWithin[24]", estimate["tokensWithin[24]"].Covers(market.Law.ExpectedTokens(24)));
+            var draws = estimate.Draws.Select(d => d.Of(other) - d.Of(running)).ToArray();
+            Count("profit of another menu", Interval.Of(0, [.. estimate.Draws.Select(d => d.Of(other).Profit)], 0.95).Covers(market.Draw.Of(other).Profit));
+            Count("profit difference", Interval.Of(0, [.. draws.Select(d => d.Profit)], 0.95).Covers(gain.Profit));
+            Count("revenue difference", Interval.Of(0, [.. draws.Select(d => d.Revenue)], 0.95).Covers(gain.Revenue));
+        }
+        foreach (var (name, count) in covered) output.WriteLine($"{name}: {count / 2.0} %");
+        Assert.All(covered, c => Assert.InRange(c.Value / (double)Replications, 0.91, 0.99));
+    }
+
+    [Fact]
+    public void The_menu_learned_from_more_customers_earns_ever_nearer_to_the_optimum_of_the_true_market()
+    {
+        var market = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(24, 8));
+        PlanOffer[] running = [new(24, 0.42), new(6, 0.27), new(2, 0.13)];
+        var optimum = market.Draw.Of(NextMenu.OffersOf(MenuSolver.Solve(market.Truth with { TypeCount = 400 }, new(3)))).Profit;
+        double MeanLoss(int customers) => Enumerable.Range(0, 12).Average(n =>
+        {
+            var estimate = MarketEstimation.Of(market.Observe(MarketEstimation.SeedOf(99, n), customers, running, labelled: false), new(Draws: 20) { TypeCount = 200 });
+            var menu = MenuSolver.Solve(estimate.Market!, new(3));
+            return (optimum - market.Draw.Of(NextMenu.OffersOf(menu)).Profit) / optimum;
+        });
+        double[] losses = [.. new[] { 300, 3_000, 30_000 }.Select(MeanLoss)];
+        output.WriteLine(string.Join(", ", losses.Select(l => l.ToString("P3", System.Globalization.CultureInfo.InvariantCulture))));
+        // No menu of three plans earns more than the best one, up to the 1/N² of its types; the loss falls by about as much as customers grow.
+        Assert.All(losses, loss => Assert.True(loss > -1e-4));
+        Assert.All(losses.Zip(losses.Skip(1)), pair => Assert.True(pair.Second < pair.First));
+        Assert.True(losses[^1] < 2e-3);
+    }
+
+    [Theory]
+    [InlineData(UrgencyFit.Gamma, 1.5, 0.2), InlineData(UrgencyFit.LogNormal, -1.5, 0.8), InlineData(UrgencyFit.Uniform, 0.02, 0.7)]
+    public void Every_family_finds_its_own_parameters_among_many_customers(UrgencyFit fit, double first, double second)
+    {
+        UrgencyModel law = fit switch
+        {
+            UrgencyFit.Gamma => new GammaUrgency(first, second),
+            UrgencyFit.LogNormal => new LogNormalUrgency(first, second),
+            _ => new UniformUrgency(first, second),
+        };
+        var market = new SimulatedMarket(law, SimulatedMarket.Fading(24, 8));
+        foreach (var countAll in new[] { true, false })
+        {
+            var estimate = MarketEstimation.Of(
+                market.Observe(MarketEstimation.SeedOf(5, 5), 40_000, [new(24, 0.5), new(12, 0.42), new(6, 0.27), new(3, 0.13)], countAll: countAll), new(fit, Draws: 60));
+            Assert.True(estimate.IsEstimated, estimate.Sentence);
+            foreach (var (figure, truth) in estimate.Figures.Zip([first, second]))
+                Assert.True(figure.Interval.Low - 0.04 <= truth && truth <= figure.Interval.High + 0.04, $"{fit} {figure}");
+            Assert.DoesNotContain(estimate.Notices, n => n.StartsWith("the family does not fit", StringComparison.Ordinal));
+            Assert.Equal(!countAll, estimate.Notices.Any(n => n.StartsWith("nobody counted", StringComparison.Ordinal)));
+        }
+    }
+
+    [Fact]
+    public void The_same_observations_options_and_seed_give_the_same_bits_and_another_seed_other_draws()
+    {
+        var seen = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(24, 8))
+            .Observe(MarketEstimation.SeedOf(1, 1), 600, [new(24, 0.42), new(6, 0.27), new(2, 0.13)], conversationsEach: 2);
+        EstimatedFigure[] Figures(int seed) => [.. MarketEstimation.Of(seen, new(Draws: 50, Seed: seed)).Figures];
+        Assert.Equal(Figures(3), Figures(3));
+        Assert.NotEqual(Figures(3), Figures(4));
+    }
+
+    [Fact]
+    public void Conversations_of_one_customer_are_resampled_together_so_that_many_alike_do_not_pass_for_evidence()
+    {
+        var market = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(24, 8));
+        var one = market.Observe(MarketEstimation.SeedOf(1, 1), 400, [new(24, 0.42), new(6, 0.27), new(2, 0.13)]);
+        // Everybody has the same conversation nine times over.
+        var alike = one with { Conversations = [.. one.Conversations.SelectMany(c => Enumerable.Repeat(c, 9))] };
+        double Width(MarketObservations seen)
+        {
+            var interval = MarketEstimation.Of(seen, new(Draws: 300))["unansweredAfter[6]"];
+            return interval.High - interval.Low;
+        }
+        Assert.InRange(Width(alike) / Width(one), 0.9, 1.1);
+        Assert.InRange(Width(alike with { Conversations = [.. alike.Conversations.Select(c => c with { Customer = null })] }) / Width(one), 0.2, 0.5);
+    }
+}

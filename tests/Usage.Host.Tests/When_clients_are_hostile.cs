@@ -1,0 +1,120 @@
+using Contracts.Usage.V1;
+using Google.Rpc;
+using Grpc.Core;
+using Hosting;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Usage.Host.Tests;
+
+public sealed class When_clients_are_hostile
+{
+    [Fact]
+    public async Task A_flood_a_client_that_never_reads_and_a_silent_one_end_by_themselves_and_a_good_one_goes_on()
+    {
+        await using var service = await UsageService.StartAsync(
+            ("Usage:FramesPerSecondMax", "2000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "5"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
+            ("Usage:MessageBytesMax", "100000"));
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000_000)));
+        await using var good = new RuntimeStream(service.Meter);
+        await good.SendAsync(Samples.Start("good", "alice"));
+        await good.GrantOf("good");
+
+        using var silent = service.Meter.Meter();
+        using var deaf = service.Meter.Meter();
+        var neverReads = FloodAsync(deaf, framesAtOnce: 500, pause: TimeSpan.FromMilliseconds(250));
+        using (var flood = service.Meter.Meter())
+        {
+            await FloodAsync(flood, framesAtOnce: 1_000, pause: TimeSpan.Zero);
+            var limited = await EndOfAsync(flood);
+            Assert.Equal((StatusCode.ResourceExhausted, "rate_limited"), (limited.StatusCode, When_a_generation_is_metered.Reason(limited)));
+            Assert.True(limited.GetRpcStatus()!.GetDetail<RetryInfo>().RetryDelay.ToTimeSpan() > TimeSpan.Zero);
+        }
+        await neverReads;
+        await Eventually.True(() => OpenStreams(service) <= 2, "the flood and the deaf one are gone");
+
+        // Meanwhile, and while the silent one waits to be dismissed, the good one is served as if it were alone.
+        for (var n = 1; n <= 20; n++)
+        {
+            await good.SendAsync(Samples.Chunk("good", n, 10 * n));
+            await good.AckOf("good", n);
+        }
+        var idle = await EndOfAsync(silent);
+        Assert.Equal((StatusCode.Unavailable, "stream_idle"), (idle.StatusCode, When_a_generation_is_metered.Reason(idle)));
+        Assert.Equal(200, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
+
+        using (var large = service.Meter.Meter())
+        {
+            await large.RequestStream.WriteAsync(new MeterRequest { Frames = { new RuntimeFrame { Start = new Start { Conversation = new string('x', 200_000) } } } });
+            Assert.Equal(StatusCode.ResourceExhausted, (await EndOfAsync(large)).StatusCode);
+        }
+        foreach (var g in new[] { "second", "third", "fourth" }) await good.SendAsync(Samples.Start(g, "alice", g));
+        Assert.Equal("generations_too_many", (await good.DenialOf("fourth")).Reason);
+        await using var two = new RuntimeStream(service.Meter);
+        await using var three = new RuntimeStream(service.Meter);
+        await using var four = new RuntimeStream(service.Meter);
+        await Eventually.True(() => OpenStreams(service) == 4, "four streams are open");
+        using var fifth = service.Meter.Meter();
+        var refused = await EndOfAsync(fifth);
+        Assert.Equal((StatusCode.ResourceExhausted, "streams_too_many"), (refused.StatusCode, When_a_generation_is_metered.Reason(refused)));
+    }
+
+    [Fact]
+    public async Task What_the_service_does_is_measured_and_shown_to_Prometheus()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 300)));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        await stream.SendAsync(Samples.Chunk("g", 1, 400));
+        await stream.StopOf("g", "beyond_grant");
+        await stream.SendAsync(Samples.Chunk("g", 3, 500));
+        await stream.RejectionOf("g", "sequence_gap");
+        await stream.SendAsync(Samples.Finish("g", 2, FinishReason.Cap));
+        await stream.AckOf("g", 2);
+        await stream.SendAsync(Samples.Start("none", "nobody"));
+        await stream.DenialOf("none");
+
+        using var http = new HttpClient { BaseAddress = service.App.Endpoints().Http };
+        var shown = "";
+        await Eventually.True(async () => (shown = await http.GetStringAsync("/metrics")).Contains("usage_reports_unpublished{", StringComparison.Ordinal), "reports are looked at");
+        double Value(string name) => shown.Split('\n').Where(l => l.StartsWith(name, StringComparison.Ordinal)).Sum(l => double.Parse(l.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture));
+        // Other hosts of this process may count too.
+        Assert.True(Value("usage_events_committed_total{") >= 3);
+        Assert.True(Value("usage_tokens_overrun_total{") >= 144);
+        Assert.True(Value("usage_grants_total{") >= 1);
+        Assert.True(Value("usage_commit_duration_seconds_count{") >= 2);
+        Assert.Contains("reason=\"subscription_unknown\"", shown, StringComparison.Ordinal);
+        Assert.Contains("reason=\"beyond_grant\"", shown, StringComparison.Ordinal);
+        Assert.Contains("reason=\"sequence_gap\"", shown, StringComparison.Ordinal);
+        foreach (var gauge in new[] { "usage_rows_waiting", "usage_reports_lag_seconds", "usage_slabs_tokens", "usage_tokens_held", "usage_streams", "usage_generations", "usage_owners", "usage_watchers" })
+            Assert.Contains(gauge, shown, StringComparison.Ordinal);
+    }
+
+    /// <summary>Sends frames that all have to be answered, until the service has had enough. Never reads.</summary>
+    private static async Task FloodAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call, int framesAtOnce, TimeSpan pause)
+    {
+        var nonsense = new MeterRequest { Frames = { Enumerable.Range(0, framesAtOnce).Select(_ => new RuntimeFrame { Renew = new Renew { GenerationId = new string('x', 30) } }) } };
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        try
+        {
+            while (true)
+            {
+                await call.RequestStream.WriteAsync(nonsense, patience.Token);
+                await Task.Delay(pause, patience.Token);
+            }
+        }
+        catch (Exception e) when (e is RpcException or InvalidOperationException or IOException)
+        {
+            // It was cut off.
+        }
+    }
+
+    private static async Task<RpcException> EndOfAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        return await Assert.ThrowsAsync<RpcException>(async () => { while (await call.ResponseStream.MoveNext(patience.Token)) { } });
+    }
+
+    private static int OpenStreams(UsageService service) => service.App.Services.GetRequiredService<UsageMetrics>().OpenStreams;
+}

@@ -1,0 +1,350 @@
+using Usage.Caps;
+using Usage.Metering;
+
+namespace Usage.Simulation.Tests;
+
+/// <summary>One subscription's owner in one process: the real thing, and what its host keeps beside it.</summary>
+internal sealed class Cell(SubscriptionOwner owner)
+{
+    public SubscriptionOwner Owner => owner;
+    public List<Outcome> Outcomes { get; } = [];
+    public List<UsageRow> Uncommitted { get; } = [];
+    public bool Loaded { get; set; }
+    public int Pins { get; set; }
+    public bool Evicted { get; set; }
+    public DateTimeOffset LastTurn { get; set; }
+    /// <summary>What was inherited, as an observer would see it: the whole slab until its lease ends.</summary>
+    public StoredSlab? Inherited { get; set; }
+}
+
+/// <summary>
+/// A shard in the hands of one instance, under one epoch: its owners, and the turns that frames take with them. What Intake and
+/// OwnerDirectory do in the host, told in virtual time.
+/// </summary>
+internal sealed class Hold : Process
+{
+    private readonly World _world;
+    private readonly Dictionary<Guid, Cell> _cells = [];
+    private readonly Dictionary<Guid, Generation> _running = [];
+    private readonly ShardWriting _writing;
+    private readonly SlabWriting _slabs;
+
+    public Hold(World world, Instance instance, int shard, long epoch, DateTimeOffset confirmedAt)
+        : base(world.Schedule, instance)
+    {
+        (_world, Instance, Shard, Epoch, ConfirmedAt) = (world, instance, shard, epoch, confirmedAt);
+        _writing = new ShardWriting(world, this);
+        _slabs = new SlabWriting(world, this);
+        After(world.Draw.Int(200, 1_200), Sweep);
+        After(world.Draw.Int(200, 1_200), CheckEpoch);
+        _writing.Kick();
+    }
+
+    public Instance Instance { get; }
+    public int Shard { get; }
+    public long Epoch { get; }
+    public bool IsClosing { get; private set; }
+    /// <summary>This hold was the current one then, as its last look at the epoch says.</summary>
+    public DateTimeOffset ConfirmedAt { get; private set; }
+    private Moment Now => _world.Mutation == Mutation.LeasesEndUnconfirmed ? _world.Now : _world.Now with { Confirmed = ConfirmedAt };
+    /// <summary>Nobody has taken the shard since: what this one decides is what counts.</summary>
+    public bool IsCurrent => _world.Store.Shards[Shard].Epoch == Epoch;
+    public IEnumerable<Cell> Cells => _cells.Values;
+
+    public override string ToString() => $"{Instance}/shard {Shard}@{Epoch}";
+
+    public async Task TakeAsync(Request request, Outlet outlet)
+    {
+        switch (request.Kind)
+        {
+            case RequestKind.Start: await StartAsync(request.Header, request.TokensWanted, outlet); break;
+            case RequestKind.Count: Count(request, outlet); break;
+            case RequestKind.Renew when _running.TryGetValue(request.Header.Id, out var generation) && !IsClosing:
+                Turn(Attach(generation, outlet), (owner, outcomes) => owner.Renew(generation, request.TokensWanted, Now, outcomes));
+                break;
+            case RequestKind.Renew: outlet.Send(Rejected(request.Header.Id, 0, Reasons.GenerationUnknown)); break;
+        }
+    }
+
+    private async Task StartAsync(GenerationHeader header, long wanted, Outlet outlet)
+    {
+        var cell = Pin(header.Subscription);
+        try
+        {
+            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await LoadAsync(header) : null;
+            if (IsClosing)
+            {
+                outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable));
+                return;
+            }
+            if (loaded is not null) Load(cell, loaded, header.Conversation);
+            Start(cell, header, loaded?.Generation, wanted, outlet);
+        }
+        catch (StoreLostException)
+        {
+            outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable));
+        }
+        finally
+        {
+            cell.Pins--;
+        }
+    }
+
+    private Cell Pin(Guid subscription)
+    {
+        if (!_cells.TryGetValue(subscription, out var cell))
+            _cells.Add(subscription, cell = new Cell(new SubscriptionOwner(subscription, World.Limits)));
+        cell.Pins++;
+        return cell;
+    }
+
+    /// <summary>Statement by statement, each with what is committed by then, as the host's one batch of queries reads.</summary>
+    private async Task<Loaded> LoadAsync(GenerationHeader header)
+    {
+        var (store, subscription) = (_world.Store, header.Subscription);
+        var loaded = new Loaded { Terms = await store.ReadAsync(this, () => store.Terms.GetValueOrDefault(subscription)) };
+        foreach (var period in store.Periods.Where(p => p.Key.Subscription == subscription)) loaded.Periods.Add((period.Key.Period, period.Value));
+        await Pause(_world.Draw.Int(0, 3));
+        foreach (var window in store.Windows.Where(w => w.Key.Subscription == subscription && w.Key.Window.ClosesAt > _world.Now.Business))
+            loaded.Windows.Add((window.Key.Window, window.Value));
+        await Pause(_world.Draw.Int(0, 3));
+        loaded.Slab = store.Slabs.GetValueOrDefault(subscription);
+        await Pause(_world.Draw.Int(0, 3));
+        loaded.ConversationUsed = store.Conversations.GetValueOrDefault((subscription, header.Conversation));
+        if (store.Generations.TryGetValue(header.Id, out var generation)) loaded.Generation = generation;
+        await Pause(_world.Schedule.Delay());
+        return loaded;
+    }
+
+    private void Load(Cell cell, Loaded loaded, string conversation)
+    {
+        if (!cell.Loaded)
+        {
+            cell.Loaded = true;
+            foreach (var (period, used) in loaded.Periods) cell.Owner.LoadPeriod(period, used);
+            foreach (var (window, used) in loaded.Windows) cell.Owner.LoadWindow(window, used);
+            if (loaded.Slab is { } slab && slab.Epoch != Epoch)
+            {
+                cell.Inherited = slab;
+                if (_world.Mutation != Mutation.SlabIgnored) cell.Owner.InheritSlab(slab.Tokens, slab.Until);
+            }
+            if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
+        }
+        if (!cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);
+    }
+
+    private void Start(Cell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long wanted, Outlet outlet)
+    {
+        if (cell.Owner.Find(header.Id) is null && stored is { } original)
+        {
+            if (original.Recorded.Finish != FinishReason.None)
+            {
+                Send(outlet, new Answer(AnswerKind.Acknowledged, header.Id, original.Recorded.LastSequence, Finished: true));
+                return;
+            }
+            cell.Owner.LoadGeneration(header, original.Recorded);
+        }
+        if (cell.Owner.Find(header.Id) is { } known) Attach(known, outlet, started: true, cell);
+        var generation = cell.Owner.Start(header, wanted, Now, cell.Outcomes);
+        if (generation is not null) Attach(generation, outlet, started: true, cell);
+        else
+        {
+            var denied = cell.Outcomes[^1];
+            cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
+            _world.Observer.Denied(this, cell, header, denied);
+            outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: denied.Why.Code));
+        }
+        Deliver(cell);
+    }
+
+    private void Count(Request request, Outlet outlet)
+    {
+        var (id, frame) = (request.Header.Id, request.Frame);
+        if (IsClosing) outlet.Send(Rejected(id, frame.Sequence, Reasons.GenerationUnknown));
+        else if (!_running.TryGetValue(id, out var generation)) Run(() => AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet));
+        else
+        {
+            var cell = Attach(generation, outlet);
+            _world.Observer.Counting(generation);
+            Turn(cell, (owner, outcomes) => owner.Count(generation, frame, request.TokensWanted, Now, outcomes));
+        }
+    }
+
+    private Cell Attach(Generation generation, Outlet outlet, bool started = false, Cell? cell = null)
+    {
+        if (generation.Route is Route route && started) route.Started(outlet);
+        else if (generation.Route is Route heard) heard.Heard(outlet);
+        else generation.Route = new Route(cell!, outlet);
+        _running[generation.Id] = generation;
+        return ((Route)generation.Route).Cell;
+    }
+
+    private void Turn(Cell cell, Action<SubscriptionOwner, List<Outcome>> decide)
+    {
+        decide(cell.Owner, cell.Outcomes);
+        Deliver(cell);
+    }
+
+    private void Deliver(Cell cell)
+    {
+        cell.LastTurn = _world.Now.Real;
+        for (var i = 0; i < cell.Outcomes.Count; i++) Deliver(cell, cell.Outcomes[i]);
+        cell.Outcomes.Clear();
+        _world.Observer.TurnTaken(this, cell);
+    }
+
+    private void Deliver(Cell cell, in Outcome outcome)
+    {
+        var outlet = (outcome.Generation?.Route as Route)?.Outlet;
+        switch (outcome.Kind)
+        {
+            case OutcomeKind.Recorded:
+                cell.Uncommitted.Add(outcome.Row!);
+                _writing.Add(outcome.Row!);
+                if (_world.Mutation == Mutation.AcknowledgedBeforeCommit) Send(outlet!, new Answer(AnswerKind.Acknowledged, outcome.Generation!.Id, outcome.Row!.Sequence, Finished: outcome.Generation.Finished));
+                break;
+            case OutcomeKind.Granted:
+                Send(outlet!, new Answer(AnswerKind.Granted, outcome.Generation!.Id, outcome.Number, Until: outcome.When!.Value, Final: outcome.Final));
+                break;
+            case OutcomeKind.Stopped: Send(outlet!, new Answer(AnswerKind.Stopped, outcome.Generation!.Id, Reason: outcome.Why.Code)); break;
+            case OutcomeKind.Rejected: Send(outlet!, Rejected(outcome.Generation!.Id, outcome.Number, outcome.Why.Code)); break;
+            case OutcomeKind.Acknowledged when outcome.Number >= 0:
+                Send(outlet!, new Answer(AnswerKind.Acknowledged, outcome.Generation!.Id, outcome.Number, Finished: outcome.Generation.Finished && outcome.Generation.AllDurable));
+                break;
+            case OutcomeKind.Acknowledged: break;
+            case OutcomeKind.Repeated:
+                var (id, number, content) = (outcome.Generation!.Id, outcome.Number, outcome.Content);
+                Run(() => AnswerRepeatAsync(id, number, content, outlet!));
+                break;
+            case OutcomeKind.SlabNeeded: _slabs.Add(new SlabAsked(cell, outcome.Number, outcome.Content, outcome.When!.Value)); break;
+            case OutcomeKind.TermsNeeded: break;
+            case OutcomeKind.Denied: throw new ViolationException("a denial is answered by whoever asked");
+        }
+    }
+
+    private void Send(Outlet outlet, in Answer answer)
+    {
+        // Whoever is closing has told its runtimes to go elsewhere, and grants nothing more.
+        if (IsClosing && answer.Kind == AnswerKind.Granted) return;
+        _world.Observer.Answered(this, answer);
+        outlet.Send(answer);
+    }
+
+    private async Task AnswerRepeatAsync(Guid id, long sequence, long content, Outlet outlet)
+    {
+        try
+        {
+            var store = _world.Store;
+            var (row, generation) = await store.ReadAsync(this, () => (store.Events.GetValueOrDefault((id, sequence)), store.Generations.TryGetValue(id, out var g) ? g.Recorded : (RecordedGeneration?)null));
+            if (generation is { } known && row is not null && row.Row.Content == content)
+                Send(outlet, new Answer(AnswerKind.Acknowledged, id, known.LastSequence, Finished: known.Finish != FinishReason.None));
+            else
+                Send(outlet, Rejected(id, sequence,
+                    generation is null ? Reasons.GenerationUnknown : row is not null ? Reasons.SequenceReused : generation.Value.Finish != FinishReason.None ? Reasons.GenerationFinished : Reasons.GenerationUnknown));
+        }
+        catch (StoreLostException)
+        {
+            outlet.Send(Rejected(id, sequence, Reasons.StoreUnavailable));
+        }
+    }
+
+    /// <summary>Rows are committed: acknowledge them, and let go of what is finished.</summary>
+    public void Committed(IReadOnlyList<UsageRow> rows, IReadOnlyList<UsageRow> conflicts)
+    {
+        var last = new Dictionary<Guid, long>();
+        foreach (var row in rows) last[row.Generation.Id] = row.Sequence;
+        foreach (var row in rows)
+        {
+            var route = (Route)row.Generation.Route!;
+            route.Cell.Uncommitted.Remove(row);
+            route.Cell.Owner.Durable(row);
+            if (last[row.Generation.Id] != row.Sequence) continue;
+            var finished = row.Finish != FinishReason.None;
+            Send(route.Outlet, new Answer(AnswerKind.Acknowledged, row.Generation.Id, row.Sequence, Finished: finished));
+            if (finished && route.Cell.Pins == 0) Forget(route.Cell, row.Generation);
+        }
+        foreach (var row in conflicts) throw new ViolationException($"U3: {_world.Name(row.Generation.Id)} #{row.Sequence} is in the table with other content");
+    }
+
+    public void SlabDurable(SlabAsked asked) =>
+        Turn(asked.Cell, (owner, outcomes) => owner.SlabDurable(asked.OwnTokens, asked.Until, Now, outcomes));
+
+    public void TermsChanged(SubscriptionTerms terms)
+    {
+        if (_cells.TryGetValue(terms.Subscription, out var cell)) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
+    }
+
+    private void Forget(Cell cell, Generation generation)
+    {
+        cell.Owner.Forget(generation);
+        _running.Remove(generation.Id);
+    }
+
+    /// <summary>One that has nothing to write would never learn that another has held its shard, nor that a lease has ended under it.</summary>
+    private void CheckEpoch() => Run(async () =>
+    {
+        var at = _world.Now.Real;
+        try
+        {
+            if (await _world.Store.ReadAsync(this, () => _world.Store.Shards[Shard].Epoch) == Epoch) ConfirmedAt = at;
+            else _world.Lost(this);
+        }
+        catch (StoreLostException)
+        {
+            // Asked again soon; until then nothing that was reserved is free.
+        }
+        After(_world.Draw.Int(700, 1_300), CheckEpoch);
+    });
+
+    private void Sweep()
+    {
+        if (IsClosing) return;
+        var now = Now;
+        var forgettable = new List<Generation>();
+        foreach (var (id, cell) in _cells.ToList())
+        {
+            var lastTurn = cell.LastTurn;
+            Turn(cell, (owner, outcomes) => owner.Expire(now, outcomes));
+            cell.LastTurn = lastTurn;
+            _world.Observer.Swept(this, cell);
+            if (cell.Pins > 0) continue;
+            cell.Owner.CollectForgettable(now.Real - World.Limits.Lease, forgettable);
+            foreach (var generation in forgettable) Forget(cell, generation);
+            forgettable.Clear();
+            if (cell.Uncommitted.Count > 0 || !cell.Owner.IsIdle || now.Real - lastTurn < World.Limits.Lease) continue;
+            cell.Evicted = true;
+            _cells.Remove(id);
+        }
+        After(_world.Draw.Int(900, 1_500), Sweep);
+    }
+
+    /// <summary>Hands the shard over in good order: no more turns, everything committed and reported, slabs cut down to what is out.</summary>
+    public async Task CloseAsync()
+    {
+        IsClosing = true;
+        Moved();
+        await _writing.DrainAsync();
+        await _slabs.LeaveRemaindersAsync();
+        Kill();
+        _world.Store.Abandon();
+    }
+
+    /// <summary>Tells every runtime whose generation was here to ask again; some never hear it.</summary>
+    public void Moved()
+    {
+        foreach (var generation in _running.Values)
+            if (_world.Draw.Chance(0.7)) ((Route)generation.Route!).Outlet.Send(Rejected(generation.Id, 0, Reasons.GenerationUnknown));
+    }
+
+    private static Answer Rejected(Guid generation, long sequence, string reason) => new(AnswerKind.Rejected, generation, sequence, reason);
+
+    private sealed class Loaded
+    {
+        public SubscriptionTerms? Terms { get; init; }
+        public List<(Guid Period, Tally Used)> Periods { get; } = [];
+        public List<(OpenWindow Window, Tally Used)> Windows { get; } = [];
+        public StoredSlab? Slab { get; set; }
+        public Tally ConversationUsed { get; set; }
+        public (GenerationHeader Header, RecordedGeneration Recorded)? Generation { get; set; }
+    }
+}

@@ -1,0 +1,90 @@
+namespace Usage.Simulation.Tests;
+
+/// <param name="Tokens">what the row promises, an inherited slab included</param>
+/// <param name="OwnTokens">what its owner may have out</param>
+internal sealed record SlabAsked(Cell Cell, long Tokens, long OwnTokens, DateTimeOffset Until);
+
+/// <summary>Makes slabs durable in groups, as in the host. Tries until it succeeds, or until the shard is lost.</summary>
+internal sealed class SlabWriting(World world, Hold hold)
+{
+    private const int BackoffMaxMs = 2_000, RemaindersTriesMax = 3;
+    private readonly List<SlabAsked> _asked = [];
+    private bool _writing;
+
+    public void Add(SlabAsked asked)
+    {
+        _asked.Add(asked);
+        if (world.Mutation == Mutation.SlabNotDurable) hold.After(1, () => hold.SlabDurable(asked));
+        if (_writing) return;
+        _writing = true;
+        hold.Run(WriteAsync);
+    }
+
+    /// <summary>Cuts each slab down to what is out. If that fails, slabs end with their leases.</summary>
+    public async Task LeaveRemaindersAsync()
+    {
+        var remainders = new List<SlabAsked>();
+        foreach (var cell in hold.Cells)
+        {
+            if (!cell.Loaded && world.Mutation != Mutation.UnloadedLeavesSlab) continue;
+            var (tokens, until) = cell.Owner.Remainder(world.Now.Real);
+            remainders.Add(new SlabAsked(cell, tokens, tokens, until));
+            if (world.Schedule.IsTold) world.Tell($"{hold} leaves a slab of {tokens} behind");
+        }
+        for (var tries = 0; tries < RemaindersTriesMax; tries++)
+        {
+            try
+            {
+                await TryWriteAsync(remainders);
+                return;
+            }
+            catch (StoreLostException)
+            {
+                await hold.Pause(100);
+            }
+        }
+    }
+
+    private async Task WriteAsync()
+    {
+        await hold.Pause(0);
+        while (_asked.Count > 0)
+        {
+            List<SlabAsked> group = [.. _asked];
+            _asked.Clear();
+            for (var backoff = 50; ; backoff = Math.Min(2 * backoff, BackoffMaxMs))
+            {
+                try
+                {
+                    if (await TryWriteAsync(group)) break;
+                    world.Lost(hold);
+                    return;
+                }
+                catch (StoreLostException)
+                {
+                    await hold.Pause(backoff);
+                }
+            }
+            if (world.Mutation == Mutation.SlabNotDurable) continue;
+            foreach (var asked in group) hold.SlabDurable(asked);
+        }
+        _writing = false;
+    }
+
+    private async Task<bool> TryWriteAsync(List<SlabAsked> group)
+    {
+        var store = world.Store;
+        var transaction = store.Begin(hold);
+        await transaction.LockAsync(hold.Shard, LockMode.KeyShare);
+        if (store.Shards[hold.Shard].Epoch != hold.Epoch)
+        {
+            transaction.RollBack();
+            return false;
+        }
+        await transaction.RoundTripAsync();
+        foreach (var asked in group)
+            transaction.Write(() => store.Slabs[asked.Cell.Owner.Subscription] = new StoredSlab(hold.Epoch, asked.Tokens, asked.Until));
+        await transaction.CommitAsync();
+        return true;
+    }
+}

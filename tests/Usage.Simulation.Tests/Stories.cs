@@ -1,0 +1,53 @@
+using System.Collections.Concurrent;
+
+namespace Usage.Simulation.Tests;
+
+/// <summary>Plays stories by their seeds, on every core, each on one thread.</summary>
+internal static class Stories
+{
+    public sealed record Failure(ulong Seed, string What);
+
+    public sealed class Sum
+    {
+        public long Stories, Steps, Rows, Grants, CapDenials, Overrun, Crashes;
+    }
+
+    public static Failure? Play(ulong seed, Mutation mutation, Action<string>? tell = null, Sum? sum = null)
+    {
+        var world = new World(seed, mutation, tell);
+        try
+        {
+            world.Play();
+        }
+        catch (Exception e)
+        {
+            tell?.Invoke(e.ToString());
+            return new Failure(seed, e is ViolationException ? e.Message : e.ToString());
+        }
+        if (sum is null) return null;
+        Interlocked.Increment(ref sum.Stories);
+        Interlocked.Add(ref sum.Steps, world.Schedule.Steps);
+        Interlocked.Add(ref sum.Rows, world.Store.Events.Count);
+        Interlocked.Add(ref sum.Grants, world.Observer.Grants);
+        Interlocked.Add(ref sum.CapDenials, world.Observer.CapDenials);
+        Interlocked.Add(ref sum.Overrun, world.Observer.OverrunTokens);
+        Interlocked.Add(ref sum.Crashes, world.Crashes);
+        return null;
+    }
+
+    /// <summary>The failures among the first so many seeds, lowest first; stops early once it has found some.</summary>
+    public static IReadOnlyList<Failure> PlayAll(int seeds, Mutation mutation, Sum? sum = null)
+    {
+        var failures = new ConcurrentBag<Failure>();
+        var next = 0L;
+        // Threads of our own have no synchronization context: what a story awaits goes on at once, on its own thread.
+        Thread[] threads = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new Thread(() =>
+        {
+            for (long seed; failures.Count < 5 && (seed = Interlocked.Increment(ref next)) <= seeds;)
+                if (Play((ulong)seed, mutation, null, sum) is { } failure) failures.Add(failure);
+        }))];
+        foreach (var thread in threads) thread.Start();
+        foreach (var thread in threads) thread.Join();
+        return [.. failures.OrderBy(f => f.Seed)];
+    }
+}
