@@ -11,9 +11,12 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     DemoCommand.Create(),
     MenuCommands.Create(),
     UsageCommand.Create(),
+    CustomerCommand.Create(),
+    SubscriptionCommand.Create(),
     InvoiceCommand.Create(),
     AccountCommand.Create(),
     SellerCommand.Create(),
     AuditCommand.Create(),
+    BenchCommand.Create(),
 };
 return await billing.RunAsync(args);

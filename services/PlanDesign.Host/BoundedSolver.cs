@@ -1,58 +1,133 @@
 using Microsoft.Extensions.Options;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Comparison;
+using PlanDesign.Reports;
 using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Host;
 
-public sealed record SolvedMarket(MenuSolution Solution, TariffComparison? Comparison);
+public sealed record SolvedMarket(MenuSolution Solution, TariffComparison? Comparison, IReadOnlyList<ConstraintCost> ConstraintCosts);
 
-/// <summary>Solves on behalf of callers: a market too large for this service is refused before any work, and only so many are solved at once.</summary>
+/// <summary>
+/// Computes on behalf of callers. What is too large for this service is refused before any work; only so much is computed at once, only so many
+/// wait, and none longer than the limit. A caller who goes away stops the computation at its next row.
+/// </summary>
 public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDisposable
 {
     private readonly PlanDesignOptions _limits = options.Value;
     private readonly SemaphoreSlim _free = new(options.Value.SolvesAtOnceMax);
+    private int _waiting, _running;
 
-    /// <exception cref="RefusedException">market_too_large or market_invalid; the detail names the field.</exception>
-    public async Task<SolvedMarket> SolveAsync(Market market, SolveOptions solve, CancellationToken ct)
+    /// <summary>Computations under way.</summary>
+    public int Running => Volatile.Read(ref _running);
+
+    /// <exception cref="RefusedException">market_too_large, market_invalid, solves_too_many or solve_too_long; the detail names the field or the limit.</exception>
+    public Task<SolvedMarket> SolveAsync(Market market, SolveOptions solve, IProgress<double>? progress, CancellationToken ct)
     {
-        if (TooMany(market) is { } refusal) throw refusal.AsException();
-        if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
-        if (TooMuchWork(market, solve) is { } tooMuch) throw tooMuch.AsException();
+        MustFit(market, solve);
+        return RunAsync(stop =>
+        {
+            var solution = MenuSolver.Solve(market, solve, progress, stop);
+            if (solution.Fault is { } found) throw new Refusal("market_invalid", found.ToString()).AsException();
+            return !solution.IsUsable
+                ? new SolvedMarket(solution, null, [])
+                : new(solution, TariffComparison.Of(market, solution, stop), ConstraintCosts.Of(market, solve, solution, stop));
+        }, ct);
+    }
 
-        await _free.WaitAsync(ct);
+    /// <inheritdoc cref="SolveAsync"/>
+    public Task<MenuAnalysis> AnalyseAsync(Market market, SolveOptions solve, IReadOnlyList<PlanOffer> running, int planCounts, CancellationToken ct)
+    {
+        MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) });
+        return RunAsync(stop =>
+        {
+            var analysis = MenuAnalysis.Of(market, solve, running, planCounts, null, stop);
+            return analysis.Solution.Fault is { } found ? throw new Refusal("market_invalid", found.ToString()).AsException() : analysis;
+        }, ct);
+    }
+
+    /// <summary>Work of any kind within the limits of number and time.</summary>
+    public async Task<T> RunAsync<T>(Func<CancellationToken, T> work, CancellationToken ct)
+    {
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limited.CancelAfter(TimeSpan.FromSeconds(_limits.SolveSecondsMax));
         try
         {
-            return await Task.Run(() =>
+            await EnterAsync(limited.Token);
+            try
             {
-                var solution = MenuSolver.Solve(market, solve, null, ct);
-                if (solution.Fault is { } found) throw new Refusal("market_invalid", found.ToString()).AsException();
-                return new SolvedMarket(solution, solution.IsUsable ? TariffComparison.Of(market, solution, ct) : null);
-            }, ct);
+                Interlocked.Increment(ref _running);
+                return await Task.Run(() => work(limited.Token), limited.Token);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _running);
+                _free.Release();
+            }
         }
-        finally
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            _free.Release();
+            throw new Refusal("solve_too_long", FormattableString.Invariant($"waiting and computing took more than {_limits.SolveSecondsMax} seconds (PlanDesign__SolveSecondsMax): ask for fewer types, shorter caps or fewer plans")).AsException();
         }
     }
 
     public void Dispose() => _free.Dispose();
 
+    private async Task EnterAsync(CancellationToken ct)
+    {
+        if (_free.Wait(0, CancellationToken.None)) return;
+        if (Interlocked.Increment(ref _waiting) > _limits.SolvesWaitingMax)
+        {
+            Interlocked.Decrement(ref _waiting);
+            throw new Refusal("solves_too_many", $"{_limits.SolvesAtOnceMax} are computed and {_limits.SolvesWaitingMax} wait (PlanDesign__SolvesAtOnceMax, PlanDesign__SolvesWaitingMax): try again later").AsException();
+        }
+        try
+        {
+            await _free.WaitAsync(ct);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    private void MustFit(Market market, SolveOptions solve)
+    {
+        if (TooMany(market) is { } refusal) throw refusal.AsException();
+        if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
+        if (TooMuchWork(market, solve) is { } tooMuch) throw tooMuch.AsException();
+    }
+
     /// <summary>Before the market checks itself, which takes time in proportion to its lists.</summary>
     private Refusal? TooMany(Market market) =>
-        TooLarge("market.urgency.type_count", Math.Max(market.TypeCount ?? 0, (market.Urgency as DiscreteUrgency)?.RatesPerSecond.Count ?? 0), _limits.TypesMax, nameof(_limits.TypesMax))
+        TooLarge("market.urgency.type_count", Math.Max(market.TypeCount ?? 0, market.Urgency switch
+        {
+            DiscreteUrgency d => d.RatesPerSecond.Count,
+            EmpiricalUrgency e => e.Weights.Count,
+            _ => 0,
+        }), _limits.TypesMax, nameof(_limits.TypesMax))
         ?? TooLarge("market.answer_time.cap_tokens_max", Math.Max(market.CapTokensMax ?? 0, (market.AnswerTime as DiscreteAnswerTime)?.ProbabilityPerToken.Count ?? 0), _limits.CapTokensMax, nameof(_limits.CapTokensMax))
         ?? TooLarge("market.answer_time.empirical.tokens", (market.AnswerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0, _limits.ObservationsMax, nameof(_limits.ObservationsMax));
 
     private Refusal? TooMuchWork(Market market, SolveOptions solve)
     {
         var grid = market.Grid();
+        var cells = (long)grid.Types.Count * grid.CapTokensMax * (1 + (solve.PlansMax ?? 0));
         return TooLarge("market.urgency: types", grid.Types.Count, _limits.TypesMax, nameof(_limits.TypesMax))
             ?? TooLarge("market.answer_time: longest cap", grid.CapTokensMax, _limits.CapTokensMax, nameof(_limits.CapTokensMax))
-            ?? TooLarge("market: types × caps × (1 + plans)", (long)grid.Types.Count * grid.CapTokensMax * (1 + (solve.PlansMax ?? 0)), _limits.CellsMax, nameof(_limits.CellsMax));
+            ?? TooLarge("market: types × caps × (1 + plans)", cells, _limits.CellsMax, nameof(_limits.CellsMax))
+            ?? TooLarge("market: megabytes needed", Megabytes(cells, grid.CapTokensMax, solve.PlansMax ?? 0, market.AnswerTime), _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
     }
 
+    /// <summary>
+    /// Three bits a cell to find the way back, some twenty rows of numbers over caps and four for each plan (programme and certificate), and an
+    /// answer's tables.
+    /// </summary>
+    private static long Megabytes(long cells, long caps, long plans, AnswerTimes.AnswerTime answerTime) =>
+        (cells * 3 / 8 + (20 + 4 * plans) * caps * sizeof(double) + ((answerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0) * 5L) >> 20;
+
     private static Refusal? TooLarge(string field, long size, long limit, string option) =>
-        size <= limit ? null : new Refusal("market_too_large", $"{field} is {size}, this service solves at most {limit} (PlanDesign__{option})");
+        size <= limit ? null : new Refusal("market_too_large", $"{field} is {size}, this service takes at most {limit} (PlanDesign__{option})");
 }

@@ -14,6 +14,8 @@ public sealed record MenuView(
     public MenuSolved? Solution { get; init; }
     public DateTimeOffset? PublishedAt { get; init; }
     public DateTimeOffset? RetiredAt { get; init; }
+    public string? Evidence { get; init; }
+    public MenuSignature? Signature { get; init; }
 }
 
 /// <summary>Kept in the transaction of the events, so that a menu is listed as soon as it exists.</summary>
@@ -24,9 +26,9 @@ public sealed partial class MenuCatalog : SingleStreamProjection<MenuView, strin
 
     public static MenuView Evolve(MenuView? view, string id, MenuEvent e) => e switch
     {
-        MenuDrafted d => new MenuView(id, d.Name, MenuStanding.Draft, d.Currency, d.ConversationsPerPeriod, d.Models, d.At),
+        MenuDrafted d => new MenuView(id, d.Name, MenuStanding.Draft, d.Currency, d.ConversationsPerPeriod, d.Models, d.At) { Evidence = d.Evidence },
         MenuSolved s => view! with { Standing = MenuStanding.Solved, Solution = s },
-        MenuPublished p => view! with { Standing = MenuStanding.Published, PublishedAt = p.At },
+        MenuPublished p => view! with { Standing = MenuStanding.Published, PublishedAt = p.At, Signature = p.Signature },
         MenuRetired r => view! with { Standing = MenuStanding.Retired, RetiredAt = r.At },
         _ => throw new UnreachableException($"no fold for {e.GetType().Name}"),
     };

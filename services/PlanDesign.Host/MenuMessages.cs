@@ -1,8 +1,7 @@
-using System.Text.Json;
 using Contracts.PlanDesign.V1;
+using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
-using PlanDesign.Comparison;
-using PlanDesign.Screening;
+using PlanDesign.Menus;
 
 namespace PlanDesign.Host;
 
@@ -28,6 +27,8 @@ internal static class MenuMessages
             PublishedAt = view.PublishedAt?.ToTimestamp(),
             RetiredAt = view.RetiredAt?.ToTimestamp(),
             Models = { view.Models },
+            Evidence = view.Evidence ?? "",
+            Signature = view.Signature is { } signature ? ToMessage(signature) : null,
         };
         if (view.Solution is not { } s) return menu;
         menu.Plans.Add(s.Tiers.Select(t => new Plan
@@ -49,30 +50,9 @@ internal static class MenuMessages
             ProfitUnlimited = s.ProfitUnlimited,
             ExitReason = s.ExitReason,
             Certificate = Certificate(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),
-            Alternatives = { s.Alternatives.Select(a => new Alternative
-            {
-                Kind = a.Kind, Profit = a.Profit, Revenue = a.Revenue, ServingCost = a.ServingCost, ShareServed = a.ShareServed, TokensPerConversation = a.Tokens,
-            }) },
+            Alternatives = { s.Alternatives.Select(Alternative) },
         };
         return menu;
-    }
-
-    public static Solution ToMessage(this SolvedMarket solved)
-    {
-        var s = solved.Solution;
-        var message = new Solution
-        {
-            Tiers = { s.Tiers.Select(t => Tier(t.CapTokens, t.PricePerConversation, t.Share, t.UrgencyFromPerSecond, t.UrgencyToPerSecond)) },
-            Profit = s.Profit,
-            Revenue = s.Revenue,
-            ServingCost = s.ServingCost,
-            ProfitUnlimited = s.ProfitWithoutLimit,
-            ExitReason = JsonNamingPolicy.SnakeCaseLower.ConvertName(s.ExitReason.ToString()),
-            Certificate = Certificate(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),
-        };
-        if (solved.Comparison is { } other)
-            message.Alternatives.Add([Alternative("one_plan", other.OnePlan), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken)]);
-        return message;
     }
 
     private static Contracts.PlanDesign.V1.Tier Tier(int cap, double price, double share, double from, double to) =>
@@ -81,8 +61,21 @@ internal static class MenuMessages
     private static Contracts.PlanDesign.V1.Certificate Certificate(double bound, double gap, double incentive, double participation) =>
         new() { UpperBound = bound, Gap = gap, MaxIncentiveViolation = incentive, MaxParticipationViolation = participation };
 
-    private static Alternative Alternative(string kind, TariffOutcome o) => new()
+    private static Alternative Alternative(MenuAlternative a)
     {
-        Kind = kind, Profit = o.Profit, Revenue = o.Revenue, ServingCost = o.ServingCost, ShareServed = o.ShareServed, TokensPerConversation = o.Tokens,
+        var message = new Alternative
+        {
+            Kind = a.Kind, Profit = a.Profit, Revenue = a.Revenue, ServingCost = a.ServingCost, ShareServed = a.ShareServed, TokensPerConversation = a.Tokens,
+        };
+        if (a.ConsumerSurplus is { } surplus) message.ConsumerSurplus = surplus;
+        return message;
+    }
+
+    private static Contracts.PlanDesign.V1.MenuSignature ToMessage(Menus.MenuSignature s) => new()
+    {
+        Form = s.Form,
+        PublicKey = ByteString.FromBase64(s.PublicKey),
+        Value = ByteString.FromBase64(s.Value),
+        DigestsValue = ByteString.FromBase64(s.DigestsValue),
     };
 }

@@ -1,6 +1,7 @@
 using Grpc.Core;
 using JasperFx.Events.Projections;
 using Marten;
+using Microsoft.Extensions.Options;
 using PlanDesign.Menus;
 
 namespace PlanDesign.Host;
@@ -18,6 +19,10 @@ public static class PlanDesignHost
             .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton);
         builder.AddBus();
         builder.Services.AddSingleton<BoundedSolver>();
+        builder.Services.AddSingleton(services => new MenuSigner(
+            services.GetRequiredService<IOptions<PlanDesignOptions>>(), builder.Environment, services.GetRequiredService<ILogger<MenuSigner>>()));
+        builder.Services.AddSingleton<Neighbours>();
+        builder.Services.AddSingleton<Estimating>();
 
         var app = builder.Build();
         app.MapServiceDefaults();
@@ -34,11 +39,12 @@ public static class PlanDesignHost
 
     private static StatusCode StatusOf(string reason) => reason switch
     {
-        "market_invalid" or "menu_invalid" => StatusCode.InvalidArgument,
-        "market_too_large" => StatusCode.ResourceExhausted,
+        "market_invalid" or "menu_invalid" or "observations_invalid" => StatusCode.InvalidArgument,
+        "market_too_large" or "solves_too_many" or "solve_too_long" => StatusCode.ResourceExhausted,
+        "usage_unreachable" or "billing_unreachable" => StatusCode.Unavailable,
         "menu_not_found" => StatusCode.NotFound,
         "menu_exists" => StatusCode.AlreadyExists,
-        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "menu_not_published" => StatusCode.FailedPrecondition,
+        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "menu_not_published" or "signing_key_missing" => StatusCode.FailedPrecondition,
         _ => StatusCode.Internal,
     };
 }

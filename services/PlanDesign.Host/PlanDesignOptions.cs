@@ -28,6 +28,34 @@ public sealed class PlanDesignOptions
     [Range(1, MarketLimits.CellsMax, ErrorMessage = "PlanDesign__CellsMax must be from {1} to {2}")]
     public long CellsMax { get; init; } = 100_000_000;
 
+    /// <summary>Memory that one solve may take, by estimate, in megabytes. Default 512.</summary>
+    [Range(1, 1_048_576, ErrorMessage = "PlanDesign__MemoryMegabytesMax must be from {1} to {2}")]
+    public int MemoryMegabytesMax { get; init; } = 512;
+
+    /// <summary>Seconds (real time) that one call may wait and compute, at most. Default 120.</summary>
+    [Range(0.05, 3_600, ErrorMessage = "PlanDesign__SolveSecondsMax must be from {1} to {2}")]
+    public double SolveSecondsMax { get; init; } = 120;
+
+    /// <summary>Calls that wait for their turn to solve; more of them are refused. Default 16.</summary>
+    [Range(0, 10_000, ErrorMessage = "PlanDesign__SolvesWaitingMax must be from {1} to {2}")]
+    public int SolvesWaitingMax { get; init; } = 16;
+
+    /// <summary>Bootstrap draws of one estimate, at most. Default 2,000.</summary>
+    [Range(1, 100_000, ErrorMessage = "PlanDesign__DrawsMax must be from {1} to {2}")]
+    public int DrawsMax { get; init; } = 2_000;
+
+    /// <summary>The Ed25519 seed that menus are signed with, 64 hex digits. A secret. Without it Production refuses to publish; elsewhere a key is made at start and lives as long as the process.</summary>
+    [RegularExpression("^([0-9a-fA-F]{64})?$", ErrorMessage = "PlanDesign__SigningKey must be 64 hex digits: make it with openssl rand -hex 32, and keep it secret")]
+    public string SigningKey { get; init; } = "";
+
+    /// <summary>Where usage answers gRPC, for the lengths of conversations. Default http://localhost:8181.</summary>
+    [RegularExpression("^https?://.+", ErrorMessage = "PlanDesign__UsageAddress must be an http:// or https:// address such as http://usage:8081")]
+    public string UsageAddress { get; init; } = "http://localhost:8181";
+
+    /// <summary>Where billing answers gRPC, for how many customers chose which plan. Default http://localhost:8281.</summary>
+    [RegularExpression("^https?://.+", ErrorMessage = "PlanDesign__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
+    public string BillingAddress { get; init; } = "http://localhost:8281";
+
     /// <summary>Solves that run at the same time; more of them wait. Default 2.</summary>
     [Range(1, 1024, ErrorMessage = "PlanDesign__SolvesAtOnceMax must be from {1} to {2}")]
     public int SolvesAtOnceMax { get; init; } = 2;

@@ -29,6 +29,10 @@ internal sealed class JsonFields
 
     public int Count(string name) => Integer(Required(name), Named(name));
 
+    /// <summary>A whole number of any size that 64 bits hold.</summary>
+    public long Whole(string name) =>
+        Required(name) is { ValueKind: JsonValueKind.Number } e && e.TryGetInt64(out var whole) ? whole : throw Wrong(Named(name), Required(name), "a whole number");
+
     public int? OptionalCount(string name)
     {
         _asked.Add(name);
@@ -36,11 +40,22 @@ internal sealed class JsonFields
         return Integer(element, Named(name));
     }
 
-    public double? OptionalNumber(string name)
+    public double? OptionalNumber(string name) => IsGiven(name) ? Number(name) : null;
+
+    public JsonFields? OptionalObject(string name) => IsGiven(name) ? Object(name) : null;
+
+    public bool OptionalFlag(string name) => IsGiven(name) && Flag(Required(name), Named(name));
+
+    public string? OptionalText(string name) => IsGiven(name) ? Text(name) : null;
+
+    /// <summary>Present, and not null.</summary>
+    public bool IsGiven(string name)
     {
         _asked.Add(name);
-        return _fields.TryGetValue(name, out var element) && element.ValueKind != JsonValueKind.Null ? Number(element, Named(name)) : null;
+        return _fields.TryGetValue(name, out var element) && element.ValueKind != JsonValueKind.Null;
     }
+
+    public bool IsList(string name) => IsGiven(name) && _fields[name].ValueKind == JsonValueKind.Array;
 
     public double[] Numbers(string name) => Items(name, Number);
 

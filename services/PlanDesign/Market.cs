@@ -29,7 +29,8 @@ public sealed record Market(
         InputFault.Range("tokensPerSecond", TokensPerSecond, 0, MarketLimits.TokensPerSecondMax, "tokens per second")
         ?? InputFault.Range("valuePerAnswer", ValuePerAnswer, 0, MarketLimits.MoneyMax, "of money")
         ?? InputFault.RangeFrom("servingCostPerToken", ServingCostPerToken, 0, MarketLimits.MoneyMax, "of money per token")
-        ?? (ValueAtCap is >= 0 and < 1 ? null : new InputFault("valueAtCap", FormattableString.Invariant($"is {ValueAtCap}, expected a share of the answer's value from 0 to below 1")))
+        ?? (ValueAtCap is >= 0 and < 1 ? null
+            : new InputFault("valueAtCap", FormattableString.Invariant($"is {ValueAtCap}, expected a share of the answer's value from 0 to below 1")))
         ?? Count("typeCount", TypeCount, MarketLimits.TypesMax)
         ?? Count("capTokensMax", CapTokensMax, MarketLimits.CapTokensMax)
         ?? Urgency.Check(TypeCount)

@@ -42,7 +42,8 @@ public static class MarketJson
         }
     }
 
-    private static Market ReadFields(JsonFields fields)
+    /// <summary>The market among these fields; what nobody has asked for by then is refused.</summary>
+    internal static Market ReadFields(JsonFields fields)
     {
         fields.Ignore("name");
         var (urgency, answerTime) = (fields.Object("urgency"), fields.Object("answerTime"));

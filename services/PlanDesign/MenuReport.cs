@@ -1,7 +1,9 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using PlanDesign.Reports;
 using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
 
 namespace PlanDesign;
 
@@ -23,17 +25,14 @@ public sealed record MenuReport(
     RoundingReport? Rounding,
     IReadOnlyList<string> Notices)
 {
-    private static readonly JsonSerializerOptions Compact = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
+    /// <summary>What each rule that the menu keeps costs, and brings in customers served; null where no rule was set.</summary>
+    public IReadOnlyList<ConstraintCost>? ConstraintCosts { get; init; }
 
-    private static readonly JsonSerializerOptions Indented = new(Compact) { WriteIndented = true };
+    /// <summary>The same menu by customer and billing period; null where nobody said how many conversations that is.</summary>
+    public PeriodReport? Period { get; init; }
 
     /// <remarks>A solution of refused input has no report: show its fault.</remarks>
-    public static MenuReport Of(MenuSolution solution) => new(
+    public static MenuReport Of(MenuSolution solution, IReadOnlyList<ConstraintCost>? constraintCosts = null, PeriodReport? period = null) => new(
         solution.Profit,
         solution.Revenue,
         solution.ServingCost,
@@ -47,11 +46,30 @@ public sealed record MenuReport(
         solution.ProfitWithoutLimit,
         solution.Iterations,
         solution.Rounding is { } r ? new(r.Units.Unit, r.Units.ConversationsPerPeriod, Camel(r.Route.ToString()), r.ProfitAtExactPrices) : null,
-        solution.Notices);
+        solution.Notices)
+    {
+        ConstraintCosts = constraintCosts is { Count: > 0 } ? constraintCosts : null,
+        Period = period,
+    };
 
-    public string ToJson(bool indented = false) => JsonSerializer.Serialize(this, indented ? Indented : Compact);
+    public string ToJson(bool indented = false) => ReportJson.Write(this, indented);
 
     private static string Camel(string name) => JsonNamingPolicy.CamelCase.ConvertName(name);
+}
+
+/// <summary>How every report is written: camel case, nothing that is null, text as it is.</summary>
+public static class ReportJson
+{
+    private static readonly JsonSerializerOptions Compact = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    private static readonly JsonSerializerOptions Indented = new(Compact) { WriteIndented = true };
+
+    public static string Write<T>(T report, bool indented = false) => JsonSerializer.Serialize(report, indented ? Indented : Compact);
 }
 
 public sealed record TierReport(

@@ -20,6 +20,7 @@ public sealed class UsageLifetime(
     private readonly CancellationTokenSource _leaving = new();
     private readonly CancellationTokenSource _giveUp = new();
     private Task _running = Task.CompletedTask;
+    private int _stopped;
     private Task _keeping = Task.CompletedTask;
     private Task[] _workers = [];
 
@@ -139,8 +140,9 @@ public sealed class UsageLifetime(
 
     private void StopBecause(Exception e)
     {
-        if (e is OperationCanceledException) return;
-        if (e is StoreMismatchException or EpochLostException or ExpelledException) Console.Error.WriteLine($"cannot go on: {e.Message}");
+        // Eight shards may be lost in one moment; why the service stops is said once.
+        if (e is OperationCanceledException || Interlocked.Exchange(ref _stopped, 1) != 0) return;
+        if (e is StoreMismatchException or NotAloneException or ExpelledException) Console.Error.WriteLine($"cannot go on: {e.Message}");
         else log.LogCritical(e, "cannot go on");
         Environment.ExitCode = 1;
         application.StopApplication();

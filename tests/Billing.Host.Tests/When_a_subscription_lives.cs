@@ -125,6 +125,19 @@ public sealed class When_a_subscription_lives
         Assert.Equal(("DE", "business"), (taxed.Tax.Country, taxed.Tax.Status));
         Assert.Equal(6, (await app.Billing.ListCustomersAsync(new())).Customers.Count);
         Assert.Equal([5], (await app.Billing.CountSubscriptionsByPlanAsync(new())).Counts.Select(c => (int)c.Subscriptions));
+
+        // Another menu begins with a period, and only then.
+        var (summer, large) = (Ids.Derive(Ids.Menu, Jan1, "summer"), Ids.Derive(Ids.Plan, Jan1, "large"));
+        await app.Publish(TheMenu with { MenuId = summer, Plans = [TheMenu.Plans[0] with { PlanId = large, Name = "Large", PeriodFeeMicros = 70_000_000 }] });
+        await Eventually.True(async () => { await app.Billing.GetMenuTermsAsync(new() { MenuId = summer }); return true; }, "the menu was received");
+        var migrated = await app.Billing.MigrateSubscriptionAsync(new() { SubscriptionId = ids[1], MenuId = summer, PlanId = large });
+        Assert.Equal((Menu, summer), (migrated.MenuId, migrated.Scheduled.MenuId));
+        await app.Advance(Mar1.AddDays(20));
+        var invoices = (await app.Billing.ListInvoicesAsync(new() { SubscriptionId = ids[1], Status = InvoiceStatus.Finalized })).Invoices.OrderBy(i => i.Period.Number);
+        // The trial left 8 days and 23 hours of 31 days of the first month.
+        Assert.Equal([(0, Small), (1, Metered), (2, large)], invoices.Select(i => (i.Period.Number, i.Lines[^1].PlanId)));
+        Assert.Equal([5_780_000, 5_000_000, 70_000_000], invoices.Select(i => i.TotalMicros));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
     }
 
     private static async Task<(long After, long Difference)> Previewed(BillingApp app, PreviewChangeRequest request)

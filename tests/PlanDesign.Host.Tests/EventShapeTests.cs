@@ -53,6 +53,25 @@ public class EventShapeTests
         }
     }
 
+    private static readonly (MenuEvent Event, string Json)[] AddedLater =
+    [
+        (new MenuDrafted("Chat", "{}", null, Currency.Parse("USD"), 20, [], At) { Constraints = "{\"capTokensMax\":1}", Evidence = "lengths moved" },
+            """{"name":"Chat","market":"{}","plansMax":null,"currency":"USD","conversationsPerPeriod":20,"models":[],"at":"2026-01-01T00:00:00+00:00","constraints":"{\u0022capTokensMax\u0022:1}","evidence":"lengths moved"}"""),
+        (new MenuPublished("ada", At) { Signature = new(1, "a2V5", "dmFsdWU=", "ZGlnZXN0cw==") },
+            """{"actor":"ada","at":"2026-01-01T00:00:00+00:00","signature":{"form":1,"publicKey":"a2V5","value":"dmFsdWU=","digestsValue":"ZGlnZXN0cw=="}}"""),
+    ];
+
+    [Fact]
+    public void What_was_added_later_has_its_own_shape_and_is_absent_before()
+    {
+        foreach (var (e, json) in AddedLater)
+        {
+            Assert.Equal(json, Options.Serializer().ToJson(e));
+            using var stored = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(json));
+            Assert.Equal(e, Options.Serializer().FromJson(e.GetType(), stored));
+        }
+    }
+
     [Fact]
     public void Every_fold_has_an_arm()
     {

@@ -15,15 +15,78 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
     [Fact]
     public async Task A_market_is_solved_without_being_stored()
     {
-        var solution = (await plans.Client.SolveMenuAsync(new SolveMenuRequest { Market = Worked })).Solution;
+        var answers = await Answers(new SolveMenuRequest { Market = Worked });
+        var solution = Assert.Single(answers).Solution;
         Assert.Equal("optimal", solution.ExitReason);
         Assert.Equal(10.96, solution.Profit, 1e-12);
         Assert.Equal(12.86, solution.Revenue, 1e-12);
         Assert.Equal([2, 1], solution.Tiers.Select(t => t.CapTokens));
         Assert.Equal(26.2, solution.Tiers[0].Price, 1e-12);
         Assert.InRange(solution.Certificate.Gap, -1e-12, 1e-12);
-        Assert.Equal(["one_plan", "flat_fee", "pay_per_token"], solution.Alternatives.Select(a => a.Kind));
+        Assert.Equal(["one_plan", "flat_fee", "pay_per_token", "two_part_tariff", "token_market"], solution.Alternatives.Select(a => a.Kind));
         Assert.Equal(9.6, solution.Alternatives[0].Profit, 1e-12);
+    }
+
+    [Fact]
+    public async Task Progress_comes_before_the_solution_where_it_is_asked_for()
+    {
+        var answers = await Answers(new SolveMenuRequest { Market = Worked, ReportProgress = true });
+        Assert.InRange(answers.Count, 2, int.MaxValue);
+        Assert.All(answers.SkipLast(1), a => Assert.Null(a.Solution));
+        Assert.Equal((1.0, 10.96), (answers[^1].Progress, Math.Round(answers[^1].Solution.Profit, 9)));
+    }
+
+    [Fact]
+    public async Task Rules_are_kept_and_priced()
+    {
+        var answer = Assert.Single(await Answers(new SolveMenuRequest { Market = Worked, Options = new() { Constraints = new() { CapTokensMax = 1 } } })).Solution;
+        // The busy and the patient at 10, or the patient alone at 18: 0.8 · 8 = 6.4 against 0.3 · 16 = 4.8.
+        Assert.Equal((6.4, 1), (Math.Round(answer.Profit, 9), answer.Tiers.Single().CapTokens));
+        Assert.Equal([("cap_tokens_max", 4.56), ("all", 4.56)], answer.ConstraintCosts.Select(c => (c.Constraint, Math.Round(c.ProfitCost, 9))));
+    }
+
+    [Fact]
+    public async Task Types_with_more_conversations_weigh_more()
+    {
+        var byType = Assert.Single(await Answers(new SolveMenuRequest { Market = Worked, Options = new() { ConversationsByType = { 30, 20, 5 } } })).Solution;
+        // 9, 10 and 1 of 20 conversations: 0.45 · 26.2 + 0.5 · 10 − (0.45 · 3 + 0.5 · 2).
+        Assert.Equal(14.44, byType.Profit, 1e-9);
+        Assert.Equal([0.45, 0.5], byType.Tiers.Select(t => Math.Round(t.Share, 12)));
+    }
+
+    [Fact]
+    public async Task A_menu_is_compared_with_every_other_way_of_charging()
+    {
+        var running = await plans.Client.DraftMenuAsync(Draft("Running"));
+        var answer = await plans.Client.CompareMenusAsync(new CompareMenusRequest { Market = Worked, RunningMenuId = running.MenuId });
+        Assert.Equal(
+            ["menu", "menu_without_limit", "one_plan", "pay_per_token", "two_part_tariff", "flat_fee", "token_market", "running_menu"], answer.Tariffs.Select(t => t.Kind));
+        Assert.Equal([10.96, 10.96, 9.6, 9.6, 9.6, 9.6, 7.6, 10.96], answer.Tariffs.Select(t => Math.Round(t.Profit, 9)));
+        // One plan of cap 2 costs 15 and leaves the patient 19.2; the menu leaves them 8.
+        Assert.Equal((0.3, 11.2), (Math.Round(answer.Tariffs[2].ShareWorse, 9), Math.Round(answer.Tariffs[2].MeanLoss, 9)));
+        Assert.Equal([(1, 9.6), (2, 10.96)], answer.PlanCounts.Select(c => (c.Plans, Math.Round(c.Profit, 9))));
+    }
+
+    [Fact]
+    public async Task A_published_menu_proves_itself_offline()
+    {
+        var draft = await plans.Client.DraftMenuAsync(Draft("Signed"));
+        Assert.Null(draft.Signature);
+        await plans.Client.PublishMenuAsync(Publish(draft));
+        var menu = await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = draft.MenuId, IncludeSignedDocument = true });
+        var check = SignedMenu.Check(System.Text.Encoding.UTF8.GetBytes(menu.SignedDocument));
+        Assert.Empty(check.Findings);
+        Assert.Equal((menu.Signature.PublicKey.ToBase64(), menu.MenuId, "Signed", "ada"), (check.PublicKey, check.Document!.MenuId, check.Document.Name, check.Document.PublishedBy));
+        Assert.Empty(MenuVerification.Recompute(check.Document));
+        Assert.Equal("", (await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = draft.MenuId })).SignedDocument);
+    }
+
+    private async Task<List<SolveMenuResponse>> Answers(SolveMenuRequest request)
+    {
+        using var call = plans.Client.SolveMenu(request);
+        var answers = new List<SolveMenuResponse>();
+        await foreach (var answer in call.ResponseStream.ReadAllAsync()) answers.Add(answer);
+        return answers;
     }
 
     [Fact]

@@ -12,8 +12,8 @@ public sealed class When_clients_are_hostile
     public async Task A_flood_a_client_that_never_reads_and_a_silent_one_end_by_themselves_and_a_good_one_goes_on()
     {
         await using var service = await UsageService.StartAsync(
-            ("Usage:FramesPerSecondMax", "2000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "5"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
-            ("Usage:MessageBytesMax", "100000"));
+            ("Usage:FramesPerSecondMax", "5000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "5"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
+            ("Usage:MessageBytesMax", "300000"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000_000)));
         await using var good = new RuntimeStream(service.Meter);
         await good.SendAsync(Samples.Start("good", "alice"));
@@ -21,10 +21,13 @@ public sealed class When_clients_are_hostile
 
         using var silent = service.Meter.Meter();
         using var deaf = service.Meter.Meter();
-        var neverReads = FloodAsync(deaf, framesAtOnce: 500, pause: TimeSpan.FromMilliseconds(250));
+        // Every frame of this one has to be answered; it keeps below its rate.
+        var neverReads = FloodAsync(deaf, new RuntimeFrame { Renew = new Renew { GenerationId = "nonsense" } }, framesAtOnce: 250, every: TimeSpan.FromMilliseconds(100));
         using (var flood = service.Meter.Meter())
         {
-            await FloodAsync(flood, framesAtOnce: 1_000, pause: TimeSpan.Zero);
+            // A generation that has all it asked for needs no answer to its renewals.
+            await flood.RequestStream.WriteAsync(new MeterRequest { Frames = { new RuntimeFrame { Start = Samples.Start("flood", "alice", "flood", maxOutput: 10) } } });
+            await FloodAsync(flood, new RuntimeFrame { Renew = new Renew { GenerationId = Samples.GenerationId("flood") } }, framesAtOnce: 5_000, every: TimeSpan.FromMilliseconds(1));
             var limited = await EndOfAsync(flood);
             Assert.Equal((StatusCode.ResourceExhausted, "rate_limited"), (limited.StatusCode, When_a_generation_is_metered.Reason(limited)));
             Assert.True(limited.GetRpcStatus()!.GetDetail<RetryInfo>().RetryDelay.ToTimeSpan() > TimeSpan.Zero);
@@ -44,7 +47,7 @@ public sealed class When_clients_are_hostile
 
         using (var large = service.Meter.Meter())
         {
-            await large.RequestStream.WriteAsync(new MeterRequest { Frames = { new RuntimeFrame { Start = new Start { Conversation = new string('x', 200_000) } } } });
+            await FloodAsync(large, new RuntimeFrame { Start = new Start { Conversation = new string('x', 310_000) } }, framesAtOnce: 1, every: TimeSpan.FromMilliseconds(1));
             Assert.Equal(StatusCode.ResourceExhausted, (await EndOfAsync(large)).StatusCode);
         }
         foreach (var g in new[] { "second", "third", "fourth" }) await good.SendAsync(Samples.Start(g, "alice", g));
@@ -91,17 +94,18 @@ public sealed class When_clients_are_hostile
             Assert.Contains(gauge, shown, StringComparison.Ordinal);
     }
 
-    /// <summary>Sends frames that all have to be answered, until the service has had enough. Never reads.</summary>
-    private static async Task FloodAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call, int framesAtOnce, TimeSpan pause)
+    /// <summary>Sends the same frame again and again until the service has had enough. Never reads.</summary>
+    private static async Task FloodAsync(AsyncDuplexStreamingCall<MeterRequest, MeterResponse> call, RuntimeFrame frame, int framesAtOnce, TimeSpan every)
     {
-        var nonsense = new MeterRequest { Frames = { Enumerable.Range(0, framesAtOnce).Select(_ => new RuntimeFrame { Renew = new Renew { GenerationId = new string('x', 30) } }) } };
+        var message = new MeterRequest { Frames = { Enumerable.Repeat(frame, framesAtOnce) } };
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var pace = new PeriodicTimer(every);
         try
         {
             while (true)
             {
-                await call.RequestStream.WriteAsync(nonsense, patience.Token);
-                await Task.Delay(pause, patience.Token);
+                await call.RequestStream.WriteAsync(message, patience.Token);
+                await pace.WaitForNextTickAsync(patience.Token);
             }
         }
         catch (Exception e) when (e is RpcException or InvalidOperationException or IOException)

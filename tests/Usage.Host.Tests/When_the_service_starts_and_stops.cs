@@ -31,6 +31,9 @@ public sealed class When_the_service_starts_and_stops
     [InlineData("Usage:Postgres", "", "Usage__Postgres")]
     [InlineData("Usage:Postgres", "Host=localhost;Nonsense=1", "Usage__Postgres")]
     [InlineData("Usage:BillingAddress", "billing:8081", "Usage__BillingAddress")]
+    [InlineData("Usage:Cluster:Mode", "Several", "Usage__Cluster__Mode")]
+    [InlineData("Usage:Cluster:Port", "70000", "Usage__Cluster__Port")]
+    [InlineData("Usage:Cluster:ProbeSeconds", "0", "Usage__Cluster__ProbeSeconds")]
     public async Task A_wrong_option_stops_it_with_its_name(string option, string value, string named)
     {
         await using var service = await UsageService.PrepareAsync(settings: [(option, value)]);

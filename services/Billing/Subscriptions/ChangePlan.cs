@@ -35,8 +35,8 @@ public static class ChangePlanDecision
 internal static class Lifecycle
 {
     public static Refusal Cancelled(SubscriptionState.Known s) =>
-        Decision.Refuse("subscription_cancelled", $"the subscription was cancelled at {s.CancelledAt:O}: subscribe anew");
+        Decision.Refuse("subscription_cancelled", $"the subscription was cancelled at {s.CancelledAt:u}: subscribe anew");
 
     public static Refusal Ending(SubscriptionState.Known s) =>
-        Decision.Refuse("cancellation_scheduled", $"the subscription ends at {s.Scheduled!.EffectiveAt:O}: withdraw the cancellation first");
+        Decision.Refuse("cancellation_scheduled", $"the subscription ends at {s.Scheduled!.EffectiveAt:u}: withdraw the cancellation first");
 }

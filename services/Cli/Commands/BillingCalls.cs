@@ -1,15 +1,27 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
+using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
+using BillingClient = Contracts.Billing.V1.Billing.BillingClient;
 
 namespace Cli.Commands;
 
-/// <summary>Calls to the billing service, and their failures in one line.</summary>
-internal static class BillingCalls
+/// <summary>Asks a running billing service, and turns what it refuses into one line that says what to do next.</summary>
+public static class BillingCalls
 {
+    private static readonly JsonSerializerOptions Readable = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static Task<int> Ask(Uri billing, Func<BillingClient, Task> ask) => AskAsync(billing, async channel =>
+    {
+        await ask(new(channel));
+        return 0;
+    });
+
     public static async Task<int> AskAsync(Uri billing, Func<GrpcChannel, Task<int>> ask)
     {
         using var channel = GrpcChannel.ForAddress(billing, new() { MaxReceiveMessageSize = 64 << 20 });
@@ -17,11 +29,11 @@ internal static class BillingCalls
         {
             return await ask(channel);
         }
-        catch (RpcException e) when (e.StatusCode == StatusCode.Cancelled)
+        catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info)
         {
-            throw new OperationCanceledException(e.Message, e);
+            throw new UserException(NextStep(info.Reason) is { } next ? $"{e.Status.Detail} ({info.Reason}); {next}" : $"{e.Status.Detail} ({info.Reason})");
         }
-        catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable && e.GetRpcStatus() is null)
+        catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable)
         {
             throw new UserException($"billing does not answer at {billing}: start it, or say where it is with --billing");
         }
@@ -35,9 +47,27 @@ internal static class BillingCalls
         }
     }
 
-    public static string Day(Timestamp? at) => at?.ToDateTimeOffset().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) ?? "";
+    /// <summary>The command that helps with this refusal.</summary>
+    private static string? NextStep(string reason) => reason switch
+    {
+        "customer_unknown" => "billing customer list shows those there are",
+        "subscription_unknown" => "billing subscription list shows those there are",
+        "cancellation_scheduled" => "withdraw it with: billing subscription keep SUBSCRIPTION",
+        "customer_subscribed" => "end it with: billing subscription cancel SUBSCRIPTION --now",
+        "menu_is_current" => "use: billing subscription change SUBSCRIPTION --plan PLAN",
+        "subscription_cancelled" => "billing subscription start begins a new one",
+        "invoice_unknown" => "billing invoice list shows those that are final",
+        "invoice_paid" or "invoice_credited" => "use: billing invoice credit INVOICE --reason …",
+        "credit_exceeds_invoice" => "leave out --amount to credit all that is left",
+        "tax_rate_unknown" => "set one with: billing seller tax-rate --jurisdiction … --name … --percent …",
+        "agreement_unknown" => "billing account show CUSTOMER lists them",
+        "commitment_overlaps" => "end the other with: billing account end CUSTOMER --agreement …",
+        _ => null,
+    };
 
     public static Option<bool> Json() => new("--json") { Description = "print one JSON object" };
+
+    public static void Print(object value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, Readable));
 
     public static void Print(IMessage message) => Console.Out.WriteLine(JsonFormatter.Default.Format(message));
 
@@ -70,4 +100,6 @@ internal static class BillingCalls
             return null;
         },
     };
+
+    public static string Day(Timestamp? at) => at?.ToDateTimeOffset().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) ?? "";
 }

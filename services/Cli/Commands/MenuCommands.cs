@@ -7,5 +7,12 @@ public static class MenuCommands
     public static Command Create() => new("menu", "Menus of token caps.")
     {
         MenuSolve.Create(),
+        MenuCompare.Create(),
+        MenuPageCommand.Create(),
+        MenuEstimate.Create(),
+        MenuPublish.Create(),
+        MenuShow.Create(),
+        MenuVerify.Create(),
+        MenuWatch.Create(),
     };
 }

@@ -1,43 +1,78 @@
 using System.Globalization;
+using PlanDesign;
 using PlanDesign.Comparison;
+using PlanDesign.Reports;
 using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
 using Spectre.Console;
 
 namespace Cli.Commands;
 
-/// <summary>A solved menu as a table, its certificate in a line, and what other ways of charging would earn.</summary>
+/// <summary>A solved menu as tables: the plans, the certificate in a line, and what other ways of charging would earn.</summary>
 public static class MenuForPeople
 {
     /// <param name="comparison">Null where there is nothing to compare: a menu that may not be used.</param>
-    /// <param name="currency">The money of the market, where it was said.</param>
-    public static void Print(IAnsiConsole console, MenuSolution menu, TariffComparison? comparison, Currency? currency)
+    public static void Print(IAnsiConsole console, MenuAsked asked, MenuSolution menu, TariffComparison? comparison, IReadOnlyList<ConstraintCost> costs)
     {
-        if (menu.Tiers.Count > 0) console.Write(Plans(menu, currency));
-        foreach (var notice in menu.Notices) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
+        PrintMenu(console, asked, menu);
         if (menu.Tiers.Count == 0) return;
-
-        console.WriteLine($"Earns {Number(menu.Profit)} a conversation: {Number(menu.Revenue)} paid, {Number(menu.ServingCost)} spent on serving.");
-        console.WriteLine(Certificate(menu));
         if (comparison is not null) console.Write(Comparison(comparison));
+        foreach (var notice in comparison?.Notices ?? []) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
+        if (costs.Count > 0) console.Write(Rules(costs));
     }
 
-    private static Table Plans(MenuSolution menu, Currency? currency)
+    /// <summary>Everything: who gains and who loses by type, the number of plans, other processes.</summary>
+    public static void Print(IAnsiConsole console, MenuAsked asked, MenuAnalysis analysis)
     {
-        var table = new Table().Border(TableBorder.Rounded);
-        table.AddColumn(new TableColumn("cap, tokens").RightAligned());
-        table.AddColumn(new TableColumn("price a conversation").RightAligned());
-        if (menu.Rounding is { } rounding)
-            table.AddColumn(new TableColumn($"price a period of {rounding.Units.ConversationsPerPeriod.ToString("#,0", CultureInfo.InvariantCulture)}").RightAligned());
-        table.AddColumn(new TableColumn("share of customers").RightAligned());
+        Print(console, asked, analysis.Solution, analysis.Comparison, analysis.ConstraintCosts);
+        if (analysis.Comparison is not { } comparison || analysis.Solution.Tiers.Count == 0) return;
+        console.Write(Customers(comparison));
+        if (Types(analysis, comparison) is { } types) console.Write(types);
+        console.Write(Counts(analysis.PlanCounts));
+        if (analysis.Processes.Count > 0) console.Write(Processes(analysis.Processes));
+    }
+
+    private static void PrintMenu(IAnsiConsole console, MenuAsked asked, MenuSolution menu)
+    {
+        if (menu.Tiers.Count > 0) console.Write(Plans(asked, menu));
+        foreach (var notice in menu.Notices) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
+        if (menu.Tiers.Count == 0) return;
+        console.WriteLine($"Earns {Number(menu.Profit)} a conversation: {Number(menu.Revenue)} paid, {Number(menu.ServingCost)} spent on serving.");
+        if (asked.Period(menu) is { } period)
+            console.WriteLine($"Earns {Number(period.Profit)} a customer and period of {Number(period.ConversationsPerCustomer)} conversations: {Number(period.Revenue)} paid, {Number(period.ServingCost)} spent on serving.");
+        console.WriteLine(Certificate(menu));
+    }
+
+    private static Table Plans(MenuAsked asked, MenuSolution menu)
+    {
+        var table = Columns("cap, tokens", "price a conversation");
+        table.Columns[0].RightAligned();
+        var period = asked.Period(menu);
+        var (perPeriod, byType) = (asked.Conversations?.Each, asked.Conversations?.ByType);
+        if (perPeriod is { } n) table.AddColumn(new TableColumn($"price a period of {n.ToString("#,0", CultureInfo.InvariantCulture)}").RightAligned());
+        if (byType is not null) table.AddColumn(new TableColumn("price a period").RightAligned());
+        table.AddColumn(new TableColumn(byType is null ? "share of customers" : "share of conversations").RightAligned());
+        if (byType is not null) table.AddColumn(new TableColumn("share of customers").RightAligned());
         table.AddColumn(new TableColumn("urgency, 1/second").RightAligned());
-        foreach (var tier in menu.Tiers)
+        for (var k = 0; k < menu.Tiers.Count; k++)
         {
+            var tier = menu.Tiers[k];
             List<string> row = [tier.CapTokens.ToString("#,0", CultureInfo.InvariantCulture), Number(tier.PricePerConversation)];
-            if (tier.PriceMinorUnitsPerPeriod is { } units) row.Add($"{(currency!.MinorUnit * units).ToMajorUnits(currency)} {currency}");
-            row.AddRange([Percent(tier.Share), Range(tier)]);
+            if (perPeriod is { } each)
+                row.Add(tier.PriceMinorUnitsPerPeriod is { } units && asked.Currency is { } c ? $"{(c.MinorUnit * units).ToMajorUnits(c)} {c}" : Number(each * tier.PricePerConversation));
+            if (byType is not null) row.Add(FeesOf(tier, menu, period!.FeeByType!));
+            row.Add(Percent(tier.Share));
+            if (byType is not null) row.Add(Percent(period!.ShareOfCustomersByTier[k]));
+            row.Add(Range(tier));
             table.AddRow([.. row.Select(Markup.Escape)]);
         }
         return table;
+    }
+
+    private static string FeesOf(Tier tier, MenuSolution menu, IReadOnlyList<double> feeByType)
+    {
+        double[] fees = [.. feeByType.Where((_, i) => menu.CapTokensByType[i] == tier.CapTokens)];
+        return fees.Length == 0 ? "" : fees.Min() == fees.Max() ? Number(fees[0]) : $"{Number(fees.Min())} to {Number(fees.Max())}";
     }
 
     private static string Certificate(MenuSolution menu)
@@ -50,30 +85,80 @@ public static class MenuForPeople
 
     private static Table Comparison(TariffComparison comparison)
     {
-        var table = new Table().Border(TableBorder.Rounded).Title("each at its best in this market");
-        table.AddColumn("way of charging");
-        foreach (var column in new[] { "earns a conversation", "against this menu", "customers served", "tokens a conversation" })
-            table.AddColumn(new TableColumn(column).RightAligned());
+        var table = Columns("way of charging", "earns a conversation", "against this menu", "paid", "serving cost", "customers served", "customers keep", "tokens").Title("each at its best in this market");
         void Row(string name, TariffOutcome o) => table.AddRow(
-            name, Number(o.Profit), Against(o.Profit, comparison.Menu.Profit), Percent(o.ShareServed), o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture));
+            name, Number(o.Profit), Against(o.Profit, comparison.Menu.Profit), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed), Number(o.ConsumerSurplus), o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture));
         Row("this menu", comparison.Menu);
         Row("any number of plans, exact prices", comparison.MenuWithoutLimit);
-        Row("one plan", comparison.OnePlan);
-        Row("flat fee", comparison.FlatFee);
-        Row("pay per token", comparison.PayPerToken);
+        foreach (var (name, outcome, _) in comparison.Others) Row(name, outcome);
         return table;
     }
 
-    private static string Against(double profit, double menu) =>
+    private static Table Customers(TariffComparison comparison)
+    {
+        var table = Columns("if this menu replaces", "customers better off", "gain on average", "customers worse off", "lose on average").Title("who wins and who loses");
+        foreach (var (name, _, change) in comparison.Others)
+            table.AddRow(name, Percent(change.ShareBetter), Number(change.MeanGainOfBetter), Percent(change.ShareWorse), Number(change.MeanLossOfWorse));
+        return table;
+    }
+
+    /// <summary>Only where there are few enough types to read.</summary>
+    private static Table? Types(MenuAnalysis analysis, TariffComparison comparison)
+    {
+        const int readable = 12;
+        var types = analysis.Market.Grid().Types;
+        if (types.Count > readable) return null;
+        var table = Columns(["urgency, 1/second", "weight", .. comparison.Others.Select(o => o.Name)]).Title("what a customer of each type gains, a conversation, if this menu replaces");
+        for (var i = 0; i < types.Count; i++)
+            table.AddRow([Number(types.RatesPerSecond[i]), Percent(types.Weights[i]), .. comparison.Others.Select(o => Signed(o.ToMenu.GainByType[i]))]);
+        return table;
+    }
+
+    private static Table Counts(IReadOnlyList<PlanCount> counts)
+    {
+        var table = Columns("plans", "earns a conversation", "of the optimum", "one more adds").Title("how many plans, at exact prices");
+        foreach (var count in counts)
+            table.AddRow(count.Plans.ToString(CultureInfo.InvariantCulture), Number(count.Profit), Percent(count.ShareOfOptimum, 2), Number(count.GainOfOneMore));
+        return table;
+    }
+
+    private static Table Processes(IReadOnlyList<ProcessOutcome> processes)
+    {
+        var table = Columns("how answers come", "earns a conversation", "of the aligned one", "mean seconds").Title("the same information, spent otherwise");
+        foreach (var process in processes) table.AddRow(process.Kind, Number(process.Menu.Profit), Percent(process.ShareOfAligned), Number(process.MeanSeconds));
+        return table;
+    }
+
+    private static Table Rules(IReadOnlyList<ConstraintCost> costs)
+    {
+        var table = Columns("rule", "costs a conversation", "customers served", "tokens a conversation").Title("what each rule costs and brings in");
+        foreach (var cost in costs)
+            table.AddRow(cost.Constraint, Number(cost.ProfitCost), (cost.ShareServedGain * 100).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture) + " %", Signed(cost.TokensGain));
+        return table;
+    }
+
+    internal static Table Columns(params string[] names)
+    {
+        var table = new Table().Border(TableBorder.Rounded);
+        table.AddColumn(names[0]);
+        foreach (var name in names.Skip(1)) table.AddColumn(new TableColumn(name).RightAligned());
+        return table;
+    }
+
+    internal static string Against(double profit, double menu) =>
         menu <= 0 || profit == menu ? "" : ((profit / menu - 1) * 100).ToString("+0.00;-0.00;0.00", CultureInfo.InvariantCulture) + " %";
 
     private static string Range(Tier tier) => tier.UrgencyFromPerSecond == tier.UrgencyToPerSecond
         ? Number(tier.UrgencyFromPerSecond)
+        : tier.UrgencyToPerSecond > MarketLimits.RatePerSecondMax ? $"{Number(tier.UrgencyFromPerSecond)} and up"
         : $"{Number(tier.UrgencyFromPerSecond)} to {Number(tier.UrgencyToPerSecond)}";
 
-    private static string Percent(double share) => (share * 100).ToString("0.0", CultureInfo.InvariantCulture) + " %";
+    internal static string Percent(double share, int digits = 1) => (share * 100).ToString("F" + digits, CultureInfo.InvariantCulture) + " %";
 
-    private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
+    /// <summary>Six digits; what is only rounding of the arithmetic is nothing.</summary>
+    internal static string Number(double value) => Math.Abs(value) < 1e-13 ? "0" : value.ToString("G6", CultureInfo.InvariantCulture);
+
+    private static string Signed(double value) => (value > 1e-13 ? "+" : "") + Number(value);
 
     private static string Small(double value) => value.ToString("G2", CultureInfo.InvariantCulture);
 }

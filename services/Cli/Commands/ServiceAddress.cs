@@ -8,8 +8,11 @@ public static class ServiceAddress
     /// <summary>--billing, else the environment's BILLING_ADDRESS, else where docker compose publishes it.</summary>
     public static Option<Uri> Billing() => Of("--billing", Environment.GetEnvironmentVariable("BILLING_ADDRESS") ?? "http://127.0.0.1:8281", "gRPC address of the billing service");
 
-    /// <summary>--usage, else the environment's USAGE_ADDRESS, else where docker compose publishes it.</summary>
-    public static Option<Uri> Usage() => Of("--usage", Environment.GetEnvironmentVariable("USAGE_ADDRESS") ?? "http://127.0.0.1:8181", "gRPC address of the usage service");
+    /// <summary>--plan-design, else PLAN_DESIGN_ADDRESS, else where docker compose publishes it.</summary>
+    public static Option<Uri> PlanDesign() => Of("--plan-design", Environment.GetEnvironmentVariable("PLAN_DESIGN_ADDRESS") ?? "http://127.0.0.1:8081", "gRPC address of plan design");
+
+    /// <summary>--usage, else USAGE_ADDRESS, else where docker compose publishes it.</summary>
+    public static Option<Uri> Usage() => Of("--usage", Environment.GetEnvironmentVariable("USAGE_ADDRESS") ?? "http://127.0.0.1:8181", "gRPC address of usage");
 
     public static Option<Uri> Of(string name, string address, string description) => new(name)
     {

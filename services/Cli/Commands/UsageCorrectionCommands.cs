@@ -7,13 +7,15 @@ namespace Cli.Commands;
 /// <summary>billing usage amend and billing usage void: signed rows beside what was recorded, with who made them and why.</summary>
 internal static class UsageCorrectionCommands
 {
+    private static readonly string[] Kinds = ["input", "cached-input", "cache-creation", "output", "reasoning", "overrun"];
+
     public static Command Amend()
     {
         var generation = UsageCommand.Text("--generation", "what is amended: a generation (gen_…)");
         var (subscription, period, plan) = (
             UsageCommand.Text("--subscription", "or, with --period, all of a subscription's period (sub_…)"), UsageCommand.Text("--period", "per_…"),
             UsageCommand.Text("--plan", "plan_…, if the usage lies under several"));
-        var kinds = new[] { "input", "cached-input", "cache-creation", "output", "reasoning", "overrun" }
+        var kinds = Kinds
             .Select(kind => new Option<long>($"--{kind}") { HelpName = "TOKENS", Description = $"{kind.Replace('-', ' ')} tokens to add, or, below zero, to take away" }).ToArray();
         var call = new CorrectionOptions();
         var command = new Command("amend", "Adds signed tokens to what was recorded; at any time, for closed periods too") { generation, subscription, period, plan };

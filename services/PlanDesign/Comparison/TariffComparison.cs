@@ -60,9 +60,9 @@ public sealed record TariffComparison(
             Notices = [.. from other in others
                           let ahead = other.Outcome.Profit - menu.Profit
                           where ahead > SurplusChange.Tolerance * market.ValuePerAnswer
-                          select FormattableString.Invariant($"the {other.Name} earns {ahead:G6} more per conversation than this menu: ")
+                          select FormattableString.Invariant($"{other.Name} earns {ahead:G6} more per conversation than this menu: ")
                               + (market.ValueAtCap > 0 ? "with value at the cap no menu is always better than it"
-                                  : "a menu of few plans or of rounded prices is not always better than it, one without limit is")],
+                                  : "of few plans, in minor units or under rules a menu may lose, without limit it never does")],
         };
     }
 

@@ -42,7 +42,8 @@ public sealed record DriftTest(DriftFinding Lengths, DriftFinding PlanShares)
             return new("lengths", 0, 0, 1, threshold, "one of the two periods has no answered conversation, so lengths cannot be compared: observe longer");
         var test = LogRank.Of(before, now);
         return new("lengths", test.Statistic, 1, test.PValue, threshold, FormattableString.Invariant(
-            $"log-rank of {before.Count} against {now.Count} conversations: χ² = {test.Statistic:F2}, p = {test.PValue:G3}; answers come {(test.Excess > 0 ? "sooner" : "later")} than before{Verdict(test.PValue < threshold)}"));
+            $"log-rank of {before.Count} against {now.Count} conversations: χ² = {test.Statistic:F2}, p = {test.PValue:G3}; ")
+            + $"answers come {(test.Excess > 0 ? "sooner" : "later")} than before{Verdict(test.PValue < threshold)}");
     }
 
     private static DriftFinding OfShares(IReadOnlyList<ObservedMenu> before, IReadOnlyList<ObservedMenu> now, double threshold)

@@ -17,24 +17,29 @@ internal sealed record Fitted(
     {
         if (counts.Answered.Sum() == 0) return (null, EstimationOutcome.AllCut, "every conversation was cut");
         var law = new LengthLaw(lengths, counts.Answered, counts.Cut, seen.TokensPerSecond);
-        (double From, double To)[][] envelopes = [.. seen.Menus.Select(m => PlanEnvelope.Of(law, seen.ValuePerAnswer, [.. m.Plans.Select(p => p.Offer)]))];
+        (double From, double To)[] Envelope(ObservedMenu menu) => PlanEnvelope.Of(law, seen.ValuePerAnswer, [.. menu.Plans.Select(p => p.Offer)]);
+        (double From, double To)[][] envelopes = [.. seen.Menus.Select(Envelope)];
         var choices = ChoiceLikelihood.Of(seen.Menus, envelopes, counts.Customers);
         if (choices.Contradicting > MarketEstimation.ContradictingMax * (choices.Contradicting + choices.Customers))
             return (null, EstimationOutcome.ChoicesContradictPrices,
-                $"{choices.Contradicting} of {choices.Contradicting + choices.Customers} customers bought what at a value of {seen.ValuePerAnswer} per answer is best for nobody: "
+                FormattableString.Invariant($"{choices.Contradicting} of {choices.Contradicting + choices.Customers} customers bought what ")
+                + FormattableString.Invariant($"at a value of {seen.ValuePerAnswer} per answer is best for nobody: ")
                 + "correct valuePerAnswer or the prices");
         var shares = TurnbullShares.Of(choices);
         if (shares.SharesAbove(Trace) < 2)
             return (null, EstimationOutcome.OnePlanSold,
-                "every customer made the same choice, which bounds urgency on one side at most: put a second plan on sale, change a price, or count those who buy nothing");
+                "every customer made the same choice, which bounds urgency on one side at most: put a second plan on sale, change a price, "
+                + "or count those who buy nothing");
         if (fit == UrgencyFit.Turnbull)
             return !shares.Converged
-                ? (null, EstimationOutcome.NotConverged, FormattableString.Invariant($"Turnbull's shares did not settle (gradient {shares.Gap:G2} after {shares.Iterations} steps): use fewer menus"))
+                ? (null, EstimationOutcome.NotConverged,
+                    FormattableString.Invariant($"Turnbull's shares did not settle (gradient {shares.Gap:G2} after {shares.Iterations} steps): use fewer menus"))
                 : (new(new(law, Law(shares), seen.ValuePerAnswer, seen.ServingCostPerToken), envelopes, default, shares.LogLikelihood, []), default, "");
 
         if (spreadOf is null && shares.SharesAbove(Trace) < 3)
             return (null, EstimationOutcome.TooFewShares,
-                $"customers fall into {shares.SharesAbove(Trace)} groups, and a family of two parameters needs three: put another plan on sale, count those who buy nothing, or fit by Turnbull");
+                $"customers fall into {shares.SharesAbove(Trace)} groups, and a family of two parameters needs three: put another plan on sale, "
+                + "count those who buy nothing, or fit by Turnbull");
         var family = UrgencyFamily.Of(fit);
         var maximum = spreadOf is null
             ? UrgencyMaximum.Of(family, choices, near?.At ?? Start(family, shares))

@@ -135,15 +135,18 @@ public static class MarketEstimation
                 ? "nobody counted the customers who bought nothing: this is the market of those who buy"
                 : "nobody counted the customers who bought nothing: how many there are is extrapolated by the family";
         if (seen.Conversations.All(c => c.Customer is null))
-            yield return "conversations carry no customer: each is taken as independent, and the intervals of lengths are too narrow if one customer has many that are alike";
+            yield return "conversations carry no customer: each is taken as independent, and the intervals of lengths are too narrow "
+                + "if one customer has many that are alike";
         if (fit < MisfitLevel)
             yield return FormattableString.Invariant($"the family does not fit the shares (p = {fit:G2}): compare with another fit, or with Turnbull");
         if (LengthsDifferByPlan(seen) is { } byPlan && byPlan.PValue < MisfitLevel)
-            yield return FormattableString.Invariant($"conversations under {byPlan.Longer} and {byPlan.Shorter} differ before either is cut (log-rank, p = {byPlan.PValue:G2}): ")
+            yield return FormattableString.Invariant(
+                $"conversations under {byPlan.Longer} and {byPlan.Shorter} differ before either is cut (log-rank, p = {byPlan.PValue:G2}): ")
                 + "harder tasks seem to choose their plan, and then lengths of different plans should not be pooled";
         if (lost > 0) yield return $"{lost} of {options.Draws} bootstrap draws could not tell, and are in no interval";
         if (point.Draw.Law.Survival(point.Draw.Law.SupportTokens) > 0.5)
-            yield return $"more than half of conversations are unanswered after {point.Draw.Law.SupportTokens} tokens, the longest seen: what longer caps are worth is unknown";
+            yield return $"more than half of conversations are unanswered after {point.Draw.Law.SupportTokens} tokens, the longest seen: "
+                + "what longer caps are worth is unknown";
     }
 
     /// <summary>

@@ -53,8 +53,8 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
         if (!next.Menu.IsUsable)
             return new(AdaptationDecision.CannotTell, next.Menu.Fault?.ToString() ?? $"the new menu ended as {next.Menu.ExitReason}", drift, estimate, next);
         var (gain, confidence) = (next.ProfitDifference, estimation.Confidence);
-        var figures = FormattableString.Invariant(
-            $"{gain.Estimate:G4} per conversation ({confidence:P0} interval {gain.Low:G4} to {gain.High:G4}), {(next.HeldOutProfitDifference is { } heldOut ? heldOut.ToString("G4", System.Globalization.CultureInfo.InvariantCulture) : "unknown")} on customers it was not solved from");
+        var figures = FormattableString.Invariant($"{gain.Estimate:G4} per conversation ({confidence:P0} interval {gain.Low:G4} to {gain.High:G4})")
+            + (next.HeldOutProfitDifference is { } heldOut ? FormattableString.Invariant($", {heldOut:G4} on customers it was not solved from") : "");
         return gain.Low > options.GainMin
             ? new(AdaptationDecision.DraftMenu, $"a new menu earns more than the running one by {figures}: draft it, and let a person decide", drift, estimate, next)
             : new(AdaptationDecision.KeepMenu, $"a new menu may not earn enough more than the running one: {figures}", drift, estimate, next);

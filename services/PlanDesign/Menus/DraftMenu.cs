@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using PlanDesign.Comparison;
 using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
 
 namespace PlanDesign.Menus;
 
@@ -19,12 +20,20 @@ public sealed record DraftMenu(
     IReadOnlyList<string> Models,
     MenuSolution Solution,
     TariffComparison? Comparison,
-    DateTimeOffset At);
+    DateTimeOffset At)
+{
+    /// <summary>The rules of the solution; null for none.</summary>
+    public MenuConstraints? Constraints { get; init; }
+
+    /// <summary>Why, where a watch on the market drafted it; null where a person did.</summary>
+    public string? Evidence { get; init; }
+}
 
 public static class DraftMenuDecision
 {
     public const int NameLengthMax = 200;
     public const int ModelsMax = 100;
+    public const int EvidenceLengthMax = 4_000;
     public const int ConversationsPerPeriodMax = 1_000_000;
 
     /// <summary>The dearest plan imaginable, in major units of the currency: beyond it a fee in micros would not fit.</summary>
@@ -47,15 +56,20 @@ public static class DraftMenuDecision
         return null;
     }
 
-    public static SolveOptions OptionsFor(int? plansMax, Currency currency, int conversationsPerPeriod) =>
-        new(plansMax, new MinorUnits(Math.Pow(10, -currency.Digits), conversationsPerPeriod));
+    public static SolveOptions OptionsFor(int? plansMax, Currency currency, int conversationsPerPeriod, MenuConstraints? constraints = null) =>
+        new(plansMax, new MinorUnits(Math.Pow(10, -currency.Digits), conversationsPerPeriod)) { Constraints = constraints };
 
     public static Decision<MenuEvent> Decide(DraftMenu c, MenuState state)
     {
-        var drafted = new MenuDrafted(c.Name, MarketJson.Write(c.Market), c.PlansMax, c.Currency, c.ConversationsPerPeriod, c.Models, c.At);
+        var drafted = new MenuDrafted(c.Name, MarketJson.Write(c.Market), c.PlansMax, c.Currency, c.ConversationsPerPeriod, c.Models, c.At)
+        {
+            Constraints = MenuConstraintsJson.Write(c.Constraints),
+            Evidence = string.IsNullOrEmpty(c.Evidence) ? null : c.Evidence,
+        };
         return state switch
         {
             MenuState.None when c.Solution.Fault is { } fault => Decision.Refuse("market_invalid", fault.ToString()),
+            MenuState.None when c.Evidence is { Length: > EvidenceLengthMax } text => Invalid("evidence", $"has {text.Length} characters, expected at most {EvidenceLengthMax}"),
             MenuState.None => Check(c.Name, c.ConversationsPerPeriod, c.Models, c.Market.ValuePerAnswer) is { } refusal
                 ? refusal
                 : Decision.Accept<MenuEvent>(drafted, SolvedBy(c)),
@@ -82,12 +96,19 @@ public static class DraftMenuDecision
             s.Profit, s.Revenue, s.ServingCost, s.ProfitWithoutLimit,
             new(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),
             c.Comparison is { } other
-                ? [Alternative("one_plan", other.OnePlan), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken)]
+                ?
+                [
+                    Alternative("one_plan", other.OnePlan), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken),
+                    Alternative("two_part_tariff", other.TwoPartTariff), Alternative("token_market", other.TokenMarket),
+                ]
                 : [],
             c.At);
     }
 
-    private static MenuAlternative Alternative(string kind, TariffOutcome o) => new(kind, o.Profit, o.Revenue, o.ServingCost, o.ShareServed, o.Tokens);
+    private static MenuAlternative Alternative(string kind, TariffOutcome o) => new(kind, o.Profit, o.Revenue, o.ServingCost, o.ShareServed, o.Tokens)
+    {
+        ConsumerSurplus = o.ConsumerSurplus,
+    };
 
     internal static Refusal Invalid(string field, string detail) => Decision.Refuse("menu_invalid", $"{field} {detail}");
 

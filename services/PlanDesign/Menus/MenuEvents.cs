@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace PlanDesign.Menus;
 
 /// <summary>What happened to one menu. Stored for ever; a name or a field is never changed, only added.</summary>
@@ -11,9 +13,17 @@ public abstract record MenuEvent;
 public sealed record MenuDrafted(
     string Name, string Market, int? PlansMax, Currency Currency, int ConversationsPerPeriod, IReadOnlyList<string> Models, DateTimeOffset At) : MenuEvent
 {
+    /// <summary>The rules that the menu keeps, one line of JSON; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Constraints { get; init; }
+
+    /// <summary>Why it was drafted, where nobody but a watch on the market asked for it: sentences.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Evidence { get; init; }
+
     public bool Equals(MenuDrafted? other) =>
         other is not null && (Name, Market, PlansMax, Currency, ConversationsPerPeriod, At) == (other.Name, other.Market, other.PlansMax, other.Currency, other.ConversationsPerPeriod, other.At)
-        && Models.SequenceEqual(other.Models);
+        && (Constraints, Evidence) == (other.Constraints, other.Evidence) && Models.SequenceEqual(other.Models);
 
     public override int GetHashCode() => HashCode.Combine(Name, Market, At);
 }
@@ -52,12 +62,26 @@ public sealed record SolvedTier(
 /// <summary>How far from the best the menu can be at most, and how much any type would gain by not doing what the menu means. Money per conversation.</summary>
 public sealed record MenuCertificate(double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation);
 
-/// <param name="Kind">one_plan, flat_fee or pay_per_token</param>
+/// <param name="Kind">one_plan, flat_fee, pay_per_token, two_part_tariff or token_market</param>
 /// <param name="Tokens">Generated per conversation of the whole market.</param>
-public sealed record MenuAlternative(string Kind, double Profit, double Revenue, double ServingCost, double ShareServed, double Tokens);
+public sealed record MenuAlternative(string Kind, double Profit, double Revenue, double ServingCost, double ShareServed, double Tokens)
+{
+    /// <summary>What customers keep, money per conversation of the whole market; null where it was not kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? ConsumerSurplus { get; init; }
+}
 
 /// <summary>The menu is on sale, and its terms are final.</summary>
-public sealed record MenuPublished(string Actor, DateTimeOffset At) : MenuEvent;
+public sealed record MenuPublished(string Actor, DateTimeOffset At) : MenuEvent
+{
+    /// <summary>Over the bytes of <see cref="MenuDocument"/>; null in menus from before they were signed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public MenuSignature? Signature { get; init; }
+}
+
+/// <summary>An Ed25519 signature (RFC 8032), base64. The second one covers the digests of the document's fields, so that an altered field can be named.</summary>
+/// <param name="Form">Of the document that was signed: <see cref="MenuDocument.Form"/> at the time.</param>
+public sealed record MenuSignature(int Form, string PublicKey, string Value, string DigestsValue);
 
 /// <summary>The menu is off sale. Who subscribed keeps it.</summary>
 public sealed record MenuRetired(string Actor, string Reason, DateTimeOffset At) : MenuEvent;

@@ -2,7 +2,8 @@ using PlanDesign.Screening;
 
 namespace PlanDesign.Menus;
 
-public sealed record PublishMenu(string MenuId, string Actor, DateTimeOffset At);
+/// <param name="Sign">Signs the terms as they become final; null where there is no key to sign with.</param>
+public sealed record PublishMenu(string MenuId, string Actor, DateTimeOffset At, Func<MenuSignature>? Sign);
 
 public static class PublishMenuDecision
 {
@@ -16,7 +17,8 @@ public static class PublishMenuDecision
         MenuState.Solved s when s.ExitReason == NotCertified =>
             Decision.Refuse("menu_not_certified", $"the certificate of {c.MenuId} does not hold: its market is beyond the solver's precision; scale its numbers and draft again"),
         MenuState.Solved { Tiers: 0 } => Decision.Refuse("menu_empty", $"{c.MenuId} has no plan, for its market is not worth serving: raise the value of an answer, or lower the cost, and draft again"),
-        MenuState.Solved => Decision.Accept<MenuEvent>(new MenuPublished(c.Actor, c.At)),
+        MenuState.Solved when c.Sign is null => Decision.Refuse("signing_key_missing", "this service has no key to sign menus with: set PlanDesign__SigningKey to 64 hex digits (openssl rand -hex 32), keep them secret, and publish again"),
+        MenuState.Solved => Decision.Accept<MenuEvent>(new MenuPublished(c.Actor, c.At) { Signature = c.Sign() }),
         MenuState.Published => Decision.NoChange,
         _ => Decision.Refuse("menu_retired", $"{c.MenuId} was retired, and does not come back: draft a new one"),
     };

@@ -111,7 +111,8 @@ public static class MenuSolver
                 ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
                 : "this market is not worth serving: no cap earns more than it costs to generate";
         if (reason == ExitReason.WithinBound)
-            yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: the certificate says how much any other could earn more";
+            yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: "
+                + "the certificate says how much any other could earn more";
         if (market.ValueAtCap > 0 && market.Urgency.HasIntervals)
             yield return "with value at the cap a customer between two types may choose otherwise than both: the profit is that of the types";
         if (reason == ExitReason.RoundedOnMenuCaps)

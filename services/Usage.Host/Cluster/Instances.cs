@@ -21,9 +21,11 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
 {
     private const string Cluster = "usage";
     private readonly string _alone = $"single {Environment.MachineName} {Environment.ProcessId} {Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):n}";
-    private (MembershipVersion Version, IReadOnlyList<string> Homes) _homes = (MembershipVersion.MinValue, []);
+    private volatile Homes _homes = new(MembershipVersion.MinValue, []);
     private IHost? _silo;
     private IClusterMembershipService? _membership;
+
+    public ILogger Log { get; } = logs.CreateLogger<Instances>();
 
     public bool IsClustered => options.Value.IsPostgres;
 
@@ -42,8 +44,8 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
         // Racing callers compute the same twice; the pair is replaced as a whole.
         var homes = _homes;
         if (homes.Version != snapshot.Version)
-            _homes = homes = (snapshot.Version, ShardHomes.Of(usage.Value.Shards, [.. snapshot.Members.Values.Where(m => m.Status == SiloStatus.Active).Select(m => m.SiloAddress.ToParsableString())]));
-        return homes.Homes.Count > 0 && homes.Homes[shard] == Me;
+            _homes = homes = new(snapshot.Version, ShardHomes.Of(usage.Value.Shards, [.. snapshot.Members.Values.Where(m => m.Status == SiloStatus.Active).Select(m => m.SiloAddress.ToParsableString())]));
+        return homes.OfShards.Count > 0 && homes.OfShards[shard] == Me;
     }
 
     /// <summary>Whether that instance may still be there to leave what it holds in good order.</summary>
@@ -117,6 +119,8 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
     }
 
     private void Share<T>(ISiloBuilder silo) where T : class => silo.Services.AddSingleton(services.GetRequiredService<T>());
+
+    private sealed record Homes(MembershipVersion Version, IReadOnlyList<string> OfShards);
 
     /// <summary>Between "the others know" and "nobody can be heard": there shards are handed over.</summary>
     private sealed class Leaving(Func<Task> leaving) : ILifecycleParticipant<ISiloLifecycle>

@@ -12,7 +12,7 @@ namespace Usage.Host.Cluster;
 /// with the next: so their order is kept. Until the owner has taken the first frame the lane waits for one to be found; when an owner that has
 /// taken frames is gone, the stream has to end, since what only that owner knew must be said again.
 /// </summary>
-public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet outlet, Action<Lane> idle)
+public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet outlet, Action<Lane> idle, ILogger log)
 {
     private const int FramesWaitingMax = 10_000, FramesPerCall = 2_000;
     /// <summary>An owner that says nothing may be gone: it is asked, so that no runtime waits for ever.</summary>
@@ -61,11 +61,13 @@ public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet out
         try
         {
             while (await TakeAsync()) await SendAsync();
-            // Its answers need not be sent any more.
-            if (_batch.Epoch != 0) await owner.TakeAsync(_batch with { Frames = [], Flush = false, Gone = true });
+            // Its answers need not be sent any more. A lane that was only idle leaves the stream's others alone.
+            if (_batch.Epoch != 0 && outlet.IsGone) await owner.TakeAsync(_batch with { Frames = [], Flush = false, Gone = true });
         }
-        catch (Exception e) when (OwnerMoved.Is(e) || e is ObjectDisposedException)
+        catch (Exception e)
         {
+            // Whatever it is, the runtime must not wait for answers that will not come.
+            if (!OwnerMoved.Is(e) && e is not ObjectDisposedException) log.LogError(e, "frames could not be sent to another instance; their stream ends");
             outlet.OwnerMoved();
         }
         finally

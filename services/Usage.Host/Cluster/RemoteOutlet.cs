@@ -86,9 +86,9 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
                     await listener.HearAsync(new AnswerBatch(response.ToByteArray(), moved && from + FramesPerCall >= sending.Count));
                 }
             }
-            catch (Exception e) when (Owners.OwnerMoved.Is(e))
+            catch (Exception)
             {
-                // Not sent again: it may have arrived. Whoever waits for these answers finds its outlet gone, and resumes.
+                // Whatever it was, not sent again: it may have arrived. Whoever waits for these answers finds its outlet gone, and resumes.
                 _gone = true;
                 return;
             }

@@ -12,15 +12,17 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
     private readonly ConcurrentDictionary<string, Lane> _generations = new(StringComparer.Ordinal);
     private readonly Guid _stream = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
     private IStreamListener? _listener;
+    private volatile bool _used;
     private bool _completed;
 
     /// <summary>Generations of this stream that run under owners elsewhere.</summary>
-    public int Generations => _generations.Count;
+    public int Generations => _used ? _generations.Count : 0;
 
     /// <summary>The lane by which a generation was started; null if it runs here, or was not started on this stream.</summary>
     public Lane? Of(RuntimeFrame frame)
     {
-        if (_generations.IsEmpty) return null;
+        // Asking a concurrent dictionary whether it is empty takes all its locks, and this is asked for every frame.
+        if (!_used) return null;
         var generation = frame.FrameCase switch
         {
             RuntimeFrame.FrameOneofCase.Chunk => frame.Chunk.GenerationId,
@@ -38,6 +40,7 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
         Lane lane;
         lock (_gate)
         {
+            _used = true;
             lane = LaneOf(subscription);
             lane.Expect();
             if (_generations.TryAdd(generation, lane)) Interlocked.Increment(ref lane.Running);
@@ -85,7 +88,7 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
         if (_lanes.TryGetValue(subscription, out var known)) return known;
         _listener ??= instances.Grains.CreateObjectReference<IStreamListener>(this);
         var lane = new Lane(
-            instances.Grains.GetGrain<ISubscriptionOwner>(subscription), new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false), outlet, idle => Forget(subscription, idle));
+            instances.Grains.GetGrain<ISubscriptionOwner>(subscription), new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false), outlet, idle => Forget(subscription, idle), instances.Log);
         _lanes.Add(subscription, lane);
         if (_completed) lane.Complete();
         _ = Task.Run(lane.RunAsync);

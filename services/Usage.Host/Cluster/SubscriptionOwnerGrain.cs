@@ -29,7 +29,7 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
             if (batch.Epoch != 0 && batch.Epoch != cell.Tenure.Epoch) return NotHere;
             var outlet = outlets.Of(batch);
             // Answers were lost with an earlier outlet of the stream: its runtime has to hear them again.
-            if ((outlet.IsGone && !batch.Gone) || (batch.Epoch != 0 && batch.Outlet != outlet.Number)) return NotHere;
+            if (!batch.Gone && (outlet.IsGone || (batch.Epoch != 0 && batch.Outlet != outlet.Number))) return NotHere;
             using var within = new CancellationTokenSource(AnswersWithin);
             var frames = MeterRequest.Parser.ParseFrom(batch.Frames).Frames;
             var taken = await intake.TakeAsync(frames, outlet, within.Token);

@@ -4,6 +4,9 @@ using Usage.Host.Store;
 
 namespace Usage.Host.Ledger;
 
+/// <summary>An instance that was told that it is alone has met another one. To take the shard back would go on for ever.</summary>
+public sealed class NotAloneException(string how) : Exception($"{how}, and this one was told that it is alone: to run several, set Usage__Cluster__Mode=Postgres for each");
+
 /// <summary>
 /// Brings what this process holds and what is its home together: takes every shard whose home it is, before anybody asks for it, so that
 /// rows are reported and reports published though their instance has died; and hands over, in good order, one that has a new home.
@@ -26,7 +29,7 @@ public sealed class ShardKeeper(
     public void Dispose() => _giveUp.Dispose();
 
     /// <summary>Runs until stopped, then leaves every shard in good order.</summary>
-    /// <param name="failed">told at once when a shard cannot be kept: EpochLostException says that a lone instance has met another one, and must not take the shard back</param>
+    /// <param name="failed">told at once when a shard cannot be kept: NotAloneException by a lone instance that has met another</param>
     public Task RunAsync(Action<Exception> failed, CancellationToken stopping) => Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => Task.Run(async () =>
     {
         try { await KeepAsync(shard, stopping); }
@@ -89,7 +92,7 @@ public sealed class ShardKeeper(
             ledger.Remove(tenure);
         }
         if (tenure.Lost is not { } lost) return;
-        if (!instances.IsClustered) throw lost;
+        if (!instances.IsClustered) throw new NotAloneException(lost.Message);
         log.LogWarning("{Cause}: it is let go here", lost.Message);
         await instances.RefreshAsync();
     }
@@ -103,7 +106,7 @@ public sealed class ShardKeeper(
         if (tenure.Lost is not null) return;
         // A slab that was asked for before must not be written after what is left of it.
         await slabs.FlushAsync().WaitAsync(_giveUp.Token);
-        await slabs.WriteAsync(owners.Remainders(evicted), _giveUp.Token);
+        await slabs.LeaveAsync(tenure, owners.Remainders(evicted), _giveUp.Token);
         await holders.LeaveAsync(tenure, _giveUp.Token);
         if (stopping) await PublishRestAsync(tenure.Shard);
         log.LogInformation("shard {Shard} was left in good order", tenure.Shard);

@@ -187,7 +187,8 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
                     if (cell.Owner.Terms is not { } known)
                         throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
                     var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.Now));
-                    cell.Owner.ForgetIfIdle(conversation);
+                    // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
+                    if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
                     return balance;
                 }
             }

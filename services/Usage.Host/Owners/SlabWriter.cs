@@ -51,9 +51,13 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
     }
 
     /// <summary>Writes the slabs of those tenures that still stand; one that does not is marked as lost, and its owners decide nothing any more.</summary>
-    public async Task WriteAsync(IReadOnlyList<SlabRequest> requests, CancellationToken ct)
+    public Task WriteAsync(IReadOnlyList<SlabRequest> requests, CancellationToken ct) => WriteAsync(requests, null, ct);
+
+    /// <summary>Writes what is left of a tenure that ends in good order. Owners that it has forgotten had nothing out: their slabs end now, and not with their leases.</summary>
+    public Task LeaveAsync(Tenure tenure, IReadOnlyList<SlabRequest> remainders, CancellationToken ct) => WriteAsync(remainders, tenure, ct);
+
+    private async Task WriteAsync(IReadOnlyList<SlabRequest> requests, Tenure? leaving, CancellationToken ct)
     {
-        if (requests.Count == 0) return;
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         // Taking an epoch locks the row against this, so a slab is either there before a successor looks, or refused.
@@ -66,6 +70,8 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
             while (await reader.ReadAsync(ct)) epochs[reader.GetInt32(0)] = reader.GetInt64(1);
         }
         var standing = requests.Where(r => Stands(r.Cell.Tenure, epochs)).ToArray();
+        if (leaving is not null)
+            await UsageStore.Execute(connection, "update usage.slab set tokens = 0 where shard = $1 and epoch = $2 and tokens > 0", ct, leaving.Shard, leaving.Epoch);
         await using (var command = new NpgsqlCommand("""
             insert into usage.slab (subscription, shard, epoch, tokens, lease_until)
             select * from unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::timestamptz[])

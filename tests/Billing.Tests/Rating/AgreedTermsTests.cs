@@ -34,6 +34,10 @@ public sealed class AgreedTermsTests
         { "what expires first is used first, a lower priority before", [Money(4_000_000, "b", 1, Mar1), Money(2_000_000, "a", 1, Feb1), Money(1_000_000, "c")], 1_000, [-100, -200, -200], 0 },
         { "what expired before the period began", [Money(4_000_000, expires: Jan1)], 1_000, [], 500 },
         { "tax on what is left", [Money(5_000_000), Taxed()], 601_000, [-200, -300, 143], 893 },
+        {
+            "the sum that the README works", [Minimum(20_000_000), PercentOff("10", DiscountScope.Usage), Prepaid(100_000), Money(5_000_000), Taxed()], 601_000,
+            [750, -75, -112, -345, -155, 249], 1_562
+        },
         { "exempt", [Taxed(TaxTreatment.Exempt, "cert. 7")], 601_000, [0], 1_250 },
         { "reverse charge", [Taxed(TaxTreatment.ReverseCharge, "FR12345678901")], 601_000, [0], 1_250 },
     };

@@ -1,4 +1,4 @@
-using Billing.Menus;
+using System.Text.Json;
 using Billing.Periods;
 using Billing.Rating;
 using CsCheck;
@@ -108,5 +108,19 @@ public sealed class ProrationTests
         PeriodEvent[] shuffled = [.. usage];
         new Random(seed).Shuffle(shuffled);
         return InvoiceRating.Rate(FactsAfter([Opened(Small), .. usage, .. changes]), Book()) == InvoiceRating.Rate(FactsAfter([Opened(Small), .. changes, .. shuffled]), Book());
+    });
+
+    [Fact]
+    public void B4_the_live_view_of_a_period_in_parts_is_the_fold_from_zero() => Gen.Select(AnyChanges, Gen.Long[0, 3_000_000].Array[0, 4], Within).Sample((changes, tokens, end) =>
+    {
+        PeriodEvent[] events =
+        [
+            Opened(Small) with { Trial = true }, .. tokens.Select((t, i) => Usage(i + 1, Tokens(Metered, TokenKind.Output, t))), .. changes, new PeriodPlanEnded(end, end),
+            Closed() with { CustomerDetailsSha256 = "ab" }, Usage(99, Tokens(Small, TokenKind.Input, 7)),
+        ];
+        var view = events.Aggregate((PeriodView?)null, (v, e) => PeriodView.Fold(v is null ? null : JsonSerializer.Deserialize<PeriodView>(JsonSerializer.Serialize(v)), January, e))!;
+        var state = (PeriodState.Closed)PeriodAfter(events);
+        Assert.Equal(JsonSerializer.Serialize(state.Facts), JsonSerializer.Serialize(view.Facts));
+        Assert.Equal((state.Facts, state.Late, state.Version), (view.Facts, view.Late, view.Version));
     });
 }

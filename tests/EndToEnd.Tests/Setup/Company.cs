@@ -7,6 +7,7 @@ using LocalServers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
+using Npgsql;
 using PlanDesign.Host;
 using Usage.Host;
 using Menu = Contracts.PlanDesign.V1.Menu;
@@ -95,6 +96,14 @@ public sealed class Company : IAsyncDisposable
         }
         foreach (var (process, _) in more) await process.ReadyAsync();
         return more;
+    }
+
+    public async Task<long> UsageScalarAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(_database.ConnectionString("usage"));
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (long)(await command.ExecuteScalarAsync())!;
     }
 
     public ServiceProcess Apart(string service) => _apart[service];

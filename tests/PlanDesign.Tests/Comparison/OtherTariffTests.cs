@@ -38,6 +38,37 @@ public sealed class OtherTariffTests
         }, iter: 150);
 
     [Fact]
+    public void The_menu_without_limit_is_never_beaten_whatever_the_laws_of_the_market() =>
+        Gen.Select(Gen.Int[0, 5], Gen.Int[0, 6], Gen.Double[0.05, 1], Gen.Double[0.1, 1], Gen.Double[0, 0.04], Gen.Int[2, 15]).Sample((urgency, time, a, b, cost, types) =>
+        {
+            UrgencyModel law = urgency switch
+            {
+                0 => new UniformUrgency(a * b, a),
+                1 => new LogNormalUrgency(Math.Log(a), b),
+                2 => new GammaUrgency(4 * b, a),
+                3 => new MixtureUrgency([new UniformUrgency(0, a / 4), new UniformUrgency(a, 2 * a)], [0.5 * b, 1 - 0.5 * b]),
+                4 => new EmpiricalUrgency([0, a, 2 * a], [a / 2, 2 * a, double.PositiveInfinity], [0.5, 0.3, 0.2]),
+                _ => new DiscreteUrgency([a / 2, a, 3 * a], [0.2, 0.5, 0.3]),
+            };
+            var thresholds = new BeliefThresholds(0.15 + 0.7 * b, 0.1, 0.9, 0.2);
+            AnswerTime answers = time switch
+            {
+                0 => new ExponentialAnswerTime(10 * a),
+                1 => new PiecewiseHazardAnswerTime([1, 4], [0.05, a, 0.1]),
+                2 => new DeterministicAnswerTime(7 * b),
+                3 => new GreedyAnswerTime(thresholds),
+                4 => new DiffusionAnswerTime(thresholds),
+                5 => new EmpiricalAnswerTime([3, 9, 9, 14, 22, 30], [false, false, true, false, true, false]),
+                _ => new EqualAnswersAnswerTime(5, 0.9, 0.3),
+            };
+            var market = new Market(law, answers, 3, 1, cost) { TypeCount = urgency > 3 ? null : types, CapTokensMax = 60 };
+            if (market.Check() is not null) return;
+            var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new()), [new(10, 0.2 * b), new(30, 0.4 * a)]);
+            foreach (var (name, other, _) in comparison.Others)
+                Assert.True(comparison.MenuWithoutLimit.Profit >= other.Profit - 1e-9, $"{law.Kind} {answers.Kind} {name}: {other.Profit} > {comparison.MenuWithoutLimit.Profit}");
+        }, iter: 60);
+
+    [Fact]
     public void No_fee_and_price_on_a_fine_grid_earn_more_than_those_found() => OracleTests.Small(typesMax: 4, capsMax: 8).Sample(problem =>
     {
         var best = TwoPartTariff.Best(new MarketTables(problem.Market, problem.Market.Grid()), default);

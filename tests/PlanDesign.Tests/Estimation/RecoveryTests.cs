@@ -103,4 +103,15 @@ public sealed class RecoveryTests(Xunit.Abstractions.ITestOutputHelper output)
         Assert.InRange(Width(alike) / Width(one), 0.9, 1.1);
         Assert.InRange(Width(alike with { Conversations = [.. alike.Conversations.Select(c => c with { Customer = null })] }) / Width(one), 0.2, 0.5);
     }
+
+    [Fact]
+    public void Resampled_lengths_vary_as_much_as_Greenwood_says()
+    {
+        var seen = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(24, 8))
+            .Observe(MarketEstimation.SeedOf(1, 7), 900, [new(24, 0.42), new(6, 0.27), new(2, 0.13)], labelled: false);
+        var estimate = MarketEstimation.Of(seen, new(Draws: 1000));
+        var greenwood = ((AnswerTimes.EmpiricalAnswerTime)estimate.Market!.AnswerTime).SurvivalErrors();
+        foreach (var cap in new[] { 2, 6 })
+            Assert.Equal(1, (estimate[$"unansweredAfter[{cap}]"].High - estimate[$"unansweredAfter[{cap}]"].Low) / (2 * 1.96 * greenwood[cap]), 0.12);
+    }
 }

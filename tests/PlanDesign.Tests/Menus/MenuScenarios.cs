@@ -28,6 +28,7 @@ internal static class MenuScenarios
 
     public static MenuEvent[] Solved(Market? market = null) => [.. DraftMenuDecision.Decide(Draft(market), MenuState.Initial).Events];
 
-    public static readonly MenuPublished Published = new("ada", Jan1.AddHours(1));
+    public static readonly MenuSignature Signature = new(MenuDocument.Form, "a2V5", "dmFsdWU=", "ZGlnZXN0cw==");
+    public static readonly MenuPublished Published = new("ada", Jan1.AddHours(1)) { Signature = Signature };
     public static readonly MenuRetired Retired = new("ada", "a new menu earns more", Jan1.AddHours(2));
 }

@@ -5,7 +5,7 @@ namespace PlanDesign.Tests.Menus;
 
 public class PublishMenuTests
 {
-    private static Decision<MenuEvent> Publish(MenuState s) => PublishMenuDecision.Decide(new(MenuId, "ada", Jan1.AddHours(1)), s);
+    private static Decision<MenuEvent> Publish(MenuState s) => PublishMenuDecision.Decide(new(MenuId, "ada", Jan1.AddHours(1), () => Signature), s);
 
     [Fact]
     public void A_solved_menu_is_published() => AMenu.Given(Solved()).When(Publish).Then(Published);
@@ -31,5 +31,9 @@ public class PublishMenuTests
 
     [Fact]
     public void Somebody_publishes_a_menu() =>
-        AMenu.Given(Solved()).When(s => PublishMenuDecision.Decide(new(MenuId, "", Jan1), s)).ThenRefused("menu_invalid");
+        AMenu.Given(Solved()).When(s => PublishMenuDecision.Decide(new(MenuId, "", Jan1, () => Signature), s)).ThenRefused("menu_invalid");
+
+    [Fact]
+    public void A_menu_is_not_published_unsigned() =>
+        AMenu.Given(Solved()).When(s => PublishMenuDecision.Decide(new(MenuId, "ada", Jan1, null), s)).ThenRefused("signing_key_missing");
 }

@@ -99,6 +99,17 @@ public sealed class ClosedFormTests
         Assert.Equal([3.834955, 1.499751], tiers.Skip(1).Select(t => t.CapTokens / 20.0), new Within(0.05));
     }
 
+    /// <summary>p(1) of the most urgent, whose cap is a second, and p(∞) of the perfectly patient.</summary>
+    [Theory]
+    [InlineData(5, 0.116467631, 0.417661843), InlineData(14.7, 0.041803448, 0.385489317)]
+    public void Prices_rise_along_the_menu_from_the_first_to_the_last_of_the_closed_form(double meanSeconds, double first, double last)
+    {
+        var prices = new[] { 500, 1000 }.Select(types => MenuSolver.Solve(Uniform(0, 1, meanSeconds, types), new()).PriceByType).ToArray();
+        Assert.Equal(first, prices[1][^1], 5e-4);
+        // The most patient cell shrinks to nobody as types double, and its price comes half as near each time.
+        Assert.Equal(last, 2 * prices[1][0] - prices[0][0], 1e-3);
+    }
+
     [Fact]
     public void The_cap_at_urgency_r_is_one_over_r_where_urgency_is_uniform_from_0()
     {

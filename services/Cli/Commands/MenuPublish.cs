@@ -1,0 +1,68 @@
+using System.CommandLine;
+using Contracts.PlanDesign.V1;
+using Grpc.Core;
+using Hosting;
+using Kernel;
+using PlanDesign.Host;
+
+namespace Cli.Commands;
+
+/// <summary>
+/// <c>billing menu publish menu_…</c> puts a draft on sale; <c>billing menu publish FILE|- --name N --round CURRENCY --conversations N</c> drafts the
+/// menu of a market first.
+/// </summary>
+public static class MenuPublish
+{
+    public static Command Create()
+    {
+        var (input, address) = (new MenuInput("The id of a draft, or a market as JSON, or - for standard input."), ServiceAddress.PlanDesign());
+        var name = new Option<string?>("--name") { HelpName = "TEXT", Description = "What the menu is called; for a market." };
+        var models = new Option<string?>("--models") { HelpName = "A[,B…]", Description = "The models that the plans may use. Default: any." };
+        var actor = new Option<string>("--actor") { HelpName = "NAME", Description = "Who publishes (default: who is logged in).", DefaultValueFactory = _ => Environment.UserName };
+        var draftOnly = new Option<bool>("--draft") { Description = "Only draft it; somebody else publishes." };
+        var key = new Option<string?>("--key") { HelpName = "TEXT", Description = "Idempotency key: the same command with the same key drafts one menu." };
+        var json = MenuSolve.Json();
+        var command = new Command("publish", "Puts a menu on sale, signed and for good. It never changes; whoever subscribed to an earlier one keeps it.");
+        input.AddTo(command);
+        foreach (var option in new Option[] { name, models, actor, draftOnly, key, address, json }) command.Add(option);
+        command.SetAction(async (parsed, ct) =>
+        {
+            var menuId = Ids.TryParse(Ids.Menu, input.FileOf(parsed), out _) ? input.FileOf(parsed) : null;
+            var draft = menuId is null ? await DraftOf(await input.ReadAsync(parsed, ct), parsed.GetValue(name), parsed.GetValue(models)) : null;
+            return await PlanDesignCalls.AskAsync(parsed.GetValue(address)!, async plans =>
+            {
+                Menu? menu = null;
+                if (draft is not null)
+                {
+                    menu = await ProgressBar.During("drafting", _ => plans.DraftMenuAsync(draft, KeyOf(parsed.GetValue(key), "draft"), cancellationToken: ct).ResponseAsync, ct);
+                    menuId = menu.MenuId;
+                }
+                if (!parsed.GetValue(draftOnly))
+                    menu = await plans.PublishMenuAsync(new() { MenuId = menuId, Actor = parsed.GetValue(actor)! }, KeyOf(parsed.GetValue(key), "publish"), cancellationToken: ct);
+                MenuShow.Print(menu ?? await plans.GetMenuAsync(new() { MenuId = menuId }, cancellationToken: ct), parsed.GetValue(json));
+                return 0;
+            });
+        });
+        return command;
+    }
+
+    private static Task<DraftMenuRequest> DraftOf(MenuAsked asked, string? name, string? models)
+    {
+        if (name is null) throw new UserException("--name is missing: expected what the menu is called");
+        if (asked.Currency is not { } currency) throw new UserException("--round and --conversations are missing: a menu is sold in the minor units of a currency, by the period");
+        if (asked.Conversations?.Each is not { } each)
+            throw new UserException("--conversations must be one number: a menu is published with one fee per period, which is no longer the best where numbers differ by type");
+        return Task.FromResult(new DraftMenuRequest
+        {
+            Name = name,
+            Market = asked.Customers.ToMessage(),
+            PlansMax = asked.Options.PlansMax ?? 0,
+            Currency = currency.Code,
+            ConversationsPerPeriod = each,
+            Models = { models?.Split(',') ?? [] },
+            Constraints = asked.Options.Constraints?.ToMessage(),
+        });
+    }
+
+    private static Metadata? KeyOf(string? key, string step) => key is null ? null : new() { { IdempotentCalls.Metadata, $"{key}-{step}" } };
+}

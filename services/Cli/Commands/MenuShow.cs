@@ -1,0 +1,111 @@
+using System.CommandLine;
+using System.Globalization;
+using Contracts.PlanDesign.V1;
+using Kernel;
+using PlanDesign;
+using Spectre.Console;
+
+namespace Cli.Commands;
+
+/// <summary><c>billing menu show [menu_… [--out FILE]]</c>: all menus, or one; with <c>--out</c> the file that proves it offline.</summary>
+public static class MenuShow
+{
+    public static Command Create()
+    {
+        var id = new Argument<string?>("ID") { Description = "A menu; all of them if absent.", Arity = ArgumentArity.ZeroOrOne };
+        var output = new Option<string?>("--out") { HelpName = "FILE", Description = "Write the signed menu, with its market and its proof: check it anywhere with billing menu verify FILE." };
+        var (address, json) = (ServiceAddress.PlanDesign(), MenuSolve.Json());
+        var command = new Command("show", "Shows the menus of a running plan design.") { id, output, address, json };
+        command.SetAction((parsed, ct) => PlanDesignCalls.AskAsync(parsed.GetValue(address)!, async plans =>
+        {
+            if (parsed.GetValue(id) is not { } menuId)
+            {
+                if (parsed.GetValue(output) is not null) throw new UserException("--out needs the id of a menu: list them with billing menu show");
+                await PrintAll(plans, parsed.GetValue(json), ct);
+                return 0;
+            }
+            var menu = await plans.GetMenuAsync(new() { MenuId = menuId, IncludeSignedDocument = parsed.GetValue(output) is not null }, cancellationToken: ct);
+            if (parsed.GetValue(output) is { } file)
+            {
+                if (menu.SignedDocument.Length == 0) throw new UserException($"{menuId} is not published, so there is nothing signed to write");
+                await MenuPageCommand.WriteAsync(file, menu.SignedDocument, ct);
+                await Console.Error.WriteLineAsync($"{file}: check it with billing menu verify {file}");
+                return 0;
+            }
+            Print(menu, parsed.GetValue(json));
+            return 0;
+        }));
+        return command;
+    }
+
+    internal static void Print(Menu menu, bool json)
+    {
+        if (json)
+        {
+            Console.Out.WriteLine(ReportJson.Write(Report(menu), indented: true));
+            return;
+        }
+        var console = CommandLine.Output;
+        console.MarkupLineInterpolated($"[bold]{menu.Name}[/]  {menu.MenuId}  {Status(menu)}");
+        if (menu.Evidence.Length > 0) console.MarkupLineInterpolated($"[yellow]{menu.Evidence}[/]");
+        if (menu.Plans.Count > 0) console.Write(Plans(menu));
+        console.WriteLine($"Earns {MenuForPeople.Number(menu.Solution.Profit)} a conversation; no such menu earns more than {MenuForPeople.Number(menu.Solution.Certificate.UpperBound)}.");
+        if (menu.Signature is { } signature) console.WriteLine($"Signed (Ed25519) by {signature.PublicKey.ToBase64()}");
+    }
+
+    private static Table Plans(Menu menu)
+    {
+        var currency = Currency.Parse(menu.Currency);
+        var table = MenuForPeople.Columns("plan", "cap, tokens", $"price a period of {menu.ConversationsPerPeriod.ToString("#,0", CultureInfo.InvariantCulture)}", "tokens a period", "share of customers");
+        foreach (var plan in menu.Plans)
+            table.AddRow(plan.PlanId, plan.ConversationCapTokens.ToString("#,0", CultureInfo.InvariantCulture), $"{new Micros(plan.PeriodFeeMicros).ToMajorUnits(currency)} {currency}",
+                plan.PeriodCapTokens.ToString("#,0", CultureInfo.InvariantCulture), MenuForPeople.Percent(plan.Share));
+        return table;
+    }
+
+    private static async Task PrintAll(Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient plans, bool json, CancellationToken ct)
+    {
+        var (menus, token) = (new List<Menu>(), "");
+        do
+        {
+            var page = await plans.ListMenusAsync(new() { PageSize = 100, PageToken = token }, cancellationToken: ct);
+            menus.AddRange(page.Menus);
+            token = page.NextPageToken;
+        }
+        while (token.Length > 0);
+        if (json)
+        {
+            Console.Out.WriteLine(ReportJson.Write(new { menus = menus.Select(Report) }, indented: true));
+            return;
+        }
+        var table = MenuForPeople.Columns("menu", "name", "status", "plans", "currency", "drafted");
+        foreach (var menu in menus)
+            table.AddRow([.. new[] { menu.MenuId, menu.Name, Status(menu), menu.Plans.Count.ToString(CultureInfo.InvariantCulture), menu.Currency, Time(menu.DraftedAt) }.Select(Markup.Escape)]);
+        CommandLine.Output.Write(table);
+    }
+
+    private static object Report(Menu menu) => new
+    {
+        menu.MenuId,
+        menu.Name,
+        Status = Status(menu),
+        menu.Currency,
+        menu.ConversationsPerPeriod,
+        menu.Models,
+        Plans = menu.Plans.Select(p => new { p.PlanId, p.Name, p.PeriodFeeMicros, p.ConversationCapTokens, p.PeriodCapTokens, p.PricePerConversation, p.Share }),
+        menu.Solution?.Profit,
+        menu.Solution?.Revenue,
+        menu.Solution?.ServingCost,
+        menu.Solution?.ExitReason,
+        Certificate = menu.Solution?.Certificate is { } c ? new { c.UpperBound, c.Gap, c.MaxIncentiveViolation, c.MaxParticipationViolation } : null,
+        Signature = menu.Signature is { } s ? new { Algorithm = "Ed25519", PublicKey = s.PublicKey.ToBase64(), Value = s.Value.ToBase64() } : null,
+        Evidence = menu.Evidence.Length > 0 ? menu.Evidence : null,
+        DraftedAt = Time(menu.DraftedAt),
+        PublishedAt = menu.PublishedAt is { } at ? Time(at) : null,
+        RetiredAt = menu.RetiredAt is { } end ? Time(end) : null,
+    };
+
+    private static string Status(Menu menu) => menu.Status.ToString().ToLowerInvariant();
+
+    private static string Time(Google.Protobuf.WellKnownTypes.Timestamp at) => at.ToDateTimeOffset().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}

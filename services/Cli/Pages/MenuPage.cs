@@ -1,0 +1,153 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Cli.Commands;
+using PlanDesign.Reports;
+using PlanDesign.Screening;
+using static Cli.Pages.MenuCharts;
+
+namespace Cli.Pages;
+
+/// <summary>
+/// A menu as one self-contained page for people who decide: no network, no script, readable on a phone, in print, light and dark. Every figure in
+/// it is a <c>data</c> element with its full value, by name, so that a program can read it back. The same input gives the same bytes.
+/// </summary>
+internal static class MenuPage
+{
+    private static readonly Dictionary<string, string> TariffNames = new()
+    {
+        ["menu"] = "this menu", ["menuWithoutLimit"] = "any number of plans", ["onePlan"] = "one plan", ["payPerToken"] = "pay per token",
+        ["twoPartTariff"] = "two-part tariff", ["flatFee"] = "flat fee", ["tokenMarket"] = "token market", ["runningMenu"] = "menu on sale now",
+    };
+
+    public static string Of(string title, MenuAsked asked, MenuAnalysis analysis, IReadOnlyList<SensitivityPoint> sensitivity)
+    {
+        var (menu, page) = (analysis.Solution, new StringBuilder());
+        page.Append(CultureInfo.InvariantCulture, $"""
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+            <title>{Html(title)}</title><style>{MenuPageStyle.Css}</style></head><body><main>
+            <header><p class="kicker">Plan design · token caps and prices</p><h1>{Html(title)}</h1>{Lead(asked, menu)}</header>
+            """);
+        foreach (var notice in analysis.Notices) page.Append(CultureInfo.InvariantCulture, $"""<p class="notice">{Html(Sentence(notice))}</p>""");
+        page.Append(Cards(asked, analysis));
+        page.Append(Section("The menu", Plans(asked, menu)));
+        var tariffs = TariffReport.All(analysis.Comparison!);
+        page.Append(Grid(
+            Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens"), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
+            Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. Each step up costs what it is worth to the most urgent customer who takes it."),
+            Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Profit a conversation, and its share of the optimum: what one more plan is worth."),
+            Figure("Who buys what", WhoBuysWhat(menu), "Each bar is the whole; the colours are the plans.")));
+        page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
+            Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
+            $"<figure>{WinnersAndLosers(tariffs)}<figcaption>If this menu takes their place.</figcaption></figure>") + TariffTable(tariffs)));
+        if (sensitivity.Count > 1)
+            page.Append(Section("If the market is not as assumed", Grid(
+                Figure("Sensitivity", Sensitivities(sensitivity), "Hollow: this menu stays on sale, customers choose anew. Full: the best menu for that market."),
+                SensitivityTable(sensitivity))));
+        if (analysis.ConstraintCosts.Count > 0) page.Append(Section("What each rule costs", Rules(analysis)));
+        if (analysis.Processes.Count > 0) page.Append(Section("How answers come", Processes(analysis)));
+        page.Append(Section("Why this can be believed", Proof(analysis)));
+        page.Append("</main></body></html>\n");
+        return page.ToString();
+    }
+
+    private static string Lead(MenuAsked asked, MenuSolution menu)
+    {
+        var served = menu.Tiers.Sum(t => t.Share);
+        var plans = menu.Tiers.Count == 1 ? "One plan" : $"{menu.Tiers.Count} plans";
+        return $"""<p class="lead">{plans}, from {menu.Tiers[^1].CapTokens:#,0} to {menu.Tiers[0].CapTokens:#,0} tokens a conversation. Customers differ in how urgently they need an answer, which nobody can see; the caps and prices let them sort themselves. {Percent(served)} of the market buys.</p>""";
+    }
+
+    private static string Cards(MenuAsked asked, MenuAnalysis analysis)
+    {
+        var menu = analysis.Solution;
+        var optimum = menu.ProfitWithoutLimit > 0 ? menu.Profit / menu.ProfitWithoutLimit : 1;
+        var cards = new StringBuilder("""<div class="cards">""");
+        void Card(string name, string label, double value, string shown) =>
+            cards.Append(CultureInfo.InvariantCulture, $"""<div><b>{Data(name, value, shown)}</b><span>{Html(label)}</span></div>""");
+        Card("profit", $"profit a conversation{(asked.Currency is { } c ? ", " + c : "")}", menu.Profit, Short(menu.Profit));
+        if (asked.Period(menu) is { } period) Card("profitPerPeriod", $"profit a customer and period of {Short(period.ConversationsPerCustomer)}", period.Profit, Short(period.Profit));
+        Card("shareOfOptimum", "of what any number of plans would earn", optimum, Percent(optimum));
+        Card("shareServed", "of customers served", menu.Tiers.Sum(t => t.Share), Percent(menu.Tiers.Sum(t => t.Share)));
+        Card("consumerSurplus", "left to customers, a conversation", analysis.Comparison!.Menu.ConsumerSurplus, Short(analysis.Comparison.Menu.ConsumerSurplus));
+        return cards.Append("</div>").ToString();
+    }
+
+    private static string Plans(MenuAsked asked, MenuSolution menu)
+    {
+        var period = asked.Conversations?.Each;
+        List<string> head = ["cap, tokens", "price a conversation"];
+        if (period is { } n) head.Add($"price a period of {n:#,0}");
+        head.AddRange(["customers", "of revenue", "urgency, 1/s"]);
+        return Table(head, menu.Tiers.Select((t, k) =>
+        {
+            List<string> row = [$"""<i class="swatch plan{k % 6}"></i>{Data($"plans[{k}].capTokens", t.CapTokens, t.CapTokens.ToString("#,0", CultureInfo.InvariantCulture))}""", Data($"plans[{k}].price", t.PricePerConversation, Short(t.PricePerConversation))];
+            if (period is { } each) row.Add(t.PriceMinorUnitsPerPeriod is { } units && asked.Currency is { } c ? Html($"{(c.MinorUnit * units).ToMajorUnits(c)} {c}") : Short(each * t.PricePerConversation));
+            row.Add(Data($"plans[{k}].share", t.Share, Percent(t.Share)));
+            row.Add(Percent(menu.Revenue > 0 ? t.Share * t.PricePerConversation / menu.Revenue : 0));
+            row.Add(t.UrgencyToPerSecond > PlanDesign.MarketLimits.RatePerSecondMax ? $"{Short(t.UrgencyFromPerSecond)} and up" : $"{Short(t.UrgencyFromPerSecond)} to {Short(t.UrgencyToPerSecond)}");
+            return (IReadOnlyList<string>)row;
+        }));
+    }
+
+    private static string WinnersAndLosers(IReadOnlyList<TariffReport> tariffs) => Table(["instead of", "better off", "gain", "worse off", "lose"],
+        tariffs.Where(t => t.ShareBetter is not null).Select(t => (IReadOnlyList<string>)
+        [
+            Html(Name(t.Kind)), Data($"{t.Kind}.shareBetter", t.ShareBetter!.Value, Percent(t.ShareBetter.Value)), Short(t.MeanGain!.Value),
+            Data($"{t.Kind}.shareWorse", t.ShareWorse!.Value, Percent(t.ShareWorse.Value)), Short(t.MeanLoss!.Value),
+        ]));
+
+    private static string TariffTable(IReadOnlyList<TariffReport> tariffs) => Table(["way of charging", "profit", "against the menu", "revenue", "serving cost", "served", "customers keep", "tokens"],
+        tariffs.Select(t => (IReadOnlyList<string>)
+        [
+            Html(Name(t.Kind)), Data($"{t.Kind}.profit", t.Profit, Short(t.Profit)), MenuForPeople.Against(t.Profit, tariffs[0].Profit), Data($"{t.Kind}.revenue", t.Revenue, Short(t.Revenue)),
+            Data($"{t.Kind}.servingCost", t.ServingCost, Short(t.ServingCost)), Percent(t.ShareServed), Data($"{t.Kind}.consumerSurplus", t.ConsumerSurplus, Short(t.ConsumerSurplus)), Short(t.Tokens),
+        ]));
+
+    private static string SensitivityTable(IReadOnlyList<SensitivityPoint> points) => "<figure>" + Table(["market", "menu kept", "solved anew"],
+        points.Select((p, n) => (IReadOnlyList<string>)
+        [
+            Html(p.Change), Data($"sensitivity[{n}].kept", p.ProfitKept, Short(p.ProfitKept)), p.ProfitAdapted is { } adapted ? Data($"sensitivity[{n}].adapted", adapted, Short(adapted)) : "none",
+        ])) + "<figcaption>Profit a conversation.</figcaption></figure>";
+
+    private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", "tokens a conversation"],
+        analysis.ConstraintCosts.Select(c => (IReadOnlyList<string>)
+        [
+            Html(c.Constraint), Data($"rules.{c.Constraint}.profitCost", c.ProfitCost, MenuForPeople.Number(c.ProfitCost)),
+            (c.ShareServedGain * 100).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture) + " %", MenuForPeople.Number(c.TokensGain),
+        ]));
+
+    private static string Processes(MenuAnalysis analysis) =>
+        "<p>The same information spent in other ways, each with its own best menu: what a model that is not aligned with its users' impatience costs.</p>"
+        + Table(["process", "profit", "of the aligned one"], analysis.Processes.Select(p => (IReadOnlyList<string>)
+        [
+            Html(p.Kind), Data($"processes.{p.Kind}.profit", p.Menu.Profit, Short(p.Menu.Profit)), Percent(p.ShareOfAligned),
+        ]));
+
+    private static string Proof(MenuAnalysis analysis)
+    {
+        var (c, market) = (analysis.Solution.Certificate, analysis.Market);
+        var grid = market.Grid();
+        return $"""
+            <ul>
+            <li>No menu of this kind earns more than {Data("certificate.upperBound", c.UpperBound, MenuForPeople.Number(c.UpperBound))} a conversation; this one is within {Data("certificate.gap", c.Gap, c.Gap.ToString("G2", CultureInfo.InvariantCulture))} of it. The bound comes from separate code that rebuilds every table from the market.</li>
+            <li>No customer would gain more than {Data("certificate.maxIncentiveViolation", c.MaxIncentiveViolation, c.MaxIncentiveViolation.ToString("G2", CultureInfo.InvariantCulture))} by another plan than hers, or lose more than {Data("certificate.maxParticipationViolation", c.MaxParticipationViolation, c.MaxParticipationViolation.ToString("G2", CultureInfo.InvariantCulture))} by buying.</li>
+            <li>Market: {Html(market.Urgency.Kind)} urgency in {grid.Types.Count:#,0} types, {Html(market.AnswerTime.Kind)} answer times, caps up to {grid.CapTokensMax:#,0} tokens, {Short(market.TokensPerSecond)} tokens a second, an answer worth {Short(market.ValuePerAnswer)}, a token at {Short(market.ServingCostPerToken)}.</li>
+            <li>Theory: W. Zhong, <cite>Token Is All You Price</cite> (arXiv 2510.09859). Serving cost, few plans, whole minor units and rules are beyond the paper.</li>
+            </ul>
+            """;
+    }
+
+    private static string Name(string kind) => TariffNames.GetValueOrDefault(kind, kind);
+    private static string Money(MenuAsked asked) => asked.Currency?.Code ?? "Money";
+    private static string Section(string title, string body) => $"<section><h2>{Html(title)}</h2>{body}</section>";
+    private static string Grid(params string[] parts) => $"""<div class="grid">{string.Concat(parts)}</div>""";
+    private static string Figure(string title, Svg drawing, string caption) => $"<figure><h3>{Html(title)}</h3>{drawing}<figcaption>{Html(caption)}</figcaption></figure>";
+    private static string Data(string name, double value, string shown) => string.Create(CultureInfo.InvariantCulture, $"""<data data-name="{Html(name)}" value="{value:R}">{Html(shown)}</data>""");
+    private static string Html(string text) => WebUtility.HtmlEncode(text);
+    private static string Sentence(string text) => char.ToUpperInvariant(text[0]) + text[1..] + ".";
+
+    private static string Table(IReadOnlyList<string> head, IEnumerable<IReadOnlyList<string>> rows) =>
+        $"""<div class="scroll"><table><thead><tr>{string.Concat(head.Select(h => $"<th>{Html(h)}</th>"))}</tr></thead><tbody>{string.Concat(rows.Select(row => $"<tr>{string.Concat(row.Select(cell => $"<td>{cell}</td>"))}</tr>"))}</tbody></table></div>""";
+}

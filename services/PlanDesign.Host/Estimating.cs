@@ -1,0 +1,100 @@
+using Contracts.PlanDesign.V1;
+using Marten;
+using Microsoft.Extensions.Options;
+using PlanDesign.Estimation;
+using PlanDesign.Menus;
+using PlanDesign.Screening;
+using Solving = PlanDesign.Screening.SolveOptions;
+
+namespace PlanDesign.Host;
+
+/// <summary>Learns a market on behalf of a caller: what she did not send is asked of usage and billing, and the menu on sale says the rest.</summary>
+public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neighbours neighbours, IOptions<PlanDesignOptions> options)
+{
+    private const int MenusMax = MarketObservations.MenusMax;
+    private const double ConfidenceDefault = 0.95;
+
+    private sealed record RunningMenu(MenuDrafted Draft, MenuSolved Solved, Market Market);
+
+    public async Task<EstimateMarketResponse> EstimateAsync(EstimateMarketRequest request, CancellationToken ct)
+    {
+        var estimation = OptionsOf(request);
+        var running = request.MenuId.Length == 0 ? null : await RunningAsync(request.MenuId, ct);
+        if (running is null && request.Observations is null) throw Invalid("menu_id is missing: expected the menu on sale, or observations");
+        var observed = await ObservedAsync(request, running, ct);
+        PlanOffer[] plans = running is not null
+            ? [.. running.Solved.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))]
+            : observed.Menus.Count == 0 ? [] : [.. observed.Menus[^1].Plans.Select(p => p.Offer)];
+        var solving = SolvingOf(request, running);
+        return await solver.RunAsync(stop =>
+        {
+            var estimate = MarketEstimation.Of(observed, estimation, null, stop);
+            if (estimate.Fault is { } fault) throw Invalid(fault.ToString());
+            var next = estimate.IsEstimated ? NextMenuOf(estimate, plans, solving, stop) : null;
+            var robust = next is { Menu.IsUsable: true } && request.Robust ? Estimation.RobustMenu.Of(estimate, solving, null, stop) : null;
+            return EstimationMessages.ToMessage(observed, estimate, next, robust);
+        }, ct);
+    }
+
+    private static Estimation.NextMenu NextMenuOf(EstimatedMarket estimate, PlanOffer[] plans, Solving solving, CancellationToken ct)
+    {
+        var next = Estimation.NextMenu.Of(estimate, plans, solving, null, ct);
+        return next.Menu.Fault is { } fault ? throw new Refusal("market_invalid", fault.ToString()).AsException() : next;
+    }
+
+    private EstimationOptions OptionsOf(EstimateMarketRequest request)
+    {
+        var draws = request.Draws == 0 ? Math.Min(new EstimationOptions().Draws, options.Value.DrawsMax) : request.Draws;
+        if (draws > options.Value.DrawsMax) throw new Refusal("market_too_large", $"draws is {draws}, this service takes at most {options.Value.DrawsMax} (PlanDesign__DrawsMax)").AsException();
+        var estimation = new EstimationOptions(EstimationMessages.FitOf(request.Fit), draws, request.Seed == 0 ? 1 : request.Seed, request.Confidence == 0 ? ConfidenceDefault : request.Confidence);
+        return estimation.Check() is { } fault ? throw Invalid(fault.ToString()) : estimation;
+    }
+
+    private async Task<MarketObservations> ObservedAsync(EstimateMarketRequest request, RunningMenu? running, CancellationToken ct)
+    {
+        var (speed, value, cost) = (
+            request.TokensPerSecond != 0 ? request.TokensPerSecond : running?.Market.TokensPerSecond ?? 0,
+            request.ValuePerAnswer != 0 ? request.ValuePerAnswer : running?.Market.ValuePerAnswer ?? 0,
+            request.HasServingCostPerToken ? request.ServingCostPerToken : running?.Market.ServingCostPerToken ?? 0);
+        if (request.Observations is { } sent)
+        {
+            if (sent.Conversations.Count > options.Value.ObservationsMax)
+                throw new Refusal("market_too_large", $"observations.conversations has {sent.Conversations.Count} entries, this service takes at most {options.Value.ObservationsMax} (PlanDesign__ObservationsMax)").AsException();
+            if (sent.Menus.Count > MenusMax) throw new Refusal("market_too_large", $"observations.menus has {sent.Menus.Count} entries, expected at most {MenusMax}").AsException();
+            return sent.ToObservations(speed, value, cost);
+        }
+        var conversations = await neighbours.ConversationsAsync(request.From, request.To, ct);
+        var customers = await neighbours.CustomersByPlanAsync(request.MenuId, ct);
+        return new(
+            conversations,
+            [new([.. running!.Solved.Tiers.Select(t => new Estimation.PlanBought(t.PlanId, t.CapTokens, t.PricePerConversation, customers.GetValueOrDefault(t.PlanId)))],
+                request.HasCustomersWithoutPlan ? request.CustomersWithoutPlan : null)],
+            speed, value, cost);
+    }
+
+    /// <summary>The next menu is one like the running one, unless the caller says otherwise.</summary>
+    private static Solving SolvingOf(EstimateMarketRequest request, RunningMenu? running)
+    {
+        if (request.Options is not null || running is null)
+        {
+            var plansMax = request.Options?.PlansMax is null or 0 ? (int?)null : request.Options.PlansMax;
+            var units = request.Options?.MinorUnits is { } asked ? new Screening.MinorUnits(Math.Pow(10, -MarketMessages.CurrencyOf(asked.Currency).Digits), asked.ConversationsPerPeriod) : null;
+            var solving = new Solving(plansMax, units) { Constraints = request.Options?.Constraints.ToConstraints() };
+            return solving.Check() is { } fault ? throw new Refusal("market_invalid", fault.ToString()).AsException() : solving;
+        }
+        var rules = running.Draft.Constraints is { } json ? Screening.Constraints.MenuConstraintsJson.Read(json) : null;
+        return DraftMenuDecision.OptionsFor(running.Draft.PlansMax, running.Draft.Currency, running.Draft.ConversationsPerPeriod, rules);
+    }
+
+    private async Task<RunningMenu> RunningAsync(string menuId, CancellationToken ct)
+    {
+        if (!Ids.TryParse(Ids.Menu, menuId, out _)) throw new FormatException($"menu_id '{menuId}' is not menu_ and 32 lower-case hex digits");
+        await using var session = store.QuerySession();
+        var history = (await session.Events.FetchStreamAsync(menuId, token: ct)).Select(e => e.Data).ToArray();
+        var (draft, solved) = (history.OfType<MenuDrafted>().FirstOrDefault(), history.OfType<MenuSolved>().FirstOrDefault());
+        if (draft is null || solved is null) throw new Refusal("menu_not_found", $"there is no menu {menuId}").AsException();
+        return new(draft, solved, MarketJson.Read(draft.Market).Market ?? throw new InvalidOperationException($"the stored market of {menuId} cannot be read"));
+    }
+
+    private static Exception Invalid(string detail) => new Refusal("observations_invalid", detail).AsException();
+}

@@ -1,0 +1,67 @@
+using Contracts.Billing.V1;
+using Contracts.Usage.V1;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Options;
+using PlanDesign.Estimation;
+
+namespace PlanDesign.Host;
+
+/// <summary>What plan design asks of the other services, and only when somebody estimates a market: it starts and serves without them.</summary>
+public sealed class Neighbours(IOptions<PlanDesignOptions> options) : IDisposable
+{
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(60);
+
+    private readonly GrpcChannel _usage = GrpcChannel.ForAddress(options.Value.UsageAddress), _billing = GrpcChannel.ForAddress(options.Value.BillingAddress);
+    private readonly int _most = options.Value.ObservationsMax;
+
+    /// <param name="from">Last activity, inclusive; null is all.</param>
+    /// <exception cref="RefusedException">usage_unreachable, or market_too_large.</exception>
+    public async Task<IReadOnlyList<Estimation.ObservedConversation>> ConversationsAsync(
+        Google.Protobuf.WellKnownTypes.Timestamp? from, Google.Protobuf.WellKnownTypes.Timestamp? to, CancellationToken ct)
+    {
+        var conversations = new List<Estimation.ObservedConversation>();
+        try
+        {
+            using var call = new UsageLedger.UsageLedgerClient(_usage).ListConversationLengths(
+                new ListConversationLengthsRequest { From = from, To = to }, deadline: Deadline(), cancellationToken: ct);
+            await foreach (var length in call.ResponseStream.ReadAllAsync(ct))
+            {
+                if (conversations.Count == _most)
+                    throw new Refusal("market_too_large", $"usage has more than {_most} conversations in that time (PlanDesign__ObservationsMax): give a shorter one").AsException();
+                // Nothing generated and nothing cut is no answer to learn from.
+                if (length.GeneratedTokens > 0 || length.Cut)
+                    conversations.Add(new((int)Math.Min(length.GeneratedTokens, MarketLimits.CapTokensMax), length.Cut || length.GeneratedTokens > MarketLimits.CapTokensMax, length.PlanId));
+            }
+            return conversations;
+        }
+        catch (RpcException e) when (!ct.IsCancellationRequested)
+        {
+            throw new Refusal("usage_unreachable", $"usage does not answer at {options.Value.UsageAddress} (PlanDesign__UsageAddress): {e.Status.Detail}").AsException();
+        }
+    }
+
+    /// <summary>Customers by plan of a menu.</summary>
+    /// <exception cref="RefusedException">billing_unreachable</exception>
+    public async Task<IReadOnlyDictionary<string, long>> CustomersByPlanAsync(string menuId, CancellationToken ct)
+    {
+        try
+        {
+            var counts = await new Contracts.Billing.V1.Billing.BillingClient(_billing).CountSubscriptionsByPlanAsync(
+                new CountSubscriptionsByPlanRequest { MenuId = menuId }, deadline: Deadline(), cancellationToken: ct);
+            return counts.Counts.ToDictionary(c => c.PlanId, c => c.Subscriptions);
+        }
+        catch (RpcException e) when (!ct.IsCancellationRequested)
+        {
+            throw new Refusal("billing_unreachable", $"billing does not answer at {options.Value.BillingAddress} (PlanDesign__BillingAddress): {e.Status.Detail}").AsException();
+        }
+    }
+
+    public void Dispose()
+    {
+        _usage.Dispose();
+        _billing.Dispose();
+    }
+
+    private static DateTime Deadline() => TimeProvider.System.GetUtcNow().UtcDateTime + AnswerWithin;
+}

@@ -1,0 +1,77 @@
+using System.Text.Json;
+using Contracts.PlanDesign.V1;
+using PlanDesign.Comparison;
+using PlanDesign.Reports;
+using PlanDesign.Screening;
+using Cost = PlanDesign.Screening.Constraints.ConstraintCost;
+
+namespace PlanDesign.Host;
+
+/// <summary>What was solved and compared, as callers receive it.</summary>
+internal static class SolvingMessages
+{
+    public static Solution ToMessage(this SolvedMarket solved)
+    {
+        var message = ToMessage(solved.Solution, solved.ConstraintCosts);
+        if (solved.Comparison is not { } other) return message;
+        message.Notices.Add(other.Notices);
+        message.Alternatives.Add(
+        [
+            Alternative("one_plan", other.OnePlan), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken),
+            Alternative("two_part_tariff", other.TwoPartTariff), Alternative("token_market", other.TokenMarket),
+        ]);
+        return message;
+    }
+
+    public static CompareMenusResponse ToMessage(this MenuAnalysis analysis)
+    {
+        var message = new CompareMenusResponse
+        {
+            Solution = ToMessage(analysis.Solution, analysis.ConstraintCosts),
+            PlanCounts = { analysis.PlanCounts.Select(c => new Contracts.PlanDesign.V1.PlanCount { Plans = c.Plans, Profit = c.Profit, ShareOfOptimum = c.ShareOfOptimum, GainOfOneMore = c.GainOfOneMore }) },
+            Processes = { analysis.Processes.Select(p => new Process { Kind = p.Kind, MeanSeconds = p.MeanSeconds, Profit = p.Menu.Profit, ShareOfAligned = p.ShareOfAligned }) },
+            Notices = { analysis.Notices },
+        };
+        if (analysis.Comparison is { } comparison) message.Tariffs.Add(TariffReport.All(comparison).Select(Tariff));
+        return message;
+    }
+
+    internal static Solution ToMessage(MenuSolution s, IReadOnlyList<Cost> costs) => new()
+    {
+        Tiers = { s.Tiers.Select(t => new Contracts.PlanDesign.V1.Tier { CapTokens = t.CapTokens, Price = t.PricePerConversation, Share = t.Share, UrgencyFromPerSecond = t.UrgencyFromPerSecond, UrgencyToPerSecond = t.UrgencyToPerSecond }) },
+        Profit = s.Profit,
+        Revenue = s.Revenue,
+        ServingCost = s.ServingCost,
+        ProfitUnlimited = s.ProfitWithoutLimit,
+        ExitReason = JsonNamingPolicy.SnakeCaseLower.ConvertName(s.ExitReason.ToString()),
+        Certificate = new()
+        {
+            UpperBound = s.Certificate.UpperBound, Gap = s.Certificate.Gap,
+            MaxIncentiveViolation = s.Certificate.MaxIncentiveViolation, MaxParticipationViolation = s.Certificate.MaxParticipationViolation,
+        },
+        ConstraintCosts = { costs.Select(c => new ConstraintCost { Constraint = Snake(c.Constraint), ProfitCost = c.ProfitCost, ShareServedGain = c.ShareServedGain, TokensGain = c.TokensGain }) },
+        Notices = { s.Notices },
+    };
+
+    private static Tariff Tariff(TariffReport t)
+    {
+        var message = new Tariff
+        {
+            Kind = Snake(t.Kind), Profit = t.Profit, Revenue = t.Revenue, ServingCost = t.ServingCost, ShareServed = t.ShareServed,
+            ConsumerSurplus = t.ConsumerSurplus, TokensPerConversation = t.Tokens,
+            ShareBetter = t.ShareBetter ?? 0, ShareWorse = t.ShareWorse ?? 0, MeanGain = t.MeanGain ?? 0, MeanLoss = t.MeanLoss ?? 0,
+            GainByType = { t.GainByType ?? [] },
+        };
+        if (t.Price is { } price) message.Price = price;
+        if (t.Fee is { } fee) message.Fee = fee;
+        if (t.CapTokens is { } cap) message.CapTokens = cap;
+        return message;
+    }
+
+    private static Alternative Alternative(string kind, TariffOutcome o) => new()
+    {
+        Kind = kind, Profit = o.Profit, Revenue = o.Revenue, ServingCost = o.ServingCost, ShareServed = o.ShareServed, TokensPerConversation = o.Tokens, ConsumerSurplus = o.ConsumerSurplus,
+    };
+
+    private static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+using PlanDesign.Screening;
+using PlanDesign.Screening.Certificates;
+using PlanDesign.Screening.Constraints;
+using PlanDesign.Screening.Rounding;
+
+namespace PlanDesign.Menus;
+
+/// <param name="Field">Of the document, by path.</param>
+/// <param name="Detail">What it says and what it should.</param>
+public sealed record MenuFinding(string Field, string Detail);
+
+/// <summary>
+/// Checks the claims of a menu against its own market, from nothing else: the bound is computed anew by the certificate's code, every customer
+/// chooses anew among the plans as they stand, and what those choices pay, cost and violate is compared with what the menu says. Agreement is
+/// within <see cref="Tolerance"/>, for another processor may round the last bits otherwise.
+/// </summary>
+public static class MenuVerification
+{
+    /// <summary>In parts of the value of an answer for money, of itself for a rate, absolute for a share.</summary>
+    public const double Tolerance = 1e-9;
+
+    public static IReadOnlyList<MenuFinding> Recompute(MenuDocument document, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        var findings = new List<MenuFinding>();
+        var reading = MarketJson.Read(document.Market);
+        if (reading.Market is not { } market) return [new($"market.{reading.Fault!.Field}", reading.Fault.Detail)];
+        MenuConstraints? rules;
+        try
+        {
+            rules = document.Constraints is { } json ? MenuConstraintsJson.Read(json) : null;
+        }
+        catch (FormatException e)
+        {
+            return [new("constraints", e.Message)];
+        }
+        CheckPlans(document, findings);
+        if (findings.Count > 0) return findings;
+
+        // Rules on prices do not change the bound, which is over all prices; rules on caps do.
+        var onCaps = rules is null ? null : rules with { PriceMax = null, PriceMin = null, PriceRatioMax = null };
+        var bounded = MenuSolver.Solve(market, new SolveOptions(document.PlansMax) { Constraints = onCaps }, progress, cancellation);
+        if (bounded.Fault is { } fault) return [new(fault.Field, fault.Detail)];
+        // Prices in whole units of a market with a density are judged at its cutoffs; value at the cap has a bound of its own.
+        var bound = market.ValueAtCap > 0 ? bounded.Certificate.UpperBound : bounded.Certificate.DensityUpperBound;
+        CompareMoney("certificate.upperBound", document.Solved.Certificate.UpperBound, bound);
+        CompareMoney("profitUnlimited", document.Solved.ProfitUnlimited, bounded.ProfitWithoutLimit);
+        if (Responses(document, market, rules) is not { } menu) return [.. findings, new("plans", "have caps that this market does not have")];
+        CompareMoney("profit", document.Solved.Profit, menu.Profit);
+        CompareMoney("revenue", document.Solved.Revenue, menu.Revenue);
+        CompareMoney("servingCost", document.Solved.ServingCost, menu.ServingCost);
+        CompareMoney("certificate.gap", document.Solved.Certificate.Gap, bound - menu.Profit);
+        var grid = market.Grid();
+        var (incentive, participation) = MenuViolations.Of(new CheckerTables(market, grid.CapTokensMax), menu.Tiers, menu.CapTokensByType, menu.PriceByType);
+        CompareMoney("certificate.maxIncentiveViolation", document.Solved.Certificate.MaxIncentiveViolation, incentive);
+        CompareMoney("certificate.maxParticipationViolation", document.Solved.Certificate.MaxParticipationViolation, participation);
+        foreach (var (plan, n) in document.Solved.Tiers.Select((p, n) => (p, n)))
+        {
+            var tier = menu.Tiers.FirstOrDefault(t => t.CapTokens == plan.CapTokens);
+            Compare($"plans[{n}].share", plan.Share, tier?.Share ?? 0, Tolerance);
+            if (tier is null) continue;
+            Compare($"plans[{n}].urgencyFromPerSecond", plan.UrgencyFromPerSecond, tier.UrgencyFromPerSecond, Tolerance * Math.Max(1e-6, tier.UrgencyFromPerSecond));
+            Compare($"plans[{n}].urgencyToPerSecond", plan.UrgencyToPerSecond, tier.UrgencyToPerSecond, Tolerance * Math.Max(1e-6, tier.UrgencyToPerSecond));
+        }
+        return findings;
+
+        void CompareMoney(string field, double said, double found) => Compare(field, said, found, Tolerance * market.ValuePerAnswer + 1e-12 * Math.Abs(found));
+
+        void Compare(string field, double said, double found, double tolerance)
+        {
+            if (!(Math.Abs(said - found) <= tolerance)) findings.Add(new(field, string.Create(CultureInfo.InvariantCulture, $"says {said:R}, recomputed {found:R}")));
+        }
+    }
+
+    /// <summary>What follows from the document alone: ids, names, fees and prices.</summary>
+    private static void CheckPlans(MenuDocument document, List<MenuFinding> findings)
+    {
+        var unit = document.Currency.MinorUnit.Value;
+        for (var n = 0; n < document.Solved.Tiers.Count; n++)
+        {
+            var plan = document.Solved.Tiers[n];
+            if (plan.PlanId != DraftMenuDecision.PlanId(document.DraftedAt, document.MenuId, plan.CapTokens))
+                findings.Add(new($"plans[{n}].planId", "is not the id that the menu, its time and the cap give"));
+            if (plan.PeriodFee.Value % unit != 0) findings.Add(new($"plans[{n}].periodFeeMicros", $"is no whole number of {document.Currency} minor units"));
+            var price = plan.PeriodFee.Value / 1e6 / document.ConversationsPerPeriod;
+            if (!(Math.Abs(plan.PricePerConversation - price) <= Tolerance * Math.Max(price, 1e-6)))
+                findings.Add(new($"plans[{n}].pricePerConversation", string.Create(CultureInfo.InvariantCulture, $"says {plan.PricePerConversation:R}, the fee over {document.ConversationsPerPeriod} conversations is {price:R}")));
+            if (n > 0 && plan.CapTokens >= document.Solved.Tiers[n - 1].CapTokens) findings.Add(new($"plans[{n}].capTokens", "is not below the cap before it"));
+        }
+    }
+
+    /// <summary>Every customer's best response to the plans as they stand, ties to the plan that the menu means; null for caps beyond the market's.</summary>
+    private static Menu? Responses(MenuDocument document, Market market, MenuConstraints? rules)
+    {
+        var grid = market.Grid();
+        var tables = new MarketTables(market, grid);
+        var units = DraftMenuDecision.OptionsFor(document.PlansMax, document.Currency, document.ConversationsPerPeriod).MinorUnits!;
+        var (steps, below) = (new List<PriceStep>(), 0L);
+        foreach (var plan in document.Solved.Tiers.Reverse())
+        {
+            if (plan.CapTokens < 1 || plan.CapTokens > grid.CapTokensMax) return null;
+            var fee = plan.PeriodFee.Value / document.Currency.MinorUnit.Value;
+            var free = plan.CapTokens == rules?.FreeTierCapTokens;
+            var cutoff = free ? grid.Types.Count - 1 : Array.FindLastIndex(grid.Types.RatesPerSecond, r => r <= plan.UrgencyToPerSecond * (1 + Tolerance));
+            steps.Add(new(plan.CapTokens, cutoff, fee - below));
+            below = fee;
+        }
+        return RoundedMenu.Of(market, tables, units, [.. steps]).WithFreeTier(tables, rules?.FreeTierCapTokens ?? 0);
+    }
+}

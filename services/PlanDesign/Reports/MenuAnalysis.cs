@@ -1,0 +1,99 @@
+using PlanDesign.Comparison;
+using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
+
+namespace PlanDesign.Reports;
+
+/// <summary>
+/// Everything that a person asks of a menu before she offers it: the menu and its certificate, each other tariff at its best, the profit by
+/// number of plans, other answer processes, and what each rule costs.
+/// </summary>
+/// <param name="Comparison">Null, with everything after it empty, where the menu may not be used or has no plan.</param>
+public sealed record MenuAnalysis(
+    Market Market,
+    SolveOptions Options,
+    MenuSolution Solution,
+    TariffComparison? Comparison,
+    IReadOnlyList<PlanCount> PlanCounts,
+    IReadOnlyList<ProcessOutcome> Processes,
+    IReadOnlyList<ConstraintCost> ConstraintCosts)
+{
+    public const int PlanCountsDefault = 8;
+
+    /// <summary>Where the menu loses to a simpler tariff, or was not what was asked for; sentences.</summary>
+    public IReadOnlyList<string> Notices => [.. Solution.Notices, .. Comparison?.Notices ?? []];
+
+    /// <param name="running">The plans on sale today, exact prices per conversation; null or empty for none.</param>
+    /// <param name="planCounts">Up to how many plans the profit by number of plans goes.</param>
+    public static MenuAnalysis Of(
+        Market market, SolveOptions options, IReadOnlyList<PlanOffer>? running = null, int planCounts = PlanCountsDefault,
+        IProgress<double>? progress = null, CancellationToken cancellation = default)
+    {
+        var (step, steps) = (0, 5);
+        var solution = MenuSolver.Solve(market, options, new Part(progress, 0, 1.0 / steps), cancellation);
+        void Next() => progress?.Report((double)++step / steps);
+        if (!solution.IsUsable) return new(market, options, solution, null, [], [], []);
+        Next();
+        var comparison = TariffComparison.Of(market, solution, running, cancellation);
+        Next();
+        var counts = PlanDesign.Comparison.PlanCounts.Of(market, planCounts, cancellation);
+        Next();
+        var costs = Screening.Constraints.ConstraintCosts.Of(market, options, solution, cancellation);
+        Next();
+        var processes = MisalignedProcesses.Of(market, cancellation);
+        Next();
+        return new(market, options, solution, comparison, counts, processes, costs);
+    }
+
+    private sealed class Part(IProgress<double>? whole, double from, double share) : IProgress<double>
+    {
+        public void Report(double value) => whole?.Report(from + share * value);
+    }
+}
+
+/// <summary>What <c>billing menu compare --json</c> prints. Money per conversation of the whole market. Fields may be added, never renamed.</summary>
+/// <param name="Tariffs">The menu first, then the menu without limit, then every other.</param>
+public sealed record AnalysisReport(
+    MenuReport Menu, IReadOnlyList<TariffReport> Tariffs, IReadOnlyList<PlanCount> PlanCounts, IReadOnlyList<ProcessReport>? Processes, IReadOnlyList<string> Notices)
+{
+    public static AnalysisReport Of(MenuAnalysis analysis, PeriodReport? period = null) => new(
+        MenuReport.Of(analysis.Solution, analysis.ConstraintCosts, period),
+        analysis.Comparison is { } comparison ? TariffReport.All(comparison) : [],
+        analysis.PlanCounts,
+        analysis.Processes.Count == 0 ? null : [.. analysis.Processes.Select(p => new ProcessReport(p.Kind, p.MeanSeconds, p.Menu.Profit, p.ShareOfAligned))],
+        analysis.Notices);
+}
+
+/// <summary>One way of charging, as well as it can be set, and what customers gain or lose when the menu takes its place.</summary>
+/// <param name="Kind">menu, menuWithoutLimit, onePlan, payPerToken, twoPartTariff, flatFee, tokenMarket or runningMenu</param>
+/// <param name="Price">Per conversation (onePlan, flatFee) or per token (payPerToken, twoPartTariff, tokenMarket); absent for a menu of several plans.</param>
+/// <param name="Fee">Per conversation, beside the price per token (twoPartTariff).</param>
+/// <param name="MenuEarnsMore">The menu's profit less this tariff's; negative where the menu loses.</param>
+/// <param name="ShareBetter">Of the whole market: who keeps more under the menu, by <paramref name="MeanGain"/> on average.</param>
+/// <param name="ShareWorse">Who keeps less, by <paramref name="MeanLoss"/> on average.</param>
+/// <param name="GainByType">In ascending order of urgency, one for each served type; in a market with a density its most urgent member.</param>
+public sealed record TariffReport(
+    string Kind, double Profit, double Revenue, double ServingCost, double ShareServed, double ConsumerSurplus, double Tokens,
+    double? Price, double? Fee, int? CapTokens, double MenuEarnsMore,
+    double? ShareBetter, double? ShareWorse, double? MeanGain, double? MeanLoss, IReadOnlyList<double>? GainByType)
+{
+    public static IReadOnlyList<TariffReport> All(TariffComparison comparison) =>
+    [
+        Of("menu", comparison.Menu, comparison.Menu, null),
+        Of("menuWithoutLimit", comparison.MenuWithoutLimit, comparison.Menu, null),
+        .. comparison.Others.Select(o => Of(KindOf(o.Name), o.Outcome, comparison.Menu, o.ToMenu)),
+    ];
+
+    /// <summary>"pay per token" is payPerToken.</summary>
+    public static string KindOf(string name)
+    {
+        var words = name.Split(' ', '-');
+        return words[0] + string.Concat(words.Skip(1).Select(w => char.ToUpperInvariant(w[0]) + w[1..]));
+    }
+
+    private static TariffReport Of(string kind, TariffOutcome o, TariffOutcome menu, SurplusChange? change) => new(
+        kind, o.Profit, o.Revenue, o.ServingCost, o.ShareServed, o.ConsumerSurplus, o.Tokens, o.Price, o.Fee, o.CapTokens, menu.Profit - o.Profit,
+        change?.ShareBetter, change?.ShareWorse, change?.MeanGainOfBetter, change?.MeanLossOfWorse, change?.GainByType);
+}
+
+public sealed record ProcessReport(string Kind, double MeanSeconds, double Profit, double ShareOfAligned);

@@ -1,0 +1,40 @@
+using PlanDesign.Comparison;
+using PlanDesign.Screening;
+
+namespace PlanDesign.Reports;
+
+/// <param name="Change">What is different from the market that was assumed, in words.</param>
+/// <param name="ProfitKept">What the menu earns there if it stays as it is, every customer choosing anew. Money per conversation.</param>
+/// <param name="ProfitAdapted">What the best menu of that market earns, with the same options; null where none can be had.</param>
+public sealed record SensitivityPoint(string Change, double ProfitKept, double? ProfitAdapted);
+
+/// <summary>
+/// How much hangs on what nobody knows exactly: the menu in markets that differ from the assumed one in one number, kept as it is and solved
+/// anew. The first point is the assumed market itself.
+/// </summary>
+public static class Sensitivity
+{
+    /// <param name="solution">Solved, and usable, for this market and these options.</param>
+    public static IReadOnlyList<SensitivityPoint> Of(Market market, SolveOptions options, MenuSolution solution, CancellationToken cancellation = default)
+    {
+        PlanOffer[] offers = [.. solution.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))];
+        // The grid stays that of the assumed market, or a change of the grid would pass for a change of the profit.
+        var pinned = market with { CapTokensMax = market.Grid().CapTokensMax };
+        SensitivityPoint At(string change, Market changed)
+        {
+            var adapted = MenuSolver.Solve(changed, options, null, cancellation);
+            return new(change, RunningMenu.Of(changed, offers).Profit, adapted.IsUsable ? adapted.Profit : null);
+        }
+        return
+        [
+            new("as assumed", solution.Profit, solution.Profit),
+            At("an answer is worth 10 % less", pinned with { ValuePerAnswer = 0.9 * market.ValuePerAnswer }),
+            At("an answer is worth 10 % more", pinned with { ValuePerAnswer = 1.1 * market.ValuePerAnswer }),
+            At("tokens come 20 % slower", pinned with { TokensPerSecond = 0.8 * market.TokensPerSecond }),
+            At("tokens come 20 % faster", pinned with { TokensPerSecond = 1.2 * market.TokensPerSecond }),
+            .. market.ServingCostPerToken == 0
+                ? Array.Empty<SensitivityPoint>()
+                : [At("a token costs half", pinned with { ServingCostPerToken = market.ServingCostPerToken / 2 }), At("a token costs twice", pinned with { ServingCostPerToken = 2 * market.ServingCostPerToken })],
+        ];
+    }
+}

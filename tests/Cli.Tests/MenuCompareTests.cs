@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using static Cli.Tests.BillingProcess;
+
+namespace Cli.Tests;
+
+/// <summary>The menu beside other tariffs, as JSON, as rows and as a page: the same figures everywhere.</summary>
+public sealed partial class MenuCompareTests
+{
+    private static async Task<JsonElement> Json(string input, params string[] args)
+    {
+        var (exit, output, error) = await Run(input, [.. args, "--json"]);
+        Assert.Equal((0, ""), (exit, error));
+        return JsonDocument.Parse(output).RootElement;
+    }
+
+    [Fact]
+    public async Task Every_other_way_of_charging_is_compared_by_who_wins_and_who_loses()
+    {
+        var report = await Json(Worked, "menu", "compare", "-", "--running", "2:20");
+        var tariffs = report.GetProperty("tariffs").EnumerateArray().ToDictionary(t => t.GetProperty("kind").GetString()!);
+        Assert.Equal(["menu", "menuWithoutLimit", "onePlan", "payPerToken", "twoPartTariff", "flatFee", "tokenMarket", "runningMenu"], tariffs.Keys);
+        double Of(string kind, string field) => Math.Round(tariffs[kind].GetProperty(field).GetDouble(), 9);
+        Assert.Equal((10.96, 9.6, 7.6, 5.1), (Of("menu", "profit"), Of("onePlan", "profit"), Of("tokenMarket", "profit"), Of("runningMenu", "profit")));
+        // The patient keep 34.2 − 26.2 = 8 of the menu, 34.2 − 15 = 19.2 of one plan, 34.2 − 20 = 14.2 of the running one.
+        Assert.Equal((2.4, 0.3, 11.2, 6.2), (Of("menu", "consumerSurplus"), Of("onePlan", "shareWorse"), Of("onePlan", "meanLoss"), Of("runningMenu", "meanLoss")));
+        Assert.Equal([-11.2, 0, 0], tariffs["onePlan"].GetProperty("gainByType").EnumerateArray().Select(g => Math.Round(g.GetDouble(), 9)));
+        Assert.Equal([0.875912409, 1], report.GetProperty("planCounts").EnumerateArray().Select(c => Math.Round(c.GetProperty("shareOfOptimum").GetDouble(), 9)));
+        Assert.Equal(0, report.GetProperty("notices").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task Where_a_menu_of_few_plans_loses_the_report_says_so()
+    {
+        var market = """{"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"exponential","meanSeconds":5},"tokensPerSecond":5,"valuePerAnswer":1,"servingCostPerToken":0,"typeCount":50}""";
+        var report = await Json(market, "menu", "compare", "-", "--tiers", "1", "--plans-max", "2");
+        Assert.Contains(report.GetProperty("notices").EnumerateArray(), n => n.GetString()!.StartsWith("two-part tariff earns ", StringComparison.Ordinal));
+        Assert.Equal(2, report.GetProperty("planCounts").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task Rules_and_conversations_may_stand_in_the_file_or_on_the_command_line()
+    {
+        var inFile = Worked.TrimEnd('}', '\n', ' ') + ""","constraints":{"capTokensMax":1},"conversationsPerPeriod":[30,20,5]}""";
+        var onLine = await Json(Worked, "menu", "solve", "-", "--cap-max", "1", "--conversations", "30,20,5");
+        Assert.Equal(onLine.GetRawText(), (await Json(inFile, "menu", "solve", "-")).GetRawText());
+        Assert.Equal(["capTokensMax", "all"], onLine.GetProperty("constraintCosts").EnumerateArray().Select(c => c.GetProperty("constraint").GetString()));
+        // 9 and 10 of 20 conversations at 10, each costing 2: 0.95 · 8 = 7.6; a patient customer pays 30 of them.
+        Assert.Equal(7.6, onLine.GetProperty("profit").GetDouble(), 1e-9);
+        Assert.Equal([300, 200, 0], onLine.GetProperty("period").GetProperty("feeByType").EnumerateArray().Select(f => Math.Round(f.GetDouble(), 9)));
+    }
+
+    [Fact]
+    public async Task Rows_for_spreadsheets_have_every_digit()
+    {
+        var (_, plans, _) = await Run(Worked, "menu", "solve", "-", "--round", "USD", "--conversations", "20", "--csv");
+        Assert.Equal(3, plans.TrimEnd('\n').Split('\n').Length);
+        Assert.StartsWith("cap_tokens,price_per_conversation,fee_minor_units_per_period,share,", plans, StringComparison.Ordinal);
+        Assert.Contains("\n2,26.2,52400,0.3,0.10536051565782628,", plans, StringComparison.Ordinal);
+        var (_, tariffs, _) = await Run(Worked, "menu", "compare", "-", "--csv");
+        Assert.Equal(8, tariffs.TrimEnd('\n').Split('\n').Length);
+        Assert.Contains("\nflatFee,9.6", tariffs, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_page_holds_the_figures_of_the_comparison_and_needs_nothing_else()
+    {
+        var file = Path.Combine(Path.GetTempPath(), $"menu-{Environment.ProcessId}.html");
+        try
+        {
+            var (exit, output, _) = await Run(Worked, "menu", "report", "-", "--out", file, "--title", "Chat <3");
+            Assert.Equal((0, ""), (exit, output));
+            var page = await File.ReadAllTextAsync(file);
+            var figures = Figures().Matches(page).GroupBy(m => m.Groups[1].Value)
+                .ToDictionary(g => g.Key, g => double.Parse(g.First().Groups[2].Value, CultureInfo.InvariantCulture));
+            var report = await Json(Worked, "menu", "compare", "-");
+            foreach (var tariff in report.GetProperty("tariffs").EnumerateArray())
+                foreach (var field in new[] { "profit", "revenue", "servingCost", "consumerSurplus" })
+                    Assert.Equal(tariff.GetProperty(field).GetDouble(), figures[$"{tariff.GetProperty("kind").GetString()}.{field}"]);
+            Assert.Equal((report.GetProperty("menu").GetProperty("profit").GetDouble(), 26.2, 2), (figures["profit"], Math.Round(figures["plans[0].price"], 12), figures["plans[0].capTokens"]));
+            Assert.Equal(report.GetProperty("menu").GetProperty("certificate").GetProperty("upperBound").GetDouble(), figures["certificate.upperBound"]);
+            Assert.Equal(6, page.Split("<svg").Length - 1);
+            Assert.Contains("Chat &lt;3", page, StringComparison.Ordinal);
+            // No script, no network: nothing that fetches anything.
+            foreach (var fetched in new[] { "<script", "<link", "<img", "src=", "url(", "@import" }) Assert.DoesNotContain(fetched, page, StringComparison.OrdinalIgnoreCase);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [GeneratedRegex("""<data data-name="([^"]+)" value="([^"]+)">""")]
+    private static partial Regex Figures();
+}

@@ -1,0 +1,157 @@
+using Contracts.PlanDesign.V1;
+using Grpc.Core;
+using Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using static PlanDesign.Host.Tests.Requests;
+
+namespace PlanDesign.Host.Tests;
+
+public sealed class BoundedSolverTests
+{
+    /// <summary>Minutes of work.</summary>
+    private static readonly Market Large = new(new Urgency.UniformUrgency(0, 1), new AnswerTimes.ExponentialAnswerTime(50), 100, 1, 1e-6) { TypeCount = 2_000, CapTokensMax = 20_000 };
+
+    private static BoundedSolver Solver(PlanDesignOptions options) => new(Options.Create(options));
+
+    private static PlanDesignOptions Roomy(double seconds = 120, int waiting = 16, int atOnce = 2) =>
+        new() { TypesMax = 10_000, CellsMax = MarketLimits.CellsMax, MemoryMegabytesMax = 4_096, SolveSecondsMax = seconds, SolvesWaitingMax = waiting, SolvesAtOnceMax = atOnce };
+
+    [Fact]
+    public async Task What_takes_too_long_is_refused_by_the_limit_and_stops()
+    {
+        using var solver = Solver(Roomy(seconds: 0.05));
+        var e = await Assert.ThrowsAsync<RefusedException>(() => solver.SolveAsync(Large, new(8), null, CancellationToken.None));
+        Assert.Equal("solve_too_long", e.Refusal.Code);
+        Assert.Contains("PlanDesign__SolveSecondsMax", e.Refusal.Detail, StringComparison.Ordinal);
+        Assert.Equal(0, solver.Running);
+    }
+
+    [Fact]
+    public async Task A_caller_who_goes_away_stops_the_computation()
+    {
+        using var solver = Solver(Roomy());
+        using var gone = new CancellationTokenSource();
+        var solving = solver.SolveAsync(Large, new(8), null, gone.Token);
+        await Eventually.True(() => solver.Running == 1, "it computes");
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => solving);
+        Assert.Equal(0, solver.Running);
+    }
+
+    [Fact]
+    public async Task More_than_may_wait_are_refused_at_once()
+    {
+        using var solver = Solver(Roomy(waiting: 0, atOnce: 1));
+        using var enough = new CancellationTokenSource();
+        var first = solver.SolveAsync(Large, new(8), null, enough.Token);
+        await Eventually.True(() => solver.Running == 1, "the first computes");
+        var e = await Assert.ThrowsAsync<RefusedException>(() => solver.SolveAsync(Large, new(8), null, CancellationToken.None));
+        Assert.Equal("solves_too_many", e.Refusal.Code);
+        await enough.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+    }
+
+    [Fact]
+    public async Task What_takes_too_much_memory_is_refused_by_the_limit()
+    {
+        using var solver = Solver(new() { TypesMax = 10_000, CellsMax = MarketLimits.CellsMax, MemoryMegabytesMax = 8 });
+        var e = await Assert.ThrowsAsync<RefusedException>(() => solver.SolveAsync(Large, new(8), null, CancellationToken.None));
+        Assert.Equal("market_too_large", e.Refusal.Code);
+        Assert.Contains("PlanDesign__MemoryMegabytesMax", e.Refusal.Detail, StringComparison.Ordinal);
+    }
+}
+
+/// <summary>The service with the limits it has by default, and neither usage nor billing.</summary>
+public sealed class EstimateServiceTests(RoomyPlanDesignFixture plans) : IClassFixture<RoomyPlanDesignFixture>
+{
+    private static EstimateMarketRequest Observed()
+    {
+        var request = new EstimateMarketRequest { TokensPerSecond = 5, ValuePerAnswer = 2, Draws = 40, Observations = new() { Menus = { new ObservedMenu { CustomersWithoutPlan = 120 } } } };
+        // Exponential lengths of mean 50 tokens at even quantiles, cut at 200; shares as a log-normal urgency would choose.
+        for (var n = 0; n < 400; n++)
+        {
+            var tokens = (int)Math.Ceiling(-50 * Math.Log(1 - (n + 0.5) / 400));
+            request.Observations.Conversations.Add(new ObservedConversation { GeneratedTokens = Math.Min(200, tokens), Cut = tokens > 200 });
+        }
+        request.Observations.Menus[0].Plans.Add([
+            new PlanBought { PlanId = "long", CapTokens = 150, PricePerConversation = 1.0, Customers = 420 },
+            new PlanBought { PlanId = "short", CapTokens = 40, PricePerConversation = 0.55, Customers = 260 }]);
+        return request;
+    }
+
+    [Fact]
+    public async Task A_market_is_learned_from_what_the_request_observed()
+    {
+        var found = await plans.Service.Client.EstimateMarketAsync(Observed());
+        Assert.Equal(("estimated", 400, 800), (found.Outcome, found.Conversations, found.Customers));
+        Assert.Contains(found.Figures, f => f.Name == "mu" && f.Interval.Low <= f.Interval.Estimate_ && f.Interval.Estimate_ <= f.Interval.High);
+        Assert.NotEmpty(found.Next.Menu.Tiers);
+        Assert.InRange(found.Next.ProfitDifference.Estimate_, -1e-9, double.PositiveInfinity);
+        // What was learned is a market that the service solves.
+        using var call = plans.Service.Client.SolveMenu(new SolveMenuRequest { Market = found.Market });
+        Assert.True(await call.ResponseStream.MoveNext(default));
+        Assert.Equal(found.Next.Menu.Profit, call.ResponseStream.Current.Solution.Profit, 1e-9);
+    }
+
+    [Fact]
+    public async Task What_the_data_cannot_tell_is_said_plainly()
+    {
+        var request = Observed();
+        foreach (var conversation in request.Observations.Conversations) conversation.Cut = true;
+        var found = await plans.Service.Client.EstimateMarketAsync(request);
+        Assert.Equal("all_cut", found.Outcome);
+        Assert.Null(found.Market);
+        Assert.Null(found.Next);
+        Assert.Contains("longer cap", found.Sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_usage_an_estimate_says_whom_to_start()
+    {
+        var menu = await plans.Service.Client.DraftMenuAsync(Draft());
+        var e = await Assert.ThrowsAsync<RpcException>(async () => await plans.Service.Client.EstimateMarketAsync(new EstimateMarketRequest { MenuId = menu.MenuId }));
+        var (status, reason, detail) = Why(e);
+        Assert.Equal((StatusCode.Unavailable, "usage_unreachable"), (status, reason));
+        Assert.Contains("PlanDesign__UsageAddress", detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Observations_that_cannot_be_are_refused_by_the_field()
+    {
+        var request = Observed();
+        request.Observations.Menus[0].Plans[1].Customers = -1;
+        var e = await Assert.ThrowsAsync<RpcException>(async () => await plans.Service.Client.EstimateMarketAsync(request));
+        var (status, reason, detail) = Why(e);
+        Assert.Equal((StatusCode.InvalidArgument, "observations_invalid"), (status, reason));
+        Assert.Contains("menus[0].plans[1].customers", detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_call_that_is_cancelled_stops_computing()
+    {
+        var solver = plans.Service.App.Services.GetRequiredService<BoundedSolver>();
+        using var gone = new CancellationTokenSource();
+        using var call = plans.Service.Client.SolveMenu(new SolveMenuRequest
+        {
+            ReportProgress = true,
+            Options = new() { PlansMax = 6 },
+            Market = new() { Urgency = new() { Uniform = new() { To = 1 }, TypeCount = 1_000 }, AnswerTime = new() { Exponential = new() { MeanSeconds = 50 }, CapTokensMax = 14_000 }, TokensPerSecond = 100, ValuePerAnswer = 1 },
+        }, cancellationToken: gone.Token);
+        Assert.True(await call.ResponseStream.MoveNext(default));
+        await Eventually.True(() => solver.Running == 1, "it computes");
+        await gone.CancelAsync();
+        await Eventually.True(() => solver.Running == 0, "it stopped computing");
+    }
+}
+
+public sealed class RoomyPlanDesignFixture : IAsyncLifetime
+{
+    public RunningPlanDesign Service { get; private set; } = null!;
+
+    public async Task InitializeAsync() => Service = await RunningPlanDesign.StartAsync(
+        (await Servers.CreateDatabaseAsync()).ConnectionString("plan_design"), await Servers.CreateVirtualHostAsync(),
+        new() { ["PlanDesign:UsageAddress"] = "http://127.0.0.1:1", ["PlanDesign:BillingAddress"] = "http://127.0.0.1:1" });
+
+    public async Task DisposeAsync() => await Service.DisposeAsync();
+}

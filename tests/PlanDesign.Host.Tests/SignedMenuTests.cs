@@ -1,0 +1,130 @@
+using System.Text;
+using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using PlanDesign.AnswerTimes;
+using PlanDesign.Comparison;
+using PlanDesign.Menus;
+using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
+using PlanDesign.Urgency;
+
+namespace PlanDesign.Host.Tests;
+
+/// <summary>A published menu proves itself: what was altered is named, and what is signed but untrue is found by computing it anew.</summary>
+public sealed class SignedMenuTests
+{
+    private static readonly DateTimeOffset At = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly string MenuId = Kernel.Ids.Derive(Kernel.Ids.Menu, At, "signed");
+    private static readonly Currency Usd = Currency.Parse("USD");
+    private static readonly Market Worked = new(new DiscreteUrgency([-Math.Log(0.9), Math.Log(2), Math.Log(5)], [0.3, 0.5, 0.2]), new DiscreteAnswerTime([0.5, 0.5]), 1, 40, 2);
+    private static readonly Market Continuous = new(new LogNormalUrgency(-2, 1), new ExponentialAnswerTime(10), 5, 2, 1e-4) { TypeCount = 60 };
+
+    private static MenuSigner Signer(string environment = "Production", string seed = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f") =>
+        new(Options.Create(new PlanDesignOptions { SigningKey = seed }), new HostingEnvironment { EnvironmentName = environment }, NullLogger<MenuSigner>.Instance);
+
+    private static MenuDocument Document(Market market, int? plansMax = 3, MenuConstraints? rules = null)
+    {
+        var solution = MenuSolver.Solve(market, DraftMenuDecision.OptionsFor(plansMax, Usd, 20, rules));
+        var events = DraftMenuDecision.Decide(
+            new(MenuId, "Chat “small”", market, plansMax, Usd, 20, ["small"], solution, TariffComparison.Of(market, solution), At) { Constraints = rules }, MenuState.Initial).Events;
+        return MenuDocument.Of(MenuId, (MenuDrafted)events[0], (MenuSolved)events[1], "ada", At.AddHours(1));
+    }
+
+    private static string File(MenuDocument document) => SignedMenu.Write(document, Signer().Sign(document));
+
+    private static string[] Found(string file) => [.. SignedMenu.Check(Encoding.UTF8.GetBytes(file)).Findings.Select(f => f.Field)];
+
+    public static TheoryData<string, MenuDocument> Menus => new()
+    {
+        { "worked", Document(Worked) },
+        { "any number of plans", Document(Worked, null) },
+        { "with a density", Document(Continuous) },
+        { "a free tier and a largest cap", Document(Continuous, 3, new() { FreeTierCapTokens = 5, CapTokensMax = 80 }) },
+        { "value at the cap", Document(Worked with { ValueAtCap = 0.1 }) },
+        { "a price ceiling", Document(Worked with { ValuePerAnswer = 4, ServingCostPerToken = 0.2 }, 3, new() { PriceMax = 2 }) },
+        { "observed lengths and intervals", Document(new(
+            new EmpiricalUrgency([0, 0.1, 0.5], [0.1, 0.5, double.PositiveInfinity], [0.5, 0.3, 0.2]), new EmpiricalAnswerTime([3, 5, 8, 8, 13, 2], [false, true, false, false, false, false]), 1, 40, 0.5)) },
+    };
+
+    [Theory, MemberData(nameof(Menus))]
+    public void A_menu_as_it_was_published_holds(string what, MenuDocument document)
+    {
+        _ = what;
+        var check = SignedMenu.Check(Encoding.UTF8.GetBytes(File(document)));
+        Assert.Empty(check.Findings);
+        Assert.Equal(document.ToBytes(), check.Document!.ToBytes());
+        Assert.Empty(MenuVerification.Recompute(check.Document));
+    }
+
+    [Fact]
+    public void Any_altered_byte_is_found()
+    {
+        var file = Encoding.UTF8.GetBytes(File(Document(Worked)));
+        for (var n = 0; n < file.Length; n++)
+        {
+            file[n] ^= 1;
+            Assert.True(SignedMenu.Check(file).Findings.Count > 0, $"byte {n} was altered and not found");
+            file[n] ^= 1;
+        }
+        Assert.NotEmpty(SignedMenu.Check(file.AsMemory(0, file.Length - 1)).Findings);
+        Assert.NotEmpty(SignedMenu.Check(new byte[0]).Findings);
+    }
+
+    [Theory]
+    [InlineData("\"periodFeeMicros\":524000000", "\"periodFeeMicros\":424000000", "plans[0].periodFeeMicros")]
+    [InlineData("\"valuePerAnswer\":40", "\"valuePerAnswer\":41", "market.valuePerAnswer")]
+    [InlineData("[0.3,0.5,0.2]", "[0.4,0.4,0.2]", "market.urgency.weights")]
+    [InlineData("\"publishedBy\":\"ada\"", "\"publishedBy\":\"bob\"", "publishedBy")]
+    [InlineData("\"upperBound\":10.96", "\"upperBound\":11.96", "certificate.upperBound")]
+    [InlineData("\"digests\":{\"form\":\"", "\"digests\":{\"form\":\"0", "digests.form")]
+    [InlineData("\"digestsValue\":\"", "\"digestsValue\":\"A", "signature.digestsValue")]
+    [InlineData("\"value\":\"", "\"value\":\"A", "signature.value")]
+    [InlineData("\"publicKey\":\"", "\"publicKey\":\"A", "signature")]
+    [InlineData("Ed25519", "Ed448", "signature.algorithm")]
+    [InlineData("{\"menu\":{", "{\"menu\": {", "byte 8")]
+    [InlineData("\"name\":", "\"nome\":", "menu.name")]
+    public void What_was_altered_is_named(string from, string to, string field)
+    {
+        var file = File(Document(Worked));
+        Assert.Contains(from, file, StringComparison.Ordinal);
+        var at = file.IndexOf(from, StringComparison.Ordinal);
+        Assert.Contains(field, Found(string.Concat(file.AsSpan(0, at), to, file.AsSpan(at + from.Length))));
+    }
+
+    public static TheoryData<string, Func<MenuDocument, MenuDocument>> Untrue => new()
+    {
+        { "certificate.upperBound", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBound = d.Solved.Certificate.UpperBound - 0.01 } } } },
+        { "certificate.gap", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { Gap = 0.5 } } } },
+        { "profit", d => d with { Solved = d.Solved with { Profit = d.Solved.Profit + 0.01 } } },
+        { "plans[0].share", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { Share = 0.4 }, d.Solved.Tiers[1]] } } },
+        { "plans[0].pricePerConversation", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PricePerConversation = 26.1 }, d.Solved.Tiers[1]] } } },
+        { "plans[0].share", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PeriodFee = new(530_000_000), PricePerConversation = 26.5 }, d.Solved.Tiers[1]] } } },
+        { "plans[1].planId", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0], d.Solved.Tiers[1] with { PlanId = d.Solved.Tiers[0].PlanId }] } } },
+        { "market.tokensPerSecond", d => d with { Market = d.Market.Replace("\"tokensPerSecond\":1", "\"tokensPerSecond\":-1", StringComparison.Ordinal) } },
+    };
+
+    [Theory, MemberData(nameof(Untrue))]
+    public void What_is_signed_but_untrue_is_found_by_computing_it_anew(string field, Func<MenuDocument, MenuDocument> spoil)
+    {
+        var document = spoil(Document(Worked));
+        Assert.Empty(Found(File(document)));
+        Assert.Contains(field, MenuVerification.Recompute(document).Select(f => f.Field));
+    }
+
+    [Fact]
+    public void The_bytes_of_a_menu_never_change() => Assert.StartsWith(
+        "{\"form\":1,\"menuId\":\"" + MenuId + "\",\"name\":\"Chat \\u201Csmall\\u201D\",\"currency\":\"USD\",\"conversationsPerPeriod\":20,\"models\":[\"small\"],\"plansMax\":3,"
+        + "\"market\":{\"urgency\":{\"kind\":\"discrete\",\"ratesPerSecond\":[0.10536051565782628,0.6931471805599453,1.6094379124341003],\"weights\":[0.3,0.5,0.2]},",
+        Encoding.UTF8.GetString(Document(Worked).ToBytes()), StringComparison.Ordinal);
+
+    [Fact]
+    public void Without_a_key_production_signs_nothing_and_others_make_one()
+    {
+        Assert.False(Signer("Production", "").CanSign);
+        Assert.True(Signer("Demo", "").CanSign);
+        var document = Document(Worked);
+        Assert.Equal(Signer().Sign(document), Signer().Sign(document));
+        Assert.NotEqual(Signer().Sign(document).PublicKey, Signer("Demo", "").Sign(document).PublicKey);
+    }
+}
