@@ -1,11 +1,12 @@
 using System.Data;
 using System.Security.Cryptography;
 using System.Text;
+using Billing.Accounts;
 using Billing.Audit;
 using Billing.Invoices;
-using Billing.Menus;
 using Billing.Periods;
 using Billing.Rating;
+using Billing.Sellers;
 using Contracts.Billing.V1;
 using Google.Protobuf;
 using Grpc.Core;
@@ -39,11 +40,10 @@ public sealed class AuditService(IDocumentStore store, AuditDatabase database) :
             (found, after) = (true, page[^1].Sequence);
             var finals = page.Select(e => (InvoiceId: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).ToArray();
             var documents = (await session.LoadManyAsync<StoredInvoice>(ct, [.. finals.Select(f => f.InvoiceId)])).ToDictionary(d => d.Id);
-            var streams = await StoredStreams.ReadAsync(session, finals.Select(f => f.Event.PeriodId), ct);
-            var menuIds = finals.SelectMany(f => streams.Period(f.Event.PeriodId) is PeriodState.Closed c ? InvoiceRating.MenusOf(c.Facts) : []);
-            var menus = await StoredStreams.ReadAsync(session, menuIds, ct);
+            var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.InvoiceId }), ct);
+            var terms = await StoredTerms.ReadAsync(session, [.. finals.Select(f => streams.Period(f.Event.PeriodId)).OfType<PeriodState.Closed>().Select(c => c.Facts)], ct);
             foreach (var (invoiceId, final) in finals)
-                await responseStream.WriteAsync(await Replay(snapshot.Connection, invoiceId, final, documents.GetValueOrDefault(invoiceId), streams.Period(final.PeriodId), menus, ct), ct);
+                await responseStream.WriteAsync(await Replay(snapshot.Connection, invoiceId, final, documents.GetValueOrDefault(invoiceId), streams, terms, ct), ct);
         }
         if (request.InvoiceId.Length > 0 && !found) throw new Refusal("invoice_unknown", $"{request.InvoiceId} is not a final invoice").AsException();
     }
@@ -68,19 +68,22 @@ public sealed class AuditService(IDocumentStore store, AuditDatabase database) :
     }
 
     private static async Task<ReplayedInvoice> Replay(
-        NpgsqlConnection connection, string invoiceId, InvoiceFinalized final, StoredInvoice? stored, PeriodState period, StoredStreams menuStreams, CancellationToken ct)
+        NpgsqlConnection connection, string invoiceId, InvoiceFinalized final, StoredInvoice? stored, StoredStreams streams, StoredTerms stands, CancellationToken ct)
     {
         var answer = new ReplayedInvoice { InvoiceId = invoiceId, Number = final.Number, TotalMicros = final.TotalMicros.Value };
         var storedBytes = Encoding.UTF8.GetBytes(stored?.Document ?? "");
         answer.StoredSha256 = ByteString.CopyFrom(SHA256.HashData(storedBytes));
-        var menuIds = period is PeriodState.Closed c ? InvoiceRating.MenusOf(c.Facts).ToArray() : [];
+        var period = streams.Period(final.PeriodId);
+        var cut = streams.Invoice(invoiceId) switch { InvoiceState.Finalized f => f.Terms, InvoiceState.Voided v => v.Was.Terms, _ => null };
+        string[] made = period is PeriodState.Closed c
+            ? [.. InvoiceRating.MenusOf(c.Facts), .. c.Facts.Adjustments.Select(a => a.FromPeriodId), AccountIds.Of(c.Facts.CustomerId), SellerState.StreamId]
+            : [];
         byte[]? replayed = null;
         string? difference = null;
         try
         {
-            var menus = menuIds.ToDictionary(id => id, id => menuStreams.Menu(id) is MenuState.Received m ? m.Terms : throw new InvalidOperationException($"{id} is not stored"));
             replayed = period is PeriodState.Closed closed
-                ? InvoiceDocument.Finalized(closed.Facts, menus, final.Number, final.At).ToUtf8()
+                ? InvoiceDocument.Finalized(closed.Facts, cut is null ? stands.Now(closed.Facts) : stands.At(closed.Facts, cut), final.Number, cut, final.At).ToUtf8()
                 : throw new InvalidOperationException($"{final.PeriodId} is not a closed period");
             answer.ReplayedSha256 = ByteString.CopyFrom(SHA256.HashData(replayed));
         }
@@ -94,7 +97,7 @@ public sealed class AuditService(IDocumentStore store, AuditDatabase database) :
             difference = $"the document's SHA-256 is {Convert.ToHexStringLower(answer.StoredSha256.Span)}, and the event that finalized it says {final.DocumentSha256}";
         answer.Identical = difference is null;
         if (difference is not null)
-            answer.Difference = $"{difference}. {await SealVerification.Explain(connection, [final.PeriodId, invoiceId, final.CustomerId, .. menuIds], ct)}";
+            answer.Difference = $"{difference}. {await SealVerification.Explain(connection, [final.PeriodId, invoiceId, final.CustomerId, .. made], ct)}";
         return answer;
     }
 

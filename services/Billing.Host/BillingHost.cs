@@ -53,8 +53,12 @@ public static class BillingHost
         builder.Services.AddSingleton<SubscriptionsDue>();
         builder.Services.AddSingleton<PeriodClosing>();
         builder.Services.AddSingleton<InvoiceFinalizing>();
+        builder.Services.AddSingleton<InvoiceVoiding>();
+        builder.Services.AddSingleton<CreditNotes>();
+        builder.Services.AddSingleton<PrintedDocuments>();
         builder.Services.AddSingleton<PeriodCloser>();
         builder.Services.AddSingleton<IDueWork>(services => services.GetRequiredService<PeriodCloser>());
+        builder.Services.AddSingleton<IDueWork, OverdueInvoices>();
         builder.Services.AddHostedService(services => services.GetRequiredService<GapFetcher>());
         builder.Services.AddHostedService<DueWorkLoop>();
 
@@ -62,15 +66,19 @@ public static class BillingHost
         app.MapServiceDefaults();
         app.MapGrpcService<BillingService>();
         app.MapGrpcService<AuditService>();
+        app.MapGrpcService<InvoicingService>();
+        app.MapGrpcService<AgreementsService>();
         return app;
     }
 
     private static StatusCode StatusOf(string code) => code switch
     {
-        "customer_unknown" or "subscription_unknown" or "invoice_unknown" => StatusCode.NotFound,
-        "customer_exists" or "subscription_exists" => StatusCode.AlreadyExists,
-        "currency_unknown" or "reference_too_long" or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown"
-            or "anchor_out_of_range" or "trial_out_of_range" => StatusCode.InvalidArgument,
+        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" => StatusCode.NotFound,
+        "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
+        "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
+            or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"
+            or "payment_terms_invalid"
+            or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown" or "anchor_out_of_range" or "trial_out_of_range" => StatusCode.InvalidArgument,
         "usage_unreachable" => StatusCode.Unavailable,
         IdempotentCalls.Reused => StatusCode.AlreadyExists,
         _ => StatusCode.FailedPrecondition,

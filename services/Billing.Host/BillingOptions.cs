@@ -26,6 +26,24 @@ public sealed class BillingOptions
     [RegularExpression("^[A-Z0-9]{1,12}$", ErrorMessage = "Billing__InvoiceSeries must be 1 to 12 of A-Z and 0-9")]
     public string InvoiceSeries { get; init; } = "INV";
 
+    /// <summary>What credit note numbers start with. Default CN.</summary>
+    [RegularExpression("^[A-Z0-9]{1,12}$", ErrorMessage = "Billing__CreditNoteSeries must be 1 to 12 of A-Z and 0-9")]
+    public string CreditNoteSeries { get; init; } = "CN";
+
+    /// <summary>Whether invoices of closed periods become final by "schedule" (default), or by "hand" only, with FinalizeInvoice.</summary>
+    [RegularExpression("^(schedule|hand)$", ErrorMessage = "Billing__FinalizeBy must be schedule or hand")]
+    public string FinalizeBy { get; init; } = "schedule";
+
+    /// <summary>Hours (business time) from a period's close to its invoice becoming final by schedule, for somebody to look at the draft. Default 0, at most 30 days.</summary>
+    [Range(0, 720, ErrorMessage = "Billing__FinalizeAfterHours must be from 0 to 720")]
+    public int FinalizeAfterHours { get; init; }
+
+    /// <summary>A TrueType file that PDF documents are set in. Default: the first of DejaVu Sans and Liberation Sans that is installed, else Helvetica, which lacks most letters beyond English.</summary>
+    public string? DocumentFont { get; init; }
+
+    /// <summary>Likewise for bold type. Default: the bold face beside DocumentFont, else DocumentFont itself.</summary>
+    public string? DocumentFontBold { get; init; }
+
     /// <summary>Periods turned, closed or invoiced in one transaction. Default 100, at most 1,000.</summary>
     [Range(1, 1_000, ErrorMessage = "Billing__PeriodBatchMax must be from 1 to 1000")]
     public int PeriodBatchMax { get; init; } = 100;
@@ -41,6 +59,8 @@ public sealed class BillingOptions
     /// <summary>Seconds (real time) between two looks for periods that are due. Default 1, at most an hour.</summary>
     [Range(0.05, 3_600, ErrorMessage = "Billing__DuePollSeconds must be from 0.05 to 3600")]
     public double DuePollSeconds { get; init; } = 1;
+
+    internal const string ByHand = "hand";
 
     internal TimeSpan Grace => TimeSpan.FromMinutes(GraceMinutes);
 }

@@ -57,8 +57,8 @@ public sealed partial class BillingService
         var state = streams.Subscription(id);
         var preview = ChangePreview.Of(
             id, state, deciding(state, await menus.Get(SubscriptionStreams.MenusOf(state), ct)).OrThrow().Events, streams.Period, clock.Now);
-        var terms = await menus.Get(InvoiceRating.MenusOf(preview.Before).Concat(InvoiceRating.MenusOf(preview.After)), ct);
-        var (before, after) = (Wire.Draft(preview.Before, terms), Wire.Draft(preview.After, terms));
+        var terms = await StoredTerms.ReadAsync(session, [preview.Before, preview.After], ct);
+        var (before, after) = (Wire.Draft(preview.Before, terms.Now(preview.Before)), Wire.Draft(preview.After, terms.Now(preview.After)));
         return new()
         {
             EffectiveAt = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(preview.EffectiveAt), Before = before, After = after,

@@ -1,7 +1,6 @@
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
-using Billing.Rating;
 using Grpc.Core;
 using Marten;
 using Npgsql;
@@ -37,7 +36,7 @@ public sealed partial class BillingService(
         // Right after the period was opened the view may not have it yet.
         var facts = view?.Facts ?? await FactsFromStream(session, request.PeriodId, ct)
             ?? throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
-        return Wire.Draft(facts, await menus.Get(InvoiceRating.MenusOf(facts), ct));
+        return Wire.Draft(facts, (await StoredTerms.ReadAsync(session, [facts], ct)).Now(facts));
     }
 
     public override async Task<ListInvoicesResponse> ListInvoices(ListInvoicesRequest request, ServerCallContext context)
@@ -76,8 +75,8 @@ public sealed partial class BillingService(
             if (request.SubscriptionId.Length > 0) query = query.Where(v => v.SubscriptionId == request.SubscriptionId);
             var views = await query.OrderBy(v => v.InvoiceId).Take(most).ToListAsync(ct);
             var final = (await session.LoadManyAsync<StoredInvoice>(ct, [.. views.Select(v => v.InvoiceId)])).Select(i => i.Id).ToHashSet();
-            var terms = await menus.Get(views.SelectMany(v => InvoiceRating.MenusOf(v.Facts)), ct);
-            drafts.AddRange(views.Where(v => !final.Contains(v.InvoiceId) && !v.Facts.IsEmpty).Select(v => Wire.Draft(v.Facts, terms)));
+            var terms = await StoredTerms.ReadAsync(session, [.. views.Select(v => v.Facts)], ct);
+            drafts.AddRange(views.Where(v => !final.Contains(v.InvoiceId) && !v.Facts.IsEmpty).Select(v => Wire.Draft(v.Facts, terms.Now(v.Facts))));
             if (views.Count < most) break;
             after = views[^1].InvoiceId;
         }

@@ -1,7 +1,9 @@
+using Billing.Accounts;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
+using Billing.Sellers;
 using Billing.Subscriptions;
 using JasperFx.Events.Projections;
 using Marten;
@@ -16,12 +18,13 @@ public static class BillingStore
 
     public static void Configure(StoreOptions options)
     {
-        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent) })
+        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent) })
             options.Events.AddEventTypes(root.Assembly.GetTypes().Where(t => t.IsSubclassOf(root)));
 
         options.Projections.Add(new CustomerViewProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new SubscriptionViewProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new PeriodWork(), ProjectionLifecycle.Inline);
+        options.Projections.Add(new InvoiceStandingProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new PeriodViewProjection(), ProjectionLifecycle.Async);
 
         options.Schema.For<SubscriptionView>().Index(x => x.CustomerId).Index(x => x.NextDueAt!);
@@ -31,6 +34,9 @@ public static class BillingStore
         options.Schema.For<LateMark>().Index(x => x.SubscriptionId);
         options.Schema.For<PeriodView>().Index(x => x.SubscriptionId).Index(x => x.InvoiceId);
         options.Schema.For<StoredInvoice>().Index(x => x.SubscriptionId).UniqueIndex(x => x.Number).UniqueIndex(x => x.PeriodId);
+        options.Schema.For<StoredCreditNote>().Index(x => x.InvoiceId).UniqueIndex(x => x.Number);
+        options.Schema.For<InvoiceStandingView>().Index(x => x.CustomerId).Index(x => new { x.Status, x.DueAt });
+        options.Schema.For<ProviderReference>();
         options.Schema.For<AppliedReport>().Index(x => new { x.Shard, x.Number });
         options.Schema.For<ParkedMessage>();
 
@@ -51,7 +57,7 @@ public static class BillingStore
         return table;
     }
 
-    /// <summary>The count of each invoice series. The row is locked until the invoices that took numbers are committed: no gap, no double.</summary>
+    /// <summary>The count of each series of invoices and of credit notes. The row is locked until the documents that took numbers are committed: no gap, no double.</summary>
     private static Table NumberSeries()
     {
         var table = new Table($"{Schema}.number_series");

@@ -22,3 +22,10 @@ public sealed record LateMark(string Id, string PeriodId, string SubscriptionId)
 /// <summary>A final invoice. The document is kept as text, for jsonb would not keep its bytes.</summary>
 public sealed record StoredInvoice(
     string Id, string Number, string PeriodId, string SubscriptionId, DateTimeOffset FinalizedAt, long TotalMicros, string DocumentSha256, string Document);
+
+/// <summary>An issued credit note. Its event is in the stream of its invoice; the document is kept as text.</summary>
+public sealed record StoredCreditNote(string Id, string Number, string InvoiceId, DateTimeOffset IssuedAt, string DocumentSha256, string Document);
+
+/// <summary>A payment or a refund of a provider that is recorded: no other invoice can have it too.</summary>
+/// <param name="Id">payment or refund, provider, reference</param>
+public sealed record ProviderReference(string Id, string InvoiceId);

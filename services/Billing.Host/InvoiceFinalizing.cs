@@ -1,7 +1,7 @@
 using System.Text;
+using Billing.Accounts;
 using Billing.Invoices;
 using Billing.Periods;
-using Billing.Rating;
 using Marten;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -11,70 +11,71 @@ namespace Billing.Host;
 
 /// <summary>
 /// Gives closed periods their invoices. The row of the number series is locked first and until the commit, so that numbers
-/// are given to committed invoices only: none is missing, none is given twice (B2).
+/// are given to committed invoices only: none is missing, none is given twice (B2). The credit that an invoice uses leaves the account
+/// in the same commit, on the version that the invoice was rated by.
 /// </summary>
-public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource database, MenuBook menus, IOptions<BillingOptions> options)
+public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource database, IOptions<BillingOptions> options)
 {
-    /// <returns>how many invoices became final; 0 when no closed period is without one</returns>
+    /// <returns>how many invoices became final by schedule; 0 when no closed period is due for one</returns>
     public async Task<int> RunBatch(DateTimeOffset now, CancellationToken ct)
     {
+        if (options.Value.FinalizeBy == BillingOptions.ByHand) return 0;
+        var closedBy = now.AddHours(-options.Value.FinalizeAfterHours);
         // Looked at without the lock first, for most of the time there is nothing to do.
-        if (!await AnyWork(ct)) return 0;
+        await using (var session = store.QuerySession())
+            if (!await session.Query<PeriodToInvoice>().AnyAsync(p => p.ClosedAt <= closedBy, ct)) return 0;
+        return await Conflicts.Retry(() => Finalize(
+            session => session.Query<PeriodToInvoice>().Where(p => p.ClosedAt <= closedBy).OrderBy(p => p.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct), now, ct));
+    }
+
+    /// <summary>The invoice of one closed period, whatever the schedule says.</summary>
+    /// <returns>0 when it is final already, or the period is not closed</returns>
+    public Task<int> RunOne(string periodId, DateTimeOffset now, CancellationToken ct) => Conflicts.Retry(() => Finalize(
+        session => session.Query<PeriodToInvoice>().Where(p => p.Id == periodId).ToListAsync(ct), now, ct));
+
+    private async Task<int> Finalize(Func<IDocumentSession, Task<IReadOnlyList<PeriodToInvoice>>> find, DateTimeOffset now, CancellationToken ct)
+    {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        var number = await LockSeries(connection, ct);
+        var number = await NumberSeries.Lock(connection, options.Value.InvoiceSeries, ct);
         await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
         // Read under the lock: whatever another instance finalized before us is no longer on the list.
-        var work = await session.Query<PeriodToInvoice>().OrderBy(p => p.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct);
+        var work = await find(session);
         if (work.Count == 0) return 0;
         var streams = await StoredStreams.ReadAsync(session, work.SelectMany(w => new[] { w.Id, InvoiceIds.Of(w.Id) }), ct);
-        foreach (var period in work) number = await Finalize(session, streams, period.Id, number, now, ct);
+        var terms = await StoredTerms.ReadAsync(session, [.. work.Select(w => ((PeriodState.Closed)streams.Period(w.Id)).Facts)], ct);
+        var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
+        foreach (var period in work) number = Finalize(session, streams, terms, drawn, period.Id, number, now);
+        foreach (var (accountId, (version, events)) in drawn) session.AppendExpecting(accountId, version, events);
         await session.SaveChangesAsync(ct);
-        await SetSeries(connection, number, ct);
+        await NumberSeries.Set(connection, options.Value.InvoiceSeries, number, ct);
         await transaction.CommitAsync(ct);
         return work.Count;
     }
 
-    private async Task<long> Finalize(IDocumentSession session, StoredStreams streams, string periodId, long last, DateTimeOffset now, CancellationToken ct)
+    private long Finalize(
+        IDocumentSession session, StoredStreams streams, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, string periodId, long last, DateTimeOffset now)
     {
         var invoiceId = InvoiceIds.Of(periodId);
         var closed = (PeriodState.Closed)streams.Period(periodId);
-        var terms = await menus.Get(InvoiceRating.MenusOf(closed.Facts), ct);
+        var terms = stored.Now(closed.Facts);
         var number = InvoiceNumber.Of(options.Value.InvoiceSeries, last + 1);
         var decision = FinalizeInvoiceDecision.Decide(new(closed, terms, number, now), streams.Invoice(invoiceId)).OrThrow();
-        if (decision.Events is not [InvoiceFinalized final])
+        if (decision.Events is not [InvoiceTermsCut cut, InvoiceFinalized final])
         {
             session.Delete<PeriodToInvoice>(periodId);
             return last;
         }
         session.AppendExpecting(invoiceId, 0, decision.Events);
-        session.Insert(new StoredInvoice(
-            invoiceId, number, periodId, final.SubscriptionId, now, final.TotalMicros.Value, final.DocumentSha256,
-            Encoding.UTF8.GetString(InvoiceDocument.Finalized(closed.Facts, terms, number, now).ToUtf8())));
-        return last + 1;
-    }
-
-    private async Task<bool> AnyWork(CancellationToken ct)
-    {
-        await using var session = store.QuerySession();
-        return await session.Query<PeriodToInvoice>().AnyAsync(ct);
-    }
-
-    private async Task<long> LockSeries(NpgsqlConnection connection, CancellationToken ct)
-    {
-        await using var command = new NpgsqlCommand("""
-            insert into billing.number_series (series, last_number) values ($1, 0)
-            on conflict (series) do update set last_number = number_series.last_number returning last_number
-            """, connection) { Parameters = { new() { Value = options.Value.InvoiceSeries } } };
-        return (long)(await command.ExecuteScalarAsync(ct))!;
-    }
-
-    private async Task SetSeries(NpgsqlConnection connection, long last, CancellationToken ct)
-    {
-        await using var command = new NpgsqlCommand("update billing.number_series set last_number = $2 where series = $1", connection)
+        var document = InvoiceDocument.Finalized(closed.Facts, terms, number, cut);
+        if (DrawCreditDecision.Decide(new DrawCredit(invoiceId, document.Rated.Draws, now), terms.Account).OrThrow().Events is { Count: > 0 } draws)
         {
-            Parameters = { new() { Value = options.Value.InvoiceSeries }, new() { Value = last } },
-        };
-        await command.ExecuteNonQueryAsync(ct);
+            drawn.TryAdd(cut.AccountId, (terms.Account.Version, []));
+            drawn[cut.AccountId].Events.AddRange(draws);
+            stored.Add(cut.AccountId, draws);
+        }
+        session.Insert(new StoredInvoice(
+            invoiceId, number, periodId, final.SubscriptionId, now, final.TotalMicros.Value, final.DocumentSha256, Encoding.UTF8.GetString(document.ToUtf8())));
+        return last + 1;
     }
 }

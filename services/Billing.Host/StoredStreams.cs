@@ -1,7 +1,9 @@
+using Billing.Accounts;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
+using Billing.Sellers;
 using Billing.Subscriptions;
 using JasperFx.Events;
 using Marten;
@@ -39,6 +41,7 @@ public sealed class StoredStreams
     public MenuState Menu(string id) => State(id, MenuState.Initial);
     public SubscriptionState Subscription(string id) => State(id, SubscriptionState.Initial);
     public PeriodState Period(string id) => State(id, PeriodState.Initial);
+    public AccountState Account(string id) => State(id, AccountState.Initial);
     public InvoiceState Invoice(string id) => State(id, InvoiceState.Initial);
 
     private TState State<TState>(string id, TState initial) where TState : class => (TState?)_states.GetValueOrDefault(id) ?? initial;
@@ -55,6 +58,8 @@ public sealed class StoredStreams
             SubscriptionEvent x => SubscriptionState.Evolve(Subscription(id), x),
             PeriodEvent x => PeriodState.Evolve(Period(id), x),
             InvoiceEvent x => InvoiceState.Evolve(Invoice(id), x),
+            AccountEvent x => AccountState.Evolve(Account(id), x),
+            SellerEvent x => SellerState.Evolve(State(id, SellerState.Initial), x),
             _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} in {id} has no fold"),
         };
     }

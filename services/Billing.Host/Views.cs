@@ -83,7 +83,7 @@ public sealed partial class PeriodViewProjection : SingleStreamProjection<Period
 public sealed record PeriodToClose(string Id, string SubscriptionId, int Number, DateTimeOffset End, string PreviousPeriodId);
 
 /// <summary>A closed period whose invoice is not final yet.</summary>
-public sealed record PeriodToInvoice(string Id);
+public sealed record PeriodToInvoice(string Id, DateTimeOffset ClosedAt);
 
 /// <summary>Keeps the two work lists of closing in step with the events, in their transactions: what was not done stays on its list through any crash.</summary>
 public sealed partial class PeriodWork : EventProjection
@@ -94,7 +94,7 @@ public sealed partial class PeriodWork : EventProjection
     public static void Project(IEvent<PeriodClosed> e, IDocumentOperations operations)
     {
         operations.Delete<PeriodToClose>(e.StreamKey!);
-        operations.Store(new PeriodToInvoice(e.StreamKey!));
+        operations.Store(new PeriodToInvoice(e.StreamKey!, e.Data.At));
     }
 
     public static void Project(IEvent<InvoiceFinalized> e, IDocumentOperations operations) => operations.Delete<PeriodToInvoice>(e.Data.PeriodId);

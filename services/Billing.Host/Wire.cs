@@ -3,6 +3,7 @@ using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
+using Billing.Rating;
 using Billing.Subscriptions;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -82,9 +83,9 @@ public static class Wire
         return terms;
     }
 
-    public static V1.Invoice Draft(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus)
+    public static V1.Invoice Draft(PeriodFacts facts, RatingTerms terms)
     {
-        var json = InvoiceDocument.Draft(facts, menus).ToUtf8();
+        var json = InvoiceDocument.Draft(facts, terms).ToUtf8();
         return Invoice(System.Text.Encoding.UTF8.GetString(json), V1.InvoiceStatus.Draft);
     }
 

@@ -13,6 +13,9 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     UsageCommand.Create(),
     CustomerCommand.Create(),
     SubscriptionCommand.Create(),
+    InvoiceCommand.Create(),
+    AccountCommand.Create(),
+    SellerCommand.Create(),
     AuditCommand.Create(),
     BenchCommand.Create(),
 };

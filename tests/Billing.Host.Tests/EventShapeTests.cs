@@ -1,8 +1,11 @@
 using System.Text.Json;
+using Billing.Accounts;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
+using Billing.Rating;
+using Billing.Sellers;
 using Billing.Subscriptions;
 using Marten;
 
@@ -30,6 +33,8 @@ public sealed class EventShapeTests
     private static readonly PeriodOpened Opened = new("sub_1", "cus_1", "menu_1", "plan_1", 0, At, At.AddMonths(1), "", At);
     private static readonly UsageApplied Applied = new(3, 7, [new("plan_1", TokenKind.CachedInput, 5)], At);
     private static readonly PeriodClosed Closed = new([new(3, 7)], At);
+
+    private static readonly InvoiceFinalized Final = new("INV-000001", "per_1", "sub_1", "cus_1", Currency.Parse("USD"), new(9_600_000), "ab", At);
 
     public static TheoryData<string, object, object[], string> Samples => new()
     {
@@ -96,9 +101,62 @@ public sealed class EventShapeTests
             "invoice_finalized", new InvoiceFinalized("INV-000001", "per_1", "sub_1", "cus_1", Currency.Parse("USD"), new(9_600_000), "ab", At), [],
             """{"number":"INV-000001","periodId":"per_1","subscriptionId":"sub_1","customerId":"cus_1","currency":"USD","totalMicros":9600000,"documentSha256":"ab","at":"2026-01-01T00:00:00+00:00"}"""
         },
+        {
+            "invoice_terms_cut", new InvoiceTermsCut("acct_1", 3, 2, At.AddDays(30), At), [],
+            """{"accountId":"acct_1","accountVersion":3,"sellerVersion":2,"dueAt":"2026-01-31T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "invoice_voided", new InvoiceVoided("wrong customer", At), [Final], """{"reason":"wrong customer","at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "credit_note_issued", new CreditNoteIssued("cn_1", "CN-000001", "outage", [new("VAT 19 % (DE)", new(1_000_000), new(190_000))], new(1_190_000), "cd", At), [Final],
+            """{"creditNoteId":"cn_1","number":"CN-000001","reason":"outage","parts":[{"description":"VAT 19 % (DE)","netMicros":1000000,"taxMicros":190000}],"totalMicros":1190000,"documentSha256":"cd","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "payment_recorded", new PaymentRecorded("stripe", "pi_1", new(9_600_000), At, At), [Final],
+            """{"provider":"stripe","reference":"pi_1","amountMicros":9600000,"paidAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "refund_recorded", new RefundRecorded("stripe", "re_1", new(600_000), At, At), [Final, new PaymentRecorded("stripe", "pi_1", new(9_600_000), At, At)],
+            """{"provider":"stripe","reference":"re_1","amountMicros":600000,"refundedAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "invoice_fell_overdue", new InvoiceFellOverdue(new(9_600_000), At), [Final], """{"outstandingMicros":9600000,"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "commitment_agreed", new CommitmentAgreed("com_1", "sub_1", new(20_000_000), At, At.AddMonths(1), At), [],
+            """{"commitmentId":"com_1","subscriptionId":"sub_1","amountMicros":20000000,"from":"2026-01-01T00:00:00+00:00","until":"2026-02-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "discount_granted", new DiscountGranted("dis_1", "", "Launch", DiscountScope.Usage, Percent.Parse("12.5"), null, At, null, At), [],
+            """{"discountId":"dis_1","subscriptionId":"","name":"Launch","scope":"usage","off":"12.5","offMicros":null,"from":"2026-01-01T00:00:00+00:00","until":null,"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "agreement_ended", new AgreementEnded("dis_1", At, At), [], """{"agreementId":"dis_1","until":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "money_credit_granted", new MoneyCreditGranted("crd_1", "Prepaid", new(50_000_000), 1, At.AddMonths(1), At), [],
+            """{"grantId":"crd_1","name":"Prepaid","amountMicros":50000000,"priority":1,"expiresAt":"2026-02-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "token_credit_granted", new TokenCreditGranted("crd_2", "Pack", 1_000_000, [TokenKind.Output], 0, null, At), [],
+            """{"grantId":"crd_2","name":"Pack","tokens":1000000,"kinds":["output"],"priority":0,"expiresAt":null,"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "credit_drawn", new CreditDrawn("inv_1", [new("crd_1", 0, new(5_000_000))], At), [new MoneyCreditGranted("crd_1", "Prepaid", new(50_000_000), 1, null, At)],
+            """{"invoiceId":"inv_1","draws":[{"grantId":"crd_1","tokens":0,"amountMicros":5000000}],"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "credit_returned", new CreditReturned("inv_1", At), [new CreditDrawn("inv_1", [], At)], """{"invoiceId":"inv_1","at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "tax_treatment_set", new TaxTreatmentSet("DE", TaxTreatment.ReverseCharge, "FR123", At), [],
+            """{"jurisdiction":"DE","treatment":"reverse_charge","note":"FR123","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "seller_described", new SellerDescribed("Tokenwerke", ["Street 1"], "DE1", "a@b.example", "IBAN", 14, At), [],
+            """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","paymentTermsDays":14,"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At), [],
+            """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
     };
 
-    private static readonly Type[] Roots = [typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent)];
+    private static readonly Type[] Roots =
+        [typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent)];
 
     [Fact]
     public void Every_event_has_a_sample()
@@ -137,7 +195,12 @@ public sealed class EventShapeTests
                 events.Cast<PeriodEvent>().Aggregate(PeriodState.Initial, PeriodState.Evolve);
                 events.Cast<PeriodEvent>().Aggregate((PeriodView?)null, (v, x) => PeriodView.Fold(v, period, x));
                 break;
-            case InvoiceEvent: events.Cast<InvoiceEvent>().Aggregate(InvoiceState.Initial, InvoiceState.Evolve); break;
+            case InvoiceEvent:
+                events.Cast<InvoiceEvent>().Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+                events.Cast<InvoiceEvent>().Aggregate((InvoiceStandingView?)null, (v, x) => InvoiceStandingView.Fold(v, "inv_1", x));
+                break;
+            case AccountEvent: events.Cast<AccountEvent>().Aggregate(AccountState.Initial, AccountState.Evolve); break;
+            case SellerEvent: events.Cast<SellerEvent>().Aggregate(SellerState.Initial, SellerState.Evolve); break;
             default: Assert.Fail($"{e.GetType().Name} belongs to no stream"); break;
         }
     }

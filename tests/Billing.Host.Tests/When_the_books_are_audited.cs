@@ -65,7 +65,7 @@ public sealed class When_the_books_are_audited
     {
         await using var app = await AMonthBilled();
         await app.Sql<string>("update billing.mt_doc_storedinvoice set data = jsonb_set(data, '{document}', to_jsonb(replace(data ->> 'document', '12500000', '12400000'))) returning id");
-        Assert.All(await app.Replay(), r => Assert.Contains("/totalMicros is 12400000 stored and 12500000 replayed", r.Difference, StringComparison.Ordinal));
+        Assert.All(await app.Replay(), r => Assert.Contains("/netMicros is 12400000 stored and 12500000 replayed", r.Difference, StringComparison.Ordinal));
     }
 
     [Fact]

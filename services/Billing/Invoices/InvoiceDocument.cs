@@ -1,54 +1,55 @@
-using System.Buffers;
-using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
+using Billing.Accounts;
 using Billing.Menus;
 using Billing.Periods;
 using Billing.Rating;
+using Billing.Sellers;
 
 namespace Billing.Invoices;
 
 /// <summary>
 /// The invoice as one canonical JSON text: properties in a fixed order, no white space, amounts in micros as whole numbers, prices
-/// as decimal strings, times as ISO 8601 in UTC. The same facts give the same bytes, on any machine and in any year.
+/// as decimal strings, times as ISO 8601 in UTC. The same facts give the same bytes, on any machine and in any year. Invoices that
+/// are older than terms have the first format for ever.
 /// </summary>
 /// <param name="Number">empty while a draft</param>
-public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInvoice Rated, string Number, DateTimeOffset? FinalizedAt)
+/// <param name="HasTerms">written in the second format: seller, products, tax, due date</param>
+public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInvoice Rated, string Number, DateTimeOffset? FinalizedAt, bool HasTerms)
 {
-    public const string Format = "invoice/1";
+    public const string FormatWithoutTerms = "invoice/1", Format = "invoice/2";
+
+    public SellerDescribed? Seller { get; init; }
+    public DateTimeOffset? DueAt { get; init; }
 
     public string InvoiceId => InvoiceIds.Of(Facts.PeriodId);
     public Currency Currency => Menu.Currency;
 
-    public static InvoiceDocument Draft(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus) =>
-        new(facts, menus[facts.MenuId], InvoiceRating.Rate(facts, menus), "", null);
+    public static InvoiceDocument Draft(PeriodFacts facts, RatingTerms terms) =>
+        new(facts, terms.Menus[facts.MenuId], InvoiceRating.Rate(facts, terms), "", null, HasTerms: true) { Seller = terms.Seller.Seller };
 
-    public static InvoiceDocument Finalized(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus, string number, DateTimeOffset at) =>
-        Draft(facts, menus) with { Number = number, FinalizedAt = at };
+    /// <param name="cut">null for an invoice that is older than terms</param>
+    /// <param name="at">when it was finalized, where there is no cut to say it</param>
+    public static InvoiceDocument Finalized(PeriodFacts facts, RatingTerms terms, string number, InvoiceTermsCut? cut, DateTimeOffset at = default) => cut is { } c
+        ? Draft(facts, terms) with { Number = number, FinalizedAt = c.At, DueAt = c.DueAt }
+        : new(facts, terms.Menus[facts.MenuId], InvoiceRating.Rate(facts, terms.Menus), number, at, HasTerms: false);
 
-    public byte[] ToUtf8()
-    {
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        // The relaxed encoder leaves names readable; what it must escape it escapes in one way only.
-        using (var json = new Utf8JsonWriter(buffer, new() { Indented = false, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping })) Write(json);
-        return buffer.WrittenSpan.ToArray();
-    }
+    public byte[] ToUtf8() => CanonicalJson.Write(Write);
 
     private void Write(Utf8JsonWriter json)
     {
-        json.WriteStartObject();
-        json.WriteString("format", Format);
+        json.WriteString("format", HasTerms ? Format : FormatWithoutTerms);
         json.WriteString("invoiceId", InvoiceId);
         json.WriteString("number", Number);
         json.WriteString("status", FinalizedAt is null ? "draft" : "finalized");
+        if (Seller is { } seller) Write(json, seller);
         json.WriteString("customerId", Facts.CustomerId);
         if (Facts.CustomerDetailsSha256.Length > 0) json.WriteString("customerDetailsSha256", Facts.CustomerDetailsSha256);
         json.WriteString("subscriptionId", Facts.SubscriptionId);
         json.WriteStartObject("period");
         json.WriteString("id", Facts.PeriodId);
         json.WriteNumber("number", Facts.Number);
-        json.WriteString("start", Time(Facts.Start));
-        json.WriteString("end", Time(Facts.End));
+        json.WriteString("start", CanonicalJson.Time(Facts.Start));
+        json.WriteString("end", CanonicalJson.Time(Facts.End));
         json.WriteEndObject();
         json.WriteString("menuId", Facts.MenuId);
         json.WriteString("planId", Facts.PlanId);
@@ -56,12 +57,31 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteStartArray("lines");
         foreach (var line in Rated.Lines) Write(json, line);
         json.WriteEndArray();
+        if (HasTerms)
+        {
+            json.WriteNumber("netMicros", Rated.NetMicros.Value);
+            json.WriteNumber("taxMicros", Rated.TaxMicros.Value);
+        }
         json.WriteNumber("totalMicros", Rated.TotalMicros.Value);
-        if (FinalizedAt is { } at) json.WriteString("finalizedAt", Time(at));
+        if (FinalizedAt is { } at) json.WriteString("finalizedAt", CanonicalJson.Time(at));
+        if (DueAt is { } due) json.WriteString("dueAt", CanonicalJson.Time(due));
+    }
+
+    private static void Write(Utf8JsonWriter json, SellerDescribed seller)
+    {
+        json.WriteStartObject("seller");
+        json.WriteString("name", seller.Name);
+        json.WriteStartArray("addressLines");
+        foreach (var line in seller.AddressLines) json.WriteStringValue(line);
+        json.WriteEndArray();
+        json.WriteString("taxId", seller.TaxId);
+        json.WriteString("email", seller.Email);
+        json.WriteString("paymentInstructions", seller.PaymentInstructions);
+        json.WriteNumber("paymentTermsDays", seller.PaymentTermsDays);
         json.WriteEndObject();
     }
 
-    private static void Write(Utf8JsonWriter json, InvoiceLine line)
+    private void Write(Utf8JsonWriter json, InvoiceLine line)
     {
         json.WriteStartObject();
         json.WriteString("kind", line.Kind);
@@ -75,8 +95,17 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         if (line.UnitPrice is { } price) json.WriteString("perMillionTokens", price.ToString());
         json.WriteNumber("amountMicros", line.AmountMicros.Value);
         if (line.AboutPeriodId.Length > 0) json.WriteString("aboutPeriodId", line.AboutPeriodId);
+        if (HasTerms && line.Product.Length > 0) json.WriteString("product", line.Product);
+        if (line.TermId.Length > 0) json.WriteString("termId", line.TermId);
+        if (line.Tax is { } tax)
+        {
+            json.WriteStartObject("tax");
+            json.WriteString("jurisdiction", tax.Jurisdiction);
+            json.WriteString("treatment", tax.Treatment.Name());
+            json.WriteString("rate", tax.Rate.ToString());
+            json.WriteNumber("baseMicros", tax.BaseMicros.Value);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
     }
-
-    private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.ffffffZ", CultureInfo.InvariantCulture);
 }

@@ -1,9 +1,14 @@
-using System.Diagnostics;
-
 namespace Billing.Invoices;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
 public abstract record InvoiceEvent;
+
+/// <summary>
+/// Which of the seller's and the customer's terms the invoice is made by: the first so many events of their streams. It stands before
+/// InvoiceFinalized; an invoice without it is older than such terms, and was made by its plan alone.
+/// </summary>
+/// <param name="DueAt">business time from which the invoice is overdue</param>
+public sealed record InvoiceTermsCut(string AccountId, long AccountVersion, long SellerVersion, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;
 
 /// <summary>
 /// The invoice has its number and will not change. The total stands here although it can be computed: it is what was demanded,
@@ -14,22 +19,25 @@ public sealed record InvoiceFinalized(
     string Number, string PeriodId, string SubscriptionId, string CustomerId, Currency Currency, Micros TotalMicros, string DocumentSha256,
     DateTimeOffset At) : InvoiceEvent;
 
-public abstract record InvoiceState
-{
-    public sealed record None : InvoiceState;
-    public sealed record Finalized(string Number, Micros TotalMicros, string DocumentSha256, DateTimeOffset At) : InvoiceState;
+/// <summary>The invoice is not demanded. It keeps its number, and its period is not invoiced again.</summary>
+public sealed record InvoiceVoided(string Reason, DateTimeOffset At) : InvoiceEvent;
 
-    public static InvoiceState Initial { get; } = new None();
+/// <summary>A part of the invoice is not demanded, or is owed back where it was paid. The amounts were granted to somebody, so they stand here.</summary>
+/// <param name="Parts">one for each part of the invoice that is taxed alike, in its order; zeros included</param>
+/// <param name="DocumentSha256">of the note's own canonical JSON</param>
+public sealed record CreditNoteIssued(
+    string CreditNoteId, string Number, string Reason, ValueList<TaxedPart> Parts, Micros TotalMicros, string DocumentSha256, DateTimeOffset At) : InvoiceEvent;
 
-    public static InvoiceState Evolve(InvoiceState state, InvoiceEvent e) => (state, e) switch
-    {
-        (None, InvoiceFinalized f) => new Finalized(f.Number, f.TotalMicros, f.DocumentSha256, f.At),
-        _ => throw new UnreachableException($"{e.GetType().Name} cannot follow {state.GetType().Name}: the stream is corrupt"),
-    };
-}
+/// <summary>A payment provider says that money came in.</summary>
+/// <param name="Reference">the provider's own id of the payment: the same one again is the same payment</param>
+/// <param name="PaidAt">when, by the provider</param>
+public sealed record PaymentRecorded(string Provider, string Reference, Micros AmountMicros, DateTimeOffset PaidAt, DateTimeOffset At) : InvoiceEvent;
 
-/// <summary>One invoice per period: the id is derived, so that a second one collides.</summary>
-public static class InvoiceIds
-{
-    public static string Of(string periodId) => Ids.Derive(Ids.Invoice, Ids.TimeOf(Ids.Parse(Ids.Period, periodId)), periodId);
-}
+/// <summary>A payment provider says that money went back.</summary>
+public sealed record RefundRecorded(string Provider, string Reference, Micros AmountMicros, DateTimeOffset RefundedAt, DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>The invoice was not settled when it fell due.</summary>
+public sealed record InvoiceFellOverdue(Micros OutstandingMicros, DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>An amount before tax and its tax.</summary>
+public sealed record TaxedPart(string Description, Micros NetMicros, Micros TaxMicros);

@@ -4,7 +4,7 @@ using Billing.Periods;
 namespace Billing.Rating;
 
 /// <summary>
-/// Step 4: usage that arrived after an earlier period was closed. It is rated by that period's own plan, as the difference that
+/// Step 7: usage that arrived after an earlier period was closed. It is rated by that period's own plan, as the difference that
 /// it makes to what was invoiced before: the parts are differences of the whole, so nothing is rounded twice or charged twice.
 /// </summary>
 public static class Adjustments

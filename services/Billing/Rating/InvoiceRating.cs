@@ -1,22 +1,41 @@
 using System.Globalization;
+using Billing.Accounts;
 using Billing.Menus;
 using Billing.Periods;
 
 namespace Billing.Rating;
 
 /// <summary>
-/// From what happened in a period to the lines of its invoice: period fee, included tokens, overage by kind, adjustments of
-/// earlier periods, rounding. A pure function of its arguments: no clock, no current price, no culture.
+/// From what happened in a period to the lines of its invoice, in the order that README.md publishes. A pure function of its
+/// arguments: no clock, no current price, no culture.
 /// </summary>
 public static class InvoiceRating
 {
     /// <param name="menus">the menu of the period, and those of the closed periods it adjusts, by id</param>
-    public static RatedInvoice Rate(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus)
+    public static RatedInvoice Rate(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus) => Rate(facts, RatingTerms.Of(menus));
+
+    public static RatedInvoice Rate(PeriodFacts facts, RatingTerms terms)
     {
-        var menu = menus[facts.MenuId];
-        return Rounding.ToMinorUnits(
-            [.. PeriodFee.Lines(facts, menu), .. Overage.Lines(facts.Plans.Attributed(facts.Usage), facts.Plans.Prorated(menu)), .. Adjustments.Lines(facts, menus)],
-            menu.Currency);
+        var currency = terms.Menus[facts.MenuId].Currency;
+        var draws = new List<CreditDraw>();
+        List<ExactLine> exact = [.. Charges(facts, terms)];
+        exact.AddRange(PrepaidTokens.Lines(facts, [.. exact], terms, draws));
+        exact.AddRange(Adjustments.Lines(facts, terms.Menus));
+        exact.AddRange(LateTerms.Lines(facts, terms));
+        List<InvoiceLine> lines = [.. Rounding.ToMinorUnits(exact, currency).Lines];
+        lines.AddRange(MoneyCredit.Lines(facts, [.. lines], terms, draws));
+        lines.AddRange(Tax.Lines(facts, [.. lines], terms));
+        return new([.. lines], Micros.Sum(lines.Select(l => l.AmountMicros))) { Draws = [.. draws] };
+    }
+
+    /// <summary>Steps 1 to 5: what a period costs by itself, before anything that was paid in advance.</summary>
+    internal static IReadOnlyList<ExactLine> Charges(PeriodFacts facts, RatingTerms terms)
+    {
+        var menu = terms.Menus[facts.MenuId];
+        List<ExactLine> lines = [.. PeriodFee.Lines(facts, menu), .. Overage.Lines(facts.Plans.Attributed(facts.Usage), facts.Plans.Prorated(menu))];
+        lines.AddRange(MinimumCommitment.Lines(facts, [.. lines], terms));
+        lines.AddRange(Discounts.Lines(facts, [.. lines], terms));
+        return lines;
     }
 
     /// <summary>The menus that rating these facts needs.</summary>

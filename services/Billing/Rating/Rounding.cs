@@ -1,7 +1,7 @@
 namespace Billing.Rating;
 
 /// <summary>
-/// Step 5, the only rounding: the exact sum to the nearest minor unit (a half away from zero), then every line down to a minor unit,
+/// Step 8, the only rounding of what was used: the exact sum to the nearest minor unit (a half away from zero), then every line down to a minor unit,
 /// and the units that are left to the lines with the largest remainders, the earlier line first. So lines always add up.
 /// </summary>
 public static class Rounding
@@ -15,7 +15,10 @@ public static class Rounding
         foreach (var i in Enumerable.Range(0, lines.Count).OrderByDescending(i => lines[i].ExactMicros / unit - units[i]).Take(left)) units[i]++;
         return new(
             lines.Select((l, i) => new InvoiceLine(
-                l.Kind, l.Description, l.PlanId, l.TokenKind, l.Tokens, l.UnitPrice, new Micros((long)(units[i] * unit)), l.AboutPeriodId)).ToValueList(),
+                l.Kind, l.Description, l.PlanId, l.TokenKind, l.Tokens, l.UnitPrice, new Micros((long)(units[i] * unit)), l.AboutPeriodId)
+            {
+                Product = l.Product, TermId = l.TermId,
+            }).ToValueList(),
             new Micros((long)(total * unit)));
     }
 }

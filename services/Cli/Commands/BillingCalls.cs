@@ -1,6 +1,9 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -13,13 +16,18 @@ public static class BillingCalls
 {
     private static readonly JsonSerializerOptions Readable = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static async Task<int> Ask(Uri billing, Func<BillingClient, Task> ask)
+    public static Task<int> Ask(Uri billing, Func<BillingClient, Task> ask) => AskAsync(billing, async channel =>
+    {
+        await ask(new(channel));
+        return 0;
+    });
+
+    public static async Task<int> AskAsync(Uri billing, Func<GrpcChannel, Task<int>> ask)
     {
         using var channel = GrpcChannel.ForAddress(billing, new() { MaxReceiveMessageSize = 64 << 20 });
         try
         {
-            await ask(new(channel));
-            return 0;
+            return await ask(channel);
         }
         catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info)
         {
@@ -33,6 +41,10 @@ public static class BillingCalls
         {
             throw new UserException(e.Status.Detail);
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException(e.Message);
+        }
     }
 
     /// <summary>The command that helps with this refusal.</summary>
@@ -44,10 +56,50 @@ public static class BillingCalls
         "customer_subscribed" => "end it with: billing subscription cancel SUBSCRIPTION --now",
         "menu_is_current" => "use: billing subscription change SUBSCRIPTION --plan PLAN",
         "subscription_cancelled" => "billing subscription start begins a new one",
+        "invoice_unknown" => "billing invoice list shows those that are final",
+        "invoice_paid" or "invoice_credited" => "use: billing invoice credit INVOICE --reason …",
+        "credit_exceeds_invoice" => "leave out --amount to credit all that is left",
+        "tax_rate_unknown" => "set one with: billing seller tax-rate --jurisdiction … --name … --percent …",
+        "agreement_unknown" => "billing account show CUSTOMER lists them",
+        "commitment_overlaps" => "end the other with: billing account end CUSTOMER --agreement …",
         _ => null,
     };
 
     public static Option<bool> Json() => new("--json") { Description = "print one JSON object" };
 
     public static void Print(object value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, Readable));
+
+    public static void Print(IMessage message) => Console.Out.WriteLine(JsonFormatter.Default.Format(message));
+
+    /// <summary>An amount in major units on the command line; micros in the call.</summary>
+    public static Option<long?> Amount(string name, string description, bool required = false) => new(name)
+    {
+        HelpName = "AMOUNT",
+        Description = description,
+        Required = required,
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) && amount > 0 && amount.Scale <= 6 && amount <= 1_000_000_000_000)
+                return (long)(amount * 1_000_000);
+            result.AddError($"{name} {text} is not an amount such as 12.50");
+            return null;
+        },
+    };
+
+    /// <summary>A day, or a moment, in UTC.</summary>
+    public static Option<Timestamp?> Time(string name, string description) => new(name)
+    {
+        HelpName = "TIME",
+        Description = $"{description}: 2026-01-31 or 2026-01-31T12:00:00Z, UTC",
+        CustomParser = result =>
+        {
+            string[] formats = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss'Z'"];
+            if (DateTimeOffset.TryParseExact(result.Tokens[0].Value, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time.ToTimestamp();
+            result.AddError($"{name} {result.Tokens[0].Value} is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
+            return null;
+        },
+    };
+
+    public static string Day(Timestamp? at) => at?.ToDateTimeOffset().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) ?? "";
 }

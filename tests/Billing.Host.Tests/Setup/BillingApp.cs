@@ -40,6 +40,8 @@ public sealed class BillingApp : IAsyncDisposable
     public T Get<T>() where T : notnull => _host!.Services.GetRequiredService<T>();
     public Contracts.Billing.V1.Billing.BillingClient Billing => new(_channel!);
     public Contracts.Billing.V1.Audit.AuditClient Audit => new(_channel!);
+    public Contracts.Billing.V1.Invoicing.InvoicingClient Invoicing => new(_channel!);
+    public Contracts.Billing.V1.Agreements.AgreementsClient Agreements => new(_channel!);
     public Contracts.Clock.V1.BusinessClock.BusinessClockClient Clock => new(_channel!);
     public IDocumentStore Store => Get<IDocumentStore>();
     public Uri Http => _host!.Endpoints().Http;

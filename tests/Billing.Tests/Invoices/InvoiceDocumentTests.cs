@@ -1,6 +1,8 @@
 using System.Text;
+using Billing.Accounts;
 using Billing.Invoices;
 using Billing.Periods;
+using Billing.Rating;
 using static Billing.Tests.Some;
 
 namespace Billing.Tests.Invoices;
@@ -9,10 +11,10 @@ public sealed class InvoiceDocumentTests
 {
     private static readonly PeriodState ClosedJanuary = PeriodAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 601_000)), Closed());
 
-    private static FinalizeInvoice Command(PeriodState period) => new(period, Book(), "INV-000001", Feb1 + Grace);
+    private static FinalizeInvoice Command(PeriodState period) => new(period, RatingTerms.Of(Book()), "INV-000001", Feb1 + Grace);
 
     [Fact]
-    public void The_document_is_canonical_to_the_byte()
+    public void An_invoice_older_than_terms_keeps_its_bytes()
     {
         var facts = ((PeriodState.Closed)ClosedJanuary).Facts;
         Assert.Equal(
@@ -24,15 +26,42 @@ public sealed class InvoiceDocumentTests
             {"kind":"overage","description":"Metered: output tokens beyond the cap, 12.5 per million","planId":"{{Metered}}","tokenKind":"output","tokens":600000,"perMillionTokens":"12.5","amountMicros":7500000}],
             "totalMicros":12500000,"finalizedAt":"2026-02-01T01:00:00.000000Z"}
             """.Replace("\n", "", StringComparison.Ordinal),
-            Encoding.UTF8.GetString(InvoiceDocument.Finalized(facts, Book(), "INV-000001", Feb1 + Grace).ToUtf8()));
+            Encoding.UTF8.GetString(InvoiceDocument.Finalized(facts, RatingTerms.Of(Book()), "INV-000001", null, Feb1 + Grace).ToUtf8()));
     }
 
     [Fact]
-    public void A_closed_period_gets_its_invoice() =>
-        new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => FinalizeInvoiceDecision.Decide(Command(ClosedJanuary), s)).Then(
-            new InvoiceFinalized("INV-000001", January, Subscription, Customer, Currency.Parse("USD"), new(12_500_000),
+    public void The_document_is_canonical_to_the_byte()
+    {
+        var facts = ((PeriodState.Closed)ClosedJanuary).Facts;
+        var terms = Terms.Agreed(Terms.Money(1_500_000), Terms.Taxed());
+        Assert.Equal(
+            $$"""
+            {"format":"invoice/2","invoiceId":"{{InvoiceIds.Of(January)}}","number":"INV-000001","status":"finalized","seller":{"name":"Tokenwerke GmbH","addressLines":["Torstraße 1","10119 Berlin","Germany"],
+            "taxId":"DE123456789","email":"billing@tokenwerke.example","paymentInstructions":"IBAN DE02 1203 0000 0000 2020 51\nPlease quote the invoice number.","paymentTermsDays":14},
+            "customerId":"{{Customer}}","subscriptionId":"{{Subscription}}",
+            "period":{"id":"{{January}}","number":0,"start":"2026-01-01T00:00:00.000000Z","end":"2026-02-01T00:00:00.000000Z"},"menuId":"{{Menu}}","planId":"{{Metered}}","currency":"USD",
+            "lines":[{"kind":"period_fee","description":"Metered, 2026-01-01 to 2026-02-01","planId":"{{Metered}}","amountMicros":5000000,"product":"subscription"},
+            {"kind":"included","description":"Metered: output tokens included","planId":"{{Metered}}","tokenKind":"output","tokens":1000,"amountMicros":0,"product":"usage"},
+            {"kind":"overage","description":"Metered: output tokens beyond the cap, 12.5 per million","planId":"{{Metered}}","tokenKind":"output","tokens":600000,"perMillionTokens":"12.5","amountMicros":7500000,"product":"usage"},
+            {"kind":"credit","description":"Prepaid: credit used for the subscription","planId":"{{Metered}}","amountMicros":-600000,"product":"subscription","termId":"crd_1"},
+            {"kind":"credit","description":"Prepaid: credit used for usage","planId":"{{Metered}}","amountMicros":-900000,"product":"usage","termId":"crd_1"},
+            {"kind":"tax","description":"VAT 19 % (DE)","planId":"{{Metered}}","amountMicros":2090000,"tax":{"jurisdiction":"DE","treatment":"standard","rate":"19","baseMicros":11000000} }],
+            "netMicros":11000000,"taxMicros":2090000,"totalMicros":13090000,"finalizedAt":"2026-02-01T01:00:00.000000Z","dueAt":"2026-02-15T01:00:00.000000Z"}
+            """.Replace("\n", "", StringComparison.Ordinal).Replace("} }]", "}}]", StringComparison.Ordinal),
+            Encoding.UTF8.GetString(InvoiceDocument.Finalized(facts, terms, "INV-000001", new("", 2, 2, Feb1.AddDays(14) + Grace, Feb1 + Grace)).ToUtf8()));
+    }
+
+    [Fact]
+    public void A_closed_period_gets_its_invoice_by_the_terms_as_they_stand()
+    {
+        var terms = Terms.Agreed(Terms.Taxed());
+        var cut = new InvoiceTermsCut(AccountIds.Of(Customer), 1, 2, Feb1.AddDays(14) + Grace, Feb1 + Grace);
+        new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => FinalizeInvoiceDecision.Decide(Command(ClosedJanuary) with { Terms = terms }, s)).Then(
+            cut,
+            new InvoiceFinalized("INV-000001", January, Subscription, Customer, Currency.Parse("USD"), new(14_880_000),
                 Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
-                    InvoiceDocument.Finalized(((PeriodState.Closed)ClosedJanuary).Facts, Book(), "INV-000001", Feb1 + Grace).ToUtf8())), Feb1 + Grace));
+                    InvoiceDocument.Finalized(((PeriodState.Closed)ClosedJanuary).Facts, terms, "INV-000001", cut).ToUtf8())), Feb1 + Grace));
+    }
 
     [Fact]
     public void An_open_period_has_no_final_invoice() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)

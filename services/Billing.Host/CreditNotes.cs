@@ -1,0 +1,62 @@
+using System.Text;
+using Billing.Accounts;
+using Billing.Invoices;
+using Marten;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using SessionOptions = Marten.Services.SessionOptions;
+
+namespace Billing.Host;
+
+/// <summary>Issues credit notes: numbered like invoices, in a series of their own, on the version of the invoice that the decision was made on.</summary>
+public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database, IOptions<BillingOptions> options)
+{
+    /// <exception cref="RefusedException">What the decision refuses; invoice_unknown where nothing is final.</exception>
+    public Task<int> Issue(
+        string invoiceId, string creditNoteId, Micros? amount, string reason, DateTimeOffset at, Action<IDocumentSession, StoredCreditNote> alongside, CancellationToken ct) =>
+        Conflicts.Retry(async () =>
+        {
+            await using var connection = await database.OpenConnectionAsync(ct);
+            await using var transaction = await connection.BeginTransactionAsync(ct);
+            var last = await NumberSeries.Lock(connection, options.Value.CreditNoteSeries, ct);
+            await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
+            if (await session.LoadAsync<StoredCreditNote>(creditNoteId, ct) is { } earlier && earlier.InvoiceId != invoiceId)
+                throw new Refusal("credit_note_exists", $"{creditNoteId} was issued for {earlier.InvoiceId}; take another id").AsException();
+            var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
+            var invoice = await session.LoadAsync<StoredInvoice>(invoiceId, ct);
+            var command = new IssueCreditNote(
+                invoiceId, creditNoteId, InvoiceNumber.Of(options.Value.CreditNoteSeries, last + 1), amount, reason, invoice is null ? [] : TaxedParts.Of(invoice.Document), at);
+            var decision = IssueCreditNoteDecision.Decide(command, streams.Invoice(invoiceId)).OrThrow();
+            if (decision.Events is not [CreditNoteIssued issued]) return 0;
+            session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
+            var document = CreditNoteDocument.Of(command, ((InvoiceState.Finalized)streams.Invoice(invoiceId)).Invoice, issued.Parts);
+            var stored = new StoredCreditNote(creditNoteId, issued.Number, invoiceId, at, issued.DocumentSha256, Encoding.UTF8.GetString(document.ToUtf8()));
+            session.Insert(stored);
+            alongside(session, stored);
+            await session.SaveChangesAsync(ct);
+            await NumberSeries.Set(connection, options.Value.CreditNoteSeries, last + 1, ct);
+            await transaction.CommitAsync(ct);
+            return 1;
+        });
+}
+
+/// <summary>Voids invoices, and puts back the credit that they had used in the same commit.</summary>
+public sealed class InvoiceVoiding(IDocumentStore store)
+{
+    public Task<int> Void(string invoiceId, VoidInvoice command, Action<IDocumentSession, InvoiceState> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
+    {
+        await using var session = store.LightweightSession();
+        var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
+        var state = streams.Invoice(invoiceId);
+        var decision = VoidInvoiceDecision.Decide(command, state).OrThrow();
+        if (decision.Events.Count == 0) return 0;
+        session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
+        var accountId = AccountIds.Of(((InvoiceState.Finalized)state).Invoice.CustomerId);
+        var accounts = await StoredStreams.ReadAsync(session, [accountId], ct);
+        if (DrawCreditDecision.Decide(new ReturnCredit(invoiceId, command.At), accounts.Account(accountId)).OrThrow().Events is { Count: > 0 } returned)
+            session.AppendExpecting(accountId, accounts.Version(accountId), returned);
+        alongside(session, decision.Events.Aggregate(state, InvoiceState.Evolve));
+        await session.SaveChangesAsync(ct);
+        return 1;
+    });
+}

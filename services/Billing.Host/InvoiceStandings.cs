@@ -1,0 +1,65 @@
+using Billing.Invoices;
+using JasperFx.Events;
+using Marten;
+using Marten.Events.Aggregation;
+using Microsoft.Extensions.Options;
+
+namespace Billing.Host;
+
+/// <summary>What was demanded by an invoice, what was credited and paid, and whether it is overdue. Written with its events.</summary>
+/// <param name="Status">finalized, overdue, paid or void</param>
+/// <param name="Terms">they come right before the invoice, in one commit: alone they are nothing to show</param>
+/// <param name="State">what the sums are folded from; null until the invoice is final</param>
+public sealed record InvoiceStandingView(
+    string Id, string CustomerId, string SubscriptionId, string Status, DateTimeOffset? DueAt, InvoiceTermsCut? Terms, InvoiceState.Finalized? State)
+{
+    public static InvoiceStandingView Fold(InvoiceStandingView? view, string id, InvoiceEvent e)
+    {
+        var before = view switch { { State: { } s } => s, { Terms: { } t } => new InvoiceState.Cut(t), _ => InvoiceState.Initial };
+        return InvoiceState.Evolve(before, e) switch
+        {
+            InvoiceState.Finalized f => Of(id, f, f.Status),
+            InvoiceState.Voided v => Of(id, v.Was, v.Status),
+            InvoiceState.Cut c => new(id, "", "", "", c.Terms.DueAt, c.Terms, null),
+            var other => throw new System.Diagnostics.UnreachableException($"{e.GetType().Name} left {id} as {other.GetType().Name}"),
+        };
+    }
+
+    private static InvoiceStandingView Of(string id, InvoiceState.Finalized f, string status) =>
+        new(id, f.Invoice.CustomerId, f.Invoice.SubscriptionId, status, f.Terms?.DueAt, f.Terms, f);
+}
+
+public sealed partial class InvoiceStandingProjection : SingleStreamProjection<InvoiceStandingView, string>
+{
+    public InvoiceStandingProjection()
+    {
+        IncludeType<InvoiceTermsCut>();
+        IncludeType<InvoiceFinalized>();
+        IncludeType<InvoiceVoided>();
+        IncludeType<CreditNoteIssued>();
+        IncludeType<PaymentRecorded>();
+        IncludeType<RefundRecorded>();
+        IncludeType<InvoiceFellOverdue>();
+    }
+
+    public override InvoiceStandingView? Evolve(InvoiceStandingView? snapshot, string id, IEvent e) =>
+        e.Data is InvoiceEvent event_ ? InvoiceStandingView.Fold(snapshot, id, event_) : snapshot;
+}
+
+/// <summary>Notes invoices that were not settled when they fell due, on the business clock.</summary>
+public sealed class OverdueInvoices(IDocumentStore store, EventStreams streams, IOptions<BillingOptions> options, ILogger<OverdueInvoices> log) : IDueWork
+{
+    public async Task RunAsync(DateTimeOffset now, CancellationToken ct)
+    {
+        while (true)
+        {
+            await using var session = store.QuerySession();
+            var due = await session.Query<InvoiceStandingView>().Where(i => i.Status == "finalized" && i.DueAt <= now).OrderBy(i => i.Id).Select(i => i.Id)
+                .Take(options.Value.PeriodBatchMax).ToListAsync(ct);
+            if (due.Count == 0) return;
+            foreach (var id in due)
+                await streams.Transact<InvoiceState, InvoiceEvent>(id, InvoiceState.Initial, InvoiceState.Evolve, s => MarkOverdueDecision.Decide(new(now), s), ct);
+            log.LogInformation("{Count} invoices fell overdue by {At:O}", due.Count, now);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+using Billing.Documents;
+using Billing.Invoices;
+using Billing.Periods;
+using Contracts.Billing.V1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using JasperFx;
+using Marten;
+using V1 = Contracts.Billing.V1;
+
+namespace Billing.Host;
+
+/// <summary>billing.v1.Invoicing.</summary>
+public sealed class InvoicingService(
+    EventStreams streams, IdempotentCalls calls, IDocumentStore store, InvoiceFinalizing finalizing, CreditNotes creditNotes, InvoiceVoiding voiding, PrintedDocuments documents,
+    BusinessClock clock) : V1.Invoicing.InvoicingBase
+{
+    private const int PageSizeDefault = 100, PageSizeMax = 1_000;
+
+    public override Task<InvoiceStanding> FinalizeInvoice(FinalizeInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async _ =>
+    {
+        var ct = context.CancellationToken;
+        Ids.Parse(Ids.Period, request.PeriodId);
+        await finalizing.RunOne(request.PeriodId, clock.Now, ct);
+        return await Find(InvoiceIds.Of(request.PeriodId), ct) ?? throw await NotFinalized(request.PeriodId, ct);
+    });
+
+    public override Task<InvoiceStanding> VoidInvoice(VoidInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>
+    {
+        Ids.Parse(Ids.Invoice, request.InvoiceId);
+        await voiding.Void(request.InvoiceId, new(request.Reason, clock.Now), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
+        return await Get(request.InvoiceId, context.CancellationToken);
+    });
+
+    public override Task<CreditNote> IssueCreditNote(IssueCreditNoteRequest request, ServerCallContext context) => calls.Once<CreditNote>(context, request, async remember =>
+    {
+        Ids.Parse(Ids.Invoice, request.InvoiceId);
+        if (request.CreditNoteId.Length > 0) Ids.Parse(InvoiceIds.CreditNote, request.CreditNoteId);
+        if (request.AmountMicros < 0) throw new FormatException("amount_micros is below zero; 0 credits all that is left");
+        var id = request.CreditNoteId.Length > 0 ? request.CreditNoteId : Ids.New(InvoiceIds.CreditNote, clock.Now);
+        await creditNotes.Issue(
+            request.InvoiceId, id, request.AmountMicros == 0 ? null : new Micros(request.AmountMicros), request.Reason, clock.Now,
+            (session, note) => remember(session, Answer(note)), context.CancellationToken);
+        return await GetCreditNote(new() { CreditNoteId = id }, context);
+    });
+
+    public override async Task<CreditNote> GetCreditNote(GetCreditNoteRequest request, ServerCallContext context)
+    {
+        Ids.Parse(InvoiceIds.CreditNote, request.CreditNoteId);
+        await using var session = store.QuerySession();
+        return Answer(await session.LoadAsync<StoredCreditNote>(request.CreditNoteId, context.CancellationToken) ?? throw documents.NoCreditNote(request.CreditNoteId));
+    }
+
+    public override Task<InvoiceStanding> RecordPayment(RecordPaymentRequest request, ServerCallContext context)
+    {
+        var command = new RecordPayment(request.Provider, request.Reference, new(request.AmountMicros), request.Currency, request.PaidAt is null ? clock.Now : request.PaidAt.ToTime("paid_at"), clock.Now);
+        return Record(request.InvoiceId, request, $"payment/{request.Provider}/{request.Reference}", s => RecordPaymentDecision.Decide(command, s), context);
+    }
+
+    public override Task<InvoiceStanding> RecordRefund(RecordRefundRequest request, ServerCallContext context)
+    {
+        var command = new RecordRefund(request.Provider, request.Reference, new(request.AmountMicros), request.Currency, request.RefundedAt is null ? clock.Now : request.RefundedAt.ToTime("refunded_at"), clock.Now);
+        return Record(request.InvoiceId, request, $"refund/{request.Provider}/{request.Reference}", s => RecordRefundDecision.Decide(command, s), context);
+    }
+
+    public override Task<InvoiceStanding> GetInvoiceStanding(GetInvoiceStandingRequest request, ServerCallContext context)
+    {
+        Ids.Parse(Ids.Invoice, request.InvoiceId);
+        return Get(request.InvoiceId, context.CancellationToken);
+    }
+
+    public override async Task<ListInvoiceStandingsResponse> ListInvoiceStandings(ListInvoiceStandingsRequest request, ServerCallContext context)
+    {
+        var size = request.PageSize switch
+        {
+            0 => PageSizeDefault,
+            < 0 or > PageSizeMax => throw new FormatException($"page_size must be from 1 to {PageSizeMax}, or 0 for {PageSizeDefault}"),
+            _ => request.PageSize,
+        };
+        var (customer, status, after) = (request.CustomerId, request.Status, request.PageToken);
+        if (after.Length > 0) Ids.Parse(Ids.Invoice, after);
+        if (customer.Length > 0) Ids.Parse(Ids.Customer, customer);
+        if (status is not ("" or "finalized" or "overdue" or "paid" or "void")) throw new FormatException($"'{status}' is not one of finalized, overdue, paid, void");
+        await using var session = store.QuerySession();
+        var query = session.Query<InvoiceStandingView>().Where(i => i.Id.CompareTo(after) > 0 && i.State != null);
+        if (customer.Length > 0) query = query.Where(i => i.CustomerId == customer);
+        if (status.Length > 0) query = query.Where(i => i.Status == status);
+        var found = await query.OrderBy(i => i.Id).Take(size + 1).ToListAsync(context.CancellationToken);
+        var response = new ListInvoiceStandingsResponse { NextPageToken = found.Count > size ? found[size - 1].Id : "" };
+        response.Invoices.AddRange(found.Take(size).Select(i => Standing(i.Id, i.State!, i.Status)));
+        return response;
+    }
+
+    public override async Task<DocumentFile> GetInvoiceDocument(GetInvoiceDocumentRequest request, ServerCallContext context)
+    {
+        if (request.InvoiceId.Length > 0 == request.CreditNoteId.Length > 0) throw new FormatException("give either invoice_id or credit_note_id");
+        if (request.InvoiceId.Length > 0) Ids.Parse(Ids.Invoice, request.InvoiceId);
+        else Ids.Parse(InvoiceIds.CreditNote, request.CreditNoteId);
+        var file = request.InvoiceId.Length > 0
+            ? await documents.Invoice(request.InvoiceId, context.CancellationToken)
+            : await documents.CreditNote(request.CreditNoteId, context.CancellationToken);
+        var (content, type, ending) = request.Form switch
+        {
+            DocumentForm.Pdf => (documents.Pdf(file.Printed), "application/pdf", "pdf"),
+            DocumentForm.Html => (System.Text.Encoding.UTF8.GetBytes(HtmlDocument.Render(file.Printed)), "text/html; charset=utf-8", "html"),
+            _ => (System.Text.Encoding.UTF8.GetBytes(file.Json), "application/json", "json"),
+        };
+        return new()
+        {
+            Content = ByteString.CopyFrom(content), ContentType = type, FileName = $"{(file.Printed.Number.Length > 0 ? file.Printed.Number : "draft")}.{ending}",
+            DocumentSha256 = ByteString.CopyFrom(Convert.FromHexString(file.Sha256)),
+        };
+    }
+
+    private Task<InvoiceStanding> Record(string invoiceId, IMessage request, string reference, Func<InvoiceState, Decision<InvoiceEvent>> decide, ServerCallContext context) =>
+        calls.Once<InvoiceStanding>(context, request, async remember =>
+        {
+            Ids.Parse(Ids.Invoice, invoiceId);
+            var ct = context.CancellationToken;
+            for (var attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    (await streams.Transact<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, decide, ct, (session, state) =>
+                    {
+                        session.Insert(new ProviderReference(reference, invoiceId));
+                        remember(session, Standing(invoiceId, state));
+                    })).OrThrow();
+                    break;
+                }
+                catch (DocumentAlreadyExistsException)
+                {
+                    await using var session = store.QuerySession();
+                    var taken = await session.LoadAsync<ProviderReference>(reference, ct);
+                    if (taken is not null && taken.InvoiceId != invoiceId)
+                        throw new Refusal("payment_reference_reused", $"{reference} is recorded on {taken.InvoiceId}: one payment is for one invoice").AsException();
+                    // Twice at once: the other one committed first, and deciding again finds it there. Else it was the key of the call that collided.
+                    if (taken is null || attempt > 1) throw;
+                }
+            }
+            return await Get(invoiceId, ct);
+        });
+
+    private async Task<InvoiceStanding> Get(string invoiceId, CancellationToken ct) => await Find(invoiceId, ct)
+        ?? throw new Refusal("invoice_unknown", $"there is no final invoice {invoiceId}; list them with ListInvoiceStandings").AsException();
+
+    private async Task<InvoiceStanding?> Find(string invoiceId, CancellationToken ct) =>
+        await streams.Load<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, ct) is var state and not InvoiceState.None ? Standing(invoiceId, state) : null;
+
+    private async Task<Exception> NotFinalized(string periodId, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        return (await StoredStreams.ReadAsync(session, [periodId], ct)).Period(periodId) is PeriodState.None
+            ? new Refusal("period_unknown", $"billing never opened {periodId}").AsException()
+            : new Refusal("period_not_closed", "an invoice is finalized when its period is closed: after its end and grace, when billing has all usage").AsException();
+    }
+
+    private static InvoiceStanding Standing(string id, InvoiceState state) => state switch
+    {
+        InvoiceState.Finalized f => Standing(id, f, f.Status),
+        InvoiceState.Voided v => Standing(id, v.Was, v.Status),
+        _ => throw new System.Diagnostics.UnreachableException($"{id} is {state.GetType().Name}"),
+    };
+
+    private static InvoiceStanding Standing(string id, InvoiceState.Finalized f, string status)
+    {
+        var standing = new InvoiceStanding
+        {
+            InvoiceId = id, Number = f.Invoice.Number, Status = status, CustomerId = f.Invoice.CustomerId, SubscriptionId = f.Invoice.SubscriptionId, Currency = f.Invoice.Currency.Code,
+            TotalMicros = f.Invoice.TotalMicros.Value, CreditedMicros = f.CreditedMicros.Value, PaidMicros = f.PaidMicros.Value,
+            OutstandingMicros = status == "void" ? 0 : f.OutstandingMicros.Value, FinalizedAt = f.Invoice.At.ToTimestamp(), DueAt = f.Terms?.DueAt.ToTimestamp(),
+        };
+        standing.CreditNoteIds.AddRange(f.CreditNotes.Select(c => c.CreditNoteId));
+        return standing;
+    }
+
+    private static CreditNote Answer(StoredCreditNote note)
+    {
+        using var json = System.Text.Json.JsonDocument.Parse(note.Document);
+        var root = json.RootElement;
+        return new()
+        {
+            CreditNoteId = note.Id, Number = note.Number, InvoiceId = note.InvoiceId, Currency = root.GetProperty("currency").GetString(), Reason = root.GetProperty("reason").GetString(),
+            NetMicros = root.GetProperty("netMicros").GetInt64(), TaxMicros = root.GetProperty("taxMicros").GetInt64(), TotalMicros = root.GetProperty("totalMicros").GetInt64(),
+            IssuedAt = note.IssuedAt.ToTimestamp(), DocumentSha256 = ByteString.CopyFrom(Convert.FromHexString(note.DocumentSha256)), Document = note.Document,
+        };
+    }
+}

@@ -1,0 +1,109 @@
+using System.Text.Json;
+using Billing.Customers;
+using Billing.Documents;
+using Billing.Invoices;
+using Billing.Periods;
+using Marten;
+using Microsoft.Extensions.Options;
+using PdfDocument = Billing.Documents.PdfDocument;
+
+namespace Billing.Host;
+
+/// <summary>A document as stored and as people read it.</summary>
+/// <param name="Sha256">of the canonical JSON, 64 hex digits; empty for a draft</param>
+public sealed record PrintedFile(string Json, string Sha256, PrintedDocument Printed);
+
+/// <summary>Finds documents and sets them in type.</summary>
+public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams, PersonalDetails people, IOptions<BillingOptions> options)
+{
+    private readonly Lazy<PdfFaces> _faces = new(() => DocumentFonts.Find(options.Value.DocumentFont, options.Value.DocumentFontBold));
+
+    public async Task<PrintedFile> Invoice(string invoiceId, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        if (await session.LoadAsync<StoredInvoice>(invoiceId, ct) is { } final)
+        {
+            var state = await streams.Load<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, ct);
+            return new(final.Document, final.DocumentSha256, Printing.Invoice(final.Document, await Customer(final.Document, ct), state.Status));
+        }
+        if (await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == invoiceId, ct) is not { } view)
+            throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
+        var terms = await StoredTerms.ReadAsync(session, [view.Facts], ct);
+        var draft = System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(view.Facts, terms.Now(view.Facts)).ToUtf8());
+        return new(draft, "", Printing.Invoice(draft, await Now(session, view.Facts.CustomerId, ct), "draft"));
+    }
+
+    public async Task<PrintedFile> CreditNote(string creditNoteId, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        var note = await session.LoadAsync<StoredCreditNote>(creditNoteId, ct) ?? throw NoCreditNote(creditNoteId);
+        var invoice = await session.LoadAsync<StoredInvoice>(note.InvoiceId, ct) ?? throw new InvalidOperationException($"{note.InvoiceId} is credited and not stored");
+        return new(note.Document, note.DocumentSha256, Printing.CreditNote(note.Document, invoice.Document, await Customer(invoice.Document, ct)));
+    }
+
+    /// <summary>The customer as it was when the document was made; once erased, its id is all that is printed.</summary>
+    private async Task<PrintedParty?> Customer(string json, CancellationToken ct)
+    {
+        using var document = JsonDocument.Parse(json);
+        var root = document.RootElement;
+        return root.TryGetProperty("customerDetailsSha256", out var sha256)
+            ? Party(await people.Find(root.GetProperty("customerId").GetString()!, sha256.GetString()!, ct))
+            : null;
+    }
+
+    private async Task<PrintedParty?> Now(IQuerySession session, string customerId, CancellationToken ct) =>
+        (await StoredStreams.ReadAsync(session, [customerId], ct)).Customer(customerId) is CustomerState.Known { DetailsSha256: { Length: > 0 } sha256 }
+            ? Party(await people.Find(customerId, sha256, ct))
+            : null;
+
+    private static PrintedParty? Party(CustomerDetails? d) => d is null
+        ? null
+        : new(d.Name, [.. d.Lines.Concat([$"{d.PostalCode} {d.City}".Trim(), d.Country, d.TaxId.Length == 0 ? "" : $"Tax ID {d.TaxId}"]).Where(l => l.Length > 0)]);
+
+    /// <exception cref="RefusedException">document_font_lacks_characters</exception>
+    public byte[] Pdf(PrintedDocument printed)
+    {
+        try
+        {
+            return PdfDocument.Render(printed, _faces.Value);
+        }
+        catch (CharacterNotInFontException e)
+        {
+            throw new Refusal("document_font_lacks_characters", $"{e.Message}; HTML and JSON can be had meanwhile").AsException();
+        }
+    }
+
+    public Exception NoCreditNote(string id) => new Refusal("credit_note_unknown", $"there is no credit note {id}; GetInvoiceStanding lists those of an invoice").AsException();
+}
+
+/// <summary>The fonts of PDF documents: named, or found where Linux distributions put them. None is shipped.</summary>
+public static class DocumentFonts
+{
+    private static readonly (string Regular, string Bold)[] Known =
+    [
+        ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf"),
+        ("/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf", "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans-Bold.ttf"),
+        ("/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf", "/usr/share/fonts/truetype/liberation/LiberationSans-Bold.ttf"),
+        ("/usr/share/fonts/liberation-sans/LiberationSans-Regular.ttf", "/usr/share/fonts/liberation-sans/LiberationSans-Bold.ttf"),
+    ];
+
+    /// <exception cref="RefusedException">A font was named and cannot be read.</exception>
+    public static PdfFaces Find(string? regular, string? bold)
+    {
+        if (regular is not null) return new(Read(regular), bold is null ? null : Read(bold));
+        var found = Known.FirstOrDefault(k => File.Exists(k.Regular));
+        return found.Regular is null ? PdfFaces.Helvetica : new(Read(found.Regular), File.Exists(found.Bold) ? Read(found.Bold) : null);
+    }
+
+    private static byte[] Read(string path)
+    {
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new Refusal("document_font_unreadable", $"{path} cannot be read ({e.Message}): name a TrueType file with Billing__DocumentFont, or none").AsException();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using Billing.Accounts;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Rating;
+using Billing.Sellers;
+using JasperFx.Events;
+using Marten;
+using Marten.Linq;
+
+namespace Billing.Host;
+
+/// <summary>
+/// What rating reads beside a period's own events, for many periods in a few queries: menus, earlier periods that are adjusted, the
+/// customers' accounts, the seller. Accounts and seller are kept as events, for every invoice was made by a version of its own.
+/// </summary>
+public sealed class StoredTerms
+{
+    private readonly Dictionary<string, MenuTerms> _menus = [];
+    private readonly Dictionary<string, PeriodFacts> _earlier = [];
+    private readonly Dictionary<string, List<object>> _histories = [];
+
+    /// <exception cref="InvalidOperationException">A menu or a closed period that something stored refers to is missing: the store is corrupt.</exception>
+    public static async Task<StoredTerms> ReadAsync(IQuerySession session, IReadOnlyCollection<PeriodFacts> all, CancellationToken ct)
+    {
+        var terms = new StoredTerms();
+        await terms.ReadHistories(session, [.. all.Select(f => AccountIds.Of(f.CustomerId)), SellerState.StreamId], ct);
+        var streams = await StoredStreams.ReadAsync(session, all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId).Concat(InvoiceRating.MenusOf(f))), ct);
+        foreach (var id in all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId)).Distinct())
+            if (streams.Period(id) is PeriodState.Closed closed) terms._earlier[id] = closed.Facts;
+        foreach (var id in all.SelectMany(InvoiceRating.MenusOf).Distinct())
+            if (streams.Menu(id) is MenuState.Received received) terms._menus[id] = received.Terms;
+        return terms;
+    }
+
+    /// <summary>As they stand.</summary>
+    public RatingTerms Now(PeriodFacts facts) => At(facts, long.MaxValue, long.MaxValue);
+
+    /// <summary>As an invoice was made by them.</summary>
+    public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion);
+
+    /// <summary>What this batch has decided and not yet committed counts for the rest of it.</summary>
+    public void Add(string accountId, IEnumerable<AccountEvent> events) => History(accountId).AddRange(events);
+
+    private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion) => new(
+        InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is referred to and not stored")),
+        facts.Adjustments.Select(a => a.FromPeriodId).Distinct()
+            .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is adjusted and is not a closed period")),
+        Fold<AccountState, AccountEvent>(AccountIds.Of(facts.CustomerId), accountVersion, AccountState.Initial, AccountState.Evolve),
+        Fold<SellerState, SellerEvent>(SellerState.StreamId, sellerVersion, SellerState.Initial, SellerState.Evolve));
+
+    private TState Fold<TState, TEvent>(string id, long through, TState initial, Func<TState, TEvent, TState> evolve)
+    {
+        var history = History(id);
+        return history.Take((int)Math.Min(through, history.Count)).Cast<TEvent>().Aggregate(initial, evolve);
+    }
+
+    private List<object> History(string id) => _histories.TryGetValue(id, out var history) ? history : _histories[id] = [];
+
+    private async Task ReadHistories(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
+    {
+        var wanted = ids.Distinct().ToArray();
+        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(wanted)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
+        await foreach (var e in events.ToAsyncEnumerable(ct))
+            if (e.Data is not Tombstone) History(e.StreamKey!).Add(e.Data);
+    }
+}

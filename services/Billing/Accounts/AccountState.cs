@@ -1,0 +1,63 @@
+using System.Diagnostics;
+
+namespace Billing.Accounts;
+
+/// <summary>One customer's account. The id is derived, so that there is one whoever writes to it first.</summary>
+public static class AccountIds
+{
+    public const string Prefix = "acct";
+
+    public static string Of(string customerId) => Ids.Derive(Prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), customerId);
+}
+
+/// <summary>A grant and what is left of it: money in micros, or tokens of the kinds it covers.</summary>
+/// <param name="Kinds">empty for money</param>
+public sealed record CreditGrant(string GrantId, string Name, ValueList<TokenKind> Kinds, long Granted, long Left, int Priority, DateTimeOffset? ExpiresAt, DateTimeOffset At)
+{
+    public bool IsMoney => Kinds.Count == 0;
+
+    /// <summary>Whether it may pay for a period: when it could be used at any moment of it, so that the order of usage does not matter.</summary>
+    public bool Covers(DateTimeOffset start, DateTimeOffset end) => At < end && (ExpiresAt is not { } expires || expires > start);
+}
+
+public sealed record AccountTax(string Jurisdiction, TaxTreatment Treatment, string Note);
+
+/// <param name="Version">events so far: an invoice names it, and is replayed with the account as it was</param>
+/// <param name="Drawn">what final invoices that stand have used</param>
+/// <param name="Ends">what was said later about the end of commitments and discounts</param>
+public sealed record AccountState(
+    ValueList<CommitmentAgreed> Commitments, ValueList<DiscountGranted> Discounts, ValueList<CreditGrant> Credit, ValueList<CreditDrawn> Drawn,
+    ValueList<AgreementEnded> Ends, AccountTax? Tax, long Version)
+{
+    public static AccountState Initial { get; } = new([], [], [], [], [], null, 0);
+
+    /// <summary>When an agreement ends: by the last word about it, else as it was agreed.</summary>
+    public DateTimeOffset? EndOf(string agreementId, DateTimeOffset? agreed) => Ends.LastOrDefault(e => e.AgreementId == agreementId)?.Until ?? agreed;
+
+    /// <summary>Grants that may pay for a period, in the order in which they are used.</summary>
+    public IEnumerable<CreditGrant> CreditFor(DateTimeOffset start, DateTimeOffset end) => Credit.Where(g => g.Left > 0 && g.Covers(start, end))
+        .OrderBy(g => g.Priority).ThenBy(g => g.ExpiresAt ?? DateTimeOffset.MaxValue).ThenBy(g => g.At).ThenBy(g => g.GrantId, StringComparer.Ordinal);
+
+    public static AccountState Evolve(AccountState state, AccountEvent e) => (e switch
+    {
+        CommitmentAgreed c => state with { Commitments = [.. state.Commitments, c] },
+        DiscountGranted d => state with { Discounts = [.. state.Discounts, d] },
+        AgreementEnded x => state with { Ends = [.. state.Ends, x] },
+        MoneyCreditGranted g => state with { Credit = [.. state.Credit, new(g.GrantId, g.Name, [], g.AmountMicros.Value, g.AmountMicros.Value, g.Priority, g.ExpiresAt, g.At)] },
+        TokenCreditGranted g => state with { Credit = [.. state.Credit, new(g.GrantId, g.Name, g.Kinds, g.Tokens, g.Tokens, g.Priority, g.ExpiresAt, g.At)] },
+        CreditDrawn d => state with { Credit = Moved(state.Credit, d, -1), Drawn = [.. state.Drawn, d] },
+        CreditReturned r => state with
+        {
+            Credit = Moved(state.Credit, state.Drawn.Single(d => d.InvoiceId == r.InvoiceId), 1),
+            Drawn = state.Drawn.Where(d => d.InvoiceId != r.InvoiceId).ToValueList(),
+        },
+        TaxTreatmentSet t => state with { Tax = new(t.Jurisdiction, t.Treatment, t.Note) },
+        _ => throw new UnreachableException($"{e.GetType().Name} has no place in an account"),
+    }) with { Version = state.Version + 1 };
+
+    private static ValueList<CreditGrant> Moved(ValueList<CreditGrant> credit, CreditDrawn drawn, int sign)
+    {
+        var moved = drawn.Draws.ToLookup(d => d.GrantId);
+        return credit.Select(g => g with { Left = g.Left + sign * moved[g.GrantId].Sum(d => g.IsMoney ? d.AmountMicros.Value : d.Tokens) }).ToValueList();
+    }
+}

@@ -1,0 +1,43 @@
+namespace Billing.Accounts;
+
+/// <summary>Agrees on a minimum for every period of a subscription that starts in [From, Until).</summary>
+public sealed record AgreeCommitment(
+    string CommitmentId, string SubscriptionId, Micros AmountMicros, Currency Currency, DateTimeOffset From, DateTimeOffset? Until, DateTimeOffset At);
+
+public static class AgreeCommitmentDecision
+{
+    public static Decision<AccountEvent> Decide(AgreeCommitment c, AccountState state)
+    {
+        var agreed = new CommitmentAgreed(c.CommitmentId, c.SubscriptionId, c.AmountMicros, c.From, c.Until, c.At);
+        if (state.Commitments.FirstOrDefault(x => x.CommitmentId == c.CommitmentId) is { } earlier)
+            return earlier with { At = c.At } == agreed ? Decision.NoChange : AccountRefusals.Exists("commitment");
+        if (AccountRefusals.OfAmount(c.AmountMicros, c.Currency) is { } refusal) return refusal;
+        if (AccountRefusals.OfSpan(c.From, c.Until) is { } span) return span;
+        if (state.Commitments.Any(x => x.SubscriptionId == c.SubscriptionId && (state.EndOf(x.CommitmentId, x.Until) is not { } end || c.From < end) && (c.Until is not { } until || x.From < until)))
+            return Decision.Refuse("commitment_overlaps", "the subscription has a commitment in that time: end it with EndAgreement first");
+        return Decision.Accept<AccountEvent>(agreed);
+    }
+}
+
+internal static class AccountRefusals
+{
+    public const int NameLengthMax = 100;
+
+    public static Refusal Exists(string what) => Decision.Refuse($"{what}_exists", $"a {what} with this id exists with other content; take another id");
+
+    public static Refusal? OfAmount(Micros amount, Currency currency) => amount > Micros.Zero && amount.Value % currency.MinorUnit.Value == 0
+        ? null
+        : Decision.Refuse("amount_invalid", $"an amount is above zero and a whole number of minor units of {currency}, which are {currency.MinorUnit.Value} micros each");
+
+    public static Refusal? OfSpan(DateTimeOffset from, DateTimeOffset? until) => until is { } end && end <= from
+        ? Decision.Refuse("time_span_invalid", $"it would end at {end:O}, not after its start at {from:O}")
+        : null;
+
+    public static Refusal? OfName(string name) => name.Length is > 0 and <= NameLengthMax
+        ? null
+        : Decision.Refuse("name_invalid", $"a name has 1 to {NameLengthMax} characters: it is printed on the invoice");
+
+    public static Refusal? OfExpiry(DateTimeOffset? expiresAt, DateTimeOffset at) => expiresAt is { } expires && expires <= at
+        ? Decision.Refuse("time_span_invalid", $"credit that expires at {expires:O} could never be used: it is {at:O}")
+        : null;
+}

@@ -1,0 +1,51 @@
+using System.Security.Cryptography;
+using Billing.Rating;
+
+namespace Billing.Invoices;
+
+/// <summary>Gives back all or a part of a final invoice, in a document of its own with a number of its own.</summary>
+/// <param name="AmountMicros">tax included; null for all that is left</param>
+/// <param name="Parts">of the invoice, from its document: what is taxed alike</param>
+public sealed record IssueCreditNote(string InvoiceId, string CreditNoteId, string Number, Micros? AmountMicros, string Reason, ValueList<TaxedPart> Parts, DateTimeOffset At);
+
+/// <summary>
+/// The amount is split over the parts in proportion to what is left of each, and within a part into net and tax likewise. So no part is
+/// ever credited beyond what was invoiced, and the last note takes exactly what is left.
+/// </summary>
+public static class IssueCreditNoteDecision
+{
+    public static Decision<InvoiceEvent> Decide(IssueCreditNote c, InvoiceState state)
+    {
+        if (state is InvoiceState.Voided) return Decision.Refuse("invoice_void", "a void invoice demands nothing that could be credited");
+        if (state is not InvoiceState.Finalized s) return InvoiceRefusals.NotFinal;
+        if (s.CreditNotes.FirstOrDefault(n => n.CreditNoteId == c.CreditNoteId) is { } earlier)
+            return earlier.Reason == c.Reason && (c.AmountMicros is not { } again || again == earlier.TotalMicros)
+                ? Decision.NoChange
+                : Decision.Refuse("credit_note_exists", "a credit note with this id was issued with another amount or reason; take another id");
+        if (string.IsNullOrWhiteSpace(c.Reason)) return Decision.Refuse("reason_missing", "say why the invoice is credited: it is printed on the note");
+        var currency = s.Invoice.Currency;
+        var left = s.Invoice.TotalMicros - s.CreditedMicros;
+        if (left <= Micros.Zero) return Decision.Refuse("nothing_to_credit", "all of the invoice is credited");
+        var amount = c.AmountMicros ?? left;
+        if (InvoiceRefusals.OfAmount(amount, currency.Code, currency) is { } refusal) return refusal;
+        if (amount > left)
+            return Decision.Refuse("credit_exceeds_invoice", $"{left.ToMajorUnits(currency)} {currency} of the invoice are not credited yet: credit at most that");
+        var parts = Split(amount, c.Parts, s.CreditNotes, currency);
+        var document = CreditNoteDocument.Of(c, s.Invoice, parts);
+        return Decision.Accept<InvoiceEvent>(new CreditNoteIssued(
+            c.CreditNoteId, c.Number, c.Reason, parts, amount, Convert.ToHexStringLower(SHA256.HashData(document.ToUtf8())), c.At));
+    }
+
+    private static ValueList<TaxedPart> Split(Micros amount, ValueList<TaxedPart> invoiced, ValueList<CreditNoteIssued> before, Currency currency)
+    {
+        var unit = currency.MinorUnit.Value;
+        var net = invoiced.Select((p, i) => (p.NetMicros.Value - before.Sum(b => b.Parts[i].NetMicros.Value)) / unit).ToArray();
+        var tax = invoiced.Select((p, i) => (p.TaxMicros.Value - before.Sum(b => b.Parts[i].TaxMicros.Value)) / unit).ToArray();
+        var gross = Apportion.ByRemainder(amount.Value / unit, [.. net.Zip(tax, (n, t) => Math.Max(n + t, 0))]);
+        return invoiced.Select((p, i) =>
+        {
+            var parts = gross[i] == 0 ? [0, 0] : Apportion.ByRemainder(gross[i], [net[i], tax[i]]);
+            return new TaxedPart(p.Description, new(parts[0] * unit), new(parts[1] * unit));
+        }).ToValueList();
+    }
+}

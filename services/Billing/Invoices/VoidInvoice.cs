@@ -1,0 +1,33 @@
+namespace Billing.Invoices;
+
+/// <summary>Takes back a final invoice that nobody has paid or been credited for.</summary>
+public sealed record VoidInvoice(string Reason, DateTimeOffset At);
+
+public static class VoidInvoiceDecision
+{
+    public static Decision<InvoiceEvent> Decide(VoidInvoice c, InvoiceState state) => state switch
+    {
+        InvoiceState.Voided => Decision.NoChange,
+        InvoiceState.Finalized when string.IsNullOrWhiteSpace(c.Reason) => Decision.Refuse("reason_missing", "say why the invoice is voided: an auditor will ask"),
+        InvoiceState.Finalized { PaidMicros.Value: not 0 } s =>
+            Decision.Refuse("invoice_paid", $"{s.PaidMicros.ToMajorUnits(s.Invoice.Currency)} {s.Invoice.Currency} were paid: issue a credit note, then refund"),
+        InvoiceState.Finalized { CreditNotes.Count: > 0 } => Decision.Refuse("invoice_credited", "a credit note stands against it: credit the rest instead"),
+        InvoiceState.Finalized => Decision.Accept<InvoiceEvent>(new InvoiceVoided(c.Reason, c.At)),
+        _ => InvoiceRefusals.NotFinal,
+    };
+}
+
+internal static class InvoiceRefusals
+{
+    public static Refusal NotFinal => Decision.Refuse("invoice_unknown", "there is no such final invoice; list them with ListInvoices");
+
+    /// <summary>An amount that a person could pay: positive, in whole minor units of the invoice's currency.</summary>
+    public static Refusal? OfAmount(Micros amount, string currency, Currency invoiced) => true switch
+    {
+        _ when currency != invoiced.Code => Decision.Refuse("currency_mismatch", $"the invoice is in {invoiced}: convert, and send the amount in {invoiced}"),
+        _ when amount <= Micros.Zero => Decision.Refuse("amount_invalid", "an amount is above zero"),
+        _ when amount.Value % invoiced.MinorUnit.Value != 0 =>
+            Decision.Refuse("amount_invalid", $"{amount.Value} micros are not a whole number of minor units of {invoiced}, which are {invoiced.MinorUnit.Value} micros each"),
+        _ => null,
+    };
+}

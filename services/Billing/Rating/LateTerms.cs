@@ -1,0 +1,36 @@
+using Billing.Periods;
+
+namespace Billing.Rating;
+
+/// <summary>
+/// Step 7 for what was agreed beside the plan: late usage can lower what was missing to an earlier period's minimum, and takes that
+/// period's discounts. Both as the difference that it makes, so that late costs what it would have cost in time.
+/// </summary>
+public static class LateTerms
+{
+    public static IEnumerable<ExactLine> Lines(PeriodFacts facts, RatingTerms terms) =>
+        facts.Adjustments.Where(late => terms.Earlier.ContainsKey(late.FromPeriodId)).SelectMany(late => Lines(late, terms));
+
+    private static IEnumerable<ExactLine> Lines(LateUsageAdded late, RatingTerms terms)
+    {
+        var earlier = terms.Earlier[late.FromPeriodId];
+        var before = Agreed(earlier with { Usage = late.Before }, terms);
+        var after = Agreed(earlier with { Usage = late.Before.Plus(late.Added) }, terms);
+        foreach (var key in after.Concat(before).Select(Key).Distinct())
+        {
+            var difference = after.Where(l => Key(l) == key).Sum(l => l.ExactMicros) - before.Where(l => Key(l) == key).Sum(l => l.ExactMicros);
+            if (difference == 0) continue;
+            var line = after.Concat(before).First(l => Key(l) == key);
+            yield return line with
+            {
+                Description = $"{InvoiceRating.Day(late.FromStart)} to {InvoiceRating.Day(late.FromEnd)}, by usage recorded late: {line.Description}",
+                ExactMicros = difference, AboutPeriodId = late.FromPeriodId,
+            };
+        }
+    }
+
+    private static ExactLine[] Agreed(PeriodFacts facts, RatingTerms terms) =>
+        [.. InvoiceRating.Charges(facts, terms).Where(l => l.Kind is LineKinds.Commitment or LineKinds.Discount)];
+
+    private static (string, string, string) Key(ExactLine line) => (line.Kind, line.TermId, line.Product);
+}

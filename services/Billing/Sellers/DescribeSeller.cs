@@ -1,0 +1,22 @@
+namespace Billing.Sellers;
+
+/// <summary>Says who sells: the head and foot of every invoice from now on.</summary>
+public sealed record DescribeSeller(
+    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At);
+
+public static class DescribeSellerDecision
+{
+    private const int TextLengthMax = 200, AddressLinesMax = 8, InstructionsLengthMax = 1_000, DaysMax = 365;
+
+    public static Decision<SellerEvent> Decide(DescribeSeller c, SellerState state)
+    {
+        var described = new SellerDescribed(c.Name, c.AddressLines, c.TaxId, c.Email, c.PaymentInstructions, c.PaymentTermsDays, c.At);
+        if (state.Seller is { } seller && seller with { At = c.At } == described) return Decision.NoChange;
+        if (c.Name.Length == 0 || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
+        if (c.AddressLines.Count > AddressLinesMax || c.AddressLines.Concat([c.Name, c.TaxId, c.Email]).Any(t => t.Length > TextLengthMax) || c.PaymentInstructions.Length > InstructionsLengthMax)
+            return Decision.Refuse("seller_too_long", $"at most {AddressLinesMax} address lines of {TextLengthMax} characters, and {InstructionsLengthMax} characters of payment instructions");
+        return c.PaymentTermsDays is < 0 or > DaysMax
+            ? Decision.Refuse("payment_terms_invalid", $"payment terms are from 0 to {DaysMax} days")
+            : Decision.Accept<SellerEvent>(described);
+    }
+}

@@ -1,0 +1,50 @@
+using System.Diagnostics;
+using Billing.Rating;
+
+namespace Billing.Sellers;
+
+// Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
+/// <summary>Who sells, and the tax rates it charges. One stream in a deployment, for a deployment is one seller.</summary>
+public abstract record SellerEvent;
+
+/// <summary>What stands at the head of an invoice from now on.</summary>
+/// <param name="PaymentTermsDays">an invoice falls due so many days after it was finalized</param>
+/// <param name="PaymentInstructions">how to pay: account, reference; may have several lines</param>
+public sealed record SellerDescribed(
+    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At) : SellerEvent;
+
+/// <summary>A tax rate that holds from a date on, until another one is set for the same jurisdiction and product.</summary>
+/// <param name="Product">subscription or usage; empty for both</param>
+/// <param name="Name">what the invoice calls it, such as VAT</param>
+public sealed record TaxRateSet(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At) : SellerEvent;
+
+/// <param name="Version">events so far: an invoice names it, and is replayed with the table as it was</param>
+public sealed record SellerState(SellerDescribed? Seller, ValueList<TaxRateSet> Rates, long Version)
+{
+    public const int PaymentTermsDaysDefault = 30;
+
+    public static readonly string StreamId = Ids.Derive("seller", DateTimeOffset.UnixEpoch, "seller");
+    public static SellerState Initial { get; } = new(null, [], 0);
+
+    public int PaymentTermsDays => Seller?.PaymentTermsDays ?? PaymentTermsDaysDefault;
+
+    /// <summary>
+    /// The rate that holds on a day; one of the product itself goes before one of all products, and of two for the same day the later
+    /// word counts. Before the first one, the first one: a customer can only be taxed where there is a rate.
+    /// </summary>
+    public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on)
+    {
+        var own = Of(jurisdiction, product);
+        var all = Of(jurisdiction, "");
+        return own.LastOrDefault(r => r.From <= on) ?? all.LastOrDefault(r => r.From <= on) ?? own.FirstOrDefault() ?? all.FirstOrDefault();
+    }
+
+    private TaxRateSet[] Of(string jurisdiction, string product) => [.. Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.From)];
+
+    public static SellerState Evolve(SellerState state, SellerEvent e) => (e switch
+    {
+        SellerDescribed d => state with { Seller = d },
+        TaxRateSet r => state with { Rates = [.. state.Rates, r] },
+        _ => throw new UnreachableException($"{e.GetType().Name} has no place in the seller's stream"),
+    }) with { Version = state.Version + 1 };
+}

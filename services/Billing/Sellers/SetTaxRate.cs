@@ -1,0 +1,35 @@
+using System.Text.RegularExpressions;
+using Billing.Rating;
+
+namespace Billing.Sellers;
+
+/// <summary>Adds a rate to the tax table. Nothing is ever taken out of it: invoices of the past are replayed by it.</summary>
+/// <param name="Product">subscription, usage, or empty for both</param>
+public sealed record SetTaxRate(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At);
+
+public static class SetTaxRateDecision
+{
+    private const int NameLengthMax = 20;
+
+    public static Decision<SellerEvent> Decide(SetTaxRate c, SellerState state)
+    {
+        if (!Jurisdictions.IsValid(c.Jurisdiction)) return Jurisdictions.Invalid(c.Jurisdiction);
+        if (c.Product.Length > 0 && !Products.All.Contains(c.Product))
+            return Decision.Refuse("product_unknown", $"'{c.Product}' is not one of {string.Join(", ", Products.All)}, or empty for both");
+        if (c.Name.Length is 0 or > NameLengthMax) return Decision.Refuse("name_invalid", $"the name of the tax, such as VAT, has 1 to {NameLengthMax} characters");
+        var rate = new TaxRateSet(c.Jurisdiction, c.Product, c.Name, c.Rate, c.From, c.At);
+        var last = state.Rates.LastOrDefault(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product && r.From == c.From);
+        return last is not null && last with { At = c.At } == rate ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
+    }
+}
+
+/// <summary>Whose tax law: an ISO 3166 country, with a subdivision where tax is its business: DE, US-CA.</summary>
+public static partial class Jurisdictions
+{
+    public static bool IsValid(string code) => Code().IsMatch(code);
+
+    public static Refusal Invalid(string code) => Decision.Refuse("jurisdiction_invalid", $"'{code}' is not a country or subdivision by ISO 3166, such as DE or US-CA");
+
+    [GeneratedRegex("^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+    private static partial Regex Code();
+}

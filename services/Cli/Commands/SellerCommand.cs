@@ -1,0 +1,68 @@
+using System.CommandLine;
+using Contracts.Billing.V1;
+using Google.Protobuf;
+using Spectre.Console;
+
+namespace Cli.Commands;
+
+/// <summary>billing seller: the head of invoices, payment terms, and the tax table.</summary>
+public static class SellerCommand
+{
+    public static Command Create() => new("seller", "Who sells: the head of invoices, payment terms, and the tax table") { Show(), Describe(), TaxRate() };
+
+    private static Command Show() => Changing("show", "The seller as invoices show it, and the tax table", [], (client, _, ct) => client.GetSellerAsync(new(), cancellationToken: ct).ResponseAsync);
+
+    private static Command Describe()
+    {
+        var (name, tax, email) = (UsageCommand.Text("--name", "as invoices show it", required: true), UsageCommand.Text("--tax-id", "the seller's tax number"), UsageCommand.Text("--email", "for questions about invoices"));
+        var address = new Option<string[]>("--address") { HelpName = "LINE", Description = "a line of the address; repeat it", Required = true };
+        var payment = UsageCommand.Text("--payment", "how to pay, such as an IBAN");
+        var days = CommandLine.Count("--terms", "DAYS", "an invoice is due so many days after it was finalized (default 30)", 0, 365);
+        return Changing("describe", "Say who sells, for invoices that become final from now on", [name, address, tax, email, payment, days], (client, parsed, ct) =>
+        {
+            var request = new DescribeSellerRequest
+            {
+                Name = parsed.GetValue(name)!, TaxId = parsed.GetValue(tax)!, Email = parsed.GetValue(email)!, PaymentInstructions = parsed.GetValue(payment)!, PaymentTermsDays = parsed.GetValue(days) ?? 30,
+            };
+            request.AddressLines.AddRange(parsed.GetValue(address)!);
+            return client.DescribeSellerAsync(request, cancellationToken: ct).ResponseAsync;
+        });
+    }
+
+    private static Command TaxRate()
+    {
+        var (jurisdiction, name) = (UsageCommand.Text("--jurisdiction", "such as DE or US-CA", required: true), UsageCommand.Text("--name", "what invoices call it, such as VAT", required: true));
+        var (percent, product) = (UsageCommand.Text("--percent", "such as 19 or 7.7", required: true), UsageCommand.Text("--product", "subscription or usage; both if absent"));
+        var from = BillingCalls.Time("--from", "holds for periods that end after (default now)");
+        return Changing("tax-rate", "Add a rate to the tax table; the one before it holds until then", [jurisdiction, name, percent, product, from], (client, parsed, ct) => client.SetTaxRateAsync(
+            new() { Jurisdiction = parsed.GetValue(jurisdiction)!, Name = parsed.GetValue(name)!, Percent = parsed.GetValue(percent)!, Product = parsed.GetValue(product)!, From = parsed.GetValue(from) }, cancellationToken: ct).ResponseAsync);
+    }
+
+    private static Command Changing(string name, string description, Option[] options, Func<Agreements.AgreementsClient, ParseResult, CancellationToken, Task<Seller>> change)
+    {
+        var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
+        var command = new Command(name, description) { billing, json };
+        foreach (var option in options) command.Add(option);
+        command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
+        {
+            var seller = await change(new(channel), parsed, ct);
+            if (parsed.GetValue(json)) Console.Out.WriteLine(JsonFormatter.Default.Format(seller));
+            else Print(seller);
+            return 0;
+        }));
+        return command;
+    }
+
+    private static void Print(Seller seller)
+    {
+        if (seller.Name.Length == 0) Console.Out.WriteLine("invoices have no head yet: billing seller describe --name … --address …");
+        foreach (var line in seller.AddressLines.Prepend(seller.Name).Append(seller.TaxId).Append(seller.Email).Where(l => l.Length > 0)) Console.Out.WriteLine(line);
+        Console.Out.WriteLine($"payable within {seller.PaymentTermsDays} days");
+        if (seller.Rates.Count == 0) return;
+        var table = new Table().Border(TableBorder.Simple);
+        foreach (var column in new[] { "jurisdiction", "product", "tax", "percent", "from" }) table.AddColumn(column);
+        foreach (var r in seller.Rates.OrderBy(r => r.Jurisdiction, StringComparer.Ordinal).ThenBy(r => r.Product, StringComparer.Ordinal).ThenBy(r => r.From.Seconds))
+            table.AddRow(r.Jurisdiction, r.Product.Length == 0 ? "both" : r.Product, Markup.Escape(r.Name), r.Percent, BillingCalls.Day(r.From));
+        CommandLine.Output.Write(table);
+    }
+}

@@ -1,0 +1,38 @@
+using Contracts.Billing.V1;
+using Grpc.Core;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+public sealed class When_invoices_are_finalized_by_hand
+{
+    [Fact]
+    public async Task B2_finalizing_eight_times_at_once_yields_one_invoice_and_one_number()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:FinalizeBy"] = "hand" });
+        var period = (await app.Subscribe(Small)).CurrentPeriod.PeriodId;
+        var early = await Assert.ThrowsAsync<RpcException>(() => app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = period }).ResponseAsync);
+        Assert.Equal(StatusCode.FailedPrecondition, early.StatusCode);
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(InvoiceStatus.Draft, (await app.InvoiceOf(period)).Status);
+        var standings = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = period }).ResponseAsync));
+        Assert.All(standings, s => Assert.Equal(("INV-000001", "finalized"), (s.Number, s.Status)));
+        Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events where type = 'invoice_finalized'"));
+        Assert.Equal(1, await app.Sql<long>("select last_number from billing.number_series where series = 'INV'"));
+    }
+
+    [Fact]
+    public async Task Two_subscriptions_of_a_customer_use_its_credit_once()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:FinalizeAfterHours"] = "24" });
+        var first = await app.Subscribe(Small);
+        await app.Billing.SubscribeAsync(new() { CustomerId = first.CustomerId, MenuId = BillingApp.Menu, PlanId = Small });
+        await app.Agreements.GrantMoneyCreditAsync(new() { CustomerId = first.CustomerId, Name = "Welcome", AmountMicros = 30_000_000 });
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Empty(await app.FinalInvoices());
+        await app.Advance(Feb1.AddHours(25));
+        Assert.Equal([0, 10_000_000], (await app.FinalInvoices()).Select(i => i.TotalMicros).Order());
+        Assert.Equal(0, (await app.Agreements.GetAccountAsync(new() { CustomerId = first.CustomerId })).Credit.Single().Left);
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+    }
+}

@@ -1,0 +1,69 @@
+using Billing.Accounts;
+using Billing.Rating;
+using Billing.Sellers;
+using static Billing.Tests.Some;
+using static Billing.Tests.Terms;
+
+namespace Billing.Tests.Accounts;
+
+public sealed class AgreementTests
+{
+    private static Scenario<AccountState, AccountEvent> AnAccount(params AccountEvent[] events) => new Scenario<AccountState, AccountEvent>(AccountState.Initial, AccountState.Evolve).Given(events);
+    private static Scenario<SellerState, SellerEvent> ASeller(params SellerEvent[] events) => new Scenario<SellerState, SellerEvent>(SellerState.Initial, SellerState.Evolve).Given(events);
+
+    private static AgreeCommitment Commit(long micros = 20_000_000, string id = "com_1", DateTimeOffset? from = null, DateTimeOffset? until = null) => new(id, Subscription, new(micros), Usd, from ?? Jan1, until, Jan1);
+    private static GrantDiscount Discount(Percent? off, long? micros = null, string name = "Launch") =>
+        new("dis_1", "", name, DiscountScope.All, off, micros is { } m ? new Micros(m) : null, Usd, Jan1, null, Jan1);
+
+    [Fact] public void B5_a_commitment_is_agreed_once() => AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit(), s)).Then(Minimum(20_000_000));
+    [Fact] public void B5_a_commitment_that_was_ended_is_still_the_same_one() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1)).When(s => AgreeCommitmentDecision.Decide(Commit(), s)).ThenNothing();
+    [Fact] public void A_commitments_id_is_for_one_commitment() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(30_000_000), s)).ThenRefused("commitment_exists");
+    [Fact] public void Two_commitments_do_not_overlap() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2", from: Mar1), s)).ThenRefused("commitment_overlaps");
+    [Fact] public void One_commitment_follows_another() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1))
+        .When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2", from: Feb1), s)).Then(Minimum(20_000_000, "com_2") with { From = Feb1 });
+    [Theory, InlineData(0), InlineData(-10_000), InlineData(5_000)]
+    public void A_commitment_is_an_amount_in_minor_units(long micros) => AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit(micros), s)).ThenRefused("amount_invalid");
+    [Fact] public void An_agreement_does_not_end_before_it_begins() => AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit(until: Jan1), s)).ThenRefused("time_span_invalid");
+
+    [Fact] public void B5_a_discount_is_granted_once() => AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")), s)).Then(PercentOff("10"));
+    [Fact] public void A_discount_is_a_percentage_or_an_amount() => AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10"), 1_000_000), s)).ThenRefused("discount_invalid");
+    [Fact] public void A_discount_is_something() => AnAccount().When(s => GrantDiscountDecision.Decide(Discount(null), s)).ThenRefused("discount_invalid");
+    [Fact] public void A_discount_has_a_name_to_print() => AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10"), name: ""), s)).ThenRefused("name_invalid");
+
+    [Fact] public void B5_an_agreement_ends_once() => AnAccount(PercentOff("10")).When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1), s)).Then(new AgreementEnded("dis_1", Feb1, Jan1));
+    [Fact] public void What_was_not_agreed_does_not_end() => AnAccount().When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1), s)).ThenRefused("agreement_unknown");
+
+    [Fact] public void B5_credit_is_granted_once() => AnAccount().When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(5_000_000), Usd, 0, null, Jan1), s)).Then(Money(5_000_000));
+    [Fact] public void B5_credit_that_was_used_is_still_the_same_grant() => AnAccount(Money(5_000_000), new CreditDrawn("inv_1", [new("crd_1", 0, new(5_000_000))], Feb1))
+        .When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(5_000_000), Usd, 0, null, Mar1), s)).ThenNothing();
+    [Fact] public void A_grants_id_is_for_one_grant() => AnAccount(Money(5_000_000)).When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(6_000_000), Usd, 0, null, Jan1), s)).ThenRefused("grant_exists");
+    [Fact] public void Credit_that_could_never_be_used_is_not_granted() =>
+        AnAccount().When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(6_000_000), Usd, 0, Jan1, Jan1), s)).ThenRefused("time_span_invalid");
+    [Fact] public void B5_tokens_are_granted_once() => AnAccount().When(s => GrantCreditDecision.Decide(new GrantTokenCredit("crd_2", "Token pack", 5, [TokenKind.Output, TokenKind.Reasoning], 0, null, Jan1), s)).Then(Prepaid(5));
+    [Fact] public void Overrun_is_not_sold() => AnAccount().When(s => GrantCreditDecision.Decide(new GrantTokenCredit("crd_2", "Pack", 5, [TokenKind.Overrun], 0, null, Jan1), s)).ThenRefused("kinds_invalid");
+
+    [Fact] public void B5_an_invoice_draws_its_credit_once() => AnAccount(Money(5_000_000)).When(s => DrawCreditDecision.Decide(new DrawCredit("inv_1", [new("crd_1", 0, new(5_000_000))], Feb1), s))
+        .Then(new CreditDrawn("inv_1", [new("crd_1", 0, new(5_000_000))], Feb1));
+    [Fact] public void Credit_is_not_drawn_twice() => AnAccount(Money(5_000_000), new CreditDrawn("inv_1", [new("crd_1", 0, new(5_000_000))], Feb1))
+        .When(s => DrawCreditDecision.Decide(new DrawCredit("inv_2", [new("crd_1", 0, new(10_000))], Feb1), s)).ThenRefused("credit_too_low");
+    [Fact] public void B5_credit_is_returned_once() => AnAccount(Money(5_000_000), new CreditDrawn("inv_1", [new("crd_1", 0, new(5_000_000))], Feb1))
+        .When(s => DrawCreditDecision.Decide(new ReturnCredit("inv_1", Mar1), s)).Then(new CreditReturned("inv_1", Mar1));
+
+    [Fact] public void B5_tax_is_set_once() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("DE", TaxTreatment.Standard, "", SellerAfter(Vat), Jan1), s)).Then(Taxed());
+    [Fact] public void Nobody_is_taxed_without_a_rate() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("FR", TaxTreatment.Standard, "", SellerAfter(Vat), Jan1), s)).ThenRefused("tax_rate_unknown");
+    [Fact] public void Nobody_is_taxed_by_a_rate_to_come() =>
+        AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("DE", TaxTreatment.Standard, "", SellerAfter(Vat with { From = Feb1 }), Jan1), s)).ThenRefused("tax_rate_unknown");
+    [Fact] public void Who_pays_no_tax_says_why() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("FR", TaxTreatment.ReverseCharge, "", SellerAfter(), Jan1), s)).ThenRefused("note_missing");
+    [Fact] public void A_jurisdiction_is_a_code() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("Germany", TaxTreatment.Exempt, "x", SellerAfter(), Jan1), s)).ThenRefused("jurisdiction_invalid");
+
+    [Fact] public void B5_a_rate_is_set_once() => ASeller().When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("19"), Vat.From, Jan1), s)).Then(Vat);
+    [Fact] public void A_rate_can_be_corrected_and_the_later_word_counts() => Assert.Equal("20", SellerAfter(Vat, Vat with { Rate = Percent.Parse("20") }).Rate("DE", "usage", Jan1)!.Rate.ToString());
+    [Fact] public void A_product_is_known() => ASeller().When(s => SetTaxRateDecision.Decide(new("DE", "books", "VAT", Percent.Parse("7"), Jan1, Jan1), s)).ThenRefused("product_unknown");
+    [Fact] public void B5_a_seller_is_described_once() => ASeller().When(s => DescribeSellerDecision.Decide(
+        new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, 14, Jan1), s)).Then(Seller);
+    [Fact] public void A_seller_has_an_address() => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", [], "", "", "", 14, Jan1), s)).ThenRefused("seller_incomplete");
+    [Theory, InlineData("100.5"), InlineData("-1"), InlineData("1.1234567"), InlineData("19%"), InlineData("")]
+    public void A_percentage_is_a_plain_decimal(string text) => Assert.Throws<FormatException>(() => Percent.Parse(text));
+    [Theory, InlineData("19.00", "19"), InlineData("7.70", "7.7"), InlineData("0", "0"), InlineData("100", "100")]
+    public void A_percentage_has_one_form(string text, string form) => Assert.Equal(form, Percent.Parse(text).ToString());
+}

@@ -1,0 +1,104 @@
+using System.Security.Cryptography;
+using System.Text;
+using Billing.Accounts;
+using Billing.Documents;
+using Billing.Invoices;
+using Billing.Periods;
+using Billing.Rating;
+using UglyToad.PdfPig;
+using static Billing.Tests.Some;
+using static Billing.Tests.Terms;
+
+namespace Billing.Tests.Documents;
+
+public sealed class PrintedInvoiceTests
+{
+    private static readonly InvoiceTermsCut Cut = new(AccountIds.Of(Customer), 5, 2, Feb1.AddDays(14), Feb1 + Grace);
+    private static readonly PrintedParty Acme = new("Łódź Robotics & Söhne <Ltd>", ["Piotrkowska 1", "90-001 Łódź", "Poland", "PL7250018312"]);
+
+    private static readonly string Json = Document(FactsAfter(
+        Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 601_000), Tokens(Metered, TokenKind.Input, 1_234_567), Tokens(Metered, TokenKind.Reasoning, 41_500)), Closed()));
+
+    private static string Document(PeriodFacts facts) => Encoding.UTF8.GetString(InvoiceDocument.Finalized(
+        facts, Agreed(PercentOff("10", DiscountScope.Usage), Money(1_000_000), Taxed()), "INV-000042", Cut).ToUtf8());
+
+    private static string TextOf(byte[] pdf)
+    {
+        using var read = UglyToad.PdfPig.PdfDocument.Open(pdf);
+        return string.Join("\n", read.GetPages().Select(p => string.Join(' ', p.GetWords().Select(w => w.Text))));
+    }
+
+    [Fact]
+    public void The_text_of_a_PDF_says_what_the_canonical_document_says()
+    {
+        var printed = Printing.Invoice(Json, Acme, "finalized");
+        var text = TextOf(Billing.Documents.PdfDocument.Render(printed, SystemFaces()));
+        string[] expected =
+        [
+            "Tokenwerke GmbH", "Tax ID DE123456789", "Łódź Robotics & Söhne <Ltd>", "INV-000042", "2026-02-01", "2026-02-15", "2026-01-01 to 2026-01-31", "601,000", "12.5 / million",
+            "VAT 19 % (DE)", "Total due", "IBAN DE02", "page 1 of 1", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Json))),
+        ];
+        Assert.All(expected.Concat(printed.Lines.Select(l => l.Amount)).Concat(printed.Sums.Select(s => s.Amount)), words => Assert.Contains(words, text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_amounts_that_are_printed_add_up()
+    {
+        var printed = Printing.Invoice(Json, null, "finalized");
+        decimal Sum(IEnumerable<string> amounts) => amounts.Sum(a => decimal.Parse(a, System.Globalization.CultureInfo.InvariantCulture));
+        var tax = Sum(printed.Sums.Where(s => s.Label.StartsWith("VAT", StringComparison.Ordinal)).Select(s => s.Amount));
+        Assert.Equal(Sum([printed.Sums.Single(s => s.IsTotal).Amount]), Sum(printed.Lines.Select(l => l.Amount)) + tax);
+    }
+
+    [Fact]
+    public void A_long_invoice_has_its_pages_numbered_and_loses_no_line()
+    {
+        var late = Enumerable.Range(0, 40).Select(i => new LateUsageAdded(
+            PeriodIdOf(i), Menu, i, Jan1.AddMonths(i - 60), Jan1.AddMonths(i - 59), 4, [], [Tokens(Metered, TokenKind.Output, 1_000_000 + i)], Feb1)).ToArray();
+        var printed = Printing.Invoice(Document(FactsAfter([Opened(Metered), .. late, Closed()])), Acme, "void");
+        var pdf = Billing.Documents.PdfDocument.Render(printed, SystemFaces());
+        using var read = UglyToad.PdfPig.PdfDocument.Open(pdf);
+        Assert.InRange(read.NumberOfPages, 3, 9);
+        var text = TextOf(pdf);
+        Assert.All(Enumerable.Range(1, read.NumberOfPages), n => Assert.Contains($"page {n} of {read.NumberOfPages}", text, StringComparison.Ordinal));
+        Assert.All(late, l => Assert.Contains(l.Added[0].Tokens.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture), text, StringComparison.Ordinal));
+        Assert.Contains("VOID", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_font_file_what_Helvetica_cannot_show_is_refused_by_name()
+    {
+        Assert.Contains("Total due", TextOf(Billing.Documents.PdfDocument.Render(Printing.Invoice(Json, new("Muster AG", ["Bern"]), "finalized"), PdfFaces.Helvetica)), StringComparison.Ordinal);
+        var refused = Assert.Throws<CharacterNotInFontException>(() => Billing.Documents.PdfDocument.Render(Printing.Invoice(Json, Acme, "finalized"), PdfFaces.Helvetica));
+        Assert.Contains("fonts-dejavu-core", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void HTML_is_self_contained_and_escapes_what_customers_are_called()
+    {
+        var html = HtmlDocument.Render(Printing.Invoice(Json, Acme, "finalized"));
+        Assert.Contains("S&#246;hne &lt;Ltd&gt;", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("http", html, StringComparison.Ordinal);
+        Assert.Contains("INV-000042", html, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_draft_is_stamped_and_proves_nothing()
+    {
+        var printed = Printing.Invoice(Encoding.UTF8.GetString(InvoiceDocument.Draft(FactsAfter(Opened(Small)), Agreed()).ToUtf8()), null, "draft");
+        Assert.Equal(("DRAFT", "Draft invoice"), (printed.Stamp, printed.Title));
+        Assert.DoesNotContain(printed.Notes, n => n.Label == "Proof");
+    }
+
+    private static string PeriodIdOf(int number) => Billing.Subscriptions.PeriodIds.Of(Subscription, number, Jan1.AddMonths(number - 60));
+
+    /// <summary>Whatever TrueType font the machine has; where there is none the tests need one installed.</summary>
+    internal static PdfFaces SystemFaces()
+    {
+        string[] folders = ["/usr/share/fonts/truetype/dejavu/DejaVuSans", "/usr/share/fonts/truetype/liberation/LiberationSans-Regular"];
+        var file = folders.Select(f => f + ".ttf").FirstOrDefault(File.Exists) ?? throw new FileNotFoundException("install fonts-dejavu-core");
+        var bold = file.Replace("-Regular", "", StringComparison.Ordinal).Replace(".ttf", "-Bold.ttf", StringComparison.Ordinal);
+        return new(File.ReadAllBytes(file), File.ReadAllBytes(bold));
+    }
+}

@@ -1,0 +1,90 @@
+using Billing.Invoices;
+using static Billing.Tests.Some;
+using static Billing.Tests.Terms;
+
+namespace Billing.Tests.Invoices;
+
+/// <summary>An invoice of 11.90: 10.00 and 19 % VAT, due on the 15th of February.</summary>
+public sealed class InvoiceLifeTests
+{
+    private static readonly string Id = InvoiceIds.Of(January);
+    private static readonly DateTimeOffset Due = Feb1.AddDays(14);
+    private static readonly InvoiceTermsCut Cut = new("acct_1", 1, 2, Due, Feb1);
+    private static readonly InvoiceFinalized Final = new("INV-000001", January, Subscription, Customer, Usd, new(11_900_000), "ab", Feb1);
+    private static readonly TaxedPart[] Parts = [new("VAT 19 % (DE)", new(10_000_000), new(1_900_000))];
+
+    private static PaymentRecorded Paid(long micros, string reference = "pi_1") => new("stripe", reference, new(micros), Feb1, Feb1);
+    private static RefundRecorded Refunded(long micros, string reference = "re_1") => new("stripe", reference, new(micros), Feb1, Feb1);
+    private static CreditNoteIssued Credited(long net, long tax, string id = "cn_1") => new(id, "CN-000001", "outage", [new("VAT 19 % (DE)", new(net), new(tax))], new(net + tax), "cd", Feb1);
+
+    private static Scenario<InvoiceState, InvoiceEvent> AnInvoice(params InvoiceEvent[] after) => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).Given([Cut, Final, .. after]);
+
+    private static Decision<InvoiceEvent> Void(InvoiceState s, string reason = "wrong customer") => VoidInvoiceDecision.Decide(new(reason, Feb1), s);
+    private static Decision<InvoiceEvent> Pay(InvoiceState s, long micros, string currency = "USD", string reference = "pi_1") =>
+        RecordPaymentDecision.Decide(new("stripe", reference, new(micros), currency, Feb1, Feb1), s);
+    private static Decision<InvoiceEvent> Refund(InvoiceState s, long micros, string reference = "re_1") => RecordRefundDecision.Decide(new("stripe", reference, new(micros), "USD", Feb1, Feb1), s);
+    private static Decision<InvoiceEvent> Credit(InvoiceState s, long? micros, string id = "cn_1", string reason = "outage") =>
+        IssueCreditNoteDecision.Decide(new(Id, id, "CN-000001", micros is { } m ? new Micros(m) : null, reason, Parts.ToValueList(), Feb1), s);
+
+    public static TheoryData<InvoiceEvent[], string, long> Standings => new()
+    {
+        { [], "finalized", 11_900_000 },
+        { [Paid(5_000_000)], "finalized", 6_900_000 },
+        { [Paid(11_900_000)], "paid", 0 },
+        { [Paid(12_000_000)], "paid", -100_000 },
+        { [Paid(12_000_000), Refunded(100_000)], "paid", 0 },
+        { [Paid(11_900_000), Refunded(11_900_000)], "finalized", 11_900_000 },
+        { [Credited(10_000_000, 1_900_000)], "paid", 0 },
+        { [Credited(5_000_000, 950_000), Paid(5_950_000)], "paid", 0 },
+        { [new InvoiceFellOverdue(new(11_900_000), Due)], "overdue", 11_900_000 },
+        { [new InvoiceFellOverdue(new(11_900_000), Due), Paid(11_900_000)], "paid", 0 },
+    };
+
+    [Theory, MemberData(nameof(Standings))]
+    public void What_is_left_to_pay_is_folded(InvoiceEvent[] after, string status, long outstanding)
+    {
+        var state = (InvoiceState.Finalized)new InvoiceEvent[] { Cut, Final }.Concat(after).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+        Assert.Equal((status, outstanding), (state.Status, state.OutstandingMicros.Value));
+    }
+
+    [Fact] public void B5_an_invoice_that_nobody_paid_can_be_voided_once() => AnInvoice().When(s => Void(s)).Then(new InvoiceVoided("wrong customer", Feb1));
+    [Fact] public void Voiding_needs_a_reason() => AnInvoice().When(s => Void(s, " ")).ThenRefused("reason_missing");
+    [Fact] public void A_paid_invoice_is_not_voided() => AnInvoice(Paid(1_000_000)).When(s => Void(s)).ThenRefused("invoice_paid");
+    [Fact] public void A_paid_invoice_whose_payment_went_back_can_be_voided() => AnInvoice(Paid(1_000_000), Refunded(1_000_000)).When(s => Void(s)).Then(new InvoiceVoided("wrong customer", Feb1));
+    [Fact] public void A_credited_invoice_is_not_voided() => AnInvoice(Credited(1_000_000, 190_000)).When(s => Void(s)).ThenRefused("invoice_credited");
+    [Fact] public void Nothing_happens_to_an_invoice_that_is_not_final() =>
+        new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => Void(s)).ThenRefused("invoice_unknown");
+
+    [Fact] public void B5_a_payment_is_recorded_once_by_its_reference() => AnInvoice().When(s => Pay(s, 5_000_000)).Then(Paid(5_000_000));
+    [Fact] public void More_than_is_due_is_recorded_too() => AnInvoice().When(s => Pay(s, 99_000_000)).Then(Paid(99_000_000));
+    [Fact] public void A_reference_with_another_amount_is_refused() => AnInvoice(Paid(5_000_000)).When(s => Pay(s, 5_010_000)).ThenRefused("payment_reference_reused");
+    [Fact] public void A_void_invoice_takes_no_payment() => AnInvoice(new InvoiceVoided("x", Feb1)).When(s => Pay(s, 1_000_000)).ThenRefused("invoice_void");
+    [Fact] public void A_repeat_of_a_payment_changes_nothing_even_on_a_void_invoice() =>
+        AnInvoice(Paid(1_000_000), Refunded(1_000_000), new InvoiceVoided("x", Feb1)).When(s => Pay(s, 1_000_000)).ThenNothing();
+    [Theory, InlineData(0, "USD", "pi_1", "amount_invalid"), InlineData(-10_000, "USD", "pi_1", "amount_invalid"), InlineData(5_000, "USD", "pi_1", "amount_invalid"), InlineData(10_000, "EUR", "pi_1", "currency_mismatch"), InlineData(10_000, "USD", "", "reference_missing")]
+    public void Payments_that_cannot_be_are_refused(long micros, string currency, string reference, string code) => AnInvoice().When(s => Pay(s, micros, currency, reference)).ThenRefused(code);
+
+    [Fact] public void B5_a_refund_is_recorded_once_by_its_reference() => AnInvoice(Paid(11_900_000)).When(s => Refund(s, 900_000)).Then(Refunded(900_000));
+    [Fact] public void An_invoice_below_zero_is_paid_out() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
+        .Given(Cut, Final with { TotalMicros = new(-5_000_000) }).When(s => Refund(s, 5_000_000)).Then(Refunded(5_000_000));
+    [Fact] public void No_more_goes_back_than_came_in() => AnInvoice(Paid(1_000_000), Refunded(400_000)).When(s => Refund(s, 610_000, "re_2")).ThenRefused("refund_exceeds_payments");
+
+    [Fact] public void B5_a_credit_note_takes_net_and_tax_in_proportion() => AnInvoice().When(s => Credit(s, 1_190_000)).Then(Noted(Credited(1_000_000, 190_000)));
+    [Fact] public void A_credit_note_without_an_amount_takes_all_that_is_left() => AnInvoice(Credited(1_000_000, 190_000, "cn_0")).When(s => Credit(s, null)).Then(Noted(Credited(9_000_000, 1_710_000)));
+    [Fact] public void A_paid_invoice_can_be_credited_and_the_money_is_owed_back() => AnInvoice(Paid(11_900_000)).When(s => Credit(s, 1_190_000)).Then(Noted(Credited(1_000_000, 190_000)));
+    [Fact] public void No_more_is_credited_than_is_left() => AnInvoice(Credited(1_000_000, 190_000, "cn_0")).When(s => Credit(s, 10_720_000)).ThenRefused("credit_exceeds_invoice");
+    [Fact] public void Nothing_left_nothing_credited() => AnInvoice(Credited(10_000_000, 1_900_000, "cn_0")).When(s => Credit(s, null)).ThenRefused("nothing_to_credit");
+    [Fact] public void A_credit_note_needs_a_reason() => AnInvoice().When(s => Credit(s, 10_000, reason: "")).ThenRefused("reason_missing");
+    [Fact] public void A_credit_notes_id_is_for_one_note() => AnInvoice(Credited(1_000_000, 190_000)).When(s => Credit(s, 20_000)).ThenRefused("credit_note_exists");
+    [Fact] public void A_void_invoice_is_not_credited() => AnInvoice(new InvoiceVoided("x", Feb1)).When(s => Credit(s, null)).ThenRefused("invoice_void");
+
+    [Fact] public void B5_an_invoice_falls_overdue_once() => AnInvoice(Paid(1_900_000)).When(s => MarkOverdueDecision.Decide(new(Due), s)).Then(new InvoiceFellOverdue(new(10_000_000), Due));
+    [Fact] public void Nothing_is_overdue_before_its_day() => AnInvoice().When(s => MarkOverdueDecision.Decide(new(Due.AddTicks(-1)), s)).ThenNothing();
+    [Fact] public void What_is_paid_does_not_fall_overdue() => AnInvoice(Paid(11_900_000)).When(s => MarkOverdueDecision.Decide(new(Due), s)).ThenNothing();
+
+    private static CreditNoteIssued Noted(CreditNoteIssued note)
+    {
+        var command = new IssueCreditNote(Id, note.CreditNoteId, note.Number, null, note.Reason, Parts.ToValueList(), Feb1);
+        return note with { DocumentSha256 = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(CreditNoteDocument.Of(command, Final, note.Parts).ToUtf8())) };
+    }
+}

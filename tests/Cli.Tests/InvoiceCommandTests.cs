@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Billing.Host;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Subscriptions;
+using Hosting;
+using LocalServers;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Cli.Tests;
+
+/// <summary>billing seller, account and invoice, as processes, against a billing service that runs.</summary>
+public sealed class InvoiceCommandTests
+{
+    private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly string Menu = Ids.Derive(Ids.Menu, Jan1, "menu"), Small = Ids.Derive(Ids.Plan, Jan1, "small");
+    private static readonly string Acme = Ids.Derive(Ids.Customer, Jan1, "acme"), Theirs = Ids.Derive(Ids.Subscription, Jan1, "acme");
+
+    [Fact]
+    public async Task An_invoice_is_taxed_finalized_printed_credited_and_paid_from_the_command_line()
+    {
+        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
+        await using var host = BillingHost.Build([], b =>
+        {
+            b.Environment.EnvironmentName = "Test";
+            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
+                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:FinalizeBy"] = "hand",
+            });
+        });
+        await host.StartAsync();
+        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "billing is ready");
+        var streams = host.Services.GetRequiredService<EventStreams>();
+        var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [new(Small, "Small", new(10_000_000), [Cap.Hard(CapWindow.Conversation, 1_000)], [])], [], Jan1);
+        await streams.Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => Run(host.Endpoints().Grpc, args);
+
+        Assert.Equal(0, (await Billing("customer", "create", "--currency", "USD", "--id", Acme)).Exit);
+        Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Łódź Robotics", "--line", "Piotrkowska 1", "--city", "Łódź")).Exit);
+        Assert.Equal(0, (await Billing("subscription", "start", "--customer", Acme, "--menu", Menu, "--plan", Small, "--id", Theirs)).Exit);
+        Assert.Contains("billing seller tax-rate", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Error, StringComparison.Ordinal);
+        Assert.Contains("VAT", (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19")).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14")).Exit);
+        Assert.Contains("standard in DE", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Output, StringComparison.Ordinal);
+        Assert.Contains("5.00 USD", (await Billing("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00")).Output, StringComparison.Ordinal);
+
+        // The month ends without usage having to answer.
+        var period = PeriodIds.Of(Theirs, 0, Jan1);
+        await streams.Transact<PeriodState, PeriodEvent>(
+            period, PeriodState.Initial, PeriodState.Evolve, s => s is PeriodState.Closed ? Decision.NoChange : Decision.Accept<PeriodEvent>(new PeriodClosed([], Jan1.AddMonths(1))), default);
+        var invoice = InvoiceIds.Of(period);
+        Assert.Contains("5.95", (await Billing("invoice", "finalize", period)).Output, StringComparison.Ordinal);
+
+        var folder = Directory.CreateTempSubdirectory("invoice-");
+        var (html, pdf) = (Path.Combine(folder.FullName, "i.html"), Path.Combine(folder.FullName, "i.pdf"));
+        var shown = await Task.WhenAll(
+            Billing("invoice", "show", invoice), Billing("invoice", "show", invoice, "--html", html, "--pdf", pdf), Billing("invoice", "show", invoice, "--json"),
+            Billing("invoice", "show", InvoiceIds.Of(PeriodIds.Of(Theirs, 9, Jan1))), Billing("invoice", "pay", invoice, "--amount", "five", "--provider", "bank", "--reference", "1"));
+        Assert.Equal([0, 0, 0, 1, 2], shown.Select(s => s.Exit));
+        var hash = Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(shown[2].Output)));
+        Assert.Contains(hash, await File.ReadAllTextAsync(html), StringComparison.Ordinal);
+        Assert.Contains("Tokenwerke GmbH", await File.ReadAllTextAsync(html), StringComparison.Ordinal);
+        Assert.StartsWith("%PDF", await File.ReadAllTextAsync(pdf), StringComparison.Ordinal);
+        Assert.Contains("billing invoice list", shown[3].Error, StringComparison.Ordinal);
+
+        Assert.Contains("CN-000001", (await Billing("invoice", "credit", invoice, "--amount", "1.19", "--reason", "outage")).Output, StringComparison.Ordinal);
+        Assert.Contains("use: billing invoice credit", (await Billing("invoice", "void", invoice, "--reason", "x")).Error, StringComparison.Ordinal);
+        var paid = await Billing("invoice", "pay", invoice, "--amount", "4.76", "--provider", "bank", "--reference", "1", "--json");
+        Assert.Equal("paid", JsonDocument.Parse(paid.Output).RootElement.GetProperty("status").GetString());
+        Assert.Contains("INV-000001", (await Billing("invoice", "list", "--status", "paid")).Output, StringComparison.Ordinal);
+        folder.Delete(recursive: true);
+        await host.StopAsync();
+    }
+
+    private static async Task<(int Exit, string Output, string Error)> Run(Uri billing, string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["BILLING_ADDRESS"] = billing.ToString();
+        using var process = Process.Start(start)!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output, await error);
+    }
+}
