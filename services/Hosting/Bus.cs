@@ -50,12 +50,15 @@ public static class Bus
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ct);
         timeout.CancelAfter(ConfirmWithin);
         await GivenAMoment(bus, timeout.Token);
-        await bus.Publish(message, context =>
-        {
-            context.MessageId = messageId;
-            if (mandatory) context.Mandatory = true;
-        }, timeout.Token).WaitAsync(timeout.Token);
+        await bus.PublishNow(message, messageId, mandatory, timeout.Token);
     }
+
+    private static Task PublishNow<T>(this IBusControl bus, T message, Guid messageId, bool mandatory, CancellationToken ct)
+        where T : class => bus.Publish(message, context =>
+    {
+        context.MessageId = messageId;
+        if (mandatory) context.Mandatory = true;
+    }, ct).WaitAsync(ct);
 
     /// <summary>Publishes many at once, in order, and returns how many from the first on the broker has taken for good.</summary>
     /// <exception cref="MessageReturnedException">Not even the first: no queue takes it.</exception>
@@ -63,11 +66,15 @@ public static class Bus
     public static async Task<int> PublishConfirmed<T>(this IBusControl bus, IReadOnlyList<(T Message, Guid Id)> messages, bool mandatory, CancellationToken ct)
         where T : class
     {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        timeout.CancelAfter(ConfirmWithin);
+        // Once for all: each waiting by itself would go on in any order.
+        await GivenAMoment(bus, timeout.Token);
         var publishing = new List<Task>(messages.Count);
         foreach (var (message, id) in messages)
         {
-            publishing.Add(bus.PublishConfirmed(message, id, mandatory, ct));
-            // The first one tells whether the broker is there; those that follow it are confirmed together.
+            publishing.Add(bus.PublishNow(message, id, mandatory, timeout.Token));
+            // The first one tells whether the broker is there; those that follow it are handed over one by one, and confirmed together.
             if (publishing.Count == 1) await publishing[0];
         }
         await Task.WhenAll(publishing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

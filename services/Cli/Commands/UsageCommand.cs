@@ -148,7 +148,10 @@ public static class UsageCommand
         : System.Enum.TryParse<T>(word, ignoreCase: true, out var value) && !Equals(value, default(T)) && !char.IsDigit(word[0]) ? value
         : throw new UserException($"{option} {word} is not one of {string.Join(", ", System.Enum.GetNames<T>().Skip(1).Select(n => n.ToLowerInvariant()))}");
 
-    internal static Option<string> Text(string name, string description, bool required = false) => new(name) { Description = description, Required = required, DefaultValueFactory = _ => "" };
+    /// <summary>Empty if it is not said; one that is required has no default, or nobody would miss it.</summary>
+    internal static Option<string> Text(string name, string description, bool required = false) => required
+        ? new(name) { Description = description, Required = true }
+        : new(name) { Description = description, DefaultValueFactory = _ => "" };
 
     private static Option<DateTimeOffset?> Time(string name, string description, bool required = false) => new(name)
     {
