@@ -31,7 +31,7 @@ internal static class MenuPageStyle
         .plan0{fill:var(--p0)}.plan1{fill:var(--p1)}.plan2{fill:var(--p2)}.plan3{fill:var(--p3)}.plan4{fill:var(--p4)}.plan5{fill:var(--p5)}
         line.plan0{stroke:var(--p0)}line.plan1{stroke:var(--p1)}line.plan2{stroke:var(--p2)}line.plan3{stroke:var(--p3)}line.plan4{stroke:var(--p4)}line.plan5{stroke:var(--p5)}
         i.plan0{background:var(--p0)}i.plan1{background:var(--p1)}i.plan2{background:var(--p2)}i.plan3{background:var(--p3)}i.plan4{background:var(--p4)}i.plan5{background:var(--p5)}
-        @media screen and (max-width:560px){main{padding:20px 12px 36px}figure{padding:12px 8px}.cards{gap:8px}.cards b{font-size:21px}table{font-size:13px}th,td{padding:6px 5px}text{font-size:14px}.tick,.caption{font-size:13px}.small{font-size:11px}}
+        @media screen and (max-width:560px){main{padding:20px 12px 36px}figure{padding:12px 8px}.cards{gap:8px}.cards b{font-size:21px}table{font-size:13px}th,td{padding:6px 5px}text{font-size:13px}.tick,.caption{font-size:12px}.small{font-size:11px}}
         @media print{body{font-size:11pt}main{max-width:none;padding:0}figure,.cards div,section>.scroll,.notice{break-inside:avoid}.grid{grid-template-columns:1fr 1fr}h2{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
         """;
 }
