@@ -41,6 +41,8 @@ public static class ServiceDefaults
                 .MinimumLevel.Override("Marten", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("JasperFx", Serilog.Events.LogEventLevel.Warning)
                 .MinimumLevel.Override("Orleans", Serilog.Events.LogEventLevel.Warning)
+                // Orleans tells of every attempt to place a grain, through this; what fails for good comes out as the exception.
+                .MinimumLevel.Override("Polly", Serilog.Events.LogEventLevel.Fatal)
                 // It takes the age of the machine for a pause, once at every start.
                 .MinimumLevel.Override("Orleans.Runtime.Watchdog", Serilog.Events.LogEventLevel.Error)
                 .Enrich.FromLogContext()

@@ -32,20 +32,31 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
     /// <summary>This instance's name, which no other one has or had.</summary>
     public string Me { get; private set; } = "";
 
-    /// <summary>Reaches owners in other processes. Only in a cluster.</summary>
-    public IGrainFactory Grains => _silo?.Services.GetRequiredService<IGrainFactory>() ?? throw OwnerMoved.AsException();
+    private IGrainFactory Grains => _silo?.Services.GetRequiredService<IGrainFactory>() ?? throw OwnerMoved.AsException();
+
+    /// <summary>The owner of a subscription at its home, as that is known now: asked again, it may be another.</summary>
+    /// <exception cref="RefusedException">owner_moved: there is no other instance</exception>
+    public ISubscriptionOwner OwnerOf(Guid subscription) =>
+        Grains.GetGrain<ISubscriptionOwner>(subscription, HomeOf(Shards.Of(subscription, usage.Value.Shards)) ?? throw OwnerMoved.AsException());
+
+    /// <exception cref="RefusedException">owner_moved: there is no other instance</exception>
+    public IShardHolder HolderOf(int shard) => Grains.GetGrain<IShardHolder>(shard, HomeOf(shard) ?? throw OwnerMoved.AsException());
+
+    public IStreamListener Listen(IStreamListener listener) => Grains.CreateObjectReference<IStreamListener>(listener);
 
     public void Forget(IStreamListener listener) => _silo?.Services.GetRequiredService<IGrainFactory>().DeleteObjectReference<IStreamListener>(listener);
 
-    public bool IsHome(int shard)
+    public bool IsHome(int shard) => !IsClustered || HomeOf(shard) == Me;
+
+    private string? HomeOf(int shard)
     {
-        if (_membership is not { } membership) return !IsClustered;
+        if (_membership is not { } membership) return null;
         var snapshot = membership.CurrentSnapshot;
         // Racing callers compute the same twice; the pair is replaced as a whole.
         var homes = _homes;
         if (homes.Version != snapshot.Version)
             _homes = homes = new(snapshot.Version, ShardHomes.Of(usage.Value.Shards, [.. snapshot.Members.Values.Where(m => m.Status == SiloStatus.Active).Select(m => m.SiloAddress.ToParsableString())]));
-        return homes.OfShards.Count > 0 && homes.OfShards[shard] == Me;
+        return homes.OfShards.Count > 0 ? homes.OfShards[shard] : null;
     }
 
     /// <summary>Whether that instance may still be there to leave what it holds in good order.</summary>
@@ -111,7 +122,6 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
             Share<Intake>(silo);
             Share<UnaryCalls>(silo);
             Share<RemoteOutlets>(silo);
-            silo.Services.AddSingleton(usage);
         });
         // Signals are the service's own to hear; it stops the silo in its turn.
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();

@@ -12,7 +12,7 @@ namespace Usage.Host.Cluster;
 /// with the next: so their order is kept. Until the owner has taken the first frame the lane waits for one to be found; when an owner that has
 /// taken frames is gone, the stream has to end, since what only that owner knew must be said again.
 /// </summary>
-public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet outlet, Action<Lane> idle, ILogger log)
+public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outlet outlet, Action<Lane> idle, ILogger log)
 {
     private const int FramesWaitingMax = 10_000, FramesPerCall = 2_000;
     /// <summary>An owner that says nothing may be gone: it is asked, so that no runtime waits for ever.</summary>
@@ -25,6 +25,7 @@ public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet out
     private readonly List<RuntimeFrame> _frames = [];
     private readonly List<TaskCompletionSource> _flushes = [];
     private FrameBatch _batch = stream;
+    private ISubscriptionOwner? _owner;
     private int _expected;
 
     /// <summary>Generations that were started here and are not over.</summary>
@@ -62,7 +63,7 @@ public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet out
         {
             while (await TakeAsync()) await SendAsync();
             // Its answers need not be sent any more. A lane that was only idle leaves the stream's others alone.
-            if (_batch.Epoch != 0 && outlet.IsGone) await owner.TakeAsync(_batch with { Frames = [], Flush = false, Gone = true });
+            if (_owner is { } owner && outlet.IsGone) await owner.TakeAsync(_batch with { Frames = [], Flush = false, Gone = true });
         }
         catch (Exception e)
         {
@@ -124,8 +125,13 @@ public sealed class Lane(ISubscriptionOwner owner, FrameBatch stream, Outlet out
             try
             {
                 // The stream may have ended while its owner was looked for: then its left-over frames must not take answers from a newer one.
+                var owner = _owner ?? find();
                 var taken = await owner.TakeAsync(batch with { Gone = outlet.IsGone });
-                if (taken.Epoch != 0) return taken;
+                if (taken.Epoch != 0)
+                {
+                    _owner = owner;
+                    return taken;
+                }
                 if (batch.Epoch != 0) throw OwnerMoved.AsException();
             }
             // A message may be turned away though the owner lives; once is chance. Frames that were taken before are known when they come again.

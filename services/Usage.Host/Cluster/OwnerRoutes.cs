@@ -37,7 +37,7 @@ public sealed class OwnerRoutes(
     public Task<CorrectUsageResponse> CorrectAsync(CorrectionCall call, CancellationToken ct) => PatientlyAsync(async () =>
     {
         if (ledger.Find(ledger.ShardOf(call.Subscription)) is not null) return await desk.CorrectAsync(call, ct);
-        var answer = await instances.Grains.GetGrain<ISubscriptionOwner>(call.Subscription).AskAsync(UnaryCall.Correct, JsonSerializer.SerializeToUtf8Bytes(call));
+        var answer = await instances.OwnerOf(call.Subscription).AskAsync(UnaryCall.Correct, JsonSerializer.SerializeToUtf8Bytes(call));
         return answer.Message is { } message ? CorrectUsageResponse.Parser.ParseFrom(message) : throw new Refusal(answer.Reason, answer.Detail).AsException();
     }, ct);
 
@@ -45,14 +45,14 @@ public sealed class OwnerRoutes(
     public Task<ShardHead[]> CutAsync(CancellationToken ct) => Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => PatientlyAsync(async () =>
     {
         if (ledger.Find(shard) is { } tenure) return await tenure.Writer.CutAsync();
-        var head = await instances.Grains.GetGrain<IShardHolder>(shard).CutAsync();
+        var head = await instances.HolderOf(shard).CutAsync();
         return head.Report < 0 ? throw OwnerMoved.AsException() : new ShardHead(head.Batch, head.Chain, head.Report, head.ReportedBatch, head.ReportedChain);
     }, ct)));
 
     /// <summary>Tells the owner of new terms, wherever it is, and returns when no owner can go on with old ones.</summary>
     public Task TermsChangedAsync(SubscriptionTerms terms, CancellationToken ct) => PatientlyAsync(async () =>
     {
-        var told = owners.TermsChanged(terms) ?? await instances.Grains.GetGrain<ISubscriptionOwner>(terms.Subscription).TermsChangedAsync(JsonSerializer.Serialize(terms));
+        var told = owners.TermsChanged(terms) ?? await instances.OwnerOf(terms.Subscription).TermsChangedAsync(JsonSerializer.Serialize(terms));
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         var epoch = await UsageStore.Scalar(connection, "select epoch from usage.shard where shard = $1", ct, ledger.ShardOf(terms.Subscription));
         // A later holder may have read the terms before they were stored; an earlier one does not matter.
@@ -82,7 +82,7 @@ public sealed class OwnerRoutes(
         => PatientlyAsync(async () =>
         {
             if (ledger.Find(ledger.ShardOf(subscription)) is not null) return await here(request, ct);
-            var answer = await instances.Grains.GetGrain<ISubscriptionOwner>(subscription).AskAsync(call, request.ToByteArray());
+            var answer = await instances.OwnerOf(subscription).AskAsync(call, request.ToByteArray());
             return answer.Message is { } message ? parser.ParseFrom(message) : throw new Refusal(answer.Reason, answer.Detail).AsException();
         }, ct);
 

@@ -1,9 +1,6 @@
-using Microsoft.Extensions.Options;
-using Orleans.Metadata;
 using Orleans.Placement;
 using Orleans.Runtime;
 using Orleans.Runtime.Placement;
-using Usage.Metering;
 
 namespace Usage.Host.Cluster;
 
@@ -17,13 +14,17 @@ public sealed class ShardPlacement : PlacementStrategy
 [AttributeUsage(AttributeTargets.Class)]
 public sealed class PlacedByShardAttribute() : PlacementAttribute(ShardPlacement.Singleton);
 
-public sealed class ShardPlacementDirector(IOptions<UsageOptions> options) : IPlacementDirector
+/// <summary>
+/// The key names the instance, so that no answer of Orleans's directory can be out of date: who is asked next after a shard has moved is another
+/// grain. A caller whose knowledge is old is told so by the instance that it asks.
+/// </summary>
+public sealed class ShardPlacementDirector : IPlacementDirector
 {
     public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
     {
-        var shards = options.Value.Shards;
-        var shard = target.GrainIdentity.TryGetGuidKey(out var subscription, out _) ? Shards.Of(subscription, shards) : (int)target.GrainIdentity.GetIntegerKey();
-        var silos = context.GetCompatibleSilos(target).ToDictionary(s => s.ToParsableString());
-        return Task.FromResult(silos[ShardHomes.Of(shards, silos.Keys)[shard]]);
+        var named = target.GrainIdentity.TryGetGuidKey(out _, out var home) || target.GrainIdentity.TryGetIntegerKey(out _, out home) ? home : null;
+        return context.GetCompatibleSilos(target).FirstOrDefault(silo => silo.ToParsableString() == named) is { } found
+            ? Task.FromResult(found)
+            : throw new SiloUnavailableException($"{named} is not there");
     }
 }

@@ -86,9 +86,9 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
     private Lane LaneOf(Guid subscription)
     {
         if (_lanes.TryGetValue(subscription, out var known)) return known;
-        _listener ??= instances.Grains.CreateObjectReference<IStreamListener>(this);
+        _listener ??= instances.Listen(this);
         var lane = new Lane(
-            instances.Grains.GetGrain<ISubscriptionOwner>(subscription), new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false), outlet, idle => Forget(subscription, idle), instances.Log);
+            () => instances.OwnerOf(subscription), new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false), outlet, idle => Forget(subscription, idle), instances.Log);
         _lanes.Add(subscription, lane);
         if (_completed) lane.Complete();
         _ = Task.Run(lane.RunAsync);

@@ -9,7 +9,7 @@ using Usage.Host.Owners;
 namespace Usage.Host.Cluster;
 
 /// <summary>
-/// A subscription's owner as other processes see it. It takes its turns on the same cell, under the same gate, as streams of this process
+/// A subscription's owner as other processes reach it. It takes its turns on the same cell, under the same gate, as streams of this process
 /// do; what makes it the only owner is the shard's epoch, and not that Orleans has one activation.
 /// </summary>
 [PlacedByShard, Reentrant]
@@ -22,8 +22,8 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
     public async Task<Taken> TakeAsync(FrameBatch batch)
     {
         OwnerCell cell;
-        try { cell = owners.Pin(this.GetPrimaryKey()); }
-        catch (RefusedException e) when (OwnerMoved.Is(e)) { return Elsewhere(NotHere); }
+        try { cell = owners.Pin(this.GetPrimaryKey(out _)); }
+        catch (RefusedException e) when (OwnerMoved.Is(e)) { return NotHere; }
         try
         {
             if (batch.Epoch != 0 && batch.Epoch != cell.Tenure.Epoch) return NotHere;
@@ -39,7 +39,7 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
         }
         catch (RefusedException e) when (OwnerMoved.Is(e))
         {
-            return Elsewhere(NotHere);
+            return NotHere;
         }
         finally
         {
@@ -50,13 +50,12 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
     public async Task<UnaryAnswer> AskAsync(UnaryCall call, byte[] request)
     {
         try { return new UnaryAnswer((await unary.AnswerAsync(call, request, CancellationToken.None)).ToByteArray(), "", ""); }
-        catch (RefusedException e) when (OwnerMoved.Is(e)) { return Elsewhere(new UnaryAnswer(null, e.Refusal.Code, e.Refusal.Detail)); }
         catch (RefusedException e) { return new UnaryAnswer(null, e.Refusal.Code, e.Refusal.Detail); }
         catch (Exception e) when (StoreFailure.Is(e)) { return new UnaryAnswer(null, Reasons.StoreUnavailable, "the database does not answer; try again with the same ids"); }
     }
 
     public Task<long> TermsChangedAsync(string terms) =>
-        Task.FromResult(owners.TermsChanged(JsonSerializer.Deserialize<SubscriptionTerms>(terms)!) ?? Elsewhere(0L));
+        Task.FromResult(owners.TermsChanged(JsonSerializer.Deserialize<SubscriptionTerms>(terms)!) ?? 0);
 
     private static async Task<bool> FlushAsync(OwnerCell cell, RemoteOutlet outlet, CancellationToken within)
     {
@@ -72,13 +71,6 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
             return false;
         }
     }
-
-    /// <summary>The next call makes a new activation, and that is placed where the shard's home is by then.</summary>
-    private T Elsewhere<T>(T answer)
-    {
-        DeactivateOnIdle();
-        return answer;
-    }
 }
 
 /// <summary>Cuts a shard's report for whoever asks another instance for heads.</summary>
@@ -89,12 +81,11 @@ public sealed class ShardHolderGrain(LedgerWriters ledger) : Grain, IShardHolder
     {
         try
         {
-            var head = await ledger[(int)this.GetPrimaryKeyLong()].CutAsync();
+            var head = await ledger[(int)this.GetPrimaryKeyLong(out _)].CutAsync();
             return new LedgerHead(head.Batch, head.Chain, head.Report, head.ReportedBatch, head.ReportedChain);
         }
         catch (RefusedException)
         {
-            DeactivateOnIdle();
             // No head has a report below zero: exceptions of ours stay in their process.
             return new LedgerHead(0, [], -1, 0, []);
         }

@@ -37,9 +37,9 @@ public readonly record struct LedgerHead([property: Id(0)] long Batch, [property
 
 public enum UnaryCall { Authorize, Report, Settle, Balance, Correct }
 
-/// <summary>The address of a subscription's owner, wherever it is. Placed where its shard is held.</summary>
+/// <summary>The address of a subscription's owner in the instance that its key names: its shard's home, as the caller knows it.</summary>
 [Alias("usage.subscription_owner")]
-public interface ISubscriptionOwner : IGrainWithGuidKey
+public interface ISubscriptionOwner : IGrainWithGuidCompoundKey
 {
     [Alias("take")]
     Task<Taken> TakeAsync(FrameBatch batch);
@@ -53,9 +53,9 @@ public interface ISubscriptionOwner : IGrainWithGuidKey
     Task<long> TermsChangedAsync(string terms);
 }
 
-/// <summary>The address of a shard's holder.</summary>
+/// <summary>The address of a shard's holder, in the instance that its key names.</summary>
 [Alias("usage.shard_holder")]
-public interface IShardHolder : IGrainWithIntegerKey
+public interface IShardHolder : IGrainWithIntegerCompoundKey
 {
     /// <summary>The head, after a report that covers everything queued before.</summary>
     [Alias("cut")]
