@@ -62,7 +62,8 @@ public sealed class When_a_subscription_lives
         await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = s.SubscriptionId, When = EffectiveWhen.PeriodEnd });
         await app.Advance(Apr1.AddHours(1));
         Assert.Equal([("period_fee", Small, 0, 20_000_000), ("included", Small, 40, 0)], Charged(await app.InvoiceOf(february)));
-        await Eventually.True(() => app.SubscriptionsHeard.Any(h => h.Status == "cancelled") && app.SubscriptionsHeard.Any(h => h.Status == "trialing"), "usage heard of all of it");
+        // A snapshot speaks for those before it, so only the last one is sure to be heard.
+        await Eventually.True(() => app.SubscriptionsHeard.Any(h => h.Status == "cancelled"), "usage heard of the end");
         await Eventually.True(async () => (await app.Billing.ListInvoicesAsync(new())).Invoices.Count == 2, "the period that was opened ahead has nothing to show");
 
         // Every period is closed when the last tokens come in: they get a period, and an invoice that names February.
