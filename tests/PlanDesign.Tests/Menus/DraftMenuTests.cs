@@ -16,7 +16,7 @@ public class DraftMenuTests
         Assert.Equal("optimal", solved.ExitReason);
         Assert.Equal([2, 1], solved.Tiers.Select(t => t.CapTokens));
         Assert.Equal(["2 tokens", "1 token"], solved.Tiers.Select(t => t.Name));
-        Assert.Equal(["one_plan", "flat_fee", "pay_per_token"], solved.Alternatives.Select(a => a.Kind));
+        Assert.Equal(["one_plan", "flat_fee", "pay_per_token", "two_part_tariff", "token_market"], solved.Alternatives.Select(a => a.Kind));
         AMenu.When(s => DraftMenuDecision.Decide(Draft(), s)).Then(events);
     }
 
