@@ -125,8 +125,9 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
                     served();
                     break;
                 case MeterFrame.FrameOneofCase.Rejection when frame.Rejection.Reason is "grant_pending" or "generation_unknown" or "sequence_gap" && _active.TryGetValue(frame.Rejection.GenerationId, out var generation):
-                    // After the service was lost: it grants anew before it takes what was generated under the lost grant.
-                    generation.Refused();
+                    // After the service was lost: it grants anew before it takes what was generated under the lost grant. One that it has forgotten
+                    // (a lease ended long ago, while this side or the network was slow) it looks up when it hears its Start.
+                    if (generation.Refused() && frame.Rejection.Reason == "generation_unknown") outgoing.TryWrite(new RuntimeFrame { Start = generation.Start });
                     break;
                 case MeterFrame.FrameOneofCase.Rejection:
                     throw new InvalidOperationException($"{frame.Rejection.GenerationId} #{frame.Rejection.Sequence} was refused: {frame.Rejection.Reason}: {frame.Rejection.Detail}");
@@ -219,7 +220,8 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
 
         public void Acknowledge(long sequence) => _unacknowledged.RemoveAll(f => f.Sequence <= sequence);
 
-        public void Refused() => _refused = true;
+        /// <summary>True the first time since its frames were sent.</summary>
+        public bool Refused() => !_refused && (_refused = true);
 
         public void Resume(ChannelWriter<RuntimeFrame> outgoing)
         {
