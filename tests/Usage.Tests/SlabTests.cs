@@ -69,6 +69,24 @@ public sealed class SlabTests
     }
 
     [Fact]
+    public void A_slab_that_came_too_late_is_asked_for_again_even_when_nothing_is_held_any_more()
+    {
+        var scene = new OwnerScene(slabAtOnce: false, Period2000);
+        scene.Owner.InheritSlab(1_000, scene.Now.Real.AddSeconds(120));
+        scene.Owner.LoadGeneration(OwnerScene.Header("g"), default);
+        scene.Start("g");
+        var late = scene.Slab!.Value;
+        scene.Chunk("g", 1, 256); // what the lost owner had granted takes the reservation: nothing is held, and the next grant waits for the slab
+        scene.Commit();
+        scene.After(TimeSpan.FromSeconds(119)); // the database was slow: the slab ends before it covers a lease
+        scene.Turn(o => scene.Owner.SlabDurable(late.Content, late.When!.Value, scene.Now, o));
+        var again = scene.Slab!.Value;
+        Assert.True(again.When > late.When);
+        var granted = scene.Turn(o => scene.Owner.SlabDurable(again.Content, again.When!.Value, scene.Now, o));
+        Assert.Equal((OutcomeKind.Granted, 512), (granted[^1].Kind, granted[^1].Number));
+    }
+
+    [Fact]
     public void Whoever_resumes_a_generation_that_is_over_is_told_so_again()
     {
         var scene = new OwnerScene(Cap.Hard(CapWindow.Conversation, 100));

@@ -65,7 +65,8 @@ public sealed partial class SubscriptionOwner
 
     private void EnsureSlab(Moment at, List<Outcome> outcomes)
     {
-        if (_slabAsked || _held == 0 || (Exposed <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
+        // A grant may be kept back that holds nothing any more, for frames sent again after a crash have used it up: it waits for its slab all the same.
+        if (_slabAsked || (_held == 0 && _withheld.Count == 0) || (Exposed <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
         var chunks = Math.Max(MeterLimits.SlabChunksMin, 2 * Exposed / limits.ChunkTokens + 1);
         // The inherited slab is still promised until it lapses, so the new row must promise both.
         _slabTokensAsked = chunks * limits.ChunkTokens;
