@@ -251,6 +251,7 @@ internal sealed class World
         }
         Assert.Equal(_owner.HeldTokens, _runtimes.Sum(r => _owner.Find(r.Header.Id)?.Held ?? 0)); // U6
         Assert.All(_runtimes.Select(r => _owner.Find(r.Header.Id)), g => Assert.True(g is null || g.Held >= 0 && (!g.Finished || g.Held == 0)));
+        Assert.True(_slabAsked is not null || !_runtimes.Any(r => _owner.Find(r.Header.Id) is { Withheld: true, Finished: false }), "a grant is kept back, and no slab is on its way");
         if (Crashes == 0 && !_runtimes.Any(r => r.Grants.Any(g => g.Until <= _now.Real))) Assert.Equal(0, OverrunTokens);
     }
 
