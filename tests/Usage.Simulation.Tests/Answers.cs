@@ -11,7 +11,7 @@ internal readonly record struct Answer(AnswerKind Kind, Guid Generation, long Nu
 internal enum RequestKind { Start, Count, Renew }
 
 /// <summary>What a runtime says.</summary>
-internal readonly record struct Request(RequestKind Kind, GenerationHeader Header, Frame Frame = default, long TokensWanted = 0);
+internal readonly record struct Request(RequestKind Kind, GenerationHeader Header, Frame Frame = default, long TokensWanted = 0, bool Resumed = false);
 
 /// <summary>Whom answers go to: a stream, or a unary call that waits.</summary>
 internal abstract class Outlet(int number)

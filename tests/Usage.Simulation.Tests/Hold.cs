@@ -43,7 +43,7 @@ internal sealed class Hold : Process
     {
         switch (request.Kind)
         {
-            case RequestKind.Start: await StartAsync(request.Header, request.TokensWanted, outlet); break;
+            case RequestKind.Start: await StartAsync(request.Header, request.TokensWanted, request.Resumed, outlet); break;
             case RequestKind.Count: Count(request, outlet); break;
             case RequestKind.Renew when _running.TryGetValue(request.Header.Id, out var generation) && !IsClosing:
                 Turn(Attach(generation, outlet), (owner, outcomes) => owner.Renew(generation, request.TokensWanted, Now, outcomes));
@@ -52,7 +52,7 @@ internal sealed class Hold : Process
         }
     }
 
-    private async Task StartAsync(GenerationHeader header, long wanted, Outlet outlet)
+    private async Task StartAsync(GenerationHeader header, long wanted, bool resumed, Outlet outlet)
     {
         var cell = Pin(header.Subscription);
         try
@@ -64,7 +64,7 @@ internal sealed class Hold : Process
                 return;
             }
             if (loaded is not null) Load(cell, loaded, header.Conversation);
-            Start(cell, header, loaded?.Generation, wanted, outlet);
+            Start(cell, header, loaded?.Generation, wanted, resumed, outlet);
         }
         catch (StoreLostException)
         {
@@ -101,7 +101,7 @@ internal sealed class Hold : Process
         if (!cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);
     }
 
-    private void Start(Cell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long wanted, Outlet outlet)
+    private void Start(Cell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long wanted, bool resumed, Outlet outlet)
     {
         if (cell.Owner.Find(header.Id) is null && stored is { } original)
         {
@@ -113,7 +113,7 @@ internal sealed class Hold : Process
             cell.Owner.LoadGeneration(header, original.Recorded);
         }
         if (cell.Owner.Find(header.Id) is { } known) Attach(known, outlet, started: true, cell);
-        var generation = cell.Owner.Start(header, wanted, Now, cell.Outcomes);
+        var generation = cell.Owner.Start(header, wanted, Now, cell.Outcomes, resumed);
         if (generation is not null) Attach(generation, outlet, started: true, cell);
         else
         {

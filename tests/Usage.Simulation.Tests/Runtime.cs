@@ -24,7 +24,7 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
     public long AcknowledgedTo { get; private set; } = -1;
     public bool HasFinished { get; private set; }
     public bool IsDone { get; private set; }
-    /// <summary>It gave up: denied for good, or denied its second Start after the first one's owner was lost.</summary>
+    /// <summary>It gave up: denied before it was granted anything, or where others have used up the room for its prompt since its owner was lost.</summary>
     public bool GaveUp { get; private set; }
 
     public override string ToString() => $"{name}: {Generated} of {target} generated, {_grants.Count} grants, {_unacknowledged.Count} unacknowledged, finished {HasFinished}, stopped {_stopped}, refused {_refused}";
@@ -36,7 +36,7 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
         worker.After(world.Draw.Int(50, 1_500), Tick);
     }
 
-    public void Start() => worker.Say(new Request(RequestKind.Start, header, TokensWanted: world.Draw.Chance(0.2) ? world.Draw.Int(1, 30) : 0));
+    public void Start() => worker.Say(new Request(RequestKind.Start, header, TokensWanted: world.Draw.Chance(0.2) ? world.Draw.Int(1, 30) : 0, Resumed: _grants.Count > 0));
 
     public void Resume()
     {
@@ -87,8 +87,9 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
             return;
         }
         if (reason is not (Reasons.CapReached or Reasons.SubscriptionCancelled)) throw new ViolationException($"{name} was denied: {reason}");
-        // What a lost owner had granted is reserved until its slab ends: a later try will pass, if others leave room.
-        if (_denials++ < (Generated > 0 ? DenialsMax : world.Draw.Int(0, 3))) Later(500, 3_000);
+        // Whoever was granted something can report it, whoever is asked; only the room for a prompt may be gone.
+        var granted = _grants.Count > 0;
+        if ((granted && !world.CapsCountPrompts(header.Subscription)) || _denials++ < (granted ? DenialsMax : world.Draw.Int(0, 3))) Later(500, 3_000);
         else (IsDone, GaveUp) = (true, true);
     }
 

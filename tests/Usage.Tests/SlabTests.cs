@@ -56,6 +56,41 @@ public sealed class SlabTests
     }
 
     [Fact]
+    public void What_a_lost_owner_granted_can_be_reported_even_when_nothing_of_it_was_committed_and_others_have_used_up_the_cap()
+    {
+        var scene = new OwnerScene(slabAtOnce: true, Cap.Hard(CapWindow.BillingPeriod, 300));
+        scene.Start("other", "c2");
+        scene.Chunk("other", 1, 256);
+        scene.Chunk("other", 2, 300);
+        Assert.Equal(Reasons.CapReached, scene.Start("g")[0].Why.Code); // as new it is denied
+        var resumed = scene.Turn(o => scene.Owner.Start(OwnerScene.Header("g"), 0, scene.Now, o, resumed: true));
+        Assert.Equal((OutcomeKind.Stopped, Reasons.CapReached), (resumed[^1].Kind, resumed[^1].Why.Code));
+        scene.Chunk("g", 1, 40);
+        Assert.Equal((0, 40), (scene.Rows[^1].Tokens.Output, scene.Rows[^1].OverrunTokens)); // never billed, and the cap holds
+        Assert.Equal((300, 0), scene.In(CapWindow.BillingPeriod));
+    }
+
+    [Fact]
+    public void What_a_lost_owner_granted_is_used_where_its_slab_still_reserves_it()
+    {
+        var scene = new OwnerScene(slabAtOnce: true, Cap.Hard(CapWindow.BillingPeriod, 300));
+        scene.Owner.InheritSlab(300, scene.Now.Real.AddSeconds(120));
+        var resumed = scene.Turn(o => scene.Owner.Start(OwnerScene.Header("g"), 0, scene.Now, o, resumed: true));
+        Assert.Equal((OutcomeKind.Granted, 0), (resumed[^1].Kind, resumed[^1].Number)); // nothing new until the slab ends, and no denial
+        scene.Chunk("g", 1, 40);
+        Assert.Equal((40, 0), (scene.Rows[^1].Tokens.Output, scene.Rows[^1].OverrunTokens));
+        Assert.Equal((40, 260), scene.In(CapWindow.BillingPeriod));
+    }
+
+    [Fact]
+    public void A_prompt_that_others_have_left_no_room_for_is_denied_even_when_its_runtime_resumes()
+    {
+        var scene = new OwnerScene(slabAtOnce: true, Cap.Hard(CapWindow.BillingPeriod, 300) with { Counts = [TokenKind.Input, TokenKind.Output] });
+        scene.Start("other", "c2", input: 250);
+        Assert.Equal(Reasons.CapReached, scene.Turn(o => scene.Owner.Start(OwnerScene.Header("g", input: 100), 0, scene.Now, o, resumed: true))[0].Why.Code);
+    }
+
+    [Fact]
     public void Frames_sent_again_that_use_up_a_withheld_grant_are_followed_by_the_next_one()
     {
         var scene = new OwnerScene(slabAtOnce: false, Period2000);

@@ -114,7 +114,7 @@ internal sealed class World
             var counted = new Tally(0, 0, 0, rows.Sum(r => r.Tokens.Generated), 0);
             _owner.LoadGeneration(header, new RecordedGeneration(rows[^1].Sequence, rows[^1].Reported, counted, rows.Sum(r => r.OverrunTokens), FinishReason.None));
         }
-        Turn(runtime, outcomes => _owner.Start(header, wanted, _now, outcomes));
+        Turn(runtime, outcomes => _owner.Start(header, wanted, _now, outcomes, resumed: runtime.Grants.Count > 0));
     }
 
     private void Generate(Runtime runtime, int amount)

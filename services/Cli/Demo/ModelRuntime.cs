@@ -113,8 +113,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
                     generation.Acknowledge(frame.Ack.Sequence);
                     if (frame.Ack.Finished) Ended(generation, outgoing);
                     break;
-                case MeterFrame.FrameOneofCase.Deny when _active.TryGetValue(frame.Deny.GenerationId, out var generation) && generation.Generated > 0 && frame.Deny.Reason == "cap_reached":
-                    // It was granted before the service was lost, and what the lost one had granted is reserved still: a later try will pass.
+                case MeterFrame.FrameOneofCase.Deny when _active.TryGetValue(frame.Deny.GenerationId, out var generation) && frame.Deny.Reason == "store_unavailable":
                     _ = Task.Delay(StartAgainAfter, ct).ContinueWith(_ => outgoing.TryWrite(new RuntimeFrame { Start = generation.Start }), TaskScheduler.Default);
                     break;
                 case MeterFrame.FrameOneofCase.Deny when _active.TryGetValue(frame.Deny.GenerationId, out var generation):
@@ -127,7 +126,8 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
                 case MeterFrame.FrameOneofCase.Rejection when frame.Rejection.Reason is "grant_pending" or "generation_unknown" or "sequence_gap" && _active.TryGetValue(frame.Rejection.GenerationId, out var generation):
                     // After the service was lost: it grants anew before it takes what was generated under the lost grant. One that it has forgotten
                     // (a lease ended long ago, while this side or the network was slow) it looks up when it hears its Start.
-                    if (generation.Refused() && frame.Rejection.Reason == "generation_unknown") outgoing.TryWrite(new RuntimeFrame { Start = generation.Start });
+                    generation.Refused();
+                    if (frame.Rejection.Reason == "generation_unknown" && generation.StartsAgain()) outgoing.TryWrite(new RuntimeFrame { Start = generation.Start });
                     break;
                 case MeterFrame.FrameOneofCase.Rejection:
                     throw new InvalidOperationException($"{frame.Rejection.GenerationId} #{frame.Rejection.Sequence} was refused: {frame.Rejection.Reason}: {frame.Rejection.Detail}");
@@ -195,7 +195,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
     {
         private readonly List<(long Sequence, RuntimeFrame Frame)> _unacknowledged = [];
         private long _allowed, _sequence;
-        private bool _final, _finished, _refused;
+        private bool _final, _finished, _refused, _startingAgain;
 
         public string Id => id;
         public PlannedConversation Conversation => conversation;
@@ -204,7 +204,7 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
         public long Generated { get; private set; }
         public bool WasCut => Generated < Turn.GeneratedTokens;
 
-        public Start Start { get; } = new()
+        public Start Start { get; private set; } = new()
         {
             GenerationId = id,
             SubscriptionId = conversation.SubscriptionId,
@@ -214,14 +214,24 @@ public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Fu
             Mode = CountMode.Cumulative,
         };
 
-        public void Allow(Grant grant) => (_allowed, _final) = (Math.Max(_allowed, grant.TokensAllowed), _final || grant.Final);
+        public void Allow(Grant grant)
+        {
+            (_allowed, _final) = (Math.Max(_allowed, grant.TokensAllowed), _final || grant.Final);
+            _startingAgain = false;
+            if (Start.Resumed) return;
+            // From now on whoever is asked must let it report, even if it has never heard of it. A frame may be on its way: it stays as it is.
+            Start = Start.Clone();
+            Start.Resumed = true;
+        }
 
-        public void Stop() => _final = true;
+        public void Stop() => (_final, _startingAgain) = (true, false);
 
         public void Acknowledge(long sequence) => _unacknowledged.RemoveAll(f => f.Sequence <= sequence);
 
-        /// <summary>True the first time since its frames were sent.</summary>
-        public bool Refused() => !_refused && (_refused = true);
+        public void Refused() => _refused = true;
+
+        /// <summary>True once, until it is answered.</summary>
+        public bool StartsAgain() => !_startingAgain && (_startingAgain = true);
 
         public void Resume(ChannelWriter<RuntimeFrame> outgoing)
         {

@@ -32,7 +32,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
                 if (loaded is not null) Load(cell, loaded, header.Conversation);
                 if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
                 owners.Deliver(cell);
-                return Start(cell, header, loaded?.Generation, tokensWanted, outlet);
+                return Start(cell, header, loaded?.Generation, tokensWanted, start.Resumed, outlet);
             }
         }
         catch (Exception e) when (StoreFailure.Is(e))
@@ -239,7 +239,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
     }
 
-    private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long tokensWanted, Outlet outlet)
+    private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long tokensWanted, bool resumed, Outlet outlet)
     {
         if (cell.Owner.Find(header.Id) is null && stored is { } original)
         {
@@ -258,7 +258,7 @@ public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSourc
         }
         var known = cell.Owner.Find(header.Id);
         if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet, started: true);
-        var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes);
+        var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes, resumed);
         if (generation is not null) owners.Attach(cell, generation, outlet, started: true);
         else
         {

@@ -6,10 +6,12 @@ public sealed partial class SubscriptionOwner
 {
     /// <summary>Opens a generation with its first grant, or denies it. A Start that is repeated meets its original.</summary>
     /// <param name="tokensWanted">a larger first grant than the chunk; 0 is the chunk</param>
-    public Generation? Start(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes)
+    /// <param name="resumed">its runtime says that it was granted tokens before</param>
+    public Generation? Start(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes, bool resumed = false)
     {
         if (_generations.TryGetValue(header.Id, out var known)) return Resume(known, header, tokensWanted, at, outcomes);
-        if (Refusing(header, at) is { } refusal) return Deny(header, refusal, null, null, outcomes);
+        if (Refusing(header, resumed, at) is { } refusal) return Deny(header, refusal, null, null, outcomes);
+        if (resumed) return Reopen(header, tokensWanted, at, outcomes);
 
         var conversation = ConversationOf(header.Conversation);
         var room = RoomWithPrompt(header, conversation, at, out var tightest);
@@ -50,14 +52,45 @@ public sealed partial class SubscriptionOwner
         return generation;
     }
 
-    private Refusal? Refusing(GenerationHeader header, Moment at)
+    /// <summary>
+    /// A generation that a lost owner had granted tokens to, and of which nothing was committed. Its runtime has worked on the prompt, and may
+    /// have generated: it opens whatever room is left, so that all of this can be reported. What no slab reserves any more, and no cap has
+    /// room for, comes out as overrun; so a runtime gains nothing by saying it of a new one.
+    /// </summary>
+    private Generation? Reopen(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes)
+    {
+        var conversation = ConversationOf(header.Conversation);
+        var inherited = InheritedAt(at.Confirmed);
+        foreach (var rule in _rules)
+        {
+            var prompt = rule.Hard ? header.Prompt.Of(rule.Kinds) : 0;
+            // What the lost owner had out is in its slab, this prompt among it.
+            if (prompt == 0 || UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) + ReservedIn(rule, conversation, at.Confirmed) - inherited + prompt <= rule.Tokens) continue;
+            ForgetIfIdle(header.Conversation);
+            return Deny(header, CapReached(rule), rule, ReopensAt(rule, at.Business), outcomes);
+        }
+
+        var generation = new Generation(header, conversation, inherited: true);
+        Add(generation);
+        Use(conversation, header.Prompt, at.Business);
+        generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
+        _uncommitted += generation.ExposedPrompt;
+        _inherited -= Math.Min(inherited, generation.ExposedPrompt);
+        generation.PromptRow = PromptRow(generation, at);
+        RecordPrompt(generation, outcomes);
+        if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);
+        return generation;
+    }
+
+    private Refusal? Refusing(GenerationHeader header, bool resumed, Moment at)
     {
         if (Terms is not { } terms)
             return new(Reasons.SubscriptionUnknown, "billing does not know this subscription; check its id, or start again once it exists");
-        if (!terms.Active) return terms.WhyInactive;
-        if (terms.IsStaleAt(at.Business))
+        // What was generated under other terms is reported under these.
+        if (!resumed && !terms.Active) return terms.WhyInactive;
+        if (!resumed && terms.IsStaleAt(at.Business))
             return new(Reasons.SubscriptionStale, $"the periods known end at {terms.Next.End:O} and billing names no later one; start again later");
-        if (!terms.Allows(header.Model)) return new(Reasons.ModelNotInPlan, $"the plan allows {string.Join(", ", terms.Models)}");
+        if (!resumed && !terms.Allows(header.Model)) return new(Reasons.ModelNotInPlan, $"the plan allows {string.Join(", ", terms.Models)}");
         return _generations.Count < limits.GenerationsMax
             ? null
             : new(Reasons.GenerationsTooMany, $"{limits.GenerationsMax} generations of this subscription are running; finish one first");
