@@ -28,14 +28,9 @@ public static class BillingHost
             },
             (context, rabbit) =>
             {
-                rabbit.ReceiveEndpoint(MenuPublishedConsumer.Queue, queue =>
+                rabbit.DurableEndpoint(context, MenuPublishedConsumer.Queue, queue => queue.ConfigureConsumer<MenuPublishedConsumer>(context));
+                rabbit.DurableEndpoint(context, UsageRecordedConsumer.Queue, queue =>
                 {
-                    queue.SetQuorumQueue();
-                    queue.ConfigureConsumer<MenuPublishedConsumer>(context);
-                });
-                rabbit.ReceiveEndpoint(UsageRecordedConsumer.Queue, queue =>
-                {
-                    queue.SetQuorumQueue();
                     queue.PrefetchCount = 64;
                     queue.ConcurrentMessageLimit = 8;
                     queue.ConfigureConsumer<UsageRecordedConsumer>(context);

@@ -37,6 +37,14 @@ public static class Bus
         });
     }
 
+    /// <summary>A queue that survives its broker, and on a cluster of brokers any minority of them (<c>RabbitMq__QuorumQueues</c>).</summary>
+    public static void DurableEndpoint(this IRabbitMqBusFactoryConfigurator rabbit, IBusRegistrationContext context, string queue, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
+        rabbit.ReceiveEndpoint(queue, endpoint =>
+        {
+            if (context.GetRequiredService<IOptions<RabbitMqOptions>>().Value.QuorumQueues) endpoint.SetQuorumQueue();
+            configure(endpoint);
+        });
+
     /// <summary>
     /// Publishes and returns when the broker has taken the message for good. A mandatory one that no queue takes is an error
     /// (<see cref="MessageReturnedException"/>), for then another of our services would never hear of it.

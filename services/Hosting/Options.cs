@@ -90,6 +90,12 @@ public sealed class RabbitMqOptions
     /// <summary>amqp://user:password@host:port/vhost. Default amqp://guest:guest@localhost:5672/.</summary>
     [AmqpUri(ErrorMessage = "RabbitMq__Uri must be an amqp:// or amqps:// URI such as amqp://user:password@rabbitmq:5672/")]
     public string Uri { get; init; } = "amqp://guest:guest@localhost:5672/";
+
+    /// <summary>
+    /// Quorum queues, for a cluster of three brokers or more; else durable classic ones. Default false. A queue keeps the type that it was made with: to change it, delete
+    /// the queues while the services are stopped. What was in them is fetched or published again.
+    /// </summary>
+    public bool QuorumQueues { get; init; }
 }
 
 [AttributeUsage(AttributeTargets.Property)]

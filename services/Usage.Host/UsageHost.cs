@@ -48,11 +48,7 @@ public static class UsageHost
         builder.Services.AddSingleton<UsagePublisher>();
         builder.AddBus(
             bus => bus.AddConsumer<SubscriptionChangedConsumer>(),
-            (context, rabbit) => rabbit.ReceiveEndpoint(SubscriptionChangedConsumer.Queue, endpoint =>
-            {
-                endpoint.Durable = true;
-                endpoint.ConfigureConsumer<SubscriptionChangedConsumer>(context);
-            }));
+            (context, rabbit) => rabbit.DurableEndpoint(context, SubscriptionChangedConsumer.Queue, queue => queue.ConfigureConsumer<SubscriptionChangedConsumer>(context)));
         // After the bus, so that it stops before the bus does: the last reports still go out.
         builder.Services.AddHostedService<UsageLifetime>();
 
