@@ -40,6 +40,14 @@ public sealed class DependencyTests
         "Shared projects lie below the services: move the part that knows a service into that service.");
 
     [Fact]
+    public void What_others_connect_with_needs_nothing_of_the_services() => Tree.MustHold(
+        from project in Tree.Projects
+        where project.Path.StartsWith("contracts/RuntimeClient", StringComparison.Ordinal)
+        from reference in project.Projects.Except(project.Name == "RuntimeClient.Chat" ? ["RuntimeClient"] : []).Concat(project.Frameworks)
+        select $"{project.Path} references {reference}",
+        "It runs in somebody else's process: it is made from the proto, and references packages only.");
+
+    [Fact]
     public void Only_the_command_line_sees_more_than_one_service() => Tree.MustHold(
         from project in Tree.Projects
         where !project.IsTest && project.Name != "Cli" && !project.IsHost
@@ -51,7 +59,8 @@ public sealed class DependencyTests
     public void A_test_project_is_about_the_project_it_is_named_after() => Tree.MustHold(
         from project in Tree.Projects
         where project.IsTest && project.Name is not ("EndToEnd.Tests" or "Cli.Tests")
-        let own = project.Name.Replace(".Tests", "", StringComparison.Ordinal)
+        // A client is tested against the service that it talks to.
+        let own = project.Name == "RuntimeClient.Tests" ? "Usage.Host" : project.Name.Replace(".Tests", "", StringComparison.Ordinal)
         from reference in project.Projects.Where(other => (other.EndsWith(".Host", StringComparison.Ordinal) && other != own) || other == "Cli")
         select $"{project.Path} references {reference}",
         "Tests of several services together belong in tests/EndToEnd.Tests: two hosts in one test project would both bring a global Program.");

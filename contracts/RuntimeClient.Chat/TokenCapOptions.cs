@@ -1,0 +1,28 @@
+using Microsoft.Extensions.AI;
+
+namespace RuntimeClient.Chat;
+
+/// <summary>Whose request it is.</summary>
+/// <param name="Subscription">sub_…</param>
+/// <param name="Conversation">the seller's own name of it, 1 to 128 bytes</param>
+/// <param name="GenerationId">from <see cref="RuntimeClient.GenerationId"/>: the same in every attempt at this answer</param>
+public sealed record TokenCaller(string Subscription, string Conversation, string GenerationId);
+
+/// <summary>How answers are metered.</summary>
+public sealed record TokenCapOptions
+{
+    /// <summary>Says whose request this is; called once for each.</summary>
+    public required Func<IReadOnlyList<ChatMessage>, ChatOptions?, TokenCaller> Caller { get; init; }
+
+    /// <summary>Tokens held for a request that names no MaxOutputTokens. Default 2,048. What is not generated is given back when the answer ends.</summary>
+    public int OutputTokensDefault { get; init; } = 2_048;
+
+    /// <summary>The model's name where the request has none.</summary>
+    public string Model { get; init; } = "unnamed";
+
+    /// <summary>Tokens of a prompt, before the provider has counted them. Default a quarter of its characters; the provider's count corrects it.</summary>
+    public Func<IReadOnlyList<ChatMessage>, long> CountPrompt { get; init; } = messages => (messages.Sum(m => (long)m.Text.Length) + 3) / 4;
+
+    /// <summary>How long the end of an answer waits until it is committed. Default 5 s; after that it is sent on in the background.</summary>
+    public TimeSpan SettleWithin { get; init; } = TimeSpan.FromSeconds(5);
+}

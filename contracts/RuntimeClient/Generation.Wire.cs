@@ -1,0 +1,267 @@
+using Contracts.Usage.V1;
+using Google.Protobuf.WellKnownTypes;
+
+namespace RuntimeClient;
+
+/// <summary>The generation's side of the protocol: what it has said, what it is owed, and when it says it again.</summary>
+public sealed partial class Generation
+{
+    private readonly Queue<(long Sequence, RuntimeFrame Frame)> _unacknowledged = new();
+    private readonly List<(long Allowed, TimeSpan Until)> _grants = [];
+    private (long Allowed, bool Final, TimeSpan From, TimeSpan Until) _last;
+    private string? _stopReason;
+    private RuntimeFrame? _finish;
+    private long _sequence, _reported;
+    private bool _granted, _stopped, _waiting, _refused, _abandoned;
+    private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
+
+    internal RuntimeFrame Start { get; }
+    internal Task Started => _started.Task;
+
+    /// <summary>Of an earlier attempt with this id, whose tokens are not known here; 0 is none.</summary>
+    internal long ResumedFrom { get; private set; }
+
+    /// <summary>No further token will be granted, and what was is used.</summary>
+    private bool IsOver => _stopped || (_last.Final && Counted >= _last.Allowed && RoomAt(_meter.Now) == 0);
+
+    /// <summary>Nobody waits for its first grant any more: if one comes it is given back, and none is asked for.</summary>
+    private bool IsForsaken => _abandoned && !_granted;
+
+    private bool Owes => !_granted || _unacknowledged.Count > 0 || _waiting;
+
+    private static RuntimeFrame StartOf(GenerationRequest request) => new()
+    {
+        Start = new Start
+        {
+            GenerationId = request.Id,
+            SubscriptionId = request.Subscription,
+            Conversation = request.Conversation,
+            Model = request.Model,
+            Prompt = new TokenCounts { Input = request.Prompt.Input, CachedInput = request.Prompt.CachedInput, CacheCreation = request.Prompt.CacheCreation },
+            MaxOutputTokens = request.OutputTokensMax,
+            Mode = CountMode.Cumulative,
+        },
+    };
+
+    /// <summary>On a new stream, or because nothing was heard: the same Start, then whatever is not acknowledged. Both are recognised as what they are.</summary>
+    internal void SayAgain()
+    {
+        lock (_gate) SayAgain(_meter.Now);
+    }
+
+    /// <summary>Called from time to time. True if an answer is owed.</summary>
+    internal bool Tick(TimeSpan now)
+    {
+        lock (_gate)
+        {
+            if (_ended.Task.IsCompleted) return false;
+            if (IsForsaken)
+            {
+                if (now - _owedSince > _meter.Options.RetransmitAfter) _meter.Forget(this);
+                return false;
+            }
+            if (_finish is null && Counted > _reported && now - _reportedAt >= _meter.Options.ReportWithin) Report(now);
+            // A word keeps a lease alive, and a Start asks for no more than there is.
+            var leaseFades = RoomAt(now) > 0 && now > _last.From + ((_last.Until - _last.From) / 2);
+            if (now >= _due || (Owes && now - _owedSince >= _patience) || (leaseFades && now - _owedSince >= _meter.Options.ReportWithin)) SayAgain(now);
+            return Owes;
+        }
+    }
+
+    internal void Heard(Grant grant)
+    {
+        lock (_gate)
+        {
+            var now = _meter.Now;
+            // Durations are measured by a clock that never jumps; only the meter's promise is in wall-clock time.
+            var until = now + (grant.ExpiresAt.ToDateTimeOffset() - _meter.Options.Time.GetUtcNow());
+            _grants.RemoveAll(g => g.Until <= now || (g.Allowed <= grant.TokensAllowed && g.Until <= until));
+            _grants.Add((grant.TokensAllowed, until));
+            _last = (grant.TokensAllowed, grant.Final, now, until);
+            if (!_granted) (_granted, FirstGrant) = (true, grant.TokensAllowed);
+            if (RoomAt(now) > 0 || IsOver) _waiting = false;
+            Progress(now);
+            if (_refused) SayAgain(now);
+            _started.TrySetResult();
+            if (_abandoned && _finish is null) End(FinishReason.Abort, now);
+            Changed();
+        }
+    }
+
+    /// <summary>Whoever asked for it has stopped waiting.</summary>
+    internal void Abandon()
+    {
+        lock (_gate)
+        {
+            _abandoned = true;
+            if (_granted) Finish(FinishReason.Abort);
+        }
+    }
+
+    internal void Heard(Stop stop)
+    {
+        lock (_gate)
+        {
+            var now = _meter.Now;
+            if (stop.Reason == "grant_expired")
+            {
+                // What was generated counts where room is left; and a new grant may be had for the asking.
+                _grants.Clear();
+                AgainAfter(now, TimeSpan.Zero);
+            }
+            else (_stopped, _stopReason, _waiting) = (true, stop.Reason, false);
+            if (_refused) SayAgain(now);
+            Changed();
+        }
+    }
+
+    internal void Heard(Ack ack)
+    {
+        lock (_gate)
+        {
+            var before = _unacknowledged.Count;
+            while (_unacknowledged.TryPeek(out var frame) && frame.Sequence <= ack.Sequence) _unacknowledged.Dequeue();
+            if (_unacknowledged.Count < before) Progress(_meter.Now);
+            if (ack.Sequence > _sequence && !ack.Finished) ResumedFrom = _sequence = ack.Sequence;
+            if (!ack.Finished) return;
+            _finish ??= Start;
+            _started.TrySetResult();
+            _ended.TrySetResult();
+            Changed();
+        }
+        _meter.Forget(this);
+    }
+
+    internal void Heard(Deny deny)
+    {
+        lock (_gate)
+        {
+            // One that had been granted before its meter was lost: what the lost one held is free again soon, and its tokens were generated.
+            var passes = deny.Reason == "store_unavailable" || (_granted && deny.Reason is "cap_reached" or "subscription_stale" or "generations_too_many");
+            if (passes) AgainAfterPause();
+            else if (deny.Reason != "generation_finished")
+            {
+                Fail(new GenerationDeniedException(deny.Reason, deny.Detail, deny.Window, deny.RetryAfter?.ToDateTimeOffset()));
+                return;
+            }
+        }
+        if (deny.Reason == "generation_finished") Heard(new Ack { Sequence = long.MaxValue, Finished = true });
+    }
+
+    internal void Heard(Rejection rejection)
+    {
+        lock (_gate)
+        {
+            switch (rejection.Reason)
+            {
+                case "grant_pending":
+                case "generation_unknown":
+                case "sequence_gap":
+                case "store_unavailable":
+                    _refused = rejection.Reason == "grant_pending";
+                    AgainAfterPause();
+                    break;
+                default:
+                    Fail(new MeterException(rejection.Reason, $"{Id} frame {rejection.Sequence}: {rejection.Detail}"));
+                    break;
+            }
+        }
+    }
+
+    /// <summary>The totals of an earlier attempt: from here on this one goes on.</summary>
+    internal void Adopt(long output, long reasoning)
+    {
+        lock (_gate)
+        {
+            (_adoptedOutput, _adoptedReasoning) = (_output, _reasoning) = (output, reasoning);
+            _reported = output + reasoning;
+        }
+    }
+
+    /// <summary>For good: whoever waits is told, and nothing more is sent.</summary>
+    internal void Fail(MeterException failure)
+    {
+        lock (_gate)
+        {
+            _failure ??= failure;
+            _started.TrySetException(_failure);
+            _ended.TrySetException(_failure);
+            // Nobody has to wait for the end of a generation that never began.
+            _ = (_started.Task.Exception, _ended.Task.Exception);
+            Changed();
+        }
+        _meter.Forget(this);
+    }
+
+    private long AllowedAt(TimeSpan now)
+    {
+        var allowed = 0L;
+        foreach (var grant in _grants)
+            if (grant.Until > now && grant.Allowed > allowed) allowed = grant.Allowed;
+        return allowed;
+    }
+
+    private long RoomAt(TimeSpan now) => _stopped || _finish is not null ? 0 : Math.Max(AllowedAt(now) - Counted, 0);
+
+    private void WaitForRoom(TimeSpan now)
+    {
+        if (Counted > _reported) Report(now);
+        if (_waiting) return;
+        if (!Owes) Progress(now);
+        _waiting = true;
+        // A grant that ran out is not renewed by itself.
+        if (_last.Until <= now) AgainAfter(now, TimeSpan.Zero);
+    }
+
+    private void Report(TimeSpan now)
+    {
+        if (Counted == _reported) return;
+        Say(new() { Chunk = new() { GenerationId = Id, Sequence = ++_sequence, Tokens = Totals, At = Timestamp.FromDateTimeOffset(_meter.Options.Time.GetUtcNow()) } }, now);
+    }
+
+    private void End(FinishReason reason, TimeSpan now) => Say(_finish = new()
+    {
+        Finish = new()
+        {
+            GenerationId = Id,
+            Sequence = ++_sequence,
+            Reason = (Contracts.Usage.V1.FinishReason)reason,
+            Totals = Totals,
+            At = Timestamp.FromDateTimeOffset(_meter.Options.Time.GetUtcNow()),
+        },
+    }, now);
+
+    private TokenCounts Totals => new() { Output = _output, Reasoning = _reasoning };
+
+    private void Say(RuntimeFrame frame, TimeSpan now)
+    {
+        if (!Owes) Progress(now);
+        _unacknowledged.Enqueue((_sequence, frame));
+        (_reported, _reportedAt) = (Counted, now);
+        _meter.Send(frame);
+    }
+
+    private void SayAgain(TimeSpan now)
+    {
+        if (IsForsaken) return;
+        (_refused, _due, _owedSince) = (false, TimeSpan.MaxValue, now);
+        _patience = Shorter(_patience * 2, _meter.Options.RetransmitAfter * 4);
+        _meter.Send(Start);
+        foreach (var (_, frame) in _unacknowledged) _meter.Send(frame);
+    }
+
+    /// <summary>Something that was owed has come.</summary>
+    private void Progress(TimeSpan now) => (_owedSince, _patience, _pause) = (now, _meter.Options.RetransmitAfter, TimeSpan.Zero);
+
+    private void AgainAfterPause()
+    {
+        // Several frames may be refused for one reason: that is one failure, not several.
+        if (_due != TimeSpan.MaxValue) return;
+        AgainAfter(_meter.Now, _pause);
+        _pause = Shorter(_pause == TimeSpan.Zero ? _meter.Options.PauseMin : _pause * 2, _meter.Options.PauseMax);
+    }
+
+    private void AgainAfter(TimeSpan now, TimeSpan pause) => _due = now + pause;
+
+    private static TimeSpan Shorter(TimeSpan one, TimeSpan other) => one < other ? one : other;
+}

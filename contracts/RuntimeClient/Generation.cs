@@ -1,0 +1,164 @@
+namespace RuntimeClient;
+
+/// <summary>
+/// One generation as its runtime meters it. <see cref="RoomAsync"/> waits until a token may be generated, <see cref="Count"/> counts and
+/// cuts at the grant, <see cref="FinishAsync"/> returns when all of it is committed. What was counted survives broken streams and meters
+/// that are lost: it is sent until it is acknowledged. Safe for use by several threads.
+/// </summary>
+public sealed partial class Generation : IAsyncDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly MeterClient _meter;
+    private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _change;
+    private MeterException? _failure;
+    private long _output, _reasoning, _adoptedOutput, _adoptedReasoning;
+    private bool _cut;
+
+    internal Generation(MeterClient meter, GenerationRequest request)
+    {
+        (_meter, Request) = (meter, request);
+        Start = StartOf(request);
+        Progress(meter.Now);
+    }
+
+    public GenerationRequest Request { get; }
+    public string Id => Request.Id;
+
+    /// <summary>Tokens counted since the generation began, output and reasoning; after a resumption those of the earlier attempt among them.</summary>
+    public long Generated
+    {
+        get { lock (_gate) return Counted; }
+    }
+
+    /// <summary>Tokens granted since the generation began, by the largest grant that holds now.</summary>
+    public long Granted
+    {
+        get { lock (_gate) return Math.Max(AllowedAt(_meter.Now), Counted); }
+    }
+
+    /// <summary>What the first grant allowed.</summary>
+    public long FirstGrant { get; private set; }
+
+    /// <summary>Tokens that may be generated now.</summary>
+    public long Room
+    {
+        get { lock (_gate) return RoomAt(_meter.Now); }
+    }
+
+    /// <summary>Why no further token may be generated, such as cap_reached; null as long as one may, or the meter has not said.</summary>
+    public string? StopReason
+    {
+        get { lock (_gate) return _stopReason; }
+    }
+
+    /// <summary>True when all of it is committed; also from the start, if this id was metered to its end before.</summary>
+    public bool IsFinished => _ended.Task.IsCompletedSuccessfully;
+
+    /// <summary>Waits until at least one token may be generated.</summary>
+    /// <returns>how many may be; 0 if none will ever be: finish</returns>
+    /// <exception cref="MeterException">the meter refused what this runtime says</exception>
+    public async ValueTask<long> RoomAsync(CancellationToken ct = default)
+    {
+        while (true)
+        {
+            Task change;
+            lock (_gate)
+            {
+                if (_failure is not null) throw _failure;
+                var now = _meter.Now;
+                var room = RoomAt(now);
+                if (room > 0) return room;
+                if (IsOver || _finish is not null || IsFinished)
+                {
+                    _cut = true;
+                    return 0;
+                }
+                WaitForRoom(now);
+                change = (_change ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+            await change.WaitAsync(ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Counts generated tokens, as far as they are granted. Reasoning counts first.</summary>
+    /// <returns>how many of them may be emitted; fewer than were named means: stop here</returns>
+    /// <exception cref="MeterException">the meter refused what this runtime says</exception>
+    public long Count(long output, long reasoning = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(output);
+        ArgumentOutOfRangeException.ThrowIfNegative(reasoning);
+        lock (_gate)
+        {
+            if (_failure is not null) throw _failure;
+            if (_finish is not null) throw new InvalidOperationException($"{Id} is finished: count before finishing");
+            var now = _meter.Now;
+            var room = RoomAt(now);
+            var (reasoned, said) = (Math.Min(reasoning, room), Math.Min(output, room - Math.Min(reasoning, room)));
+            _reasoning += reasoned;
+            _output += said;
+            if (Counted - _reported >= _meter.Options.TokensPerReport || reasoned + said == room) Report(now);
+            if (reasoned + said < output + reasoning) _cut = true;
+            return reasoned + said;
+        }
+    }
+
+    /// <summary>Ends the generation and returns when all of it is committed: it will be billed exactly once.</summary>
+    /// <param name="reason">by default Cap or Length if it was cut, else Stop</param>
+    /// <param name="ct">ends the wait, not the sending</param>
+    /// <exception cref="MeterException">the meter refused what this runtime says</exception>
+    public Task FinishAsync(FinishReason? reason = null, CancellationToken ct = default)
+    {
+        Finish(reason);
+        return _ended.Task.WaitAsync(ct);
+    }
+
+    /// <summary>
+    /// The same with what somebody else counted, such as the model's provider, once it is known. What was counted here already is not taken
+    /// back; a prompt that was said otherwise at the start is corrected, by a row of its own.
+    /// </summary>
+    /// <param name="output">of this attempt, like <paramref name="reasoning"/></param>
+    /// <param name="prompt">null if it is known no better</param>
+    public Task SettleAsync(FinishReason reason, long output, long reasoning, PromptTokens? prompt = null, CancellationToken ct = default)
+    {
+        lock (_gate)
+            if (_finish is null) (_output, _reasoning) = (Math.Max(_output, _adoptedOutput + output), Math.Max(_reasoning, _adoptedReasoning + reasoning));
+        Finish(reason);
+        return _meter.SettledAsync(_ended.Task, this, prompt ?? Request.Prompt).WaitAsync(ct);
+    }
+
+    /// <summary>Ends the generation without waiting: the client sends until it is acknowledged.</summary>
+    public void Finish(FinishReason? reason = null)
+    {
+        lock (_gate)
+        {
+            if (_finish is not null || _failure is not null || IsFinished) return;
+            var limited = Request.OutputTokensMax > 0 && Counted >= Request.OutputTokensMax;
+            End(reason ?? (!_cut ? FinishReason.Stop : limited ? FinishReason.Length : FinishReason.Cap), _meter.Now);
+            Changed();
+        }
+    }
+
+    /// <summary>Ends what is not finished, as aborted, and waits a while for its acknowledgement. It is sent on after that.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Finish(FinishReason.Abort);
+        try
+        {
+            await _ended.Task.WaitAsync(_meter.Options.DisposeWithin).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is TimeoutException or MeterException)
+        {
+            // Whoever wants to know has asked FinishAsync.
+        }
+    }
+
+    private long Counted => _output + _reasoning;
+
+    private void Changed()
+    {
+        _change?.TrySetResult();
+        _change = null;
+    }
+}

@@ -1,0 +1,148 @@
+using System.Threading.Channels;
+using Contracts.Usage.V1;
+using Google.Rpc;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace RuntimeClient;
+
+/// <summary>The one stream: opened while there is something to say, opened again when it breaks.</summary>
+public sealed partial class MeterClient
+{
+    /// <summary>How often the clock is looked at, for reports, leases and everything that has to be said again.</summary>
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(25);
+
+    private ChannelWriter<RuntimeFrame>? _outgoing;
+    private TimeSpan _lastHeard;
+
+    /// <summary>Frames that no stream takes now are said again on the next one.</summary>
+    internal void Send(RuntimeFrame frame) => Volatile.Read(ref _outgoing)?.TryWrite(frame);
+
+    // A connection that died without a word is found out by pings, not by waiting for TCP.
+    private static GrpcChannel Open(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    {
+        HttpHandler = new SocketsHttpHandler { KeepAlivePingDelay = TimeSpan.FromSeconds(15), KeepAlivePingTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true },
+        DisposeHttpClient = true,
+    });
+
+    private void Wake()
+    {
+        try { _work.Release(); }
+        catch (SemaphoreFullException) { }
+    }
+
+    private async Task RunAsync()
+    {
+        var pause = TimeSpan.Zero;
+        while (!_closing.IsCancellationRequested)
+        {
+            try
+            {
+                if (_active.IsEmpty) await _work.WaitAsync(_closing.Token).ConfigureAwait(false);
+                await ServeAsync().ConfigureAwait(false);
+            }
+            catch (RpcException e) when (!_closing.IsCancellationRequested)
+            {
+                Disconnected?.Invoke(e);
+                if (RefusedForGood(e) is { } refused)
+                    foreach (var generation in _active.Values)
+                        if (!generation.Started.IsCompleted) generation.Fail(refused);
+                pause = e.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay?.ToTimeSpan() ?? Longer(_lastHeard > TimeSpan.Zero ? TimeSpan.Zero : pause);
+            }
+            catch (Exception e) when (_closing.IsCancellationRequested && e is (OperationCanceledException or RpcException))
+            {
+                return;
+            }
+            if (!_closing.IsCancellationRequested) await Task.Delay(pause, Options.Time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>One stream from its opening to its end.</summary>
+    private async Task ServeAsync()
+    {
+        using var broken = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
+        using var call = _meter.Meter(cancellationToken: broken.Token);
+        var frames = Channel.CreateUnbounded<RuntimeFrame>(new() { SingleReader = true });
+        _lastHeard = TimeSpan.Zero;
+        Volatile.Write(ref _outgoing, frames.Writer);
+        foreach (var generation in _active.Values) generation.SayAgain();
+        var writing = WriteAsync(call.RequestStream, frames.Reader, broken);
+        var beating = BeatAsync(broken);
+        try
+        {
+            while (await call.ResponseStream.MoveNext(broken.Token).ConfigureAwait(false))
+            {
+                _lastHeard = Now;
+                foreach (var frame in call.ResponseStream.Current.Frames) Hear(frame);
+            }
+            throw new RpcException(new(StatusCode.Unavailable, "the meter ended the stream"));
+        }
+        catch (Exception e) when (e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled } && !_closing.IsCancellationRequested)
+        {
+            throw new RpcException(new(StatusCode.Unavailable, "the stream owed answers and was silent, or could not be written"), e.Message);
+        }
+        finally
+        {
+            Volatile.Write(ref _outgoing, null);
+            frames.Writer.TryComplete();
+            await broken.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll(writing, beating).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private void Hear(MeterFrame frame)
+    {
+        switch (frame.FrameCase)
+        {
+            case MeterFrame.FrameOneofCase.Grant: Find(frame.Grant.GenerationId)?.Heard(frame.Grant); break;
+            case MeterFrame.FrameOneofCase.Deny: Find(frame.Deny.GenerationId)?.Heard(frame.Deny); break;
+            case MeterFrame.FrameOneofCase.Stop: Find(frame.Stop.GenerationId)?.Heard(frame.Stop); break;
+            case MeterFrame.FrameOneofCase.Ack: Find(frame.Ack.GenerationId)?.Heard(frame.Ack); break;
+            case MeterFrame.FrameOneofCase.Rejection: Find(frame.Rejection.GenerationId)?.Heard(frame.Rejection); break;
+            case MeterFrame.FrameOneofCase.None:
+            default: break; // of a newer protocol, which adds and never changes
+        }
+    }
+
+    private Generation? Find(string id) => _active.GetValueOrDefault(id);
+
+    private async Task WriteAsync(IClientStreamWriter<MeterRequest> stream, ChannelReader<RuntimeFrame> frames, CancellationTokenSource broken)
+    {
+        try
+        {
+            while (await frames.WaitToReadAsync(broken.Token).ConfigureAwait(false))
+            {
+                var message = new MeterRequest();
+                while (message.Frames.Count < Options.FramesPerMessageMax && frames.TryRead(out var frame)) message.Frames.Add(frame);
+                await stream.WriteAsync(message, broken.Token).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is RpcException or InvalidOperationException or IOException)
+        {
+            // The reader learns why from the stream's status; if it never comes, the silence ends it.
+        }
+    }
+
+    private async Task BeatAsync(CancellationTokenSource broken)
+    {
+        using var timer = new PeriodicTimer(Beat, Options.Time);
+        var owedSince = Now;
+        while (await timer.WaitForNextTickAsync(broken.Token).ConfigureAwait(false))
+        {
+            var now = Now;
+            var owed = false;
+            foreach (var generation in _active.Values) owed |= generation.Tick(now);
+            if (!owed) owedSince = now;
+            if (now - (_lastHeard > owedSince ? _lastHeard : owedSince) > Options.SilenceMax) await broken.CancelAsync().ConfigureAwait(false);
+        }
+    }
+
+    private TimeSpan Longer(TimeSpan pause) => pause == TimeSpan.Zero ? Options.PauseMin : pause * 2 < Options.PauseMax ? pause * 2 : Options.PauseMax;
+
+    /// <summary>What no waiting will change, as far as the caller can tell: then a Start that waits is told so.</summary>
+    private static MeterException? RefusedForGood(RpcException e) => e.StatusCode is
+        StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.AlreadyExists or StatusCode.PermissionDenied or StatusCode.Unauthenticated or
+        StatusCode.FailedPrecondition or StatusCode.OutOfRange or StatusCode.Unimplemented
+            ? new MeterException(e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason ?? "refused", e.Status.Detail, e)
+            : null;
+}

@@ -1,0 +1,100 @@
+using Contracts.Usage.V1;
+using Grpc.Core;
+
+namespace RuntimeClient;
+
+/// <summary>What is asked beside the stream. Each is tried again until it is answered: all of it is keyed by the generation.</summary>
+public sealed partial class MeterClient
+{
+    /// <summary>The first grant as large as was asked for, or what is left: only the unary call says so at once.</summary>
+    private async Task HoldAsync(Generation generation, CancellationToken ct)
+    {
+        for (var pause = Options.PauseMin; !generation.Started.IsCompleted; pause = Longer(pause))
+        {
+            var answer = await AskAsync(
+                async () => await _meter.AuthorizeAsync(new() { Start = generation.Start.Start, TokensWanted = generation.Request.TokensWanted }, cancellationToken: ct).ConfigureAwait(false), ct)
+                .ConfigureAwait(false);
+            if (answer.DurableSequence > 0) generation.Heard(new Ack { Sequence = answer.DurableSequence });
+            if (answer.Grant is { } grant) generation.Heard(grant);
+            else if (answer.Deny is { Reason: not "store_unavailable" } deny) generation.Heard(deny);
+            else await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>A producer that was lost comes back with the same id: what it had reported is in the ledger.</summary>
+    private async Task AdoptAsync(Generation generation, CancellationToken ct)
+    {
+        var rows = await RowsAsync(generation, ct).ConfigureAwait(false);
+        generation.Adopt(rows.Sum(r => r.Tokens.Output + r.OverrunTokens), rows.Sum(r => r.Tokens.Reasoning));
+    }
+
+    /// <summary>Completes when the generation is committed, and its prompt is what the provider says.</summary>
+    internal Task SettledAsync(Task ended, Generation generation, PromptTokens prompt)
+    {
+        var settled = AfterAsync();
+        if (settled.IsCompleted) return settled;
+        _settling.TryAdd(settled, generation);
+        _ = settled.ContinueWith(t => _settling.TryRemove(t, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return settled;
+
+        async Task AfterAsync()
+        {
+            await ended.ConfigureAwait(false);
+            if (prompt != generation.Request.Prompt) await CorrectAsync(generation, prompt, _closing.Token).ConfigureAwait(false);
+        }
+    }
+
+    private async Task CorrectAsync(Generation generation, PromptTokens prompt, CancellationToken ct)
+    {
+        var said = generation.Request.Prompt;
+        // Whatever was counted later, the prompt was counted first: in the period and plan of row 0.
+        var first = (await RowsAsync(generation, ct).ConfigureAwait(false)).FirstOrDefault(r => r.Sequence == 0);
+        var request = new AmendUsageRequest
+        {
+            GenerationId = generation.Id,
+            PeriodId = first?.PeriodId ?? "",
+            PlanId = first?.PlanId ?? "",
+            Deltas = new()
+            {
+                Input = prompt.Input - said.Input,
+                CachedInput = prompt.CachedInput - said.CachedInput,
+                CacheCreation = prompt.CacheCreation - said.CacheCreation,
+            },
+            Author = "runtime",
+            Reason = "the provider counted the prompt",
+        };
+        var headers = new Metadata { { "idempotency-key", $"{generation.Id}:prompt" } };
+        await AskAsync(async () => await _corrections.AmendUsageAsync(request, headers, cancellationToken: ct).ConfigureAwait(false), ct).ConfigureAwait(false);
+    }
+
+    private Task<List<EventRow>> RowsAsync(Generation generation, CancellationToken ct) => AskAsync(async () =>
+    {
+        var rows = new List<EventRow>();
+        using var call = _ledger.ListEvents(new() { SubscriptionId = generation.Request.Subscription, GenerationId = generation.Id }, cancellationToken: ct);
+        await foreach (var row in call.ResponseStream.ReadAllAsync(ct).ConfigureAwait(false))
+            if (row.Kind is not RowKind.Correction and not RowKind.Archived) rows.Add(row);
+        return rows;
+    }, ct);
+
+    /// <exception cref="MeterException">asking again would not help</exception>
+    private async Task<T> AskAsync<T>(Func<Task<T>> ask, CancellationToken ct)
+    {
+        for (var pause = Options.PauseMin; ; pause = Longer(pause))
+        {
+            try
+            {
+                return await ask().ConfigureAwait(false);
+            }
+            catch (RpcException e) when (!ct.IsCancellationRequested)
+            {
+                Disconnected?.Invoke(e);
+                if (RefusedForGood(e) is { } refused) throw refused;
+            }
+            catch (RpcException) when (ct.IsCancellationRequested)
+            {
+                throw new OperationCanceledException(ct);
+            }
+            await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+using System.Collections.Concurrent;
+using Contracts.Usage.V1;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace RuntimeClient;
+
+/// <summary>
+/// A runtime's end of usage.v1.TokenMeter: many generations on one stream, their frames in batches. It reconnects by itself, to whatever
+/// instance answers, and says again what is not acknowledged. One for each process is enough.
+/// </summary>
+public sealed partial class MeterClient : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, Generation> _active = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<Task, Generation> _settling = new();
+    private readonly CancellationTokenSource _closing = new();
+    private readonly SemaphoreSlim _work = new(0, 1);
+    private readonly GrpcChannel? _own;
+    private readonly TokenMeter.TokenMeterClient _meter;
+    private readonly UsageLedger.UsageLedgerClient _ledger;
+    private readonly UsageCorrections.UsageCorrectionsClient _corrections;
+    private readonly long _origin;
+    private readonly Task _running;
+    private int _disposed;
+
+    /// <param name="address">of usage's gRPC, such as http://usage:8081; several instances may answer there</param>
+    public MeterClient(Uri address, MeterOptions? options = null) : this(Open(address), options)
+    {
+    }
+
+    /// <param name="invoker">with whatever credentials and interceptors it needs; it stays yours</param>
+    public MeterClient(CallInvoker invoker, MeterOptions? options = null)
+    {
+        Options = options ?? new();
+        _origin = Options.Time.GetTimestamp();
+        (_meter, _ledger, _corrections) = (new(invoker), new(invoker), new(invoker));
+        _running = RunAsync();
+    }
+
+    private MeterClient(GrpcChannel own, MeterOptions? options) : this(own.CreateCallInvoker(), options) => _own = own;
+
+    /// <summary>The stream broke, or could not be opened; it is tried again. For a log.</summary>
+    public event Action<RpcException>? Disconnected;
+
+    /// <summary>Generations that are not acknowledged to their end.</summary>
+    public int Active => _active.Count;
+
+    internal MeterOptions Options { get; }
+
+    /// <summary>Since this client began, by a clock that never jumps.</summary>
+    internal TimeSpan Now => Options.Time.GetElapsedTime(_origin);
+
+    /// <summary>Starts a generation, or resumes the one with this id, and waits for its first grant. As long as no meter answers it waits: fail closed.</summary>
+    /// <param name="ct">ends the wait; what may have been granted meanwhile is given back</param>
+    /// <exception cref="GenerationDeniedException">a cap is reached, or the subscription is not one that may generate</exception>
+    /// <exception cref="MeterException">the meter does not serve this caller at all</exception>
+    public async Task<Generation> StartAsync(GenerationRequest request, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ObjectDisposedException.ThrowIf(_disposed == 1, this);
+        var generation = new Generation(this, request);
+        if (!_active.TryAdd(request.Id, generation)) throw new InvalidOperationException($"{request.Id} is being metered here already; another generation takes another id");
+        try
+        {
+            if (request.TokensWanted > 0) await HoldAsync(generation, ct).ConfigureAwait(false);
+            if (!generation.IsFinished)
+            {
+                if (_work.CurrentCount == 0) Wake();
+                Send(generation.Start);
+            }
+            await generation.Started.WaitAsync(ct).ConfigureAwait(false);
+            if (generation.ResumedFrom > 0 && !generation.IsFinished) await AdoptAsync(generation, ct).ConfigureAwait(false);
+            return generation;
+        }
+        catch (Exception e) when (e is OperationCanceledException or MeterException)
+        {
+            if (e is MeterException refused) generation.Fail(refused);
+            else generation.Abandon();
+            throw;
+        }
+    }
+
+    /// <summary>Waits a while for what is not acknowledged, then ends the stream.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1) return;
+        var deadline = Now + Options.DisposeWithin;
+        foreach (var generation in _active.Values) generation.Finish(FinishReason.Abort);
+        while (!(_active.IsEmpty && _settling.IsEmpty) && Now < deadline) await Task.Delay(Beat, Options.Time).ConfigureAwait(false);
+        await _closing.CancelAsync().ConfigureAwait(false);
+        await _running.ConfigureAwait(false);
+        foreach (var generation in _active.Values) generation.Fail(new MeterException("unacknowledged", $"{generation.Id} was not acknowledged before its client was closed; start it again with the same id"));
+        _own?.Dispose();
+        _closing.Dispose();
+        _work.Dispose();
+    }
+
+    internal void Forget(Generation generation) => _active.TryRemove(new(generation.Id, generation));
+}

@@ -1,0 +1,102 @@
+using Usage.Host.Tests;
+
+namespace RuntimeClient.Tests;
+
+[Collection(OneService.Name)]
+public sealed class When_a_runtime_is_written_in_twenty_lines(SharedService shared)
+{
+    [Fact]
+    public async Task U1_it_generates_up_to_the_cap_and_not_one_token_further()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000)));
+        var emitted = await MeterAsync(shared.Address, Samples.SubscriptionId("alice"), Enumerable.Range(0, 5_000), Samples.Jan1);
+        Assert.Equal(1_000, emitted);
+        Assert.Equal((1_000, 0, 0), await shared.RecordedAsync("request-1"));
+        Assert.Equal(1, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where subscription = '{Samples.SubscriptionId("alice")[4..]}' and finish = 3"));
+    }
+
+    private static async Task<int> MeterAsync(Uri usage, string subscription, IEnumerable<int> model, DateTimeOffset now)
+    {
+        var emitted = 0;
+        await using var meter = new MeterClient(usage);
+        await using var generation = await meter.StartAsync(new()
+        {
+            Id = GenerationId.Derive(now, "request-1"),
+            Subscription = subscription,
+            Conversation = "chat-1",
+            Model = "my-model",
+            Prompt = new(Input: 12),
+        });
+        foreach (var token in model)
+        {
+            if (await generation.RoomAsync() == 0) break;
+            generation.Count(output: 1);
+            emitted++;
+        }
+        await generation.FinishAsync();
+        return emitted;
+    }
+
+    [Fact]
+    public async Task U2_what_is_counted_past_the_grant_is_not_counted_and_says_how_much_may_be_emitted()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("bob", Samples.Hard("conversation", 300)));
+        await using var meter = shared.Connect();
+        await using var generation = await meter.StartAsync(SharedService.Request("cut", "bob"));
+        Assert.Equal((256, 256), (generation.Granted, generation.Room));
+        Assert.Equal(256, generation.Count(output: 1_000));
+        Assert.Equal(0, generation.Count(output: 1));
+        Assert.Equal(44, await generation.RoomAsync());
+        Assert.Equal(44, generation.Count(output: 40, reasoning: 30));
+        Assert.Equal(0, await generation.RoomAsync());
+        await generation.FinishAsync();
+        Assert.Equal((256 + 14, 30, 0), await shared.RecordedAsync("cut"));
+        Assert.Equal(0, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where generation = '{generation.Id[4..]}' and finish <> 3"));
+    }
+
+    [Fact]
+    public async Task What_was_asked_for_is_held_from_the_start_or_what_is_left_and_given_back_at_the_end()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("carol", Samples.Hard("billing_period", 3_000)));
+        await using var meter = shared.Connect();
+        await using var first = await meter.StartAsync(SharedService.Request("held-1", "carol", wanted: 2_000));
+        Assert.Equal(2_000, first.FirstGrant);
+        await using var second = await meter.StartAsync(SharedService.Request("held-2", "carol", wanted: 2_000));
+        Assert.Equal(1_000, second.FirstGrant);
+        var denied = await Assert.ThrowsAsync<GenerationDeniedException>(() => meter.StartAsync(SharedService.Request("held-3", "carol")));
+        Assert.Equal(("cap_reached", "billing_period"), (denied.Reason, denied.Window));
+        Assert.Equal(1_000, second.Count(1_000));
+        // Nothing is left for the second until the first gives back what it held and did not use.
+        var waiting = second.RoomAsync().AsTask();
+        Assert.Equal(10, first.Count(10));
+        await first.FinishAsync();
+        Assert.True(await waiting > 0);
+        await second.FinishAsync();
+        Assert.Equal((1_000, 0, 0), await shared.RecordedAsync("held-2"));
+    }
+
+    [Fact]
+    public async Task U3_a_producer_that_was_lost_goes_on_with_the_same_id_where_it_was_and_one_that_was_done_counts_nothing_twice()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("dave"));
+        var line = await LossyMeter.StartAsync(() => shared.Service.Meter, lossShare: 0);
+        await using var lost = new MeterClient(line.Address, new() { DisposeWithin = TimeSpan.Zero, TokensPerReport = 10 });
+        Assert.Equal(100, (await lost.StartAsync(SharedService.Request("retried", "dave"))).Count(output: 80, reasoning: 20));
+        await Eventually.True(async () => (await shared.RecordedAsync("retried")).Output == 80, "what it reported is recorded");
+        // It never says another word.
+        await line.DisposeAsync();
+
+        await using var meter = shared.Connect();
+        await using var again = await meter.StartAsync(SharedService.Request("retried", "dave"));
+        Assert.Equal(100, again.Generated);
+        again.Count(output: 7);
+        await again.FinishAsync();
+        Assert.Equal((87, 20, 0), await shared.RecordedAsync("retried"));
+
+        await using var third = shared.Connect();
+        var done = await third.StartAsync(SharedService.Request("retried", "dave"));
+        Assert.True(done.IsFinished);
+        Assert.Equal((0, 0), (await done.RoomAsync(), third.Active));
+        await Assert.ThrowsAsync<GenerationDeniedException>(() => third.StartAsync(SharedService.Request("retried", "dave") with { Model = "another" }));
+    }
+}
