@@ -154,6 +154,14 @@ public sealed partial class Generation : IAsyncDisposable
         }
     }
 
+    /// <summary>Where it stands, for a log.</summary>
+    public override string ToString()
+    {
+        lock (_gate)
+            return $"{Id}: {Counted} tokens of {AllowedAt(_meter.Now)} granted{(_stopped ? $", stopped ({_stopReason})" : _last.Final ? ", no more can follow" : _waiting ? ", waiting for more" : "")}; " +
+                $"{_unacknowledged.Count} of {_sequence} frames not acknowledged{(_finish is null ? "" : ", finished")}";
+    }
+
     private long Counted => _output + _reasoning;
 
     private void Changed()

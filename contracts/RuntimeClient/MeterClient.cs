@@ -43,7 +43,7 @@ public sealed partial class MeterClient : IAsyncDisposable
     public event Action<RpcException>? Disconnected;
 
     /// <summary>Generations that are not acknowledged to their end.</summary>
-    public int Active => _active.Count;
+    public IReadOnlyCollection<Generation> Active => [.. _active.Values];
 
     internal MeterOptions Options { get; }
 
