@@ -4,8 +4,8 @@ namespace RuntimeClient.Tests;
 
 public sealed class When_the_line_is_bad
 {
-    private const int Generations = 16;
-    private const long Cap = 6_000, Wanted = 600;
+    private const int Generations = 10;
+    private const long Cap = 4_000, Wanted = 600;
 
     [Fact]
     public async Task U1_U2_U3_lost_doubled_and_broken_off_frames_and_a_meter_that_is_replaced_change_no_count()

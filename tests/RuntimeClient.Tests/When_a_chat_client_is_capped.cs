@@ -1,0 +1,110 @@
+using Microsoft.Extensions.AI;
+using RuntimeClient.Chat;
+using Usage.Host.Tests;
+
+namespace RuntimeClient.Tests;
+
+[Collection(OneService.Name)]
+public sealed class When_a_chat_client_is_capped(SharedService shared)
+{
+    [Theory]
+    [InlineData("whole", false), InlineData("streamed", true)]
+    public async Task U1_an_answer_is_metered_as_its_provider_counts_it_and_the_next_one_ends_at_the_cap(string name, bool streamed)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("conversation", 500)));
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+        var first = await AskAsync(Capped(model, meter, name, $"{name}-1"), 100, streamed);
+        Assert.Equal(((int?)500, ChatFinishReason.Stop), (model.MaxTokens, first.FinishReason!.Value));
+        Assert.Equal((80, 20, 0), await shared.RecordedAsync($"{name}-1"));
+        Assert.Equal((7, 3), await PromptOfAsync(name, $"{name}-1"));
+
+        // 400 are left: the model is told so, and stops by itself.
+        var second = await AskAsync(Capped(model, meter, name, $"{name}-2"), 1_000, streamed);
+        Assert.Equal(((int?)400, ChatFinishReason.Length, 500), (model.MaxTokens, second.FinishReason!.Value, model.Generated));
+        Assert.Equal("cap_reached", WhyCut(second));
+        Assert.Equal((380, 20, 0), await shared.RecordedAsync($"{name}-2"));
+
+        await Assert.ThrowsAsync<GenerationDeniedException>(() => AskAsync(Capped(model, meter, name, $"{name}-3"), 1, streamed));
+        Assert.Equal(500, model.Generated);
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_abandoned_breaks_or_is_cancelled_is_settled_at_what_came()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("erin", Samples.Hard("billing_period", 5_000)));
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+
+        await foreach (var _ in Capped(model, meter, "erin", "abandoned").GetStreamingResponseAsync("900")) break;
+        Assert.Equal((1, 0, 0), await shared.RecordedAsync("abandoned"));
+
+        model.FailsAfter = 50;
+        var came = 0;
+        await Assert.ThrowsAnyAsync<Exception>(async () =>
+        {
+            await foreach (var update in Capped(model, meter, "erin", "broken").GetStreamingResponseAsync("900")) came += update.Text.Length > 0 ? 1 : 0;
+        });
+        Assert.InRange(came, 0, 30);
+        Assert.Equal((came, 0, 0), await shared.RecordedAsync("broken"));
+
+        model.FailsAfter = null;
+        using var patience = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var _ in Capped(model, meter, "erin", "cancelled").GetStreamingResponseAsync("900", cancellationToken: patience.Token)) await patience.CancelAsync();
+        });
+        Assert.Equal((1, 0, 0), await shared.RecordedAsync("cancelled"));
+
+        // All that was held for them is free again.
+        Assert.Equal(0, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where subscription = '{Samples.SubscriptionId("erin")[4..]}' and finish <> 4"));
+        var balance = await shared.Service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId("erin") });
+        Assert.Equal((came + 2, 0), (balance.Windows.Single().UsedTokens, balance.Windows.Single().ReservedTokens));
+    }
+
+    [Fact]
+    public async Task U1_a_model_that_ignores_its_limit_is_cut_off_where_the_grant_ends()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("frank", Samples.Hard("conversation", 300)));
+        await using var model = await StreamedModel.StartAsync();
+        model.IgnoresLimit = true;
+        await using var meter = shared.Connect();
+        var answer = await AskAsync(Capped(model, meter, "frank", "deaf"), 5_000, streamed: true);
+        Assert.Equal((ChatFinishReason.Length, 300), (answer.FinishReason!.Value, answer.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length));
+        Assert.Equal("cap_reached", WhyCut(answer));
+        Assert.Equal((300, 0, 0), await shared.RecordedAsync("deaf"));
+    }
+
+    [Theory]
+    [InlineData(10, 4, 3, 50, 20, 3, 4, 3, 30, 20)]
+    [InlineData(10, 15, 9, 50, 70, 0, 10, 0, 0, 50)]
+    [InlineData(10, null, null, 5, null, 10, 0, 0, 5, 0)]
+    [InlineData(null, 4, -3, null, -1, 0, 0, 0, 0, 0)]
+    public void A_provider_s_counts_become_disjoint_kinds_and_none_is_below_zero(
+        int? input, int? cached, int? created, int? output, int? reasoning, long fresh, long served, long stored, long said, long reasoned)
+    {
+        var usage = new UsageDetails { InputTokenCount = input, CachedInputTokenCount = cached, OutputTokenCount = output, ReasoningTokenCount = reasoning };
+        if (created is { } count) usage.AdditionalCounts = new() { ["cache_creation_input_tokens"] = count };
+        Assert.Equal(new DisjointKinds(new(fresh, served, stored), said, reasoned), DisjointKinds.Of(usage));
+    }
+
+    private static IChatClient Capped(StreamedModel model, MeterClient meter, string subscription, string generation) => model.Client().AsBuilder()
+        .UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId(subscription), "c1", GenerationId.Derive(Samples.Jan1, generation)) })
+        .Build();
+
+    /// <summary>A stream's last update becomes part of its message.</summary>
+    private static object? WhyCut(ChatResponse answer) => (answer.AdditionalProperties ?? answer.Messages[^1].AdditionalProperties)?[TokenCapChatClient.CutByCap];
+
+    private static async Task<ChatResponse> AskAsync(IChatClient client, int tokens, bool streamed) => streamed
+        ? await client.GetStreamingResponseAsync($"{tokens}").ToChatResponseAsync()
+        : await client.GetResponseAsync($"{tokens}");
+
+    private async Task<(long Input, long Cached)> PromptOfAsync(string subscription, string generation)
+    {
+        var (input, cached) = (0L, 0L);
+        using var rows = shared.Service.Ledger.ListEvents(new() { SubscriptionId = Samples.SubscriptionId(subscription), GenerationId = GenerationId.Derive(Samples.Jan1, generation) });
+        while (await rows.ResponseStream.MoveNext(CancellationToken.None))
+            (input, cached) = (input + rows.ResponseStream.Current.Tokens.Input, cached + rows.ResponseStream.Current.Tokens.CachedInput);
+        return (input, cached);
+    }
+}
