@@ -83,7 +83,7 @@ public sealed partial class Generation : IAsyncDisposable
     }
 
     /// <summary>Counts generated tokens, as far as they are granted. Reasoning counts first.</summary>
-    /// <returns>how many of them may be emitted; fewer than were named means: stop here</returns>
+    /// <returns>how many of them may be emitted; fewer than were named means: stop here. None of a generation that is finished</returns>
     /// <exception cref="MeterException">the meter refused what this runtime says</exception>
     public long Count(long output, long reasoning = 0)
     {
@@ -92,7 +92,6 @@ public sealed partial class Generation : IAsyncDisposable
         lock (_gate)
         {
             if (_failure is not null) throw _failure;
-            if (_finish is not null) throw new InvalidOperationException($"{Id} is finished: count before finishing");
             var now = _meter.Now;
             var room = RoomAt(now);
             var (reasoned, said) = (Math.Min(reasoning, room), Math.Min(output, room - Math.Min(reasoning, room)));
