@@ -13,6 +13,8 @@ public sealed class UnaryOutlet(Func<MeterFrame, bool> ends) : Outlet
 
     public override bool IsGone => _ended.Task.IsCompleted;
 
+    public override bool AwaitsAnswer => !IsGone;
+
     public override void Send(MeterFrame frame)
     {
         lock (_gate)
@@ -32,6 +34,7 @@ public sealed class UnaryOutlet(Func<MeterFrame, bool> ends) : Outlet
     {
         try { await _ended.Task.WaitAsync(within, ct); }
         catch (TimeoutException) { throw new StoreNotReadyException(); }
+        finally { _ended.TrySetCanceled(CancellationToken.None); } // whoever leaves waits no longer
         lock (_gate) return [.. _frames];
     }
 }

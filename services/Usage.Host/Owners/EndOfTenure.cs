@@ -48,7 +48,8 @@ public sealed partial class OwnerDirectory
             var route = (Route)generation.Route!;
             if (route.Cell.Tenure != tenure) continue;
             _running.TryRemove(new KeyValuePair<Guid, Generation>(id, generation));
-            lock (route.Cell.Gate) tenure.Listen(route.Outlet);
+            lock (route.Cell.Gate)
+                foreach (var listener in route.Listeners) tenure.Listen(listener);
         }
         tenure.Tell();
     }

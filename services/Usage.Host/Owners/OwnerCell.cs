@@ -25,6 +25,9 @@ public abstract class Outlet
     /// <summary>Nobody hears what is sent here any more.</summary>
     public abstract bool IsGone { get; }
 
+    /// <summary>One caller waits for one answer here, and will not speak again to get it.</summary>
+    public virtual bool AwaitsAnswer => false;
+
     public abstract void Send(MeterFrame frame);
 
     /// <summary>An owner of something said here is gone from this process: what is not acknowledged has to be said again, to its successor.</summary>
@@ -90,14 +93,20 @@ public abstract class Outlet
 /// <summary>What the host keeps of a generation beside its owner's state.</summary>
 public sealed class Route(OwnerCell cell, Outlet outlet)
 {
+    private List<Outlet>? _waiting;
+
     public OwnerCell Cell { get; } = cell;
     /// <summary>The newest one that spoke for this generation. Read and written inside the cell's gate.</summary>
     public Outlet Outlet { get; private set; } = outlet;
 
+    /// <summary>Everybody who is owed an answer. Inside the cell's gate.</summary>
+    public IEnumerable<Outlet> Listeners => _waiting is null ? [Outlet] : [Outlet, .. _waiting];
+
     /// <summary>A frame was read from there. It takes the answers over from an older outlet, or from one that is gone.</summary>
     public void Heard(Outlet speaker)
     {
-        if (speaker.Supersedes(Outlet)) Outlet = speaker;
+        if (speaker.Supersedes(Outlet)) Take(speaker);
+        else Wait(speaker);
     }
 
     /// <summary>A Start says where its runtime listens now, unless the stream it was read from has broken since.</summary>
@@ -105,7 +114,30 @@ public sealed class Route(OwnerCell cell, Outlet outlet)
     {
         if (speaker.IsGone && !Outlet.IsGone) return;
         if (!speaker.Supersedes(Outlet)) speaker.TookFrom(Outlet);
+        Take(speaker);
+    }
+
+    /// <summary>To whoever spoke last, and to the calls before that still wait for just this. Inside the cell's gate.</summary>
+    public void Send(MeterFrame frame)
+    {
+        Outlet.Send(frame);
+        if (_waiting is null) return;
+        foreach (var call in _waiting) call.Send(frame);
+        _waiting.RemoveAll(call => !call.AwaitsAnswer);
+        if (_waiting.Count == 0) _waiting = null;
+    }
+
+    private void Take(Outlet speaker)
+    {
+        if (ReferenceEquals(speaker, Outlet)) return;
+        _waiting?.Remove(speaker);
+        Wait(Outlet);
         Outlet = speaker;
+    }
+
+    private void Wait(Outlet call)
+    {
+        if (call.AwaitsAnswer && _waiting?.Contains(call) != true) (_waiting ??= []).Add(call);
     }
 }
 

@@ -103,21 +103,21 @@ public sealed partial class OwnerDirectory(
                 break;
             case OutcomeKind.Granted:
                 metrics.Granted();
-                OutletOf(outcome.Generation!).Send(Answers.Granted(outcome));
+                RouteOf(outcome.Generation!).Send(Answers.Granted(outcome));
                 break;
             case OutcomeKind.Stopped:
                 metrics.Stopped(outcome.Why.Code);
-                OutletOf(outcome.Generation!).Send(Answers.Stopped(outcome));
+                RouteOf(outcome.Generation!).Send(Answers.Stopped(outcome));
                 break;
             case OutcomeKind.Rejected:
                 metrics.Rejected(outcome.Why.Code);
-                OutletOf(outcome.Generation!).Send(Answers.Rejected(Answers.Id(outcome.Generation!.Id), outcome.Number, outcome.Why));
+                RouteOf(outcome.Generation!).Outlet.Send(Answers.Rejected(Answers.Id(outcome.Generation!.Id), outcome.Number, outcome.Why));
                 break;
             case OutcomeKind.Acknowledged:
-                if (outcome.Number >= 0) OutletOf(outcome.Generation!).Send(Answers.Acknowledged(outcome.Generation!.Id, outcome.Number, outcome.Generation.Finished && outcome.Generation.AllDurable));
+                if (outcome.Number >= 0) RouteOf(outcome.Generation!).Send(Answers.Acknowledged(outcome.Generation!.Id, outcome.Number, outcome.Generation.Finished && outcome.Generation.AllDurable));
                 break;
             case OutcomeKind.Repeated:
-                var outlet = OutletOf(outcome.Generation!);
+                var outlet = RouteOf(outcome.Generation!).Outlet;
                 outlet.Track(AnswerRepeatAsync(outcome.Generation!.Id, outcome.Number, outcome.Content, outlet));
                 break;
             case OutcomeKind.SlabNeeded:
@@ -134,7 +134,7 @@ public sealed partial class OwnerDirectory(
         }
     }
 
-    private static Outlet OutletOf(Generation generation) => ((Route)generation.Route!).Outlet;
+    private static Route RouteOf(Generation generation) => (Route)generation.Route!;
 
     /// <summary>A sequence that is not the next one, met with its row in the table. Not answered if its owner may know better, in another process.</summary>
     /// <returns>the subscription whose owner has to be asked; null if the answer was given</returns>
@@ -182,7 +182,7 @@ public sealed partial class OwnerDirectory(
                 // One acknowledgement says all: the last row of the generation in this commit speaks.
                 if (commit.LastOf[generation.Id] != row.Sequence) continue;
                 var finished = row.Finish != Caps.FinishReason.None;
-                route.Outlet.Send(Answers.Acknowledged(generation.Id, row.Sequence, finished));
+                route.Send(Answers.Acknowledged(generation.Id, row.Sequence, finished));
                 // A call that has read the tables before this commit must still find what they did not say.
                 if (finished && route.Cell.Pins == 0) Forget(route.Cell, generation);
             }
