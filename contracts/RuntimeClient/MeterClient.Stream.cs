@@ -41,8 +41,10 @@ public sealed partial class MeterClient
                 if (_active.IsEmpty) await _work.WaitAsync(_closing.Token).ConfigureAwait(false);
                 await ServeAsync().ConfigureAwait(false);
             }
-            catch (RpcException e) when (!_closing.IsCancellationRequested)
+            catch (Exception error) when (!_closing.IsCancellationRequested)
             {
+                // Whatever it was, usage that is not acknowledged must still go out: nothing may end this loop but its owner.
+                var e = error as RpcException ?? new RpcException(new(StatusCode.Internal, error.Message, error));
                 Disconnected?.Invoke(e);
                 if (RefusedForGood(e) is { } refused)
                     foreach (var generation in _active.Values)
@@ -125,15 +127,22 @@ public sealed partial class MeterClient
 
     private async Task BeatAsync(CancellationTokenSource broken)
     {
-        using var timer = new PeriodicTimer(Beat, Options.Time);
-        var owedSince = Now;
-        while (await timer.WaitForNextTickAsync(broken.Token).ConfigureAwait(false))
+        try
         {
-            var now = Now;
-            var owed = false;
-            foreach (var generation in _active.Values) owed |= generation.Tick(now);
-            if (!owed) owedSince = now;
-            if (now - (_lastHeard > owedSince ? _lastHeard : owedSince) > Options.SilenceMax) await broken.CancelAsync().ConfigureAwait(false);
+            using var timer = new PeriodicTimer(Beat, Options.Time);
+            var owedSince = Now;
+            while (await timer.WaitForNextTickAsync(broken.Token).ConfigureAwait(false))
+            {
+                var now = Now;
+                var owed = false;
+                foreach (var generation in _active.Values) owed |= generation.Tick(now);
+                if (!owed) owedSince = now;
+                if (now - (_lastHeard > owedSince ? _lastHeard : owedSince) > Options.SilenceMax) return;
+            }
+        }
+        finally
+        {
+            await broken.CancelAsync().ConfigureAwait(false);
         }
     }
 

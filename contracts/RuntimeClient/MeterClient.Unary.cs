@@ -34,7 +34,7 @@ public sealed partial class MeterClient
         var settled = AfterAsync();
         if (settled.IsCompleted) return settled;
         _settling.TryAdd(settled, generation);
-        _ = settled.ContinueWith(t => _settling.TryRemove(t, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _ = settled.ContinueWith(t => (t.Exception, _settling.TryRemove(t, out _)), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return settled;
 
         async Task AfterAsync()

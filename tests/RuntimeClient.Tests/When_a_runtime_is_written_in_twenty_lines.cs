@@ -9,32 +9,27 @@ public sealed class When_a_runtime_is_written_in_twenty_lines(SharedService shar
     public async Task U1_it_generates_up_to_the_cap_and_not_one_token_further()
     {
         await shared.Service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000)));
-        var emitted = await MeterAsync(shared.Address, Samples.SubscriptionId("alice"), Enumerable.Range(0, 5_000), Samples.Jan1);
-        Assert.Equal(1_000, emitted);
+        var generated = 0;
+        await MeterAsync(shared.Address, Samples.SubscriptionId("alice"), Enumerable.Range(0, 5_000).Select(_ => ++generated), Samples.Jan1);
+        Assert.Equal(1_000, generated);
         Assert.Equal((1_000, 0, 0), await shared.RecordedAsync("request-1"));
         Assert.Equal(1, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where subscription = '{Samples.SubscriptionId("alice")[4..]}' and finish = 3"));
     }
 
-    private static async Task<int> MeterAsync(Uri usage, string subscription, IEnumerable<int> model, DateTimeOffset now)
+    private static async Task MeterAsync(Uri usage, string subscription, IEnumerable<int> model, DateTimeOffset receivedAt)
     {
-        var emitted = 0;
-        await using var meter = new MeterClient(usage);
+        // README: the client library
+        await using var meter = new MeterClient(usage);                         // one for each process: batches, reconnects, sends again
         await using var generation = await meter.StartAsync(new()
         {
-            Id = GenerationId.Derive(now, "request-1"),
-            Subscription = subscription,
-            Conversation = "chat-1",
-            Model = "my-model",
-            Prompt = new(Input: 12),
+            Id = GenerationId.Derive(receivedAt, "request-1"),                  // the same in every attempt, so that none is billed twice
+            Subscription = subscription, Conversation = "chat-1", Model = "my-model", Prompt = new(Input: 12),
         });
-        foreach (var token in model)
-        {
-            if (await generation.RoomAsync() == 0) break;
+        using var tokens = model.GetEnumerator();
+        while (await generation.RoomAsync() > 0 && tokens.MoveNext())           // first the grant, then the token; 0 is the cap
             generation.Count(output: 1);
-            emitted++;
-        }
-        await generation.FinishAsync();
-        return emitted;
+        await generation.FinishAsync();                                         // committed: it will be billed exactly once
+        // end
     }
 
     [Fact]
