@@ -12,7 +12,7 @@ public sealed partial class Generation
     private string? _stopReason;
     private RuntimeFrame? _finish;
     private long _sequence, _reported;
-    private bool _granted, _stopped, _waiting, _refused, _abandoned;
+    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
 
     internal RuntimeFrame Start { get; }
@@ -43,6 +43,13 @@ public sealed partial class Generation
         },
     };
 
+    /// <summary>From here on it has a voice on the stream: not before its hold is taken, for its Start alone asks for less.</summary>
+    internal void Speak()
+    {
+        lock (_gate) _speaks = true;
+        _meter.Send(Start);
+    }
+
     /// <summary>On a new stream, or because nothing was heard: the same Start, then whatever is not acknowledged. Both are recognised as what they are.</summary>
     internal void SayAgain()
     {
@@ -60,6 +67,7 @@ public sealed partial class Generation
                 if (now - _owedSince > _meter.Options.RetransmitAfter) _meter.Forget(this);
                 return false;
             }
+            if (!_speaks) return false;
             if (_finish is null && Counted > _reported && now - _reportedAt >= _meter.Options.ReportWithin) Report(now);
             // A word keeps a lease alive, and a Start asks for no more than there is.
             var leaseFades = RoomAt(now) > 0 && now > _last.From + ((_last.Until - _last.From) / 2);
@@ -243,7 +251,7 @@ public sealed partial class Generation
 
     private void SayAgain(TimeSpan now)
     {
-        if (IsForsaken) return;
+        if (IsForsaken || !_speaks) return;
         (_refused, _due, _owedSince) = (false, TimeSpan.MaxValue, now);
         _patience = Shorter(_patience * 2, _meter.Options.RetransmitAfter * 4);
         _meter.Send(Start);

@@ -66,7 +66,7 @@ public sealed partial class MeterClient : IAsyncDisposable
             if (!generation.IsFinished)
             {
                 if (_work.CurrentCount == 0) Wake();
-                Send(generation.Start);
+                generation.Speak();
             }
             await generation.Started.WaitAsync(ct).ConfigureAwait(false);
             if (generation.ResumedFrom > 0 && !generation.IsFinished) await AdoptAsync(generation, ct).ConfigureAwait(false);
