@@ -15,7 +15,7 @@ public sealed partial class Generation
     private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
 
-    internal RuntimeFrame Start { get; }
+    internal RuntimeFrame Start { get; private set; }
     internal Task Started => _started.Task;
 
     /// <summary>Of an earlier attempt with this id, whose tokens are not known here; 0 is none.</summary>
@@ -86,7 +86,13 @@ public sealed partial class Generation
             _grants.RemoveAll(g => g.Until <= now || (g.Allowed <= grant.TokensAllowed && g.Until <= until));
             _grants.Add((grant.TokensAllowed, until));
             _last = (grant.TokensAllowed, grant.Final, now, until);
-            if (!_granted) (_granted, FirstGrant) = (true, grant.TokensAllowed);
+            if (!_granted)
+            {
+                (_granted, FirstGrant) = (true, grant.TokensAllowed);
+                // From now on whoever is asked must let it report, even if it has never heard of it. The frame may be on its way: that one stays as it is.
+                Start = Start.Clone();
+                Start.Start.Resumed = true;
+            }
             if (RoomAt(now) > 0 || IsOver) _waiting = false;
             Progress(now);
             if (_refused) SayAgain(now);
@@ -144,7 +150,7 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
-            // One that had been granted before its meter was lost: what the lost one held is free again soon, and its tokens were generated.
+            // One that had been granted before its meter was lost has tokens to report, and is denied only while there is no room for its prompt.
             var passes = deny.Reason == "store_unavailable" || (_granted && deny.Reason is "cap_reached" or "subscription_stale" or "generations_too_many");
             if (passes) AgainAfterPause();
             else if (deny.Reason != "generation_finished")
