@@ -4,7 +4,8 @@ CREATE SCHEMA plan_design AUTHORIZATION plan_design;
 CREATE SCHEMA "usage" AUTHORIZATION "usage";
 CREATE SCHEMA billing AUTHORIZATION billing;
 
--- The auditor reads what billing has and whatever billing creates later, and writes nothing.
+-- The auditor reads what billing has and whatever billing creates later, and writes nothing. What can be erased it may not read: billing takes
+-- personal_details back from it in the step that creates that table, and sees to it at every start.
 GRANT USAGE ON SCHEMA billing TO billing_auditor;
 ALTER DEFAULT PRIVILEGES FOR ROLE billing IN SCHEMA billing GRANT SELECT ON TABLES TO billing_auditor;
 ALTER DEFAULT PRIVILEGES FOR ROLE billing IN SCHEMA billing GRANT SELECT ON SEQUENCES TO billing_auditor;

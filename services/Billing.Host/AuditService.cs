@@ -1,17 +1,10 @@
 using System.Data;
-using System.Security.Cryptography;
-using System.Text;
-using Billing.Accounts;
-using Billing.Audit;
-using Billing.Invoices;
-using Billing.Periods;
-using Billing.Rating;
-using Billing.Sellers;
 using Contracts.Billing.V1;
-using Google.Protobuf;
+using Contracts.Usage.V1;
 using Grpc.Core;
 using Marten;
 using Npgsql;
+using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
 using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
@@ -20,7 +13,7 @@ namespace Billing.Host;
 /// billing.v1.Audit. Everything is read in one read-only transaction, so that a proof is about one moment, and nothing here could write
 /// or publish if it wanted to.
 /// </summary>
-public sealed class AuditService(IDocumentStore store, AuditDatabase database) : Contracts.Billing.V1.Audit.AuditBase
+public sealed partial class AuditService(IDocumentStore store, AuditDatabase database, UsageLedger.UsageLedgerClient usage) : Contracts.Billing.V1.Audit.AuditBase
 {
     private const int InvoicesAtOnce = 100;
 
@@ -39,11 +32,8 @@ public sealed class AuditService(IDocumentStore store, AuditDatabase database) :
             if (page.Count == 0) break;
             (found, after) = (true, page[^1].Sequence);
             var finals = page.Select(e => (InvoiceId: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).ToArray();
-            var documents = (await session.LoadManyAsync<StoredInvoice>(ct, [.. finals.Select(f => f.InvoiceId)])).ToDictionary(d => d.Id);
-            var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.InvoiceId }), ct);
-            var terms = await StoredTerms.ReadAsync(session, [.. finals.Select(f => streams.Period(f.Event.PeriodId)).OfType<PeriodState.Closed>().Select(c => c.Facts)], ct);
-            foreach (var (invoiceId, final) in finals)
-                await responseStream.WriteAsync(await Replay(snapshot.Connection, invoiceId, final, documents.GetValueOrDefault(invoiceId), streams, terms, ct), ct);
+            var replay = await InvoiceReplay.ReadAsync(session, finals, ct);
+            foreach (var (invoiceId, final) in finals) await responseStream.WriteAsync(await replay.Run(snapshot.Connection, invoiceId, final, ct), ct);
         }
         if (request.InvoiceId.Length > 0 && !found) throw new Refusal("invoice_unknown", $"{request.InvoiceId} is not a final invoice").AsException();
     }
@@ -67,38 +57,19 @@ public sealed class AuditService(IDocumentStore store, AuditDatabase database) :
             await responseStream.WriteAsync(new ExportLine { Json = line }, context.CancellationToken);
     }
 
-    private static async Task<ReplayedInvoice> Replay(
-        NpgsqlConnection connection, string invoiceId, InvoiceFinalized final, StoredInvoice? stored, StoredStreams streams, StoredTerms stands, CancellationToken ct)
+    public override async Task Reconcile(ReconcileRequest request, IServerStreamWriter<ReconcilePart> responseStream, ServerCallContext context)
     {
-        var answer = new ReplayedInvoice { InvoiceId = invoiceId, Number = final.Number, TotalMicros = final.TotalMicros.Value };
-        var storedBytes = Encoding.UTF8.GetBytes(stored?.Document ?? "");
-        answer.StoredSha256 = ByteString.CopyFrom(SHA256.HashData(storedBytes));
-        var period = streams.Period(final.PeriodId);
-        var cut = streams.Invoice(invoiceId) switch { InvoiceState.Finalized f => f.Terms, InvoiceState.Voided v => v.Was.Terms, _ => null };
-        string[] made = period is PeriodState.Closed c
-            ? [.. InvoiceRating.MenusOf(c.Facts), .. c.Facts.Adjustments.Select(a => a.FromPeriodId), AccountIds.Of(c.Facts.CustomerId), SellerState.StreamId]
-            : [];
-        byte[]? replayed = null;
-        string? difference = null;
+        var ct = context.CancellationToken;
         try
         {
-            replayed = period is PeriodState.Closed closed
-                ? InvoiceDocument.Finalized(closed.Facts, cut is null ? stands.Now(closed.Facts) : stands.At(closed.Facts, cut), final.Number, cut, final.At).ToUtf8()
-                : throw new InvalidOperationException($"{final.PeriodId} is not a closed period");
-            answer.ReplayedSha256 = ByteString.CopyFrom(SHA256.HashData(replayed));
+            var heads = (await usage.GetHeadsAsync(new(), cancellationToken: ct)).Heads;
+            await using var snapshot = await Snapshot.Open(database, ct);
+            await foreach (var part in new Reconciliation(usage, snapshot.Connection, heads, !request.WithoutRows).Run(ct)) await responseStream.WriteAsync(part, ct);
         }
-        catch (Exception e) when (e is InvalidOperationException or OverflowException)
+        catch (RpcException e) when (!ct.IsCancellationRequested)
         {
-            difference = $"the invoice cannot be rated again: {e.Message}";
+            throw new Refusal("usage_unreachable", $"usage does not show what it recorded ({e.Status.Detail}); ask again when it answers").AsException();
         }
-        if (replayed is not null && stored is null) difference = "the stored document is missing";
-        else if (replayed is not null && DocumentDifference.First(stored!.Document, Encoding.UTF8.GetString(replayed)) is { } parts) difference = parts;
-        else if (replayed is not null && Convert.ToHexStringLower(answer.StoredSha256.Span) != final.DocumentSha256)
-            difference = $"the document's SHA-256 is {Convert.ToHexStringLower(answer.StoredSha256.Span)}, and the event that finalized it says {final.DocumentSha256}";
-        answer.Identical = difference is null;
-        if (difference is not null)
-            answer.Difference = $"{difference}. {await SealVerification.Explain(connection, [final.PeriodId, invoiceId, final.CustomerId, .. made], ct)}";
-        return answer;
     }
 
     private sealed record Snapshot(NpgsqlConnection Connection, NpgsqlTransaction Transaction) : IAsyncDisposable

@@ -10,6 +10,9 @@ namespace Billing.Host;
 /// <summary>The billing service.</summary>
 public static class BillingHost
 {
+    /// <summary>A batch of usage with all of its rows.</summary>
+    private const int UsageAnswerBytesMax = 64 << 20;
+
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = ServiceDefaults.CreateBuilder("billing", args, StatusOf, configure);
@@ -37,7 +40,7 @@ public static class BillingHost
                 });
             });
 
-        builder.Services.AddSingleton(services => GrpcChannel.ForAddress(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress));
+        builder.Services.AddSingleton(services => GrpcChannel.ForAddress(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, new() { MaxReceiveMessageSize = UsageAnswerBytesMax }));
         builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
         builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
         builder.Services.AddSingleton<MenuBook>();
@@ -68,7 +71,7 @@ public static class BillingHost
 
     private static StatusCode StatusOf(string code) => code switch
     {
-        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" => StatusCode.NotFound,
+        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" => StatusCode.NotFound,
         "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
         "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"

@@ -44,6 +44,7 @@ public static class BillingStore
         options.Storage.ExtendedSchemaObjects.Add(UsageShard());
         options.Storage.ExtendedSchemaObjects.Add(Seal());
         options.Storage.ExtendedSchemaObjects.Add(PersonalDetails());
+        options.Storage.ExtendedSchemaObjects.Add(new ClosedToAuditors("personal_details"));
     }
 
     /// <summary>Who customers are: the only place. Every version, because a document names the one it was made for; all are deleted when a customer is erased.</summary>

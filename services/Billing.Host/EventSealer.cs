@@ -56,12 +56,16 @@ public static class SealReader
         NpgsqlConnection connection, long after, long through, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
-            "select seq_id, stream_id, version, type, data::text from billing.mt_events where seq_id > $1 and seq_id <= $2 order by seq_id", connection)
+            "select seq_id, stream_id, version, type, data::text, id, timestamp from billing.mt_events where seq_id > $1 and seq_id <= $2 order by seq_id", connection)
         {
             Parameters = { new() { Value = after }, new() { Value = through } },
         };
         await using var reader = await command.ExecuteReaderAsync(ct);
-        while (await reader.ReadAsync(ct)) yield return new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetString(3), reader.GetString(4));
+        while (await reader.ReadAsync(ct))
+            yield return new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetString(3), reader.GetString(4))
+            {
+                Id = reader.GetGuid(5), WrittenAt = reader.GetFieldValue<DateTimeOffset>(6),
+            };
     }
 
     public static async Task<SealPage?> Page(NpgsqlConnection connection, long after, CancellationToken ct)

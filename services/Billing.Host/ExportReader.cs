@@ -12,12 +12,13 @@ public static class ExportReader
         var export = new ExportFormat();
         await using (var count = new NpgsqlCommand("""
             select (select count(*) from billing.mt_events), (select coalesce(max(seq_id), 0) from billing.mt_events), (select count(*) from billing.seal),
-                   (select count(*) from billing.mt_doc_appliedreport), (select count(*) from billing.mt_doc_storedinvoice)
+                   (select count(*) from billing.mt_doc_appliedreport), (select count(*) from billing.mt_doc_storedinvoice),
+                   (select count(*) from billing.mt_doc_storedcreditnote)
             """, connection))
         await using (var reader = await count.ExecuteReaderAsync(ct))
         {
             await reader.ReadAsync(ct);
-            yield return export.Manifest(reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4));
+            yield return export.Manifest(reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5));
         }
 
         // Each page right after its events, so that whoever verifies needs to remember one page, not the file.
@@ -33,13 +34,15 @@ public static class ExportReader
 
         await using (var reports = new NpgsqlCommand("""
             select (data ->> 'shard')::integer, (data ->> 'number')::bigint, (data ->> 'firstBatch')::bigint, (data ->> 'lastBatch')::bigint, data ->> 'previousChain',
-                   array(select jsonb_array_elements_text(data -> 'roots')), data ->> 'chain'
+                   array(select jsonb_array_elements_text(data -> 'roots')), data ->> 'chain',
+                   data ->> 'recordedAt', (data ->> 'lineCount')::integer
             from billing.mt_doc_appliedreport order by 1, 2
             """, connection))
         await using (var reader = await reports.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))
                 yield return export.Report(
-                    reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetString(4), reader.GetFieldValue<string[]>(5), reader.GetString(6));
+                    reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetString(4), reader.GetFieldValue<string[]>(5), reader.GetString(6),
+                    reader.GetString(7), reader.GetInt32(8));
 
         await using (var invoices = new NpgsqlCommand("""
             select id, data ->> 'number', data ->> 'documentSha256', data ->> 'document' from billing.mt_doc_storedinvoice order by data ->> 'number'
@@ -47,6 +50,13 @@ public static class ExportReader
         await using (var reader = await invoices.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))
                 yield return export.Invoice(reader.GetString(0), reader.GetString(1), reader.GetString(2), reader.GetString(3));
+
+        await using (var notes = new NpgsqlCommand("""
+            select id, data ->> 'number', data ->> 'invoiceId', data ->> 'documentSha256', data ->> 'document' from billing.mt_doc_storedcreditnote order by data ->> 'number'
+            """, connection))
+        await using (var reader = await notes.ExecuteReaderAsync(ct))
+            while (await reader.ReadAsync(ct))
+                yield return export.CreditNote(reader.GetString(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetString(4));
         yield return export.End();
     }
 }

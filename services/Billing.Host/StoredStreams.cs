@@ -1,4 +1,5 @@
 using Billing.Accounts;
+using Billing.Audit;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
@@ -20,9 +21,14 @@ public sealed class StoredStreams
     private readonly Dictionary<string, object> _states = [];
     private readonly Dictionary<string, long> _versions = [];
 
-    public static async Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
+    private readonly KnownEvents _known;
+
+    private StoredStreams(HistoryPoint at) => _known = new(at);
+
+    /// <param name="at">how much of history is looked at; all of it by default</param>
+    public static async Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct, HistoryPoint at = default)
     {
-        var streams = new StoredStreams();
+        var streams = new StoredStreams(at);
         await streams.ReadMoreAsync(session, ids, ct);
         return streams;
     }
@@ -44,12 +50,14 @@ public sealed class StoredStreams
     public AccountState Account(string id) => State(id, AccountState.Initial);
     public InvoiceState Invoice(string id) => State(id, InvoiceState.Initial);
 
+    public SellerState Seller(string id) => State(id, SellerState.Initial);
+
     private TState State<TState>(string id, TState initial) where TState : class => (TState?)_states.GetValueOrDefault(id) ?? initial;
 
     private void Add(IEvent e)
     {
         var id = e.StreamKey!;
-        if (e.Data is Tombstone) return;
+        if (!_known.Has(e)) return;
         _versions[id] = e.Version;
         _states[id] = e.Data switch
         {
@@ -59,7 +67,7 @@ public sealed class StoredStreams
             PeriodEvent x => PeriodState.Evolve(Period(id), x),
             InvoiceEvent x => InvoiceState.Evolve(Invoice(id), x),
             AccountEvent x => AccountState.Evolve(Account(id), x),
-            SellerEvent x => SellerState.Evolve(State(id, SellerState.Initial), x),
+            SellerEvent x => SellerState.Evolve(Seller(id), x),
             _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} in {id} has no fold"),
         };
     }

@@ -1,10 +1,10 @@
 using Billing.Accounts;
+using Billing.Audit;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
 using Billing.Rating;
 using Billing.Sellers;
-using JasperFx.Events;
 using Marten;
 using Marten.Linq;
 
@@ -21,11 +21,11 @@ public sealed class StoredTerms
     private readonly Dictionary<string, List<object>> _histories = [];
 
     /// <exception cref="InvalidOperationException">A menu or a closed period that something stored refers to is missing: the store is corrupt.</exception>
-    public static async Task<StoredTerms> ReadAsync(IQuerySession session, IReadOnlyCollection<PeriodFacts> all, CancellationToken ct)
+    public static async Task<StoredTerms> ReadAsync(IQuerySession session, IReadOnlyCollection<PeriodFacts> all, CancellationToken ct, HistoryPoint at = default)
     {
         var terms = new StoredTerms();
-        await terms.ReadHistories(session, [.. all.Select(f => AccountIds.Of(f.CustomerId)), SellerState.StreamId], ct);
-        var streams = await StoredStreams.ReadAsync(session, all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId).Concat(InvoiceRating.MenusOf(f))), ct);
+        await terms.ReadHistories(session, [.. all.Select(f => AccountIds.Of(f.CustomerId)), SellerState.StreamId], at, ct);
+        var streams = await StoredStreams.ReadAsync(session, all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId).Concat(InvoiceRating.MenusOf(f))), ct, at);
         foreach (var id in all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId)).Distinct())
             if (streams.Period(id) is PeriodState.Closed closed) terms._earlier[id] = closed.Facts;
         foreach (var id in all.SelectMany(InvoiceRating.MenusOf).Distinct())
@@ -38,6 +38,10 @@ public sealed class StoredTerms
 
     /// <summary>As an invoice was made by them.</summary>
     public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion);
+
+    /// <summary>What an invoice took from its customer's credit; nothing where it took none.</summary>
+    public ValueList<CreditDraw> Drawn(string customerId, string invoiceId) =>
+        History(AccountIds.Of(customerId)).OfType<CreditDrawn>().FirstOrDefault(d => d.InvoiceId == invoiceId)?.Draws ?? [];
 
     /// <summary>What this batch has decided and not yet committed counts for the rest of it.</summary>
     public void Add(string accountId, IEnumerable<AccountEvent> events) => History(accountId).AddRange(events);
@@ -57,11 +61,12 @@ public sealed class StoredTerms
 
     private List<object> History(string id) => _histories.TryGetValue(id, out var history) ? history : _histories[id] = [];
 
-    private async Task ReadHistories(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
+    private async Task ReadHistories(IQuerySession session, IEnumerable<string> ids, HistoryPoint at, CancellationToken ct)
     {
         var wanted = ids.Distinct().ToArray();
         var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(wanted)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
+        var known = new KnownEvents(at);
         await foreach (var e in events.ToAsyncEnumerable(ct))
-            if (e.Data is not Tombstone) History(e.StreamKey!).Add(e.Data);
+            if (known.Has(e)) History(e.StreamKey!).Add(e.Data);
     }
 }

@@ -79,6 +79,37 @@ public sealed class When_the_books_are_audited
     }
 
     [Fact]
+    public async Task An_auditor_cannot_read_who_customers_are_and_audits_work_without()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await app.Billing.RecordCustomerDetailsAsync(new() { CustomerId = subscription.CustomerId, Details = new() { Name = "Ada Lovelace", Country = "GB" } });
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(1, await app.Sql<long>("select count(*) from billing.personal_details"));
+        Assert.Equal("42501", (await Assert.ThrowsAsync<Npgsql.PostgresException>(Read)).SqlState);
+        // As in a database that is older than the rule.
+        await app.Sql<object>("grant select on billing.personal_details to billing_auditor");
+        await Read();
+        await app.StopAsync();
+        await app.RunAsync();
+        Assert.Equal("42501", (await Assert.ThrowsAsync<Npgsql.PostgresException>(Read)).SqlState);
+
+        await app.CaughtUp();
+        Assert.True(Assert.Single(await app.Replay()).Identical);
+        Assert.All(await app.VerifySeals(), s => Assert.True(s.Intact, s.Finding));
+        var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
+        Assert.Empty(VerifyExport.Check(export));
+        Assert.DoesNotContain(export, l => l.Contains("Lovelace", StringComparison.Ordinal));
+
+        async Task Read()
+        {
+            await using var connection = await app.Get<AuditDatabase>().Source.OpenConnectionAsync();
+            await using var command = new Npgsql.NpgsqlCommand("select * from billing.personal_details", connection);
+            await command.ExecuteScalarAsync();
+        }
+    }
+
+    [Fact]
     public async Task Seals_go_on_after_a_restart_where_they_stopped()
     {
         await using var app = await AMonthBilled();

@@ -12,11 +12,11 @@ namespace Billing.Audit;
 /// </summary>
 public sealed class ExportFormat
 {
-    public const string Version = "billing-export/1";
+    public const string Version = "billing-export/2", WithoutCreditNotes = "billing-export/1";
     private byte[] _hash = new byte[SHA256.HashSizeInBytes];
     private long _lines;
 
-    public string Manifest(long events, long throughSequence, long pages, long reports, long invoices) => Line("manifest", json =>
+    public string Manifest(long events, long throughSequence, long pages, long reports, long invoices, long creditNotes) => Line("manifest", json =>
     {
         json.WriteString("format", Version);
         json.WriteNumber("events", events);
@@ -24,6 +24,7 @@ public sealed class ExportFormat
         json.WriteNumber("pages", pages);
         json.WriteNumber("reports", reports);
         json.WriteNumber("invoices", invoices);
+        json.WriteNumber("creditNotes", creditNotes);
     });
 
     public string Event(StoredEvent e) => Line("event", json =>
@@ -33,6 +34,8 @@ public sealed class ExportFormat
         json.WriteNumber("version", e.Version);
         json.WriteString("type", e.Type);
         json.WriteString("data", e.Data);
+        json.WriteString("id", e.Id);
+        json.WriteString("writtenAt", e.WrittenAt);
     });
 
     public string Page(SealPage page) => Line("seal", json =>
@@ -49,7 +52,8 @@ public sealed class ExportFormat
         json.WriteString("chain", Convert.ToHexStringLower(page.Chain));
     });
 
-    public string Report(int shard, long number, long firstBatch, long lastBatch, string previousChain, IEnumerable<string> roots, string chain) => Line("report", json =>
+    public string Report(
+        int shard, long number, long firstBatch, long lastBatch, string previousChain, IEnumerable<string> roots, string chain, string recordedAt, int lineCount) => Line("report", json =>
     {
         json.WriteNumber("shard", shard);
         json.WriteNumber("number", number);
@@ -60,12 +64,23 @@ public sealed class ExportFormat
         foreach (var root in roots) json.WriteStringValue(root);
         json.WriteEndArray();
         json.WriteString("chain", chain);
+        json.WriteString("recordedAt", recordedAt);
+        json.WriteNumber("lineCount", lineCount);
     });
 
     public string Invoice(string invoiceId, string number, string sha256, string document) => Line("invoice", json =>
     {
         json.WriteString("invoiceId", invoiceId);
         json.WriteString("number", number);
+        json.WriteString("sha256", sha256);
+        json.WriteString("document", document);
+    });
+
+    public string CreditNote(string creditNoteId, string number, string invoiceId, string sha256, string document) => Line("credit_note", json =>
+    {
+        json.WriteString("creditNoteId", creditNoteId);
+        json.WriteString("number", number);
+        json.WriteString("invoiceId", invoiceId);
         json.WriteString("sha256", sha256);
         json.WriteString("document", document);
     });

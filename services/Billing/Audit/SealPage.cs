@@ -7,6 +7,12 @@ namespace Billing.Audit;
 /// <summary>An event as PostgreSQL holds it. The text of the data is what jsonb gives back, not what was once written.</summary>
 public sealed record StoredEvent(long Sequence, string Stream, long Version, string Type, string Data)
 {
+    /// <summary>What messages about the event are known by. Not sealed: no fold reads it.</summary>
+    public Guid Id { get; init; }
+
+    /// <summary>When PostgreSQL took it in, by the real clock. Not sealed either: what happened when is in the data.</summary>
+    public DateTimeOffset WrittenAt { get; init; }
+
     /// <summary>Sequence, stream, version, type and data; numbers as 8 bytes and lengths as 4, big-endian, texts as UTF-8 after their length.</summary>
     public byte[] Leaf()
     {

@@ -15,6 +15,8 @@ public sealed class VerifyExport
     private readonly Dictionary<string, (string Number, string Sha256)> _finalized = [];
     private readonly Dictionary<int, (long Number, long LastBatch, string Chain)> _reports = [];
     private readonly HashSet<string> _invoices = [];
+    private readonly Dictionary<string, (string InvoiceId, string Number, string Sha256)> _credited = [];
+    private readonly HashSet<string> _creditNotes = [];
     private readonly Dictionary<string, long> _counts = [];
     private readonly Dictionary<string, long> _promised = [];
     private byte[] _hash = new byte[32];
@@ -31,7 +33,8 @@ public sealed class VerifyExport
         return check._findings;
     }
 
-    private void Next(string line)
+    /// <summary>The next line, for whoever reads an export once and does something else with it too.</summary>
+    public void Next(string line)
     {
         _line++;
         if (_ended) { Find("a line after the end"); return; }
@@ -60,7 +63,8 @@ public sealed class VerifyExport
         switch (kind)
         {
             case "manifest":
-                if (e.GetProperty("format").GetString() != ExportFormat.Version) Find($"this verifier reads {ExportFormat.Version} only");
+                if (e.GetProperty("format").GetString() is not (ExportFormat.Version or ExportFormat.WithoutCreditNotes)) Find($"this verifier reads {ExportFormat.Version} and earlier only");
+                if (e.TryGetProperty("creditNotes", out var notes)) _promised["credit_note"] = notes.GetInt64();
                 foreach (var (of, name) in new[] { ("event", "events"), ("seal", "pages"), ("report", "reports"), ("invoice", "invoices") })
                     _promised[of] = e.GetProperty(name).GetInt64();
                 break;
@@ -68,6 +72,7 @@ public sealed class VerifyExport
             case "seal": Seal(e); break;
             case "report": Report(e); break;
             case "invoice": Invoice(e); break;
+            case "credit_note": CreditNote(e); break;
             case "end":
                 _ended = true;
                 if (e.GetProperty("linesBefore").GetInt64() != _line - 1) Find(Say($"{e.GetProperty("linesBefore").GetInt64()} lines were written before the end and {_line - 1} are here"));
@@ -83,9 +88,12 @@ public sealed class VerifyExport
         if (sequence <= _sequence) Find(Say($"event {sequence} stands after event {_sequence}"));
         _sequence = sequence;
         _events[sequence] = (ExportHashing.Leaf(e), Say($"event {sequence} ({type}, version {e.GetProperty("version").GetInt64()} of {e.GetProperty("stream").GetString()})"), _line);
-        if (type != "invoice_finalized") return;
-        using var data = JsonDocument.Parse(e.GetProperty("data").GetString()!);
-        _finalized[e.GetProperty("stream").GetString()!] = (data.RootElement.GetProperty("number").GetString()!, data.RootElement.GetProperty("documentSha256").GetString()!);
+        if (type is not ("invoice_finalized" or "credit_note_issued")) return;
+        using var json = JsonDocument.Parse(e.GetProperty("data").GetString()!);
+        var (stream, data) = (e.GetProperty("stream").GetString()!, json.RootElement);
+        var (number, sha256) = (data.GetProperty("number").GetString()!, data.GetProperty("documentSha256").GetString()!);
+        if (type == "invoice_finalized") _finalized[stream] = (number, sha256);
+        else _credited[data.GetProperty("creditNoteId").GetString()!] = (stream, number, sha256);
     }
 
     private void Seal(JsonElement e)
@@ -136,11 +144,24 @@ public sealed class VerifyExport
         else if (finalized.Number != number || finalized.Sha256 != ExportHashing.Sha256(document)) Find($"the document of {number} is not the one that was finalized");
     }
 
-    private void Finish()
+    private void CreditNote(JsonElement e)
+    {
+        var (id, number, document) = (e.GetProperty("creditNoteId").GetString()!, e.GetProperty("number").GetString()!, e.GetProperty("document").GetString()!);
+        if (!_creditNotes.Add(id)) Find($"{id} is here twice");
+        if (ExportHashing.Sha256(document) != e.GetProperty("sha256").GetString()) Find($"the document of {number} does not have the hash beside it");
+        if (!_credited.TryGetValue(id, out var issued)) Find($"no event issued {id}");
+        else if (issued != (e.GetProperty("invoiceId").GetString()!, number, ExportHashing.Sha256(document))) Find($"the document of {number} is not the one that was issued");
+    }
+
+    public IReadOnlyList<ExportFinding> Findings => _findings;
+
+    public void Finish()
     {
         if (!_ended) Find("the export is cut off: its last line is missing", 0);
         foreach (var (kind, promised) in _promised)
             if (_counts.GetValueOrDefault(kind) != promised) Find(Say($"the manifest promises {promised} {kind} lines and {_counts.GetValueOrDefault(kind)} are here"), 0);
+        if (_promised.ContainsKey("credit_note"))
+            foreach (var missing in _credited.Where(c => !_creditNotes.Contains(c.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
         foreach (var missing in _finalized.Where(f => !_invoices.Contains(f.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
     }
 

@@ -10,6 +10,10 @@ public sealed record CreditNoteDocument(
     public static CreditNoteDocument Of(IssueCreditNote c, InvoiceFinalized invoice, ValueList<TaxedPart> parts) =>
         new(c.CreditNoteId, c.Number, c.InvoiceId, invoice.Number, invoice.CustomerId, invoice.Currency, c.Reason, parts, c.At);
 
+    /// <summary>From the events alone.</summary>
+    public static CreditNoteDocument Of(string invoiceId, InvoiceFinalized invoice, CreditNoteIssued issued) =>
+        new(issued.CreditNoteId, issued.Number, invoiceId, invoice.Number, invoice.CustomerId, invoice.Currency, issued.Reason, issued.Parts, issued.At);
+
     public byte[] ToUtf8() => CanonicalJson.Write(json =>
     {
         json.WriteString("format", Format);

@@ -11,7 +11,9 @@ namespace Cli.Commands;
 /// <summary>billing audit: replay invoices, verify seals, export the books, verify an export offline. Exit code 1 if anything does not hold.</summary>
 public static class AuditCommand
 {
-    public static Command Create() => new("audit", "Prove invoices by replaying history, and history by its seals") { Replay(), Verify(), Export() };
+    public static Command Create() => new("audit", "Prove invoices by replaying history, and history by its seals") {
+        Replay(), AuditHistoryCommands.AsOf(), AuditHistoryCommands.Diff(), AuditReconcileCommand.Create(), AuditWhatIfCommand.Create(), Verify(), Export(),
+    };
 
     private static Command Replay()
     {
@@ -22,10 +24,10 @@ public static class AuditCommand
         {
             var replayed = await AuditCalls.ReplayAsync(audit, result.GetValue(invoice)!, ct);
             var different = replayed.Where(r => !r.Identical).ToArray();
-            if (result.GetValue(json)) Print(new { invoices = replayed.Count, identical = replayed.Count - different.Length, differences = different.Select(d => new { d.InvoiceId, d.Number, d.Difference }) });
+            if (result.GetValue(json)) Print(new { invoices = replayed.Count, identical = replayed.Count - different.Length, creditNotes = replayed.Sum(r => r.CreditNoteCount), differences = different.Select(d => new { d.InvoiceId, d.Number, d.Difference }) });
             else
             {
-                Console.Out.WriteLine($"{replayed.Count - different.Length} of {replayed.Count} invoices replay to the same bytes");
+                Console.Out.WriteLine($"{replayed.Count - different.Length} of {replayed.Count} invoices replay to the same bytes, with {replayed.Sum(r => r.CreditNoteCount)} credit notes");
                 foreach (var d in different) Console.Out.WriteLine($"{d.Number} ({d.InvoiceId}): {d.Difference}");
             }
             return different.Length == 0 ? 0 : 1;

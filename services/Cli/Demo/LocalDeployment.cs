@@ -34,7 +34,10 @@ public sealed class LocalDeployment : Deployment
                 ["PlanDesign:Postgres"] = database.ConnectionString("plan_design"), ["PlanDesign:UsageAddress"] = Address(3), ["PlanDesign:BillingAddress"] = Address(5),
             })),
             UsageHost.Build(InDemo, b => Configure(b, 2, new() { ["Usage:Postgres"] = database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(5) })),
-            BillingHost.Build(InDemo, b => Configure(b, 4, new() { ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:UsageAddress"] = Address(3) })),
+            BillingHost.Build(InDemo, b => Configure(b, 4, new()
+            {
+                ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:AuditPostgres"] = database.ConnectionString("billing_auditor"), ["Billing:UsageAddress"] = Address(3),
+            })),
         };
         await Task.WhenAll(hosts.Select(h => h.StartAsync(ct)));
         await Task.WhenAll(hosts.Select(h => ReadyAsync(h, ct)));

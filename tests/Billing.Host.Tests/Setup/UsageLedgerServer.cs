@@ -52,6 +52,7 @@ public sealed class UsageLedgerServer : IAsyncDisposable
     {
         private readonly Lock _gate = new();
         private readonly Dictionary<int, List<UsageRecorded>> _byShard = [];
+        private readonly Dictionary<int, List<Batch>> _batches = [];
 
         public UsageRecorded Record(int shard, DateTimeOffset at, RecordedLine[] lines)
         {
@@ -61,14 +62,43 @@ public sealed class UsageLedgerServer : IAsyncDisposable
                 var number = reports.Count + 1;
                 var previous = number == 1 ? MerkleTree.EmptyRoot : Convert.FromHexString(reports[^1].Chain);
                 // Two batches in every report, so that roots and numbers of batches matter.
-                byte[][] roots = [.. Enumerable.Range(1, 2).Select(b => SHA256.HashData(Encoding.UTF8.GetBytes($"{shard}/{number}/{b}")))];
                 var first = 2L * number - 1;
+                Batch[] batches = [Batch(shard, first, lines), Batch(shard, first + 1, [])];
+                byte[][] roots = [.. batches.Select(b => b.Root.ToByteArray())];
+                if (number == 1) _batches[shard] = [];
+                _batches[shard].AddRange(batches);
                 var chain = MerkleTree.Chain(MerkleTree.Chain(previous, first, roots[0]), first + 1, roots[1]);
                 var report = new UsageRecorded(
                     shard, number, first, first + 1, Convert.ToHexStringLower(previous), [.. roots.Select(Convert.ToHexStringLower)], Convert.ToHexStringLower(chain), at, lines);
                 reports.Add(report);
                 return report;
             }
+        }
+
+        private static Batch Batch(int shard, long number, RecordedLine[] lines)
+        {
+            var rows = lines.Select((l, i) =>
+            {
+                var row = new EventRow { Batch = number, Ordinal = i, SubscriptionId = l.SubscriptionId, PeriodId = l.PeriodId, PlanId = l.PlanId, Tokens = new() };
+                switch (l.Kind)
+                {
+                    case "input": row.Tokens.Input = l.Tokens; break;
+                    case "output": row.Tokens.Output = l.Tokens; break;
+                    case "reasoning": row.Tokens.Reasoning = l.Tokens; break;
+                    case "overrun": row.OverrunTokens = l.Tokens; break;
+                    default: row.Tokens.CachedInput = l.Tokens; break;
+                }
+                row.Leaf = ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes($"{shard}/{number}/{i}")));
+                return row;
+            }).ToArray();
+            var batch = new Batch { Shard = shard, Number = number, RowCount = rows.Length, Root = ByteString.CopyFrom(MerkleTree.Root([.. rows.Select(r => r.Leaf.ToByteArray())])) };
+            batch.Rows.AddRange(rows);
+            return batch;
+        }
+
+        public Batch[] BatchesOf(int shard)
+        {
+            lock (_gate) return [.. _batches.GetValueOrDefault(shard, [])];
         }
 
         public UsageRecorded[] Of(int shard)
@@ -111,6 +141,16 @@ public sealed class UsageLedgerServer : IAsyncDisposable
                     SubscriptionId = l.SubscriptionId, PeriodId = l.PeriodId, PeriodEnd = l.PeriodEnd.ToTimestamp(), PlanId = l.PlanId, Kind = l.Kind, Tokens = l.Tokens,
                 }));
                 await responseStream.WriteAsync(report);
+            }
+        }
+
+        public override async Task GetBatches(GetBatchesRequest request, IServerStreamWriter<Batch> responseStream, ServerCallContext context)
+        {
+            foreach (var batch in Of(context).BatchesOf(request.Shard).Where(b => b.Number >= request.FromNumber && (request.ToNumber == 0 || b.Number <= request.ToNumber)))
+            {
+                var answer = batch.Clone();
+                if (!request.IncludeRows) answer.Rows.Clear();
+                await responseStream.WriteAsync(answer);
             }
         }
 

@@ -15,6 +15,7 @@ public sealed class SealAndExportTests
     [
         new(1, "menu_a", 1, "menu_terms_received", """{"name": "Größe"}"""), new(2, "sub_a", 1, "subscription_started", "{}"), new(3, "per_a", 1, "period_opened", "{}"),
         new(5, "per_a", 2, "usage_applied", """{"lines": []}"""), new(6, "inv_a", 1, "invoice_finalized", $$"""{"number": "INV-000001", "documentSha256": "{{Sha256}}"}"""),
+        new(7, "inv_a", 2, "credit_note_issued", $$"""{"creditNoteId": "cn_a", "number": "CN-000001", "documentSha256": "{{Sha256}}"}"""),
     ];
 
     private static SealPage[] Pages()
@@ -57,10 +58,10 @@ public sealed class SealAndExportTests
         var root = SHA256.HashData("batch"u8);
         return
         [
-            export.Manifest(5, 6, 2, 1, 1),
-            export.Event(Events[0]), export.Event(Events[1]), export.Page(pages[0]), export.Event(Events[2]), export.Event(Events[3]), export.Page(pages[1]), export.Event(Events[4]),
-            export.Report(3, 1, 1, 1, Convert.ToHexStringLower(MerkleTree.EmptyRoot), [Convert.ToHexStringLower(root)], Convert.ToHexStringLower(MerkleTree.Chain(MerkleTree.EmptyRoot, 1, root))),
-            export.Invoice("inv_a", "INV-000001", Sha256, Document),
+            export.Manifest(6, 7, 2, 1, 1, 1),
+            export.Event(Events[0]), export.Event(Events[1]), export.Page(pages[0]), export.Event(Events[2]), export.Event(Events[3]), export.Page(pages[1]), export.Event(Events[4]), export.Event(Events[5]),
+            export.Report(3, 1, 1, 1, Convert.ToHexStringLower(MerkleTree.EmptyRoot), [Convert.ToHexStringLower(root)], Convert.ToHexStringLower(MerkleTree.Chain(MerkleTree.EmptyRoot, 1, root)), "2026-01-01T00:00:00+00:00", 1),
+            export.Invoice("inv_a", "INV-000001", Sha256, Document), export.CreditNote("cn_a", "CN-000001", "inv_a", Sha256, Document),
             export.End(),
         ];
     }
@@ -101,7 +102,7 @@ public sealed class SealAndExportTests
         var (export, pages) = (new ExportFormat(), Pages());
         string[] forged =
         [
-            export.Manifest(4, 5, 2, 0, 0), export.Event(Events[0]), export.Event(Events[1] with { Data = """{"planId": "cheaper"}""" }), export.Page(pages[0]),
+            export.Manifest(4, 5, 2, 0, 0, 0), export.Event(Events[0]), export.Event(Events[1] with { Data = """{"planId": "cheaper"}""" }), export.Page(pages[0]),
             export.Event(Events[2]), export.Event(Events[3]), export.Page(pages[1]), export.End(),
         ];
         Assert.Equal([new ExportFinding(3, "event 2 (subscription_started, version 1 of sub_a) is not what was sealed")], VerifyExport.Check(forged));

@@ -1,0 +1,133 @@
+using System.Text.Json;
+using Billing.Accounts;
+using Billing.Audit;
+using Billing.Customers;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Sellers;
+using Billing.Subscriptions;
+using Contracts.Billing.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Marten;
+using Marten.Linq;
+using HistoryPoint = Billing.Audit.HistoryPoint;
+using SessionOptions = Marten.Services.SessionOptions;
+
+namespace Billing.Host;
+
+/// <summary>History asked for what it was: folded again up to a point, by the folds that decisions and invoices use.</summary>
+public sealed partial class AuditService
+{
+    private const string SellerWord = "seller";
+    private const int EventsAtOnce = 1_000;
+
+    public override async Task<KnownState> AsOf(AsOfRequest request, ServerCallContext context)
+    {
+        await using var snapshot = await Snapshot.Open(database, context.CancellationToken);
+        await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
+        var (at, known) = (Point(request.At), await Known(session, request.Id, Point(request.At), context.CancellationToken));
+        if (known.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {at}: ask for a later time or event").AsException();
+        var answer = new KnownState { Id = request.Id, Json = known.Json };
+        answer.Versions.AddRange(known.Versions.Select(v => new StreamVersion { Stream = v.Key, Version = v.Value }));
+        return answer;
+    }
+
+    public override async Task Diff(DiffRequest request, IServerStreamWriter<DiffPart> responseStream, ServerCallContext context)
+    {
+        var ct = context.CancellationToken;
+        await using var snapshot = await Snapshot.Open(database, ct);
+        await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
+        var (from, to) = (await Known(session, request.Id, Point(request.From), ct), await Known(session, request.Id, Point(request.To), ct));
+        if (to.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {Point(request.To)}: ask for a later time or event").AsException();
+        if (from.Versions.Any(v => v.Value > to.Versions.GetValueOrDefault(v.Key))) throw new FormatException($"{Point(request.From)} is after {Point(request.To)}: from comes first");
+        foreach (var c in JsonChanges.Between(from.Json ?? "{}", to.Json))
+            await responseStream.WriteAsync(new DiffPart { Change = new() { Path = c.Path, Before = c.Before, After = c.After } }, ct);
+
+        string[] streams = [.. to.Versions.Keys];
+        for (long after = 0; ;)
+        {
+            var page = await session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(streams) && e.Sequence > after).OrderBy(e => e.Sequence).Take(EventsAtOnce).ToListAsync(ct);
+            foreach (var e in page.Where(e => e.Version > from.Versions.GetValueOrDefault(e.StreamKey!) && e.Version <= to.Versions[e.StreamKey!]))
+                await responseStream.WriteAsync(
+                    new DiffPart
+                    {
+                        Event = new()
+                        {
+                            Sequence = e.Sequence, Stream = e.StreamKey, Version = e.Version, Type = e.EventTypeName, At = BusinessTimes.Of(e.Data).ToTimestamp(), Data = Json(e.Data),
+                        },
+                    }, ct);
+            if (page.Count < EventsAtOnce) return;
+            after = page[^1].Sequence;
+        }
+    }
+
+    /// <param name="Json">null where nothing was known yet</param>
+    private sealed record KnownThen(string? Json, SortedDictionary<string, long> Versions);
+
+    private static async Task<KnownThen> Known(IQuerySession session, string id, HistoryPoint at, CancellationToken ct)
+    {
+        var prefix = id == SellerWord ? id : id.Split('_')[0];
+        if (prefix != SellerWord) Ids.Parse(prefix, id);
+        switch (prefix)
+        {
+            case Ids.Period: return await KnownInvoice(session, id, at, ct);
+            case Ids.Invoice:
+                var view = await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == id, ct)
+                    ?? throw new Refusal("invoice_unknown", $"there is no period that has the invoice {id}, or will have it").AsException();
+                return await KnownInvoice(session, view.Id, at, ct);
+        }
+        string[] ids = prefix switch
+        {
+            SellerWord => [SellerState.StreamId],
+            Ids.Customer => [id, AccountIds.Of(id)],
+            Ids.Subscription or Ids.Menu => [id],
+            _ => throw new FormatException($"'{id}' is not the id of a subscription, customer, period, invoice or menu, nor the word seller"),
+        };
+        var streams = await StoredStreams.ReadAsync(session, ids, ct, at);
+        var versions = new SortedDictionary<string, long>(ids.ToDictionary(i => i, streams.Version), StringComparer.Ordinal);
+        if (streams.Version(ids[0]) == 0) return new(null, versions);
+        return new(prefix switch
+        {
+            SellerWord => Json(streams.Seller(ids[0])),
+            Ids.Customer => Json(new { customer = (object)streams.Customer(id), account = streams.Account(ids[1]) }),
+            Ids.Subscription => Json(streams.Subscription(id)),
+            _ => Json(streams.Menu(id)),
+        }, versions);
+    }
+
+    /// <summary>The invoice of a period: as it was issued where it was final then, else the draft that it would have shown.</summary>
+    private static async Task<KnownThen> KnownInvoice(IQuerySession session, string periodId, HistoryPoint at, CancellationToken ct)
+    {
+        var invoiceId = InvoiceIds.Of(periodId);
+        var streams = await StoredStreams.ReadAsync(session, [periodId, invoiceId], ct, at);
+        var versions = new SortedDictionary<string, long>(StringComparer.Ordinal) { [periodId] = streams.Version(periodId), [invoiceId] = streams.Version(invoiceId) };
+        var facts = streams.Period(periodId) switch { PeriodState.Open o => o.Facts, PeriodState.Closed c => c.Facts, _ => null };
+        if (facts is null) return new(null, versions);
+        var accountId = AccountIds.Of(facts.CustomerId);
+        var terms = await StoredTerms.ReadAsync(session, [facts], ct, at);
+        var state = streams.Invoice(invoiceId);
+        var final = state switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
+        // What an invoice was made from changes nothing once it is final.
+        if (final is null) (versions[accountId], versions[SellerState.StreamId]) = (terms.Now(facts).Account.Version, terms.Now(facts).Seller.Version);
+        var document = final is null
+            ? InvoiceDocument.Draft(facts, terms.Now(facts))
+            : InvoiceDocument.Finalized(facts, final.Terms is { } cut ? terms.At(facts, cut) : terms.Now(facts), final.Invoice.Number, final.Terms, final.Invoice.At);
+        return new(Json(new
+        {
+            status = final is null ? "draft" : state.Status, creditedMicros = final?.CreditedMicros.Value ?? 0, paidMicros = final?.PaidMicros.Value ?? 0,
+            document = JsonSerializer.Deserialize<JsonElement>(document.ToUtf8()),
+        }), versions);
+    }
+
+    private static HistoryPoint Point(Contracts.Billing.V1.HistoryPoint? point) => point?.PointCase switch
+    {
+        Contracts.Billing.V1.HistoryPoint.PointOneofCase.Time => new(Time: point.Time.ToTime("time")),
+        Contracts.Billing.V1.HistoryPoint.PointOneofCase.Sequence when point.Sequence < 1 => throw new FormatException("events are counted from 1"),
+        Contracts.Billing.V1.HistoryPoint.PointOneofCase.Sequence => new(Sequence: point.Sequence),
+        _ => default,
+    };
+
+    private static string Json(object value) => JsonSerializer.Serialize(value, value.GetType(), JsonSerializerOptions.Web);
+}

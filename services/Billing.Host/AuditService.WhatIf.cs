@@ -1,0 +1,78 @@
+using System.Text;
+using Billing.Audit;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Rating;
+using Billing.Sellers;
+using Contracts.Billing.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Marten;
+using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
+using MenuTerms = Billing.Menus.MenuTerms;
+using SessionOptions = Marten.Services.SessionOptions;
+
+namespace Billing.Host;
+
+/// <summary>
+/// Past periods under other terms. Each invoice is rated by itself, from the events and agreements that it was made of: credit that an earlier invoice drew
+/// stays drawn.
+/// </summary>
+public sealed partial class AuditService
+{
+    public override async Task WhatIf(WhatIfRequest request, IServerStreamWriter<WouldBeInvoice> responseStream, ServerCallContext context)
+    {
+        var ct = context.CancellationToken;
+        if (request.SubscriptionId.Length > 0) Ids.Parse(Ids.Subscription, request.SubscriptionId);
+        if (request.MenuId.Length > 0) Ids.Parse(Ids.Menu, request.MenuId);
+        if (request.RatingVersion is < 0 or > OtherTerms.PublishedOrder) throw new FormatException($"rating_version is from 1 to {OtherTerms.PublishedOrder}, or 0 for that of the invoice");
+        var (from, to) = (request.From?.ToTime("from") ?? DateTimeOffset.MinValue, request.To?.ToTime("to") ?? DateTimeOffset.MaxValue);
+        await using var snapshot = await Snapshot.Open(database, ct);
+        await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
+        var other = Other(request, await OtherMenu(session, request.MenuId, ct));
+        for (long after = 0; ;)
+        {
+            var page = await session.Events.QueryAllRawEvents().Where(e => e.Sequence > after && e.EventTypeName == "invoice_finalized").OrderBy(e => e.Sequence).Take(InvoicesAtOnce).ToListAsync(ct);
+            if (page.Count == 0) return;
+            after = page[^1].Sequence;
+            var finals = page.Select(e => (Id: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).Where(f => request.SubscriptionId is "" || request.SubscriptionId == f.Event.SubscriptionId).ToArray();
+            var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.Id }), ct);
+            var past = finals.Select(f => (f.Id, f.Event, (streams.Period(f.Event.PeriodId) as PeriodState.Closed)?.Facts)).Where(f => f.Facts is { } facts && facts.Start >= from && facts.Start < to).ToArray();
+            var terms = await StoredTerms.ReadAsync(session, [.. past.Select(f => f.Facts!)], ct);
+            foreach (var (id, final, facts) in past)
+                await responseStream.WriteAsync(WouldBe(id, final, facts!, (streams.Invoice(id) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null })?.Terms, terms, other), ct);
+        }
+    }
+
+    private static WouldBeInvoice WouldBe(string id, InvoiceFinalized final, PeriodFacts facts, InvoiceTermsCut? cut, StoredTerms stored, OtherTerms other)
+    {
+        var (terms, refusal) = other.InPlaceOf(cut is null ? stored.Now(facts) : stored.At(facts, cut), facts);
+        if (refusal is { } refused) throw refused.AsException();
+        if (other.RatingVersion == OtherTerms.PlansAlone) cut = null;
+        else if (other.RatingVersion == OtherTerms.PublishedOrder) cut ??= new("", 0, 0, final.At, final.At);
+        var document = InvoiceDocument.Finalized(facts, terms!, final.Number, cut, final.At);
+        return new()
+        {
+            InvoiceId = id, Number = final.Number, SubscriptionId = final.SubscriptionId, PeriodId = final.PeriodId, PeriodStart = facts.Start.ToTimestamp(), Currency = final.Currency.Code,
+            IssuedMicros = final.TotalMicros.Value, WouldBeMicros = document.Rated.TotalMicros.Value, WouldBeDocument = Encoding.UTF8.GetString(document.ToUtf8()),
+        };
+    }
+
+    private static OtherTerms Other(WhatIfRequest request, MenuTerms? menu)
+    {
+        foreach (var plan in request.Plans.SelectMany(p => new[] { p.PlanId, p.InsteadPlanId }).Concat(request.Fees.Select(f => f.PlanId))) Ids.Parse(Ids.Plan, plan);
+        return new(
+            menu, request.Plans.ToDictionary(p => p.PlanId, p => p.InsteadPlanId), request.Fees.ToDictionary(f => f.PlanId, f => new Micros(f.PeriodFeeMicros)),
+            [.. request.TaxRates.Select(r => new TaxRateSet(r.Jurisdiction, r.Product, r.Name, Percent.Parse(r.Percent), DateTimeOffset.MinValue, DateTimeOffset.MinValue))],
+            request.RatingVersion == 0 ? null : request.RatingVersion);
+    }
+
+    private static async Task<MenuTerms?> OtherMenu(IQuerySession session, string menuId, CancellationToken ct)
+    {
+        if (menuId.Length == 0) return null;
+        return (await StoredStreams.ReadAsync(session, [menuId], ct)).Menu(menuId) is MenuState.Received received
+            ? received.Terms
+            : throw new Refusal("menu_unknown", $"billing has not received {menuId}: publish it first").AsException();
+    }
+}

@@ -1,0 +1,79 @@
+using System.Security.Cryptography;
+using System.Text;
+using Billing.Accounts;
+using Billing.Audit;
+using Billing.Invoices;
+using Billing.Periods;
+using Billing.Rating;
+using Billing.Sellers;
+using Contracts.Billing.V1;
+using Google.Protobuf;
+using Marten;
+using Marten.Linq;
+using Npgsql;
+using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
+
+namespace Billing.Host;
+
+/// <summary>
+/// Invoices made again from events by today's code, and compared with what was stored when they became final: the document's bytes, the credit that they drew,
+/// and every credit note that was issued for them.
+/// </summary>
+internal sealed class InvoiceReplay(
+    IReadOnlyDictionary<string, StoredInvoice> documents, IReadOnlyDictionary<string, StoredCreditNote> creditNotes, StoredStreams streams, StoredTerms terms)
+{
+    public static async Task<InvoiceReplay> ReadAsync(IQuerySession session, IReadOnlyList<(string InvoiceId, InvoiceFinalized Event)> finals, CancellationToken ct)
+    {
+        string[] ids = [.. finals.Select(f => f.InvoiceId)];
+        var documents = (await session.LoadManyAsync<StoredInvoice>(ct, ids)).ToDictionary(d => d.Id);
+        var notes = (await session.Query<StoredCreditNote>().Where(n => n.InvoiceId.IsOneOf(ids)).ToListAsync(ct)).ToDictionary(n => n.Id);
+        var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.InvoiceId }), ct);
+        var terms = await StoredTerms.ReadAsync(session, [.. finals.Select(f => streams.Period(f.Event.PeriodId)).OfType<PeriodState.Closed>().Select(c => c.Facts)], ct);
+        return new(documents, notes, streams, terms);
+    }
+
+    public async Task<ReplayedInvoice> Run(NpgsqlConnection connection, string invoiceId, InvoiceFinalized final, CancellationToken ct)
+    {
+        var stored = documents.GetValueOrDefault(invoiceId);
+        var state = streams.Invoice(invoiceId) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
+        var answer = new ReplayedInvoice
+        {
+            InvoiceId = invoiceId, Number = final.Number, TotalMicros = final.TotalMicros.Value, CreditNoteCount = state?.CreditNotes.Count ?? 0,
+            StoredSha256 = ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes(stored?.Document ?? ""))),
+        };
+        var period = streams.Period(final.PeriodId);
+        var difference = Difference(invoiceId, final, stored, state, period, answer);
+        answer.Identical = difference is null;
+        if (difference is null) return answer;
+        string[] made = period is PeriodState.Closed c
+            ? [.. InvoiceRating.MenusOf(c.Facts), .. c.Facts.Adjustments.Select(a => a.FromPeriodId), AccountIds.Of(c.Facts.CustomerId), SellerState.StreamId]
+            : [];
+        answer.Difference = $"{difference}. {await SealVerification.Explain(connection, [final.PeriodId, invoiceId, final.CustomerId, .. made], ct)}";
+        return answer;
+    }
+
+    private string? Difference(string invoiceId, InvoiceFinalized final, StoredInvoice? stored, InvoiceState.Finalized? state, PeriodState period, ReplayedInvoice answer)
+    {
+        InvoiceDocument document;
+        byte[] replayed;
+        try
+        {
+            if (period is not PeriodState.Closed closed) return $"the invoice cannot be rated again: {final.PeriodId} is not a closed period";
+            document = InvoiceDocument.Finalized(closed.Facts, state?.Terms is { } cut ? terms.At(closed.Facts, cut) : terms.Now(closed.Facts), final.Number, state?.Terms, final.At);
+            replayed = document.ToUtf8();
+        }
+        catch (Exception e) when (e is InvalidOperationException or OverflowException)
+        {
+            return $"the invoice cannot be rated again: {e.Message}";
+        }
+        answer.ReplayedSha256 = ByteString.CopyFrom(SHA256.HashData(replayed));
+        if (stored is null) return "the stored document is missing";
+        var text = Encoding.UTF8.GetString(replayed);
+        if (DocumentDifference.First(stored.Document, text) is { } parting) return parting;
+        var sha256 = Convert.ToHexStringLower(answer.StoredSha256.Span);
+        if (sha256 != final.DocumentSha256) return $"the document's SHA-256 is {sha256}, and the event that finalized it says {final.DocumentSha256}";
+        ValueList<CreditDraw> drew = terms.Drawn(final.CustomerId, invoiceId), draws = state?.Terms is null ? [] : document.Rated.Draws;
+        if (!drew.Equals(draws)) return $"the credit that it drew is {drew} stored and {draws} replayed";
+        return state is null ? null : CreditNoteReplay.FirstDifference(invoiceId, state, TaxedParts.Of(text), id => creditNotes.GetValueOrDefault(id)?.Document);
+    }
+}

@@ -1,0 +1,22 @@
+using Billing.Audit;
+using JasperFx.Events;
+
+namespace Billing.Host;
+
+/// <summary>
+/// Which events were known at a point in history. Of every stream it is a beginning: what stands behind an event that was not known yet was not
+/// known either, even where it speaks of an earlier time, as late usage does.
+/// </summary>
+internal sealed class KnownEvents(HistoryPoint point)
+{
+    private readonly HashSet<string> _ended = [];
+
+    /// <param name="e">the events of a stream in their order</param>
+    public bool Has(IEvent e)
+    {
+        if (e.Data is Tombstone || _ended.Contains(e.StreamKey!)) return false;
+        if (point == default || point.Knows(e.Sequence, BusinessTimes.Of(e.Data))) return true;
+        _ended.Add(e.StreamKey!);
+        return false;
+    }
+}

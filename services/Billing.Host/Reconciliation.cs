@@ -1,0 +1,251 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Billing.Audit;
+using Contracts.Billing.V1;
+using Contracts.Usage.V1;
+using Grpc.Core;
+using Npgsql;
+using UsageReport = Contracts.Usage.V1.UsageReport;
+
+namespace Billing.Host;
+
+/// <summary>
+/// Follows every token from usage's rows to billing's invoices: rows = batches = reports = events of periods = lines of invoices. Each step is compared
+/// with the one before it and a difference names its place. Usage is asked how far it is before billing's snapshot is taken, and reports that
+/// billing has not applied by then are on their way, not lost, as long as nothing after them is applied.
+/// </summary>
+internal sealed class Reconciliation(UsageLedger.UsageLedgerClient usage, NpgsqlConnection books, IReadOnlyList<Head> heads, bool withRows)
+{
+    private readonly TokenTally _applied = new();
+    private readonly ReconcileSummary _summary = new();
+
+    public async IAsyncEnumerable<ReconcilePart> Run([EnumeratorCancellation] CancellationToken ct)
+    {
+        await foreach (var difference in Reports(ct)) yield return Said(difference);
+        await foreach (var difference in Periods(ct)) yield return Said(difference);
+        yield return new() { Summary = _summary };
+    }
+
+    private ReconcilePart Said(ReconcileDifference difference)
+    {
+        _summary.Differences++;
+        return new() { Difference = difference };
+    }
+
+    /// <summary>Both sides in the order of shard and number, side by side: neither is ever held whole.</summary>
+    private async IAsyncEnumerable<ReconcileDifference> Reports([EnumeratorCancellation] CancellationToken ct)
+    {
+        await using var booked = Booked(ct).GetAsyncEnumerator(ct);
+        var more = await booked.MoveNextAsync();
+        foreach (var head in heads.OrderBy(h => h.Shard))
+        {
+            for (; more && booked.Current.Shard < head.Shard; more = await booked.MoveNextAsync())
+                foreach (var d in Unknown(booked.Current)) yield return d;
+            if (head.ReportNumber == 0) continue;
+            using var batches = usage.GetBatches(new() { Shard = head.Shard, FromNumber = 1, ToNumber = head.BatchNumber, IncludeRows = withRows }, cancellationToken: ct);
+            using var call = usage.GetReports(new() { Shard = head.Shard, FromNumber = 1, ToNumber = head.ReportNumber }, cancellationToken: ct);
+            var waiting = new List<ReconcileDifference>();
+            await foreach (var report in call.ResponseStream.ReadAllAsync(ct))
+            {
+                _summary.Reports++;
+                var recorded = new TokenTally();
+                foreach (var l in report.Lines) recorded.Add(new(l.SubscriptionId, l.PeriodId, l.PlanId, l.Kind), l.Tokens);
+                _summary.RecordedTokens += recorded.Total;
+                await foreach (var d in Batches(report, recorded, batches, ct)) yield return d;
+
+                for (; more && booked.Current.Shard == head.Shard && booked.Current.Number < report.Number; more = await booked.MoveNextAsync())
+                    foreach (var d in Unknown(booked.Current)) yield return d;
+                if (!more || booked.Current.Shard != head.Shard || booked.Current.Number != report.Number)
+                {
+                    waiting.Add(Of("report_missing", report.Shard, report.Number, default, recorded.Total, 0, $"report {report.Number} of shard {report.Shard} was recorded by usage and is not in the books, though a later one is"));
+                    continue;
+                }
+                foreach (var d in waiting) yield return d;
+                waiting.Clear();
+                foreach (var d in Compare(report, recorded, booked.Current)) yield return d;
+                more = await booked.MoveNextAsync();
+            }
+            _summary.WaitingReports += waiting.Count;
+        }
+        for (; more; more = await booked.MoveNextAsync())
+            foreach (var d in Unknown(booked.Current)) yield return d;
+    }
+
+    private IEnumerable<ReconcileDifference> Compare(UsageReport report, TokenTally recorded, BookedReport booked)
+    {
+        _summary.AppliedTokens += booked.Tokens.Total;
+        if (booked.Chain != Convert.ToHexStringLower(report.Chain.Span))
+            yield return Of("report_differs", report.Shard, report.Number, default, 0, 0, booked.Chain is null
+                ? $"report {report.Number} of shard {report.Shard} has events and is not noted as applied"
+                : $"the chain of report {report.Number} of shard {report.Shard} is not the one that was applied");
+        // Events know the period, and the period its subscription: the plan and the kind must be the same.
+        var byPeriod = new TokenTally();
+        foreach (var l in report.Lines) byPeriod.Add(new("", l.PeriodId, l.PlanId, l.Kind), l.Tokens);
+        foreach (var key in byPeriod.DifferencesTo(booked.Tokens))
+            yield return Of("report_differs", report.Shard, report.Number,
+                key with { SubscriptionId = report.Lines.FirstOrDefault(l => l.PeriodId == key.PeriodId)?.SubscriptionId ?? "" }, byPeriod[key], booked.Tokens[key],
+                $"report {report.Number} of shard {report.Shard} says {byPeriod[key]} {key.Kind} tokens, and its events {booked.Tokens[key]}");
+    }
+
+    private IEnumerable<ReconcileDifference> Unknown(BookedReport booked)
+    {
+        _summary.AppliedTokens += booked.Tokens.Total;
+        yield return Of("report_unknown", booked.Shard, booked.Number, default, 0, booked.Tokens.Total, $"report {booked.Number} of shard {booked.Shard} is in the books, and usage does not have it");
+    }
+
+    private async IAsyncEnumerable<ReconcileDifference> Batches(
+        UsageReport report, TokenTally reported, AsyncServerStreamingCall<Batch> batches, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var (rows, archived) = (new TokenTally(), false);
+        for (var i = 0; i < report.Roots.Count; i++)
+        {
+            if (!await batches.ResponseStream.MoveNext(ct))
+            {
+                yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"usage does not have batch {report.FirstBatch + i} of shard {report.Shard}, which its report {report.Number} names");
+                yield break;
+            }
+            var batch = batches.ResponseStream.Current;
+            _summary.Batches++;
+            if (batch.Root != report.Roots[i] || batch.Number != report.FirstBatch + i)
+                yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"the root of batch {batch.Number} of shard {report.Shard} is not the one that report {report.Number} named");
+            if (!withRows) continue;
+            if (!MerkleTree.Root([.. batch.Rows.Select(r => r.Leaf.ToByteArray())]).AsSpan().SequenceEqual(batch.Root.Span))
+                yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"the rows of batch {batch.Number} of shard {report.Shard} do not give its root");
+            _summary.Rows += batch.Rows.Count;
+            _summary.ArchivedRows += batch.Rows.Count(r => r.Kind == RowKind.Archived);
+            archived |= batch.Rows.Any(r => r.Kind == RowKind.Archived);
+            foreach (var row in batch.Rows) Count(row, rows);
+        }
+        if (!withRows || archived) yield break;
+        foreach (var key in rows.DifferencesTo(reported))
+            yield return Of("rows_differ", report.Shard, report.Number, key, rows[key], reported[key],
+                $"the rows of report {report.Number} of shard {report.Shard} are {rows[key]} {key.Kind} tokens, and the report says {reported[key]}");
+    }
+
+    private static void Count(EventRow row, TokenTally into)
+    {
+        if (row.Kind == RowKind.Archived) return;
+        var t = row.Tokens ?? new();
+        foreach (var (kind, tokens) in new[]
+        {
+            (TokenKind.Input, t.Input), (TokenKind.CachedInput, t.CachedInput), (TokenKind.CacheCreation, t.CacheCreation), (TokenKind.Output, t.Output),
+            (TokenKind.Reasoning, t.Reasoning), (TokenKind.Overrun, row.OverrunTokens),
+        })
+            if (tokens != 0) into.Add(new(row.SubscriptionId, row.PeriodId, row.PlanId, kind.Name()), tokens);
+    }
+
+    /// <param name="Chain">as applied; null where it is not noted</param>
+    private sealed record BookedReport(int Shard, long Number, string? Chain, TokenTally Tokens);
+
+    private async IAsyncEnumerable<BookedReport> Booked([EnumeratorCancellation] CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("""
+            with applied as (select (data ->> 'shard')::integer as shard, (data ->> 'number')::bigint as number, data ->> 'chain' as chain from billing.mt_doc_appliedreport),
+            used as (
+                select (data ->> 'shard')::integer as shard, (data ->> 'report')::bigint as number, stream_id, l ->> 'planId' as plan, l ->> 'kind' as kind, (l ->> 'tokens')::bigint as tokens
+                from billing.mt_events cross join lateral jsonb_array_elements(data -> 'lines') l where type = 'usage_applied')
+            select shard, number, chain, stream_id, plan, kind, tokens from applied full join used using (shard, number) order by shard, number
+            """, books) { CommandTimeout = 0 };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        BookedReport? report = null;
+        while (await reader.ReadAsync(ct))
+        {
+            var (shard, number) = (reader.GetInt32(0), reader.GetInt64(1));
+            if (report is null || (report.Shard, report.Number) != (shard, number))
+            {
+                if (report is not null) yield return report;
+                report = new(shard, number, reader.IsDBNull(2) ? null : reader.GetString(2), new());
+            }
+            if (reader.IsDBNull(3)) continue;
+            report.Tokens.Add(new("", reader.GetString(3), reader.GetString(4), reader.GetString(5)), reader.GetInt64(6));
+        }
+        if (report is not null) yield return report;
+    }
+
+    /// <summary>What was applied to a period and closed, or carried, against what the lines of final invoices say of it, kind by kind.</summary>
+    private async IAsyncEnumerable<ReconcileDifference> Periods([EnumeratorCancellation] CancellationToken ct)
+    {
+        var (final, invoiced) = await Invoiced(ct);
+        await using var command = new NpgsqlCommand("""
+            select stream_id, version, type, data::text from billing.mt_events
+            where type in ('usage_applied', 'period_closed', 'late_usage_carried') order by stream_id, version
+            """, books) { CommandTimeout = 0 };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var (period, due, open) = ("", new TokenTally(), new TokenTally());
+        while (await reader.ReadAsync(ct))
+        {
+            if (reader.GetString(0) != period)
+            {
+                foreach (var d in Settle(period, due, open, invoiced)) yield return d;
+                (period, due, open) = (reader.GetString(0), new(), new());
+            }
+            using var data = JsonDocument.Parse(reader.GetString(3));
+            switch (reader.GetString(2))
+            {
+                case "usage_applied":
+                    foreach (var l in data.RootElement.GetProperty("lines").EnumerateArray())
+                        open.Add(new("", period, "", l.GetProperty("kind").GetString()!), l.GetProperty("tokens").GetInt64());
+                    break;
+                case "period_closed":
+                    open = Close(open, due, final.ContainsKey(period));
+                    break;
+                case "late_usage_carried":
+                    open = Close(open, due, final.ContainsKey(data.RootElement.GetProperty("intoPeriodId").GetString()!));
+                    break;
+            }
+        }
+        foreach (var d in Settle(period, due, open, invoiced)) yield return d;
+
+        IEnumerable<ReconcileDifference> Settle(string of, TokenTally expected, TokenTally left, Dictionary<string, TokenTally> lines)
+        {
+            _summary.OpenTokens += left.Total;
+            lines.Remove(of, out var found);
+            foreach (var key in expected.DifferencesTo(found ?? new()))
+                yield return Of("invoice_differs", 0, 0, key with { SubscriptionId = final.GetValueOrDefault(of, "") }, expected[key], found?[key] ?? 0,
+                    $"{expected[key]} {key.Kind} tokens of {of} are closed or carried, and final invoices have {found?[key] ?? 0}");
+        }
+
+        foreach (var (of, lines) in invoiced.Where(i => i.Value.Total != 0))
+            foreach (var key in lines.DifferencesTo(new()))
+                yield return Of("invoice_differs", 0, 0, key, 0, lines[key], $"final invoices have {lines[key]} {key.Kind} tokens of {of}, and no event brought them");
+    }
+
+    /// <summary>What stood open is demanded by an invoice, or will be by one that is not final yet.</summary>
+    private TokenTally Close(TokenTally open, TokenTally due, bool isFinal)
+    {
+        if (!isFinal) _summary.OpenTokens += open.Total;
+        else
+            foreach (var key in open.DifferencesTo(new())) due.Add(key, open[key]);
+        return new();
+    }
+
+    /// <returns>the subscription of every period that has a final invoice; and by period, the tokens that lines say</returns>
+    private async Task<(Dictionary<string, string> Final, Dictionary<string, TokenTally> Tokens)> Invoiced(CancellationToken ct)
+    {
+        var (final, tokens) = (new Dictionary<string, string>(), new Dictionary<string, TokenTally>());
+        await using var command = new NpgsqlCommand("select data ->> 'periodId', data ->> 'subscriptionId', data ->> 'document' from billing.mt_doc_storedinvoice", books) { CommandTimeout = 0 };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            var period = reader.GetString(0);
+            final[period] = reader.GetString(1);
+            _summary.Invoices++;
+            using var document = JsonDocument.Parse(reader.GetString(2));
+            foreach (var line in document.RootElement.GetProperty("lines").EnumerateArray())
+            {
+                if (line.GetProperty("kind").GetString() is not ("included" or "overage" or "overrun" or "adjustment")) continue;
+                var about = line.TryGetProperty("aboutPeriodId", out var other) ? other.GetString()! : period;
+                if (!tokens.TryGetValue(about, out var tally)) tokens[about] = tally = new();
+                tally.Add(new("", about, "", line.GetProperty("tokenKind").GetString()!), line.GetProperty("tokens").GetInt64());
+                _summary.InvoicedTokens += line.GetProperty("tokens").GetInt64();
+            }
+        }
+        return (final, tokens);
+    }
+
+    private static ReconcileDifference Of(string reason, int shard, long number, TallyKey key, long recorded, long found, string detail) => new()
+    {
+        Reason = reason, Shard = shard, ReportNumber = number, SubscriptionId = key.SubscriptionId ?? "", PeriodId = key.PeriodId ?? "", PlanId = key.PlanId ?? "", Kind = key.Kind ?? "",
+        RecordedTokens = recorded, FoundTokens = found, Detail = detail,
+    };
+}
