@@ -35,5 +35,5 @@ internal sealed class ClosedToAuditors(string table) : ISchemaObject, ISchemaObj
     public async Task<ISchemaObjectDelta> CreateDeltaAsync(DbDataReader reader, CancellationToken ct = default) =>
         new SchemaObjectDelta(this, await reader.ReadAsync(ct) && !reader.GetBoolean(0) ? SchemaPatchDifference.None : SchemaPatchDifference.Create);
 
-    private static DbObjectName Name(string table) => new PostgresqlObjectName(BillingStore.Schema, table, SchemaUtils.IdentifierUsage.General);
+    private static PostgresqlObjectName Name(string table) => new(BillingStore.Schema, table, SchemaUtils.IdentifierUsage.General);
 }
