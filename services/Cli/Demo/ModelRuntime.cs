@@ -30,7 +30,7 @@ public sealed class RuntimeTally
 public sealed class ModelRuntime(TokenMeter.TokenMeterClient meter, int seed, Func<DateTimeOffset> businessNow)
 {
     private const int ConcurrencyMax = 96, TokensPerChunkMax = 32, FramesPerMessageMax = 200;
-    private const int GenerationsPerDisconnect = 150;
+    private const int GenerationsPerDisconnect = 500;
     private const double ResendPerChunk = 0.02;
     private const string Model = "aligned-1";
     private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
