@@ -5,16 +5,32 @@ namespace LocalServers;
 
 public static class Ports
 {
+    // Below the ports that systems lend to outgoing connections (Linux from 32,768, others from 49,152): one of those may be lent again
+    // the moment after it was found free.
+    private const int From = 10_000, To = 32_000;
+
     /// <summary>
-    /// As many different loopback ports, free at this moment, as asked for. Between this answer and the caller's use somebody else may take
-    /// one: whoever starts a server on it starts again on another.
+    /// As many different loopback ports, free at this moment, as asked for, found at random. Between this answer and the caller's use somebody
+    /// else may take one, which is unlikely: whoever can start its server again on another does.
     /// </summary>
     public static int[] Free(int count)
     {
-        var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
-        foreach (var listener in listeners) listener.Start();
+        var listeners = new List<TcpListener>(count);
         try
         {
+            while (listeners.Count < count)
+            {
+                var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(From, To));
+                try
+                {
+                    listener.Start();
+                    listeners.Add(listener);
+                }
+                catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AccessDenied)
+                {
+                    listener.Dispose();
+                }
+            }
             return [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
         }
         finally
