@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Cli.Tests;
 
 /// <summary>The billing command as a process, as people and scripts run it.</summary>
@@ -12,26 +10,10 @@ internal static class BillingProcess
          "tokensPerSecond":1,"valuePerAnswer":40,"servingCostPerToken":2}
         """;
 
-    public static async Task<(int Exit, string Output, string Error)> Run(string input, params string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. args])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        try
-        {
-            await process.StandardInput.WriteAsync(input);
-            process.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // A command that fails on its arguments ends without reading.
-        }
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
-    }
+    public static string Dll { get; } = typeof(CommandLine).Assembly.Location;
+
+    public static Task<(int Exit, string Output, string Error)> Run(string input, params string[] args) => DotnetProcess.RunAsync(Dll, new Dictionary<string, string?>(), input, args);
+
+    /// <summary>Where a command finds the service that <paramref name="variable"/> names.</summary>
+    public static Dictionary<string, string?> At(string variable, Uri address) => new() { [variable] = address.ToString() };
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Billing.Host;
@@ -38,7 +37,7 @@ public sealed class InvoiceCommandTests
         var streams = host.Services.GetRequiredService<EventStreams>();
         var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [new(Small, "Small", new(10_000_000), [Cap.Hard(CapWindow.Conversation, 1_000)], [])], [], Jan1);
         await streams.Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
-        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => Run(host.Endpoints().Grpc, args);
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", host.Endpoints().Grpc), "", args);
 
         Assert.Equal(0, (await Billing("customer", "create", "--currency", "USD", "--id", Acme)).Exit);
         Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Łódź Robotics", "--line", "Piotrkowska 1", "--city", "Łódź")).Exit);
@@ -75,15 +74,5 @@ public sealed class InvoiceCommandTests
         Assert.Contains("INV-000001", (await Billing("invoice", "list", "--status", "paid")).Output, StringComparison.Ordinal);
         folder.Delete(recursive: true);
         await host.StopAsync();
-    }
-
-    private static async Task<(int Exit, string Output, string Error)> Run(Uri billing, string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["BILLING_ADDRESS"] = billing.ToString();
-        using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Billing.Host;
 using Billing.Menus;
@@ -34,7 +33,7 @@ public sealed class SubscriptionCommandTests
         PlanTerms Plan(string id, string name, long fee) => new(id, name, new(fee), [Cap.Hard(CapWindow.Conversation, 1_000)], []);
         var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [Plan(Small, "Small", 10_000_000), Plan(Large, "Large", 41_000_000)], [], Jan1);
         await host.Services.GetRequiredService<EventStreams>().Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
-        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => Run(host.Endpoints().Grpc, args);
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", host.Endpoints().Grpc), "", args);
 
         Assert.Equal("acme", Json(await Billing("customer", "create", "--currency", "USD", "--reference", "acme", "--id", Acme, "--json")).GetProperty("reference").GetString());
         Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Acme [GmbH]", "--line", "Ringstraße 1", "--city", "Berlin")).Exit);
@@ -65,15 +64,5 @@ public sealed class SubscriptionCommandTests
     {
         Assert.Equal((0, ""), (result.Exit, result.Error));
         return JsonDocument.Parse(result.Output).RootElement;
-    }
-
-    private static async Task<(int Exit, string Output, string Error)> Run(Uri billing, string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["BILLING_ADDRESS"] = billing.ToString();
-        using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
     }
 }

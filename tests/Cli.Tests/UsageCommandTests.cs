@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Contracts.Messages;
 using Contracts.Usage.V1;
@@ -42,7 +41,8 @@ public sealed class UsageCommandTests
         var start = new Start { GenerationId = Generation, SubscriptionId = Alice, Conversation = "c,1", Model = "small \"model\"", Prompt = new TokenCounts { Input = 7 } };
         Assert.NotNull((await meter.AuthorizeAsync(new AuthorizeRequest { Start = start, TokensWanted = 300 })).Grant);
         await meter.SettleAsync(new SettleRequest { Finish = new Finish { GenerationId = Generation, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = 300 } } });
-        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => Run(host.Endpoints().Grpc, ["usage", .. args]);
+        var environment = BillingProcess.At("USAGE_ADDRESS", host.Endpoints().Grpc);
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, environment, "", ["usage", .. args]);
 
         string[] who = ["--author", "ada", "--reason", "metered twice"];
         var amended = await Billing(["amend", "--generation", Generation, "--output", "-100", "--key", "ticket 1", .. who, "--json"]);
@@ -69,26 +69,11 @@ public sealed class UsageCommandTests
 
         var voided = await Billing(["void", Generation, "--key", "ticket 4", .. who, "--csv"]);
         Assert.Contains("-200", voided.Output, StringComparison.Ordinal);
-        using (var watching = Start(host.Endpoints().Grpc, ["usage", "balance", Alice, "--watch", "--json"]))
+        using (var watching = DotnetProcess.Start(BillingProcess.Dll, environment, "usage", "balance", Alice, "--watch", "--json"))
         {
             Assert.Contains("billing_period", await watching.StandardOutput.ReadLineAsync(), StringComparison.Ordinal);
             watching.Kill();
         }
         await host.StopAsync();
-    }
-
-    private static async Task<(int Exit, string Output, string Error)> Run(Uri usage, string[] args)
-    {
-        using var process = Start(usage, args);
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
-    }
-
-    private static Process Start(Uri usage, string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["USAGE_ADDRESS"] = usage.ToString();
-        return Process.Start(start)!;
     }
 }

@@ -67,16 +67,9 @@ public sealed class When_an_analyst_works_at_the_terminal
         return JsonDocument.Parse(result.Output).RootElement;
     }
 
-    private static async Task<(int Exit, string Output, string Error)> Billing(Company company, string input, params string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. args]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, service) in new[] { ("PLAN_DESIGN_ADDRESS", Company.PlanDesign), ("USAGE_ADDRESS", Company.Usage), ("BILLING_ADDRESS", Company.Billing) })
-            start.Environment[name] = company.Address(service).ToString();
-        using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.StandardInput.WriteAsync(input);
-        process.StandardInput.Close();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
-    }
+    private static Task<(int Exit, string Output, string Error)> Billing(Company company, string input, params string[] args) => DotnetProcess.RunAsync(
+        typeof(CommandLine).Assembly.Location,
+        new[] { ("PLAN_DESIGN_ADDRESS", Company.PlanDesign), ("USAGE_ADDRESS", Company.Usage), ("BILLING_ADDRESS", Company.Billing) }
+            .ToDictionary(a => a.Item1, a => (string?)company.Address(a.Item2).ToString()),
+        input, args);
 }

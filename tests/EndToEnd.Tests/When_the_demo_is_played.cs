@@ -53,13 +53,6 @@ public sealed class When_the_demo_is_played : IDisposable
         Assert.Single(error.TrimEnd('\n').Split('\n'));
     }
 
-    private async Task<(int Exit, string Output, string Error)> BillingAsync(params string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(Cli.CommandLine).Assembly.Location, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.Environment["BILLING_HOME"] = _home;
-        using var process = Process.Start(start)!;
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
-    }
+    private Task<(int Exit, string Output, string Error)> BillingAsync(params string[] args) =>
+        DotnetProcess.RunAsync(typeof(Cli.CommandLine).Assembly.Location, new Dictionary<string, string?> { ["BILLING_HOME"] = _home }, "", args);
 }

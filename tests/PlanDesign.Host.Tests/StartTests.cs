@@ -10,23 +10,14 @@ public sealed class StartTests
 {
     private const string Nobody = "--PlanDesign:Postgres=Host=127.0.0.1;Port=1;Username=plan_design;Password=x";
 
-    private static Process Start(params string[] args)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(PlanDesignHost).Assembly.Location, "--Http:Address=127.0.0.1", "--RabbitMq:Uri=amqp://127.0.0.1:1/", .. args])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        return Process.Start(start)!;
-    }
+    private static readonly string Dll = typeof(PlanDesignHost).Assembly.Location;
+    private static readonly Dictionary<string, string?> Environment = [];
 
-    private static async Task<(int Exit, string Output, string Error)> Run(params string[] args)
-    {
-        using var process = Start(args);
-        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
-    }
+    private static string[] Arguments(string[] args) => ["--Http:Address=127.0.0.1", "--RabbitMq:Uri=amqp://127.0.0.1:1/", .. args];
+
+    private static Process Start(params string[] args) => DotnetProcess.Start(Dll, Environment, Arguments(args));
+
+    private static Task<(int Exit, string Output, string Error)> Run(params string[] args) => DotnetProcess.RunAsync(Dll, Environment, "", Arguments(args));
 
     public static TheoryData<string[], string> WrongOptions => new()
     {

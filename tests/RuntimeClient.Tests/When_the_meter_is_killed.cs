@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
-using LocalServers;
 using Usage.Host;
 using Usage.Host.Tests;
 
@@ -16,16 +13,15 @@ public sealed class When_the_meter_is_killed
     public async Task U1_U3_every_generation_goes_on_with_the_next_one_and_is_counted_once()
     {
         await using var watch = await UsageService.PrepareAsync();
-        var ports = Ports.Free(2);
-        watch.Set("Http:Port", ports[0].ToString(CultureInfo.InvariantCulture));
-        watch.Set("Http:GrpcPort", ports[1].ToString(CultureInfo.InvariantCulture));
+        var (process, address) = watch.Apart();
+        await using var _ = process;
         await watch.ListenAsync();
-        await using var meter = new MeterClient(new Uri($"http://127.0.0.1:{ports[1]}"), new() { RetransmitAfter = TimeSpan.FromMilliseconds(500), PauseMax = TimeSpan.FromMilliseconds(500) });
+        await using var meter = new MeterClient(address, new() { RetransmitAfter = TimeSpan.FromMilliseconds(500), PauseMax = TimeSpan.FromMilliseconds(500) });
         using var paces = new SemaphoreSlim(0);
         Task[] running = [];
         for (var life = 0; life <= Kills; life++)
         {
-            using var process = Launch(watch);
+            await process.StartAsync();
             try
             {
                 if (life == 0)
@@ -42,8 +38,7 @@ public sealed class When_the_meter_is_killed
             }
             finally
             {
-                process.Kill();
-                await process.WaitForExitAsync();
+                await process.KillAsync();
             }
         }
         Assert.Empty(meter.Active);
@@ -65,18 +60,5 @@ public sealed class When_the_meter_is_killed
             generation.Count(1);
         }
         await generation.FinishAsync();
-    }
-
-    private static Process Launch(UsageService watch)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(UsageHost).Assembly.Location]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, value) in watch.Settings) start.Environment[name.Replace(":", "__", StringComparison.Ordinal)] = value;
-        start.Environment["DOTNET_ENVIRONMENT"] = start.Environment["ASPNETCORE_ENVIRONMENT"] = "Testing";
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
     }
 }

@@ -32,7 +32,6 @@ public sealed class UsageService : IAsyncDisposable
         (_settings, Broker, _reports) = (settings, broker, reports);
 
     public Uri Broker { get; }
-    public IReadOnlyDictionary<string, string?> Settings => _settings;
     public WebApplication App => _app!;
     public GrpcChannel Channel => _channel!;
     public TokenMeter.TokenMeterClient Meter => new(_channel);
@@ -83,6 +82,14 @@ public sealed class UsageService : IAsyncDisposable
     public UsageService Another() => new(new(_settings), Broker, _reports);
 
     public void Set(string name, string value) => _settings[name] = value;
+
+    /// <summary>The service, still to be started, as a process of its own that can be killed, and where it is met.</summary>
+    public (ServiceProcess Process, Uri Grpc) Apart()
+    {
+        var ports = Ports.Free(2);
+        (_settings["Http:Port"], _settings["Http:GrpcPort"]) = ($"{ports[0]}", $"{ports[1]}");
+        return (new(typeof(UsageHost).Assembly.Location, () => _settings, new($"http://127.0.0.1:{ports[0]}")), new($"http://127.0.0.1:{ports[1]}"));
+    }
 
     public async Task StartHostAsync()
     {

@@ -1,9 +1,6 @@
-using System.Diagnostics;
-using System.Globalization;
 using Contracts.Usage.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
-using LocalServers;
 
 namespace Usage.Host.Tests;
 
@@ -17,17 +14,16 @@ public sealed class When_the_service_is_killed
     public async Task U3_U4_U5_hold_across_kills_and_honest_runtimes_lose_nothing()
     {
         await using var watch = await UsageService.PrepareAsync();
-        var ports = Ports.Free(2);
-        watch.Set("Http:Port", ports[0].ToString(CultureInfo.InvariantCulture));
-        watch.Set("Http:GrpcPort", ports[1].ToString(CultureInfo.InvariantCulture));
+        var (process, address) = watch.Apart();
+        await using var _ = process;
         await watch.ListenAsync();
-        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{ports[1]}");
+        using var channel = GrpcChannel.ForAddress(address);
         var meter = new TokenMeter.TokenMeterClient(channel);
         HonestRuntime[] runtimes = [.. Enumerable.Range(0, Generations).Select(n => new HonestRuntime(meter, $"g{n}", "alice"))];
 
         for (var life = 0; life <= Kills; life++)
         {
-            using var process = Launch(watch);
+            await process.StartAsync();
             try
             {
                 if (life == 0) await watch.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", Cap)));
@@ -38,8 +34,7 @@ public sealed class When_the_service_is_killed
             }
             finally
             {
-                process.Kill();
-                await process.WaitForExitAsync();
+                await process.KillAsync();
             }
             foreach (var runtime in runtimes) await runtime.StopAsync();
         }
@@ -51,19 +46,6 @@ public sealed class When_the_service_is_killed
         Assert.Equal(0, await watch.ScalarAsync<long>("select sum(overrun) from usage.token_event")); // honest to the end, across every owner
         foreach (var runtime in runtimes)
             Assert.Equal(runtime.Acknowledged + 1, await watch.ScalarAsync<long>($"select count(*) from usage.token_event where generation = '{Ids.Parse(Ids.Generation, runtime.Id)}'"));
-    }
-
-    private static Process Launch(UsageService watch)
-    {
-        var start = new ProcessStartInfo("dotnet", [typeof(UsageHost).Assembly.Location]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, value) in watch.Settings) start.Environment[name.Replace(":", "__", StringComparison.Ordinal)] = value;
-        start.Environment["DOTNET_ENVIRONMENT"] = start.Environment["ASPNETCORE_ENVIRONMENT"] = "Testing";
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
     }
 
     /// <summary>A runtime that keeps to the contract: never a token without a grant, and everything not acknowledged is sent again.</summary>

@@ -76,7 +76,7 @@ public sealed class Company : IAsyncDisposable
 
     public async Task StartApartAsync(string service)
     {
-        var process = new ServiceProcess(service switch { PlanDesign => "PlanDesign.Host", Usage => "Usage.Host", _ => "Billing.Host" }, () => SettingsOf(service), Health(service));
+        var process = new ServiceProcess(Dll(service switch { PlanDesign => "PlanDesign.Host", Usage => "Usage.Host", _ => "Billing.Host" }), () => SettingsOf(service), Health(service));
         _apart.Add(service, process);
         await process.StartAsync();
     }
@@ -89,7 +89,7 @@ public sealed class Company : IAsyncDisposable
         for (var n = 0; n < count; n++)
         {
             var (http, grpc) = (ports[2 * n], ports[2 * n + 1]);
-            var process = new ServiceProcess("Usage.Host", () => new Dictionary<string, string?>(SettingsOf(Usage)) { ["Http:Port"] = $"{http}", ["Http:GrpcPort"] = $"{grpc}" }, new($"http://127.0.0.1:{http}"));
+            var process = new ServiceProcess(Dll("Usage.Host"), () => new Dictionary<string, string?>(SettingsOf(Usage)) { ["Http:Port"] = $"{http}", ["Http:GrpcPort"] = $"{grpc}" }, new($"http://127.0.0.1:{http}"));
             _more.Add(process);
             await process.StartAsync();
             more.Add((process, new($"http://127.0.0.1:{grpc}")));
@@ -97,6 +97,10 @@ public sealed class Company : IAsyncDisposable
         foreach (var (process, _) in more) await process.ReadyAsync();
         return more;
     }
+
+    // The service was built beside this project, in the same configuration.
+    private static string Dll(string project) =>
+        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), $"{project}.dll"));
 
     public async Task<long> UsageScalarAsync(string sql)
     {

@@ -1,23 +1,23 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace EndToEnd.Tests;
+namespace Testing;
 
 /// <summary>A host as a process of its own, as an operator runs it, that can be killed and started again. It ends with us, however we end.</summary>
-public sealed class ServiceProcess(string project, Func<IReadOnlyDictionary<string, string?>> settings, Uri http) : IAsyncDisposable
+/// <param name="dll">the built host</param>
+/// <param name="settings">what configures it, looked at anew for each start</param>
+/// <param name="http">where its health is asked for</param>
+public sealed class ServiceProcess(string dll, Func<IReadOnlyDictionary<string, string?>> settings, Uri http) : IAsyncDisposable
 {
     // It reads from a pipe whose other end only we hold; when we are gone, so is the service.
     private const string Leash = "dotnet \"$1\" >>\"$2\" 2>&1 </dev/null & echo $!; read -r _; kill -9 $!";
 
-    private readonly string _log = Path.Combine(Path.GetTempPath(), $"billing-{project}-{Environment.ProcessId}-{Guid.NewGuid():n}.log");
+    private readonly string _log = Path.Combine(Path.GetTempPath(), $"billing-{Path.GetFileNameWithoutExtension(dll)}-{Environment.ProcessId}-{Path.GetRandomFileName()}.log");
     private Process? _leash;
     private int _pid;
 
     public async Task StartAsync()
     {
-        // The service was built beside this project, in the same configuration.
-        var configuration = Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));
-        var dll = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", project, configuration, $"{project}.dll"));
         var start = new ProcessStartInfo("/bin/sh", ["-c", Leash, "sh", dll, _log]) { RedirectStandardInput = true, RedirectStandardOutput = true };
         foreach (var (key, value) in settings()) start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
         start.Environment["ASPNETCORE_ENVIRONMENT"] = "Test";
@@ -30,7 +30,7 @@ public sealed class ServiceProcess(string project, Func<IReadOnlyDictionary<stri
         using var client = new HttpClient { BaseAddress = http };
         using var response = await client.GetAsync(new Uri("/health/ready", UriKind.Relative));
         return response.IsSuccessStatusCode;
-    }, $"{project} is ready (what it said when it could not start is in {_log})", TimeSpan.FromMinutes(2));
+    }, $"{dll} is ready (what it said when it could not start is in {_log})", TimeSpan.FromMinutes(2));
 
     /// <summary>kill -9: no handler runs, nothing is flushed.</summary>
     public async Task KillAsync()
