@@ -2,7 +2,10 @@ using System.Text.Json;
 
 namespace PlanDesign.ReferenceCases;
 
-/// <summary>A small screening problem with its exact optimum, computed by an independent implementation.</summary>
+/// <summary>
+/// A small screening problem with its exact optimum, computed by an independent implementation. The lengths of azure-2023-conversation are those of
+/// the Azure LLM inference trace 2023 (Azure Public Dataset, CC BY 4.0; P. Patel and others, "Splitwise", ISCA 2024).
+/// </summary>
 public sealed record ReferenceCase(string Name, Market Market, double ProfitUnlimitedTiers, IReadOnlyDictionary<int, double> ProfitByTierCount)
 {
     public static IReadOnlyList<ReferenceCase> All { get; } = Load();

@@ -106,6 +106,7 @@ public sealed class OracleTests
     [InlineData("random-irregular-0", 14.267928816, 14.942283905)]
     [InlineData("random-irregular-2", 7.339184392, 7.807126082)]
     [InlineData("bimodal-weibull", 1.232805775, 1.387921243)]
+    [InlineData("azure-2023-conversation", 0.024462866, 0.024760030)]
     public void Selling_every_token_or_every_type_by_itself_bounds_the_menu(string name, double byTokens, double byTypes)
     {
         var certificate = MenuSolver.Solve(ReferenceCases.ReferenceCase.MarketOf(name), new()).Certificate;

@@ -15,6 +15,7 @@ public sealed class RoundingTests
     [InlineData("random-irregular-2", 0.04, 7.302869563)]
     [InlineData("exponential-uniform", 0.01, 0.249166667)]
     [InlineData("bimodal-weibull", 0.01, 1.228613762)]
+    [InlineData("azure-2023-conversation", 0.001, 0.024090120)]
     [InlineData("single-type", 0.01, 0.6595)]
     public void The_best_menu_in_minor_units_earns_what_was_found_independently(string name, double unit, double profit)
     {
