@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Text.Json;
-using Cli;
 
 namespace EndToEnd.Tests;
 
@@ -67,9 +65,5 @@ public sealed class When_an_analyst_works_at_the_terminal
         return JsonDocument.Parse(result.Output).RootElement;
     }
 
-    private static Task<(int Exit, string Output, string Error)> Billing(Company company, string input, params string[] args) => DotnetProcess.RunAsync(
-        typeof(CommandLine).Assembly.Location,
-        new[] { ("PLAN_DESIGN_ADDRESS", Company.PlanDesign), ("USAGE_ADDRESS", Company.Usage), ("BILLING_ADDRESS", Company.Billing) }
-            .ToDictionary(a => a.Item1, a => (string?)company.Address(a.Item2).ToString()),
-        input, args);
+    private static Task<(int Exit, string Output, string Error)> Billing(Company company, string input, params string[] args) => company.CommandAsync(input, args);
 }

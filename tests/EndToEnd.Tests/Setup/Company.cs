@@ -119,6 +119,12 @@ public sealed class Company : IAsyncDisposable
         return response.IsSuccessStatusCode;
     }, $"{service} is ready", TimeSpan.FromMinutes(2));
 
+    /// <summary>The billing command as a process, pointed at these services.</summary>
+    public Task<(int Exit, string Output, string Error)> CommandAsync(string input, params string[] args) => DotnetProcess.RunAsync(
+        typeof(Cli.CommandLine).Assembly.Location,
+        new Dictionary<string, string?> { ["PLAN_DESIGN_ADDRESS"] = $"{Address(PlanDesign)}", ["USAGE_ADDRESS"] = $"{Address(Usage)}", ["BILLING_ADDRESS"] = $"{Address(Billing)}" },
+        input, args);
+
     /// <summary>kill -9, and a new start on the same ports.</summary>
     public async Task KillAndRestartAsync(string service)
     {

@@ -1,0 +1,71 @@
+using System.Text.Json;
+using Contracts.Billing.V1;
+using Contracts.PlanDesign.V1;
+using Contracts.Usage.V1;
+
+namespace EndToEnd.Tests;
+
+/// <summary>A week in which answers come as the menu was solved for, and one in which a better model gives most of them sooner.</summary>
+public sealed class When_the_market_moves
+{
+    private const int Customers = 60, ConversationsEach = 6;
+
+    [Fact]
+    public async Task The_watch_sees_it_in_what_was_metered_and_drafts_a_better_menu_once_for_a_person_to_publish()
+    {
+        await using var company = await Company.OpenAsync([]);
+        await company.PublishMenuAsync();
+        await ServeAsync(company, await company.SubscribeAsync(Customers), share => share);
+        await company.AdvanceAsync(Company.Jan1.AddDays(7));
+        var state = Path.GetTempFileName();
+        File.Delete(state);
+        try
+        {
+            string[] watch = ["menu", "watch", company.Menu.MenuId, "--once", "--state", state];
+            Assert.Contains($"remembered {Customers * ConversationsEach} conversations and {Customers} customers", await BillingAsync(company, watch), StringComparison.Ordinal);
+
+            var all = await company.SubscribeAsync(2 * Customers);
+            await ServeAsync(company, [.. all.Skip(Customers)], share => share * share);
+            await company.AdvanceAsync(Company.Jan1.AddDays(14));
+            Assert.Contains("a new menu earns more than the running one by", await BillingAsync(company, watch), StringComparison.Ordinal);
+            Assert.Contains("is drafted already and waits for a person", await BillingAsync(company, watch), StringComparison.Ordinal);
+
+            var menus = (await company.Deployment.PlanDesign.ListMenusAsync(new())).Menus;
+            var draft = Assert.Single(menus, m => m.MenuId != company.Menu.MenuId);
+            Assert.Equal(MenuStatus.Solved, draft.Status);
+            Assert.Equal(MenuStatus.Published, Assert.Single(menus, m => m.MenuId == company.Menu.MenuId).Status);
+            var shown = JsonDocument.Parse(await BillingAsync(company, "menu", "show", draft.MenuId, "--json")).RootElement;
+            Assert.Contains("answers come sooner than before: the market moved", shown.GetProperty("evidence").GetString(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(state);
+        }
+    }
+
+    /// <summary>Answers up to 600 tokens long, by quantile; who gets none within her cap is cut there.</summary>
+    private static async Task ServeAsync(Company company, IReadOnlyList<Subscription> subscriptions, Func<double, double> lengthAt)
+    {
+        var meter = company.Deployment.NewMeter();
+        var conversations = subscriptions.Count * ConversationsEach;
+        for (var n = 0; n < conversations; n++)
+        {
+            var subscription = subscriptions[n % subscriptions.Count];
+            var cap = company.CapOf(subscription.SubscriptionId, subscriptions);
+            var answer = 1 + (long)(600 * lengthAt(n * 7919L % conversations / (double)conversations));
+            var (tokens, reason) = answer <= cap ? (answer, FinishReason.Stop) : (cap, FinishReason.Cap);
+            var id = Ids.New(Ids.Generation, company.Now);
+            var start = new Start { GenerationId = id, SubscriptionId = subscription.SubscriptionId, Conversation = id, Model = "small", Prompt = new() { Input = 10 } };
+            var answered = await meter.AuthorizeAsync(new() { Start = start, TokensWanted = tokens });
+            Assert.True(answered.Grant?.TokensAllowed >= tokens, $"{tokens} tokens: {answered}");
+            await meter.SettleAsync(new() { Finish = new() { GenerationId = id, Sequence = 1, Reason = reason, Totals = new() { Output = tokens } } });
+        }
+    }
+
+    private static async Task<string> BillingAsync(Company company, params string[] args)
+    {
+        var (exit, output, error) = await company.CommandAsync("", args);
+        Assert.Equal((0, ""), (exit, error));
+        return output;
+    }
+}
