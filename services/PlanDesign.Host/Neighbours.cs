@@ -31,7 +31,7 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options) : IDisposabl
                     throw new Refusal("market_too_large", $"usage has more than {_most} conversations in that time (PlanDesign__ObservationsMax): give a shorter one").AsException();
                 // Nothing generated and nothing cut is no answer to learn from.
                 if (length.GeneratedTokens > 0 || length.Cut)
-                    conversations.Add(new((int)Math.Min(length.GeneratedTokens, MarketLimits.CapTokensMax), length.Cut || length.GeneratedTokens > MarketLimits.CapTokensMax, length.PlanId));
+                    conversations.Add(new((int)Math.Min(length.GeneratedTokens, MarketLimits.CapTokensMax), length.Cut || length.GeneratedTokens > MarketLimits.CapTokensMax, length.PlanId, length.SubscriptionId.Length > 0 ? length.SubscriptionId : null));
             }
             return conversations;
         }

@@ -104,8 +104,11 @@ public sealed class UsageLedgerService(
                 await using var reader = await command.ExecuteReaderAsync(context.CancellationToken);
                 while (await reader.ReadAsync(context.CancellationToken))
                 {
-                    page.Add(new ConversationLength { GeneratedTokens = reader.GetInt64(0), Cut = reader.GetBoolean(1), PlanId = Ids.Format(Ids.Plan, reader.GetGuid(2)) });
                     (after, subscription, conversation) = (reader.GetFieldValue<DateTimeOffset>(3), reader.GetGuid(4), reader.GetString(5));
+                    page.Add(new ConversationLength
+                    {
+                        GeneratedTokens = reader.GetInt64(0), Cut = reader.GetBoolean(1), PlanId = Ids.Format(Ids.Plan, reader.GetGuid(2)), SubscriptionId = Ids.Format(Ids.Subscription, subscription),
+                    });
                 }
             }
             foreach (var length in page) await responseStream.WriteAsync(length, context.CancellationToken);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Contracts.Billing.V1;
 using Contracts.PlanDesign.V1;
 using Contracts.Usage.V1;
+using Grpc.Core;
 
 namespace EndToEnd.Tests;
 
@@ -17,6 +18,8 @@ public sealed class When_the_market_moves
         await company.PublishMenuAsync();
         await ServeAsync(company, await company.SubscribeAsync(Customers), share => share);
         await company.AdvanceAsync(Company.Jan1.AddDays(7));
+        using (var lengths = company.Deployment.Ledger.ListConversationLengths(new()))
+            Assert.All((await lengths.ResponseStream.ReadAllAsync().ToListAsync()).GroupBy(l => l.SubscriptionId), theirs => Assert.Equal(ConversationsEach, theirs.Count()));
         var state = Path.GetTempFileName();
         File.Delete(state);
         try
