@@ -58,7 +58,7 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
         node.WaitForExit();
     }
 
-    /// <summary>Stops the node, if it still runs, and starts it on the same data and ports.</summary>
+    /// <summary>Stops the node, if it still runs, and starts it on the same data and at the same address.</summary>
     public async Task RestartAsync(CancellationToken cancel = default)
     {
         if (_node is { HasExited: false } node)
@@ -87,9 +87,8 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
 
     private async Task<bool> TryStartOnNewPortsAsync(CancellationToken cancel)
     {
-        if (Ports.Free(3) is not [var amqp, var distribution, var mapper]) throw new UnreachableException();
-        (Port, _distributionPort, _portMapperPort) = (amqp, distribution, mapper);
-        await WriteConfigurationAsync(cancel);
+        if (Ports.Free(2) is not [var amqp, var mapper]) throw new UnreachableException();
+        (Port, _portMapperPort) = (amqp, mapper);
         if (_mapper is { HasExited: false }) Processes.Signal(_mapper.Id, Processes.SigKill);
         _mapper = Processes.StartApart([_portMapper, "-port", $"{mapper}", "-address", "127.0.0.1"], _home, Log);
         _folder.Record(_mapper.Id);
@@ -98,6 +97,9 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
 
     private async Task<bool> TryStartNodeAsync(CancellationToken cancel)
     {
+        // Nobody but the port mapper and our own control script knows this port: while the node was down another process may have taken the last one.
+        _distributionPort = Ports.Free(1)[0];
+        await WriteConfigurationAsync(cancel);
         _node?.Dispose();
         _node = Processes.StartApart([_server], _home, Log, Environment());
         _folder.Record(_node.Id);
@@ -147,7 +149,10 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
 
     private ServerUnavailableException DidNotStart()
     {
-        var words = File.Exists(Log) ? File.ReadAllLines(Log).LastOrDefault(line => line.Contains("error", StringComparison.OrdinalIgnoreCase)) : null;
+        string[] lines = File.Exists(Log) ? [.. File.ReadAllLines(Log).Where(line => line.Length > 0)] : [];
+        // The reason stands in the lines below the words, which are underlined; some failures come too early for them.
+        var failed = Array.LastIndexOf(lines, "BOOT FAILED");
+        var words = failed >= 0 ? string.Join(' ', lines.Skip(failed + 2).Take(2).Select(line => line.Trim())) : lines.LastOrDefault(line => line.Contains("error", StringComparison.OrdinalIgnoreCase));
         return new ServerUnavailableException($"the private RabbitMQ in {_home} did not start: {words ?? "it said nothing"}");
     }
 
