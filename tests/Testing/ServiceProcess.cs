@@ -16,6 +16,8 @@ public sealed class ServiceProcess(string dll, Func<IReadOnlyDictionary<string, 
     private Process? _leash;
     private int _pid;
 
+    public Uri Http => http;
+
     public async Task StartAsync()
     {
         var start = new ProcessStartInfo("/bin/sh", ["-c", Leash, "sh", dll, _log]) { RedirectStandardInput = true, RedirectStandardOutput = true };

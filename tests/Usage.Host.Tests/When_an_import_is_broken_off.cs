@@ -53,14 +53,14 @@ public sealed class When_an_import_is_broken_off
     public async Task U3_U4_U5_every_event_that_was_answered_is_recorded_once_across_kills()
     {
         await using var watch = await UsageService.PrepareAsync(settings: [("Usage:BatchRowsMax", "3"), ("Usage:ReportIntervalMs", "50")]);
-        var ports = watch.FixPorts();
+        await using var process = watch.Apart().Process;
         await watch.ListenAsync();
-        using var http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{ports.Http}") };
+        using var http = new HttpClient { BaseAddress = process.Http };
         var answered = 0;
         Task[] producing = [];
         for (var life = 0; life <= Kills; life++)
         {
-            using var process = watch.Launch();
+            await process.StartAsync();
             try
             {
                 if (life == 0)
@@ -74,8 +74,7 @@ public sealed class When_an_import_is_broken_off
             }
             finally
             {
-                process.Kill();
-                await process.WaitForExitAsync();
+                await process.KillAsync();
             }
         }
 
