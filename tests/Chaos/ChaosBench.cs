@@ -13,11 +13,10 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
     private const int Instances = 3, RoundsPerStretch = 10, Subscriptions = 40, AcknowledgedPerRoundMax = 60;
     private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(2);
     private readonly Random _random = new(seed);
-    private TimeSpan _longestSilence;
+    private readonly Stopwatch _since = Stopwatch.StartNew();
 
     public async Task<ChaosFigures> RunAsync()
     {
-        var since = Stopwatch.StartNew();
         await using var folder = await ServerFolder.CreateAsync(Path.Combine(Path.GetTempPath(), $"billing-chaos-{Environment.UserName}"), say);
         var (starting, brokerStarting) = (PrivatePostgres.StartAsync(folder), PrivateRabbitMq.StartAsync(folder));
         await using var postgres = await starting;
@@ -30,6 +29,7 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
         (ServiceProcess Process, Uri Grpc)[] usage = [(company.Apart(Company.Usage), company.Address(Company.Usage)), .. await company.StartMoreUsageAsync(Instances - 1)];
         var victims = new Victims([.. usage.Select(u => u.Process)], company.Apart(Company.Billing), postgres, rabbitMq);
         await company.PublishMenuAsync();
+        Say("everything is up, and a menu is on sale");
 
         var (loads, books) = (new List<ChaosLoad>(), new Books([], []));
         try
@@ -41,8 +41,9 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
                 await PlayAsync(loads[^1], victims, done + 1, Math.Min(rounds, done + RoundsPerStretch));
                 await victims.RecoveredAsync();
                 await loads[^1].FinishAsync();
+                Say("everything is back, and everybody has come to an end");
                 books = await ChaosChecks.HoldAsync(company, subscriptions, loads);
-                say($"after round {Math.Min(rounds, done + RoundsPerStretch)}: {books.Rows.Count:N0} rows in {books.Reports.Count:N0} reports, and they are right");
+                Say($"after round {Math.Min(rounds, done + RoundsPerStretch)}: {books.Rows.Count:N0} rows in {books.Reports.Count:N0} reports, and they are right");
             }
         }
         finally
@@ -62,8 +63,8 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
             OverrunTokens = books.Rows.Sum(r => r.OverrunTokens),
             Rows = books.Rows.Count,
             Reports = books.Reports.Count,
-            LongestSilenceSeconds = Math.Round(_longestSilence.TotalSeconds, 1),
-            Seconds = Math.Round(since.Elapsed.TotalSeconds, 1),
+            LongestSilenceSeconds = Math.Round(loads.Max(l => l.LongestSilence).TotalSeconds, 1),
+            Seconds = Math.Round(_since.Elapsed.TotalSeconds, 1),
         };
     }
 
@@ -78,24 +79,20 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
             await GoesOnAsync(load, enough, killed);
             killed = await victims.KillAnyAsync(_random);
             if (_random.Next(4) == 0) killed += " and " + await victims.KillAnyAsync(_random);
-            say($"round {round}: {load.Acknowledged:N0} acknowledged, {killed} killed");
+            Say($"round {round}: {load.Acknowledged:N0} acknowledged, {killed} killed");
         }
         await GoesOnAsync(load, load.Acknowledged + AcknowledgedPerRoundMax, killed);
     }
 
-    private async Task GoesOnAsync(ChaosLoad load, long enough, string killed)
+    private void Say(string what) => say($"{_since.Elapsed.TotalSeconds,5:0} s  {what}");
+
+    private static Task GoesOnAsync(ChaosLoad load, long enough, string killed) => Eventually.True(() =>
     {
-        var (before, heard) = (load.Acknowledged, Stopwatch.GetTimestamp());
-        await Eventually.True(() =>
-        {
-            load.ThrowIfFaulted();
-            if (load.Acknowledged > before) (before, heard) = (load.Acknowledged, Stopwatch.GetTimestamp());
-            if (Stopwatch.GetElapsedTime(heard) is var silence && silence > _longestSilence) _longestSilence = silence;
-            return silence > SilenceMax
-                ? throw new ChaosException($"{killed} was killed, and for {SilenceMax.TotalMinutes} minutes nothing was acknowledged; these wait:\n{load.Waiting}")
-                : load.Acknowledged >= enough;
-        }, $"the load goes on after {killed} was killed", SilenceMax * 2);
-    }
+        load.ThrowIfFaulted();
+        return load.Silence > SilenceMax
+            ? throw new ChaosException($"{killed} was killed, and for {SilenceMax.TotalMinutes} minutes nothing was acknowledged; these wait:\n{load.Waiting}")
+            : load.Acknowledged >= enough;
+    }, $"the load goes on after {killed} was killed", SilenceMax * 2);
 }
 
 /// <summary>Something did not hold.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Text;
 using System.Text.Json;
@@ -27,7 +28,8 @@ public sealed class ChaosLoad : IAsyncDisposable
     private readonly string[] _subscriptions;
     private readonly string _name;
     private Task _running = Task.CompletedTask;
-    private long _acknowledged, _denied;
+    private readonly Lock _gate = new();
+    private long _acknowledged, _denied, _heard = Stopwatch.GetTimestamp();
 
     /// <param name="name">unlike that of any other load of this company</param>
     /// <param name="http">of every instance of usage</param>
@@ -49,13 +51,26 @@ public sealed class ChaosLoad : IAsyncDisposable
     public long Acknowledged => Volatile.Read(ref _acknowledged);
     public long Denied => Volatile.Read(ref _denied);
 
+    /// <summary>The longest time in which nothing was acknowledged to anybody, so far.</summary>
+    public TimeSpan LongestSilence { get; private set; }
+
+    /// <summary>How long nothing has been acknowledged now.</summary>
+    public TimeSpan Silence
+    {
+        get { lock (_gate) return Stopwatch.GetElapsedTime(_heard); }
+    }
+
     /// <summary>The generations that wait for something, for a message.</summary>
     public string Waiting => string.Join('\n', _meters.SelectMany(m => m.Active));
 
-    public void Start(int seed) => _running = Task.WhenAll([
-        .. Enumerable.Range(0, Runtimes * TalksPerRuntime).Select(n => Task.Run(() => TalkAsync(_meters[n % Runtimes], new Random(seed + n)))),
-        .. Enumerable.Range(0, Producers).Select(n => Task.Run(() => ProduceAsync(n, new Random(seed - 1 - n)))),
-    ]);
+    public void Start(int seed)
+    {
+        _heard = Stopwatch.GetTimestamp();
+        _running = Task.WhenAll([
+            .. Enumerable.Range(0, Runtimes * TalksPerRuntime).Select(n => Task.Run(() => TalkAsync(_meters[n % Runtimes], new Random(seed + n)))),
+            .. Enumerable.Range(0, Producers).Select(n => Task.Run(() => ProduceAsync(n, new Random(seed - 1 - n)))),
+        ]);
+    }
 
     /// <summary>Throws what went wrong with the load itself: a generation that was refused, say.</summary>
     public void ThrowIfFaulted()
@@ -112,7 +127,7 @@ public sealed class ChaosLoad : IAsyncDisposable
             }
             await generation.FinishAsync();
             Generated[generation.Id] = generation.Generated;
-            Interlocked.Increment(ref _acknowledged);
+            Heard();
         }
     }
 
@@ -131,7 +146,7 @@ public sealed class ChaosLoad : IAsyncDisposable
             }));
             while (!await PostedAsync(_http[random.Next(_http.Length)], body)) await pace.WaitForNextTickAsync();
             foreach (var (conversation, tokens, _) in batch) Imported[conversation] = tokens;
-            Interlocked.Increment(ref _acknowledged);
+            Heard();
         }
     }
 
@@ -149,6 +164,16 @@ public sealed class ChaosLoad : IAsyncDisposable
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
         {
             return false; // That instance was killed.
+        }
+    }
+
+    private void Heard()
+    {
+        lock (_gate)
+        {
+            var silence = Stopwatch.GetElapsedTime(_heard);
+            if (silence > LongestSilence) LongestSilence = silence;
+            (_heard, _acknowledged) = (Stopwatch.GetTimestamp(), _acknowledged + 1);
         }
     }
 

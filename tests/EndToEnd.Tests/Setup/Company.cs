@@ -107,7 +107,7 @@ public sealed class Company : IAsyncDisposable
     }
 
     // The service was built beside this project, in the same configuration.
-    private static string Dll(string project) =>
+    public static string Dll(string project) =>
         Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), $"{project}.dll"));
 
     /// <summary>A connection as a runtime behind a name with several addresses has it: a call goes to one that answers.</summary>
