@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Contracts.Usage.V1;
+using Grpc.Core;
 using Grpc.Net.Client;
 using Xunit.Abstractions;
 
@@ -21,10 +22,10 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
         await company.PublishMenuAsync();
         var subscriptions = await company.SubscribeAsync(12);
         var channels = new List<GrpcChannel>();
-        TokenMeter.TokenMeterClient Connect()
+        CallInvoker Connect()
         {
             channels.Add(Company.ConnectToAny(instances.Select(i => i.Address)));
-            return new(channels[^1]);
+            return channels[^1].CreateCallInvoker();
         }
 
         var random = new Random(Seed);
