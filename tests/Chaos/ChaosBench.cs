@@ -10,7 +10,7 @@ namespace Chaos;
 /// </summary>
 public sealed class ChaosBench(int rounds, int seed, Action<string> say)
 {
-    private const int Instances = 3, RoundsPerStretch = 10, Subscriptions = 40, AcknowledgedPerRoundMax = 60;
+    private const int Instances = 3, RoundsPerStretch = 20, Subscriptions = 40, AcknowledgedPerRoundMax = 60;
     private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(2);
     private readonly Random _random = new(seed);
     private readonly Stopwatch _since = Stopwatch.StartNew();
