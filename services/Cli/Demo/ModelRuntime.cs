@@ -100,6 +100,10 @@ public sealed class ModelRuntime : IAsyncDisposable
             lock (_tally) _tally.Denied++;
             return false;
         }
+        catch (GenerationDeniedException denied)
+        {
+            throw new UserException($"usage denied {request.Id} of {request.Subscription}: {denied.Message}");
+        }
         while (generation.Generated < turn.GeneratedTokens && await generation.RoomAsync(ct) > 0)
             generation.Count(Math.Min(TokensPerChunkMax, turn.GeneratedTokens - generation.Generated));
         await generation.FinishAsync(ct: ct);
