@@ -11,6 +11,8 @@ public sealed partial class Generation
     private (long Allowed, bool Final, TimeSpan From, TimeSpan Until) _last;
     private string? _stopReason;
     private RuntimeFrame? _finish;
+    private object? _stream;
+    private int _startsUnanswered;
     private long _sequence, _reported;
     private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
@@ -46,8 +48,11 @@ public sealed partial class Generation
     /// <summary>From here on it has a voice on the stream: not before its hold is taken, for its Start alone asks for less.</summary>
     internal void Speak()
     {
-        lock (_gate) _speaks = true;
-        _meter.Send(Start);
+        lock (_gate)
+        {
+            _speaks = true;
+            SayStart();
+        }
     }
 
     /// <summary>On a new stream, or because nothing was heard: the same Start, then whatever is not acknowledged. Both are recognised as what they are.</summary>
@@ -86,13 +91,8 @@ public sealed partial class Generation
             _grants.RemoveAll(g => g.Until <= now || (g.Allowed <= grant.TokensAllowed && g.Until <= until));
             _grants.Add((grant.TokensAllowed, until));
             _last = (grant.TokensAllowed, grant.Final, now, until);
-            if (!_granted)
-            {
-                (_granted, FirstGrant) = (true, grant.TokensAllowed);
-                // From now on whoever is asked must let it report, even if it has never heard of it. The frame may be on its way: that one stays as it is.
-                Start = Start.Clone();
-                Start.Start.Resumed = true;
-            }
+            if (!_granted) FirstGrant = grant.TokensAllowed;
+            WasGranted();
             if (RoomAt(now) > 0 || IsOver) _waiting = false;
             Progress(now);
             if (_refused) SayAgain(now);
@@ -100,6 +100,15 @@ public sealed partial class Generation
             if (_abandoned && _finish is null) End(FinishReason.Abort, now);
             Changed();
         }
+    }
+
+    private void WasGranted()
+    {
+        if (_granted) return;
+        _granted = true;
+        // From now on whoever is asked must let it report, even if it has never heard of it. The frame may be on its way: that one stays as it is.
+        Start = Start.Clone();
+        Start.Start.Resumed = true;
     }
 
     /// <summary>Whoever asked for it has stopped waiting.</summary>
@@ -123,7 +132,14 @@ public sealed partial class Generation
                 _grants.Clear();
                 AgainAfter(now, TimeSpan.Zero);
             }
-            else (_stopped, _stopReason, _waiting) = (true, stop.Reason, false);
+            else
+            {
+                (_stopped, _stopReason, _waiting) = (true, stop.Reason, false);
+                // Only what was granted is stopped: by an attempt that did not hear of it, or by one before this. There is no room, but it has begun.
+                WasGranted();
+                _started.TrySetResult();
+                if (_abandoned && _finish is null) End(FinishReason.Abort, now);
+            }
             if (_refused) SayAgain(now);
             Changed();
         }
@@ -150,6 +166,12 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
+            // Said twice, a Start may be denied and then, when room came back, granted: the answer to the last one counts, or what is recorded of it would be known to nobody.
+            if (--_startsUnanswered > 0 && !_granted)
+            {
+                Progress(_meter.Now);
+                return;
+            }
             // One that had been granted before its meter was lost has tokens to report, and is denied only while there is no room for its prompt.
             var passes = deny.Reason == "store_unavailable" || (_granted && deny.Reason is "cap_reached" or "subscription_stale" or "generations_too_many");
             if (passes) AgainAfterPause();
@@ -260,8 +282,16 @@ public sealed partial class Generation
         if (IsForsaken || !_speaks) return;
         (_refused, _due, _owedSince) = (false, TimeSpan.MaxValue, now);
         _patience = Shorter(_patience * 2, _meter.Options.RetransmitAfter * 4);
-        _meter.Send(Start);
+        SayStart();
         foreach (var (_, frame) in _unacknowledged) _meter.Send(frame);
+    }
+
+    /// <summary>Counted for each stream: what was said on a broken one may be answered by nobody.</summary>
+    private void SayStart()
+    {
+        var stream = _meter.Send(Start);
+        _startsUnanswered = stream is null ? 0 : ReferenceEquals(stream, _stream) ? _startsUnanswered + 1 : 1;
+        _stream = stream;
     }
 
     /// <summary>Something that was owed has come.</summary>

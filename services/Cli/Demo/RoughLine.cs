@@ -46,12 +46,18 @@ public sealed class RoughLine(int seed) : Interceptor
             await stream.WriteAsync(message, cancellationToken);
             // One message at a time is written on a stream, and one stream is open at a time: nobody else draws.
             if (line._random.NextDouble() >= TwicePerMessage) return;
+            var frames = FramesOf((IMessage)message!);
+            // A Start that is denied leaves nothing to meet: whether to try it again is for the client to know.
+            if (frames.Any(IsStart)) return;
             await stream.WriteAsync(message, cancellationToken);
-            Interlocked.Add(ref line._framesResent, FramesOf((IMessage)message!));
+            Interlocked.Add(ref line._framesResent, frames.Length);
         }
 
         public Task CompleteAsync() => stream.CompleteAsync();
 
-        private static int FramesOf(IMessage message) => ((ICollection)message.Descriptor.FindFieldByName("frames").Accessor.GetValue(message)).Count;
+        // The client keeps the types of its protocol to itself.
+        private static IMessage[] FramesOf(IMessage message) => [.. ((IEnumerable)message.Descriptor.FindFieldByName("frames").Accessor.GetValue(message)).Cast<IMessage>()];
+
+        private static bool IsStart(IMessage frame) => frame.Descriptor.FindFieldByName("start").Accessor.HasValue(frame);
     }
 }
