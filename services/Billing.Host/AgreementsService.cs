@@ -11,7 +11,7 @@ using V1 = Contracts.Billing.V1;
 namespace Billing.Host;
 
 /// <summary>billing.v1.Agreements.</summary>
-public sealed class AgreementsService(EventStreams streams, IdempotentCalls calls, BusinessClock clock) : V1.Agreements.AgreementsBase
+public sealed class AgreementsService(EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, BusinessClock clock) : V1.Agreements.AgreementsBase
 {
     private const string Commitment = "com", Discount = "dis", Grant = "crd";
 
@@ -82,16 +82,16 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         string customerId, IMessage request, ServerCallContext context, Func<CustomerState.Known, AccountState, Decision<AccountEvent>> decide) => calls.Once<Account>(context, request, async remember =>
     {
         var ct = context.CancellationToken;
-        var (customer, id) = (await Customer(customerId, ct), AccountIds.Of(customerId));
+        var (customer, id, by) = (await Customer(customerId, ct), AccountIds.Of(customerId), attribution.Of(context));
         (await streams.Transact<AccountState, AccountEvent>(
-            id, AccountState.Initial, AccountState.Evolve, s => decide(customer, s), ct, (session, s) => remember(session, Answer(customerId, customer, s)))).OrThrow();
+            id, AccountState.Initial, AccountState.Evolve, s => decide(customer, s).By(by), ct, (session, s) => remember(session, Answer(customerId, customer, s)))).OrThrow();
         return Answer(customerId, customer, await streams.Load<AccountState, AccountEvent>(id, AccountState.Initial, AccountState.Evolve, ct));
     });
 
     private Task<Seller> OnSeller(IMessage request, ServerCallContext context, Func<SellerState, Decision<SellerEvent>> decide) => calls.Once<Seller>(context, request, async remember =>
     {
-        var ct = context.CancellationToken;
-        (await streams.Transact<SellerState, SellerEvent>(SellerState.StreamId, SellerState.Initial, SellerState.Evolve, decide, ct, (session, s) => remember(session, Answer(s)))).OrThrow();
+        var (ct, by) = (context.CancellationToken, attribution.Of(context));
+        (await streams.Transact<SellerState, SellerEvent>(SellerState.StreamId, SellerState.Initial, SellerState.Evolve, s => decide(s).By(by), ct, (session, s) => remember(session, Answer(s)))).OrThrow();
         return Answer(await LoadSeller(ct));
     });
 

@@ -31,9 +31,14 @@ public static class BillingHost
             },
             (context, rabbit) =>
             {
-                rabbit.DurableEndpoint(context, MenuPublishedConsumer.Queue, queue => queue.ConfigureConsumer<MenuPublishedConsumer>(context));
+                rabbit.DurableEndpoint(context, MenuPublishedConsumer.Queue, queue =>
+                {
+                    ParkFaults(context, MenuPublishedConsumer.Queue, queue);
+                    queue.ConfigureConsumer<MenuPublishedConsumer>(context);
+                });
                 rabbit.DurableEndpoint(context, UsageRecordedConsumer.Queue, queue =>
                 {
+                    ParkFaults(context, UsageRecordedConsumer.Queue, queue);
                     queue.PrefetchCount = 64;
                     queue.ConcurrentMessageLimit = 8;
                     queue.ConfigureConsumer<UsageRecordedConsumer>(context);
@@ -43,7 +48,10 @@ public static class BillingHost
         builder.Services.AddSingleton(services => GrpcChannel.ForAddress(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, new() { MaxReceiveMessageSize = UsageAnswerBytesMax }));
         builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
         builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
+        builder.Services.AddSingleton<CallerAttribution>();
         builder.Services.AddSingleton<MenuBook>();
+        builder.Services.AddSingleton<MenuReception>();
+        builder.Services.AddSingleton<ParkedMessages>();
         builder.Services.AddSingleton<UsageReports>();
         builder.Services.AddSingleton<GapFetcher>();
         builder.Services.AddSingleton<SubscriptionStreams>();
@@ -66,16 +74,20 @@ public static class BillingHost
         app.MapGrpcService<AuditService>();
         app.MapGrpcService<InvoicingService>();
         app.MapGrpcService<AgreementsService>();
+        app.MapGrpcService<OperationsService>();
         return app;
     }
 
+    private static void ParkFaults(IRegistrationContext context, string name, IReceiveEndpointConfigurator queue) => queue.ConfigureError(faults =>
+        faults.UseFilter(new ParkFaults(name, context.GetRequiredService<ParkedMessages>(), context.GetRequiredService<ILogger<ParkFaults>>())));
+
     private static StatusCode StatusOf(string code) => code switch
     {
-        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" => StatusCode.NotFound,
+        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" or "parked_unknown" => StatusCode.NotFound,
         "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
         "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"
-            or "payment_terms_invalid"
+            or "payment_terms_invalid" or "actor_missing" or "attribution_too_long"
             or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown" or "anchor_out_of_range" or "trial_out_of_range" => StatusCode.InvalidArgument,
         "usage_unreachable" => StatusCode.Unavailable,
         IdempotentCalls.Reused => StatusCode.AlreadyExists,

@@ -38,6 +38,9 @@ public sealed class BillingOptions
     [Range(0, 720, ErrorMessage = "Billing__FinalizeAfterHours must be from 0 to 720")]
     public int FinalizeAfterHours { get; init; }
 
+    /// <summary>Whether calls that change something are refused unless they say who orders it and why. Default false: they are recorded as said by nobody.</summary>
+    public bool RequireActor { get; init; }
+
     /// <summary>A TrueType file that PDF documents are set in. Default: the first of DejaVu Sans and Liberation Sans that is installed, else Helvetica, which lacks most letters beyond English.</summary>
     public string? DocumentFont { get; init; }
 

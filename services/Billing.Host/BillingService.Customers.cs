@@ -12,7 +12,7 @@ public sealed partial class BillingService
     public override Task<Customer> CreateCustomer(CreateCustomerRequest request, ServerCallContext context) => calls.Once<Customer>(context, request, remember =>
     {
         var command = new CreateCustomer(request.Currency, request.Reference, clock.Now);
-        return Decide(IdOrNew(Ids.Customer, request.CustomerId), s => CreateCustomerDecision.Decide(command, s), remember, null, context.CancellationToken);
+        return Decide(IdOrNew(Ids.Customer, request.CustomerId), s => CreateCustomerDecision.Decide(command, s), remember, null, context);
     });
 
     public override async Task<Customer> GetCustomer(GetCustomerRequest request, ServerCallContext context)
@@ -41,20 +41,20 @@ public sealed partial class BillingService
         // What is kept with an idempotency-key is kept for ever: the hash of this request must not be one that names can be guessed from.
         var redacted = new Customer { CustomerId = request.CustomerId, DetailsSha256 = command.DetailsSha256 };
         return await calls.Once<Customer>(context, redacted, remember => Decide(
-            request.CustomerId, s => RecordCustomerDetailsDecision.Decide(command, s), remember, session => PersonalDetails.Keep(session, request.CustomerId, details, salt), ct));
+            request.CustomerId, s => RecordCustomerDetailsDecision.Decide(command, s), remember, session => PersonalDetails.Keep(session, request.CustomerId, details, salt), context));
     }
 
     public override Task<Customer> SetCustomerTax(SetCustomerTaxRequest request, ServerCallContext context) => calls.Once<Customer>(context, request, remember =>
     {
         var tax = request.Tax ?? throw new FormatException("tax is missing: expected a country and a status");
         var command = new SetCustomerTax(tax.Country, tax.Region, Wire.ParseTaxStatus(tax.Status), clock.Now);
-        return Decide(request.CustomerId, s => SetCustomerTaxDecision.Decide(command, s), remember, null, context.CancellationToken);
+        return Decide(request.CustomerId, s => SetCustomerTaxDecision.Decide(command, s), remember, null, context);
     });
 
     public override Task<Customer> SetCustomerTimeZone(SetCustomerTimeZoneRequest request, ServerCallContext context) => calls.Once<Customer>(context, request, remember =>
     {
         var command = new SetCustomerTimeZone(request.TimeZone, clock.Now);
-        return Decide(request.CustomerId, s => SetCustomerTimeZoneDecision.Decide(command, s), remember, null, context.CancellationToken);
+        return Decide(request.CustomerId, s => SetCustomerTimeZoneDecision.Decide(command, s), remember, null, context);
     });
 
     public override Task<Customer> EraseCustomer(EraseCustomerRequest request, ServerCallContext context) => calls.Once<Customer>(context, request, async remember =>
@@ -66,15 +66,16 @@ public sealed partial class BillingService
             .OrderBy(s => s.Id).Take(1).Select(s => s.Id).ToListAsync(context.CancellationToken);
         var command = new EraseCustomer(running, clock.Now);
         return await Decide(
-            request.CustomerId, s => EraseCustomerDecision.Decide(command, s), remember, writing => PersonalDetails.Erase(writing, request.CustomerId), context.CancellationToken);
+            request.CustomerId, s => EraseCustomerDecision.Decide(command, s), remember, writing => PersonalDetails.Erase(writing, request.CustomerId), context);
     });
 
     private async Task<Customer> Decide(
-        string id, Func<CustomerState, Decision<CustomerEvent>> decide, Action<IDocumentSession, Customer> remember, Action<IDocumentSession>? alongside, CancellationToken ct)
+        string id, Func<CustomerState, Decision<CustomerEvent>> decide, Action<IDocumentSession, Customer> remember, Action<IDocumentSession>? alongside, ServerCallContext context)
     {
+        var (ct, by) = (context.CancellationToken, attribution.Of(context));
         Ids.Parse(Ids.Customer, id);
         (await streams.Transact<CustomerState, CustomerEvent>(
-            id, CustomerState.Initial, CustomerState.Evolve, decide, ct,
+            id, CustomerState.Initial, CustomerState.Evolve, s => decide(s).By(by), ct,
             (session, s) =>
             {
                 alongside?.Invoke(session);

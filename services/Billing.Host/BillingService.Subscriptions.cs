@@ -22,33 +22,38 @@ public sealed partial class BillingService
         var command = new Subscribe(
             request.CustomerId, request.MenuId, request.PlanId, await CustomerOf(request.CustomerId, ct), await MenuOf(request.MenuId, request.PlanId, ct), clock.Now,
             request.AnchorDay, request.TimeZone, request.TrialDays);
-        return await Transact(id, (s, _) => SubscribeDecision.Decide(command, s), remember, ct);
+        var by = attribution.Of(context);
+        return await Transact(id, (s, _) => SubscribeDecision.Decide(command, s).By(by), remember, ct);
     });
 
     public override Task<Subscription> ChangePlan(ChangePlanRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request)));
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, attribution.Of(context))));
 
     public override Task<Subscription> MigrateSubscription(MigrateSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, ct => Deciding(request, ct));
+        Change(context, request, request.SubscriptionId, ct => Deciding(request, attribution.Of(context), ct));
 
     public override Task<Subscription> CancelSubscription(CancelSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request)));
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, attribution.Of(context))));
 
     public override Task<Subscription> ActivateSubscription(ActivateSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Activating()));
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Activating(attribution.Of(context))));
 
     public override Task<Subscription> WithdrawScheduledChange(WithdrawScheduledChangeRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult<Decider>((s, _) => WithdrawScheduledChangeDecision.Decide(new(clock.Now), s)));
+        Change(context, request, request.SubscriptionId, _ =>
+        {
+            var by = attribution.Of(context);
+            return Task.FromResult<Decider>((s, _) => WithdrawScheduledChangeDecision.Decide(new(clock.Now, by), s));
+        });
 
     public override async Task<PreviewChangeResponse> PreviewChange(PreviewChangeRequest request, ServerCallContext context)
     {
         var ct = context.CancellationToken;
         var (id, deciding) = request.ChangeCase switch
         {
-            PreviewChangeRequest.ChangeOneofCase.Plan => (request.Plan.SubscriptionId, Deciding(request.Plan)),
-            PreviewChangeRequest.ChangeOneofCase.Migration => (request.Migration.SubscriptionId, await Deciding(request.Migration, ct)),
-            PreviewChangeRequest.ChangeOneofCase.Cancellation => (request.Cancellation.SubscriptionId, Deciding(request.Cancellation)),
-            PreviewChangeRequest.ChangeOneofCase.Activation => (request.Activation.SubscriptionId, Activating()),
+            PreviewChangeRequest.ChangeOneofCase.Plan => (request.Plan.SubscriptionId, Deciding(request.Plan, null)),
+            PreviewChangeRequest.ChangeOneofCase.Migration => (request.Migration.SubscriptionId, await Deciding(request.Migration, null, ct)),
+            PreviewChangeRequest.ChangeOneofCase.Cancellation => (request.Cancellation.SubscriptionId, Deciding(request.Cancellation, null)),
+            PreviewChangeRequest.ChangeOneofCase.Activation => (request.Activation.SubscriptionId, Activating(null)),
             _ => throw new FormatException("change is missing: expected plan, migration, cancellation or activation"),
         };
         Ids.Parse(Ids.Subscription, id);
@@ -107,29 +112,29 @@ public sealed partial class BillingService
         return response;
     }
 
-    private Decider Deciding(ChangePlanRequest request)
+    private Decider Deciding(ChangePlanRequest request, Attribution? by)
     {
         Ids.Parse(Ids.Plan, request.PlanId);
         var when = Wire.When(request.When);
-        return (s, terms) => ChangePlanDecision.Decide(new(request.PlanId, when, terms, clock.Now), s);
+        return (s, terms) => ChangePlanDecision.Decide(new(request.PlanId, when, terms, clock.Now, by), s);
     }
 
-    private async Task<Decider> Deciding(MigrateSubscriptionRequest request, CancellationToken ct)
+    private async Task<Decider> Deciding(MigrateSubscriptionRequest request, Attribution? by, CancellationToken ct)
     {
         Ids.Parse(Ids.Subscription, request.SubscriptionId);
         var menu = await MenuOf(request.MenuId, request.PlanId, ct);
         var state = await streams.Load<SubscriptionState, SubscriptionEvent>(request.SubscriptionId, SubscriptionState.Initial, SubscriptionState.Evolve, ct);
         var customer = state is SubscriptionState.Known k ? await CustomerOf(k.CustomerId, ct) : CustomerState.Initial;
-        return (s, _) => MigrateSubscriptionDecision.Decide(new(request.MenuId, request.PlanId, menu, customer, clock.Now), s);
+        return (s, _) => MigrateSubscriptionDecision.Decide(new(request.MenuId, request.PlanId, menu, customer, clock.Now, by), s);
     }
 
-    private Decider Deciding(CancelSubscriptionRequest request)
+    private Decider Deciding(CancelSubscriptionRequest request, Attribution? by)
     {
         var when = Wire.When(request.When);
-        return (s, _) => CancelSubscriptionDecision.Decide(new(when, clock.Now), s);
+        return (s, _) => CancelSubscriptionDecision.Decide(new(when, clock.Now, by), s);
     }
 
-    private Decider Activating() => (s, _) => ActivateSubscriptionDecision.Decide(new(clock.Now), s);
+    private Decider Activating(Attribution? by) => (s, _) => ActivateSubscriptionDecision.Decide(new(clock.Now, by), s);
 
     private Task<Subscription> Change(ServerCallContext context, Google.Protobuf.IMessage request, string id, Func<CancellationToken, Task<Decider>> deciding) =>
         calls.Once<Subscription>(context, request, async remember =>

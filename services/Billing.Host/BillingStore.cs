@@ -16,10 +16,18 @@ public static class BillingStore
 {
     public const string Schema = "billing";
 
+    /// <summary>The names under which the daemon keeps how far it is: of events as a whole, of each view that follows them and of each publisher.</summary>
+    internal static readonly string[] DaemonProgress = ["HighWaterMark", "PeriodView:All", $"{SubscriptionPublisher.ShardName}:All", $"{InvoicePublisher.ShardName}:All"];
+
+    /// <summary>Likewise for the sealer.</summary>
+    internal const string SealerProgress = EventSealer.ShardName + ":All";
+
     public static void Configure(StoreOptions options)
     {
         foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent) })
             options.Events.AddEventTypes(root.Assembly.GetTypes().Where(t => t.IsSubclassOf(root)));
+        options.Events.Upcast<InvoiceVoided, InvoiceVoided>(InvoiceUpcasts.Attributed);
+        options.Events.Upcast<CreditNoteIssued, CreditNoteIssued>(InvoiceUpcasts.Attributed);
 
         options.Projections.Add(new CustomerViewProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new SubscriptionViewProjection(), ProjectionLifecycle.Inline);

@@ -13,7 +13,7 @@ public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database,
 {
     /// <exception cref="RefusedException">What the decision refuses; invoice_unknown where nothing is final.</exception>
     public Task<int> Issue(
-        string invoiceId, string creditNoteId, Micros? amount, string reason, DateTimeOffset at, Action<IDocumentSession, StoredCreditNote> alongside, CancellationToken ct) =>
+        string invoiceId, string creditNoteId, Micros? amount, string reason, DateTimeOffset at, Attribution? by, Action<IDocumentSession, StoredCreditNote> alongside, CancellationToken ct) =>
         Conflicts.Retry(async () =>
         {
             await using var connection = await database.OpenConnectionAsync(ct);
@@ -26,7 +26,7 @@ public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database,
             var invoice = await session.LoadAsync<StoredInvoice>(invoiceId, ct);
             var command = new IssueCreditNote(
                 invoiceId, creditNoteId, InvoiceNumber.Of(options.Value.CreditNoteSeries, last + 1), amount, reason, invoice is null ? [] : TaxedParts.Of(invoice.Document), at);
-            var decision = IssueCreditNoteDecision.Decide(command, streams.Invoice(invoiceId)).OrThrow();
+            var decision = IssueCreditNoteDecision.Decide(command, streams.Invoice(invoiceId)).OrThrow().By(by);
             if (decision.Events is not [CreditNoteIssued issued]) return 0;
             session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
             var document = CreditNoteDocument.Of(command, ((InvoiceState.Finalized)streams.Invoice(invoiceId)).Invoice, issued.Parts);
@@ -43,17 +43,17 @@ public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database,
 /// <summary>Voids invoices, and puts back the credit that they had used in the same commit.</summary>
 public sealed class InvoiceVoiding(IDocumentStore store)
 {
-    public Task<int> Void(string invoiceId, VoidInvoice command, Action<IDocumentSession, InvoiceState> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
+    public Task<int> Void(string invoiceId, VoidInvoice command, Attribution? by, Action<IDocumentSession, InvoiceState> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
     {
         await using var session = store.LightweightSession();
         var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
         var state = streams.Invoice(invoiceId);
-        var decision = VoidInvoiceDecision.Decide(command, state).OrThrow();
+        var decision = VoidInvoiceDecision.Decide(command, state).OrThrow().By(by);
         if (decision.Events.Count == 0) return 0;
         session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
         var accountId = AccountIds.Of(((InvoiceState.Finalized)state).Invoice.CustomerId);
         var accounts = await StoredStreams.ReadAsync(session, [accountId], ct);
-        if (DrawCreditDecision.Decide(new ReturnCredit(invoiceId, command.At), accounts.Account(accountId)).OrThrow().Events is { Count: > 0 } returned)
+        if (DrawCreditDecision.Decide(new ReturnCredit(invoiceId, command.At), accounts.Account(accountId)).OrThrow().By(by).Events is { Count: > 0 } returned)
             session.AppendExpecting(accountId, accounts.Version(accountId), returned);
         alongside(session, decision.Events.Aggregate(state, InvoiceState.Evolve));
         await session.SaveChangesAsync(ct);

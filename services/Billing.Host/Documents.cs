@@ -28,4 +28,8 @@ public sealed record StoredCreditNote(string Id, string Number, string InvoiceId
 
 /// <summary>A payment or a refund of a provider that is recorded: no other invoice can have it too.</summary>
 /// <param name="Id">payment or refund, provider, reference</param>
-public sealed record ProviderReference(string Id, string InvoiceId);
+public sealed record ProviderReference(string Id, string InvoiceId)
+{
+    public static ProviderReference Payment(string provider, string reference, string invoiceId) => new($"payment/{provider}/{reference}", invoiceId);
+    public static ProviderReference Refund(string provider, string reference, string invoiceId) => new($"refund/{provider}/{reference}", invoiceId);
+}

@@ -15,12 +15,13 @@ namespace Billing.Host;
 /// </summary>
 public sealed class EventSealer : SubscriptionBase
 {
+    internal const string ShardName = "event-sealer";
     private readonly NpgsqlDataSource _database;
 
     public EventSealer(NpgsqlDataSource database)
     {
         _database = database;
-        Name = "event-sealer";
+        Name = ShardName;
     }
 
     public override async Task<IChangeListener> ProcessEventsAsync(

@@ -25,15 +25,16 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         await using (var session = store.QuerySession())
             if (!await session.Query<PeriodToInvoice>().AnyAsync(p => p.ClosedAt <= closedBy, ct)) return 0;
         return await Conflicts.Retry(() => Finalize(
-            session => session.Query<PeriodToInvoice>().Where(p => p.ClosedAt <= closedBy).OrderBy(p => p.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct), now, ct));
+            session => session.Query<PeriodToInvoice>().Where(p => p.ClosedAt <= closedBy).OrderBy(p => p.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct), now, null, ct));
     }
 
     /// <summary>The invoice of one closed period, whatever the schedule says.</summary>
     /// <returns>0 when it is final already, or the period is not closed</returns>
-    public Task<int> RunOne(string periodId, DateTimeOffset now, CancellationToken ct) => Conflicts.Retry(() => Finalize(
-        session => session.Query<PeriodToInvoice>().Where(p => p.Id == periodId).ToListAsync(ct), now, ct));
+    /// <param name="by">who ordered it</param>
+    public Task<int> RunOne(string periodId, DateTimeOffset now, Attribution? by, CancellationToken ct) => Conflicts.Retry(() => Finalize(
+        session => session.Query<PeriodToInvoice>().Where(p => p.Id == periodId).ToListAsync(ct), now, by, ct));
 
-    private async Task<int> Finalize(Func<IDocumentSession, Task<IReadOnlyList<PeriodToInvoice>>> find, DateTimeOffset now, CancellationToken ct)
+    private async Task<int> Finalize(Func<IDocumentSession, Task<IReadOnlyList<PeriodToInvoice>>> find, DateTimeOffset now, Attribution? by, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
@@ -45,7 +46,7 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         var streams = await StoredStreams.ReadAsync(session, work.SelectMany(w => new[] { w.Id, InvoiceIds.Of(w.Id) }), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. work.Select(w => ((PeriodState.Closed)streams.Period(w.Id)).Facts)], ct);
         var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
-        foreach (var period in work) number = Finalize(session, streams, terms, drawn, period.Id, number, now);
+        foreach (var period in work) number = Finalize(session, streams, terms, drawn, period.Id, number, now, by);
         foreach (var (accountId, (version, events)) in drawn) session.AppendExpecting(accountId, version, events);
         await session.SaveChangesAsync(ct);
         await NumberSeries.Set(connection, options.Value.InvoiceSeries, number, ct);
@@ -54,13 +55,13 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
     }
 
     private long Finalize(
-        IDocumentSession session, StoredStreams streams, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, string periodId, long last, DateTimeOffset now)
+        IDocumentSession session, StoredStreams streams, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, string periodId, long last, DateTimeOffset now, Attribution? by)
     {
         var invoiceId = InvoiceIds.Of(periodId);
         var closed = (PeriodState.Closed)streams.Period(periodId);
         var terms = stored.Now(closed.Facts);
         var number = InvoiceNumber.Of(options.Value.InvoiceSeries, last + 1);
-        var decision = FinalizeInvoiceDecision.Decide(new(closed, terms, number, now), streams.Invoice(invoiceId)).OrThrow();
+        var decision = FinalizeInvoiceDecision.Decide(new(closed, terms, number, now), streams.Invoice(invoiceId)).OrThrow().By(by);
         if (decision.Events is not [InvoiceTermsCut cut, InvoiceFinalized final])
         {
             session.Delete<PeriodToInvoice>(periodId);

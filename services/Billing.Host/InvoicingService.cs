@@ -13,7 +13,7 @@ namespace Billing.Host;
 
 /// <summary>billing.v1.Invoicing.</summary>
 public sealed class InvoicingService(
-    EventStreams streams, IdempotentCalls calls, IDocumentStore store, InvoiceFinalizing finalizing, CreditNotes creditNotes, InvoiceVoiding voiding, PrintedDocuments documents,
+    EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, IDocumentStore store, InvoiceFinalizing finalizing, CreditNotes creditNotes, InvoiceVoiding voiding, PrintedDocuments documents,
     BusinessClock clock) : V1.Invoicing.InvoicingBase
 {
     private const int PageSizeDefault = 100, PageSizeMax = 1_000;
@@ -22,14 +22,14 @@ public sealed class InvoicingService(
     {
         var ct = context.CancellationToken;
         Ids.Parse(Ids.Period, request.PeriodId);
-        await finalizing.RunOne(request.PeriodId, clock.Now, ct);
+        await finalizing.RunOne(request.PeriodId, clock.Now, attribution.Of(context), ct);
         return await Find(InvoiceIds.Of(request.PeriodId), ct) ?? throw await NotFinalized(request.PeriodId, ct);
     });
 
     public override Task<InvoiceStanding> VoidInvoice(VoidInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>
     {
         Ids.Parse(Ids.Invoice, request.InvoiceId);
-        await voiding.Void(request.InvoiceId, new(request.Reason, clock.Now), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
+        await voiding.Void(request.InvoiceId, new(request.Reason, clock.Now), attribution.Of(context, request.Reason), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
         return await Get(request.InvoiceId, context.CancellationToken);
     });
 
@@ -41,7 +41,7 @@ public sealed class InvoicingService(
         var id = request.CreditNoteId.Length > 0 ? request.CreditNoteId : Ids.New(InvoiceIds.CreditNote, clock.Now);
         await creditNotes.Issue(
             request.InvoiceId, id, request.AmountMicros == 0 ? null : new Micros(request.AmountMicros), request.Reason, clock.Now,
-            (session, note) => remember(session, Answer(note)), context.CancellationToken);
+            attribution.Of(context, request.Reason), (session, note) => remember(session, Answer(note)), context.CancellationToken);
         return await GetCreditNote(new() { CreditNoteId = id }, context);
     });
 
@@ -55,13 +55,13 @@ public sealed class InvoicingService(
     public override Task<InvoiceStanding> RecordPayment(RecordPaymentRequest request, ServerCallContext context)
     {
         var command = new RecordPayment(request.Provider, request.Reference, new(request.AmountMicros), request.Currency, request.PaidAt is null ? clock.Now : request.PaidAt.ToTime("paid_at"), clock.Now);
-        return Record(request.InvoiceId, request, $"payment/{request.Provider}/{request.Reference}", s => RecordPaymentDecision.Decide(command, s), context);
+        return Record(request.InvoiceId, request, ProviderReference.Payment(request.Provider, request.Reference, request.InvoiceId), s => RecordPaymentDecision.Decide(command, s), context);
     }
 
     public override Task<InvoiceStanding> RecordRefund(RecordRefundRequest request, ServerCallContext context)
     {
         var command = new RecordRefund(request.Provider, request.Reference, new(request.AmountMicros), request.Currency, request.RefundedAt is null ? clock.Now : request.RefundedAt.ToTime("refunded_at"), clock.Now);
-        return Record(request.InvoiceId, request, $"refund/{request.Provider}/{request.Reference}", s => RecordRefundDecision.Decide(command, s), context);
+        return Record(request.InvoiceId, request, ProviderReference.Refund(request.Provider, request.Reference, request.InvoiceId), s => RecordRefundDecision.Decide(command, s), context);
     }
 
     public override Task<InvoiceStanding> GetInvoiceStanding(GetInvoiceStandingRequest request, ServerCallContext context)
@@ -113,18 +113,18 @@ public sealed class InvoicingService(
         };
     }
 
-    private Task<InvoiceStanding> Record(string invoiceId, IMessage request, string reference, Func<InvoiceState, Decision<InvoiceEvent>> decide, ServerCallContext context) =>
+    private Task<InvoiceStanding> Record(string invoiceId, IMessage request, ProviderReference reference, Func<InvoiceState, Decision<InvoiceEvent>> decide, ServerCallContext context) =>
         calls.Once<InvoiceStanding>(context, request, async remember =>
         {
             Ids.Parse(Ids.Invoice, invoiceId);
-            var ct = context.CancellationToken;
+            var (ct, by) = (context.CancellationToken, attribution.Of(context));
             for (var attempt = 1; ; attempt++)
             {
                 try
                 {
-                    (await streams.Transact<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, decide, ct, (session, state) =>
+                    (await streams.Transact<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, s => decide(s).By(by), ct, (session, state) =>
                     {
-                        session.Insert(new ProviderReference(reference, invoiceId));
+                        session.Insert(reference);
                         remember(session, Standing(invoiceId, state));
                     })).OrThrow();
                     break;
@@ -132,9 +132,9 @@ public sealed class InvoicingService(
                 catch (DocumentAlreadyExistsException)
                 {
                     await using var session = store.QuerySession();
-                    var taken = await session.LoadAsync<ProviderReference>(reference, ct);
+                    var taken = await session.LoadAsync<ProviderReference>(reference.Id, ct);
                     if (taken is not null && taken.InvoiceId != invoiceId)
-                        throw new Refusal("payment_reference_reused", $"{reference} is recorded on {taken.InvoiceId}: one payment is for one invoice").AsException();
+                        throw new Refusal("payment_reference_reused", $"{reference.Id} is recorded on {taken.InvoiceId}: one payment is for one invoice").AsException();
                     // Twice at once: the other one committed first, and deciding again finds it there. Else it was the key of the call that collided.
                     if (taken is null || attempt > 1) throw;
                 }

@@ -12,6 +12,10 @@ using Marten.Subscriptions;
 using MassTransit;
 using InvoiceFinalizedEvent = Billing.Invoices.InvoiceFinalized;
 using InvoiceFinalizedMessage = Contracts.Messages.InvoiceFinalized;
+using InvoiceFellOverdueEvent = Billing.Invoices.InvoiceFellOverdue;
+using InvoiceFellOverdueMessage = Contracts.Messages.InvoiceFellOverdue;
+using InvoiceVoidedEvent = Billing.Invoices.InvoiceVoided;
+using InvoiceVoidedMessage = Contracts.Messages.InvoiceVoided;
 
 namespace Billing.Host;
 
@@ -21,6 +25,7 @@ namespace Billing.Host;
 /// </summary>
 public sealed class SubscriptionPublisher : SubscriptionBase
 {
+    internal const string ShardName = "subscription-publisher";
     private readonly IBusControl _bus;
     private readonly ILogger<SubscriptionPublisher> _log;
 
@@ -28,7 +33,7 @@ public sealed class SubscriptionPublisher : SubscriptionBase
     public SubscriptionPublisher(IBusControl bus, ILogger<SubscriptionPublisher> log)
     {
         (_bus, _log) = (bus, log);
-        Name = "subscription-publisher";
+        Name = ShardName;
         IncludeType<SubscriptionStarted>();
         IncludeType<SubscriptionPeriodTurned>();
         IncludeType<SubscriptionActivated>();
@@ -64,30 +69,47 @@ public sealed class SubscriptionPublisher : SubscriptionBase
     private static SubscriptionPeriod Span(PeriodSpan p) => new(p.PeriodId, p.Number, p.Start, p.End);
 }
 
-/// <summary>Tells whoever listens of final invoices, from the committed log. Nobody must.</summary>
+/// <summary>Tells whoever listens what became of invoices, from the committed log. Nobody must.</summary>
 public sealed class InvoicePublisher : SubscriptionBase
 {
+    internal const string ShardName = "invoice-publisher";
     private readonly IBusControl _bus;
     private readonly ILogger<InvoicePublisher> _log;
 
     public InvoicePublisher(IBusControl bus, ILogger<InvoicePublisher> log)
     {
         (_bus, _log) = (bus, log);
-        Name = "invoice-publisher";
+        Name = ShardName;
         IncludeType<InvoiceFinalizedEvent>();
+        IncludeType<InvoiceVoidedEvent>();
+        IncludeType<PaymentRecorded>();
+        IncludeType<InvoiceFellOverdueEvent>();
     }
 
     public override async Task<IChangeListener> ProcessEventsAsync(
         EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
     {
-        await Outbox.UntilPublished("InvoiceFinalized", page.Events, async e =>
-        {
-            var f = (InvoiceFinalizedEvent)e.Data;
-            await _bus.PublishConfirmed(
-                new InvoiceFinalizedMessage(e.StreamKey!, f.Number, f.CustomerId, f.SubscriptionId, f.PeriodId, f.Currency.Code, f.TotalMicros.Value, f.DocumentSha256, f.At),
-                e.Id, mandatory: false, cancellationToken);
-        }, _log, cancellationToken);
+        // What an invoice is never changes once it is final, so it does not matter that its stream may be ahead of the event.
+        var streams = await StoredStreams.ReadAsync(operations, page.Events.Select(e => e.StreamKey!).Distinct(), cancellationToken);
+        await Outbox.UntilPublished("an invoice's news", page.Events, e => Publish(e, Final(streams.Invoice(e.StreamKey!)), cancellationToken), _log, cancellationToken);
         return NullChangeListener.Instance;
+    }
+
+    private static InvoiceState.Finalized Final(InvoiceState state) => state as InvoiceState.Finalized ?? ((InvoiceState.Voided)state).Was;
+
+    private Task Publish(IEvent e, InvoiceState.Finalized invoice, CancellationToken ct)
+    {
+        var (id, i) = (e.StreamKey!, invoice.Invoice);
+        return e.Data switch
+        {
+            InvoiceFinalizedEvent f => Send(new InvoiceFinalizedMessage(id, f.Number, f.CustomerId, f.SubscriptionId, f.PeriodId, f.Currency.Code, f.TotalMicros.Value, f.DocumentSha256, f.At)),
+            InvoiceVoidedEvent v => Send(new InvoiceVoidedMessage(id, i.Number, i.CustomerId, v.Reason, v.At)),
+            PaymentRecorded p => Send(new InvoicePaymentRecorded(id, i.Number, i.CustomerId, i.Currency.Code, p.Provider, p.Reference, p.AmountMicros.Value, p.PaidAt, p.At)),
+            InvoiceFellOverdueEvent o => Send(new InvoiceFellOverdueMessage(id, i.Number, i.CustomerId, i.Currency.Code, o.OutstandingMicros.Value, invoice.Terms?.DueAt, o.At)),
+            _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} is no news of an invoice"),
+        };
+
+        Task Send<T>(T message) where T : class => _bus.PublishConfirmed(message, e.Id, mandatory: false, ct);
     }
 }
 

@@ -11,12 +11,11 @@ public sealed class UsageRecordedConsumer(UsageReports reports, GapFetcher gaps,
 
     public Task Consume(ConsumeContext<UsageRecorded> context) => Patience.UntilStored(async () =>
     {
-        var m = context.Message;
-        var outcome = await reports.Apply(
-            new UsageReport(
-                m.Shard, m.Number, m.FirstBatch, m.LastBatch, m.PreviousChain, m.Roots.ToValueList(), m.Chain, m.RecordedAt.ToUniversalTime(),
-                m.Lines.Select(l => new ReportedLine(l.SubscriptionId, l.PeriodId, l.PlanId, l.Kind, l.Tokens)).ToValueList()),
-            context.CancellationToken);
+        var outcome = await reports.Apply(Pure(context.Message), context.CancellationToken);
         if (outcome is ReportOutcome.AppliedAfterGap or ReportOutcome.Parked) gaps.LookSoon();
     }, log, context.CancellationToken);
+
+    internal static UsageReport Pure(UsageRecorded m) => new(
+        m.Shard, m.Number, m.FirstBatch, m.LastBatch, m.PreviousChain, m.Roots.ToValueList(), m.Chain, m.RecordedAt.ToUniversalTime(),
+        m.Lines.Select(l => new ReportedLine(l.SubscriptionId, l.PeriodId, l.PlanId, l.Kind, l.Tokens)).ToValueList());
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
 using Billing.Periods;
 using JasperFx.Events;
 using Marten;
@@ -17,7 +16,7 @@ public sealed record ShardProgress(int Shard, long Through, long Highest, string
 
 /// <summary>Puts reports of usage into the books, each once, in one transaction, whatever their order and however often they come.</summary>
 public sealed class UsageReports(
-    IDocumentStore store, NpgsqlDataSource database, BusinessClock clock, ILogger<UsageReports> log)
+    IDocumentStore store, NpgsqlDataSource database, ParkedMessages parked, BusinessClock clock, ILogger<UsageReports> log)
 {
     private const int AttemptsMax = 20;
     private const int KnownPeriodsMax = 100_000;
@@ -38,6 +37,20 @@ public sealed class UsageReports(
             {
                 // A period of this report was closed, or carried, at the same moment: the whole report again.
             }
+        }
+    }
+
+    /// <summary>Applies a report that was parked.</summary>
+    /// <returns>why it cannot be applied; null when it is in the books, now or already</returns>
+    public async Task<Refusal?> Replay(UsageReport report, CancellationToken ct)
+    {
+        switch (await Apply(report, ct))
+        {
+            case ReportOutcome.ShardStopped: return new Refusal("shard_stopped", $"shard {report.Shard} is stopped: the log and usage_shard say why; mend that first");
+            case ReportOutcome.Parked:
+                await using (var session = store.QuerySession())
+                    return await session.LoadAsync<ParkedMessage>(ParkedMessages.Of(report).Id, ct) is { } again ? new Refusal(again.Reason, again.Detail) : null;
+            default: return null;
         }
     }
 
@@ -99,7 +112,7 @@ public sealed class UsageReports(
         session.Insert(new AppliedReport(
             AppliedReport.IdOf(report.Shard, report.Number), report.Shard, report.Number, report.FirstBatch, report.LastBatch,
             report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count));
-        session.Delete<ParkedMessage>(ParkedId(report));
+        session.Delete<ParkedMessage>(ParkedMessages.Of(report).Id);
         foreach (var usage in decision.Events)
         {
             session.Events.Append(usage.Period.PeriodId, usage.Event);
@@ -175,14 +188,9 @@ public sealed class UsageReports(
 
     private async Task<ReportOutcome> Park(UsageReport report, Refusal refusal, CancellationToken ct)
     {
-        await using var session = store.LightweightSession();
-        session.Store(new ParkedMessage(ParkedId(report), refusal.Code, refusal.Detail, JsonSerializer.Serialize(report), clock.Now));
-        await session.SaveChangesAsync(ct);
-        log.LogError("report {Shard}/{Number} is parked, and no period closes before it is applied: {Reason}, {Detail}", report.Shard, report.Number, refusal.Code, refusal.Detail);
+        await parked.Park(ParkedMessages.Of(report), refusal, ct);
         return ReportOutcome.Parked;
     }
-
-    private static string ParkedId(UsageReport report) => $"UsageRecorded/{report.Shard}/{report.Number}";
 
     private static async Task<ShardProgress> LockShard(NpgsqlConnection connection, int shard, CancellationToken ct)
     {

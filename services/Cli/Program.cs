@@ -17,6 +17,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     AccountCommand.Create(),
     SellerCommand.Create(),
     AuditCommand.Create(),
+    ParkedCommand.Create(),
     BenchCommand.Create(),
 };
 return await billing.RunAsync(args);

@@ -28,6 +28,7 @@ public sealed class EventShapeTests
         [new("plan_1", "Small", new(9_600_000), [new(CapWindow.BillingPeriod, 1_000, Cap.GeneratedTokens, CapEnforcement.Billed)], [new(TokenKind.Output, UnitPrice.Parse("0.15"))])],
         ["any"], At);
 
+    private static readonly Attribution By = new("ada", "asked for it");
     private static readonly CustomerCreated Created = new(Currency.Parse("USD"), "acme", At);
     private static readonly SubscriptionStarted Started = new("cus_1", "menu_1", "plan_1", At);
     private static readonly PeriodOpened Opened = new("sub_1", "cus_1", "menu_1", "plan_1", 0, At, At.AddMonths(1), "", At);
@@ -149,6 +150,17 @@ public sealed class EventShapeTests
             "seller_described", new SellerDescribed("Tokenwerke", ["Street 1"], "DE1", "a@b.example", "IBAN", 14, At), [],
             """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","paymentTermsDays":14,"at":"2026-01-01T00:00:00+00:00"}"""
         },
+        {
+            "seller_named", new SellerNamed("Tokenwerke", ["Street 1"], "DE1", "a@b.example", "IBAN", At), [],
+            """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "payment_terms_set", new PaymentTermsSet(14, At), [], """{"days":14,"at":"2026-01-01T00:00:00+00:00"}""" },
+        // What every event may say since it is said who did it, for one event of each kind of stream.
+        { "customer_erased", new CustomerErased(At) { By = By }, [Created], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "subscription_cancelled", new SubscriptionCancelled(At, At) { By = By }, [Started], """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "invoice_voided", new InvoiceVoided("wrong customer", At) { By = By }, [Final], """{"reason":"wrong customer","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "agreement_ended", new AgreementEnded("dis_1", At, At) { By = By }, [], """{"agreementId":"dis_1","until":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "payment_terms_set", new PaymentTermsSet(14, At) { By = By }, [], """{"days":14,"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         {
             "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At), [],
             """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""

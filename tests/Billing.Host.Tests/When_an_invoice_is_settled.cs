@@ -55,6 +55,7 @@ public sealed class When_an_invoice_is_settled(When_an_invoice_is_settled.Month 
         var part = await Invoicing.RecordPaymentAsync(Payment(invoice, "pi_1", 10_000_000));
         Assert.Equal((10_000_000, 4_880_000), (part.PaidMicros, part.OutstandingMicros));
         Assert.Equal(part, await Invoicing.RecordPaymentAsync(Payment(invoice, "pi_1", 10_000_000)));
+        await Eventually.True(() => month.App.InvoiceNewsHeard.OfType<Contracts.Messages.InvoicePaymentRecorded>().Any(p => p.InvoiceId == invoice.InvoiceId && p.Reference == "pi_1" && p.AmountMicros == 10_000_000), "the books heard of the payment");
         Assert.Equal("payment_reference_reused", await ReasonOf(Invoicing.RecordPaymentAsync(Payment(invoice, "pi_1", 9_000_000))));
         Assert.Equal("payment_reference_reused", await ReasonOf(Invoicing.RecordPaymentAsync(Payment(await month.Of("shown"), "pi_1", 10_000_000))));
         var over = await Invoicing.RecordPaymentAsync(Payment(invoice, "pi_2", 5_000_000));
@@ -135,6 +136,7 @@ public sealed class When_an_invoice_is_settled(When_an_invoice_is_settled.Month 
         await month.App.Advance(Feb1.AddDays(14).AddHours(2));
         var overdue = await month.Of("overdue");
         Assert.Equal(("overdue", 14_880_000), (overdue.Status, overdue.OutstandingMicros));
+        await Eventually.True(() => month.App.InvoiceNewsHeard.OfType<Contracts.Messages.InvoiceFellOverdue>().Any(o => o.InvoiceId == overdue.InvoiceId && o.OutstandingMicros == 14_880_000 && o.DueAt == Feb1.AddDays(14).AddHours(1)), "whoever reminds customers heard of it");
         Assert.Contains(overdue, (await Invoicing.ListInvoiceStandingsAsync(new() { Status = "overdue" })).Invoices);
         Assert.Equal("paid", (await Invoicing.RecordPaymentAsync(Payment(overdue, "pi_late", 14_880_000))).Status);
         // Later terms change nothing that was.

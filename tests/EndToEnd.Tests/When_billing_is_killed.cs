@@ -1,5 +1,6 @@
 using Cli.Audits;
 using Contracts.Billing.V1;
+using Grpc.Net.Client;
 
 namespace EndToEnd.Tests;
 
@@ -51,6 +52,42 @@ public sealed class When_billing_is_killed
         Assert.All(replayed, r => Assert.True(r.Identical, r.Difference));
         await Eventually.True(async () => (await SealsAsync(company)).Sum(s => s.EventCount) > 0, "events are sealed");
         Assert.All(await SealsAsync(company), s => Assert.True(s.Intact, s.Finding));
+    }
+
+    [Fact]
+    public async Task B2_credit_notes_are_issued_once_each_and_numbered_without_a_gap()
+    {
+        const int notesEach = 6;
+        await using var company = await Company.OpenAsync([Company.Billing]);
+        await company.PublishMenuAsync();
+        var subscriptions = await company.SubscribeAsync(12);
+        await company.AdvanceAsync(Feb1.AddHours(2));
+        var invoices = await Eventually.Some(
+            async () => await company.FinalInvoicesAsync() is { } found && found.Count == subscriptions.Count ? found : null, "every period is invoiced", TimeSpan.FromMinutes(2));
+        using var channel = GrpcChannel.ForAddress(company.Address(Company.Billing));
+        var invoicing = new Invoicing.InvoicingClient(channel);
+
+        // A cent at a time, many at once, each asked for until it is answered: by the answer of the first time, where only the answer was lost.
+        var issuing = Task.WhenAll(invoices.SelectMany(invoice => Enumerable.Range(1, notesEach).Select(n => new IssueCreditNoteRequest
+        {
+            InvoiceId = invoice.InvoiceId, CreditNoteId = Ids.Derive("cn", Company.Jan1, invoice.InvoiceId, $"{n}"), AmountMicros = Currency.Parse(invoice.Currency).MinorUnit.Value, Reason = $"outage {n}",
+        })).Select(async request =>
+            (await Eventually.Some<CreditNote>(async () => await invoicing.IssueCreditNoteAsync(request), $"{request.CreditNoteId} is issued", TimeSpan.FromMinutes(2))).Number));
+        foreach (var share in new[] { 0.2, 0.6 })
+        {
+            await Eventually.True(async () => (await NotesAsync()).Count >= share * notesEach * invoices.Count, $"{share:P0} of the credit notes are out", TimeSpan.FromMinutes(2));
+            await company.KillAndRestartAsync(Company.Billing);
+        }
+
+        string[] expected = [.. Enumerable.Range(1, notesEach * invoices.Count).Select(n => $"CN-{n:000000}")];
+        Assert.Equal(expected, (await issuing).Order());
+        var stored = await Task.WhenAll((await NotesAsync()).Select(id => invoicing.GetCreditNoteAsync(new() { CreditNoteId = id }).ResponseAsync));
+        Assert.Equal(expected, stored.Select(n => n.Number).Order());
+        var replayed = await AuditCalls.ReplayAsync(company.Deployment.Audit, "", CancellationToken.None);
+        Assert.Equal(expected.Length, replayed.Sum(r => r.CreditNoteCount));
+        Assert.All(replayed, r => Assert.True(r.Identical, r.Difference));
+
+        async Task<List<string>> NotesAsync() => [.. (await invoicing.ListInvoiceStandingsAsync(new() { PageSize = 1_000 })).Invoices.SelectMany(i => i.CreditNoteIds)];
     }
 
     private static Task<IReadOnlyList<SealFinding>> SealsAsync(Company company) => AuditCalls.VerifySealsAsync(company.Deployment.Audit, CancellationToken.None);

@@ -4,7 +4,7 @@ namespace Billing.Accounts;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
 /// <summary>What was agreed with a customer beside the plan, and the credit that it has. Its own stream, one per customer.</summary>
-public abstract record AccountEvent;
+public abstract record AccountEvent : AttributedEvent;
 
 /// <summary>Every period that starts in [From, Until) costs at least this much before discounts.</summary>
 /// <param name="SubscriptionId">a commitment is made for one subscription</param>

@@ -10,7 +10,7 @@ public static class AgreeCommitmentDecision
     {
         var agreed = new CommitmentAgreed(c.CommitmentId, c.SubscriptionId, c.AmountMicros, c.From, c.Until, c.At);
         if (state.Commitments.FirstOrDefault(x => x.CommitmentId == c.CommitmentId) is { } earlier)
-            return earlier with { At = c.At } == agreed ? Decision.NoChange : AccountRefusals.Exists("commitment");
+            return earlier with { At = c.At, By = null } == agreed ? Decision.NoChange : AccountRefusals.Exists("commitment");
         if (AccountRefusals.OfAmount(c.AmountMicros, c.Currency) is { } refusal) return refusal;
         if (AccountRefusals.OfSpan(c.From, c.Until) is { } span) return span;
         if (state.Commitments.Any(x => x.SubscriptionId == c.SubscriptionId && (state.EndOf(x.CommitmentId, x.Until) is not { } end || c.From < end) && (c.Until is not { } until || x.From < until)))

@@ -13,7 +13,7 @@ public static class GrantDiscountDecision
     {
         var granted = new DiscountGranted(c.DiscountId, c.SubscriptionId, c.Name, c.Scope, c.Off, c.OffMicros, c.From, c.Until, c.At);
         if (state.Discounts.FirstOrDefault(x => x.DiscountId == c.DiscountId) is { } earlier)
-            return earlier with { At = c.At } == granted ? Decision.NoChange : AccountRefusals.Exists("discount");
+            return earlier with { At = c.At, By = null } == granted ? Decision.NoChange : AccountRefusals.Exists("discount");
         if (AccountRefusals.OfName(c.Name) is { } name) return name;
         if (c.Off is null == c.OffMicros is null) return Decision.Refuse("discount_invalid", "a discount is either a percentage or an amount");
         if (c.Off is { Value: 0 }) return Decision.Refuse("discount_invalid", "0 % off is no discount");

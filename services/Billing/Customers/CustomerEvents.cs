@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Billing.Customers;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
-public abstract record CustomerEvent;
+public abstract record CustomerEvent : AttributedEvent;
 
 /// <param name="Reference">the seller's own key; never personal data, for an event cannot be erased</param>
 public sealed record CustomerCreated(Currency Currency, string Reference, DateTimeOffset At) : CustomerEvent;

@@ -18,14 +18,18 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
 {
     public const string FormatWithoutTerms = "invoice/1", Format = "invoice/2";
 
-    public SellerDescribed? Seller { get; init; }
+    public SellerNamed? Seller { get; init; }
+    public int PaymentTermsDays { get; init; }
     public DateTimeOffset? DueAt { get; init; }
 
     public string InvoiceId => InvoiceIds.Of(Facts.PeriodId);
     public Currency Currency => Menu.Currency;
 
     public static InvoiceDocument Draft(PeriodFacts facts, RatingTerms terms) =>
-        new(facts, terms.Menus[facts.MenuId], InvoiceRating.Rate(facts, terms), "", null, HasTerms: true) { Seller = terms.Seller.Seller };
+        new(facts, terms.Menus[facts.MenuId], InvoiceRating.Rate(facts, terms), "", null, HasTerms: true) 
+        {
+            Seller = terms.Seller.Seller, PaymentTermsDays = terms.Seller.PaymentTermsDays,
+        };
 
     /// <param name="cut">null for an invoice that is older than terms</param>
     /// <param name="at">when it was finalized, where there is no cut to say it</param>
@@ -41,7 +45,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteString("invoiceId", InvoiceId);
         json.WriteString("number", Number);
         json.WriteString("status", FinalizedAt is null ? "draft" : "finalized");
-        if (Seller is { } seller) Write(json, seller);
+        if (Seller is { } seller) Write(json, seller, PaymentTermsDays);
         json.WriteString("customerId", Facts.CustomerId);
         if (Facts.CustomerDetailsSha256.Length > 0) json.WriteString("customerDetailsSha256", Facts.CustomerDetailsSha256);
         json.WriteString("subscriptionId", Facts.SubscriptionId);
@@ -67,7 +71,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         if (DueAt is { } due) json.WriteString("dueAt", CanonicalJson.Time(due));
     }
 
-    private static void Write(Utf8JsonWriter json, SellerDescribed seller)
+    private static void Write(Utf8JsonWriter json, SellerNamed seller, int paymentTermsDays)
     {
         json.WriteStartObject("seller");
         json.WriteString("name", seller.Name);
@@ -77,7 +81,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteString("taxId", seller.TaxId);
         json.WriteString("email", seller.Email);
         json.WriteString("paymentInstructions", seller.PaymentInstructions);
-        json.WriteNumber("paymentTermsDays", seller.PaymentTermsDays);
+        json.WriteNumber("paymentTermsDays", paymentTermsDays);
         json.WriteEndObject();
     }
 

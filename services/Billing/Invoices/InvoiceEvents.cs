@@ -1,7 +1,7 @@
 namespace Billing.Invoices;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
-public abstract record InvoiceEvent;
+public abstract record InvoiceEvent : AttributedEvent;
 
 /// <summary>
 /// Which of the seller's and the customer's terms the invoice is made by: the first so many events of their streams. It stands before
@@ -41,3 +41,12 @@ public sealed record InvoiceFellOverdue(Micros OutstandingMicros, DateTimeOffset
 
 /// <summary>An amount before tax and its tax.</summary>
 public sealed record TaxedPart(string Description, Micros NetMicros, Micros TaxMicros);
+
+/// <summary>Events as they were stored, read as they are written now. The rows stay as they were sealed.</summary>
+public static class InvoiceUpcasts
+{
+    /// <summary>Before events said who, these two said why already: somebody unknown did it, for that reason.</summary>
+    public static InvoiceVoided Attributed(InvoiceVoided e) => e.By is null ? e with { By = new(Attribution.Unknown, e.Reason) } : e;
+
+    public static CreditNoteIssued Attributed(CreditNoteIssued e) => e.By is null ? e with { By = new(Attribution.Unknown, e.Reason) } : e;
+}

@@ -1,6 +1,6 @@
 namespace Billing.Sellers;
 
-/// <summary>Says who sells: the head and foot of every invoice from now on.</summary>
+/// <summary>Says who sells and when it wants to be paid: the head, foot and due date of every invoice from now on. Each is an event of its own, where it changes.</summary>
 public sealed record DescribeSeller(
     string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At);
 
@@ -10,13 +10,15 @@ public static class DescribeSellerDecision
 
     public static Decision<SellerEvent> Decide(DescribeSeller c, SellerState state)
     {
-        var described = new SellerDescribed(c.Name, c.AddressLines, c.TaxId, c.Email, c.PaymentInstructions, c.PaymentTermsDays, c.At);
-        if (state.Seller is { } seller && seller with { At = c.At } == described) return Decision.NoChange;
+        var named = new SellerNamed(c.Name, c.AddressLines, c.TaxId, c.Email, c.PaymentInstructions, c.At);
+        var isNamed = state.Seller is { } seller && seller with { At = c.At, By = null } == named;
+        var hasTerms = state.Seller is not null && state.PaymentTermsDays == c.PaymentTermsDays;
+        if (isNamed && hasTerms) return Decision.NoChange;
         if (c.Name.Length == 0 || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
         if (c.AddressLines.Count > AddressLinesMax || c.AddressLines.Concat([c.Name, c.TaxId, c.Email]).Any(t => t.Length > TextLengthMax) || c.PaymentInstructions.Length > InstructionsLengthMax)
             return Decision.Refuse("seller_too_long", $"at most {AddressLinesMax} address lines of {TextLengthMax} characters, and {InstructionsLengthMax} characters of payment instructions");
         return c.PaymentTermsDays is < 0 or > DaysMax
             ? Decision.Refuse("payment_terms_invalid", $"payment terms are from 0 to {DaysMax} days")
-            : Decision.Accept<SellerEvent>(described);
+            : Decision.Accept<SellerEvent>([.. isNamed ? [] : new SellerEvent[] { named }, .. hasTerms ? [] : new SellerEvent[] { new PaymentTermsSet(c.PaymentTermsDays, c.At) }]);
     }
 }

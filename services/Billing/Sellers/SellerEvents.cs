@@ -5,28 +5,39 @@ namespace Billing.Sellers;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
 /// <summary>Who sells, and the tax rates it charges. One stream in a deployment, for a deployment is one seller.</summary>
-public abstract record SellerEvent;
+public abstract record SellerEvent : AttributedEvent;
 
 /// <summary>What stands at the head of an invoice from now on.</summary>
-/// <param name="PaymentTermsDays">an invoice falls due so many days after it was finalized</param>
 /// <param name="PaymentInstructions">how to pay: account, reference; may have several lines</param>
+public sealed record SellerNamed(string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, DateTimeOffset At) : SellerEvent;
+
+/// <summary>An invoice that is finalized from now on falls due so many days after.</summary>
+public sealed record PaymentTermsSet(int Days, DateTimeOffset At) : SellerEvent;
+
+/// <summary>
+/// Both at once, as it was stored until they were two events. It is not written any more and read for ever. It stays one event of its stream, for invoices name how
+/// many they were made by: it is split when it is folded, not when it is read.
+/// </summary>
 public sealed record SellerDescribed(
-    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At) : SellerEvent;
+    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At) : SellerEvent
+{
+    public IReadOnlyList<SellerEvent> Split() =>
+        [new SellerNamed(Name, AddressLines, TaxId, Email, PaymentInstructions, At) { By = By }, new PaymentTermsSet(PaymentTermsDays, At) { By = By }];
+}
 
 /// <summary>A tax rate that holds from a date on, until another one is set for the same jurisdiction and product.</summary>
 /// <param name="Product">subscription or usage; empty for both</param>
 /// <param name="Name">what the invoice calls it, such as VAT</param>
 public sealed record TaxRateSet(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At) : SellerEvent;
 
+/// <param name="PaymentTermsDays">an invoice falls due so many days after it was finalized</param>
 /// <param name="Version">events so far: an invoice names it, and is replayed with the table as it was</param>
-public sealed record SellerState(SellerDescribed? Seller, ValueList<TaxRateSet> Rates, long Version)
+public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, ValueList<TaxRateSet> Rates, long Version)
 {
     public const int PaymentTermsDaysDefault = 30;
 
     public static readonly string StreamId = Ids.Derive("seller", DateTimeOffset.UnixEpoch, "seller");
-    public static SellerState Initial { get; } = new(null, [], 0);
-
-    public int PaymentTermsDays => Seller?.PaymentTermsDays ?? PaymentTermsDaysDefault;
+    public static SellerState Initial { get; } = new(null, PaymentTermsDaysDefault, [], 0);
 
     /// <summary>
     /// The rate that holds on a day; one of the product itself goes before one of all products, and of two for the same day the later
@@ -41,10 +52,14 @@ public sealed record SellerState(SellerDescribed? Seller, ValueList<TaxRateSet> 
 
     private TaxRateSet[] Of(string jurisdiction, string product) => [.. Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.From)];
 
-    public static SellerState Evolve(SellerState state, SellerEvent e) => (e switch
+    public static SellerState Evolve(SellerState state, SellerEvent e) =>
+        (e is SellerDescribed described ? described.Split().Aggregate(state, Take) : Take(state, e)) with { Version = state.Version + 1 };
+
+    private static SellerState Take(SellerState state, SellerEvent e) => e switch
     {
-        SellerDescribed d => state with { Seller = d },
+        SellerNamed n => state with { Seller = n },
+        PaymentTermsSet t => state with { PaymentTermsDays = t.Days },
         TaxRateSet r => state with { Rates = [.. state.Rates, r] },
         _ => throw new UnreachableException($"{e.GetType().Name} has no place in the seller's stream"),
-    }) with { Version = state.Version + 1 };
+    };
 }

@@ -19,7 +19,7 @@ public static class SetTaxRateDecision
         if (c.Name.Length is 0 or > NameLengthMax) return Decision.Refuse("name_invalid", $"the name of the tax, such as VAT, has 1 to {NameLengthMax} characters");
         var rate = new TaxRateSet(c.Jurisdiction, c.Product, c.Name, c.Rate, c.From, c.At);
         var last = state.Rates.LastOrDefault(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product && r.From == c.From);
-        return last is not null && last with { At = c.At } == rate ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
+        return last is not null && last with { At = c.At, By = null } == rate ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
     }
 }
 

@@ -1,11 +1,11 @@
 namespace Billing.Subscriptions;
 
 /// <summary>Ends a trial before its time: the fee runs from now on.</summary>
-public sealed record ActivateSubscription(DateTimeOffset At);
+public sealed record ActivateSubscription(DateTimeOffset At, Attribution? By = null);
 
 public static class ActivateSubscriptionDecision
 {
-    public static Decision<SubscriptionEvent> Decide(ActivateSubscription c, SubscriptionState state) => CatchUpDecision.Then(state, c.At, (s, at) => s switch
+    public static Decision<SubscriptionEvent> Decide(ActivateSubscription c, SubscriptionState state) => CatchUpDecision.Then(state, c.At, c.By, (s, at) => s switch
     {
         { Status: SubscriptionStatus.Cancelled } => Lifecycle.Cancelled(s),
         { Status: SubscriptionStatus.Active } => Decision.NoChange,

@@ -13,14 +13,15 @@ public static class CatchUpDecision
         : Decision.Refuse("subscription_unknown", "there is no such subscription");
 
     /// <summary>Decides on the subscription as it is when all that was due has happened, so that a command never meets a past that is still to come.</summary>
+    /// <param name="by">whoever orders what is decided; what had been due happened by itself</param>
     /// <param name="decide">given also the time: never before the current period, which another instance's clock may have opened</param>
     public static Decision<SubscriptionEvent> Then(
-        SubscriptionState state, DateTimeOffset at, Func<SubscriptionState.Known, DateTimeOffset, Decision<SubscriptionEvent>> decide)
+        SubscriptionState state, DateTimeOffset at, Attribution? by, Func<SubscriptionState.Known, DateTimeOffset, Decision<SubscriptionEvent>> decide)
     {
         if (state is not SubscriptionState.Known known) return Decision.Refuse("subscription_unknown", "there is no such subscription: check the id");
         var (events, now) = Due(known, at);
         var decision = decide(now, at < now.Current.Start ? now.Current.Start : at);
-        return decision.Refused is null ? Decision.Accept<SubscriptionEvent>([.. events, .. decision.Events]) : decision;
+        return decision.Refused is null ? Decision.Accept<SubscriptionEvent>([.. events, .. decision.By(by).Events]) : decision;
     }
 
     private static (List<SubscriptionEvent> Events, SubscriptionState.Known State) Due(SubscriptionState.Known state, DateTimeOffset at)

@@ -10,11 +10,11 @@ public enum EffectiveTime { Now, PeriodEnd }
 /// hold from the next grant on.
 /// </summary>
 /// <param name="Menus">the menus that the subscription is on and is scheduled to be on, by id</param>
-public sealed record ChangePlan(string PlanId, EffectiveTime When, IReadOnlyDictionary<string, MenuTerms> Menus, DateTimeOffset At);
+public sealed record ChangePlan(string PlanId, EffectiveTime When, IReadOnlyDictionary<string, MenuTerms> Menus, DateTimeOffset At, Attribution? By = null);
 
 public static class ChangePlanDecision
 {
-    public static Decision<SubscriptionEvent> Decide(ChangePlan c, SubscriptionState state) => CatchUpDecision.Then(state, c.At, (s, at) => s switch
+    public static Decision<SubscriptionEvent> Decide(ChangePlan c, SubscriptionState state) => CatchUpDecision.Then(state, c.At, c.By, (s, at) => s switch
     {
         { Status: SubscriptionStatus.Cancelled } => Lifecycle.Cancelled(s),
         { Scheduled.Cancels: true } => Lifecycle.Ending(s),

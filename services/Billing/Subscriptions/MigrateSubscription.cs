@@ -4,11 +4,11 @@ using Billing.Menus;
 namespace Billing.Subscriptions;
 
 /// <summary>Moves a subscription to a plan of another menu, with its next period: a period is rated by one menu.</summary>
-public sealed record MigrateSubscription(string MenuId, string PlanId, MenuState Menu, CustomerState Customer, DateTimeOffset At);
+public sealed record MigrateSubscription(string MenuId, string PlanId, MenuState Menu, CustomerState Customer, DateTimeOffset At, Attribution? By = null);
 
 public static class MigrateSubscriptionDecision
 {
-    public static Decision<SubscriptionEvent> Decide(MigrateSubscription c, SubscriptionState state) => CatchUpDecision.Then(state, c.At, (s, at) => (s, c.Menu, c.Customer) switch
+    public static Decision<SubscriptionEvent> Decide(MigrateSubscription c, SubscriptionState state) => CatchUpDecision.Then(state, c.At, c.By, (s, at) => (s, c.Menu, c.Customer) switch
     {
         ({ Status: SubscriptionStatus.Cancelled }, _, _) => Lifecycle.Cancelled(s),
         ({ Scheduled.Cancels: true }, _, _) => Lifecycle.Ending(s),

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Billing.Subscriptions;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape. What was added to a record later is absent where it says nothing.
-public abstract record SubscriptionEvent;
+public abstract record SubscriptionEvent : AttributedEvent;
 
 /// <param name="At">without a calendar also the anchor from which every period is counted</param>
 /// <param name="TrialEnd">until then no fee; null without a trial</param>

@@ -94,13 +94,15 @@ public static class AccountCommand
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command(name, description) { customer, billing, json };
         foreach (var option in options) command.Add(option);
+        var by = new ByOptions();
+        by.AddTo(command);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var account = await change(new(channel), parsed.GetValue(customer)!, parsed, ct);
             if (parsed.GetValue(json)) BillingCalls.Print(account);
             else Print(account);
             return 0;
-        }));
+        }, by.Of(parsed)));
         return command;
     }
 

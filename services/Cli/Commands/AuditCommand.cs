@@ -8,11 +8,11 @@ using Grpc.Net.Client;
 
 namespace Cli.Commands;
 
-/// <summary>billing audit: replay invoices, verify seals, export the books, verify an export offline. Exit code 1 if anything does not hold.</summary>
+/// <summary>billing audit: replay invoices, verify seals, export the books, verify an export offline, import it elsewhere. Exit code 1 if anything does not hold.</summary>
 public static class AuditCommand
 {
     public static Command Create() => new("audit", "Prove invoices by replaying history, and history by its seals") {
-        Replay(), AuditHistoryCommands.AsOf(), AuditHistoryCommands.Diff(), AuditReconcileCommand.Create(), AuditWhatIfCommand.Create(), Verify(), Export(),
+        Replay(), AuditHistoryCommands.AsOf(), AuditHistoryCommands.Diff(), AuditReconcileCommand.Create(), AuditWhatIfCommand.Create(), Verify(), Export(), AuditImportCommand.Create(),
     };
 
     private static Command Replay()

@@ -6,6 +6,7 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using BillingClient = Contracts.Billing.V1.Billing.BillingClient;
 
@@ -16,18 +17,20 @@ public static class BillingCalls
 {
     private static readonly JsonSerializerOptions Readable = new(JsonSerializerOptions.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static Task<int> Ask(Uri billing, Func<BillingClient, Task> ask) => AskAsync(billing, async channel =>
+    /// <param name="by">who orders it, and why; null where nothing is changed</param>
+    public static Task<int> Ask(Uri billing, Func<BillingClient, Task> ask, Metadata? by = null) => AskAsync(billing, async channel =>
     {
         await ask(new(channel));
         return 0;
-    });
+    }, by);
 
-    public static async Task<int> AskAsync(Uri billing, Func<GrpcChannel, Task<int>> ask)
+    /// <param name="by">likewise</param>
+    public static async Task<int> AskAsync(Uri billing, Func<CallInvoker, Task<int>> ask, Metadata? by = null)
     {
         using var channel = GrpcChannel.ForAddress(billing, new() { MaxReceiveMessageSize = 64 << 20 });
         try
         {
-            return await ask(channel);
+            return await ask(channel.Intercept(headers => With(headers, by)));
         }
         catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info)
         {
@@ -47,6 +50,12 @@ public static class BillingCalls
         }
     }
 
+    private static Metadata With(Metadata headers, Metadata? by)
+    {
+        foreach (var entry in by ?? []) headers.Add(entry);
+        return headers;
+    }
+
     /// <summary>The command that helps with this refusal.</summary>
     private static string? NextStep(string reason) => reason switch
     {
@@ -59,6 +68,8 @@ public static class BillingCalls
         "invoice_unknown" => "billing invoice list shows those that are final",
         "invoice_paid" or "invoice_credited" => "use: billing invoice credit INVOICE --reason …",
         "credit_exceeds_invoice" => "leave out --amount to credit all that is left",
+        "actor_missing" => "say it with --actor and --reason",
+        "parked_unknown" => "billing parked list shows what is",
         "tax_rate_unknown" => "set one with: billing seller tax-rate --jurisdiction … --name … --percent …",
         "agreement_unknown" => "billing account show CUSTOMER lists them",
         "commitment_overlaps" => "end the other with: billing account end CUSTOMER --agreement …",

@@ -107,12 +107,14 @@ public static class CustomerCommand
         var (address, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         command.Options.Add(address);
         command.Options.Add(json);
+        var by = new ByOptions();
+        by.AddTo(command);
         command.SetAction((result, ct) => BillingCalls.Ask(result.GetValue(address)!, async billing =>
         {
             var customer = await ask(result, billing, ct);
             if (result.GetValue(json)) BillingCalls.Print(Json(customer));
             else Print(customer);
-        }));
+        }, by.Of(result)));
         return command;
     }
 

@@ -50,7 +50,7 @@ public static class InvoiceCommand
         Print(await new Invoicing.InvoicingClient(channel).GetCreditNoteAsync(new() { CreditNoteId = id }, cancellationToken: ct)));
 
     private static Command Document(
-        string name, string description, string argument, string form, Func<string, GetInvoiceDocumentRequest> requested, Func<Grpc.Net.Client.GrpcChannel, string, CancellationToken, Task> print)
+        string name, string description, string argument, string form, Func<string, GetInvoiceDocumentRequest> requested, Func<Grpc.Core.CallInvoker, string, CancellationToken, Task> print)
     {
         var id = new Argument<string>(argument) { Description = form };
         var html = new Option<string?>("--html") { HelpName = "FILE", Description = "write it as a web page that prints" };
@@ -105,6 +105,8 @@ public static class InvoiceCommand
         var (reason, id) = (UsageCommand.Text("--reason", "why; it is printed on the note", required: true), UsageCommand.Text("--id", "cn_…, so that a repeat is the same note"));
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("credit", "Give back all or a part of an invoice, with a credit note") { invoice, amount, reason, id, billing, json };
+        var by = new ByOptions();
+        by.AddTo(command);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var note = await new Invoicing.InvoicingClient(channel).IssueCreditNoteAsync(
@@ -112,7 +114,7 @@ public static class InvoiceCommand
             if (parsed.GetValue(json)) BillingCalls.Print(note);
             else Print(note);
             return 0;
-        }));
+        }, by.Of(parsed)));
         return command;
     }
 
@@ -147,11 +149,13 @@ public static class InvoiceCommand
         foreach (var argument in arguments) command.Add(argument);
         foreach (var option in options) command.Add(option);
         shape.AddTo(command);
+        var by = new ByOptions();
+        by.AddTo(command);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             shape.Print(parsed, [await change(new(channel), parsed, ct)], Columns);
             return 0;
-        }));
+        }, by.Of(parsed)));
         return command;
     }
 

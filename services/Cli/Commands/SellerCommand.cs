@@ -43,13 +43,15 @@ public static class SellerCommand
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command(name, description) { billing, json };
         foreach (var option in options) command.Add(option);
+        var by = new ByOptions();
+        by.AddTo(command);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var seller = await change(new(channel), parsed, ct);
             if (parsed.GetValue(json)) Console.Out.WriteLine(JsonFormatter.Default.Format(seller));
             else Print(seller);
             return 0;
-        }));
+        }, by.Of(parsed)));
         return command;
     }
 

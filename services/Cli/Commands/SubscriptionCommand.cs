@@ -107,6 +107,8 @@ public static class SubscriptionCommand
         command.Options.Add(address);
         command.Options.Add(json);
         if (preview is not null) command.Options.Add(only);
+        var by = new ByOptions();
+        by.AddTo(command);
         command.SetAction((result, ct) => BillingCalls.Ask(result.GetValue(address)!, async billing =>
         {
             if (preview is not null && result.GetValue(only))
@@ -119,7 +121,7 @@ public static class SubscriptionCommand
             var subscription = await ask(result, billing, ct);
             if (result.GetValue(json)) BillingCalls.Print(SubscriptionPrinter.Json(subscription));
             else SubscriptionPrinter.Print(subscription);
-        }));
+        }, by.Of(result)));
         return command;
     }
 

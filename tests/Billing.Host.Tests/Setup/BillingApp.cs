@@ -26,6 +26,7 @@ public sealed class BillingApp : IAsyncDisposable
 
     private readonly ConcurrentQueue<SubscriptionChanged> _subscriptions = new();
     private readonly ConcurrentQueue<InvoiceFinalized> _invoices = new();
+    private readonly ConcurrentQueue<object> _news = new();
     private WebApplication? _host;
     private GrpcChannel? _channel;
     private IBusControl? _bus;
@@ -33,14 +34,20 @@ public sealed class BillingApp : IAsyncDisposable
     public required ServiceDatabase Database { get; init; }
     public required Uri Broker { get; init; }
     public required UsageLedgerServer Usage { get; init; }
+
+    /// <summary>False for one of several on the same ledger: another one ends it.</summary>
+    public bool OwnsUsage { get; init; } = true;
     public Dictionary<string, string?> Settings { get; } = [];
 
     public IReadOnlyCollection<SubscriptionChanged> SubscriptionsHeard => _subscriptions;
     public IReadOnlyCollection<InvoiceFinalized> InvoicesHeard => _invoices;
+    /// <summary>What became of invoices after they were final.</summary>
+    public IReadOnlyCollection<object> InvoiceNewsHeard => _news;
     public T Get<T>() where T : notnull => _host!.Services.GetRequiredService<T>();
     public Contracts.Billing.V1.Billing.BillingClient Billing => new(_channel!);
     public Contracts.Billing.V1.Audit.AuditClient Audit => new(_channel!);
     public Contracts.Billing.V1.Invoicing.InvoicingClient Invoicing => new(_channel!);
+    public Contracts.Billing.V1.Operations.OperationsClient Operations => new(_channel!);
     public Contracts.Billing.V1.Agreements.AgreementsClient Agreements => new(_channel!);
     public Contracts.Clock.V1.BusinessClock.BusinessClockClient Clock => new(_channel!);
     public IDocumentStore Store => Get<IDocumentStore>();
@@ -69,6 +76,12 @@ public sealed class BillingApp : IAsyncDisposable
             rabbit.Host(Broker);
             rabbit.ReceiveEndpoint("usage-subscription-changed", e => e.Handler<SubscriptionChanged>(c => { _subscriptions.Enqueue(c.Message); return Task.CompletedTask; }));
             rabbit.ReceiveEndpoint("books-invoice-finalized", e => e.Handler<InvoiceFinalized>(c => { _invoices.Enqueue(c.Message); return Task.CompletedTask; }));
+            rabbit.ReceiveEndpoint("books-invoice-news", e =>
+            {
+                e.Handler<InvoiceVoided>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
+                e.Handler<InvoicePaymentRecorded>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
+                e.Handler<InvoiceFellOverdue>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
+            });
         });
         await _bus.StartAsync();
     }
@@ -124,6 +137,9 @@ public sealed class BillingApp : IAsyncDisposable
         await Eventually.True(async () => { await _bus!.PublishConfirmed(message, id, mandatory: true, CancellationToken.None); return true; }, $"the broker takes {typeof(T).Name}", TimeSpan.FromMinutes(2));
     }
 
+    /// <summary>Past every publisher, as whoever reaches the broker could.</summary>
+    public async Task Send<T>(string queue, T message) where T : class => await (await _bus!.GetSendEndpoint(new Uri($"queue:{queue}"))).Send(message);
+
     public async Task<Subscription> Subscribe(string plan, string name = "acme")
     {
         var customer = await Billing.CreateCustomerAsync(new() { CustomerId = Ids.Derive(Ids.Customer, Jan1, name), Currency = "USD", Reference = name });
@@ -172,6 +188,6 @@ public sealed class BillingApp : IAsyncDisposable
         await StopAsync();
         _channel?.Dispose();
         if (_bus is not null) await _bus.StopAsync();
-        await Usage.DisposeAsync();
+        if (OwnsUsage) await Usage.DisposeAsync();
     }
 }

@@ -60,7 +60,11 @@ public sealed class AgreementTests
     [Fact] public void A_rate_can_be_corrected_and_the_later_word_counts() => Assert.Equal("20", SellerAfter(Vat, Vat with { Rate = Percent.Parse("20") }).Rate("DE", "usage", Jan1)!.Rate.ToString());
     [Fact] public void A_product_is_known() => ASeller().When(s => SetTaxRateDecision.Decide(new("DE", "books", "VAT", Percent.Parse("7"), Jan1, Jan1), s)).ThenRefused("product_unknown");
     [Fact] public void B5_a_seller_is_described_once() => ASeller().When(s => DescribeSellerDecision.Decide(
-        new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, 14, Jan1), s)).Then(Seller);
+        new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, 14, Jan1), s)).Then([.. Seller.Split()]);
+    [Fact] public void New_payment_terms_are_not_a_new_seller() => ASeller().Given(Seller).When(s => DescribeSellerDecision.Decide(
+        new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, 30, Feb1), s)).Then(new PaymentTermsSet(30, Feb1));
+    [Fact] public void A_seller_of_before_the_split_is_the_seller_and_its_terms_in_one_event() => Assert.Equal(
+        SellerAfter([.. Seller.Split()]) with { Version = 1 }, SellerAfter(Seller));
     [Fact] public void A_seller_has_an_address() => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", [], "", "", "", 14, Jan1), s)).ThenRefused("seller_incomplete");
     [Theory, InlineData("100.5"), InlineData("-1"), InlineData("1.1234567"), InlineData("19%"), InlineData("")]
     public void A_percentage_is_a_plain_decimal(string text) => Assert.Throws<FormatException>(() => Percent.Parse(text));

@@ -34,6 +34,16 @@ public sealed class ChangeTests
         Scenario.Given(Started).When(s => Change(Metered, EffectiveTime.Now, s)).Then(new SubscriptionPlanChanged(Menu, Metered, Jan10, Jan10));
 
     [Fact]
+    public void What_was_due_before_an_order_is_not_the_orderers()
+    {
+        var by = new Attribution("ada", "upgrade");
+        var state = SubscriptionState.Evolve(SubscriptionState.Initial, Started);
+        var events = ChangePlanDecision.Decide(new(Metered, EffectiveTime.Now, Book(), Feb1, by), state).Events;
+        Assert.Equal([null, by], events.Select(e => e.By));
+        Assert.IsType<SubscriptionPeriodTurned>(events[0]);
+    }
+
+    [Fact]
     public void A_plan_changes_at_the_end_of_the_period() => Scenario.Given(Started).When(s => Change(Metered, EffectiveTime.PeriodEnd, s)).Then(ToMetered);
 
     [Fact]

@@ -1,0 +1,278 @@
+using System.Globalization;
+using System.Text.Json;
+using Billing.Audit;
+using JasperFx;
+using JasperFx.Events;
+using Marten;
+using Npgsql;
+using SessionOptions = Marten.Services.SessionOptions;
+
+namespace Billing.Host;
+
+/// <summary>What an import brought.</summary>
+/// <param name="CustomersWithoutDetails">customers whose names and addresses were recorded where the export was made: they are not in it</param>
+public sealed record ImportedBooks(long Events, long Pages, long Reports, long Invoices, long CreditNotes, long CustomersWithoutDetails)
+{
+    /// <summary>What it brought and what it could not bring, for people.</summary>
+    public IEnumerable<string> Told(string from)
+    {
+        yield return string.Create(CultureInfo.InvariantCulture, $"{Events:N0} events in {Pages:N0} sealed pages, {Reports:N0} reports, {Invoices:N0} invoices and {CreditNotes:N0} credit notes are imported from {from}");
+        yield return string.Create(CultureInfo.InvariantCulture, $"not in an export: names and addresses ({CustomersWithoutDetails:N0} customers have some: copy billing.personal_details or record them again), idempotency keys, parked messages");
+        yield return "start billing, then prove it with: billing audit replay, billing audit verify";
+    }
+}
+
+/// <summary>
+/// Raises the books in an empty store from an export: every event with its id, sequence, stream, version, time and body as it was, the seals over them, the
+/// documents byte for byte, and views folded from them. One transaction, under the lock of the elected daemon: a file that does not hold leaves nothing
+/// behind, and no instance projects or publishes half of it. Nothing that was published is published again.
+/// </summary>
+public sealed class BooksImport
+{
+    private const int EventsAtOnce = 2_000;
+    private readonly DocumentStore _store;
+    private readonly NpgsqlConnection _connection;
+    private readonly NpgsqlTransaction _transaction;
+    private readonly Dictionary<string, string> _dotnetTypes;
+    private readonly List<StoredEvent> _events = [];
+    private readonly List<object> _documents = [];
+    private readonly SortedDictionary<int, (long Through, long Highest)> _shards = [];
+    private readonly Dictionary<string, long> _numbers = [];
+    private readonly ImportedViews _views = new();
+    private long _eventCount, _lastSequence, _pages, _reports, _invoices, _creditNotes;
+
+    private BooksImport(DocumentStore store, NpgsqlTransaction transaction)
+    {
+        (_store, _connection, _transaction) = (store, transaction.Connection!, transaction);
+        _dotnetTypes = ((IReadOnlyStoreOptions)store.Options).Events.AllKnownEventTypes().ToDictionary(t => t.EventTypeName, t => t.DotNetTypeName);
+    }
+
+    /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
+    /// <param name="lines">of an export</param>
+    /// <exception cref="RefusedException">store_not_empty, billing_running, export_invalid, export_too_old or event_type_unknown; nothing was imported.</exception>
+    public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct)
+    {
+        await using var store = DocumentStore.For(options =>
+        {
+            options.Connection(connectionString);
+            EventStore.Configure(options, BillingStore.Schema);
+            BillingStore.Configure(options);
+            options.AutoCreateSchemaObjects = AutoCreate.None;
+        });
+        await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        var import = new BooksImport(store, transaction);
+        await import.TakeEmptyStore(ct);
+        await import.Read(lines, ct);
+        var imported = await import.Finish(ct);
+        await transaction.CommitAsync(ct);
+        return imported;
+    }
+
+    /// <summary>Where only the service's own image reaches the database: its binary with --import FILE, into Billing__Postgres. 0 done, 1 refused.</summary>
+    public static async Task<int> FromEnvironmentAsync(string file)
+    {
+        try
+        {
+            var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
+            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), default)).Told(file)) await Console.Out.WriteLineAsync(line);
+            return 0;
+        }
+        catch (Exception e) when (e is RefusedException or NpgsqlException or IOException)
+        {
+            await Console.Error.WriteLineAsync($"billing: {e.Message}");
+            return 1;
+        }
+    }
+
+    private async Task TakeEmptyStore(CancellationToken ct)
+    {
+        if (!await Scalar<bool>("select pg_try_advisory_xact_lock(hashtext($1))", ct, $"{BillingStore.Schema}.daemon"))
+            throw new Refusal("billing_running", "a billing service runs on this database: stop every instance, then import").AsException();
+        await Execute("lock table billing.mt_events in exclusive mode", ct);
+        if (await Scalar<bool>("select exists (select from billing.mt_events)", ct))
+            throw new Refusal("store_not_empty", "this billing system has events of its own: import into an empty one, whose schema billing has no events").AsException();
+    }
+
+    private async Task Read(IEnumerable<string> lines, CancellationToken ct)
+    {
+        var check = new VerifyExport();
+        foreach (var line in lines)
+        {
+            check.Next(line);
+            Refuse(check.Findings);
+            using var json = JsonDocument.Parse(line);
+            await Take(json.RootElement, ct);
+        }
+        check.Finish();
+        Refuse(check.Findings);
+    }
+
+    private static void Refuse(IReadOnlyList<ExportFinding> findings)
+    {
+        if (findings is not [var first, ..]) return;
+        var where = first.Line == 0 ? "the file" : FormattableString.Invariant($"line {first.Line}");
+        throw new Refusal("export_invalid", $"{where}: {first.Finding}. Nothing was imported: take the file again from where it was written").AsException();
+    }
+
+    private async Task Take(JsonElement line, CancellationToken ct)
+    {
+        string Text(string name) => line.GetProperty(name).GetString()!;
+        switch (Text("kind"))
+        {
+            case "manifest":
+                if (Text("format") != ExportFormat.Version)
+                    throw new Refusal("export_too_old", $"a {Text("format")} does not hold the ids of events: write a {ExportFormat.Version} with a newer billing, and import that").AsException();
+                break;
+            case "event": await Event(line, ct); break;
+            case "seal":
+                await FlushEvents(ct);
+                await Seal(line, ct);
+                break;
+            // All events come before these: what the documents belong to is known.
+            case "report":
+                await FoldEvents(ct);
+                Report(line);
+                break;
+            case "invoice":
+                await FoldEvents(ct);
+                _documents.Add(_views.Invoice(Text("invoiceId"), Text("document")));
+                Count(Text("number"));
+                _invoices++;
+                break;
+            case "credit_note":
+                await FoldEvents(ct);
+                _documents.Add(_views.CreditNote(Text("creditNoteId"), Text("document")));
+                Count(Text("number"));
+                _creditNotes++;
+                break;
+        }
+        if (_documents.Count >= EventsAtOnce) await SaveDocuments(ct);
+    }
+
+    private async Task Event(JsonElement e, CancellationToken ct)
+    {
+        var stored = new StoredEvent(
+            e.GetProperty("sequence").GetInt64(), e.GetProperty("stream").GetString()!, e.GetProperty("version").GetInt64(), e.GetProperty("type").GetString()!, e.GetProperty("data").GetString()!)
+        {
+            Id = e.GetProperty("id").GetGuid(), WrittenAt = e.GetProperty("writtenAt").GetDateTimeOffset(),
+        };
+        if (!_dotnetTypes.ContainsKey(stored.Type) && stored.Type != TombstoneType)
+            throw new Refusal("event_type_unknown", $"{stored.Name} is of a type that this billing does not know: import with the version that wrote the export, or a later one").AsException();
+        _events.Add(stored);
+        (_eventCount, _lastSequence) = (_eventCount + 1, stored.Sequence);
+        if (_events.Count >= EventsAtOnce) await FlushEvents(ct);
+    }
+
+    private static readonly string TombstoneType = typeof(Tombstone).GetEventTypeName();
+
+    private async Task FlushEvents(CancellationToken ct)
+    {
+        if (_events.Count == 0) return;
+        var streams = _events.GroupBy(e => e.Stream).Select(g => (Id: g.Key, Version: g.Max(e => e.Version), First: g.Min(e => e.WrittenAt), Last: g.Max(e => e.WrittenAt))).ToArray();
+        await Execute("""
+            insert into billing.mt_streams (id, version, created, timestamp) select * from unnest($1, $2, $3, $4)
+            on conflict (id) do update set version = excluded.version, timestamp = excluded.timestamp
+            """, ct, streams.Select(s => s.Id).ToArray(), streams.Select(s => s.Version).ToArray(), streams.Select(s => s.First).ToArray(), streams.Select(s => s.Last).ToArray());
+        await Execute("""
+            insert into billing.mt_events (seq_id, id, stream_id, version, data, type, timestamp, mt_dotnet_type)
+            select seq_id, id, stream_id, version, data::jsonb, type, written_at, dotnet_type from unnest($1, $2, $3, $4, $5, $6, $7, $8) as e(seq_id, id, stream_id, version, data, type, written_at, dotnet_type)
+            """, ct, _events.Select(e => e.Sequence).ToArray(), _events.Select(e => e.Id).ToArray(), _events.Select(e => e.Stream).ToArray(), _events.Select(e => e.Version).ToArray(),
+            _events.Select(e => e.Data).ToArray(), _events.Select(e => e.Type).ToArray(), _events.Select(e => e.WrittenAt).ToArray(), _events.Select(e => _dotnetTypes.GetValueOrDefault(e.Type)).ToArray());
+        _events.Clear();
+    }
+
+    private async Task Seal(JsonElement s, CancellationToken ct)
+    {
+        byte[] Hex(string name) => Convert.FromHexString(s.GetProperty(name).GetString()!);
+        var sequences = s.GetProperty("sequences").EnumerateArray().Select(x => x.GetInt64()).ToArray();
+        var leaves = s.GetProperty("leaves").EnumerateArray().SelectMany(l => Convert.FromHexString(l.GetString()!)).ToArray();
+        await Execute("""
+            insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain)
+            values ($1, (select coalesce(max(to_sequence), 0) + 1 from billing.seal), $2, $3, $4, $5, $6, $7)
+            """, ct, s.GetProperty("page").GetInt64(), sequences[^1], sequences, leaves, Hex("root"), Hex("previousChain"), Hex("chain"));
+        _pages++;
+    }
+
+    private void Report(JsonElement r)
+    {
+        var (shard, number) = (r.GetProperty("shard").GetInt32(), r.GetProperty("number").GetInt64());
+        _documents.Add(new AppliedReport(
+            AppliedReport.IdOf(shard, number), shard, number, r.GetProperty("firstBatch").GetInt64(), r.GetProperty("lastBatch").GetInt64(), r.GetProperty("previousChain").GetString()!,
+            r.GetProperty("roots").EnumerateArray().Select(x => x.GetString()!).ToValueList(), r.GetProperty("chain").GetString()!, r.GetProperty("recordedAt").GetDateTimeOffset(),
+            r.GetProperty("lineCount").GetInt32()));
+        var before = _shards.GetValueOrDefault(shard);
+        _shards[shard] = (number == before.Through + 1 ? number : before.Through, number);
+        _reports++;
+    }
+
+    /// <summary>A number that was given: its series goes on after the highest.</summary>
+    private void Count(string number)
+    {
+        var dash = number.LastIndexOf('-');
+        var (series, count) = (number[..dash], long.Parse(number.AsSpan(dash + 1), CultureInfo.InvariantCulture));
+        _numbers[series] = Math.Max(count, _numbers.GetValueOrDefault(series));
+    }
+
+    private async Task FoldEvents(CancellationToken ct)
+    {
+        if (_views.AreFolded) return;
+        await FlushEvents(ct);
+        await _views.Fold(Session, ct);
+    }
+
+    private async Task SaveDocuments(CancellationToken ct)
+    {
+        await using var session = Session();
+        session.InsertObjects(_documents);
+        await session.SaveChangesAsync(ct);
+        _documents.Clear();
+    }
+
+    private async Task<ImportedBooks> Finish(CancellationToken ct)
+    {
+        await FoldEvents(ct);
+        await SaveDocuments(ct);
+        foreach (var (series, last) in _numbers)
+        {
+            await NumberSeries.Lock(_connection, series, ct);
+            await NumberSeries.Set(_connection, series, last, ct);
+        }
+        foreach (var (shard, (through, highest)) in _shards)
+            await Execute("""
+                insert into billing.usage_shard (shard, through_number, highest_number) values ($1, $2, $3)
+                on conflict (shard) do update set through_number = excluded.through_number, highest_number = excluded.highest_number
+                """, ct, shard, through, highest);
+        if (_lastSequence > 0) await Scalar<long>("select setval('billing.mt_events_sequence', $1)", ct, _lastSequence);
+        var sealedThrough = await Scalar<long>("select coalesce(max(to_sequence), 0) from billing.seal", ct);
+        foreach (var (name, sequence) in BillingStore.DaemonProgress.Select(name => (name, _lastSequence)).Append((BillingStore.SealerProgress, sealedThrough)))
+            await Execute("""
+                insert into billing.mt_event_progression (name, last_seq_id) values ($1, $2)
+                on conflict (name) do update set last_seq_id = excluded.last_seq_id
+                """, ct, name, sequence);
+        return new(_eventCount, _pages, _reports, _invoices, _creditNotes, _views.CustomersWithDetails);
+    }
+
+    private IDocumentSession Session() => _store.LightweightSession(SessionOptions.ForTransaction(_transaction));
+
+    private async Task Execute(string sql, CancellationToken ct, params object[] parameters)
+    {
+        await using var command = Command(sql, parameters);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    private async Task<T> Scalar<T>(string sql, CancellationToken ct, params object[] parameters)
+    {
+        await using var command = Command(sql, parameters);
+        return (T)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    private NpgsqlCommand Command(string sql, object[] parameters)
+    {
+        var command = new NpgsqlCommand(sql, _connection);
+        foreach (var parameter in parameters) command.Parameters.Add(new() { Value = parameter });
+        return command;
+    }
+}

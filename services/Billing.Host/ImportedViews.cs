@@ -1,0 +1,109 @@
+using System.Text.Json;
+using Billing.Customers;
+using Billing.Invoices;
+using Billing.Periods;
+using Billing.Subscriptions;
+using JasperFx.Events;
+using Marten;
+using Marten.Linq;
+using Npgsql;
+
+namespace Billing.Host;
+
+/// <summary>
+/// All that billing keeps beside its events, made from them: the views, by their own folds, and the lists of what is still to be done. What an import has to
+/// know of documents (whose they are, and since when) is told by the events that issued them.
+/// </summary>
+internal sealed class ImportedViews
+{
+    private const int StreamsAtOnce = 200;
+    private readonly Dictionary<string, InvoiceFinalized> _finalized = [];
+    private readonly Dictionary<string, (string InvoiceId, CreditNoteIssued Issued)> _credited = [];
+    private readonly Dictionary<string, DateTimeOffset> _closed = [];
+
+    public bool AreFolded { get; private set; }
+
+    /// <summary>Customers whose details were recorded and not erased.</summary>
+    public long CustomersWithDetails { get; private set; }
+
+    public StoredInvoice Invoice(string id, string document)
+    {
+        var f = _finalized[id];
+        return new(id, f.Number, f.PeriodId, f.SubscriptionId, f.At, f.TotalMicros.Value, f.DocumentSha256, document);
+    }
+
+    public StoredCreditNote CreditNote(string id, string document)
+    {
+        var (invoiceId, issued) = _credited[id];
+        return new(id, issued.Number, invoiceId, issued.At, issued.DocumentSha256, document);
+    }
+
+    /// <param name="open">opens a session on the transaction that holds the events</param>
+    public async Task Fold(Func<IDocumentSession> open, CancellationToken ct)
+    {
+        AreFolded = true;
+        for (var after = ""; ;)
+        {
+            await using var session = open();
+            var ids = (await session.AdvancedSql.QueryAsync<string>("select id from billing.mt_streams where id > ? order by id limit ?", ct, after, StreamsAtOnce)).ToArray();
+            if (ids.Length == 0) break;
+            after = ids[^1];
+            var events = await session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(ids)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version).ToListAsync(ct);
+            foreach (var stream in events.Where(e => e.Data is not Tombstone).GroupBy(e => e.StreamKey!)) Fold(session, stream.Key, [.. stream]);
+            await session.SaveChangesAsync(ct);
+        }
+        await using var last = open();
+        foreach (var invoice in _finalized.Values) _closed.Remove(invoice.PeriodId);
+        foreach (var (periodId, at) in _closed) last.Store(new PeriodToInvoice(periodId, at));
+        await last.SaveChangesAsync(ct);
+    }
+
+    private void Fold(IDocumentSession session, string id, IEvent[] stream)
+    {
+        // A view's revision is the version of its stream: the next event of the stream finds it as if it had been there all along.
+        var version = stream[^1].Version;
+        switch (stream[0].Data)
+        {
+            case CustomerEvent:
+                var customer = Events<CustomerEvent>(stream).Aggregate((CustomerView?)null, (v, e) => CustomerView.Fold(v, id, e))!;
+                if (customer.State.DetailsSha256.Length > 0) CustomersWithDetails++;
+                session.UpdateRevision(customer, version);
+                break;
+            case SubscriptionEvent:
+                session.UpdateRevision(Events<SubscriptionEvent>(stream).Aggregate((SubscriptionView?)null, (v, e) => SubscriptionView.Fold(v, id, e))!, version);
+                break;
+            case PeriodEvent:
+                session.UpdateRevision(Events<PeriodEvent>(stream).Aggregate((PeriodView?)null, (v, e) => PeriodView.Fold(v, id, e))!, version);
+                KeepWork(session, id, (PeriodOpened)stream[0].Data, Events<PeriodEvent>(stream).Aggregate(PeriodState.Initial, PeriodState.Evolve));
+                break;
+            case InvoiceEvent:
+                session.UpdateRevision(Events<InvoiceEvent>(stream).Aggregate((InvoiceStandingView?)null, (v, e) => InvoiceStandingView.Fold(v, id, e))!, version);
+                foreach (var e in Events<InvoiceEvent>(stream)) KeepIssued(session, id, e);
+                break;
+        }
+    }
+
+    private void KeepWork(IDocumentSession session, string id, PeriodOpened opened, PeriodState state)
+    {
+        if (state is not PeriodState.Closed closed)
+        {
+            session.Store(new PeriodToClose(id, opened.SubscriptionId, opened.Number, opened.End, opened.PreviousPeriodId));
+            return;
+        }
+        _closed[id] = closed.ClosedAt;
+        if (closed.HasLate) session.Insert(new LateMark($"{id}/imported", id, opened.SubscriptionId));
+    }
+
+    private void KeepIssued(IDocumentSession session, string invoiceId, InvoiceEvent e)
+    {
+        switch (e)
+        {
+            case InvoiceFinalized f: _finalized[invoiceId] = f; break;
+            case CreditNoteIssued c: _credited[c.CreditNoteId] = (invoiceId, c); break;
+            case PaymentRecorded p: session.Insert(ProviderReference.Payment(p.Provider, p.Reference, invoiceId)); break;
+            case RefundRecorded r: session.Insert(ProviderReference.Refund(r.Provider, r.Reference, invoiceId)); break;
+        }
+    }
+
+    private static IEnumerable<TEvent> Events<TEvent>(IEvent[] stream) => stream.Select(e => (TEvent)e.Data);
+}

@@ -1,0 +1,33 @@
+using Billing.Menus;
+using Contracts.Messages;
+
+namespace Billing.Host;
+
+/// <summary>Takes published menus into billing's own history, each once.</summary>
+public sealed class MenuReception(EventStreams streams)
+{
+    /// <returns>why it cannot be taken; null when it is there, now or already</returns>
+    public async Task<Refusal?> Take(MenuPublished message, CancellationToken ct) => Terms(message, out var terms)
+        ?? (await streams.Transact<MenuState, MenuEvent>(terms!.MenuId, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), ct)).Refused;
+
+    private static Refusal? Terms(MenuPublished m, out MenuTerms? terms)
+    {
+        terms = null;
+        try
+        {
+            Ids.Parse(Ids.Menu, m.MenuId);
+            foreach (var plan in m.Plans) Ids.Parse(Ids.Plan, plan.PlanId);
+            terms = new(m.MenuId, m.Name, Currency.Parse(m.Currency), m.ConversationsPerPeriod, m.Plans.Select(Plan).ToValueList(), m.Models.ToValueList(), m.PublishedAt.ToUniversalTime());
+            return null;
+        }
+        catch (FormatException e)
+        {
+            return new Refusal("menu_malformed", e.Message);
+        }
+    }
+
+    private static PlanTerms Plan(PublishedPlan p) => new(
+        p.PlanId, p.Name, new Micros(p.PeriodFeeMicros),
+        p.Caps.Select(c => new Cap(TokenNames.ParseWindow(c.Window), c.Tokens, c.Counts.Select(TokenNames.ParseKind).ToArray(), TokenNames.ParseEnforcement(c.Enforcement))).ToValueList(),
+        p.Overage.Select(o => new OveragePrice(TokenNames.ParseKind(o.Kind), UnitPrice.Parse(o.PerMillionTokens))).ToValueList());
+}

@@ -1,0 +1,30 @@
+using System.Text.Json.Serialization;
+
+namespace Billing;
+
+/// <summary>Who did something, and why. It stands in the event, for whatever stands beside an event is not sealed with it.</summary>
+/// <param name="Actor">the account of a person or the name of a program; never more about a person than that, for an event cannot be erased</param>
+/// <param name="Reason">empty where none was given</param>
+public sealed record Attribution(string Actor, string Reason)
+{
+    /// <summary>Of what was stored before events said who.</summary>
+    public const string Unknown = "unknown";
+
+    public const int ActorLengthMax = 100, ReasonLengthMax = 500;
+}
+
+/// <summary>An event that somebody may have ordered: an administrative action is an event with its actor and its reason.</summary>
+public abstract record AttributedEvent
+{
+    /// <summary>Null where nobody ordered it: the clock did, or usage, or it is older than this field.</summary>
+    [JsonPropertyOrder(1), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Attribution? By { get; init; }
+}
+
+public static class Attributions
+{
+    /// <summary>The decision's events as ordered by somebody; what it decides does not depend on whom.</summary>
+    public static Decision<TEvent> By<TEvent>(this Decision<TEvent> decision, Attribution? by) where TEvent : AttributedEvent => by is null || decision.Events.Count == 0
+        ? decision
+        : decision with { Events = [.. decision.Events.Select(e => (TEvent)((AttributedEvent)e with { By = by }))] };
+}

@@ -1,0 +1,44 @@
+using System.CommandLine;
+using Billing.Host;
+using Hosting;
+using Npgsql;
+
+namespace Cli.Commands;
+
+/// <summary>billing audit import: the books of an export, raised in an empty billing system.</summary>
+public static class AuditImportCommand
+{
+    public static Command Create()
+    {
+        var file = new Argument<string>("file") { Description = "what billing audit export wrote" };
+        var postgres = new Option<string>("--postgres")
+        {
+            Description = "connection string of the role that owns the schema billing (default the environment's Billing__Postgres)",
+            DefaultValueFactory = _ => Environment.GetEnvironmentVariable("Billing__Postgres") ?? "",
+        };
+        var json = BillingCalls.Json();
+        var command = new Command("import", "Raise the books of an export in an empty billing system, while no billing service runs on it") { file, postgres, json };
+        command.SetAction(async (parsed, ct) =>
+        {
+            var (path, database) = (parsed.GetValue(file)!, parsed.GetValue(postgres)!);
+            if (!File.Exists(path)) throw new UserException($"{path}: no such file; write one with: billing audit export --out {path}");
+            if (database.Length == 0) throw new UserException("say into which database: --postgres 'Host=…;Database=…;Username=billing;Password=…'");
+            try
+            {
+                var imported = await BooksImport.RunAsync(database, File.ReadLines(path), ct);
+                if (parsed.GetValue(json)) BillingCalls.Print(imported);
+                else foreach (var line in imported.Told(path)) Console.Out.WriteLine(line);
+                return 0;
+            }
+            catch (RefusedException refused)
+            {
+                throw new UserException($"{refused.Message} ({refused.Refusal.Code})");
+            }
+            catch (Exception e) when (e is NpgsqlException or ArgumentException)
+            {
+                throw new UserException($"the database does not serve: {e.Message}");
+            }
+        });
+        return command;
+    }
+}

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Contracts.Billing.V1;
+
+namespace Cli.Commands;
+
+/// <summary>billing parked: messages that billing could not take, why, and taking them again.</summary>
+public static class ParkedCommand
+{
+    private static readonly (string Name, Func<ParkedMessage, object> Of)[] Columns =
+        [("message", m => m.Id), ("reason", m => m.Reason), ("parked", m => BillingCalls.Day(m.ParkedAt)), ("detail", m => m.Detail)];
+
+    public static Command Create() => new("parked", "Messages that billing could not take, and taking them again") { List(), Replay() };
+
+    private static Command List()
+    {
+        var (billing, shape) = (ServiceAddress.Billing(), new OutputShape());
+        var command = new Command("list", "What is parked, and why") { billing };
+        shape.AddTo(command);
+        command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
+        {
+            shape.Print(parsed, await AllAsync(new(channel), ct), Columns);
+            return 0;
+        }));
+        return command;
+    }
+
+    private static Command Replay()
+    {
+        var id = new Argument<string?>("MESSAGE") { Description = "as billing parked list shows it", Arity = ArgumentArity.ZeroOrOne };
+        var all = new Option<bool>("--all") { Description = "all that is parked" };
+        var billing = ServiceAddress.Billing();
+        var command = new Command("replay", "Take parked messages again, when the cause is mended; exit code 1 if any stays parked") { id, all, billing };
+        command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
+        {
+            if (parsed.GetValue(id) is null == !parsed.GetValue(all)) throw new UserException("name one message, or say --all: billing parked list shows what is parked");
+            var client = new Operations.OperationsClient(channel);
+            string[] wanted = parsed.GetValue(id) is { } one ? [one] : [.. (await AllAsync(client, ct)).Select(m => m.Id)];
+            var left = 0;
+            foreach (var message in wanted)
+            {
+                var answer = await client.ReplayParkedMessageAsync(new() { Id = message }, cancellationToken: ct);
+                if (!answer.Taken) left++;
+                Console.Out.WriteLine(answer.Taken ? $"{message} is taken" : $"{message} stays parked: {answer.Detail} ({answer.Reason})");
+            }
+            return left == 0 ? 0 : CommandLine.Faulty;
+        }));
+        return command;
+    }
+
+    private static async Task<IReadOnlyList<ParkedMessage>> AllAsync(Operations.OperationsClient client, CancellationToken ct)
+    {
+        var found = new List<ParkedMessage>();
+        for (var token = ""; ;)
+        {
+            var page = await client.ListParkedMessagesAsync(new() { PageSize = 1_000, PageToken = token }, cancellationToken: ct);
+            found.AddRange(page.Messages);
+            if ((token = page.NextPageToken).Length == 0) return found;
+        }
+    }
+}

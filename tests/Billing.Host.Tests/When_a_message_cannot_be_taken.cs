@@ -1,0 +1,66 @@
+using Contracts.Messages;
+using Grpc.Core;
+using MassTransit;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+public sealed class When_a_message_cannot_be_taken
+{
+    private static readonly string Other = Ids.Derive(Ids.Menu, Jan1, "other");
+
+    /// <summary>What a sender that is out of its mind would call a menu.</summary>
+    [MessageUrn("Contracts.Messages:MenuPublished")]
+    private sealed record GarbledMenu(string MenuId, string Plans);
+
+    [Fact]
+    public async Task It_is_parked_with_the_reason_and_taken_once_when_the_cause_is_mended()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:GapPollSeconds"] = "3600" });
+        var subscription = await app.Subscribe(Metered);
+        await app.Sql<object>("""
+            create function billing.broken() returns trigger language plpgsql as $$ begin raise exception 'the books are jammed'; end $$;
+            create trigger broken before insert on billing.mt_events for each row when (new.type in ('menu_terms_received', 'usage_applied')) execute function billing.broken();
+            """);
+        await app.Publish(TheMenu with { MenuId = Other });
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 600)));
+        await Eventually.True(async () => (await Parked(app)).Count == 2, "both are parked");
+        Assert.All(await Parked(app), m => Assert.Equal(("failed", true), (m.Reason, m.Detail.Contains("the books are jammed", StringComparison.Ordinal))));
+        Assert.Equal([$"MenuPublished/{Other}", "UsageRecorded/1/1"], (await Parked(app)).Select(m => m.Id));
+
+        // Taken again with the cause still there, it stays where it is.
+        Assert.Equal((false, "failed"), await Replay(app, "UsageRecorded/1/1"));
+        Assert.Equal(2, (await Parked(app)).Count);
+        await app.Sql<object>("drop trigger broken on billing.mt_events");
+        foreach (var message in await Parked(app)) Assert.Equal((true, ""), await Replay(app, message.Id));
+        Assert.Empty(await Parked(app));
+        Assert.Equal("parked_unknown", (await Assert.ThrowsAsync<RpcException>(() => Replay(app, "UsageRecorded/1/1"))).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+
+        Assert.Equal(Other, (await app.Billing.GetMenuTermsAsync(new() { MenuId = Other })).MenuId);
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(600, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines.Sum(l => l.Tokens));
+        Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events where type = 'usage_applied'"));
+    }
+
+    [Fact]
+    public async Task What_cannot_even_be_read_is_kept_as_it_came_and_stops_nobody()
+    {
+        await using var app = await BillingApp.StartAsync();
+        await app.Send(MenuPublishedConsumer.Queue, new GarbledMenu(Other, "all of them"));
+        await app.Publish(TheMenu with { MenuId = Other });
+        await Eventually.True(async () => (await app.Billing.GetMenuTermsAsync(new() { MenuId = Other })).MenuId == Other, "the menu behind it is taken");
+        var parked = await Eventually.Some(async () => (await Parked(app)).SingleOrDefault(), "it is parked");
+        Assert.Equal("unreadable", parked.Reason);
+        Assert.Contains("all of them", parked.Body, StringComparison.Ordinal);
+        Assert.Equal((false, "unreadable"), await Replay(app, parked.Id));
+        Assert.Single(await Parked(app));
+    }
+
+    private static async Task<IReadOnlyList<Contracts.Billing.V1.ParkedMessage>> Parked(BillingApp app) => (await app.Operations.ListParkedMessagesAsync(new())).Messages;
+
+    private static async Task<(bool, string)> Replay(BillingApp app, string id)
+    {
+        var answer = await app.Operations.ReplayParkedMessageAsync(new() { Id = id });
+        return (answer.Taken, answer.Reason);
+    }
+}

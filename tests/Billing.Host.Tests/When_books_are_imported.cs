@@ -1,0 +1,153 @@
+using Contracts.Billing.V1;
+using Grpc.Core;
+using Hosting;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+public sealed class When_books_are_imported(When_books_are_imported.Export books) : IClassFixture<When_books_are_imported.Export>
+{
+    private static readonly string[] Views =
+    [
+        "customerview", "subscriptionview", "periodview", "invoicestandingview", "periodtoclose", "periodtoinvoice", "storedinvoice", "storedcreditnote", "appliedreport", "providerreference",
+    ];
+
+    /// <summary>Of a line: its running hash.</summary>
+    private static readonly int TailLength = ",\"hash\":\"\"}".Length + 64;
+
+    /// <summary>Books with everything that can be in them, and the export of them.</summary>
+    public sealed class Export : IAsyncLifetime
+    {
+        private readonly When_history_is_asked.Books _books = new();
+        public BillingApp App => _books.App;
+        public Subscription One => _books.One;
+        public IReadOnlyList<string> Lines { get; private set; } = [];
+
+        public async Task InitializeAsync()
+        {
+            await _books.InitializeAsync();
+            await App.Billing.RecordCustomerDetailsAsync(new() { CustomerId = One.CustomerId, Details = new() { Name = "Ada Lovelace", Country = "GB" } });
+            var february = await App.InvoiceOf(One.NextPeriod.PeriodId);
+            await App.Invoicing.RecordPaymentAsync(new() { InvoiceId = february.InvoiceId, Provider = "bank", Reference = "7", AmountMicros = 1_000_000, Currency = "USD" });
+            await App.Invoicing.RecordRefundAsync(new() { InvoiceId = february.InvoiceId, Provider = "bank", Reference = "8", AmountMicros = 1_000_000, Currency = "USD" });
+            await App.Invoicing.VoidInvoiceAsync(new() { InvoiceId = february.InvoiceId, Reason = "test account" });
+            // Late, and on no invoice yet: the import must not forget it.
+            await App.Publish(App.Usage.Record(1, Mar1.AddHours(2), Line(One, "output", 1_000_000)));
+            await App.Applied(1, 4);
+            await App.CaughtUp();
+            Lines = await Exported(App);
+        }
+
+        public Task DisposeAsync() => _books.DisposeAsync();
+    }
+
+    private static async Task<IReadOnlyList<string>> Exported(BillingApp app) => await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
+
+    private async Task<BillingApp> Empty() => new()
+    {
+        Database = await Servers.CreateDatabaseAsync(), Broker = await Servers.CreateVirtualHostAsync(), Usage = books.App.Usage, OwnsUsage = false,
+        Settings = { ["Clock:Start"] = Mar1.AddHours(3).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture) },
+    };
+
+    private static Task<ImportedBooks> Import(BillingApp app, IEnumerable<string> lines) => BooksImport.RunAsync(app.Database.ConnectionString("billing"), lines, default);
+
+    [Fact]
+    public async Task B4_an_import_is_the_same_books_byte_for_byte_and_life_goes_on_in_them()
+    {
+        await using var app = await Empty();
+        var imported = await Import(app, books.Lines);
+        Assert.Equal((4, 2, 1), (imported.Invoices, imported.CreditNotes, imported.CustomersWithoutDetails));
+        foreach (var view in Views) Assert.Equal((view, await ContentOf(books.App, view)), (view, await ContentOf(app, view)));
+
+        await app.ListenAsync();
+        await app.RunAsync();
+        Assert.Equal(books.Lines, await Exported(app));
+        var replayed = await app.Replay();
+        Assert.Equal(imported.Invoices, replayed.Count);
+        Assert.All(replayed, r => Assert.True(r.Identical, r.Difference));
+        Assert.All(await app.VerifySeals(), s => Assert.True(s.Intact, s.Finding));
+        Assert.Equal(await DocumentsOf(books.App), await DocumentsOf(app));
+
+        // The month after: numbers go on, late usage is billed, a payment is known, and what was told before is not told again.
+        var twice = await Assert.ThrowsAsync<RpcException>(async () => await app.Invoicing.RecordPaymentAsync(new()
+        {
+            InvoiceId = (await app.InvoiceOf(books.One.CurrentPeriod.PeriodId)).InvoiceId, Provider = "bank", Reference = "7", AmountMicros = 1_000_000, Currency = "USD",
+        }));
+        Assert.Contains("recorded on", twice.Status.Detail, StringComparison.Ordinal);
+        await app.Advance(Apr1.AddHours(1));
+        await app.CaughtUp();
+        var march = (await app.FinalInvoices()).Where(i => imported.Invoices < int.Parse(i.Number[4..], System.Globalization.CultureInfo.InvariantCulture)).ToArray();
+        Assert.Equal(2, march.Length);
+        Assert.Contains(march.SelectMany(i => i.Lines), l => l.Kind == "adjustment" && l.Tokens == 1_000_000);
+        await Eventually.True(() => app.InvoicesHeard.Count >= march.Length, "the new invoices are told");
+        Assert.Equal(march.Select(i => i.Number).Order(), app.InvoicesHeard.Select(i => i.Number).Order());
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+        Assert.All(await app.VerifySeals(), s => Assert.True(s.Intact, s.Finding));
+    }
+
+    [Theory]
+    [InlineData("an altered byte", "export_invalid", "altered")]
+    [InlineData("the last lines missing", "export_invalid", "cut off")]
+    [InlineData("a line taken out", "export_invalid", "running hash")]
+    [InlineData("another format", "export_invalid", "reads billing-export/2")]
+    [InlineData("an older format", "export_too_old", "billing-export/1")]
+    [InlineData("an event of a later version", "event_type_unknown", "invoice_enchanted")]
+    public async Task A_file_that_does_not_hold_is_refused_whole_and_leaves_nothing_behind(string fault, string reason, string told)
+    {
+        await using var app = await Empty();
+        string[] lines = fault switch
+        {
+            "an altered byte" => [.. books.Lines.Select(l => l.Replace("601000", "600999", StringComparison.Ordinal))],
+            "the last lines missing" => [.. books.Lines.SkipLast(2)],
+            "a line taken out" => [.. books.Lines.Take(5), .. books.Lines.Skip(6)],
+            "another format" => Rewritten("billing-export/2", "billing-export/7"),
+            "an older format" => Pinned.Export1,
+            _ => Rewritten("\"type\":\"invoice_voided\"", "\"type\":\"invoice_enchanted\"", withSeals: false),
+        };
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => Import(app, lines));
+        Assert.Equal(reason, refused.Refusal.Code);
+        Assert.Contains(told, refused.Message, StringComparison.Ordinal);
+        foreach (var table in (string[])["mt_events", "mt_streams", "seal", "number_series", "usage_shard", "mt_event_progression", .. Views.Select(v => $"mt_doc_{v}")])
+            Assert.Equal((table, 0), (table, await app.Sql<long>($"select count(*) from billing.{table}")));
+        Assert.Equal(books.Lines.Count(l => l.StartsWith("""{"kind":"event""", StringComparison.Ordinal)), (await Import(app, books.Lines)).Events);
+        Assert.Equal("store_not_empty", (await Assert.ThrowsAsync<RefusedException>(() => Import(app, books.Lines))).Refusal.Code);
+    }
+
+    [Fact]
+    public async Task A_store_that_a_service_runs_on_is_not_imported_into()
+    {
+        await using var app = await Empty();
+        await app.RunAsync();
+        await Eventually.True(
+            async () => await app.Sql<long>($"select count(*) from pg_locks l join pg_database d on d.oid = l.database where l.locktype = 'advisory' and d.datname = current_database()") > 0, "a daemon is elected");
+        Assert.Equal("billing_running", (await Assert.ThrowsAsync<RefusedException>(() => Import(app, books.Lines))).Refusal.Code);
+    }
+
+    /// <summary>The export with one thing in it that is not so, and every running hash made to fit.</summary>
+    private string[] Rewritten(string from, string to, bool withSeals = true)
+    {
+        var before = new byte[32];
+        return [.. books.Lines.Where(l => withSeals || !l.StartsWith("""{"kind":"seal""", StringComparison.Ordinal)).Select(l =>
+        {
+            var open = l.Replace(from, to, StringComparison.Ordinal)[..^TailLength];
+            before = System.Security.Cryptography.SHA256.HashData([.. before, .. System.Text.Encoding.UTF8.GetBytes(open)]);
+            return $"{open},\"hash\":\"{Convert.ToHexStringLower(before)}\"}}";
+        })];
+    }
+
+    private static Task<string> ContentOf(BillingApp app, string view) => app.Sql<string>($"select coalesce(string_agg(id || ' ' || data::text, E'\\n' order by id), '') from billing.mt_doc_{view}");
+
+    private static Task<string> DocumentsOf(BillingApp app) => app.Sql<string>("select string_agg((data ->> 'documentSha256') || (data ->> 'number') || (data ->> 'document'), E'\\n' order by id) from billing.mt_doc_storedinvoice");
+}
+
+/// <summary>Exports as earlier versions of billing wrote them, kept for ever: what was once stored must be read by every version after.</summary>
+internal static class Pinned
+{
+    /// <summary>Two months of two customers, from before agreements and taxes: an invoice was made by its plan alone.</summary>
+    public static string[] Export1 { get; } = Read("export-1.ndjson");
+
+    /// <summary>Likewise with taxes, credit, a credit note, a void, a payment and a cancellation, from before events said who did it and before payment terms were an event.</summary>
+    public static string[] Export2 { get; } = Read("export-2.ndjson");
+
+    private static string[] Read(string name) => File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, "Pinned", name));
+}
