@@ -3,6 +3,7 @@ using Grpc.Core;
 using MassTransit;
 using Microsoft.Extensions.Options;
 using Usage.Host.Cluster;
+using Usage.Host.Imports;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using Usage.Host.Store;
@@ -44,6 +45,10 @@ public static class UsageHost
         builder.Services.AddSingleton<UnaryCalls>();
         builder.Services.AddSingleton<OwnerRoutes>();
         builder.Services.AddSingleton<RemoteOutlets>();
+        builder.Services.AddSingleton<ImportedEvents>();
+        builder.Services.AddSingleton<SubscriptionLookup>();
+        builder.Services.AddSingleton<EventImport>();
+        builder.Services.AddSingleton<EventsEndpoint>();
         builder.Services.AddSingleton<ServingGate>();
         builder.Services.AddSingleton<UsagePublisher>();
         builder.AddBus(
@@ -57,6 +62,7 @@ public static class UsageHost
         app.MapGrpcService<TokenMeterService>();
         app.MapGrpcService<UsageLedgerService>();
         app.MapGrpcService<UsageCorrectionsService>();
+        app.MapPost(EventsEndpoint.Path, (EventsEndpoint events, HttpContext context) => events.PostAsync(context));
         return app;
     }
 

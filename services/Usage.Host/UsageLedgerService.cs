@@ -94,8 +94,8 @@ public sealed class UsageLedgerService(
             await using (var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken))
             {
                 await using var command = Command(connection, """
-                    select output + reasoning, finish <> 1, plan, last_activity, subscription, conversation from usage.conversation
-                    where (last_activity, subscription, conversation) > ($1, $5, $6) and last_activity < $2 and (finish <> 0 or last_activity < $3)
+                    select output + reasoning, finish <> 1 or overrun > 0, plan, last_activity, subscription, conversation from usage.conversation
+                    where (last_activity, subscription, conversation) > ($1, $5, $6) and last_activity < $2 and (finish <> 0 or last_activity < $3) and (finish <> 1 or output + reasoning + overrun > 0)
                       and ($4 = '00000000-0000-0000-0000-000000000000' or plan = $4)
                     order by last_activity, subscription, conversation limit $7
                     """,

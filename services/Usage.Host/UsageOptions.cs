@@ -49,7 +49,7 @@ public sealed class UsageOptions
     [Range(1, 1_000_000, ErrorMessage = "Usage__FramesPerMessageMax must be from 1 to 1000000")]
     public int FramesPerMessageMax { get; init; } = 10_000;
 
-    /// <summary>Bytes of one message. Default 4 MiB.</summary>
+    /// <summary>Bytes of one message, or of one body of events. Default 4 MiB.</summary>
     [Range(1_024, 256 * 1_024 * 1_024, ErrorMessage = "Usage__MessageBytesMax must be from 1024 to 268435456 bytes")]
     public int MessageBytesMax { get; init; } = 4 * 1_024 * 1_024;
 
@@ -80,6 +80,18 @@ public sealed class UsageOptions
     /// <summary>Corrections that may wait for the database at once. Default 100.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__CorrectionsWaitingMax must be from 1 to 10000")]
     public int CorrectionsWaitingMax { get; init; } = 100;
+
+    /// <summary>Events that one request may import. Default 1,000.</summary>
+    [Range(1, 100_000, ErrorMessage = "Usage__EventsPerImportMax must be from 1 to 100000")]
+    public int EventsPerImportMax { get; init; } = 1_000;
+
+    /// <summary>Imports that this instance carries at once. Default 64.</summary>
+    [Range(1, 10_000, ErrorMessage = "Usage__ImportsMax must be from 1 to 10000")]
+    public int ImportsMax { get; init; } = 64;
+
+    /// <summary>How long an import may take, from its first byte to the commit, in seconds. Default 30.</summary>
+    [Range(1, 600, ErrorMessage = "Usage__ImportSecondsMax must be from 1 to 600 seconds")]
+    public int ImportSecondsMax { get; init; } = 30;
 
     /// <summary>How long an aggregate may take before it is refused, in seconds. Default 30.</summary>
     [Range(1, 600, ErrorMessage = "Usage__QuerySecondsMax must be from 1 to 600 seconds")]

@@ -37,6 +37,13 @@ public static class Reasons
         UsageUnknown = "usage_unknown",
         CorrectionAmbiguous = "correction_ambiguous",
         CorrectionBelowZero = "correction_below_zero",
+        EventInvalid = "event_invalid",
+        EventReused = "event_reused",
+        EventTooOld = "event_too_old",
+        EventsTooMany = "events_too_many",
+        ImportsTooMany = "imports_too_many",
+        ImportTooSlow = "import_too_slow",
+        BillingUnreachable = "billing_unreachable",
         StoreUnavailable = "store_unavailable",
         Draining = "draining",
         OwnerMoved = "owner_moved";

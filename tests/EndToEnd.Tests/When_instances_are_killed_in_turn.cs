@@ -2,9 +2,6 @@ using System.Diagnostics;
 using Contracts.Usage.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Grpc.Net.Client.Balancer;
-using Grpc.Net.Client.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Xunit.Abstractions;
 
 namespace EndToEnd.Tests;
@@ -25,10 +22,10 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
         await company.PublishMenuAsync();
         var subscriptions = await company.SubscribeAsync(12);
         var channels = new List<GrpcChannel>();
-        TokenMeter.TokenMeterClient Connect()
+        CallInvoker Connect()
         {
-            channels.Add(AnyOf(instances.Select(i => i.Address)));
-            return new(channels[^1]);
+            channels.Add(Company.ConnectToAny(instances.Select(i => i.Address)));
+            return channels[^1].CreateCallInvoker();
         }
 
         var random = new Random(Seed);
@@ -58,14 +55,4 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
         await UsageBalance.HoldsAsync(company, subscriptions, [.. loads]);
         foreach (var channel in channels) channel.Dispose();
     }
-
-    /// <summary>A connection as a runtime behind a name with several addresses has it: a call goes to one that answers.</summary>
-    private static GrpcChannel AnyOf(IEnumerable<Uri> addresses) => GrpcChannel.ForAddress("static:///usage", new()
-    {
-        Credentials = ChannelCredentials.Insecure,
-        MaxReceiveMessageSize = 64 << 20,
-        ServiceConfig = new() { LoadBalancingConfigs = { new RoundRobinConfig() } },
-        ServiceProvider = new ServiceCollection()
-            .AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => [.. addresses.Select(a => new BalancerAddress(a.Host, a.Port))])).BuildServiceProvider(),
-    });
 }

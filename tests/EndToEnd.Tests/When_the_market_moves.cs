@@ -49,7 +49,7 @@ public sealed class When_the_market_moves
     /// <summary>Answers up to 600 tokens long, by quantile; who gets none within her cap is cut there.</summary>
     private static async Task ServeAsync(Company company, IReadOnlyList<Subscription> subscriptions, Func<double, double> lengthAt)
     {
-        var meter = company.Deployment.NewMeter();
+        var meter = new TokenMeter.TokenMeterClient(company.Deployment.NewMeter());
         var conversations = subscriptions.Count * ConversationsEach;
         for (var n = 0; n < conversations; n++)
         {

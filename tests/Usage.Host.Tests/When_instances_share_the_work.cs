@@ -80,6 +80,10 @@ public sealed class When_instances_share_the_work
             var settled = await first.Meter.SettleAsync(new SettleRequest { Finish = Samples.Finish(name, 2) });
             Assert.Equal((200, 0), (settled.Recorded.Output, settled.OverrunTokens));
 
+            // What another system has metered reaches it from either, once.
+            foreach (var instance in new[] { second, first }) await When_an_import_is_broken_off.PostAsync(instance, name, $"imported {name}", 10);
+            Assert.Equal(1, await first.ScalarAsync<long>($"select count(*) from usage.token_event where output = 10 and subscription = '{Ids.Parse(Ids.Subscription, Samples.SubscriptionId(name))}'"));
+
             // A correction reaches the shard's writer, a watch its owner, from either.
             foreach (var (instance, key) in new[] { (first, "a"), (second, "b"), (first, "b") })
                 await instance.Corrections.AmendUsageAsync(

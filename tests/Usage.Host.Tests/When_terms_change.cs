@@ -1,14 +1,5 @@
-using Contracts.Billing.V1;
 using Contracts.Messages;
 using Contracts.Usage.V1;
-using Google.Protobuf.WellKnownTypes;
-using Grpc.Core;
-using Hosting;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 
 namespace Usage.Host.Tests;
 
@@ -122,54 +113,5 @@ public sealed class When_terms_change
         Assert.Equal("subscription_stale", (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = late })).Deny.Reason);
         billing.Version = 2;
         await Eventually.True(async () => (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = late })).Grant is not null, "the newer periods are asked for");
-    }
-
-    /// <summary>A real gRPC server that knows one subscription, its periods moving with its version.</summary>
-    private sealed class BillingStandIn : Billing.BillingBase, IAsyncDisposable
-    {
-        private WebApplication? _app;
-
-        public int Asked { get; private set; }
-        public long Version { get; set; } = 1;
-        public string Address { get; private set; } = "";
-
-        public static async Task<BillingStandIn> StartAsync()
-        {
-            var service = new BillingStandIn();
-            var builder = WebApplication.CreateSlimBuilder();
-            builder.Logging.ClearProviders();
-            builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, 0, o => o.Protocols = HttpProtocols.Http2));
-            builder.Services.AddGrpc();
-            builder.Services.AddSingleton(service);
-            service._app = builder.Build();
-            service._app.MapGrpcService<BillingStandIn>();
-            await service._app.StartAsync();
-            service.Address = service._app.Urls.First();
-            return service;
-        }
-
-        public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
-        {
-            Asked++;
-            var first = (int)(Version - 1) * 2;
-            return Task.FromResult(new Subscription
-            {
-                SubscriptionId = request.SubscriptionId, Version = Version, Status = "active", PlanId = Samples.PlanId("small"),
-                CurrentPeriod = Period(first), NextPeriod = Period(first + 1),
-            });
-        }
-
-        private static BillingPeriod Period(int number) => new()
-        {
-            PeriodId = Samples.PeriodId("alice", number),
-            Number = number,
-            Start = Samples.Jan1.AddMonths(number).ToTimestamp(),
-            End = Samples.Jan1.AddMonths(number + 1).ToTimestamp(),
-        };
-
-        public async ValueTask DisposeAsync()
-        {
-            if (_app is not null) await _app.DisposeAsync();
-        }
     }
 }

@@ -4,7 +4,7 @@ namespace Usage.Tests;
 
 public sealed class OwnerProperties
 {
-    private static readonly Gen<(int Operation, int Which, int Amount)[]> Story = Gen.Select(Gen.Int[0, 11], Gen.Int[0, 5], Gen.Int[0, 1_000]).Array[1, 120];
+    private static readonly Gen<(int Operation, int Which, int Amount)[]> Story = Gen.Select(Gen.Int[0, 11], Gen.Int[0, World.GenerationCount - 1], Gen.Int[0, 1_000]).Array[1, 120];
 
     [Fact]
     public void U1_U2_U3_U6_hold_under_any_interleaving_of_runtimes_commits_leases_and_crashes() =>

@@ -4,17 +4,19 @@ using Usage.Metering;
 namespace Usage.Tests;
 
 /// <summary>
-/// A small world around the real owner: honest runtimes that keep to their grants, a table that commits late, a slab that becomes durable
-/// late, and crashes that forget everything else. After every step the invariants are checked from the outside.
+/// A small world around the real owner: honest runtimes that keep to their grants, imports that keep to nothing, a table that commits late, a
+/// slab that becomes durable late, and crashes that forget everything else. After every step the invariants are checked from the outside.
 /// </summary>
 internal sealed class World
 {
-    private const int GenerationCount = 6;
+    public const int GenerationCount = 8;
     private static readonly MeterLimits Limits = new(ChunkTokens: 8, GrantTokensMax: 64, Lease: TimeSpan.FromSeconds(60), GenerationsMax: 100);
 
     private sealed class Runtime
     {
         public required GenerationHeader Header { get; init; }
+        /// <summary>What another system has metered of it: then it is only ever imported. 0 for a runtime of our own.</summary>
+        public long Imported { get; init; }
         public List<(long Allowed, DateTimeOffset Until)> Grants { get; } = [];
         public List<Frame> Unacknowledged { get; } = [];
         public long Generated, NextSequence = 1, AcknowledgedFrames;
@@ -42,19 +44,20 @@ internal sealed class World
     {
         (_conversationCap, _periodCap) = (conversationCap, periodCap);
         _terms = OwnerScene.Terms(1, Cap.Hard(CapWindow.Conversation, conversationCap), Cap.Hard(CapWindow.BillingPeriod, periodCap));
-        _runtimes = [.. Enumerable.Range(0, GenerationCount).Select(i => new Runtime { Header = OwnerScene.Header($"g{i}", $"c{i % 2}", maxOutput: i == 5 ? 20 : 0) })];
+        _runtimes = [.. Enumerable.Range(0, GenerationCount).Select(i => new Runtime { Header = OwnerScene.Header($"g{i}", $"c{i % 2}", maxOutput: i == 5 ? 20 : 0), Imported = i switch { 6 => 9, 7 => 45, _ => 0 } })];
         _owner = NewOwner();
     }
 
     public long Crashes { get; private set; }
     public long CommittedTokens => _table.Sum(r => r.Tokens.Generated);
-    public long OverrunTokens => _table.Sum(r => r.OverrunTokens);
+    private long OverrunTokens => _table.Where(r => _runtimes.Single(o => o.Header.Id == r.Generation.Id).Imported == 0).Sum(r => r.OverrunTokens);
 
     public void Step(int operation, int which, int amount)
     {
         var runtime = _runtimes[which % GenerationCount];
         switch (operation % 12)
         {
+            case < 7 when runtime.Imported > 0: Import(runtime); break;
             case 0 or 1: Start(runtime, amount % 5 == 0 ? amount % 40 : 0); break;
             case 2 or 3 or 4: Generate(runtime, amount); break;
             case 5: SendAll(runtime); break;
@@ -76,13 +79,16 @@ internal sealed class World
         for (var round = 0; round < 3; round++)
             foreach (var runtime in _runtimes)
             {
-                Start(runtime, 0);
+                if (runtime.Imported > 0) Import(runtime);
+                else Start(runtime, 0);
                 MakeSlabDurable();
-                SendAll(runtime);
+                if (runtime.Imported == 0) SendAll(runtime);
                 Finish(runtime);
                 Commit(int.MaxValue);
                 CheckInvariants();
             }
+        foreach (var imported in _runtimes.Where(r => r.Imported > 0))
+            Assert.Equal(imported.Imported, _table.Where(r => r.Generation.Id == imported.Header.Id).Sum(r => r.Tokens.Generated + r.OverrunTokens));
         foreach (var runtime in _runtimes)
         {
             var rows = _table.Where(r => r.Generation.Id == runtime.Header.Id && r.Sequence > 0).ToList();
@@ -104,17 +110,33 @@ internal sealed class World
     private void Start(Runtime runtime, long wanted)
     {
         if (runtime.Finished && runtime.Unacknowledged.Count == 0) return;
+        if (!Load(runtime)) return;
+        Turn(runtime, outcomes => _owner.Start(runtime.Header, wanted, _now, outcomes, resumed: runtime.Grants.Count > 0));
+    }
+
+    /// <summary>The same at every attempt, until it is acknowledged.</summary>
+    private void Import(Runtime runtime)
+    {
+        if (runtime.AcknowledgedFrames > 0) return;
+        if (!runtime.Finished) runtime.Unacknowledged.Add(new Frame(1, new Tally(0, 0, 0, runtime.Imported, 0), true, null, FinishReason.Stop));
+        (runtime.Finished, runtime.Generated) = (true, runtime.Imported);
+        if (Load(runtime)) Turn(runtime, outcomes => _owner.Import(runtime.Header, runtime.Unacknowledged[0], _now, outcomes));
+    }
+
+    /// <summary>What the tables have of its conversation and of itself. False if that is all there will ever be.</summary>
+    private bool Load(Runtime runtime)
+    {
         var header = runtime.Header;
         if (!_owner.Knows(header.Conversation))
             _owner.LoadConversation(header.Conversation, new Tally(0, 0, 0, _table.Where(r => r.Generation.Header.Conversation == header.Conversation).Sum(r => r.Tokens.Generated), 0));
         var rows = _table.Where(r => r.Generation.Id == header.Id).ToList();
         if (_owner.Find(header.Id) is null && rows.Count > 0)
         {
-            if (rows[^1].Finish != FinishReason.None) { Acknowledge(runtime, rows[^1].Sequence); return; }
+            if (rows[^1].Finish != FinishReason.None) { Acknowledge(runtime, rows[^1].Sequence); return false; }
             var counted = new Tally(0, 0, 0, rows.Sum(r => r.Tokens.Generated), 0);
             _owner.LoadGeneration(header, new RecordedGeneration(rows[^1].Sequence, rows[^1].Reported, counted, rows.Sum(r => r.OverrunTokens), FinishReason.None));
         }
-        Turn(runtime, outcomes => _owner.Start(header, wanted, _now, outcomes, resumed: runtime.Grants.Count > 0));
+        return true;
     }
 
     private void Generate(Runtime runtime, int amount)

@@ -3,30 +3,38 @@ using System.Diagnostics;
 
 namespace Cli.Commands;
 
-/// <summary><c>billing bench menu [--quick] [--json]</c>: runs the benchmark of this checkout as a process of its own, for it brings solvers that the product must not.</summary>
+/// <summary>
+/// <c>billing bench …</c>: runs a benchmark of this checkout as a process of its own, for it brings solvers and test tools that the product must
+/// not.
+/// </summary>
 public static class BenchCommand
 {
-    private const string Project = "tests/Bench";
+    private const int RoundsDefault = 20;
 
     public static Command Create()
     {
         var quick = new Option<bool>("--quick") { Description = "Smaller sizes, within a minute." };
         var json = MenuSolve.Json();
         var menu = new Command("menu", "The menu solver against GLOP, against its own table pass and against itself at other sizes.") { quick, json };
-        menu.SetAction((parsed, ct) => RunAsync(parsed.GetValue(quick), parsed.GetValue(json), ct));
-        return new("bench", "Measures this checkout on this machine.") { menu };
+        menu.SetAction((parsed, ct) => RunAsync("Bench", ["menu", .. Flag(quick, parsed), .. Flag(json, parsed)], ct));
+
+        var rounds = CommandLine.Count("--rounds", "N", $"how often something is killed (default {RoundsDefault})", 1, 100_000);
+        var seed = CommandLine.Count("--seed", "S", "who is killed and when, as far as a seed can say (default: another one each time)", 0, int.MaxValue);
+        var chaos = new Command("chaos", "Kills usage, billing, PostgreSQL and RabbitMQ at random under load, and holds the books to what clients know.") { rounds, seed, json };
+        chaos.SetAction((parsed, ct) => RunAsync(
+            "Chaos", ["--rounds", $"{parsed.GetValue(rounds) ?? RoundsDefault}", "--seed", $"{parsed.GetValue(seed) ?? Random.Shared.Next()}", .. Flag(json, parsed)], ct));
+        return new("bench", "Measures this checkout on this machine.") { menu, chaos };
     }
 
-    private static async Task<int> RunAsync(bool quick, bool json, CancellationToken ct)
+    private static string[] Flag(Option<bool> option, ParseResult parsed) => parsed.GetValue(option) ? [option.Name] : [];
+
+    private static async Task<int> RunAsync(string name, string[] arguments, CancellationToken ct)
     {
-        List<string> arguments = ["menu"];
-        if (quick) arguments.Add("--quick");
-        if (json) arguments.Add("--json");
-        var root = Checkout();
+        var (root, project) = (Checkout(), $"tests/{name}");
         // Built first and apart, so that standard output has nothing but the figures.
-        var built = await ProgressBar.During("building the benchmark", _ => Dotnet(root, redirect: true, ct, "build", Project, "-c", "Release", "--nologo", "-v", "quiet", "--disable-build-servers"), ct);
-        if (built != 0) throw new UserException($"the benchmark does not build: dotnet build {Project} -c Release says why");
-        return await Dotnet(root, redirect: false, ct, [Path.Combine(root, "artifacts", "bin", "Bench", "release", "Bench.dll"), .. arguments]);
+        var built = await ProgressBar.During("building the benchmark", _ => Dotnet(root, redirect: true, ct, "build", project, "-c", "Release", "--nologo", "-v", "quiet", "--disable-build-servers"), ct);
+        if (built != 0) throw new UserException($"the benchmark does not build: dotnet build {project} -c Release says why");
+        return await Dotnet(root, redirect: false, ct, [Path.Combine(root, "artifacts", "bin", name, "release", $"{name}.dll"), .. arguments]);
     }
 
     private static async Task<int> Dotnet(string root, bool redirect, CancellationToken ct, params string[] arguments)
@@ -50,6 +58,6 @@ public static class BenchCommand
     {
         for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
             if (File.Exists(Path.Combine(folder, "Billing.sln"))) return folder;
-        throw new UserException("the benchmark is part of a checkout, and this command does not run in one: use ./billing bench menu there");
+        throw new UserException("the benchmark is part of a checkout, and this command does not run in one: use ./billing bench there");
     }
 }

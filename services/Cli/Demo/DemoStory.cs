@@ -133,6 +133,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
             return 0;
         });
         var tally = runtimes.Select(r => r.Tally).ToArray();
+        foreach (var runtime in runtimes) await runtime.DisposeAsync();
         var tokens = tally.Sum(t => t.GeneratedTokens);
         screen.Say($"{total:N0} conversations in {tally.Sum(t => t.Generations):N0} generations, {tokens:N0} tokens generated, every one of them granted before.");
         screen.Say($"{tally.Sum(t => t.Denied):N0} turns were denied at an exhausted cap. On purpose, the runtime disconnected {tally.Sum(t => t.Disconnects):N0} times and sent {tally.Sum(t => t.Resent):N0} frames twice.");

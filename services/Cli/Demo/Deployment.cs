@@ -19,7 +19,7 @@ public class Deployment(Uri planDesign, Uri usage, Uri billing) : IAsyncDisposab
     public Audit.AuditClient Audit => new(_billing);
 
     /// <summary>A runtime worker has a connection of its own, as it would on a machine of its own.</summary>
-    public TokenMeter.TokenMeterClient NewMeter() => new(Channel(usage));
+    public CallInvoker NewMeter() => Channel(usage).CreateCallInvoker();
 
     public async Task<DateTimeOffset> Now(CancellationToken ct)
     {

@@ -33,6 +33,10 @@ public sealed class OwnerRoutes(
     public Task<Balance> BalanceAsync(GetBalanceRequest request, CancellationToken ct) =>
         AskAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), UnaryCall.Balance, request, unary.BalanceAsync, Balance.Parser, ct);
 
+    /// <summary>Takes imported generations to their subscription's owner: a Start and a Finish each. Asked twice they are recorded once.</summary>
+    public Task<MeterResponse> ImportAsync(Guid subscription, MeterRequest request, CancellationToken ct) =>
+        AskAsync(subscription, UnaryCall.Import, request, unary.ImportAsync, MeterResponse.Parser, ct);
+
     /// <summary>Takes a correction to the writer of its shard. Asked twice it is made once, for its key is kept.</summary>
     public Task<CorrectUsageResponse> CorrectAsync(CorrectionCall call, CancellationToken ct) => PatientlyAsync(async () =>
     {

@@ -18,6 +18,7 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
         UnaryCall.Report => await ReportAsync(ReportRequest.Parser.ParseFrom(request), ct),
         UnaryCall.Correct => await desk.CorrectAsync(JsonSerializer.Deserialize<CorrectionCall>(request)!, ct),
         UnaryCall.Settle => await SettleAsync(SettleRequest.Parser.ParseFrom(request), ct),
+        UnaryCall.Import => await ImportAsync(MeterRequest.Parser.ParseFrom(request), ct),
         _ => await BalanceAsync(GetBalanceRequest.Parser.ParseFrom(request), ct),
     };
 
@@ -73,6 +74,17 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
         }
         (response.Recorded, response.OverrunTokens) = await intake.RecordedAsync(Ids.Parse(Ids.Generation, finish.GenerationId));
         return response;
+    }
+
+    /// <summary>Records imported generations of one subscription: a Start and a Finish each. Answered with their acknowledgements when all are committed.</summary>
+    public async Task<MeterResponse> ImportAsync(MeterRequest request, CancellationToken ct)
+    {
+        var waiting = request.Frames.Where(f => f.Finish is not null).Select(f => f.Finish.GenerationId).ToHashSet();
+        var outlet = new UnaryOutlet(f => f.Rejection is not null || (f.Ack is { Finished: true } ack && waiting.Remove(ack.GenerationId) && waiting.Count == 0));
+        await Task.WhenAll(request.Frames.Chunk(2).Select(pair => intake.ImportAsync(pair[0].Start, pair[1].Finish, outlet, ct)));
+        var answers = await outlet.AnswersAsync(UnaryWait, ct);
+        foreach (var answer in answers) ThrowIfRejected(answer);
+        return new MeterResponse { Frames = { answers } };
     }
 
     public Task<Balance> BalanceAsync(GetBalanceRequest request, CancellationToken ct) =>

@@ -35,7 +35,7 @@ public readonly record struct UnaryAnswer([property: Id(0)] byte[]? Message, [pr
 [GenerateSerializer, Immutable, Alias("usage.head")]
 public readonly record struct LedgerHead([property: Id(0)] long Batch, [property: Id(1)] byte[] Chain, [property: Id(2)] long Report, [property: Id(3)] long ReportedBatch, [property: Id(4)] byte[] ReportedChain);
 
-public enum UnaryCall { Authorize, Report, Settle, Balance, Correct }
+public enum UnaryCall { Authorize, Report, Settle, Balance, Correct, Import }
 
 /// <summary>The address of a subscription's owner in the instance that its key names: its shard's home, as the caller knows it.</summary>
 [Alias("usage.subscription_owner")]

@@ -6,7 +6,7 @@ using Usage.Host.Ledger;
 namespace Usage.Host.Owners;
 
 /// <summary>Takes frames of runtimes, from streams and unary calls alike, to the owner whose turn they are.</summary>
-public sealed class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
+public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
 {
     private readonly Frames _frames = new(clock, options.Value);
 

@@ -19,7 +19,7 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
     private static readonly TimeSpan RemembersRefusal = TimeSpan.FromSeconds(2);
     private const int RefusalsMax = 100_000;
     private readonly ConcurrentDictionary<Guid, Lazy<Task<SubscriptionTerms?>>> _asking = new();
-    private readonly ConcurrentDictionary<Guid, long> _refused = new();
+    private readonly ConcurrentDictionary<Guid, (long Until, bool Unknown)> _refused = new();
 
     /// <summary>Stores a snapshot. Returns the terms as they now stand, which may be newer ones.</summary>
     public async Task<SubscriptionTerms> StoreAsync(SubscriptionTerms terms, CancellationToken ct)
@@ -52,9 +52,12 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
     /// <summary>Asks billing, once for all who ask at the same time. Null: it does not know the subscription, or does not answer.</summary>
     public Task<SubscriptionTerms?> AskAsync(Guid subscription)
     {
-        if (_refused.TryGetValue(subscription, out var until) && Environment.TickCount64 < until) return Task.FromResult<SubscriptionTerms?>(null);
+        if (_refused.TryGetValue(subscription, out var refused) && Environment.TickCount64 < refused.Until) return Task.FromResult<SubscriptionTerms?>(null);
         return _asking.GetOrAdd(subscription, id => new Lazy<Task<SubscriptionTerms?>>(() => AskNowAsync(id))).Value;
     }
+
+    /// <summary>Whether billing said so when it was asked last; false also if it did not answer.</summary>
+    public bool IsUnknownToBilling(Guid subscription) => _refused.TryGetValue(subscription, out var refused) && refused.Unknown;
 
     private async Task<SubscriptionTerms?> AskNowAsync(Guid subscription)
     {
@@ -69,7 +72,7 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
             if (e is not RpcException { StatusCode: StatusCode.NotFound })
                 log.LogWarning("billing could not be asked about {Subscription}: {Cause}", Ids.Format(Ids.Subscription, subscription), e.Message);
             if (_refused.Count >= RefusalsMax) _refused.Clear();
-            _refused[subscription] = Environment.TickCount64 + (long)RemembersRefusal.TotalMilliseconds;
+            _refused[subscription] = (Environment.TickCount64 + (long)RemembersRefusal.TotalMilliseconds, e is RpcException { StatusCode: StatusCode.NotFound });
             return null;
         }
         finally

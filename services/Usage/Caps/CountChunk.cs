@@ -41,7 +41,7 @@ public sealed partial class SubscriptionOwner
         generation.Reported += increment;
         generation.Counted += counted;
         generation.OverrunTokens += overrun;
-        Record(generation, frame, counted, overrun, at, outcomes);
+        Record(generation, frame, counted, overrun, counted.Generated, at, outcomes);
 
         if (overrun > 0 && !generation.Stopped)
             Stop(generation, new Refusal(Reasons.BeyondGrant, $"{overrun} tokens were generated beyond the grant; they are recorded as overrun and not billed"), null, outcomes);
@@ -154,10 +154,10 @@ public sealed partial class SubscriptionOwner
     }
 
     /// <summary>The row of a prompt, decided when its Start is: it counts in the windows that were open then, however late its grant goes out.</summary>
-    private UsageRow PromptRow(Generation generation, Moment at)
+    private UsageRow PromptRow(Generation generation, in Tally counted, long overrun, Moment at)
     {
         var received = UsageRow.WholeMicroseconds(at.Business);
-        return Row(generation, 0, generation.Header.Prompt, 0, received, received, generation.Header.Content, FinishReason.None, generation.ExposedPrompt).Row!;
+        return Row(generation, 0, counted, overrun, received, received, generation.Header.Content, FinishReason.None, generation.ExposedPrompt).Row!;
     }
 
     private static void RecordPrompt(Generation generation, List<Outcome> outcomes)
@@ -166,14 +166,15 @@ public sealed partial class SubscriptionOwner
         outcomes.Add(new Outcome(OutcomeKind.Recorded) { Generation = generation, Row = generation.PromptRow });
     }
 
-    private void Record(Generation generation, in Frame frame, in Tally counted, long overrun, Moment at, List<Outcome> outcomes)
+    /// <param name="exposed">what a crash before the commit would make a successor grant again</param>
+    private void Record(Generation generation, in Frame frame, in Tally counted, long overrun, long exposed, Moment at, List<Outcome> outcomes)
     {
         var received = UsageRow.WholeMicroseconds(at.Business);
         var content = frame.Content;
         generation.Sent(content);
         generation.Finish = frame.Finish;
-        _uncommitted += counted.Generated;
-        outcomes.Add(Row(generation, frame.Sequence, counted, overrun, frame.At is { } said ? UsageRow.WholeMicroseconds(said) : received, received, content, frame.Finish, counted.Generated));
+        _uncommitted += exposed;
+        outcomes.Add(Row(generation, frame.Sequence, counted, overrun, frame.At is { } said ? UsageRow.WholeMicroseconds(said) : received, received, content, frame.Finish, exposed));
     }
 
     private Outcome Row(

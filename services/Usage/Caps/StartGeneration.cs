@@ -26,7 +26,7 @@ public sealed partial class SubscriptionOwner
         Use(conversation, header.Prompt, at.Business);
         generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
         _uncommitted += generation.ExposedPrompt;
-        generation.PromptRow = PromptRow(generation, at);
+        generation.PromptRow = PromptRow(generation, header.Prompt, 0, at);
         Hold(generation, Math.Min(room, Size(generation, tokensWanted)));
         TellWhenCovered(generation, at, outcomes);
         return generation;
@@ -76,7 +76,7 @@ public sealed partial class SubscriptionOwner
         generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
         _uncommitted += generation.ExposedPrompt;
         _inherited -= Math.Min(inherited, generation.ExposedPrompt);
-        generation.PromptRow = PromptRow(generation, at);
+        generation.PromptRow = PromptRow(generation, header.Prompt, 0, at);
         RecordPrompt(generation, outcomes);
         if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);
         return generation;

@@ -3,9 +3,13 @@ using Cli.Demo;
 using Contracts.Billing.V1;
 using Contracts.PlanDesign.V1;
 using Grpc.Core;
+using Grpc.Net.Client;
+using Grpc.Net.Client.Balancer;
+using Grpc.Net.Client.Configuration;
 using LocalServers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
 using PlanDesign.Host;
@@ -27,7 +31,7 @@ public sealed class Company : IAsyncDisposable
 
     private readonly ServiceDatabase _database;
     private readonly Uri _broker;
-    private readonly string _log = Path.Combine(Path.GetTempPath(), $"billing-company-{Guid.NewGuid():n}.log");
+    private readonly string _log = Path.Combine(Path.GetTempPath(), $"billing-company-{Environment.ProcessId}-{Path.GetRandomFileName()}.log");
     private readonly int[] _ports = Ports.Free(2 * Services.Length);
     private readonly Dictionary<string, string?> _settings;
     private readonly Dictionary<string, WebApplication> _here = [];
@@ -49,9 +53,13 @@ public sealed class Company : IAsyncDisposable
     public Menu Menu { get; private set; } = new();
 
     /// <summary>All three services, ready; those named <paramref name="apart"/> as processes.</summary>
-    public static async Task<Company> OpenAsync(string[] apart, params (string Key, string Value)[] settings)
+    public static async Task<Company> OpenAsync(string[] apart, params (string Key, string Value)[] settings) =>
+        await OpenAsync(await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync(), apart, settings);
+
+    /// <summary>The same on servers that the caller may kill.</summary>
+    public static async Task<Company> OpenAsync(ServiceDatabase database, Uri broker, string[] apart, params (string Key, string Value)[] settings)
     {
-        var company = new Company(await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync(), settings);
+        var company = new Company(database, broker, settings);
         foreach (var service in Services.Except(apart)) await company.StartAsync(service);
         foreach (var service in apart) await company.StartApartAsync(service);
         foreach (var service in Services) await company.ReadyAsync(service);
@@ -99,8 +107,18 @@ public sealed class Company : IAsyncDisposable
     }
 
     // The service was built beside this project, in the same configuration.
-    private static string Dll(string project) =>
+    public static string Dll(string project) =>
         Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), $"{project}.dll"));
+
+    /// <summary>A connection as a runtime behind a name with several addresses has it: a call goes to one that answers.</summary>
+    public static GrpcChannel ConnectToAny(IEnumerable<Uri> addresses) => GrpcChannel.ForAddress("static:///usage", new()
+    {
+        Credentials = ChannelCredentials.Insecure,
+        MaxReceiveMessageSize = 64 << 20,
+        ServiceConfig = new() { LoadBalancingConfigs = { new RoundRobinConfig() } },
+        ServiceProvider = new ServiceCollection()
+            .AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => [.. addresses.Select(a => new BalancerAddress(a.Host, a.Port))])).BuildServiceProvider(),
+    });
 
     public async Task<long> UsageScalarAsync(string sql)
     {
@@ -158,10 +176,11 @@ public sealed class Company : IAsyncDisposable
     }
 
     /// <summary>Customers take the plans in turn. Returns when usage knows every subscription.</summary>
-    public async Task<IReadOnlyList<Subscription>> SubscribeAsync(int customers)
+    /// <param name="first">how many came before</param>
+    public async Task<IReadOnlyList<Subscription>> SubscribeAsync(int customers, int first = 0)
     {
         var subscriptions = new List<Subscription>();
-        for (var n = 0; n < customers; n++)
+        for (var n = first; n < first + customers; n++)
         {
             var customer = await Deployment.Billing.CreateCustomerAsync(new() { CustomerId = Ids.Derive(Ids.Customer, Jan1, $"{n}"), Currency = "USD", Reference = $"customer-{n}" }, Key($"customer-{n}"));
             subscriptions.Add(await Deployment.Billing.SubscribeAsync(

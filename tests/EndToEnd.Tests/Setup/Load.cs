@@ -1,6 +1,6 @@
 using Cli.Demo;
 using Contracts.Billing.V1;
-using Contracts.Usage.V1;
+using Grpc.Core;
 
 namespace EndToEnd.Tests;
 
@@ -13,7 +13,7 @@ public sealed class Load
     private int _served;
 
     /// <param name="meter">the connection of each runtime worker; null: to the one usage service</param>
-    public Load(Company company, IEnumerable<Subscription> subscriptions, int conversationsEach, int seed, Func<TokenMeter.TokenMeterClient>? meter = null)
+    public Load(Company company, IEnumerable<Subscription> subscriptions, int conversationsEach, int seed, Func<CallInvoker>? meter = null)
     {
         var random = new Random(seed);
         _runtimes = [.. Enumerable.Range(0, Workers).Select(w => new ModelRuntime(meter?.Invoke() ?? company.Deployment.NewMeter(), seed + w, () => company.Now))];

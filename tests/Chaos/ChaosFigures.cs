@@ -1,0 +1,35 @@
+using System.Text.Json;
+
+namespace Chaos;
+
+/// <summary>What was played, and what the books had at the end. Invariants have no figure: if one fails, this is never printed.</summary>
+public sealed record ChaosFigures
+{
+    private static readonly JsonSerializerOptions CamelCase = new(JsonSerializerDefaults.Web);
+
+    public required int Rounds { get; init; }
+    public required int Seed { get; init; }
+    public required IReadOnlyDictionary<string, int> Kills { get; init; }
+    public required int Generations { get; init; }
+    public required int Events { get; init; }
+    public required long Denied { get; init; }
+    /// <summary>Generated and imported, as their clients counted them and had them acknowledged.</summary>
+    public required long TokensKnownToClients { get; init; }
+    public required long TokensRecorded { get; init; }
+    /// <summary>Of those recorded: granted by an owner that was lost, and reported when its promise had ended. Never billed.</summary>
+    public required long OverrunTokens { get; init; }
+    public required int Rows { get; init; }
+    public required int Reports { get; init; }
+    /// <summary>The longest time in which nothing at all was acknowledged.</summary>
+    public required double LongestSilenceSeconds { get; init; }
+    public required double Seconds { get; init; }
+
+    public string ToJson() => JsonSerializer.Serialize(this, CamelCase);
+
+    public string ToText() => $"""
+        {Rounds} rounds of seed {Seed} in {Seconds:0} s, killed: {string.Join(", ", Kills.Select(k => $"{k.Key} {k.Value} times"))}
+        {Generations:N0} generations and {Events:N0} events acknowledged, {Denied:N0} denied at a cap; at worst {LongestSilenceSeconds:0.0} s without an acknowledgement
+        {TokensKnownToClients:N0} tokens by the clients' count, {TokensRecorded:N0} in the ledger ({OverrunTokens:N0} of them overrun), {Rows:N0} rows, {Reports:N0} reports
+        U1 to U6 hold, and billing has every token once
+        """;
+}

@@ -1,0 +1,55 @@
+using LocalServers;
+
+namespace Chaos;
+
+/// <summary>What can be killed with kill -9, and is started again at once on the same data and ports.</summary>
+public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess billing, PrivatePostgres postgres, PrivateRabbitMq rabbitMq)
+{
+    // Usage most often, for most of what can go wrong is its own.
+    private static readonly string[] Lots = ["usage", "usage", "usage", "billing", "postgres", "rabbitmq"];
+    private readonly SortedDictionary<string, int> _kills = new(StringComparer.Ordinal);
+    private Task _broker = Task.CompletedTask;
+
+    public IReadOnlyDictionary<string, int> Kills => _kills;
+
+    /// <returns>who it was, for a message</returns>
+    public async Task<string> KillAnyAsync(Random random)
+    {
+        var victim = Lots[random.Next(Lots.Length)];
+        _kills[victim] = _kills.GetValueOrDefault(victim) + 1;
+        switch (victim)
+        {
+            case "usage":
+                var which = random.Next(usage.Count);
+                await AgainAsync(usage[which]);
+                return $"usage {which + 1}";
+            case "billing":
+                await AgainAsync(billing);
+                break;
+            case "postgres":
+                postgres.Kill();
+                await postgres.RestartAsync();
+                break;
+            default:
+                // It takes its time to come back, and nobody who meters needs it meanwhile.
+                await _broker;
+                rabbitMq.Kill();
+                _broker = Task.Run(() => rabbitMq.RestartAsync());
+                break;
+        }
+        return victim;
+    }
+
+    /// <summary>Everything is back, and says that it is ready.</summary>
+    public async Task RecoveredAsync()
+    {
+        await _broker;
+        await Task.WhenAll(usage.Append(billing).Select(service => service.ReadyAsync()));
+    }
+
+    private static async Task AgainAsync(ServiceProcess service)
+    {
+        await service.KillAsync();
+        await service.StartAsync();
+    }
+}

@@ -1,0 +1,62 @@
+using Contracts.Billing.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Usage.Host.Tests;
+
+/// <summary>A real gRPC server that knows every subscription but one, their periods moving with its version.</summary>
+public sealed class BillingStandIn : Billing.BillingBase, IAsyncDisposable
+{
+    private WebApplication? _app;
+
+    public int Asked { get; private set; }
+    public long Version { get; set; } = 1;
+    public string Address { get; private set; } = "";
+    /// <summary>The one that it does not know.</summary>
+    public string Unknown { get; init; } = "";
+
+    public static async Task<BillingStandIn> StartAsync(string unknown = "")
+    {
+        var service = new BillingStandIn { Unknown = unknown };
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, 0, o => o.Protocols = HttpProtocols.Http2));
+        builder.Services.AddGrpc();
+        builder.Services.AddSingleton(service);
+        service._app = builder.Build();
+        service._app.MapGrpcService<BillingStandIn>();
+        await service._app.StartAsync();
+        service.Address = service._app.Urls.First();
+        return service;
+    }
+
+    public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
+    {
+        Asked++;
+        if (request.SubscriptionId == Unknown) throw new RpcException(new(StatusCode.NotFound, "no such subscription"));
+        var first = (int)(Version - 1) * 2;
+        return Task.FromResult(new Subscription
+        {
+            SubscriptionId = request.SubscriptionId, Version = Version, Status = "active", PlanId = Samples.PlanId("small"),
+            CurrentPeriod = Period(first), NextPeriod = Period(first + 1),
+        });
+    }
+
+    private static BillingPeriod Period(int number) => new()
+    {
+        PeriodId = Samples.PeriodId("alice", number),
+        Number = number,
+        Start = Samples.Jan1.AddMonths(number).ToTimestamp(),
+        End = Samples.Jan1.AddMonths(number + 1).ToTimestamp(),
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null) await _app.DisposeAsync();
+    }
+}
