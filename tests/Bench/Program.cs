@@ -15,7 +15,8 @@ switch (args)
     case ["usage", .. var rest] when rest.All(option => option is "--quick" or "--json"):
         try
         {
-            Console.WriteLine((await UsageBench.RunAsync(rest.Contains("--quick"), CancellationToken.None)).ToJson());
+            var usage = await UsageBench.RunAsync(rest.Contains("--quick"), CancellationToken.None);
+            Console.WriteLine(rest.Contains("--json") ? usage.ToJson() : usage.ToText());
             return 0;
         }
         catch (ServerUnavailableException e)
@@ -23,6 +24,9 @@ switch (args)
             Console.Error.WriteLine(e.Message);
             return 1;
         }
+    case [Peers.Word, .. var ports]:
+        await Peers.ServeAsync(ports);
+        return 0;
     default:
         Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick] [--json]");
         return 2;

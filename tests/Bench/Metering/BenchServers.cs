@@ -97,6 +97,15 @@ public sealed class BenchServers : IAsyncDisposable
         return [.. subscriptions.Select(s => s.SubscriptionId)];
     }
 
+    /// <param name="process">the service, unless a peer of it is measured</param>
+    public ProcessorTimes ProcessorTimes(int? process = null) => Metering.ProcessorTimes.Now(_folder.Path, process ?? Service.Id);
+
+    public async Task ExecuteAsync(string sql, CancellationToken ct)
+    {
+        await using var command = Postgres.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     public async Task<long> ScalarAsync(string sql, CancellationToken ct, params object[] parameters)
     {
         await using var command = Postgres.CreateCommand(sql);

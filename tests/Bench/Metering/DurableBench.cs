@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using Contracts.Usage.V1;
-using Grpc.Net.Client;
 
 namespace Bench.Metering;
 
@@ -11,53 +9,56 @@ namespace Bench.Metering;
 public sealed record DurableFigures(double EventsPerSecond, double RatioToCopy, double AckP99Ms, double DirtyRatio);
 
 /// <summary>Durable, deduplicated, acknowledged events through grants, owners and the Meter stream.</summary>
-public sealed class DurableBench(BenchServers servers, BenchPace pace)
+public sealed class DurableBench(BenchServers servers, BenchPace pace, IReadOnlyList<string> subscriptions)
 {
-    private const int Workers = 8, Subscriptions = 400;
-    private string[] _subscriptions = [];
+    private long _acknowledged;
 
+    /// <exception cref="InvalidOperationException">The ledger does not have exactly what was acknowledged.</exception>
     public async Task<DurableFigures> RunAsync(CancellationToken ct)
     {
-        _subscriptions = await servers.SubscribeAsync("durable", Subscriptions, 1_000_000_000_000, ct);
         var copy = new CopyBaseline(servers.Postgres, batchRows: 10_000);
         await copy.CreateTableAsync(ct);
-        await RateAsync("warm-up", new WorkerLoad(_subscriptions), pace.Round, ct);
+        await RateAsync("warm-up", new WorkerLoad(subscriptions), BenchPace.WarmUp, ct);
 
         var rounds = new List<(double Ours, double Copy, double Dirty)>();
         for (var n = 0; n < pace.Rounds; n++)
         {
             var bare = await copy.RunAsync(pace.Round, ct);
             BenchPace.Say($"bare COPY with deduplication: {bare:F0} rows/s");
-            var clean = await RateAsync("durable events", new WorkerLoad(_subscriptions), pace.Round, ct);
-            var dirty = await RateAsync("the same, dirty", new WorkerLoad(_subscriptions, Dirty: true), pace.Round, ct);
+            var clean = await RateAsync("durable events", new WorkerLoad(subscriptions), pace.Round, ct);
+            var dirty = await RateAsync("the same, dirty", new WorkerLoad(subscriptions, Dirty: true), pace.Round, ct);
             rounds.Add((clean, bare, dirty));
         }
         var rate = BenchPace.Median(rounds.Select(r => r.Ours));
-        var half = await LoadAsync("at half of that rate", new WorkerLoad(_subscriptions, EventsPerSecond: rate / 2 / Workers), 2 * pace.Round, ct);
+        var half = await LoadAsync("at half of that rate", new WorkerLoad(subscriptions, EventsPerSecond: rate / 2 / RuntimeLoad.Workers), 2 * pace.Round, ct);
+        await CheckAsync(ct);
         return new(rate, BenchPace.Median(rounds.Select(r => r.Ours / r.Copy)), half.Latencies.Percentile(99), BenchPace.Median(rounds.Select(r => r.Dirty / r.Ours)));
     }
 
     private async Task<double> RateAsync(string name, WorkerLoad load, TimeSpan time, CancellationToken ct) => (await LoadAsync(name, load, time, ct)).Rate;
 
     /// <summary>Runs the load until its rate has been measured for so long, then to the last acknowledgement.</summary>
-    private async Task<(double Rate, Latencies Latencies)> LoadAsync(string name, WorkerLoad load, TimeSpan time, CancellationToken ct)
+    private async Task<(double Rate, Latencies Latencies)> LoadAsync(string name, WorkerLoad what, TimeSpan time, CancellationToken ct)
     {
-        GrpcChannel[] channels = [.. Enumerable.Range(0, Workers).Select(_ => servers.Connect())];
-        RuntimeWorker[] workers = [.. channels.Select((c, n) => new RuntimeWorker(new TokenMeter.TokenMeterClient(c), load, seed: n))];
-        var running = Task.WhenAll(workers.Select(w => Task.Run(() => w.RunAsync(ct), ct)));
-        await Task.WhenAny(running, Task.Delay(time / 4, ct));
+        using var load = RuntimeLoad.Start(servers, what, ct);
+        await load.ForAsync(time / 4, ct);
+        load.Measure();
+        var (begin, before, cpu) = (Stopwatch.GetTimestamp(), load.Acknowledged, servers.ProcessorTimes());
+        await load.ForAsync(time, ct);
+        var (seconds, events, spent) = (Stopwatch.GetElapsedTime(begin).TotalSeconds, load.Acknowledged - before, servers.ProcessorTimes());
+        await load.EndAsync();
+        _acknowledged += load.Acknowledged;
+        BenchPace.Say($"{name}: {events / seconds:F0} events/s, acknowledged {load.Latencies}; {spent.Since(cpu, events)}");
+        return (events / seconds, load.Latencies);
+    }
 
-        foreach (var worker in workers) worker.Measure();
-        var (begin, before, cpu) = (Stopwatch.GetTimestamp(), workers.Sum(w => w.Acknowledged), ProcessorTimes.Now(servers.Folder.Path, servers.Service.Id));
-        await Task.WhenAny(running, Task.Delay(time, ct));
-        var (seconds, events) = (Stopwatch.GetElapsedTime(begin).TotalSeconds, workers.Sum(w => w.Acknowledged) - before);
-        var spent = ProcessorTimes.Now(servers.Folder.Path, servers.Service.Id).Since(cpu, events);
-        foreach (var worker in workers) worker.End();
-        await running;
-        foreach (var worker in workers) worker.Dispose();
-        foreach (var channel in channels) channel.Dispose();
-        var latencies = Latencies.Of(workers.Select(w => w.Latencies));
-        BenchPace.Say($"{name}: {events / seconds:F0} events/s, acknowledged {latencies}; {spent}");
-        return (events / seconds, latencies);
+    /// <summary>Speed counts for nothing if one event is missing or twice there: in the table, or in what was reported to billing.</summary>
+    private async Task CheckAsync(CancellationToken ct)
+    {
+        var stored = await servers.ScalarAsync("select count(*) from usage.token_event where sequence > 0 and finish = 0", ct);
+        if (stored != _acknowledged) throw new InvalidOperationException($"{_acknowledged} events were acknowledged and {stored} are in the table");
+        var tokens = await servers.ScalarAsync("select sum(input + output) from usage.token_event", ct);
+        await BenchServers.UntilAsync(() => Task.FromResult(servers.ReportedTokens == tokens), $"all {tokens} tokens are reported", ct);
+        BenchPace.Say($"checked: {stored} events acknowledged, {stored} in the table, and the reports say all of their tokens");
     }
 }

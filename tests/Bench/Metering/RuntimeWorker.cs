@@ -9,7 +9,7 @@ namespace Bench.Metering;
 /// <param name="Generations">that a worker runs at once: a message is one sweep over them, a chunk for each that may go on</param>
 /// <param name="EventsPerSecond">of one worker; 0 is as fast as it can with at most <paramref name="UnacknowledgedMax"/> events on their way</param>
 /// <param name="Dirty">every tenth frame comes twice, every twentieth is an hour late, and subscriptions are chosen by Zipf's law</param>
-public sealed record WorkerLoad(IReadOnlyList<string> Subscriptions, int Generations = 256, double EventsPerSecond = 0, int UnacknowledgedMax = 8_000, bool Dirty = false)
+public sealed record WorkerLoad(IReadOnlyList<string> Subscriptions, int Generations = 256, double EventsPerSecond = 0, int UnacknowledgedMax = 4_000, bool Dirty = false)
 {
     public const int TokensPerChunk = 16, ChunksPerGeneration = 64;
     private const double ZipfExponent = 1.1;
@@ -39,6 +39,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
     private readonly SemaphoreSlim _heard = new(0, 1);
     private readonly RuntimeFrame[] _frames = [.. Enumerable.Range(0, 2 * load.Generations).Select(_ => new RuntimeFrame { Chunk = new Chunk { Tokens = new TokenCounts() } })];
     private long _sent, _acknowledged;
+    private int _next;
     private volatile bool _measuring, _ending;
 
     /// <summary>Chunks that are known to be durable, each counted once.</summary>
@@ -96,8 +97,10 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
         if (!_ending)
             foreach (var slot in slots)
                 if (slot.Phase == Phase.Idle) message.Frames.Add(Begin(slot, now));
-        foreach (var slot in slots)
+        // A sweep begins where the last one had to stop, so that none waits for ever when little is due.
+        for (var (n, first) = (0, _next); n < slots.Length; n++)
         {
+            var slot = slots[(first + n) % slots.Length];
             if (slot.Phase != Phase.Running) continue;
             if (slot.Sent == WorkerLoad.ChunksPerGeneration)
             {
@@ -105,7 +108,8 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
                 message.Frames.Add(new RuntimeFrame { Finish = new Finish { GenerationId = slot.Id, Sequence = slot.Sent + 1, Reason = FinishReason.Stop, At = stamp } });
                 continue;
             }
-            if (room-- <= 0 || (slot.Sent + 1) * WorkerLoad.TokensPerChunk > slot.Allowed) continue;
+            if (room <= 0 || (slot.Sent + 1) * WorkerLoad.TokensPerChunk > slot.Allowed) continue;
+            if (--room == 0) _next = (first + n + 1) % slots.Length;
             _sent++;
             slot.Sent++;
             slot.DueAt[slot.Sent - 1] = load.EventsPerSecond == 0 ? Stopwatch.GetTimestamp() : begin + (long)(_sent / load.EventsPerSecond * Stopwatch.Frequency);
