@@ -15,15 +15,34 @@ public sealed class EventCopy
 
     public async Task WriteAsync(NpgsqlConnection connection, int shard, long batch, IReadOnlyList<UsageRow> rows, byte[][] leaves, CancellationToken ct)
     {
+        var order = Grouped(rows);
         // Its disposal hands over what was sent, also after a failure; the transaction is then not committed.
         await using var copy = await connection.BeginRawBinaryCopyAsync(Copy, ct);
         _rows.Begin();
-        for (var ordinal = 0; ordinal < rows.Count; ordinal++)
+        foreach (var ordinal in order)
         {
             Put(shard, batch, ordinal, rows[ordinal], leaves[ordinal]);
             await _rows.SendAsync(copy, ct);
         }
         await _rows.EndAsync(copy, ct);
+    }
+
+    /// <summary>
+    /// Ordinals in the order in which the rows are written: a subscription's together, and a generation's among them, so that neighbours in the
+    /// table are neighbours in its indexes too. By hash, for it only matters who stands beside whom.
+    /// </summary>
+    private static int[] Grouped(IReadOnlyList<UsageRow> rows)
+    {
+        const int ordinalBits = 17, generationBits = 24, hashBits = 32; // of 100,000 rows at most
+        var keys = new ulong[rows.Count];
+        for (var ordinal = 0; ordinal < keys.Length; ordinal++)
+        {
+            var header = rows[ordinal].Generation.Header;
+            var (subscription, generation) = (unchecked((uint)header.Subscription.GetHashCode()), unchecked((uint)header.Id.GetHashCode()));
+            keys[ordinal] = (ulong)subscription << (ordinalBits + generationBits) | (ulong)(generation >> (hashBits - generationBits)) << ordinalBits | (uint)ordinal;
+        }
+        Array.Sort(keys);
+        return Array.ConvertAll(keys, key => (int)(key & ((1UL << ordinalBits) - 1)));
     }
 
     private void Put(int shard, long batch, int ordinal, UsageRow row, byte[] leaf)
