@@ -22,17 +22,20 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         var cell = owners.Pin(header.Subscription);
         try
         {
-            Loaded? loaded = null;
-            if (NeedsLoading(cell, header)) loaded = await loader.LoadAsync(header.Subscription, header.Conversation, header.Id);
-            SubscriptionTerms? asked = null;
-            if (NeedsTerms(cell, loaded)) asked = await terms.AskAsync(header.Subscription);
-            lock (cell.Gate)
+            while (true)
             {
-                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                if (loaded is not null) Load(cell, loaded, header.Conversation);
-                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
-                owners.Deliver(cell);
-                return Start(cell, header, loaded?.Generation, tokensWanted, start.Resumed, outlet);
+                var loaded = NeedsLoading(cell, header) ? await loader.LoadAsync(header.Subscription, header.Conversation, header.Id) : null;
+                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(header.Subscription) : null;
+                lock (cell.Gate)
+                {
+                    if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                    if (loaded is not null) Load(cell, loaded, header.Conversation);
+                    // Forgotten since the look: it must be read after all.
+                    else if (NeedsLoading(cell, header)) continue;
+                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
+                    owners.Deliver(cell);
+                    return Start(cell, header, loaded?.Generation, tokensWanted, start.Resumed, outlet);
+                }
             }
         }
         catch (Exception e) when (StoreFailure.Is(e))
@@ -207,7 +210,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
 
     private static bool NeedsLoading(OwnerCell cell, GenerationHeader header)
     {
-        lock (cell.Gate) return !cell.Loaded || cell.Owner.Find(header.Id) is null;
+        lock (cell.Gate)
+        {
+            if (!cell.Loaded) return true;
+            if (cell.Owner.Find(header.Id) is not null) return false;
+            return !cell.IsUnrecorded(header.Id) || !cell.Owner.Knows(header.Conversation);
+        }
     }
 
     private static bool NeedsLoading(OwnerCell cell, string conversation)
@@ -230,6 +238,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         if (!cell.Loaded)
         {
             cell.Loaded = true;
+            cell.Recorded(loaded.LastGeneration);
             foreach (var (period, used) in loaded.Periods) owner.LoadPeriod(period, used);
             foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
             // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.
