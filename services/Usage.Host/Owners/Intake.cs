@@ -6,7 +6,7 @@ using Usage.Host.Ledger;
 namespace Usage.Host.Owners;
 
 /// <summary>Takes frames of runtimes, from streams and unary calls alike, to the owner whose turn they are.</summary>
-public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
+public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, Readiness readiness, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
 {
     private readonly Frames _frames = new(clock, options.Value);
 
@@ -208,13 +208,14 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         outlet.Send(Answers.Denied(generation, why, window, retryAfter));
     }
 
-    private static bool NeedsLoading(OwnerCell cell, GenerationHeader header)
+    private bool NeedsLoading(OwnerCell cell, GenerationHeader header)
     {
         lock (cell.Gate)
         {
             if (!cell.Loaded) return true;
             if (cell.Owner.Find(header.Id) is not null) return false;
-            return !cell.IsUnrecorded(header.Id) || !cell.Owner.Knows(header.Conversation);
+            // While the database is known to be away nothing new is granted: whoever asks it is told so.
+            return !cell.IsUnrecorded(header.Id) || !cell.Owner.Knows(header.Conversation) || (!readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database));
         }
     }
 
