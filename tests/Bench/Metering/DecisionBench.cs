@@ -37,9 +37,9 @@ public sealed class DecisionBench(BenchServers servers, PrivateRedis redis, Benc
             return perSecond;
         }
 
-        await Round("warm-up of decisions", Authorize(ours, hot[0]), BenchPace.WarmUp, servers.Service.Id);
-        await Round("warm-up of bare unary", Authorize(bare, hot[0]), BenchPace.WarmUp / 2, peers.Id);
-        await Round("warm-up of Redis-backed", Authorize(redisBacked, hot[0]), BenchPace.WarmUp / 2, peers.Id);
+        await BenchPace.WarmUpAsync(time => Round("warming up bare unary", Authorize(bare, hot[0]), time, peers.Id));
+        await BenchPace.WarmUpAsync(time => Round("warming up Redis-backed", Authorize(redisBacked, hot[0]), time, peers.Id));
+        await BenchPace.WarmUpAsync(time => Round("warming up decisions", Authorize(ours, hot[0]), time, servers.Service.Id));
         var rounds = new List<(double Ours, double Bare, double Sql, double Redis)>();
         for (var n = 0; n < pace.Rounds; n++)
         {

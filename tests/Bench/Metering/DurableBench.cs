@@ -18,7 +18,7 @@ public sealed class DurableBench(BenchServers servers, BenchPace pace, IReadOnly
     {
         var copy = new CopyBaseline(servers.Postgres, batchRows: 10_000);
         await copy.CreateTableAsync(ct);
-        await RateAsync("warm-up", new WorkerLoad(subscriptions), BenchPace.WarmUp, ct);
+        await BenchPace.WarmUpAsync(time => RateAsync("warming up", new WorkerLoad(subscriptions), time, ct));
 
         var rounds = new List<(double Ours, double Copy, double Dirty)>();
         for (var n = 0; n < pace.Rounds; n++)

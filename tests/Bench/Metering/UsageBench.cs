@@ -7,14 +7,26 @@ namespace Bench.Metering;
 /// <summary>How long the parts of the benchmark take, and where their details are said.</summary>
 public sealed record BenchPace(int Rounds, TimeSpan Round, TimeSpan Soak)
 {
-    /// <summary>Until code is compiled for good, a second on a machine that has nothing else to do.</summary>
-    public static TimeSpan WarmUp => TimeSpan.FromSeconds(4);
-
     public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10));
     public static BenchPace Quick => new(3, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(5));
 
     /// <summary>One line, to standard error: standard output has the figures only.</summary>
     public static void Say(FormattableString line) => Console.Error.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>Runs it until it gets no faster: code is compiled for good only while it runs, and on a busy machine late.</summary>
+    /// <param name="round">a rate, measured for so long</param>
+    public static async Task WarmUpAsync(Func<TimeSpan, Task<double>> round)
+    {
+        const int roundsMax = 12;
+        const double faster = 1.1;
+        var (best, last) = (0.0, 0);
+        for (var n = 1; n <= roundsMax && n - last <= 2; n++)
+        {
+            var rate = await round(TimeSpan.FromSeconds(1));
+            if (rate > best * faster) last = n;
+            best = Math.Max(best, rate);
+        }
+    }
 
     public static double Median(IEnumerable<double> values)
     {
