@@ -200,8 +200,8 @@ public sealed class ShardWriter
         try
         {
             // What queued up while it waited goes too, unless a correction has to be decided in between.
-            if (_correction is null) cut |= Take();
-            return await _commit.WriteAsync(_rows, cut, giveUp);
+            if (_correction is null) Take();
+            return await _commit.WriteAsync(_rows, cut || _barriers.Exists(b => b.Cut), giveUp);
         }
         finally
         {
