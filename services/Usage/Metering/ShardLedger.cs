@@ -98,7 +98,7 @@ public sealed class ShardLedger
         var number = head.Batch + 1;
         byte[][] leaves = [.. MerkleTree.Leaves(rows.Count, Leaf.BytesMax, (to, i) => Leaf.Write(to, rows[i])), .. corrections.Select(Leaf.Of)];
         _sums.Of(rows);
-        foreach (var row in rows) _unreported.Add(row);
+        _unreported.Add(_sums);
         foreach (var correction in corrections) _unreported.Add(correction);
         var root = MerkleTree.Root(leaves);
         return new PlannedBatch(number, rows, corrections, leaves, root, head.Chain, MerkleTree.Chain(head.Chain, number, root), _sums);
