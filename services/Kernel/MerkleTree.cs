@@ -10,6 +10,7 @@ namespace Kernel;
 public static class MerkleTree
 {
     public const int HashBytes = 32;
+    private const int NodeBytes = 1 + 2 * HashBytes;
 
     /// <summary>The root of no leaves at all, and the chain value before the first page.</summary>
     public static byte[] EmptyRoot => SHA256.HashData([]);
@@ -22,6 +23,31 @@ public static class MerkleTree
         return hash.GetHashAndReset();
     }
 
+    /// <param name="index">of the leaf</param>
+    /// <returns>how many bytes were written</returns>
+    public delegate int WriteContent(Span<byte> to, int index);
+
+    /// <summary>The leaves of many contents, hashed eight at a time.</summary>
+    /// <param name="contentBytesMax">of one content: how much room <paramref name="write"/> is given</param>
+    public static byte[][] Leaves(int count, int contentBytesMax, WriteContent write)
+    {
+        var leaves = new byte[count][];
+        var laneBytes = Sha256Lanes.BytesFor(1 + contentBytesMax);
+        var lanes = new byte[Sha256Lanes.Count * laneBytes];
+        Span<int> lengths = stackalloc int[Sha256Lanes.Count];
+        for (var from = 0; from < count; from += Sha256Lanes.Count)
+        {
+            var some = Math.Min(Sha256Lanes.Count, count - from);
+            for (var i = 0; i < some; i++)
+            {
+                lanes[i * laneBytes] = 0x00;
+                lengths[i] = 1 + write(lanes.AsSpan(i * laneBytes + 1, contentBytesMax), from + i);
+            }
+            Sha256Lanes.Hash(lanes, laneBytes, lengths[..some], leaves.AsSpan(from, some));
+        }
+        return leaves;
+    }
+
     public static byte[] Root(IReadOnlyList<byte[]> leaves)
     {
         if (leaves.Count == 0) return EmptyRoot;
@@ -30,7 +56,7 @@ public static class MerkleTree
         var count = level.Length;
         while (count > 1)
         {
-            for (var i = 0; i < count / 2; i++) level[i] = Node(level[2 * i], level[2 * i + 1]);
+            Pair(level, count / 2);
             if (count % 2 == 1) level[count / 2] = level[count - 1];
             count = (count + 1) / 2;
         }
@@ -81,12 +107,32 @@ public static class MerkleTree
         return SHA256.HashData(bytes);
     }
 
+    /// <summary>Puts the nodes above the first pairs of a level at its beginning, eight at a time: what they overwrite has been read.</summary>
+    private static void Pair(byte[][] level, int pairs)
+    {
+        var laneBytes = Sha256Lanes.BytesFor(NodeBytes);
+        Span<byte> lanes = stackalloc byte[Sha256Lanes.Count * laneBytes];
+        Span<int> lengths = stackalloc int[Sha256Lanes.Count];
+        lengths.Fill(NodeBytes);
+        for (var from = 0; from < pairs; from += Sha256Lanes.Count)
+        {
+            var some = Math.Min(Sha256Lanes.Count, pairs - from);
+            for (var i = 0; i < some; i++) PutNode(lanes[(i * laneBytes)..], level[2 * (from + i)], level[2 * (from + i) + 1]);
+            Sha256Lanes.Hash(lanes, laneBytes, lengths[..some], level.AsSpan(from, some));
+        }
+    }
+
     private static byte[] Node(byte[] left, byte[] right)
     {
-        Span<byte> bytes = stackalloc byte[1 + 2 * HashBytes];
-        bytes[0] = 0x01;
-        left.CopyTo(bytes[1..]);
-        right.CopyTo(bytes[(1 + HashBytes)..]);
+        Span<byte> bytes = stackalloc byte[NodeBytes];
+        PutNode(bytes, left, right);
         return SHA256.HashData(bytes);
+    }
+
+    private static void PutNode(Span<byte> to, byte[] left, byte[] right)
+    {
+        to[0] = 0x01;
+        left.CopyTo(to[1..]);
+        right.CopyTo(to[(1 + HashBytes)..]);
     }
 }

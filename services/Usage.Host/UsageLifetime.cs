@@ -13,7 +13,8 @@ public sealed class UsageLifetime(
     UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
     RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, BalanceWatch watch, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
 {
-    private const string Database = "postgres";
+    /// <summary>What readiness calls the database.</summary>
+    public const string Database = "postgres";
     private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10);
     private readonly CancellationTokenSource _stopping = new();

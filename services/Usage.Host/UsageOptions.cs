@@ -69,6 +69,13 @@ public sealed class UsageOptions
     [Range(1, 100_000, ErrorMessage = "Usage__BatchRowsMax must be from 1 to 100000")]
     public int BatchRowsMax { get; init; } = 10_000;
 
+    /// <summary>
+    /// Commits of different shards under way at once. Default 2: a database that is busy with them gains from larger ones, not from more. Raise it
+    /// with the cores of the database.
+    /// </summary>
+    [Range(1, Metering.Shards.CountMax, ErrorMessage = "Usage__CommitsAtOnceMax must be from 1 to 64")]
+    public int CommitsAtOnceMax { get; init; } = 2;
+
     /// <summary>Least time between two reports of a shard, in milliseconds. Default 500: at most two a second.</summary>
     [Range(10, 60_000, ErrorMessage = "Usage__ReportIntervalMs must be from 10 to 60000 milliseconds")]
     public int ReportIntervalMs { get; init; } = 500;

@@ -1,6 +1,8 @@
 using Bench;
+using Bench.Metering;
+using LocalServers;
 
-// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json]
+// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json] | Bench usage [--quick] [--json]
 switch (args)
 {
     case ["menu", .. var rest] when rest.All(option => option is "--quick" or "--json"):
@@ -10,7 +12,22 @@ switch (args)
         var years = AdaptBench.Run(rest.Contains("--quick") ? 2 : 10);
         Console.WriteLine(rest.Contains("--json") ? years.ToJson() : years.ToText());
         return 0;
+    case ["usage", .. var rest] when rest.All(option => option is "--quick" or "--json"):
+        try
+        {
+            var usage = await UsageBench.RunAsync(rest.Contains("--quick"), CancellationToken.None);
+            Console.WriteLine(rest.Contains("--json") ? usage.ToJson() : usage.ToText());
+            return 0;
+        }
+        catch (ServerUnavailableException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return 1;
+        }
+    case [Peers.Word, .. var ports]:
+        await Peers.ServeAsync(ports);
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json]");
+        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick] [--json]");
         return 2;
 }

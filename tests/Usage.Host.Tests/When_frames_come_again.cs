@@ -96,4 +96,35 @@ public sealed class When_frames_come_again
         Assert.Equal(256, await service.ScalarAsync<long>("select sum(output + reasoning) from usage.token_event"));
         Assert.Equal(0, await service.ScalarAsync<long>("select sum(overrun) from usage.token_event"));
     }
+
+    [Fact]
+    public async Task U3_a_finished_generation_is_not_granted_again_whatever_ids_have_come_since()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)));
+        await using var stream = new RuntimeStream(service.Meter);
+        // The conversation stays in memory, so only the order of ids tells whether the tables have to be asked.
+        await stream.SendAsync(Samples.Start("open", "alice"));
+        await stream.GrantOf("open");
+        string[] ids = [.. new[] { 1, 3, 2, 4 }.Select(second => Samples.GenerationId($"g{second}", Samples.Jan1.AddSeconds(second)))];
+        foreach (var id in ids)
+        {
+            Assert.NotNull((await AuthorizeAsync(id)).Grant); // also the second one, which is older than one that is finished
+            await service.Meter.SettleAsync(new SettleRequest { Finish = new Finish { GenerationId = id, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = 10 } } });
+        }
+
+        foreach (var id in ids) Assert.Equal("generation_finished", (await AuthorizeAsync(id)).Deny.Reason);
+        await service.StopHostAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        foreach (var id in ids) Assert.Equal("generation_finished", (await AuthorizeAsync(id)).Deny.Reason);
+        Assert.Equal(40, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
+
+        async Task<AuthorizeResponse> AuthorizeAsync(string id)
+        {
+            var start = Samples.Start("g", "alice");
+            start.GenerationId = id;
+            return await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = start });
+        }
+    }
 }

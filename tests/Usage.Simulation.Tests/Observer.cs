@@ -35,6 +35,7 @@ internal sealed class Observer(World world)
     private readonly Dictionary<(Guid, OpenWindow), Tally> _windows = [];
     private readonly Dictionary<(Guid, CapWindow), long> _ceilings = [];
     private readonly Dictionary<(int Shard, LineKey Line), long> _unreported = [];
+    private readonly CommitSums _sums = new();
 
     public long Grants { get; private set; }
     public long CapDenials { get; private set; }
@@ -119,7 +120,8 @@ internal sealed class Observer(World world)
         if (row.FiveHours is { } fiveHours) Add(_windows, (header.Subscription, fiveHours), row.Tokens);
         if (row.Week is { } week) Add(_windows, (header.Subscription, week), row.Tokens);
         var lines = new ReportLines();
-        lines.Add(row);
+        _sums.Of([row]);
+        lines.Add(_sums);
         foreach (var (line, tokens) in lines.Tokens) _unreported[(shard, line)] = _unreported.GetValueOrDefault((shard, line)) + tokens;
     }
 

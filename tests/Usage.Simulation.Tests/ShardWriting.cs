@@ -118,10 +118,13 @@ internal sealed class ShardWriting(World world, Hold hold)
 
     private List<KeyValuePair<LineKey, long>> Unreported(ShardHead head)
     {
-        var lines = new ReportLines();
+        var (lines, sums) = (new ReportLines(), new CommitSums());
         foreach (var commit in world.Store.Commits[hold.Shard])
-            if (commit.Plan.Batch is { } batch && batch.Number > head.ReportedBatch)
-                foreach (var row in batch.Rows) lines.Add(row);
+        {
+            if (commit.Plan.Batch is not { } batch || batch.Number <= head.ReportedBatch) continue;
+            sums.Of(batch.Rows);
+            lines.Add(sums);
+        }
         return [.. lines.Tokens];
     }
 

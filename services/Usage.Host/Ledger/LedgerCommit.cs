@@ -27,6 +27,7 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
     private readonly int _shard = tenure.Shard;
     private static readonly Dictionary<(Guid, long), long> NotLookedUp = [];
     private readonly ShardLedger _ledger = new();
+    private readonly EventCopy _copy = new();
 
     /// <summary>Batches wait for a report. Before the first commit nobody knows, so it is true.</summary>
     public bool HasUnreported => _ledger.HasUnreported;
@@ -141,7 +142,7 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
     {
         if (batch.Rows.Count > 0)
         {
-            await EventCopy.WriteAsync(connection, _shard, batch.Number, batch.Rows, batch.Leaves, ct);
+            await _copy.WriteAsync(connection, _shard, batch.Number, batch.Rows, batch.Leaves, ct);
             TotalsUpdate.AddTo(commands, batch.Sums);
         }
         AddCorrections(commands, batch);

@@ -7,8 +7,9 @@ namespace Usage.Host.Ledger;
 
 /// <summary>The shards that this process holds, and their writers.</summary>
 public sealed class LedgerWriters(
-    UsageStore store, Partitions partitions, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<LedgerWriters> log)
+    UsageStore store, Partitions partitions, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<LedgerWriters> log) : IDisposable
 {
+    private readonly SemaphoreSlim _turns = new(options.Value.CommitsAtOnceMax);
     private readonly Tenure?[] _tenures = new Tenure?[options.Value.Shards];
 
     /// <summary>A shard has a new report to publish.</summary>
@@ -35,7 +36,7 @@ public sealed class LedgerWriters(
         var tenure = new Tenure(shard, epoch);
         tenure.Begin(
             new ShardWriter(
-                shard, new LedgerCommit(tenure, store, partitions, clock, metrics), options.Value, commit =>
+                shard, new LedgerCommit(tenure, store, partitions, clock, metrics), _turns, options.Value, commit =>
                 {
                     committed(commit);
                     if (commit.ReportCut) ReportCut?.Invoke(shard);
@@ -44,6 +45,8 @@ public sealed class LedgerWriters(
         Volatile.Write(ref _tenures[shard], tenure);
         return tenure;
     }
+
+    public void Dispose() => _turns.Dispose();
 
     /// <summary>It is over, and what it had queued is committed or lost.</summary>
     public void Remove(Tenure tenure) => Interlocked.CompareExchange(ref _tenures[tenure.Shard], null, tenure);

@@ -14,7 +14,9 @@ public readonly record struct DetachedDay(int Day, long Rows);
 public sealed class Partitions(UsageStore store)
 {
     private const long PartitionLock = 0x7573_6167_66;
-    private static readonly string[] Tables = ["token_event", "generation"];
+    // Rows of generations are updated while they run: a page with room for their next versions spares index entries.
+    private const string Updated = "generation";
+    private static readonly string[] Tables = ["token_event", Updated];
     private readonly ConcurrentDictionary<int, bool> _days = [];
 
     public static int DayOf(Guid generation) => DayOf(Ids.TimeOf(generation));
@@ -103,7 +105,7 @@ public sealed class Partitions(UsageStore store)
             var partition = $"usage.{table}_{name}";
             if (await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, partition) is not null) continue;
             // Attaching a finished table leaves writers of other days alone; "partition of" would lock them all out.
-            await UsageStore.Execute(connection, $"create table if not exists {partition} (like usage.{table} including all)", ct);
+            await UsageStore.Execute(connection, $"create table if not exists {partition} (like usage.{table} including all){(table == Updated ? " with (fillfactor = 70)" : "")}", ct);
             await UsageStore.Execute(connection, "delete from usage.detached_partition where day = $1", ct, DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime));
             await UsageStore.Execute(connection, $"alter table usage.{table} attach partition {partition} for values from ('{FirstId(day)}') to ('{FirstId(day + 1)}')", ct);
         }

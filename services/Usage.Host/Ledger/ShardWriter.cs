@@ -9,7 +9,7 @@ namespace Usage.Host.Ledger;
 
 /// <summary>
 /// The one writer of a shard. What is queued goes into one transaction, what queues up meanwhile into the next: group commit without a
-/// timer. A commit that fails, or whose outcome is unknown, is made again with the same rows until it is known to have happened once.
+/// timer. Writers take turns, so that commits grow and not their number when the database is busy. A commit that fails, or whose outcome is unknown, is made again with the same rows until it is known to have happened once.
 /// </summary>
 public sealed class ShardWriter
 {
@@ -17,6 +17,7 @@ public sealed class ShardWriter
 
     private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly LedgerCommit _commit;
+    private readonly SemaphoreSlim _turns;
     private readonly UsageOptions _options;
     private readonly ILogger _log;
     private readonly Action<ShardCommit> _committed;
@@ -28,8 +29,9 @@ public sealed class ShardWriter
     private int _waiting;
     private long _lastCut = Stopwatch.GetTimestamp();
 
-    public ShardWriter(int shard, LedgerCommit commit, UsageOptions options, Action<ShardCommit> committed, ILogger log) =>
-        (_shard, _commit, _options, _committed, _log) = (shard, commit, options, committed, log);
+    /// <param name="turns">shared by the writers of this process: as many commits at once</param>
+    public ShardWriter(int shard, LedgerCommit commit, SemaphoreSlim turns, UsageOptions options, Action<ShardCommit> committed, ILogger log) =>
+        (_shard, _commit, _turns, _options, _committed, _log) = (shard, commit, turns, options, committed, log);
 
     /// <summary>Clients wait when this is true: rows are never dropped, and memory is never unbounded.</summary>
     public bool IsFull => Volatile.Read(ref _waiting) >= _options.RowsWaitingMax;
@@ -170,7 +172,7 @@ public sealed class ShardWriter
         {
             try
             {
-                var commit = await _commit.WriteAsync(_rows, cut, giveUp);
+                var commit = await InTurnAsync(cut, giveUp);
                 if (commit.ReportCut) _lastCut = Stopwatch.GetTimestamp();
                 Interlocked.Add(ref _waiting, -_rows.Count);
                 _rows.Clear();
@@ -189,6 +191,21 @@ public sealed class ShardWriter
                 else _log.LogError(e, "shard {Shard}: {Rows} rows could not be committed; trying again", _shard, _rows.Count);
                 await backoff.WaitAsync(giveUp);
             }
+        }
+    }
+
+    private async Task<ShardCommit> InTurnAsync(bool cut, CancellationToken giveUp)
+    {
+        await _turns.WaitAsync(giveUp);
+        try
+        {
+            // What queued up while it waited goes too, unless a correction has to be decided in between.
+            if (_correction is null) Take();
+            return await _commit.WriteAsync(_rows, cut || _barriers.Exists(b => b.Cut), giveUp);
+        }
+        finally
+        {
+            _turns.Release();
         }
     }
 

@@ -52,6 +52,10 @@ public static class TotalsUpdate
         batch.BatchCommands.Add(command);
     }
 
+    /// <remarks>
+    /// While something runs in a conversation its last activity is kept to the minute: nobody asks for a running one's, and an update that
+    /// leaves indexed columns alone costs no index entry.
+    /// </remarks>
     private static void AddConversations(NpgsqlBatch batch, IReadOnlyDictionary<(Guid Subscription, string Conversation), Sum> sums)
     {
         var command = new NpgsqlBatchCommand("""
@@ -59,7 +63,9 @@ public static class TotalsUpdate
             select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[], $11::timestamptz[])
             on conflict (subscription, conversation) do update set plan = excluded.plan, input = t.input + excluded.input, cached_input = t.cached_input + excluded.cached_input,
               cache_creation = t.cache_creation + excluded.cache_creation, output = t.output + excluded.output, reasoning = t.reasoning + excluded.reasoning,
-              overrun = t.overrun + excluded.overrun, finish = excluded.finish, last_activity = greatest(t.last_activity, excluded.last_activity)
+              overrun = t.overrun + excluded.overrun, finish = excluded.finish,
+              last_activity = case when excluded.finish = 0 and excluded.last_activity < t.last_activity + interval '1 minute' then t.last_activity
+                else greatest(t.last_activity, excluded.last_activity) end
             """);
         Column(command, sums, k => k.Key.Subscription);
         Column(command, sums, k => k.Key.Conversation);

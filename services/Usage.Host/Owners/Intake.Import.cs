@@ -15,15 +15,21 @@ public sealed partial class Intake
         try
         {
             if (cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-            var loaded = NeedsLoading(cell, header) ? await loader.LoadAsync(header.Subscription, header.Conversation, header.Id) : null;
-            var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(header.Subscription) : null;
-            lock (cell.Gate)
+            while (true)
             {
-                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                if (loaded is not null) Load(cell, loaded, header.Conversation);
-                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
-                Import(cell, header, loaded?.Generation, frame, outlet);
-                owners.Deliver(cell);
+                var loaded = NeedsLoading(cell, header) ? await loader.LoadAsync(header.Subscription, header.Conversation, header.Id) : null;
+                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(header.Subscription) : null;
+                lock (cell.Gate)
+                {
+                    if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                    if (loaded is not null) Load(cell, loaded, header.Conversation);
+                    // Forgotten since the look: it must be read after all.
+                    else if (NeedsLoading(cell, header)) continue;
+                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
+                    Import(cell, header, loaded?.Generation, frame, outlet);
+                    owners.Deliver(cell);
+                    return;
+                }
             }
         }
         finally

@@ -6,7 +6,7 @@ using Usage.Host.Ledger;
 namespace Usage.Host.Owners;
 
 /// <summary>Takes frames of runtimes, from streams and unary calls alike, to the owner whose turn they are.</summary>
-public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
+public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, Readiness readiness, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
 {
     private readonly Frames _frames = new(clock, options.Value);
 
@@ -22,17 +22,20 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         var cell = owners.Pin(header.Subscription);
         try
         {
-            Loaded? loaded = null;
-            if (NeedsLoading(cell, header)) loaded = await loader.LoadAsync(header.Subscription, header.Conversation, header.Id);
-            SubscriptionTerms? asked = null;
-            if (NeedsTerms(cell, loaded)) asked = await terms.AskAsync(header.Subscription);
-            lock (cell.Gate)
+            while (true)
             {
-                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                if (loaded is not null) Load(cell, loaded, header.Conversation);
-                if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
-                owners.Deliver(cell);
-                return Start(cell, header, loaded?.Generation, tokensWanted, start.Resumed, outlet);
+                var loaded = NeedsLoading(cell, header) ? await loader.LoadAsync(header.Subscription, header.Conversation, header.Id) : null;
+                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(header.Subscription) : null;
+                lock (cell.Gate)
+                {
+                    if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                    if (loaded is not null) Load(cell, loaded, header.Conversation);
+                    // Forgotten since the look: it must be read after all.
+                    else if (NeedsLoading(cell, header)) continue;
+                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
+                    owners.Deliver(cell);
+                    return Start(cell, header, loaded?.Generation, tokensWanted, start.Resumed, outlet);
+                }
             }
         }
         catch (Exception e) when (StoreFailure.Is(e))
@@ -205,9 +208,15 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         outlet.Send(Answers.Denied(generation, why, window, retryAfter));
     }
 
-    private static bool NeedsLoading(OwnerCell cell, GenerationHeader header)
+    private bool NeedsLoading(OwnerCell cell, GenerationHeader header)
     {
-        lock (cell.Gate) return !cell.Loaded || cell.Owner.Find(header.Id) is null;
+        lock (cell.Gate)
+        {
+            if (!cell.Loaded) return true;
+            if (cell.Owner.Find(header.Id) is not null) return false;
+            // While the database is known to be away nothing new is granted: whoever asks it is told so.
+            return !cell.IsUnrecorded(header.Id) || !cell.Owner.Knows(header.Conversation) || (!readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database));
+        }
     }
 
     private static bool NeedsLoading(OwnerCell cell, string conversation)
@@ -230,6 +239,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         if (!cell.Loaded)
         {
             cell.Loaded = true;
+            cell.Recorded(loaded.LastGeneration);
             foreach (var (period, used) in loaded.Periods) owner.LoadPeriod(period, used);
             foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
             // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.

@@ -157,4 +157,19 @@ public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
     internal bool Evicted { get; set; }
     internal bool AskingForTerms { get; set; }
     internal DateTimeOffset LastTurn { get; set; }
+
+    /// <summary>
+    /// The highest generation id that the tables may have without the owner's knowing. When the owner was loaded no table had a higher one, nobody
+    /// else writes while its tenure lasts, and whatever it forgets since then is noted here. Ids sort by their time, so a new one is nearly always
+    /// above, and its Start need not ask the tables whether it has been there before.
+    /// </summary>
+    private Guid _recordedThrough;
+
+    internal void Recorded(Guid generation)
+    {
+        if (generation > _recordedThrough) _recordedThrough = generation;
+    }
+
+    /// <summary>The tables have nothing of this generation, unless it is in memory.</summary>
+    internal bool IsUnrecorded(Guid generation) => generation > _recordedThrough;
 }

@@ -198,6 +198,7 @@ public sealed partial class OwnerDirectory(
     private void Forget(OwnerCell cell, Generation generation)
     {
         cell.Owner.Forget(generation);
+        cell.Recorded(generation.Id);
         _running.TryRemove(new KeyValuePair<Guid, Generation>(generation.Id, generation));
     }
 

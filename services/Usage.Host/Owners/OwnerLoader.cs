@@ -15,6 +15,8 @@ public sealed class Loaded
     public (long Epoch, long Tokens, DateTimeOffset Until)? Slab { get; set; }
     public Tally ConversationUsed { get; set; }
     public (GenerationHeader Header, RecordedGeneration Recorded)? Generation { get; set; }
+    /// <summary>The highest id that any generation of any subscription has in the tables; empty if there is none.</summary>
+    public Guid LastGeneration { get; set; }
 }
 
 /// <summary>Reads owners back from the tables, many in one round trip.</summary>
@@ -77,7 +79,13 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
                 var found = ReadGeneration(reader);
                 foreach (var request in byGeneration[found.Header.Id]) request.Loaded.Generation = found;
             }
-            foreach (var request in requests) request.Answer.TrySetResult(request.Loaded);
+            await reader.NextResultAsync();
+            var last = await reader.ReadAsync() ? reader.GetGuid(0) : Guid.Empty;
+            foreach (var request in requests)
+            {
+                request.Loaded.LastGeneration = last;
+                request.Answer.TrySetResult(request.Loaded);
+            }
         }
         catch (Exception e)
         {
@@ -113,6 +121,7 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
                       last_sequence, reported_output, reported_reasoning, output, reasoning, overrun, finish
                     from usage.generation where generation = any($1)
                     """, requests.Select(r => r.Generation).ToArray()),
+                Query("select generation from usage.generation order by generation desc limit 1"),
             },
         };
     }

@@ -14,6 +14,8 @@ public static class Leaf
     private const int CorrectionBytesMax = 1 + 5 * 16 + 4 * 2 + 7 * 8 + 1 + 3 * 128 + 1_024;
     private const int FixedBytes = 1 + 16 + 8 + 16 + 16 + 16 + 2 + 2 + 6 * 8 + 2 * 8;
     private const int TextBytesMax = 2 * 128;
+    /// <summary>The most that <see cref="Write(Span{byte}, UsageRow)"/> writes.</summary>
+    public const int BytesMax = FixedBytes + TextBytesMax;
     /// <summary>The layout of a correction.</summary>
     public const byte CorrectionLayoutVersion = 2;
 
@@ -21,15 +23,16 @@ public static class Leaf
         Guid generation, long sequence, Guid subscription, Guid period, Guid plan, string conversation, string model,
         in Tally tokens, long overrunTokens, DateTimeOffset at, DateTimeOffset receivedAt)
     {
-        Span<byte> buffer = stackalloc byte[FixedBytes + TextBytesMax];
+        Span<byte> buffer = stackalloc byte[BytesMax];
         var written = Write(buffer, generation, sequence, subscription, period, plan, conversation, model, tokens, overrunTokens, at, receivedAt);
         return MerkleTree.Leaf(buffer[..written]);
     }
 
-    public static byte[] Of(UsageRow row)
+    /// <summary>What the leaf of a row is the hash of. Returns how many bytes.</summary>
+    public static int Write(Span<byte> to, UsageRow row)
     {
         var header = row.Generation.Header;
-        return Of(header.Id, row.Sequence, header.Subscription, row.Period.Id, row.Plan, header.Conversation, header.Model,
+        return Write(to, header.Id, row.Sequence, header.Subscription, row.Period.Id, row.Plan, header.Conversation, header.Model,
             row.Tokens, row.OverrunTokens, row.At, row.ReceivedAt);
     }
 

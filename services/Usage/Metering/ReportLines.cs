@@ -13,15 +13,19 @@ public sealed class ReportLines
     public int Count => _tokens.Count;
     public IReadOnlyDictionary<LineKey, long> Tokens => _tokens;
 
-    public void Add(UsageRow row)
+    /// <summary>What one commit adds, summed before: a line is met once for a commit, and not once for a row.</summary>
+    public void Add(CommitSums sums)
     {
-        var subscription = row.Generation.Header.Subscription;
-        Add(subscription, row, TokenKind.Input, row.Tokens.Input);
-        Add(subscription, row, TokenKind.CachedInput, row.Tokens.CachedInput);
-        Add(subscription, row, TokenKind.CacheCreation, row.Tokens.CacheCreation);
-        Add(subscription, row, TokenKind.Output, row.Tokens.Output);
-        Add(subscription, row, TokenKind.Reasoning, row.Tokens.Reasoning);
-        Add(subscription, row, TokenKind.Overrun, row.OverrunTokens);
+        foreach (var ((subscription, period, plan), sum) in sums.Periods)
+        {
+            void Line(TokenKind kind, long tokens) => Add(new LineKey(subscription, period, sum.Last.Period.End, plan, kind), tokens);
+            Line(TokenKind.Input, sum.Tokens.Input);
+            Line(TokenKind.CachedInput, sum.Tokens.CachedInput);
+            Line(TokenKind.CacheCreation, sum.Tokens.CacheCreation);
+            Line(TokenKind.Output, sum.Tokens.Output);
+            Line(TokenKind.Reasoning, sum.Tokens.Reasoning);
+            Line(TokenKind.Overrun, sum.Overrun);
+        }
     }
 
     public void Add(UsageCorrection c)
@@ -46,7 +50,4 @@ public sealed class ReportLines
     public void Clear() => _tokens.Clear();
 
     private void Add(UsageCorrection c, TokenKind kind, long tokens) => Add(new LineKey(c.Subscription, c.Period, c.PeriodEnd, c.Plan, kind), tokens);
-
-    private void Add(Guid subscription, UsageRow row, TokenKind kind, long tokens) =>
-        Add(new LineKey(subscription, row.Period.Id, row.Period.End, row.Plan, kind), tokens);
 }

@@ -96,11 +96,9 @@ public sealed class ShardLedger
     private PlannedBatch Batch(ShardHead head, IReadOnlyList<UsageRow> rows, IReadOnlyList<UsageCorrection> corrections)
     {
         var number = head.Batch + 1;
-        var leaves = new byte[rows.Count + corrections.Count][];
-        for (var i = 0; i < rows.Count; i++) leaves[i] = Leaf.Of(rows[i]);
-        for (var i = 0; i < corrections.Count; i++) leaves[rows.Count + i] = Leaf.Of(corrections[i]);
+        byte[][] leaves = [.. MerkleTree.Leaves(rows.Count, Leaf.BytesMax, (to, i) => Leaf.Write(to, rows[i])), .. corrections.Select(Leaf.Of)];
         _sums.Of(rows);
-        foreach (var row in rows) _unreported.Add(row);
+        _unreported.Add(_sums);
         foreach (var correction in corrections) _unreported.Add(correction);
         var root = MerkleTree.Root(leaves);
         return new PlannedBatch(number, rows, corrections, leaves, root, head.Chain, MerkleTree.Chain(head.Chain, number, root), _sums);

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Text.Json;
+using LocalServers;
+
+namespace Bench.Metering;
+
+/// <summary>How long the parts of the benchmark take, and where their details are said.</summary>
+public sealed record BenchPace(int Rounds, TimeSpan Round, TimeSpan Soak)
+{
+    public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10));
+    public static BenchPace Quick => new(3, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(5));
+
+    /// <summary>One line, to standard error: standard output has the figures only.</summary>
+    public static void Say(FormattableString line) => Console.Error.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>Runs it until it gets no faster: code is compiled for good only while it runs, and on a busy machine late.</summary>
+    /// <param name="round">a rate, measured for so long</param>
+    public static async Task WarmUpAsync(Func<TimeSpan, Task<double>> round)
+    {
+        const int roundsMax = 12;
+        const double faster = 1.1;
+        var (best, last) = (0.0, 0);
+        for (var n = 1; n <= roundsMax && n - last <= 2; n++)
+        {
+            var rate = await round(TimeSpan.FromSeconds(1));
+            if (rate > best * faster) last = n;
+            best = Math.Max(best, rate);
+        }
+    }
+
+    public static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[sorted.Length / 2 - 1] + sorted[sorted.Length / 2]) / 2;
+    }
+}
+
+/// <summary>What the usage benchmark measured, all in one run on one machine, contenders in turns, their clients on the same cores.</summary>
+public sealed record UsageBench(DurableFigures Durable, DecisionFigures Decisions, OverspendFigures Overspend, SoakFigures Soak)
+{
+    private const int Subscriptions = 400;
+    private static readonly JsonSerializerOptions CamelCase = new(JsonSerializerDefaults.Web);
+
+    /// <exception cref="ServerUnavailableException">A server is not installed.</exception>
+    public static async Task<UsageBench> RunAsync(bool quick, CancellationToken ct)
+    {
+        var pace = quick ? BenchPace.Quick : BenchPace.Full;
+        await using var servers = await BenchServers.StartAsync(ct);
+        await using var redis = await PrivateRedis.StartAsync(servers.Folder, ct);
+        BenchPace.Say($"{await servers.ConditionsAsync(ct)}");
+        var subscriptions = await servers.SubscribeAsync("durable", Subscriptions, Peers.CapTokens, ct);
+        var durable = await new DurableBench(servers, pace, subscriptions).RunAsync(ct);
+        var soak = await new SoakBench(servers, pace, subscriptions).RunAsync(durable.EventsPerSecond, ct);
+        var decisions = await new DecisionBench(servers, redis, pace).RunAsync(ct);
+        var overspend = await new OverspendBench(servers, redis).RunAsync(ct);
+        return new(durable, decisions, overspend, soak);
+    }
+
+    public string ToJson() => JsonSerializer.Serialize(this, CamelCase);
+
+    public string ToText() => string.Create(CultureInfo.InvariantCulture, $"""
+        durable     {Durable.EventsPerSecond,10:F0} events/s    {Durable.RatioToCopy:F2} of bare COPY with deduplication; acknowledged within {Durable.AckP99Ms:F1} ms (p99) at half of it; dirty input {Durable.DirtyRatio:F2} of clean
+        decisions   {Decisions.PerSecond,10:F0} /s           {Decisions.RatioToUnary:F2} of bare unary gRPC, {Decisions.RatioToSqlHotRow:F1} of an UPDATE of one row, {Decisions.RatioToRedis:F2} of Redis-backed; p99 {Decisions.P99Ms:F2} ms at 10,000/s
+        overspend   {Overspend.Ours,10} tokens      check-then-add {Overspend.CheckThenAdd}, increment-after {Overspend.IncrementAfter}
+        soak        {Soak.LastOverFirst,10:F2}             of the first part's rate in the last
+        """);
+}
