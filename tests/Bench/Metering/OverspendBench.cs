@@ -17,7 +17,7 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis)
 {
     private const int Workers = 64;
     private const long CapTokens = 200_000, TokensMax = 256;
-    private static readonly TimeSpan Generating = TimeSpan.FromMilliseconds(2), Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Generating = TimeSpan.FromMilliseconds(2), Patience = TimeSpan.FromSeconds(1);
 
     public async Task<OverspendFigures> RunAsync(CancellationToken ct)
     {

@@ -8,7 +8,7 @@ namespace Bench.Metering;
 public sealed record BenchPace(int Rounds, TimeSpan Round, TimeSpan Soak)
 {
     public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10));
-    public static BenchPace Quick => new(3, TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(5));
+    public static BenchPace Quick => new(3, TimeSpan.FromSeconds(0.8), TimeSpan.FromSeconds(3));
 
     /// <summary>One line, to standard error: standard output has the figures only.</summary>
     public static void Say(FormattableString line) => Console.Error.WriteLine(line.ToString(CultureInfo.InvariantCulture));
@@ -17,12 +17,12 @@ public sealed record BenchPace(int Rounds, TimeSpan Round, TimeSpan Soak)
     /// <param name="round">a rate, measured for so long</param>
     public static async Task WarmUpAsync(Func<TimeSpan, Task<double>> round)
     {
-        const int roundsMax = 12;
-        const double faster = 1.1;
+        const int roundsMax = 24;
+        const double faster = 1.1, seconds = 0.5;
         var (best, last) = (0.0, 0);
         for (var n = 1; n <= roundsMax && n - last <= 2; n++)
         {
-            var rate = await round(TimeSpan.FromSeconds(1));
+            var rate = await round(TimeSpan.FromSeconds(seconds));
             if (rate > best * faster) last = n;
             best = Math.Max(best, rate);
         }
