@@ -59,8 +59,8 @@ public sealed class DependencyTests
     public void A_test_project_is_about_the_project_it_is_named_after() => Tree.MustHold(
         from project in Tree.Projects
         where project.IsTest && project.Name is not ("EndToEnd.Tests" or "Cli.Tests" or "Chaos")
-        // A client is tested against the service that it talks to.
-        let own = project.Name == "RuntimeClient.Tests" ? "Usage.Host" : project.Name.Replace(".Tests", "", StringComparison.Ordinal)
+        // A client is tested against the service that it talks to, and the benchmark runs the one that it measures.
+        let own = project.Name is "RuntimeClient.Tests" or "Bench" ? "Usage.Host" : project.Name.Replace(".Tests", "", StringComparison.Ordinal)
         from reference in project.Projects.Where(other => (other.EndsWith(".Host", StringComparison.Ordinal) && other != own) || other == "Cli")
         select $"{project.Path} references {reference}",
         "Tests of several services together belong in tests/EndToEnd.Tests: two hosts in one test project would both bring a global Program.");
