@@ -10,7 +10,7 @@ namespace Chaos;
 /// </summary>
 public sealed class ChaosBench(int rounds, int seed, Action<string> say)
 {
-    private const int Instances = 3, RoundsPerStretch = 20, Subscriptions = 40, AcknowledgedPerRoundMax = 60;
+    private const int Instances = 3, RoundsPerStretch = 20, Subscriptions = 24, AcknowledgedPerRoundMax = 60;
     private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(2);
     private readonly Random _random = new(seed);
     private readonly Stopwatch _since = Stopwatch.StartNew();
@@ -26,6 +26,7 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
             await postgres.CreateDatabaseAsync("chaos"), rabbitMq.Uri(), [Company.Usage, Company.Billing],
             ("Usage:ChunkTokens", "16"), ("Usage:LeaseSeconds", "3"), ("Usage:ReportIntervalMs", "50"),
             ("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", "0"), ("Usage:Cluster:Address", "127.0.0.1"));
+        Say("a company is open");
         (ServiceProcess Process, Uri Grpc)[] usage = [(company.Apart(Company.Usage), company.Address(Company.Usage)), .. await company.StartMoreUsageAsync(Instances - 1)];
         var victims = new Victims([.. usage.Select(u => u.Process)], company.Apart(Company.Billing), postgres, rabbitMq);
         await company.PublishMenuAsync();
@@ -37,6 +38,7 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
             for (var done = 0; done < rounds; done += RoundsPerStretch)
             {
                 var subscriptions = await company.SubscribeAsync(Subscriptions, loads.Count * Subscriptions);
+                Say($"{Subscriptions} customers have subscribed");
                 loads.Add(new ChaosLoad(company, subscriptions, $"stretch {loads.Count + 1}", [.. usage.Select(u => u.Grpc)], [.. usage.Select(u => u.Process.Http)]));
                 await PlayAsync(loads[^1], victims, done + 1, Math.Min(rounds, done + RoundsPerStretch));
                 await victims.RecoveredAsync();
