@@ -79,7 +79,7 @@ public static class BillingHost
     }
 
     private static void ParkFaults(IRegistrationContext context, string name, IReceiveEndpointConfigurator queue) => queue.ConfigureError(faults =>
-        faults.UseFilter(new ParkFaults(name, context.GetRequiredService<ParkedMessages>(), context.GetRequiredService<ILogger<ParkFaults>>())));
+        faults.UseFilter(new ParkFaults(name, context)));
 
     private static StatusCode StatusOf(string code) => code switch
     {

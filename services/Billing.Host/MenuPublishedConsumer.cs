@@ -8,8 +8,8 @@ public sealed class MenuPublishedConsumer(MenuReception menus, ParkedMessages pa
 {
     public const string Queue = "billing-menu-published";
 
-    public Task Consume(ConsumeContext<MenuPublished> context) => Patience.UntilStored(async () =>
+    public Task Consume(ConsumeContext<MenuPublished> context) => Patience.UntilStored(() => parked.TakeOrPark(ParkedMessages.Of(context.Message), async () =>
     {
         if (await menus.Take(context.Message, context.CancellationToken) is { } refusal) await parked.Park(ParkedMessages.Of(context.Message), refusal, context.CancellationToken);
-    }, log, context.CancellationToken);
+    }, context.CancellationToken), log, context.CancellationToken);
 }

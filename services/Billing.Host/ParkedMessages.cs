@@ -27,14 +27,31 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         log.LogError("{Message} is parked, and nothing that needs it goes on before it is taken: {Reason}, {Detail}", message.Id, refusal.Code, refusal.Detail);
     }
 
-    /// <summary>Parks what came from a queue and made its consumer fail, or could not even be read.</summary>
+    /// <summary>Takes a message, or parks it where billing fails at it. While the database is away it is neither: whoever calls waits and tries again.</summary>
+    public async Task TakeOrPark(UntakenMessage message, Func<Task> take, CancellationToken ct)
+    {
+        try
+        {
+            await take();
+        }
+        catch (Exception e) when (IsOurs(e))
+        {
+            await Park(message, Failure(e), ct);
+        }
+    }
+
+    private static bool IsOurs(Exception e) => !StoreFailure.Is(e) && e is not OperationCanceledException;
+
+    private static Refusal Failure(Exception e) => new(Failed, $"{e.GetBaseException().GetType().Name}: {e.GetBaseException().Message}");
+
+    /// <summary>Parks what came from a queue and reached no consumer, for it could not be read.</summary>
     public Task Park(string queue, ExceptionReceiveContext context)
     {
-        var (body, cause) = (context.Body.GetString(), context.Exception.GetBaseException());
+        var body = context.Body.GetString();
         var message = Readable(queue, body);
         return Park(
             message ?? new($"{queue}/{context.GetMessageId()?.ToString("N") ?? Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(context.Body.GetBytes()))}", body),
-            new(message is null ? Unreadable : Failed, $"{cause.GetType().Name}: {cause.Message}"), context.CancellationToken);
+            message is null ? Failure(context.Exception) with { Code = Unreadable } : Failure(context.Exception), context.CancellationToken);
     }
 
     public async Task<IReadOnlyList<ParkedMessage>> List(string after, int most, CancellationToken ct)
@@ -74,9 +91,9 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
                 ? await Take(parked with { Id = message.Id, Body = message.Body }, reports, menus, ct)
                 : new Refusal(parked.Reason, parked.Detail);
         }
-        catch (Exception e) when (!StoreFailure.Is(e) && e is not OperationCanceledException)
+        catch (Exception e) when (IsOurs(e))
         {
-            return new Refusal(Failed, $"{e.GetType().Name}: {e.Message}");
+            return Failure(e);
         }
     }
 
@@ -102,12 +119,14 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
 }
 
 /// <summary>The last station of a queue's messages that no consumer could take: in place of a queue of errors, which nobody reads.</summary>
-public sealed class ParkFaults(string queue, ParkedMessages parked, ILogger log) : IFilter<ExceptionReceiveContext>
+/// <param name="services">asked when something failed, for the store is built with publishers that need the bus, and this is a part of the bus</param>
+public sealed class ParkFaults(string queue, IServiceProvider services) : IFilter<ExceptionReceiveContext>
 {
     public Task Send(ExceptionReceiveContext context, IPipe<ExceptionReceiveContext> next) => context.Exception.GetBaseException() is OperationCanceledException
         // Stopped in the middle of it: it goes back to its queue.
         ? Task.FromException(context.Exception)
-        : Patience.UntilStored(() => parked.Park(queue, context), log, context.CancellationToken);
+        : Patience.UntilStored(
+            () => services.GetRequiredService<ParkedMessages>().Park(queue, context), services.GetRequiredService<ILogger<ParkFaults>>(), context.CancellationToken);
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("parkFaults");
 }

@@ -5,15 +5,19 @@ using MassTransit;
 namespace Billing.Host;
 
 /// <summary>Takes reports of usage from the queue. What it cannot place is parked; what is missing before it is fetched.</summary>
-public sealed class UsageRecordedConsumer(UsageReports reports, GapFetcher gaps, ILogger<UsageRecordedConsumer> log) : IConsumer<UsageRecorded>
+public sealed class UsageRecordedConsumer(UsageReports reports, ParkedMessages parked, GapFetcher gaps, ILogger<UsageRecordedConsumer> log) : IConsumer<UsageRecorded>
 {
     public const string Queue = "billing-usage-recorded";
 
-    public Task Consume(ConsumeContext<UsageRecorded> context) => Patience.UntilStored(async () =>
+    public Task Consume(ConsumeContext<UsageRecorded> context)
     {
-        var outcome = await reports.Apply(Pure(context.Message), context.CancellationToken);
-        if (outcome is ReportOutcome.AppliedAfterGap or ReportOutcome.Parked) gaps.LookSoon();
-    }, log, context.CancellationToken);
+        var report = Pure(context.Message);
+        return Patience.UntilStored(() => parked.TakeOrPark(ParkedMessages.Of(report), async () =>
+        {
+            var outcome = await reports.Apply(report, context.CancellationToken);
+            if (outcome is ReportOutcome.AppliedAfterGap or ReportOutcome.Parked) gaps.LookSoon();
+        }, context.CancellationToken), log, context.CancellationToken);
+    }
 
     internal static UsageReport Pure(UsageRecorded m) => new(
         m.Shard, m.Number, m.FirstBatch, m.LastBatch, m.PreviousChain, m.Roots.ToValueList(), m.Chain, m.RecordedAt.ToUniversalTime(),
