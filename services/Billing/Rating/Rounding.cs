@@ -1,18 +1,21 @@
 namespace Billing.Rating;
 
 /// <summary>
-/// Step 8, the only rounding of what was used: the exact sum to the nearest minor unit (a half away from zero), then every line down to a minor unit,
-/// and the units that are left to the lines with the largest remainders, the earlier line first. So lines always add up.
+/// Step 8, the only rounding of what was used: the exact sum to the nearest minor unit (a half away from zero), split over the products that are taxed
+/// apart, and within each over its lines. Each split rounds every part down and gives the units that are left to the largest remainders, the
+/// earlier part first. So lines always add up, and a product that discounts brought to nothing has nothing to be taxed.
 /// </summary>
 public static class Rounding
 {
     public static RatedInvoice ToMinorUnits(IReadOnlyList<ExactLine> lines, Currency currency)
     {
         decimal unit = currency.MinorUnit.Value;
-        var total = decimal.Round(lines.Sum(l => l.ExactMicros) / unit, MidpointRounding.AwayFromZero);
-        var units = lines.Select(l => decimal.Floor(l.ExactMicros / unit)).ToArray();
-        var left = (int)(total - units.Sum());
-        foreach (var i in Enumerable.Range(0, lines.Count).OrderByDescending(i => lines[i].ExactMicros / unit - units[i]).Take(left)) units[i]++;
+        var exact = lines.Select(l => l.ExactMicros / unit).ToArray();
+        var total = decimal.Round(exact.Sum(), MidpointRounding.AwayFromZero);
+        var units = new decimal[lines.Count];
+        int[][] products = [.. Enumerable.Range(0, lines.Count).GroupBy(i => lines[i].Product).Select(g => g.ToArray())];
+        foreach (var (product, sum) in products.Zip(Split(total, [.. products.Select(p => p.Sum(i => exact[i]))])))
+            foreach (var (i, part) in product.Zip(Split(sum, [.. product.Select(i => exact[i])]))) units[i] = part;
         return new(
             lines.Select((l, i) => new InvoiceLine(
                 l.Kind, l.Description, l.PlanId, l.TokenKind, l.Tokens, l.UnitPrice, new Micros((long)(units[i] * unit)), l.AboutPeriodId)
@@ -20,5 +23,13 @@ public static class Rounding
                 Product = l.Product, TermId = l.TermId,
             }).ToValueList(),
             new Micros((long)(total * unit)));
+    }
+
+    private static decimal[] Split(decimal whole, decimal[] exact)
+    {
+        var parts = exact.Select(decimal.Floor).ToArray();
+        var left = (int)(whole - parts.Sum());
+        foreach (var i in Enumerable.Range(0, parts.Length).OrderByDescending(i => exact[i] - parts[i]).Take(left)) parts[i]++;
+        return parts;
     }
 }
