@@ -41,6 +41,9 @@ public static class IssueCreditNoteDecision
         var unit = currency.MinorUnit.Value;
         var net = invoiced.Select((p, i) => (p.NetMicros.Value - before.Sum(b => b.Parts[i].NetMicros.Value)) / unit).ToArray();
         var tax = invoiced.Select((p, i) => (p.TaxMicros.Value - before.Sum(b => b.Parts[i].TaxMicros.Value)) / unit).ToArray();
+        // The last note mirrors what is left, with a part that rounding had put a unit below zero.
+        if (amount.Value / unit == net.Sum() + tax.Sum())
+            return invoiced.Select((p, i) => new TaxedPart(p.Description, new(net[i] * unit), new(tax[i] * unit))).ToValueList();
         var gross = Apportion.ByRemainder(amount.Value / unit, [.. net.Zip(tax, (n, t) => Math.Max(n + t, 0))]);
         return invoiced.Select((p, i) =>
         {
