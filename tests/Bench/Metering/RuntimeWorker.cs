@@ -9,7 +9,7 @@ namespace Bench.Metering;
 /// <param name="Generations">that a worker runs at once: a message is one sweep over them, a chunk for each that may go on</param>
 /// <param name="EventsPerSecond">of one worker; 0 is as fast as it can with at most <paramref name="UnacknowledgedMax"/> events on their way</param>
 /// <param name="Dirty">every tenth frame comes twice, every twentieth is an hour late, and subscriptions are chosen by Zipf's law</param>
-public sealed record WorkerLoad(IReadOnlyList<string> Subscriptions, int Generations = 256, double EventsPerSecond = 0, int UnacknowledgedMax = 8_000, bool Dirty = false)
+public sealed record WorkerLoad(IReadOnlyList<string> Subscriptions, int Generations = 256, double EventsPerSecond = 0, int UnacknowledgedMax = 4_000, bool Dirty = false)
 {
     public const int TokensPerChunk = 16, ChunksPerGeneration = 64;
     private const double ZipfExponent = 1.1;
