@@ -9,8 +9,8 @@ namespace Testing;
 /// <param name="http">where its health is asked for</param>
 public sealed class ServiceProcess(string dll, Func<IReadOnlyDictionary<string, string?>> settings, Uri http) : IAsyncDisposable
 {
-    // It reads from a pipe whose other end only we hold; when we are gone, so is the service.
-    private const string Leash = "dotnet \"$1\" >>\"$2\" 2>&1 </dev/null & echo $!; read -r _; kill -9 $! 2>&-";
+    // It reads from a pipe whose other end only we hold; when we are gone, so is the service. It ends when the service has: then its ports are free.
+    private const string Leash = "dotnet \"$1\" >>\"$2\" 2>&1 </dev/null & echo $!; read -r _; kill -9 $! 2>&-; wait $! 2>&-";
 
     private readonly string _log = Path.Combine(Path.GetTempPath(), $"billing-{Path.GetFileNameWithoutExtension(dll)}-{Environment.ProcessId}-{Path.GetRandomFileName()}.log");
     private Process? _leash;
