@@ -13,6 +13,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Npgsql;
 using Usage.Host;
+using Usage.Host.Cluster;
+using Usage.Host.Owners;
 
 namespace Usage.Host.Tests;
 
@@ -155,7 +157,7 @@ public sealed class UsageService : IAsyncDisposable
 
     public Task PublishAsync(SubscriptionChanged snapshot) => _bus!.PublishConfirmed(snapshot, Ids.NewGuid(Jan1), mandatory: true, CancellationToken.None);
 
-    /// <summary>Publishes a snapshot and waits until the service has stored it.</summary>
+    /// <summary>Publishes a snapshot and waits until the service has stored it, and its owner knows it.</summary>
     public async Task SubscribeAsync(SubscriptionChanged snapshot)
     {
         await Eventually.True(async () =>
@@ -166,6 +168,8 @@ public sealed class UsageService : IAsyncDisposable
         }, "the service has declared its queue");
         var id = Ids.Parse(Ids.Subscription, snapshot.SubscriptionId);
         await Eventually.True(async () => await ScalarAsync<long>($"select coalesce(max(version), 0) from usage.subscription where subscription = '{id}'") >= snapshot.Version, "the snapshot is stored");
+        // The consumer tells the owner after that. It is told by us too, who can wait for it: a repeat changes nothing.
+        if (_app is not null) await _app.Services.GetRequiredService<OwnerRoutes>().TermsChangedAsync(SnapshotTerms.Of(snapshot), CancellationToken.None);
     }
 
     public async Task<T> ScalarAsync<T>(string sql)
