@@ -60,7 +60,7 @@ public sealed class AgreedTermsProperties
             && rated.Lines.All(l => l.AmountMicros.Value % unit == 0)
             && rated.Lines.Sum(l => l.Tokens) == month.Sum(u => u.Lines.Sum(t => t.Tokens))
             && rated.TotalMicros >= Micros.Zero;
-    });
+    }, seed: "4END9qgvA2_2"); // First the one whose fully discounted products rounded to a cent above and a cent below nothing.
 
     [Fact]
     public void No_grant_gives_more_than_it_has_and_what_is_drawn_can_be_drawn() => Gen.Select(AnyAgreement, AnyMonth).Sample((terms, month) =>
@@ -111,5 +111,5 @@ public sealed class AgreedTermsProperties
         var credited = (InvoiceState.Finalized)state;
         return credited.OutstandingMicros == Micros.Zero
             && parts.Select((p, i) => p.NetMicros == Micros.Sum(credited.CreditNotes.Select(n => n.Parts[i].NetMicros)) && p.TaxMicros == Micros.Sum(credited.CreditNotes.Select(n => n.Parts[i].TaxMicros))).All(same => same);
-    });
+    }, seed: "9ps61hxleYY1"); // First the one with a part that rounding had put a unit below zero.
 }
