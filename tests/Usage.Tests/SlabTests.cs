@@ -43,6 +43,21 @@ public sealed class SlabTests
     }
 
     [Fact]
+    public void U1_what_was_told_before_an_extension_was_kept_back_is_left_behind_in_good_order_too()
+    {
+        var scene = new OwnerScene(slabAtOnce: false, Cap.Hard(CapWindow.BillingPeriod, 1_000_000));
+        scene.Start("g");
+        Durable();
+        for (var sequence = 1; sequence < 100 && !scene.Of("g").Withheld; sequence++) scene.Chunk("g", sequence, 60 * sequence);
+        var generation = scene.Of("g");
+        Assert.True(generation.Withheld && generation.Told > generation.GeneratedTokens);
+        scene.Commit();
+        Assert.Equal(generation.Told - generation.GeneratedTokens, scene.Owner.Remainder(scene.Now.Real).Tokens);
+
+        void Durable() => scene.Turn(o => scene.Owner.SlabDurable(scene.Slab!.Value.Content, scene.Slab.Value.When!.Value, scene.Now, o));
+    }
+
+    [Fact]
     public void What_a_lost_owner_granted_is_used_when_it_is_reported_to_the_next()
     {
         var scene = new OwnerScene(slabAtOnce: true, Period2000);

@@ -55,6 +55,8 @@ public sealed class Generation
 
     /// <summary>Granted and not yet reported: what this generation reserves in every window.</summary>
     public long Held { get; internal set; }
+    /// <summary>What the last grant that went out allowed, counted from the beginning.</summary>
+    public long Told { get; internal set; }
     /// <summary>Granted once, released when the lease ended. A late report may still claim it where room is left.</summary>
     public long Lapsed { get; internal set; }
     public DateTimeOffset ExpiresAt { get; internal set; }

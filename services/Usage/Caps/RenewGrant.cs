@@ -87,10 +87,11 @@ public sealed partial class SubscriptionOwner
         if (!generation.IsAllGranted && Exhausted(generation, at.Business) is not null) generation.Ended = true;
         // With nothing held it repeats what was reported. That has no slab of this owner to outlive it in if a lost one granted it: nothing is promised anew.
         var promised = generation.Held > 0 || Exposed == 0 || _slabUntil > at.Real ? generation.ExpiresAt : at.Real;
+        generation.Told = generation.GeneratedTokens + generation.Held;
         outcomes.Add(new Outcome(OutcomeKind.Granted)
         {
             Generation = generation,
-            Number = generation.GeneratedTokens + generation.Held,
+            Number = generation.Told,
             When = promised,
             Final = generation.IsFinal,
         });

@@ -47,8 +47,10 @@ public sealed partial class SubscriptionOwner
         if (_uncommitted > 0 && _slabUntil > until) until = _slabUntil;
         foreach (var generation in _generations.Values)
         {
-            if (generation.Held == 0 || generation.Withheld) continue;
-            tokens += generation.Held;
+            // What is kept back has not gone out; what was told before it has.
+            var held = generation.Withheld ? Math.Min(generation.Told - generation.GeneratedTokens, generation.Held) : generation.Held;
+            if (held <= 0) continue;
+            tokens += held;
             if (generation.ExpiresAt > until) until = generation.ExpiresAt;
         }
         return (tokens, until);
