@@ -15,22 +15,11 @@ public sealed partial class Intake
         try
         {
             if (cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-            while (true)
+            await TurnAsync(header.Subscription, header.Conversation, header.Id, (owned, stored) =>
             {
-                var loaded = NeedsLoading(cell, header) ? await loader.LoadAsync(header.Subscription, header.Conversation, header.Id) : null;
-                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(header.Subscription) : null;
-                lock (cell.Gate)
-                {
-                    if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                    if (loaded is not null) Load(cell, loaded, header.Conversation);
-                    // Forgotten since the look: it must be read after all.
-                    else if (NeedsLoading(cell, header)) continue;
-                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
-                    Import(cell, header, loaded?.Generation, frame, outlet);
-                    owners.Deliver(cell);
-                    return;
-                }
-            }
+                Import(owned, header, stored, frame, outlet);
+                return owned;
+            });
         }
         finally
         {
@@ -54,8 +43,7 @@ public sealed partial class Intake
             outlet.Send(Answers.Acknowledged(header.Id, done.DurableSequence, finished: true));
             return;
         }
-        if (cell.Owner.Import(header, frame, owners.NowOf(cell), cell.Outcomes) is { } generation) owners.Attach(cell, generation, outlet);
-        else
+        if (cell.Owner.Import(header, frame, owners.NowOf(cell), cell.Outcomes) is not { } generation)
         {
             // The only outcome without a generation is the refusal itself.
             var refused = cell.Outcomes[^1];
@@ -63,5 +51,7 @@ public sealed partial class Intake
             owners.Deliver(cell);
             throw refused.Why.AsException();
         }
+        owners.Attach(cell, generation, outlet);
+        owners.Deliver(cell);
     }
 }

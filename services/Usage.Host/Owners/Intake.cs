@@ -19,33 +19,14 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             Deny(outlet, start.GenerationId, invalid);
             return null;
         }
-        var cell = owners.Pin(header.Subscription);
         try
         {
-            while (true)
-            {
-                var loaded = NeedsLoading(cell, header) ? await loader.LoadAsync(header.Subscription, header.Conversation, header.Id) : null;
-                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(header.Subscription) : null;
-                lock (cell.Gate)
-                {
-                    if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                    if (loaded is not null) Load(cell, loaded, header.Conversation);
-                    // Forgotten since the look: it must be read after all.
-                    else if (NeedsLoading(cell, header)) continue;
-                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
-                    owners.Deliver(cell);
-                    return Start(cell, header, loaded?.Generation, tokensWanted, start.Resumed, outlet);
-                }
-            }
+            return await TurnAsync(header.Subscription, header.Conversation, header.Id, (cell, stored) => Start(cell, header, stored, tokensWanted, start.Resumed, outlet));
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
             Deny(outlet, start.GenerationId, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id"));
             return null;
-        }
-        finally
-        {
-            OwnerDirectory.Unpin(cell);
         }
     }
 
@@ -170,29 +151,35 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     }
 
     /// <summary>Every cap of a subscription as it stands now, from its owner's memory: the tables are read only for what is not in it.</summary>
-    public async Task<Balance> BalanceAsync(Guid subscription, string conversation)
+    public Task<Balance> BalanceAsync(Guid subscription, string conversation) => TurnAsync(subscription, conversation, Guid.Empty, (cell, _) =>
+    {
+        if (cell.Owner.Terms is not { } known)
+            throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
+        var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.NowOf(cell)));
+        // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
+        if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
+        return balance;
+    });
+
+    /// <summary>One turn of a subscription's owner, which is read first where it is not in memory. The turn gets what the tables have of the generation, if they were read and have it.</summary>
+    private async Task<T> TurnAsync<T>(Guid subscription, string conversation, Guid generation, Func<OwnerCell, (GenerationHeader Header, RecordedGeneration Recorded)?, T> turn)
     {
         var cell = owners.Pin(subscription);
         try
         {
             while (true)
             {
-                var loaded = NeedsLoading(cell, conversation) ? await loader.LoadAsync(subscription, conversation, Guid.Empty) : null;
+                var loaded = NeedsLoading(cell, conversation, generation) ? await loader.LoadAsync(subscription, conversation, generation) : null;
                 var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
                 lock (cell.Gate)
                 {
                     if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
                     if (loaded is not null) Load(cell, loaded, conversation);
                     // Forgotten since the look: it must be read after all.
-                    else if (NeedsLoading(cell, conversation)) continue;
+                    else if (NeedsLoading(cell, conversation, generation)) continue;
                     if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
                     owners.Deliver(cell);
-                    if (cell.Owner.Terms is not { } known)
-                        throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
-                    var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.NowOf(cell)));
-                    // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
-                    if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
-                    return balance;
+                    return turn(cell, loaded?.Generation);
                 }
             }
         }
@@ -208,20 +195,16 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         outlet.Send(Answers.Denied(generation, why, window, retryAfter));
     }
 
-    private bool NeedsLoading(OwnerCell cell, GenerationHeader header)
+    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation)
     {
         lock (cell.Gate)
         {
             if (!cell.Loaded) return true;
-            if (cell.Owner.Find(header.Id) is not null) return false;
+            if (generation == Guid.Empty) return conversation.Length > 0 && !cell.Owner.Knows(conversation);
+            if (cell.Owner.Find(generation) is not null) return false;
             // While the database is known to be away nothing new is granted: whoever asks it is told so.
-            return !cell.IsUnrecorded(header.Id) || !cell.Owner.Knows(header.Conversation) || (!readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database));
+            return !cell.IsUnrecorded(generation) || !cell.Owner.Knows(conversation) || (!readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database));
         }
-    }
-
-    private static bool NeedsLoading(OwnerCell cell, string conversation)
-    {
-        lock (cell.Gate) return !cell.Loaded || (conversation.Length > 0 && !cell.Owner.Knows(conversation));
     }
 
     private bool NeedsTerms(OwnerCell cell, Loaded? loaded)
