@@ -21,7 +21,12 @@ public static class UsageHost
         builder.Services.AddOptions<UsageOptions>().Validate(
             o => o.HasReadablePostgres, "Usage__Postgres is not an Npgsql connection string: write it like Host=postgres;Database=billing;Username=usage;Password=…");
         var options = builder.Configuration.GetSection(UsageOptions.Section).Get<UsageOptions>() ?? new();
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxConcurrentConnections = Math.Max(options.ConnectionsMax, 1));
+        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax)
+            .AddServiceOptions<TokenMeterService>(grpc => grpc.Interceptors.Add<CallBounds>())
+            .AddServiceOptions<UsageLedgerService>(grpc => grpc.Interceptors.Add<CallBounds>())
+            .AddServiceOptions<UsageCorrectionsService>(grpc => grpc.Interceptors.Add<CallBounds>());
+        builder.Services.AddSingleton<CallBounds>();
         builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
 
         builder.Services.AddSingleton<UsageStore>();
@@ -74,7 +79,7 @@ public static class UsageHost
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
         Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
-            or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
+            or Reasons.CallsTooMany or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
         Reasons.Draining or Reasons.OwnerMoved or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };
