@@ -16,7 +16,7 @@ public sealed class When_servers_fail : IAsyncLifetime
     public async Task U3_U4_U5_hold_when_PostgreSQL_is_killed_in_the_middle()
     {
         await using var postgres = await PrivatePostgres.StartAsync(_folder);
-        await using var service = await UsageService.PrepareAsync(await postgres.CreateDatabaseAsync("usage_test"), settings: [("Usage:ReportIntervalMs", "20")]);
+        await using var service = await UsageService.PrepareAsync(await postgres.CreateDatabaseAsync("usage_test"), settings: [("Usage:ReportIntervalMs", "20"), ("Usage:RowsWaitingMax", "100")]);
         await service.ListenAsync();
         await service.StartHostAsync();
         await service.ReadyAsync();

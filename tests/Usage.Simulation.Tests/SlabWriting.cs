@@ -1,3 +1,5 @@
+using Usage.Caps;
+
 namespace Usage.Simulation.Tests;
 
 /// <param name="Tokens">what its owner may have out</param>
