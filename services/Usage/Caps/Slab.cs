@@ -44,13 +44,23 @@ public sealed partial class SubscriptionOwner
             Generation[] released = [.. _withheld.Where(g => !g.Finished)];
             foreach (var generation in _withheld) generation.Withheld = false;
             _withheld.Clear();
+            foreach (var generation in released) TakeBack(generation, at);
             foreach (var generation in released)
-                if (generation.Held > 0) Tell(generation, at, outcomes);
+                // Its prompt is used: whoever gets nothing must be able to finish all the same.
+                if (generation.Held > 0 || !generation.Started) Tell(generation, at, outcomes);
             // Frames sent again after a crash may have used up what was kept back: nothing else would ask for more. Last, for it may need a larger slab.
             foreach (var generation in released)
                 if (generation.Held == 0 && !Extend(generation, 0, at, outcomes) && !generation.Stopped) Tell(generation, at, outcomes);
         }
         EnsureSlab(at, outcomes);
+    }
+
+    /// <summary>A cap was lowered, or a correction has filled it, while a grant was kept back: what has no room any more was never told, and is not told now.</summary>
+    private void TakeBack(Generation generation, Moment at)
+    {
+        var untold = generation.Held - Math.Max(generation.Told - generation.GeneratedTokens, 0);
+        var beyond = Math.Min(-Left(generation.Conversation, at, out _), untold);
+        if (beyond > 0) Hold(generation, -beyond);
     }
 
     /// <summary>What to leave behind when the owner ends in good order: exactly what is out, until the last of it lapses. 0 tokens: nothing. <see cref="Inherited"/> is left beside it.</summary>
