@@ -60,6 +60,7 @@ public static class BillingHost
         builder.Services.AddSingleton<GapFetcher>();
         builder.Services.AddSingleton<SubscriptionStreams>();
         builder.Services.AddSingleton<PersonalDetails>();
+        builder.Services.AddSingleton<DueItems>();
         builder.Services.AddSingleton<SubscriptionsDue>();
         builder.Services.AddSingleton<PeriodClosing>();
         builder.Services.AddSingleton<InvoiceFinalizing>();
