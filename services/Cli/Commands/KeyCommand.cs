@@ -3,6 +3,7 @@ using Contracts.Access.V1;
 using Google.Protobuf;
 using Grpc.Core;
 using Hosting;
+using Spectre.Console;
 using static Cli.Commands.BillingCalls;
 using Key = Contracts.Access.V1.AccessKey;
 using AccessKey = Hosting.AccessKey;
@@ -73,11 +74,11 @@ public static class KeyCommand
             if (parsed.GetValue(json)) Print(new { keys = known.Values.Select(k => new { k.Key.KeyId, k.Key.Name, scopes = k.Key.Scopes, k.Key.CustomerId, k.Key.Shown, created = Day(k.Key.CreatedAt), revoked = Day(k.Key.RevokedAt), k.Services }) });
             else
             {
-                var table = new Spectre.Console.Table().Border(Spectre.Console.TableBorder.Simple).AddColumns("key", "name", "scopes", "customer", "begins with", "made", "revoked", "known to");
+                var table = Cli.Demo.InvoicePrinter.Table("key", "name", "scopes", "customer", "begins with", "made", "revoked", "known to");
                 foreach (var (key, where) in known.Values)
                     table.AddRow([.. new[] { key.KeyId, key.Name, string.Join(", ", key.Scopes), key.CustomerId, key.Shown, key.Configured ? "Access__Keys" : Day(key.CreatedAt), Day(key.RevokedAt),
-                        where.Count == asked.Count ? "all" : string.Join(", ", where) }.Select(Spectre.Console.Markup.Escape)]);
-                Spectre.Console.AnsiConsoleExtensions.Write(CommandLine.Output, table);
+                        where.Count == asked.Count ? "all" : string.Join(", ", where) }.Select(Markup.Escape)]);
+                CommandLine.Output.Write(table);
             }
             return 0;
         });
