@@ -38,7 +38,6 @@ public static class BillingAccess
         [Audit + "Reconcile"] = Scope.Auditor,
         [Audit + "WhatIf"] = Scope.Auditor | Scope.Analyst,
         [Audit + "ProveReports"] = Scope.Auditor,
-        [Audit + "ProveEvents"] = Scope.Auditor,
 
         [Invoicing + "FinalizeInvoice"] = Scope.Finance,
         [Invoicing + "VoidInvoice"] = Scope.Finance,
