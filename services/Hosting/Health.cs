@@ -12,6 +12,7 @@ public sealed class Readiness
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, string> _waiting = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, string> _notes = new(StringComparer.Ordinal);
 
     public event Action? Changed;
 
@@ -36,6 +37,22 @@ public sealed class Readiness
     {
         lock (_gate) _waiting.Remove(what);
         Changed?.Invoke();
+    }
+
+    /// <summary>What does not go as it should, though the service serves: somebody should look at it.</summary>
+    public IReadOnlyDictionary<string, string> Notes
+    {
+        get { lock (_gate) return new Dictionary<string, string>(_notes); }
+    }
+
+    public void Note(string what, string why)
+    {
+        lock (_gate) _notes[what] = why;
+    }
+
+    public void Forget(string what)
+    {
+        lock (_gate) _notes.Remove(what);
     }
 }
 
@@ -68,11 +85,13 @@ public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health
 
 public static class HealthEndpoints
 {
+    private const int NotesMax = 20;
+
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/health/live", () => Results.Text("live\n"));
         app.MapGet("/health/ready", (Readiness readiness) => readiness.IsReady
-            ? Results.Text("ready\n")
+            ? Results.Text(string.Concat(readiness.Notes.OrderBy(n => n.Key, StringComparer.Ordinal).Take(NotesMax).Select(n => $"{n.Key}: {n.Value}\n").Prepend("ready\n")))
             : Results.Json(readiness.Waiting, statusCode: StatusCodes.Status503ServiceUnavailable));
     }
 

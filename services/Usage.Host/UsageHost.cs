@@ -43,6 +43,7 @@ public static class UsageHost
         builder.Services.AddSingleton<Intake>();
         builder.Services.AddSingleton<CorrectionDesk>();
         builder.Services.AddSingleton<EventReader>();
+        builder.Services.AddSingleton<ProofReader>();
         builder.Services.AddSingleton<AggregateReader>();
         builder.Services.AddSingleton<BalanceWatch>();
         builder.Services.AddSingleton<UnaryCalls>();
@@ -73,7 +74,7 @@ public static class UsageHost
     private static StatusCode StatusOf(string reason) => reason switch
     {
         Reasons.FrameInvalid or Reasons.CountsNegative or Reasons.CountsDecreasing or Reasons.CountsAbsurd or Reasons.CountsOfWrongKind => StatusCode.InvalidArgument,
-        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown or Reasons.UsageUnknown => StatusCode.NotFound,
+        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown or Reasons.EventUnknown or Reasons.UsageUnknown => StatusCode.NotFound,
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
         Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
