@@ -16,7 +16,7 @@ public static class Company
     private const int AtOnce = 500;
 
     public static MenuTerms Terms { get; } = new(
-        Menu, "Bench", Currency.Parse("USD"), 20, [new(Plan, "Metered", new(5_000_000), [new(CapWindow.BillingPeriod, 1_000, Cap.GeneratedTokens, CapEnforcement.Billed)], [new(TokenKind.Output, UnitPrice.Parse("12.5"))])], [], BillingServers.Jan1);
+        Menu, "Bench", Currency.Parse("USD"), 20, [new(Plan, "Metered", new(5_000_000), [new(CapWindow.BillingPeriod, 1_000, Cap.GeneratedTokens, CapEnforcement.Billed)], [new(TokenKind.Output, UnitPrice.Parse("12.5")), new(TokenKind.Reasoning, UnitPrice.Parse("12.5"))])], [], BillingServers.Jan1);
 
     /// <param name="used">tokens that each period has at once; 0 for none</param>
     /// <returns>the subscriptions</returns>
