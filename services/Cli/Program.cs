@@ -19,6 +19,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     AuditCommand.Create(),
     ParkedCommand.Create(),
     ShardCommand.Create(),
+    KeyCommand.Create(),
     BenchCommand.Create(),
 };
 return await billing.RunAsync(args);

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
-using Billing.Audit;
 using Cli.Audits;
+using Verifier;
 
 namespace Cli.Demo;
 
@@ -9,16 +9,17 @@ public sealed partial class DemoAudit(Deployment deployment, DemoScreen screen, 
 {
     public sealed record Outcome(int Identical, bool TamperDetected);
 
-    public async Task<Outcome> RunAsync(CancellationToken ct)
+    /// <param name="invoices">the ids of this run's invoices: a deployment that was there before may have more</param>
+    public async Task<Outcome> RunAsync(IReadOnlySet<string> invoices, CancellationToken ct)
     {
         screen.Title("8  Audit");
-        var replay = await AuditCalls.ReplayAsync(deployment.Audit, "", ct);
+        var replay = (await AuditCalls.ReplayAsync(deployment.Audit, "", ct)).Where(r => invoices.Contains(r.InvoiceId)).ToArray();
         var identical = replay.Count(r => r.Identical);
-        screen.Say($"{identical:N0} of {replay.Count:N0} invoices, rated again from their events, are byte for byte what was issued.");
+        screen.Say($"{identical:N0} of {replay.Length:N0} invoices, rated again from their events, are byte for byte what was issued.");
         foreach (var different in replay.Where(r => !r.Identical).Take(3)) screen.Say($"  {different.Number}: {different.Difference}");
 
         var seals = await AuditCalls.VerifySealsAsync(deployment.Audit, ct);
-        screen.Say($"{seals.Sum(s => s.EventCount):N0} stored events in {seals.Count:N0} sealed pages: {(seals.All(s => s.Intact) ? "all intact" : "NOT intact")}.");
+        screen.Say($"{seals.Sum(s => s.EventCount):N0} stored events in {seals.Count(s => s.Page > 0):N0} sealed pages: {(seals.All(s => s.Intact) ? "all intact" : "NOT intact")}.");
 
         var (original, forged) = (Path.Combine(folder, "export.ndjson"), Path.Combine(folder, "forged.ndjson"));
         await AuditCalls.ExportAsync(deployment.Audit, original, ct);
