@@ -56,7 +56,8 @@ public sealed class InvoiceCommandTests
         await Eventually.True(
             async () => (await Billing("invoice", "list", "--drafts", "--json")).Output.Split('\n').Any(l => l.Contains(period, StringComparison.Ordinal) && l.Contains(invoice, StringComparison.Ordinal) && l.Contains("\"periodStatus\": \"closed\"", StringComparison.Ordinal)),
             "the draft of the closed period is listed with the ids to act on it");
-        Assert.Contains($"billing invoice finalize {period}", (await Billing("invoice", "show", period)).Output.ReplaceLineEndings("").Replace("  ", " ", StringComparison.Ordinal), StringComparison.Ordinal);
+        // However the lines are broken.
+        Assert.Contains($"billinginvoicefinalize{period}", string.Concat((await Billing("invoice", "show", period)).Output.Where(c => !char.IsWhiteSpace(c))), StringComparison.Ordinal);
         Assert.Contains("5.95", (await Billing("invoice", "finalize", period)).Output, StringComparison.Ordinal);
 
         var folder = Directory.CreateTempSubdirectory("invoice-");
