@@ -37,6 +37,7 @@ public static class BillingAccess
         [Audit + "Diff"] = Scope.Auditor,
         [Audit + "Reconcile"] = Scope.Auditor,
         [Audit + "WhatIf"] = Scope.Auditor | Scope.Analyst,
+        [Audit + "ProveReports"] = Scope.Auditor,
 
         [Invoicing + "FinalizeInvoice"] = Scope.Finance,
         [Invoicing + "VoidInvoice"] = Scope.Finance,

@@ -57,6 +57,23 @@ public sealed class BoundedSolver : IDisposable
         }, ct);
     }
 
+    /// <inheritdoc cref="SolveAsync"/>
+    public Task<FrontierReport> TraceAsync(Market market, SolveOptions solve, Traffic traffic, CancellationToken ct)
+    {
+        MustFit(market, solve);
+        return RunAsync(stop =>
+        {
+            try
+            {
+                return FrontierReport.Of(market, solve, traffic, null, stop);
+            }
+            catch (ArgumentException e)
+            {
+                throw new Refusal("market_invalid", e.Message).AsException();
+            }
+        }, ct);
+    }
+
     /// <summary>Work of any kind within the limits of number and time.</summary>
     public async Task<T> RunAsync<T>(Func<CancellationToken, T> work, CancellationToken ct)
     {
@@ -136,15 +153,12 @@ public sealed class BoundedSolver : IDisposable
         return TooLarge("market.urgency: types", grid.Types.Count, _limits.TypesMax, nameof(_limits.TypesMax))
             ?? TooLarge("market.answer_time: longest cap", grid.CapTokensMax, _limits.CapTokensMax, nameof(_limits.CapTokensMax))
             ?? TooLarge("market: types × caps × (1 + plans)", cells, _limits.CellsMax, nameof(_limits.CellsMax))
-            ?? TooLarge("market: megabytes needed", Megabytes(cells, grid.CapTokensMax, solve.PlansMax ?? 0, market.AnswerTime), _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
+            ?? TooLarge("market: megabytes needed", Megabytes(market, solve), _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
     }
 
-    /// <summary>
-    /// Three bits a cell to find the way back, some twenty rows of numbers over caps and four for each plan (programme and certificate), and an
-    /// answer's tables.
-    /// </summary>
-    private static long Megabytes(long cells, long caps, long plans, AnswerTimes.AnswerTime answerTime) =>
-        (cells * 3 / 8 + (20 + 4 * plans) * caps * sizeof(double) + ((answerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0) * 5L) >> 20;
+    /// <summary>What a solve takes (<see cref="SolveMemory"/>), and an answer's tables.</summary>
+    private static long Megabytes(Market market, SolveOptions solve) =>
+        (SolveMemory.Bytes(market, solve) + ((market.AnswerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0) * 5L) >> 20;
 
     private static Refusal? TooLarge(string field, long size, long limit, string option) =>
         size <= limit ? null : new Refusal("market_too_large", $"{field} is {size}, this service takes at most {limit} (PlanDesign__{option})");

@@ -10,6 +10,7 @@ public static class PlanDesignAccess
     {
         [PlanDesign + "SolveMenu"] = Scope.Analyst,
         [PlanDesign + "CompareMenus"] = Scope.Analyst,
+        [PlanDesign + "GetFrontier"] = Scope.Analyst,
         [PlanDesign + "EstimateMarket"] = Scope.Analyst,
         [PlanDesign + "DraftMenu"] = Scope.Analyst,
         [PlanDesign + "PublishMenu"] = Scope.Analyst,

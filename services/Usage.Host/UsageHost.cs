@@ -21,7 +21,12 @@ public static class UsageHost
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
         builder.AddValidatedOptions<ClusterOptions>(ClusterOptions.Section);
         var options = builder.ReadOr(UsageOptions.Section, new UsageOptions());
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxConcurrentConnections = Math.Max(options.ConnectionsMax, 1));
+        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax)
+            .AddServiceOptions<TokenMeterService>(grpc => grpc.Interceptors.Add<CallBounds>())
+            .AddServiceOptions<UsageLedgerService>(grpc => grpc.Interceptors.Add<CallBounds>())
+            .AddServiceOptions<UsageCorrectionsService>(grpc => grpc.Interceptors.Add<CallBounds>());
+        builder.Services.AddSingleton<CallBounds>();
         builder.AddAccess(UsageAccess.Methods, "usage", services => services.GetRequiredService<UsageStore>().DataSource);
         builder.Services.AddSingleton<ICustomerBoundary, CustomersUsage>();
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
@@ -78,7 +83,7 @@ public static class UsageHost
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
         Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
-            or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
+            or Reasons.CallsTooMany or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
         Reasons.Draining or Reasons.OwnerMoved or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };

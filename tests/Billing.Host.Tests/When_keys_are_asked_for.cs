@@ -104,7 +104,7 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
             (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await agreements.GetAccountAsync(new() { CustomerId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.GetSubscriptionAsync(new() { SubscriptionId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.ListInvoicesAsync(new() { SubscriptionId = id })),
-            (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.PreviewChangeAsync(new() { Plan = new() { SubscriptionId = id, PlanId = Metered } })),
+            (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.PreviewChangeAsync(new() { Plan = new() { SubscriptionId = id, PlanId = Metered, When = EffectiveWhen.PeriodEnd } })),
             (his.CurrentPeriod.PeriodId, hers.CurrentPeriod.PeriodId, Nothing(Ids.Period), async id => await billing.GetInvoiceAsync(new() { PeriodId = id })),
             (mine.InvoiceId, theirs.InvoiceId, Nothing(Ids.Invoice), async id => await billing.GetInvoiceAsync(new() { InvoiceId = id })),
             (mine.InvoiceId, theirs.InvoiceId, Nothing(Ids.Invoice), async id => await invoicing.GetInvoiceStandingAsync(new() { InvoiceId = id })),

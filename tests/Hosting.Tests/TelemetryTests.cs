@@ -18,7 +18,7 @@ public sealed class TelemetryTests : IAsyncLifetime
     {
         public ConcurrentQueue<Activity> Spans { get; } = new();
 
-        public override ExportResult Export(in Batch<Activity> batch)
+        public override ExportResult Export(in OpenTelemetry.Batch<Activity> batch)
         {
             foreach (var span in batch) Spans.Enqueue(span);
             return ExportResult.Success;

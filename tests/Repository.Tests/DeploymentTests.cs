@@ -90,7 +90,7 @@ public sealed partial class DeploymentTests
     [GeneratedRegex(@"^    public \S+ (\w+) \{ get; init; \}")]
     private static partial Regex Property();
 
-    [GeneratedRegex(@"^\s*($|#.*|- .+|""?[\w./]+""?:( .+)?)$")]
+    [GeneratedRegex(@"^\s*($|#.*|- .+|""?[\w./-]+""?:( .+)?)$")]
     private static partial Regex Line();
 
     [GeneratedRegex(@"(?i)(password|bk_live_[0-9a-f]|amqp://|private key)")]

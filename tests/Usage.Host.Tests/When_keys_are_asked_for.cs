@@ -109,7 +109,7 @@ public sealed class When_keys_are_asked_for(LockedService locked) : IClassFixtur
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/events")
             {
-                Content = new StringContent($$"""{"specversion":"1.0","source":"s","id":"1","type":"t","subject":"{{Samples.SubscriptionId("imported")}}","data":{"model":"m","prompt_tokens":1,"completion_tokens":2}}""", Encoding.UTF8, "application/cloudevents+json"),
+                Content = new StringContent($$$"""{"specversion":"1.0","source":"s","id":"1","type":"t","subject":"{{{Samples.SubscriptionId("imported")}}}","data":{"model":"m","prompt_tokens":1,"completion_tokens":2}}""", Encoding.UTF8, "application/cloudevents+json"),
             };
             if (key is not null) request.Headers.Authorization = new("Bearer", key);
             using var response = await http.SendAsync(request);

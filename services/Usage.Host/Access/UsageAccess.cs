@@ -17,6 +17,7 @@ public static class UsageAccess
         [Ledger + "GetHeads"] = Books,
         [Ledger + "GetReports"] = Books,
         [Ledger + "GetBatches"] = Books,
+        [Ledger + "ProveEvents"] = Books,
         // A client that was lost reads what it had reported.
         [Ledger + "ListEvents"] = Books | Scope.Runtime | Scope.Customer,
         [Ledger + "Aggregate"] = Books | Scope.Analyst | Scope.Customer,

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Usage.Caps;
 using Usage.Corrections;
 using Usage.Host.Ledger;
+using Usage.Host.Store;
 using Usage.Metering;
 
 namespace Usage.Host.Owners;
@@ -24,7 +25,7 @@ public sealed record CorrectionKey(string Caller, string Call)
 public sealed record CorrectionCall(CorrectionKey Key, Guid Subscription, string Conversation, bool IsVoid, byte[] Request, DateTimeOffset At);
 
 /// <summary>Takes corrections to the writer of their shard, and tells the owner when they are committed: what was taken back is room again.</summary>
-public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, IOptions<UsageOptions> options)
+public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, UsageStore store, IOptions<UsageOptions> options)
 {
     private int _waiting;
 
@@ -72,7 +73,9 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
             try
             {
                 cell.Tenure.Writer.Add(request);
-                return await request.Answer.Task;
+                var answer = await request.Answer.Task;
+                await AnnounceAsync(cell);
+                return answer;
             }
             finally
             {
@@ -84,6 +87,22 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
             OwnerDirectory.Unpin(cell);
             lock (cell.Gate)
                 if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
+        }
+    }
+
+    /// <summary>Stores thresholds that the correction has passed. If this process dies before, whoever notices next stores them.</summary>
+    private async Task AnnounceAsync(OwnerCell cell)
+    {
+        IReadOnlyList<ThresholdCrossing> crossings;
+        lock (cell.Gate) crossings = cell.Owner.TakeCrossings();
+        if (crossings.Count == 0) return;
+        try
+        {
+            await ThresholdOutbox.AddAsync(store, cell.Tenure.Shard, crossings);
+        }
+        catch (Exception e) when (StoreFailure.Is(e))
+        {
+            lock (cell.Gate) cell.Owner.GiveBack(crossings);
         }
     }
 

@@ -51,7 +51,7 @@ public static class SnapshotTerms
     }
 
     private static TermPeriod Period(BillingPeriod? period) => period is { Start: { } start, End: { } end }
-        ? Period(period.PeriodId, period.Number, start.ToDateTimeOffset(), end.ToDateTimeOffset())
+        ? Period(period.PeriodId, period.Number, start.ToTime("start"), end.ToTime("end"))
         : throw new FormatException("the snapshot lacks its current or next period");
 
     private static TermPeriod Period(string id, int number, DateTimeOffset start, DateTimeOffset end) =>

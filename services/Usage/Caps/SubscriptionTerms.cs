@@ -35,7 +35,9 @@ public sealed record SubscriptionTerms(
     {
         if (older is null) return this;
         if (older.Current.Id == Current.Id) return this with { Previous = Previous ?? older.Previous };
-        var before = older.Next.Id == Current.Id || older.Current.End <= Current.Start ? older.Current : older.Previous;
+        if (older.Next.Id == Current.Id) return this with { Previous = older.Current };
+        // A snapshot in between was lost: the last period known that is over when this one begins.
+        var before = older.Next.End <= Current.Start ? older.Next : older.Current.End <= Current.Start ? older.Current : older.Previous;
         return this with { Previous = before };
     }
 
