@@ -62,5 +62,6 @@ public static class BillingAccess
 
         [Operations + "ListParkedMessages"] = Scope.Admin,
         [Operations + "ReplayParkedMessage"] = Scope.Admin,
+        [Operations + "ResumeShard"] = Scope.Admin,
     });
 }

@@ -88,7 +88,7 @@ public static class BillingHost
 
     private static StatusCode StatusOf(string code) => code switch
     {
-        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" or "parked_unknown" or "report_not_applied" => StatusCode.NotFound,
+        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" or "parked_unknown" or "shard_unknown" or "report_not_applied" => StatusCode.NotFound,
         "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
         "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"

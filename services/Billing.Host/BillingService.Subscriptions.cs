@@ -60,8 +60,9 @@ public sealed partial class BillingService
         await using var session = store.QuerySession();
         var streams = await SubscriptionStreams.Read(session, [id], ct);
         var state = streams.Subscription(id);
-        var preview = ChangePreview.Of(
+        var (found, refusal) = ChangePreview.Of(
             id, state, deciding(state, await menus.Get(SubscriptionStreams.MenusOf(state), ct)).OrThrow().Events, streams.Period, clock.Now);
+        var preview = found ?? throw refusal!.Value.AsException();
         var terms = await StoredTerms.ReadAsync(session, [preview.Before, preview.After], ct);
         var (before, after) = (Wire.Draft(preview.Before, terms.Now(preview.Before)), Wire.Draft(preview.After, terms.Now(preview.After)));
         return new()

@@ -2,6 +2,7 @@ using Billing.Accounts;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
+using Billing.Operations;
 using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
@@ -26,7 +27,7 @@ public static class BillingStore
 
     public static void Configure(StoreOptions options)
     {
-        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent) })
+        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent), typeof(OperationEvent) })
             options.Events.AddEventTypes(root.Assembly.GetTypes().Where(t => t.IsSubclassOf(root)));
         options.Events.Upcast<InvoiceVoided, InvoiceVoided>(InvoiceUpcasts.Attributed);
         options.Events.Upcast<CreditNoteIssued, CreditNoteIssued>(InvoiceUpcasts.Attributed);

@@ -46,7 +46,7 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         // Read under the lock: whatever another instance finalized before us is no longer on the list.
         var work = await session.Query<PeriodToInvoice>().Where(p => p.Id.IsOneOf(ids)).OrderBy(p => p.Id).ToListAsync(ct);
         if (work.Count == 0) return 0;
-        var streams = await StoredStreams.ReadAsync(session, work.SelectMany(w => new[] { w.Id, InvoiceIds.Of(w.Id) }), ct);
+        var streams = await StoredStreams.ReadToDecideAsync(session, work.SelectMany(w => new[] { w.Id, InvoiceIds.Of(w.Id) }), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. work.Select(w => ((PeriodState.Closed)streams.Period(w.Id)).Facts)], ct);
         var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
         foreach (var period in work) number = Finalize(session, streams, terms, drawn, period.Id, number, now, by);

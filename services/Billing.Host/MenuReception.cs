@@ -29,5 +29,14 @@ public sealed class MenuReception(EventStreams streams)
     private static PlanTerms Plan(PublishedPlan p) => new(
         p.PlanId, p.Name, new Micros(p.PeriodFeeMicros),
         p.Caps.Select(c => new Cap(TokenNames.ParseWindow(c.Window), c.Tokens, c.Counts.Select(TokenNames.ParseKind).ToArray(), TokenNames.ParseEnforcement(c.Enforcement))).ToValueList(),
-        p.Overage.Select(o => new OveragePrice(TokenNames.ParseKind(o.Kind), UnitPrice.Parse(o.PerMillionTokens))).ToValueList());
+        p.Overage.Select(Price).ToValueList());
+
+    private static OveragePrice Price(PublishedOverage o) => o.Model switch
+    {
+        "" or null or "per_unit" => new(TokenNames.ParseKind(o.Kind), UnitPrice.Parse(o.PerMillionTokens)),
+        "graduated" or "volume" => OveragePrice.Tiered(
+            TokenNames.ParseKind(o.Kind), o.Model == "volume" ? PriceModel.Volume : PriceModel.Graduated,
+            (o.Tiers ?? []).Select(t => new PriceTier(t.UpTo == 0 ? null : t.UpTo, UnitPrice.Parse(t.PerMillionTokens))).ToValueList()),
+        var other => throw new FormatException($"'{other}' is not a way of pricing that billing knows; deploy a newer billing first"),
+    };
 }

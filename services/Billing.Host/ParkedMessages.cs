@@ -63,14 +63,20 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         return await session.Query<ParkedMessage>().Where(m => m.Id.CompareTo(after) > 0).OrderBy(m => m.Id).Take(most).ToListAsync(ct);
     }
 
+    /// <exception cref="RefusedException">parked_unknown</exception>
+    public async Task<ParkedMessage> Find(string id, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        return await session.LoadAsync<ParkedMessage>(id, ct)
+            ?? throw new Refusal("parked_unknown", $"no message is parked as {id}: it was taken meanwhile, or the id is another one").AsException();
+    }
+
     /// <summary>Takes a parked message as if it came now. Whatever it brings is in the books once: what was taken already changes nothing.</summary>
     /// <returns>why it is still parked; null when it is taken</returns>
-    /// <exception cref="RefusedException">parked_unknown</exception>
-    public async Task<Refusal?> Replay(string id, UsageReports reports, MenuReception menus, CancellationToken ct)
+    public async Task<Refusal?> Replay(ParkedMessage parked, UsageReports reports, MenuReception menus, CancellationToken ct)
     {
+        var id = parked.Id;
         await using var session = store.LightweightSession();
-        var parked = await session.LoadAsync<ParkedMessage>(id, ct)
-            ?? throw new Refusal("parked_unknown", $"no message is parked as {id}: it was taken meanwhile, or the id is another one").AsException();
         var refusal = await Take(parked, reports, menus, ct);
         if (refusal is { } still)
         {

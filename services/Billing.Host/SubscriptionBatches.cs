@@ -79,7 +79,7 @@ public sealed class SubscriptionStreams(IDocumentStore store, MenuBook menus)
     public static async Task<StoredStreams> Read(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
     {
         var wanted = ids.ToArray();
-        var streams = await StoredStreams.ReadAsync(session, wanted, ct);
+        var streams = await StoredStreams.ReadToDecideAsync(session, wanted, ct);
         await streams.ReadMoreAsync(session, wanted.SelectMany(id => streams.Subscription(id) is SubscriptionState.Known k
             ? new[] { SubscriptionSnapshot.Current(id, k).PeriodId, SubscriptionSnapshot.Next(id, k).PeriodId }
             : []), ct);

@@ -132,7 +132,7 @@ public sealed class When_the_books_are_audited
         var subscription = await app.Subscribe(Metered);
         await app.Billing.RecordCustomerDetailsAsync(new() { CustomerId = subscription.CustomerId, Details = new() { Name = "Ada Lovelace", Country = "GB" } });
         await app.Advance(Feb1.AddHours(1));
-        Assert.Equal(1, await app.Sql<long>("select count(*) from billing.personal_details"));
+        Assert.Equal(1, await app.Sql<long>("select count(*) from billing.personal_details where details <> ''"));
         Assert.Equal("42501", (await Assert.ThrowsAsync<Npgsql.PostgresException>(Read)).SqlState);
         // As in a database that is older than the rule.
         await app.Sql<object>("grant select on billing.personal_details to billing_auditor");

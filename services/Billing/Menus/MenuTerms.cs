@@ -9,10 +9,8 @@ public sealed record PlanTerms(string PlanId, string Name, Micros PeriodFeeMicro
     /// <summary>The caps beyond which tokens are billed. Hard ones need no rating: what they stop is never generated.</summary>
     public IEnumerable<Cap> BilledCaps() => Caps.Where(c => c.Enforcement == CapEnforcement.Billed);
 
-    public UnitPrice PriceOf(TokenKind kind) => Overage.FirstOrDefault(o => o.Kind == kind)?.PerMillionTokens ?? default;
+    public OveragePrice PriceOf(TokenKind kind) => Overage.FirstOrDefault(o => o.Kind == kind) ?? new(kind, default);
 }
-
-public sealed record OveragePrice(TokenKind Kind, UnitPrice PerMillionTokens);
 
 /// <summary>A published menu as billing rates it.</summary>
 public sealed record MenuTerms(

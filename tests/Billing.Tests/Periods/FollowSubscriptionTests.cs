@@ -10,7 +10,8 @@ public sealed class FollowSubscriptionTests
     private static readonly DateTimeOffset Jan10 = Jan1.AddDays(9), Apr1 = Jan1.AddMonths(3);
     private static readonly string March = PeriodIds.Of(Subscription, 2, Mar1);
     private static readonly SubscriptionStarted Started = new(Customer, Menu, Small, Jan1);
-    private static readonly PeriodOpened OpenedMarch = new(Subscription, Customer, Menu, Small, 2, Mar1, Apr1, February, Feb1);
+    private static readonly LocalTime Utc = new("UTC", []);
+    private static readonly PeriodOpened OpenedMarch = new(Subscription, Customer, Menu, Small, 2, Mar1, Apr1, February, Feb1, LocalTime: Utc);
 
     private static Dictionary<string, PeriodEvent[]> Follow(SubscriptionEvent[] before, params SubscriptionEvent[] events)
     {
@@ -28,7 +29,7 @@ public sealed class FollowSubscriptionTests
             actual.OrderBy(e => e.Key, StringComparer.Ordinal).SelectMany(e => e.Value.Select(x => (e.Key, x))));
 
     [Fact]
-    public void A_start_opens_two_periods() => Equal(Follow([], Started), (January, [Opened(Small)]), (February, [Opened(Small, 1)]));
+    public void A_start_opens_two_periods() => Equal(Follow([], Started), (January, [Opened(Small) with { LocalTime = Utc }]), (February, [Opened(Small, 1) with { LocalTime = Utc }]));
 
     [Fact]
     public void A_turn_opens_the_period_after_the_next() => Equal(Follow([Started], new SubscriptionPeriodTurned(1, Feb1)), (March, [OpenedMarch]));
