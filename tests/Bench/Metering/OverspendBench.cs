@@ -64,7 +64,8 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
         }
         var finish = new Finish { GenerationId = start.GenerationId, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = tokens } };
         start.Resumed = true;
-        for (var since = TimeProvider.System.GetTimestamp(); ;)
+        var since = TimeProvider.System.GetTimestamp();
+        while (true)
         {
             try
             {
