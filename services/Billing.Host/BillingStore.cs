@@ -5,8 +5,10 @@ using Billing.Menus;
 using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
+using JasperFx;
 using JasperFx.Events.Projections;
 using Marten;
+using Npgsql;
 using Weasel.Postgresql.Tables;
 
 namespace Billing.Host;
@@ -53,6 +55,32 @@ public static class BillingStore
         options.Storage.ExtendedSchemaObjects.Add(Seal());
         options.Storage.ExtendedSchemaObjects.Add(PersonalDetails());
         options.Storage.ExtendedSchemaObjects.Add(new ClosedToAuditors("personal_details"));
+    }
+
+    /// <summary>The store for work that no service may run beside, with its schema brought up to date.</summary>
+    /// <param name="connectionString">of the role that owns the schema</param>
+    public static async Task<DocumentStore> OpenAsync(string connectionString)
+    {
+        var store = DocumentStore.For(options =>
+        {
+            options.Connection(connectionString);
+            EventStore.Configure(options, Schema);
+            Configure(options);
+            options.AutoCreateSchemaObjects = AutoCreate.None;
+        });
+        await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
+        return store;
+    }
+
+    /// <summary>Until the end of the transaction no daemon can be elected, and nobody writes an event.</summary>
+    /// <exception cref="RefusedException">billing_running</exception>
+    public static async Task TakeAlone(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var elect = new NpgsqlCommand("select pg_try_advisory_xact_lock(hashtext($1))", connection) { Parameters = { new() { Value = $"{Schema}.daemon" } } };
+        if (await elect.ExecuteScalarAsync(ct) is not true)
+            throw new Refusal("billing_running", "a billing service runs on this database: stop every instance first").AsException();
+        await using var shut = new NpgsqlCommand("lock table billing.mt_events in exclusive mode", connection);
+        await shut.ExecuteNonQueryAsync(ct);
     }
 
     /// <summary>Who customers are: the only place. Every version, because a document names the one it was made for; all are deleted when a customer is erased.</summary>

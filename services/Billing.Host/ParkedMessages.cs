@@ -13,11 +13,14 @@ public sealed record UntakenMessage(string Id, string Body);
 /// <summary>The one place for messages that billing could not take, whatever the reason: refused, failed or unreadable. Nothing is dropped, and all can be taken again.</summary>
 public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, ILogger<ParkedMessages> log)
 {
-    private const string Menu = "MenuPublished/", Report = "UsageRecorded/", Unreadable = "unreadable", Failed = "failed";
+    internal const string Report = "UsageRecorded/";
+    private const string Menu = "MenuPublished/", Unreadable = "unreadable", Failed = "failed";
 
     public static UntakenMessage Of(MenuPublished message) => new($"{Menu}{message.MenuId}", JsonSerializer.Serialize(message));
 
-    public static UntakenMessage Of(UsageReport report) => new($"{Report}{report.Shard}/{report.Number}", JsonSerializer.Serialize(report));
+    internal static string ReportId(int shard, long number) => $"{Report}{shard}/{number}";
+
+    public static UntakenMessage Of(UsageReport report) => new(ReportId(report.Shard, report.Number), JsonSerializer.Serialize(report));
 
     public async Task Park(UntakenMessage message, Refusal refusal, CancellationToken ct)
     {

@@ -111,7 +111,7 @@ public sealed class UsageReports(
 
         session.Insert(new AppliedReport(
             AppliedReport.IdOf(report.Shard, report.Number), report.Shard, report.Number, report.FirstBatch, report.LastBatch,
-            report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count));
+            report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count, report.Lines));
         session.Delete<ParkedMessage>(ParkedMessages.Of(report).Id);
         foreach (var usage in decision.Events)
         {

@@ -22,12 +22,13 @@ public sealed class MenuPublisher : SubscriptionBase
 
     private readonly IBusControl _bus;
     private readonly IHostApplicationLifetime _lifetime;
+    private readonly PlanDesignMetrics _metrics;
     private readonly ILogger<MenuPublisher> _log;
 
     // Not the store: the store is made with its subscriptions.
-    public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, ILogger<MenuPublisher> log)
+    public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, PlanDesignMetrics metrics, ILogger<MenuPublisher> log)
     {
-        (_bus, _lifetime, _log) = (bus, lifetime, log);
+        (_bus, _lifetime, _metrics, _log) = (bus, lifetime, metrics, log);
         Name = "menu-publisher";
         IncludeType<MenuPublished>();
     }
@@ -51,6 +52,7 @@ public sealed class MenuPublisher : SubscriptionBase
             try
             {
                 await _bus.PublishConfirmed(message, eventId, mandatory: true, ct);
+                _metrics.Announced();
                 return;
             }
             catch (Exception e) when (!ct.IsCancellationRequested)

@@ -9,9 +9,11 @@ public sealed class FramePace(int framesPerSecondMax)
     private double _left = 2.0 * framesPerSecondMax;
     private long _at = Stopwatch.GetTimestamp();
 
-    /// <summary>Takes these frames into account. Null if they may pass, else how long their sender should have waited.</summary>
+    /// <summary>Takes these frames of a message into account. Null if they may pass, else how long their sender should have waited.</summary>
     public TimeSpan? Take(int frames)
     {
+        // A message without frames has to be read as well.
+        frames = Math.Max(frames, 1);
         var now = Stopwatch.GetTimestamp();
         _left = Math.Min(_most, _left + Stopwatch.GetElapsedTime(_at, now).TotalSeconds * framesPerSecondMax);
         _at = now;

@@ -15,6 +15,8 @@ public sealed class MeterStream : IDisposable
 {
     // A stream that ends because an owner has moved must not wait for another owner that is moving too.
     private static readonly TimeSpan LastAnswersWithin = TimeSpan.FromSeconds(5);
+    // One that was only slow is told why its stream ends; one that does not read at all never hears it.
+    private static readonly TimeSpan LastChanceToRead = TimeSpan.FromSeconds(1);
     private readonly Intake _intake;
     private readonly LedgerWriters _ledger;
     private readonly UsageOptions _options;
@@ -59,17 +61,14 @@ public sealed class MeterStream : IDisposable
     /// <summary>What has gathered still goes out, but a client that does not read is not waited for: it would cost a stream, and its memory, for ever.</summary>
     private async Task LastWordsAsync(Task sending, bool dismissed, CancellationTokenSource broken)
     {
-        if (!_outlet.IsOverfull)
+        try
         {
-            try
-            {
-                await sending.WaitAsync(dismissed ? LastAnswersWithin : TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
-                return;
-            }
-            catch (TimeoutException)
-            {
-                // Broken off below.
-            }
+            await sending.WaitAsync(_outlet.IsOverfull ? LastChanceToRead : dismissed ? LastAnswersWithin : TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
+            return;
+        }
+        catch (TimeoutException)
+        {
+            // Broken off below.
         }
         await broken.CancelAsync();
         await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -110,11 +109,12 @@ public sealed class MeterStream : IDisposable
         using var idle = CancellationTokenSource.CreateLinkedTokenSource(broken, draining, _outlet.Moved);
         try
         {
-            while (true)
+            for (var frames = 1; ;)
             {
-                idle.CancelAfter(TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
+                // A message without frames says nothing.
+                if (frames > 0) idle.CancelAfter(TimeSpan.FromSeconds(_options.StreamIdleSecondsMax));
                 if (!await requests.MoveNext(idle.Token)) return null;
-                var frames = requests.Current.Frames.Count;
+                frames = requests.Current.Frames.Count;
                 if (frames > _options.FramesPerMessageMax)
                     return new Refusal(Reasons.FramesTooMany, $"a message holds at most {_options.FramesPerMessageMax} frames; send several").AsException();
                 if (_pace.Take(frames) is { } wait)
@@ -164,24 +164,43 @@ public sealed class MeterStream : IDisposable
         for (var i = from; i < to; i++)
         {
             var start = frames[i].Start;
-            if (_running.Count + _lanes.Generations >= _options.GenerationsPerStreamMax && !_running.Contains(start.GenerationId))
-            {
-                _outlet.Send(Answers.Denied(start.GenerationId, new Refusal(Reasons.GenerationsTooMany, $"a stream carries at most {_options.GenerationsPerStreamMax} generations; open another")));
-                continue;
-            }
-            starting.Add(StartAsync(frames[i], ct));
+            // Its place is taken before its answer is known, so that those that come with it find it taken.
+            if (TakePlace(start.GenerationId) is { } isNew) starting.Add(StartAsync(frames[i], isNew, ct));
+            else _outlet.Send(Answers.Denied(start.GenerationId, new Refusal(Reasons.GenerationsTooMany, $"a stream carries at most {_options.GenerationsPerStreamMax} generations; open another")));
         }
         await Task.WhenAll(starting);
     }
 
-    private async Task StartAsync(RuntimeFrame frame, CancellationToken ct)
+    /// <summary>True if it is new here, false if it runs here; null if there is no place.</summary>
+    private bool? TakePlace(string generation)
     {
-        var start = frame.Start;
-        // An id that is not one is refused by the intake, with what is wrong about it.
-        if (Ids.TryParse(Ids.Subscription, start.SubscriptionId, out var subscription) && _ledger.Find(_ledger.ShardOf(subscription)) is null)
-            await _lanes.SendAsync(subscription, start.GenerationId, frame, ct);
-        else if (await _intake.StartAsync(start, 0, _outlet) is not null)
-            lock (_running) _running.Add(start.GenerationId);
+        lock (_running)
+        {
+            if (_running.Contains(generation)) return false;
+            return _running.Count + _lanes.Generations < _options.GenerationsPerStreamMax ? _running.Add(generation) : null;
+        }
+    }
+
+    private void FreePlace(string generation)
+    {
+        lock (_running) _running.Remove(generation);
+    }
+
+    private async Task StartAsync(RuntimeFrame frame, bool isNew, CancellationToken ct)
+    {
+        var (start, runsHere) = (frame.Start, false);
+        try
+        {
+            // An id that is not one is refused by the intake, with what is wrong about it.
+            if (Ids.TryParse(Ids.Subscription, start.SubscriptionId, out var subscription) && _ledger.Find(_ledger.ShardOf(subscription)) is null)
+                await _lanes.SendAsync(subscription, start.GenerationId, frame, ct);
+            else runsHere = await _intake.StartAsync(start, 0, _outlet, ct) is not null;
+        }
+        finally
+        {
+            // Denied, or counted among those that run elsewhere.
+            if (isNew && !runsHere) FreePlace(start.GenerationId);
+        }
     }
 
     private async ValueTask TakeAsync(RuntimeFrame frame, CancellationToken ct)
@@ -189,6 +208,6 @@ public sealed class MeterStream : IDisposable
         if (_lanes.Of(frame) is { } lane) await StreamLanes.SendAsync(lane, frame, ct);
         else if (await _intake.TakeAsync(frame, _outlet, ct) is { } elsewhere)
             await _lanes.SendAsync(elsewhere, frame.Chunk?.GenerationId ?? frame.Finish.GenerationId, frame, ct);
-        else if (frame.Finish is { } finish && Frames.Read(finish, out _) is null) _running.Remove(frame.Finish.GenerationId);
+        else if (frame.Finish is { } finish && Frames.Read(finish, out _) is null) FreePlace(finish.GenerationId);
     }
 }

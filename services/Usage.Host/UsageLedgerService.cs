@@ -1,17 +1,17 @@
 using Contracts.Usage.V1;
 using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Npgsql;
 using Usage.Host.Cluster;
 using Usage.Host.Ledger;
+using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host;
 
-/// <summary>What was recorded, for billing, auditors, plan design and customers' pages. Reads only, save that asking for heads cuts reports.</summary>
+/// <summary>What was recorded, for billing, auditors, plan design and customers' pages. Reads only.</summary>
 public sealed class UsageLedgerService(
-    UsageStore store, LedgerWriters ledger, EventReader events, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
+    UsageStore store, LedgerWriters ledger, EventReader events, ProofReader proofs, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
 {
     private const int ReportsAtOnce = 200;
     private const int BatchesAtOnce = 50;
@@ -22,7 +22,7 @@ public sealed class UsageLedgerService(
     public override async Task<GetHeadsResponse> GetHeads(GetHeadsRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        var heads = await routes.CutAsync(context.CancellationToken);
+        var heads = await routes.ReportedAsync(context.CancellationToken);
         var response = new GetHeadsResponse();
         for (var shard = 0; shard < heads.Length; shard++)
             response.Heads.Add(new Head { Shard = shard, ReportNumber = heads[shard].Report, BatchNumber = heads[shard].Batch, Chain = ByteString.CopyFrom(heads[shard].Chain) });
@@ -59,6 +59,15 @@ public sealed class UsageLedgerService(
             }
     }
 
+    public override async Task ProveEvents(ProveEventsRequest request, IServerStreamWriter<EventProof> responseStream, ServerCallContext context)
+    {
+        gate.ThrowUnlessServing();
+        // What was committed before the call is then in a report.
+        await routes.CutAsync(context.CancellationToken);
+        foreach (var proof in await proofs.ReadAsync(Ids.Parse(Ids.Generation, request.GenerationId), request.HasSequence ? request.Sequence : null, context.CancellationToken))
+            await responseStream.WriteAsync(proof, context.CancellationToken);
+    }
+
     public override async Task ListEvents(ListEventsRequest request, IServerStreamWriter<EventRow> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
@@ -74,19 +83,22 @@ public sealed class UsageLedgerService(
     public override Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
+        Frames.Name(request.Conversation, "conversation");
         return routes.BalanceAsync(request, context.CancellationToken);
     }
 
     public override async Task WatchBalance(WatchBalanceRequest request, IServerStreamWriter<Balance> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
+        Frames.Name(request.Conversation, "conversation");
         await watch.RunAsync(new GetBalanceRequest { SubscriptionId = request.SubscriptionId, Conversation = request.Conversation }, responseStream, context.CancellationToken);
     }
 
     public override async Task ListConversationLengths(ListConversationLengthsRequest request, IServerStreamWriter<ConversationLength> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        var (after, subscription, conversation) = (TimeOr(request.From, DateTimeOffset.UnixEpoch), Guid.Empty, "");
+        var (after, subscription, conversation) = (request.From?.ToTime("from") ?? DateTimeOffset.UnixEpoch, Guid.Empty, "");
+        var to = request.To?.ToTime("to") ?? clock.Now.AddYears(1);
         while (true)
         {
             // A page at a time: a client that reads slowly must not hold a connection.
@@ -99,7 +111,7 @@ public sealed class UsageLedgerService(
                       and ($4 = '00000000-0000-0000-0000-000000000000' or plan = $4)
                     order by last_activity, subscription, conversation limit $7
                     """,
-                    after, TimeOr(request.To, clock.Now.AddYears(1)), clock.Now - AbandonedAfter,
+                    after, to, clock.Now - AbandonedAfter,
                     request.PlanId.Length == 0 ? Guid.Empty : Ids.Parse(Ids.Plan, request.PlanId), subscription, conversation, LengthsAtOnce);
                 await using var reader = await command.ExecuteReaderAsync(context.CancellationToken);
                 while (await reader.ReadAsync(context.CancellationToken))
@@ -123,8 +135,6 @@ public sealed class UsageLedgerService(
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         return (long)(await UsageStore.Scalar(connection, $"select {column} from usage.shard where shard = $1", ct, shard))!;
     }
-
-    private static DateTimeOffset TimeOr(Timestamp? time, DateTimeOffset otherwise) => time?.ToDateTimeOffset() ?? otherwise;
 
     private static NpgsqlCommand Command(NpgsqlConnection connection, string sql, params object[] parameters)
     {

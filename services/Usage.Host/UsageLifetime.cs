@@ -111,24 +111,44 @@ public sealed class UsageLifetime(
         }
     }
 
-    /// <summary>Sweeps leases, keeps partitions ahead of time, and says whether the database answers.</summary>
-    private async Task WatchAsync()
+    /// <summary>Until told to stop: sweeps leases, says whether the database answers, and does what the ledger needs. None waits for another, for leases end however slow the database is.</summary>
+    private Task WatchAsync() => Task.WhenAll(
+        RepeatAsync(() =>
+        {
+            owners.Sweep();
+            remotes.Sweep();
+            return Task.CompletedTask;
+        }),
+        RepeatAsync(LookAtStoreAsync),
+        RepeatAsync(() => housekeeping.RunAsync(_stopping.Token)),
+        RepeatAsync(() => housekeeping.DetachAsync(_stopping.Token)));
+
+    private async Task LookAtStoreAsync()
+    {
+        try
+        {
+            await using var connection = await store.DataSource.OpenConnectionAsync(_stopping.Token);
+            await UsageStore.Execute(connection, "select 1", _stopping.Token);
+            readiness.Has(Database);
+        }
+        catch (Exception e) when (StoreFailure.Is(e))
+        {
+            readiness.WaitFor(Database, StoreFailure.Cause(e));
+        }
+    }
+
+    private async Task RepeatAsync(Func<Task> what)
     {
         using var timer = new PeriodicTimer(SweepEvery);
         while (await timer.WaitForNextTickAsync(_stopping.Token))
         {
-            owners.Sweep();
-            remotes.Sweep();
-            try
+            try { await what(); }
+            catch (Exception e) when (StoreFailure.Is(e)) { /* Tried again; that the database does not answer is said by whoever looks at it. */ }
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                await housekeeping.RunAsync(_stopping.Token);
-                await using var connection = await store.DataSource.OpenConnectionAsync(_stopping.Token);
-                await UsageStore.Execute(connection, "select 1", _stopping.Token);
-                readiness.Has(Database);
-            }
-            catch (Exception e) when (StoreFailure.Is(e))
-            {
-                readiness.WaitFor(Database, StoreFailure.Cause(e));
+                // The others must not go on without one: Task.WhenAll would only tell once all have ended.
+                StopBecause(e);
+                throw;
             }
         }
     }

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Npgsql;
 using Usage.Caps;
 
 namespace Usage.Host;
@@ -10,11 +9,12 @@ public sealed class UsageOptions
     public const string Section = "Usage";
 
     /// <summary>Npgsql connection string of the role that owns the schema "usage".</summary>
-    [Required(ErrorMessage = "Usage__Postgres is missing: the connection string of the role that owns the schema usage, such as Host=postgres;Database=billing;Username=usage;Password=…")]
+    [PostgresConnectionString]
+    [Display(Name = "Usage__Postgres")]
     public string Postgres { get; init; } = "";
 
     /// <summary>Where billing answers gRPC, for subscriptions that usage has not heard of.</summary>
-    [RegularExpression("^https?://.+", ErrorMessage = "Usage__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
+    [ServiceAddress(ErrorMessage = "Usage__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
     public string BillingAddress { get; init; } = "http://localhost:8281";
 
     /// <summary>Tokens of a grant. Default 256. It is renewed when less than half is unspent.</summary>
@@ -77,12 +77,17 @@ public sealed class UsageOptions
     public int CommitsAtOnceMax { get; init; } = 2;
 
     /// <summary>Least time between two reports of a shard, in milliseconds. Default 500: at most two a second.</summary>
-    [Range(10, 60_000, ErrorMessage = "Usage__ReportIntervalMs must be from 10 to 60000 milliseconds")]
+    // Whoever asks for heads waits for so long, and another instance not longer than a grain's answer may take.
+    [Range(10, 20_000, ErrorMessage = "Usage__ReportIntervalMs must be from 10 to 20000 milliseconds")]
     public int ReportIntervalMs { get; init; } = 500;
 
     /// <summary>How long a unary call waits for its answer to be durable, in seconds. Default 15.</summary>
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
     public int UnaryWaitSecondsMax { get; init; } = 15;
+
+    /// <summary>How long billing is not asked again about a subscription that it did not know, or had no newer periods of, in seconds. Default 2.</summary>
+    [Range(1, 3_600, ErrorMessage = "Usage__BillingAskedAgainSeconds must be from 1 to 3600 seconds")]
+    public int BillingAskedAgainSeconds { get; init; } = 2;
 
     /// <summary>Corrections that may wait for the database at once. Default 100.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__CorrectionsWaitingMax must be from 1 to 10000")]
@@ -112,6 +117,18 @@ public sealed class UsageOptions
     [Range(1, 100_000_000, ErrorMessage = "Usage__FramesPerSecondMax must be from 1 to 100000000")]
     public int FramesPerSecondMax { get; init; } = 1_000_000;
 
+    /// <summary>Calls that this instance answers at once, streams of runtimes and watched balances aside. Default 5,000.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__CallsMax must be from 1 to 1000000")]
+    public int CallsMax { get; init; } = 5_000;
+
+    /// <summary>Calls that this instance begins in a second, over any two seconds. Default 200,000: more than one instance can answer.</summary>
+    [Range(1, 100_000_000, ErrorMessage = "Usage__CallsPerSecondMax must be from 1 to 100000000")]
+    public int CallsPerSecondMax { get; init; } = 200_000;
+
+    /// <summary>Connections that this instance keeps open, on both ports together; one more is closed at once. Default 20,000.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__ConnectionsMax must be from 1 to 1000000")]
+    public int ConnectionsMax { get; init; } = 20_000;
+
     /// <summary>Balances that this instance lets clients watch at once. Default 10,000.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersMax must be from 1 to 1000000")]
     public int WatchersMax { get; init; } = 10_000;
@@ -122,15 +139,6 @@ public sealed class UsageOptions
 
     /// <summary>Whether thresholds of caps per conversation are announced too. Default false: there may be three messages for each conversation.</summary>
     public bool AnnounceConversations { get; init; }
-
-    internal bool HasReadablePostgres
-    {
-        get
-        {
-            try { return new NpgsqlConnectionStringBuilder(Postgres).Host is not null || Postgres.Length == 0; }
-            catch (ArgumentException) { return false; }
-        }
-    }
 
     internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax) { AnnounceConversations = AnnounceConversations };
 }

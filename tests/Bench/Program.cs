@@ -1,8 +1,9 @@
 using Bench;
+using Bench.Books;
 using Bench.Metering;
 using LocalServers;
 
-// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json]
+// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick] [--json]
 switch (args)
 {
     case ["menu", .. var rest] when rest.All(option => option is "--quick" or "--json"):
@@ -24,10 +25,22 @@ switch (args)
             Console.Error.WriteLine(e.Message);
             return 1;
         }
+    case ["billing", .. var rest] when rest.All(option => option is "--quick" or "--json"):
+        try
+        {
+            var billing = await BillingBench.RunAsync(rest.Contains("--quick") ? BillingBenchSize.Quick : BillingBenchSize.Full, CancellationToken.None);
+            Console.WriteLine(rest.Contains("--json") ? billing.ToJson() : billing.ToText());
+            return 0;
+        }
+        catch (ServerUnavailableException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return 1;
+        }
     case [Peers.Word, .. var ports]:
         await Peers.ServeAsync(ports);
         return 0;
     default:
-        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json]");
+        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick] [--json]");
         return 2;
 }

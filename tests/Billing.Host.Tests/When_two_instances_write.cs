@@ -31,7 +31,7 @@ public sealed class When_two_instances_write
             var at = Jan1.AddMonths(month);
             await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
             {
-                while (await app.Get<SubscriptionsDue>().RunBatch(at, default) > 0) { }
+                while (await app.Get<SubscriptionsDue>().Run(at, default) > 0) { }
             })));
         }
         Assert.Equal(6 * 4, await app.Sql<long>("select count(*) from billing.mt_events where type = 'subscription_period_turned'"));

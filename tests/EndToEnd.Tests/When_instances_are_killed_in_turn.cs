@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Contracts.Usage.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -24,7 +25,9 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
         var channels = new List<GrpcChannel>();
         CallInvoker Connect()
         {
-            channels.Add(Company.ConnectToAny(instances.Select(i => i.Address)));
+            // Each worker prefers another one.
+            var first = channels.Count % instances.Length;
+            channels.Add(Company.ConnectToAny(instances[first..].Concat(instances[..first]).Select(i => i.Address), inOrder: true));
             return channels[^1].CreateCallInvoker();
         }
 
@@ -37,6 +40,7 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
             loads.Add(load);
             var serving = load.ServeAsync();
             foreach (var instance in instances) await instance.Process.ReadyAsync();
+            if (n == 0) await Task.WhenAll(instances.Select(i => Eventually.True(async () => await StreamsAsync(i.Process) > 0, "each instance carries a stream")));
             await load.ReachesAsync(random.NextDouble() / 2, serving);
             await victim.Process.KillAsync();
             var since = Stopwatch.StartNew();
@@ -54,5 +58,13 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
         foreach (var instance in instances) await instance.Process.ReadyAsync();
         await UsageBalance.HoldsAsync(company, subscriptions, [.. loads]);
         foreach (var channel in channels) channel.Dispose();
+    }
+
+    /// <summary>As it shows them to Prometheus.</summary>
+    private static async Task<double> StreamsAsync(ServiceProcess instance)
+    {
+        using var http = new HttpClient { BaseAddress = instance.Http };
+        return (await http.GetStringAsync(new Uri("/metrics", UriKind.Relative))).Split('\n')
+            .Where(l => l.StartsWith("usage_streams{", StringComparison.Ordinal)).Sum(l => double.Parse(l.Split(' ')[1], CultureInfo.InvariantCulture));
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Contracts.PlanDesign.V1;
 using Grpc.Core;
 using Hosting;
@@ -12,7 +13,7 @@ public sealed class BoundedSolverTests
     /// <summary>Minutes of work.</summary>
     private static readonly Market Large = new(new Urgency.UniformUrgency(0, 1), new AnswerTimes.ExponentialAnswerTime(50), 100, 1, 1e-6) { TypeCount = 2_000, CapTokensMax = 20_000 };
 
-    private static BoundedSolver Solver(PlanDesignOptions options) => new(Options.Create(options));
+    private static BoundedSolver Solver(PlanDesignOptions options) => new(Options.Create(options), new(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()));
 
     private static PlanDesignOptions Roomy(double seconds = 120, int waiting = 16, int atOnce = 2) =>
         new() { TypesMax = 10_000, CellsMax = MarketLimits.CellsMax, MemoryMegabytesMax = 4_096, SolveSecondsMax = seconds, SolvesWaitingMax = waiting, SolvesAtOnceMax = atOnce };

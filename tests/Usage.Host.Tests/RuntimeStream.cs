@@ -22,6 +22,9 @@ public sealed class RuntimeStream : IAsyncDisposable
         get { lock (_answers) return [.. _answers]; }
     }
 
+    /// <summary>How many messages the answers came in.</summary>
+    public int Messages { get; private set; }
+
     public async Task SendAsync(params RuntimeFrame[] frames)
     {
         // One write at a time is the transport's rule; a test may speak for several generations at once.
@@ -60,7 +63,11 @@ public sealed class RuntimeStream : IAsyncDisposable
     private async Task ReadAsync()
     {
         while (await _call.ResponseStream.MoveNext(CancellationToken.None))
-            lock (_answers) _answers.AddRange(_call.ResponseStream.Current.Frames);
+            lock (_answers)
+            {
+                _answers.AddRange(_call.ResponseStream.Current.Frames);
+                Messages++;
+            }
     }
 
     public async ValueTask DisposeAsync()

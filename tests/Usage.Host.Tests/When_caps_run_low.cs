@@ -38,6 +38,17 @@ public sealed class When_caps_run_low
     }
 
     [Fact]
+    public async Task A_threshold_that_a_correction_passes_is_announced_though_nothing_is_used_after_it()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000)));
+        await GenerateAsync(service, "g1", 100);
+        await service.Corrections.AmendUsageAsync(
+            new AmendUsageRequest { GenerationId = Samples.GenerationId("g1"), Deltas = new TokenCounts { Output = 500 }, Author = "ada", Reason = "lost" }, new Grpc.Core.Metadata { { "idempotency-key", "k" } });
+        await HeardAsync(service, ("percent_50", 600, 1_000));
+    }
+
+    [Fact]
     public async Task Conversations_are_announced_where_that_is_asked_for()
     {
         await using var service = await UsageService.StartAsync(("Usage:AnnounceConversations", "true"));

@@ -12,7 +12,7 @@ public sealed class When_clients_are_hostile
     public async Task A_flood_a_client_that_never_reads_and_a_silent_one_end_by_themselves_and_a_good_one_goes_on()
     {
         await using var service = await UsageService.StartAsync(
-            ("Usage:FramesPerSecondMax", "5000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "5"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
+            ("Usage:FramesPerSecondMax", "5000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "8"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
             ("Usage:MessageBytesMax", "300000"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000_000)));
         await using var good = new RuntimeStream(service.Meter);

@@ -16,7 +16,7 @@ public sealed class When_servers_fail : IAsyncLifetime
     public async Task U3_U4_U5_hold_when_PostgreSQL_is_killed_in_the_middle()
     {
         await using var postgres = await PrivatePostgres.StartAsync(_folder);
-        await using var service = await UsageService.PrepareAsync(await postgres.CreateDatabaseAsync("usage_test"), settings: [("Usage:ReportIntervalMs", "20")]);
+        await using var service = await UsageService.PrepareAsync(await postgres.CreateDatabaseAsync("usage_test"), settings: [("Usage:ReportIntervalMs", "20"), ("Usage:RowsWaitingMax", "100")]);
         await service.ListenAsync();
         await service.StartHostAsync();
         await service.ReadyAsync();
@@ -80,7 +80,7 @@ public sealed class When_servers_fail : IAsyncLifetime
     public async Task A_broker_that_is_down_delays_reports_and_loses_none()
     {
         await using var rabbit = await PrivateRabbitMq.StartAsync(_folder);
-        await using var service = await UsageService.PrepareAsync(broker: rabbit.Uri());
+        await using var service = await UsageService.PrepareAsync(broker: rabbit.Uri(), settings: ("Usage:ReportIntervalMs", "10"));
         await service.ListenAsync();
         await service.StartHostAsync();
         await service.ReadyAsync();
@@ -96,7 +96,7 @@ public sealed class When_servers_fail : IAsyncLifetime
         {
             await stream.SendAsync(Samples.Chunk("g", n, n));
             await stream.AckOf("g", n);
-            await service.Ledger.GetHeadsAsync(new GetHeadsRequest()); // cuts a report
+            await service.Ledger.GetHeadsAsync(new GetHeadsRequest()); // when it answers, a report was cut
         }
         Assert.True(await service.ScalarAsync<long>("select count(*) from usage.report where not published") >= reports);
         await rabbit.RestartAsync();

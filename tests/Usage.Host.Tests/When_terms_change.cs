@@ -69,6 +69,57 @@ public sealed class When_terms_change
             service.Reports.Values.SelectMany(r => r.Lines).GroupBy(l => l.PlanId).Select(g => (g.Key, g.Sum(l => l.Tokens))).OrderBy(l => l.Item2));
     }
 
+    [Fact]
+    public async Task A_cap_that_is_raised_after_a_final_grant_serves_the_next_generation_and_not_the_one_that_is_over()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 100)));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        Assert.True((await stream.GrantOf("g", g => g.TokensAllowed == 100)).Final);
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000)) with { Version = 2 });
+        // It was promised that no more would come, and its runtime may count on it: what it asks for now changes nothing.
+        await stream.SendAsync(new Renew { GenerationId = Samples.GenerationId("g"), TokensWanted = 50 });
+        await stream.SendAsync(Samples.Chunk("g", 1, 100));
+        await stream.AckOf("g", 1);
+        Assert.All(stream.Answers.Where(f => f.Grant is not null), f => Assert.Equal(100, f.Grant.TokensAllowed));
+        await stream.SendAsync(Samples.Start("h", "alice"));
+        Assert.Equal(256, (await stream.GrantOf("h")).TokensAllowed);
+        await stream.SendAsync(Samples.Finish("g", 2, FinishReason.Cap));
+        Assert.True((await stream.AckOf("g", 2)).Finished);
+        Assert.Equal((100, 0), (await service.ScalarAsync<long>("select sum(output) from usage.token_event"), await service.ScalarAsync<long>("select sum(overrun) from usage.token_event")));
+    }
+
+    [Fact]
+    public async Task A_period_that_turns_after_a_final_grant_takes_what_is_left_of_it_and_starts_the_next_with_all_its_room()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 100)));
+        Assert.Null(service.Clock.MoveTo(Samples.Feb1.AddSeconds(-1)));
+        await using var stream = new RuntimeStream(service.Meter);
+        var (g, h) = (Started("g"), Started("h"));
+        await stream.SendAsync(g);
+        Assert.True((await stream.Answer(f => f.Grant, a => a.GenerationId == g.GenerationId)).Final);
+        await stream.SendAsync(new Chunk { GenerationId = g.GenerationId, Sequence = 1, Tokens = new TokenCounts { Output = 30 } });
+        await stream.Answer(f => f.Ack, a => a.GenerationId == g.GenerationId && a.Sequence == 1);
+        Assert.Null(service.Clock.MoveTo(Samples.Feb1));
+        // What is out will be reported in February, so it is reserved there: 70 of its 100.
+        await stream.SendAsync(h);
+        Assert.Equal(30, (await stream.Answer(f => f.Grant, a => a.GenerationId == h.GenerationId)).TokensAllowed);
+        await stream.SendAsync(new Chunk { GenerationId = g.GenerationId, Sequence = 2, Tokens = new TokenCounts { Output = 100 } });
+        await stream.SendAsync(new Finish { GenerationId = g.GenerationId, Sequence = 3, Reason = FinishReason.Cap });
+        await stream.Answer(f => f.Ack, a => a.GenerationId == g.GenerationId && a.Finished);
+        var february = Assert.Single((await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") })).Windows);
+        Assert.Equal((70, 30), (february.UsedTokens, february.ReservedTokens));
+
+        static Start Started(string name)
+        {
+            var start = Samples.Start(name, "alice", name);
+            start.GenerationId = Samples.GenerationId(name, Samples.Feb1.AddSeconds(-1));
+            return start;
+        }
+    }
+
     [Theory, InlineData("paused", "subscription_paused"), InlineData("cancelled", "subscription_cancelled")]
     public async Task A_subscription_that_is_paused_or_cancelled_in_the_middle_is_granted_nothing_more(string status, string reason)
     {

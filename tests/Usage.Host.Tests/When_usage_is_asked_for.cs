@@ -63,6 +63,25 @@ public sealed class When_usage_is_asked_for
             (r.SubscriptionId, r.PeriodId) = (Samples.SubscriptionId("alice"), Samples.PeriodId("alice", 0));
             r.GroupBy.Add(Dimension.Model);
         })).Select(g => g.Tokens.Output));
+        Assert.Equal(
+            [(Samples.PeriodId("alice", 0), 270L), (Samples.PeriodId("alice", 1), 1L)],
+            (await AllAsync(service, r =>
+            {
+                r.SubscriptionId = Samples.SubscriptionId("alice");
+                r.GroupBy.Add(Dimension.Period);
+            })).Select(g => (g.PeriodId, g.Tokens.Output)).OrderByDescending(g => g.Output));
+        // Two dimensions and a bucket, two rows a page: a page ends in the middle of a bucket and of its first dimension.
+        Assert.Equal(
+            [
+                (Samples.Jan1, "alice", "small-model", 100L), (Samples.Jan1.AddHours(1), "alice", "large-model", 200L), (Samples.Jan1.AddHours(1), "bob", "small-model", 40L),
+                (Samples.Jan1.AddDays(1), "carol", "small-model", 7L), (Samples.Feb1, "alice", "small-model", -29L),
+            ],
+            (await AllAsync(service, r =>
+            {
+                r.Bucket = TimeBucket.Hour;
+                r.GroupBy.Add([Dimension.Subscription, Dimension.Model]);
+            })).Select(g => (g.BucketStart.ToDateTimeOffset(), new[] { "alice", "bob", "carol" }.Single(n => Samples.SubscriptionId(n) == g.SubscriptionId), g.Model, g.Tokens.Output))
+                .OrderBy(g => g.Item1).ThenBy(g => g.Item2));
         Assert.Empty(await AllAsync(service, r =>
         {
             r.Model = "never";

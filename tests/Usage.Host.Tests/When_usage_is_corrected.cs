@@ -43,6 +43,9 @@ public sealed class When_usage_is_corrected
         await service.ReadyAsync();
         Assert.Equal(used, await UsedAsync(service));
         await LedgerChecks.HoldAsync(service);
+        var proofs = await service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = Samples.GenerationId("g1") }).ResponseStream.ReadAllAsync().ToListAsync();
+        Assert.Equal((2, 2), (proofs.Count(p => p.Row.Kind == RowKind.Correction), proofs.Count(p => p.Row.Kind == RowKind.Unspecified)));
+        foreach (var proof in proofs) LedgerChecks.Proves(proof);
         Assert.Equal([("output", 150L)], await ReportedAsync(service));
     }
 
@@ -52,7 +55,7 @@ public sealed class When_usage_is_corrected
         await using var service = await UsageService.StartAsync(("Usage:ReportIntervalMs", "20"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000), Samples.Hard("five_hours", 1_000)));
         await GenerateAsync(service, "g", 300);
-        await service.Ledger.GetHeadsAsync(new GetHeadsRequest()); // cuts a report: in one with its correction the two would leave no line
+        await service.Ledger.GetHeadsAsync(new GetHeadsRequest()); // waits for a report: in one with its correction the two would leave no line
         Assert.Null(service.Clock.MoveTo(Samples.Feb1.AddDays(9)));
         // The period is over, and the window has closed: the line names the period that is corrected, and no open window changes.
         await AmendAsync(service, "late", r => (r.GenerationId, r.Deltas, r.OverrunDelta) = (Samples.GenerationId("g"), new TokenCounts { Output = -300 }, 40));

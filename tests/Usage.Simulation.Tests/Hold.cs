@@ -94,7 +94,8 @@ internal sealed class Hold : Process
             if (loaded.Slab is { } slab && slab.Epoch != Epoch)
             {
                 cell.Inherited = slab;
-                if (_world.Mutation != Mutation.SlabIgnored) cell.Owner.InheritSlab(slab.Tokens, slab.Until);
+                if (_world.Mutation != Mutation.SlabIgnored)
+                    foreach (var lost in slab.All) cell.Owner.InheritSlab(lost.Tokens, lost.Until);
             }
             if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
         }
@@ -184,7 +185,7 @@ internal sealed class Hold : Process
                 var (id, number, content) = (outcome.Generation!.Id, outcome.Number, outcome.Content);
                 Run(() => AnswerRepeatAsync(id, number, content, outlet!));
                 break;
-            case OutcomeKind.SlabNeeded: _slabs.Add(new SlabAsked(cell, outcome.Number, outcome.Content, outcome.When!.Value)); break;
+            case OutcomeKind.SlabNeeded: _slabs.Add(new SlabAsked(cell, outcome.Number, outcome.When!.Value, cell.Owner.Inherited(ConfirmedAt))); break;
             case OutcomeKind.TermsNeeded: break;
             case OutcomeKind.Denied: throw new ViolationException("a denial is answered by whoever asked");
         }
@@ -236,7 +237,7 @@ internal sealed class Hold : Process
 
     public void SlabDurable(SlabAsked asked)
     {
-        if (!IsClosing) Turn(asked.Cell, (owner, outcomes) => owner.SlabDurable(asked.OwnTokens, asked.Until, Now, outcomes));
+        if (!IsClosing) Turn(asked.Cell, (owner, outcomes) => owner.SlabDurable(asked.Tokens, asked.Until, Now, outcomes));
     }
 
     public void TermsChanged(SubscriptionTerms terms)

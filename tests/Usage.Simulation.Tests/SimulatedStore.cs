@@ -11,7 +11,11 @@ internal sealed class UniqueKeyException : Exception;
 /// <summary>The row locks of PostgreSQL that the product uses.</summary>
 internal enum LockMode { KeyShare, NoKeyUpdate, Update }
 
-internal sealed record StoredSlab(long Epoch, long Tokens, DateTimeOffset Until);
+/// <param name="Inherited">what its owner had inherited: each until its own lease ends</param>
+internal sealed record StoredSlab(long Epoch, long Tokens, DateTimeOffset Until, IReadOnlyList<InheritedSlab> Inherited)
+{
+    public IEnumerable<InheritedSlab> All => [new(Tokens, Until), .. Inherited];
+}
 
 internal sealed record StoredRow(UsageRow Row, long Batch);
 

@@ -1,8 +1,10 @@
+using Usage.Caps;
+
 namespace Usage.Simulation.Tests;
 
-/// <param name="Tokens">what the row promises, an inherited slab included</param>
-/// <param name="OwnTokens">what its owner may have out</param>
-internal sealed record SlabAsked(Cell Cell, long Tokens, long OwnTokens, DateTimeOffset Until);
+/// <param name="Tokens">what its owner may have out</param>
+/// <param name="Inherited">what owners before it may have out still</param>
+internal sealed record SlabAsked(Cell Cell, long Tokens, DateTimeOffset Until, IReadOnlyList<InheritedSlab> Inherited);
 
 /// <summary>Makes slabs durable in groups, as in the host. Tries until it succeeds, or until the shard is lost.</summary>
 internal sealed class SlabWriting(World world, Hold hold)
@@ -28,7 +30,7 @@ internal sealed class SlabWriting(World world, Hold hold)
         {
             if (!cell.Loaded && world.Mutation != Mutation.UnloadedLeavesSlab) continue;
             var (tokens, until) = cell.Owner.Remainder(world.Now.Real);
-            remainders.Add(new SlabAsked(cell, tokens, tokens, until));
+            remainders.Add(new SlabAsked(cell, tokens, until, cell.Owner.Inherited(world.Now.Real)));
             if (world.Schedule.IsTold) world.Tell($"{hold} leaves a slab of {tokens} behind");
         }
         for (var tries = 0; tries < RemaindersTriesMax; tries++)
@@ -83,7 +85,7 @@ internal sealed class SlabWriting(World world, Hold hold)
         }
         await transaction.RoundTripAsync();
         foreach (var asked in group)
-            transaction.Write(() => store.Slabs[asked.Cell.Owner.Subscription] = new StoredSlab(hold.Epoch, asked.Tokens, asked.Until));
+            transaction.Write(() => store.Slabs[asked.Cell.Owner.Subscription] = new StoredSlab(hold.Epoch, asked.Tokens, asked.Until, asked.Inherited));
         await transaction.CommitAsync();
         return true;
     }

@@ -66,6 +66,17 @@ public sealed class CorrectionTests
         Assert.Contains(scene.Start("j", "third"), o => o.Kind == OutcomeKind.Denied && o.Why.Code == "cap_reached");
     }
 
+    [Fact]
+    public void A_threshold_that_a_correction_passes_is_noted_once_without_waiting_for_usage()
+    {
+        var scene = new OwnerScene(Cap.Hard(CapWindow.BillingPeriod, 1_000), Cap.Hard(CapWindow.Conversation, 100));
+        scene.Correct(+850);
+        Assert.Equal([CapThreshold.Percent50, CapThreshold.Percent80], scene.Owner.TakeCrossings().Select(c => c.Threshold));
+        scene.Correct(-400);
+        scene.Correct(+500);
+        Assert.Empty(scene.Owner.TakeCrossings());
+    }
+
     private static AmendUsage Amend(long output) => new(null, null, new Tally(0, 0, 0, output, 0), 0, "ada", "metered twice", "key", Jan1);
     private static VoidUsage Void => new("ada", "the model answered nonsense", "key", Jan1);
 

@@ -77,7 +77,7 @@ public sealed class OwnerScene
             if (outcome.Row is { } row) Rows.Add(row);
             if (outcome.Kind != OutcomeKind.SlabNeeded) continue;
             Slab = outcome;
-            if (_slabAtOnce) Owner.SlabDurable(outcome.Content, outcome.When!.Value, Now, outcomes);
+            if (_slabAtOnce) Owner.SlabDurable(outcome.Number, outcome.When!.Value, Now, outcomes);
         }
         outcomes.RemoveAll(o => o.Kind is OutcomeKind.SlabNeeded or OutcomeKind.Recorded);
         return outcomes;

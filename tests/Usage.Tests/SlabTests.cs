@@ -14,7 +14,7 @@ public sealed class SlabTests
         Assert.Empty(scene.Rows);
         var asked = scene.Slab!.Value;
         Assert.Equal(Reasons.GrantPending, Assert.Single(scene.Chunk("g", 1, 10)).Why.Code);
-        var outcomes = scene.Turn(o => scene.Owner.SlabDurable(asked.Content, asked.When!.Value, scene.Now, o));
+        var outcomes = scene.Turn(o => scene.Owner.SlabDurable(asked.Number, asked.When!.Value, scene.Now, o));
         Assert.Equal(256, Assert.Single(outcomes).Number);
         Assert.Single(scene.Rows);
     }
@@ -54,7 +54,7 @@ public sealed class SlabTests
         scene.Commit();
         Assert.Equal(generation.Told - generation.GeneratedTokens, scene.Owner.Remainder(scene.Now.Real).Tokens);
 
-        void Durable() => scene.Turn(o => scene.Owner.SlabDurable(scene.Slab!.Value.Content, scene.Slab.Value.When!.Value, scene.Now, o));
+        void Durable() => scene.Turn(o => scene.Owner.SlabDurable(scene.Slab!.Value.Number, scene.Slab.Value.When!.Value, scene.Now, o));
     }
 
     [Fact]
@@ -114,7 +114,7 @@ public sealed class SlabTests
         Assert.Equal(OutcomeKind.Acknowledged, Assert.Single(scene.Start("g")).Kind); // a grant is reserved, and kept back until its slab is durable
         var asked = scene.Slab!.Value;
         Assert.Empty(scene.Chunk("g", 1, 256)); // what the lost owner had granted takes the reservation
-        var granted = scene.Turn(o => scene.Owner.SlabDurable(asked.Content, asked.When!.Value, scene.Now, o));
+        var granted = scene.Turn(o => scene.Owner.SlabDurable(asked.Number, asked.When!.Value, scene.Now, o));
         Assert.Equal((OutcomeKind.Granted, 512), (granted[^1].Kind, granted[^1].Number));
     }
 
@@ -129,10 +129,10 @@ public sealed class SlabTests
         scene.Chunk("g", 1, 256); // what the lost owner had granted takes the reservation: nothing is held, and the next grant waits for the slab
         scene.Commit();
         scene.After(TimeSpan.FromSeconds(119)); // the database was slow: the slab ends before it covers a lease
-        scene.Turn(o => scene.Owner.SlabDurable(late.Content, late.When!.Value, scene.Now, o));
+        scene.Turn(o => scene.Owner.SlabDurable(late.Number, late.When!.Value, scene.Now, o));
         var again = scene.Slab!.Value;
         Assert.True(again.When > late.When);
-        var granted = scene.Turn(o => scene.Owner.SlabDurable(again.Content, again.When!.Value, scene.Now, o));
+        var granted = scene.Turn(o => scene.Owner.SlabDurable(again.Number, again.When!.Value, scene.Now, o));
         Assert.Equal((OutcomeKind.Granted, 512), (granted[^1].Kind, granted[^1].Number));
     }
 
@@ -153,17 +153,17 @@ public sealed class SlabTests
         var scene = new OwnerScene(slabAtOnce: false, Cap.Hard(CapWindow.BillingPeriod, 10_000));
         scene.Start("g");
         var first = scene.Slab!.Value;
-        scene.Turn(o => scene.Owner.SlabDurable(first.Content, first.When!.Value, scene.Now, o));
+        scene.Turn(o => scene.Owner.SlabDurable(first.Number, first.When!.Value, scene.Now, o));
         var allowed = 256L;
         for (var sequence = 1; sequence <= 20; sequence++)
         {
             var granted = scene.Chunk("g", sequence, allowed).Where(o => o.Kind == OutcomeKind.Granted).ToList();
             if (granted.Count == 0) break;
             allowed = granted[^1].Number;
-            Assert.True(allowed <= first.Content);
+            Assert.True(allowed <= first.Number);
         }
         Assert.True(scene.Of("g").Withheld); // a larger slab is asked for first
-        Assert.True(scene.Slab!.Value.Content > first.Content);
+        Assert.True(scene.Slab!.Value.Number > first.Number);
     }
 
     [Fact]

@@ -36,7 +36,7 @@ internal sealed class World
     // Tokens reported after their lease to a successor that cannot know it: it counts them as if the slab had reserved them. Then what
     // others were granted may come out as overrun, but what is used and held stays below the cap all the same.
     private bool _lateAfterCrash;
-    private (long Tokens, DateTimeOffset Until) _slabRow, _slabAtCrash;
+    private InheritedSlab[] _slabAskedBeside = [], _slabRow = [], _slabAtCrash = [];
     private SubscriptionOwner _owner;
     private Moment _now = new(OwnerScene.Jan1, OwnerScene.Jan1);
 
@@ -197,9 +197,9 @@ internal sealed class World
     private void MakeSlabDurable()
     {
         if (_slabAsked is not { } asked) return;
-        _slabRow = (asked.Number, asked.When!.Value);
+        _slabRow = [new(asked.Number, asked.When!.Value), .. _slabAskedBeside];
         _slabAsked = null;
-        Turn(null, outcomes => _owner.SlabDurable(asked.Content, asked.When!.Value, _now, outcomes));
+        Turn(null, outcomes => _owner.SlabDurable(asked.Number, asked.When!.Value, _now, outcomes));
     }
 
     private void Pass(TimeSpan time) => _now = new Moment(_now.Real + time, _now.Business + time);
@@ -216,12 +216,12 @@ internal sealed class World
     {
         Crashes++;
         if (amount % 2 == 0) foreach (var row in _queue.Take(amount % 7)) Store(row);
-        if (amount % 5 == 0 && _slabAsked is { } asked) _slabRow = (asked.Number, asked.When!.Value);
+        if (amount % 5 == 0 && _slabAsked is { } asked) _slabRow = [new(asked.Number, asked.When!.Value), .. _slabAskedBeside];
         _queue.Clear();
         _slabAsked = null;
         _slabAtCrash = _slabRow;
         _owner = NewOwner();
-        _owner.InheritSlab(_slabRow.Tokens, _slabRow.Until);
+        foreach (var slab in _slabRow) _owner.InheritSlab(slab.Tokens, slab.Until);
     }
 
     private void Turn(Runtime? runtime, Action<List<Outcome>> decide)
@@ -234,7 +234,7 @@ internal sealed class World
             {
                 case OutcomeKind.Granted: about!.Grants.Add((outcome.Number, outcome.When!.Value)); break;
                 case OutcomeKind.Recorded: _queue.Add(outcome.Row!); break;
-                case OutcomeKind.SlabNeeded: _slabAsked = outcome; break;
+                case OutcomeKind.SlabNeeded: (_slabAsked, _slabAskedBeside) = (outcome, [.. _owner.Inherited(_now.Confirmed)]); break;
                 case OutcomeKind.Acknowledged: Acknowledge(about!, outcome.Number); break;
                 case OutcomeKind.Repeated:
                     Assert.Equal(outcome.Content, _table.Single(r => r.Generation.Id == outcome.Generation!.Id && r.Sequence == outcome.Number).Content);
@@ -251,7 +251,7 @@ internal sealed class World
     /// <summary>What an observer who sees the table, the queue and every reservation would call room.</summary>
     private long Room(string conversation)
     {
-        var slab = _now.Real < _slabAtCrash.Until ? _slabAtCrash.Tokens : 0;
+        var slab = _slabAtCrash.Where(s => _now.Real < s.Until).Sum(s => s.Tokens);
         return Math.Min(
             _periodCap - Counted(null) - _owner.HeldTokens - slab,
             _conversationCap - Counted(conversation) - _runtimes.Where(r => r.Header.Conversation == conversation).Sum(r => _owner.Find(r.Header.Id)?.Held ?? 0) - slab);

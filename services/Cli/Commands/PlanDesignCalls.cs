@@ -1,6 +1,5 @@
 using Contracts.Clock.V1;
 using Grpc.Core;
-using Grpc.Net.Client;
 using Client = Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient;
 
 namespace Cli.Commands;
@@ -13,7 +12,7 @@ public static class PlanDesignCalls
 
     public static async Task<T> AskAsync<T>(Uri address, Func<Client, Task<T>> ask)
     {
-        using var channel = GrpcChannel.ForAddress(address, new() { MaxReceiveMessageSize = MessageBytesMax, MaxSendMessageSize = MessageBytesMax });
+        using var channel = ServiceChannel.Open(address, MessageBytesMax);
         try
         {
             return await ask(new(channel));
@@ -35,7 +34,7 @@ public static class PlanDesignCalls
     /// <summary>Business time, which may be simulated.</summary>
     public static async Task<DateTimeOffset> NowAsync(Uri address, CancellationToken ct)
     {
-        using var channel = GrpcChannel.ForAddress(address);
+        using var channel = ServiceChannel.Open(address);
         return (await new BusinessClock.BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset();
     }
 }

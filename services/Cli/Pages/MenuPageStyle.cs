@@ -27,6 +27,7 @@ internal static class MenuPageStyle
         li{margin:6px 0;max-width:80ch}
         text{fill:var(--ink);font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif}.tick,.caption{fill:var(--muted);font-size:11px}.small{font-size:10px}.strong{font-weight:700}.on{fill:var(--on);font-weight:600}
         .grid line,line{stroke-width:1}.grid line.grid,line.grid{stroke:var(--line)}line.axis{stroke:var(--axis)}line.bound{stroke:var(--p1);stroke-width:2;stroke-dasharray:5 4}line.between{stroke:var(--axis);stroke-width:2}
+        .curve{fill:none;stroke-width:2.5;stroke:var(--p0)}.curve.second{stroke:var(--p1);stroke-dasharray:6 4}
         line.edge{stroke-width:3}.soft{opacity:.28}.other{fill:var(--other)}.keep{fill:var(--keep)}.nobody{fill:var(--nobody)}.hollow{fill:var(--paper);stroke:var(--p1);stroke-width:2.5}
         .plan0{fill:var(--p0)}.plan1{fill:var(--p1)}.plan2{fill:var(--p2)}.plan3{fill:var(--p3)}.plan4{fill:var(--p4)}.plan5{fill:var(--p5)}
         line.plan0{stroke:var(--p0)}line.plan1{stroke:var(--p1)}line.plan2{stroke:var(--p2)}line.plan3{stroke:var(--p3)}line.plan4{stroke:var(--p4)}line.plan5{stroke:var(--p5)}

@@ -38,8 +38,7 @@ public static class MenuVerification
         if (findings.Count > 0) return findings;
 
         // Rules on prices do not change the bound, which is over all prices; rules on caps do.
-        var onCaps = rules is null ? null : rules with { PriceMax = null, PriceMin = null, PriceRatioMax = null };
-        var bounded = MenuSolver.Solve(market, new SolveOptions(document.PlansMax) { Constraints = onCaps }, progress, cancellation);
+                var bounded = MenuSolver.Solve(market, new SolveOptions(document.PlansMax) { Constraints = rules?.OnCaps }, progress, cancellation);
         if (bounded.Fault is { } fault) return [new(fault.Field, fault.Detail)];
         // Prices in whole units of a market with a density are judged at its cutoffs; value at the cap has a bound of its own.
         var bound = market.ValueAtCap > 0 ? bounded.Certificate.UpperBound : bounded.Certificate.DensityUpperBound;
@@ -105,6 +104,6 @@ public static class MenuVerification
             steps.Add(new(plan.CapTokens, cutoff, fee - below));
             below = fee;
         }
-        return RoundedMenu.Of(market, tables, units, [.. steps]).WithFreeTier(tables, rules?.FreeTierCapTokens ?? 0);
+        return RoundedMenu.Of(market, tables, units, [.. steps]).WithFreeTier(tables, rules?.FreeTierCapTokens ?? 0, fee: 0);
     }
 }

@@ -45,11 +45,11 @@ public sealed class OwnerRoutes(
         return answer.Message is { } message ? CorrectUsageResponse.Parser.ParseFrom(message) : throw new Refusal(answer.Reason, answer.Detail).AsException();
     }, ct);
 
-    /// <summary>The heads of all shards, after a report that covers everything queued anywhere before the call.</summary>
-    public Task<ShardHead[]> CutAsync(CancellationToken ct) => Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => PatientlyAsync(async () =>
+    /// <summary>The heads of all shards, after a report that covers everything queued anywhere before the call: the next that is due.</summary>
+    public Task<ShardHead[]> ReportedAsync(CancellationToken ct) => Task.WhenAll(Enumerable.Range(0, ledger.Shards).Select(shard => PatientlyAsync(async () =>
     {
-        if (ledger.Find(shard) is { } tenure) return await tenure.Writer.CutAsync();
-        var head = await instances.HolderOf(shard).CutAsync();
+        if (ledger.Find(shard) is { } tenure) return await tenure.Writer.ReportedAsync();
+        var head = await instances.HolderOf(shard).ReportedAsync();
         return head.Report < 0 ? throw OwnerMoved.AsException() : new ShardHead(head.Batch, head.Chain, head.Report, head.ReportedBatch, head.ReportedChain);
     }, ct)));
 

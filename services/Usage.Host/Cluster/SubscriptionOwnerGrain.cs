@@ -73,15 +73,15 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
     }
 }
 
-/// <summary>Cuts a shard's report for whoever asks another instance for heads.</summary>
+/// <summary>Says where a shard's ledger stands to whoever asks another instance for heads.</summary>
 [PlacedByShard, Reentrant]
 public sealed class ShardHolderGrain(LedgerWriters ledger) : Grain, IShardHolder
 {
-    public async Task<LedgerHead> CutAsync()
+    public async Task<LedgerHead> ReportedAsync()
     {
         try
         {
-            var head = await ledger[(int)this.GetPrimaryKeyLong(out _)].CutAsync();
+            var head = await ledger[(int)this.GetPrimaryKeyLong(out _)].ReportedAsync();
             return new LedgerHead(head.Batch, head.Chain, head.Report, head.ReportedBatch, head.ReportedChain);
         }
         catch (RefusedException)

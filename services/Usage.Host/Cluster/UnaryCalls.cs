@@ -26,7 +26,7 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
     {
         var start = request.Start;
         var outlet = new UnaryOutlet(f => f.FrameCase is MeterFrame.FrameOneofCase.Grant or MeterFrame.FrameOneofCase.Deny or MeterFrame.FrameOneofCase.Stop || f.Ack is { Finished: true });
-        await intake.StartAsync(start, request.TokensWanted, outlet);
+        await InTimeAsync(async within => await intake.StartAsync(start, request.TokensWanted, outlet, within), ct);
 
         var response = new AuthorizeResponse();
         foreach (var frame in await outlet.AnswersAsync(UnaryWait, ct))
@@ -45,7 +45,7 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
         var chunk = request.Chunk;
         if ((Frames.Read(chunk, out var frame) ?? Frames.ReadWanted(request.TokensWanted)) is { } invalid) throw invalid.AsException();
         var outlet = new UnaryOutlet(f => f.Ack is { } ack && ack.Sequence >= chunk.Sequence || f.Rejection is not null);
-        if (await intake.CountAsync(chunk.GenerationId, frame, request.TokensWanted, outlet, ct) is not null) throw OwnerMoved.AsException();
+        if (await InTimeAsync(async within => await intake.CountAsync(chunk.GenerationId, frame, request.TokensWanted, outlet, within), ct) is not null) throw OwnerMoved.AsException();
 
         var response = new ReportResponse();
         foreach (var answer in await outlet.AnswersAsync(UnaryWait, ct))
@@ -64,7 +64,7 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
         var finish = request.Finish;
         if (Frames.Read(finish, out var frame) is { } invalid) throw invalid.AsException();
         var outlet = new UnaryOutlet(f => f.Ack is { Finished: true } || f.Rejection is not null);
-        if (await intake.CountAsync(finish.GenerationId, frame, 0, outlet, ct) is not null) throw OwnerMoved.AsException();
+        if (await InTimeAsync(async within => await intake.CountAsync(finish.GenerationId, frame, 0, outlet, within), ct) is not null) throw OwnerMoved.AsException();
 
         var response = new SettleResponse();
         foreach (var answer in await outlet.AnswersAsync(UnaryWait, ct))
@@ -89,6 +89,15 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
 
     public Task<Balance> BalanceAsync(GetBalanceRequest request, CancellationToken ct) =>
         intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation).WaitAsync(ct);
+
+    /// <summary>A call waits no longer to be taken, when the ledger is full, than it would for its answer.</summary>
+    private async Task<T> InTimeAsync<T>(Func<CancellationToken, Task<T>> take, CancellationToken ct)
+    {
+        using var within = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        within.CancelAfter(UnaryWait);
+        try { return await take(within.Token); }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested) { throw new StoreNotReadyException(); }
+    }
 
     private static void ThrowIfRejected(MeterFrame answer)
     {

@@ -59,7 +59,7 @@ public interface IShardHolder : IGrainWithIntegerCompoundKey
 {
     /// <summary>The head, after a report that covers everything queued before.</summary>
     [Alias("cut")]
-    Task<LedgerHead> CutAsync();
+    Task<LedgerHead> ReportedAsync();
 }
 
 /// <summary>A stream's end, in the process that it was opened to.</summary>

@@ -5,6 +5,7 @@ using Contracts.Usage.V1;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host.Ledger;
@@ -82,12 +83,12 @@ public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> opt
 
     private NpgsqlCommand Command(NpgsqlConnection connection, AggregateRequest request, List<Column> columns, bool byKind, int size)
     {
-        var (from, to) = (request.From?.ToDateTimeOffset(), request.To?.ToDateTimeOffset());
+        var (from, to) = (request.From?.ToTime("from"), request.To?.ToTime("to"));
         if (from is null || to is null || from >= to) throw new FormatException("from and to must be given, from before to");
         // A row's generation began within the retention before it was received: other partitions need not be looked at.
         var values = new List<object>
         {
-            from.Value, to.Value, Partitions.FirstIdAt(from.Value - TimeSpan.FromDays(options.Value.RetentionDays + 1)), Partitions.FirstIdAt(to.Value + AheadMax),
+            from.Value, to.Value, Partitions.FirstIdAt(from.Value, TimeSpan.FromDays(-options.Value.RetentionDays - 1)), Partitions.FirstIdAt(to.Value, AheadMax),
         };
         var where = new StringBuilder("received_at >= $1 and received_at < $2 and (correction is not null or (generation >= $3 and generation < $4))");
         void And(string column, object value)
@@ -97,7 +98,7 @@ public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> opt
         }
         if (request.SubscriptionId.Length > 0) And("subscription", Ids.Parse(Ids.Subscription, request.SubscriptionId));
         if (request.PlanId.Length > 0) And("plan", Ids.Parse(Ids.Plan, request.PlanId));
-        if (request.Model.Length > 0) And("model", request.Model);
+        if (request.Model.Length > 0) And("model", Frames.Name(request.Model, "model"));
         if (request.PeriodId.Length > 0) And("period", Ids.Parse(Ids.Period, request.PeriodId));
 
         var names = columns.Select((_, i) => $"g{i}").ToArray();

@@ -3,6 +3,7 @@ using Contracts.Usage.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Npgsql;
+using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host.Ledger;
@@ -101,8 +102,8 @@ public sealed class EventReader(UsageStore store)
         var values = new List<object>
         {
             Ids.Parse(Ids.Subscription, request.SubscriptionId),
-            request.From?.ToDateTimeOffset() ?? DateTimeOffset.UnixEpoch,
-            request.To?.ToDateTimeOffset() ?? now.AddYears(1),
+            request.From?.ToTime("from") ?? DateTimeOffset.UnixEpoch,
+            request.To?.ToTime("to") ?? now.AddYears(1),
         };
         var where = "subscription = $1 and received_at >= $2 and received_at < $3";
         void And(string column, object value)
@@ -111,8 +112,8 @@ public sealed class EventReader(UsageStore store)
             where += $" and {column} = ${values.Count}";
         }
         if (request.GenerationId.Length > 0) And("generation", Ids.Parse(Ids.Generation, request.GenerationId));
-        if (request.Conversation.Length > 0) And("conversation", request.Conversation);
-        if (request.Model.Length > 0) And("model", request.Model);
+        if (request.Conversation.Length > 0) And("conversation", Frames.Name(request.Conversation, "conversation"));
+        if (request.Model.Length > 0) And("model", Frames.Name(request.Model, "model"));
         if (request.PlanId.Length > 0) And("plan", Ids.Parse(Ids.Plan, request.PlanId));
         if (request.PeriodId.Length > 0) And("period", Ids.Parse(Ids.Period, request.PeriodId));
         return (where, values);

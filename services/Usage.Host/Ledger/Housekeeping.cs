@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Npgsql;
+using Usage.Host.Owners;
 using Usage.Host.Store;
 
 namespace Usage.Host.Ledger;
@@ -9,22 +10,21 @@ namespace Usage.Host.Ledger;
 /// vanished. Safe on several instances at once.
 /// </summary>
 public sealed class Housekeeping(
-    UsageStore store, Partitions partitions, BusinessClock clock, IOptions<UsageOptions> options, UsageMetrics metrics, ILogger<Housekeeping> log)
+    UsageStore store, Partitions partitions, LedgerWriters ledger, OwnerDirectory owners, BusinessClock clock, IOptions<UsageOptions> options, UsageMetrics metrics, ILogger<Housekeeping> log)
 {
     private static readonly TimeSpan LagEvery = TimeSpan.FromSeconds(2);
-    private const int SettledAtOnce = 1_000;
+    private const int SilentAtOnce = 1_000;
     // Frames are taken until the retention ends; rows that wait for the database then have another day to arrive.
     private const int DaysOfGrace = 2;
     private int _detachedBefore;
     private long _settleAt, _lagAt;
 
-    /// <summary>Called every second or so. What has nothing to do costs nothing.</summary>
+    /// <summary>Called every second or so. What has nothing to do costs nothing, and nothing takes long.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
         try
         {
             await MakeAheadAsync(ct);
-            await DetachAsync(ct);
             if (IsDue(ref _lagAt, LagEvery)) await LookAtReportsAsync(ct);
             if (IsDue(ref _settleAt, TimeSpan.FromSeconds(options.Value.LeaseSeconds) / 2)) await SettleAsync(ct);
         }
@@ -48,7 +48,8 @@ public sealed class Housekeeping(
         return partitions.EnsureAsync(Enumerable.Range(today, 2), ct);
     }
 
-    private async Task DetachAsync(CancellationToken ct)
+    /// <summary>Detaches what is old. It may take long, if a day was large: called every second or so, and nothing waits for it.</summary>
+    public async Task DetachAsync(CancellationToken ct)
     {
         var firstDay = Partitions.DayOf(clock.Now) - options.Value.RetentionDays - DaysOfGrace;
         if (firstDay <= _detachedBefore) return;
@@ -62,6 +63,10 @@ public sealed class Housekeeping(
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
             log.LogInformation("an old partition is in use and will be detached later");
+        }
+        catch (PostgresException e) when (!StoreFailure.Is(e))
+        {
+            log.LogError(e, "an old partition could not be detached; it will be tried again");
         }
     }
 
@@ -78,22 +83,44 @@ public sealed class Housekeeping(
     }
 
     /// <summary>
-    /// A generation of which nothing was heard for two leases has used what it reported, and is not open any more. If its runtime comes back after
-    /// all, it resumes: a mark was set, nothing was closed.
+    /// A generation whose owner has forgotten it, and of which nothing was committed for two leases, has used what it reported, and is not open any
+    /// more. If its runtime comes back after all, it resumes: a mark was set, nothing was closed. Each instance marks those of its own shards.
     /// </summary>
     private async Task SettleAsync(CancellationToken ct)
     {
-        for (var settled = SettledAtOnce; settled == SettledAtOnce; metrics.Settled(settled))
+        var (after, read) = (Guid.Empty, SilentAtOnce);
+        while (read == SilentAtOnce)
         {
+            var vanished = new List<Guid>();
+            (read, after) = await ReadSilentAsync(after, vanished, ct);
+            if (vanished.Count == 0) continue;
             // Rows that a writer is updating are heard of right now: skipping them also means never to wait for one.
-            await using var command = store.DataSource.CreateCommand($"""
+            await using var command = store.DataSource.CreateCommand("""
                 update usage.generation g set settled_at = now() from (
-                  select generation from usage.generation where finish = 0 and settled_at is null and heard_at < now() - make_interval(secs => $1)
-                  limit {SettledAtOnce} for update skip locked) silent
+                  select generation from usage.generation where generation = any($1) and finish = 0 and settled_at is null for update skip locked) silent
                 where g.generation = silent.generation
                 """);
-            command.Parameters.Add(new NpgsqlParameter { Value = (double)(2 * options.Value.LeaseSeconds) });
-            settled = await command.ExecuteNonQueryAsync(ct);
+            command.Parameters.Add(new NpgsqlParameter { Value = vanished });
+            metrics.Settled(await command.ExecuteNonQueryAsync(ct));
         }
+    }
+
+    /// <summary>The next ones of which nothing was committed for long, in the order of their ids. A runtime that waits for tokens, or works on a long prompt, still runs here.</summary>
+    private async Task<(int Read, Guid Last)> ReadSilentAsync(Guid after, List<Guid> vanished, CancellationToken ct)
+    {
+        await using var command = store.DataSource.CreateCommand($"""
+            select generation, subscription from usage.generation
+            where generation > $1 and finish = 0 and settled_at is null and heard_at < now() - make_interval(secs => $2) order by generation limit {SilentAtOnce}
+            """);
+        command.Parameters.Add(new NpgsqlParameter { Value = after });
+        command.Parameters.Add(new NpgsqlParameter { Value = (double)(2 * options.Value.LeaseSeconds) });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var read = 0;
+        for (; await reader.ReadAsync(ct); read++)
+        {
+            after = reader.GetGuid(0);
+            if (ledger.Find(ledger.ShardOf(reader.GetGuid(1))) is not null && owners.Find(after) is null) vanished.Add(after);
+        }
+        return (read, after);
     }
 }

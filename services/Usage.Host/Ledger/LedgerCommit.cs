@@ -6,7 +6,7 @@ using Usage.Metering;
 
 namespace Usage.Host.Ledger;
 
-/// <param name="Rows">every row of the commit, in order: now in the table, whether this commit or an earlier one put it there</param>
+/// <param name="Rows">the rows of the commit, in order, that are in the table now, whether this commit or an earlier one put them there</param>
 /// <param name="Conflicts">rows whose key is taken by other content: not counted</param>
 public sealed record ShardCommit(int Shard, IReadOnlyList<UsageRow> Rows, IReadOnlyList<UsageRow> Conflicts, bool ReportCut)
 {
@@ -68,7 +68,7 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
 
         _ledger.Committed(plan);
         metrics.Committed(plan.Batch?.Rows ?? [], Stopwatch.GetElapsedTime(started));
-        return new ShardCommit(_shard, [.. rows], plan.Conflicts, plan.Report is not null);
+        return new ShardCommit(_shard, plan.Conflicts.Count == 0 ? [.. rows] : [.. rows.Except(plan.Conflicts)], plan.Conflicts, plan.Report is not null);
     }
 
     private async Task PerformAsync(NpgsqlConnection connection, CommitPlan plan, DateTimeOffset now, CancellationToken ct)

@@ -19,6 +19,9 @@ public sealed class Partitions(UsageStore store)
     private static readonly string[] Tables = ["token_event", Updated];
     private readonly ConcurrentDictionary<int, bool> _days = [];
 
+    /// <summary>About so many leaves are kept in one statement.</summary>
+    public int SliceRows { get; init; } = 20_000;
+
     public static int DayOf(Guid generation) => DayOf(Ids.TimeOf(generation));
 
     public static int DayOf(DateTimeOffset at) => (int)(at.ToUnixTimeMilliseconds() / (long)TimeSpan.FromDays(1).TotalMilliseconds);
@@ -76,22 +79,61 @@ public sealed class Partitions(UsageStore store)
     private async Task<long?> DetachAsync(int day, DateTimeOffset now, CancellationToken ct)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        var name = NameOf(day);
+        // First without a lock, for it may take long: the day is old, and hardly anything comes to it any more.
+        if (!await IsAttachedAsync(connection, name, ct) || await HasUnreportedAsync(connection, name, ct)) return null;
+        var (rows, kept) = (0L, new long[await ShardsAsync(connection, ct)]);
+        for (var shard = 0; shard < kept.Length; shard++)
+        {
+            var (some, through) = await KeepLeavesAsync(connection, name, shard, 0, ct);
+            (rows, kept[shard]) = (rows + some, through);
+        }
+
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await UsageStore.Execute(connection, $"select pg_advisory_xact_lock({PartitionLock})", ct);
-        var name = NameOf(day);
-        if (await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, $"usage.token_event_{name}") is null) return null;
-        // A writer that restarts reads what is not reported yet back from the rows.
-        if (await UsageStore.Scalar(connection, $"select 1 from usage.shard s where exists (select 1 from usage.token_event_{name} e where e.shard = s.shard and e.batch > s.reported_batch) limit 1", ct) is not null)
-            return null;
-        await UsageStore.Execute(connection, $"insert into usage.kept_leaf select shard, batch, ordinal, leaf from usage.token_event_{name} on conflict do nothing", ct);
+        if (!await IsAttachedAsync(connection, name, ct)) return null;
         // Detaching waits for commits under way, and holds up those that come: better to try again than to hold them up for long.
         await UsageStore.Execute(connection, "set local lock_timeout = '2s'", ct);
         foreach (var table in Tables) await UsageStore.Execute(connection, $"alter table usage.{table} detach partition usage.{table}_{name}", ct);
-        var rows = (long)(await UsageStore.Scalar(connection, $"select count(*) from usage.token_event_{name}", ct))!;
+        // Nothing comes to it now. What has come since its leaves were kept is in batches after those.
+        if (await HasUnreportedAsync(connection, name, ct)) return null;
+        for (var shard = 0; shard < kept.Length; shard++) rows += (await KeepLeavesAsync(connection, name, shard, kept[shard], ct)).Rows;
         await UsageStore.Execute(connection, "insert into usage.detached_partition (day, rows, detached_at) values ($1, $2, $3)", ct,
             DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime), rows, now);
         await transaction.CommitAsync(ct);
         return rows;
+    }
+
+    private static async Task<bool> IsAttachedAsync(NpgsqlConnection connection, string name, CancellationToken ct) =>
+        await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, $"usage.token_event_{name}") is not null;
+
+    /// <summary>A writer that restarts reads what is not reported yet back from the rows.</summary>
+    private static async Task<bool> HasUnreportedAsync(NpgsqlConnection connection, string name, CancellationToken ct) =>
+        await UsageStore.Scalar(connection, $"select 1 from usage.shard s where exists (select 1 from usage.token_event_{name} e where e.shard = s.shard and e.batch > s.reported_batch) limit 1", ct) is not null;
+
+    private static async Task<int> ShardsAsync(NpgsqlConnection connection, CancellationToken ct) =>
+        (int)(long)(await UsageStore.Scalar(connection, "select count(*) from usage.shard", ct))!;
+
+    /// <summary>Keeps the leaves of a shard's rows in batches after one, slice by slice: each is committed by itself, unless there is a transaction around it.</summary>
+    /// <returns>how many rows there were, and the last batch</returns>
+    private async Task<(long Rows, long Batch)> KeepLeavesAsync(NpgsqlConnection connection, string name, int shard, long after, CancellationToken ct)
+    {
+        for (var rows = 0L; ;)
+        {
+            // However large a day is, no statement is; and however slow the database is, the next attempt would be no faster.
+            await using var command = new NpgsqlCommand($"""
+                with last as (select max(batch) as batch from (select batch from usage.token_event_{name} where shard = $1 and batch > $2 order by batch limit {SliceRows}) b),
+                  slice as (select e.shard, e.batch, e.ordinal, e.leaf from usage.token_event_{name} e, last where e.shard = $1 and e.batch > $2 and e.batch <= last.batch),
+                  kept as (insert into usage.kept_leaf select * from slice on conflict do nothing)
+                select (select batch from last), (select count(*) from slice)
+                """, connection) { CommandTimeout = 0 };
+            command.Parameters.Add(new NpgsqlParameter { Value = shard });
+            command.Parameters.Add(new NpgsqlParameter { Value = after });
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            await reader.ReadAsync(ct);
+            if (reader.IsDBNull(0)) return (rows, after);
+            (after, rows) = (reader.GetInt64(0), rows + reader.GetInt64(1));
+        }
     }
 
     private async Task MakeAsync(int day, CancellationToken ct)
@@ -112,18 +154,25 @@ public sealed class Partitions(UsageStore store)
         await transaction.CommitAsync(ct);
     }
 
+    /// <summary>The table of a day's rows, where it stands detached; null where it is attached, was archived elsewhere or never was.</summary>
+    public static async Task<string?> DetachedTableAsync(NpgsqlConnection connection, Guid generation, CancellationToken ct)
+    {
+        var table = $"usage.token_event_{NameOf(DayOf(generation))}";
+        return await UsageStore.Scalar(connection, "select 1 where to_regclass($1) is not null and not exists (select from pg_inherits where inhrelid = to_regclass($1))", ct, table) is null ? null : table;
+    }
+
     private static string NameOf(int day) => DateTimeOffset.UnixEpoch.AddDays(day).ToString("yyyyMMdd", CultureInfo.InvariantCulture);
 
     /// <summary>The smallest id of a day: its first 48 bits are Unix milliseconds.</summary>
     private static Guid FirstId(int day) => FirstIdAt(DateTimeOffset.UnixEpoch.AddDays(day));
 
-    /// <summary>The smallest id of a moment. Before 1970 and far in the future ids do not reach.</summary>
-    public static Guid FirstIdAt(DateTimeOffset at)
+    /// <summary>The smallest id of so long after a moment. Before 1970 and far in the future ids do not reach.</summary>
+    public static Guid FirstIdAt(DateTimeOffset at, TimeSpan after = default)
     {
         const long millisecondsMax = (1L << 47) - 1;
         Span<byte> bytes = stackalloc byte[16];
         bytes.Clear();
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, Math.Clamp(at.ToUnixTimeMilliseconds(), 0, millisecondsMax) << 16);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64BigEndian(bytes, Math.Clamp(at.ToUnixTimeMilliseconds() + (long)after.TotalMilliseconds, 0, millisecondsMax) << 16);
         return new Guid(bytes, bigEndian: true);
     }
 }

@@ -13,7 +13,7 @@ namespace Usage.Host.Ledger;
 /// </summary>
 public sealed class ShardWriter
 {
-    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead?>? Barrier, bool Cut, CorrectionRequest? Correction = null);
+    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead?>? Barrier, bool Reported, CorrectionRequest? Correction = null);
 
     private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly LedgerCommit _commit;
@@ -23,7 +23,7 @@ public sealed class ShardWriter
     private readonly Action<ShardCommit> _committed;
     private readonly int _shard;
     private readonly List<UsageRow> _rows = [];
-    private readonly List<(TaskCompletionSource<ShardHead?> Answer, bool Cut)> _barriers = [];
+    private readonly List<(TaskCompletionSource<ShardHead?> Answer, bool Reported)> _barriers = [];
     private TaskCompletionSource _room = NewRoom();
     private CorrectionRequest? _correction;
     private int _waiting;
@@ -38,10 +38,14 @@ public sealed class ShardWriter
 
     public int Waiting => Volatile.Read(ref _waiting);
 
-    /// <summary>Queues a decided row. Called in the turn that decided it, so that rows stand in the order of decisions.</summary>
-    public void Add(UsageRow row)
+    /// <summary>A row is decided that will be added later: it counts as waiting from now on.</summary>
+    public void Expect() => Interlocked.Increment(ref _waiting);
+
+    /// <summary>Queues a decided row. Called in the turn that decided it, or that lets it go, so that rows stand in the order of decisions.</summary>
+    /// <param name="expected">it was counted when it was decided</param>
+    public void Add(UsageRow row, bool expected = false)
     {
-        Interlocked.Increment(ref _waiting);
+        if (!expected) Interlocked.Increment(ref _waiting);
         _queue.Writer.TryWrite(new Item(row, null, false));
     }
 
@@ -63,16 +67,19 @@ public sealed class ShardWriter
 
     /// <summary>Returns when everything queued before is committed.</summary>
     /// <exception cref="RefusedException">owner_moved: it is not, and will not be by this process</exception>
-    public Task FlushAsync() => PassAsync(cut: false);
+    public Task FlushAsync() => PassAsync(reported: false);
 
-    /// <summary>Returns when everything queued before is committed and covered by a report, with the head as it then is.</summary>
+    /// <summary>
+    /// Returns when everything queued before is committed and covered by a report, with the head as it then is. The report is the next that is due:
+    /// whoever asks, and however often, gets no more of them.
+    /// </summary>
     /// <exception cref="RefusedException">owner_moved: another process has to be asked</exception>
-    public async Task<ShardHead> CutAsync() => (await PassAsync(cut: true))!;
+    public async Task<ShardHead> ReportedAsync() => (await PassAsync(reported: true))!;
 
-    private Task<ShardHead?> PassAsync(bool cut)
+    private Task<ShardHead?> PassAsync(bool reported)
     {
         var barrier = new TaskCompletionSource<ShardHead?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_queue.Writer.TryWrite(new Item(null, barrier, cut))) barrier.SetException(OwnerMoved.AsException());
+        if (!_queue.Writer.TryWrite(new Item(null, barrier, reported))) barrier.SetException(OwnerMoved.AsException());
         return barrier.Task;
     }
 
@@ -93,7 +100,7 @@ public sealed class ShardWriter
         _correction?.Answer.TrySetException(OwnerMoved.AsException());
         while (_queue.Reader.TryRead(out var item))
         {
-            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Cut));
+            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Reported));
             item.Correction?.Answer.TrySetException(OwnerMoved.AsException());
         }
         foreach (var (answer, _) in _barriers) answer.TrySetException(OwnerMoved.AsException());
@@ -114,7 +121,8 @@ public sealed class ShardWriter
                 open = await wait;
                 wait = null;
             }
-            var cut = Take() || !open || UntilCut() == TimeSpan.Zero;
+            Take();
+            var cut = !open || UntilCut() == TimeSpan.Zero;
             if (_rows.Count > 0 || (cut && _commit.HasUnreported)) await CommitAsync(cut, giveUp);
             if (_correction is not null) await CorrectAsync(giveUp);
             if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
@@ -127,19 +135,16 @@ public sealed class ShardWriter
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
-    /// <summary>Takes what is queued, up to a batch. True if a report was asked for.</summary>
-    private bool Take()
+    /// <summary>Takes what is queued, up to a batch.</summary>
+    private void Take()
     {
-        var cut = false;
         while (_rows.Count < _options.BatchRowsMax && _queue.Reader.TryRead(out var item))
         {
             if (item.Row is { } row) _rows.Add(row);
-            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Cut));
-            cut |= item.Cut;
+            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Reported));
             // What was queued before a correction must be committed before it is decided.
             if ((_correction = item.Correction) is not null) break;
         }
-        return cut;
     }
 
     private async Task CorrectAsync(CancellationToken giveUp)
@@ -201,7 +206,7 @@ public sealed class ShardWriter
         {
             // What queued up while it waited goes too, unless a correction has to be decided in between.
             if (_correction is null) Take();
-            return await _commit.WriteAsync(_rows, cut || _barriers.Exists(b => b.Cut), giveUp);
+            return await _commit.WriteAsync(_rows, cut || UntilCut() == TimeSpan.Zero, giveUp);
         }
         finally
         {
@@ -209,11 +214,14 @@ public sealed class ShardWriter
         }
     }
 
+    /// <summary>Everything queued before them is committed; those that ask for its report wait until nothing is left to report.</summary>
     private async Task AnswerBarriersAsync(CancellationToken giveUp)
     {
-        var head = _barriers.Exists(b => b.Cut) ? await HeadAsync(giveUp) : null;
-        foreach (var (answer, _) in _barriers) answer.TrySetResult(head);
-        _barriers.Clear();
+        var isReported = !_commit.HasUnreported;
+        var head = isReported && _barriers.Exists(b => b.Reported) ? await HeadAsync(giveUp) : null;
+        foreach (var (answer, reported) in _barriers)
+            if (isReported || !reported) answer.TrySetResult(head);
+        _barriers.RemoveAll(b => isReported || !b.Reported);
     }
 
     private async Task<ShardHead> HeadAsync(CancellationToken giveUp)

@@ -19,6 +19,15 @@ public static class ThresholdOutbox
                 commands.BatchCommands.Add(Insert(shard, crossing));
     }
 
+    /// <summary>The same for those that no row passed.</summary>
+    public static async Task AddAsync(UsageStore store, int shard, IReadOnlyList<ThresholdCrossing> crossings)
+    {
+        await using var connection = await store.DataSource.OpenConnectionAsync();
+        await using var commands = new NpgsqlBatch(connection);
+        foreach (var crossing in crossings) commands.BatchCommands.Add(Insert(shard, crossing));
+        await commands.ExecuteNonQueryAsync();
+    }
+
     /// <summary>Publishes what a shard has not published. Not mandatory: whether anybody warns customers is not our business.</summary>
     public static async Task PublishAsync(UsageStore store, IBusControl bus, int shard, CancellationToken ct)
     {

@@ -84,6 +84,11 @@ public sealed class Frames(BusinessClock clock, UsageOptions options)
         return null;
     }
 
+    /// <summary>What a table can hold as the name of a conversation or a model.</summary>
+    /// <exception cref="FormatException">It cannot; names the field.</exception>
+    public static string Name(string name, string field) => name.Length == 0 || !NameFault(name) ? name
+        : throw new FormatException($"{field} must have at most {NameBytesMax} bytes, none of them zero");
+
     private static bool NameFault(string name) =>
         name.Length is 0 or > NameBytesMax || name.Contains('\0', StringComparison.Ordinal) || Encoding.UTF8.GetByteCount(name) > NameBytesMax;
 

@@ -14,12 +14,11 @@ public sealed partial class Intake
         var cell = owners.Pin(header.Subscription);
         try
         {
-            if (cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
             await TurnAsync(header.Subscription, header.Conversation, header.Id, (owned, stored) =>
             {
                 Import(owned, header, stored, frame, outlet);
                 return owned;
-            });
+            }, writes: true, ct);
         }
         finally
         {

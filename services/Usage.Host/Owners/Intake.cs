@@ -10,9 +10,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
 {
     private readonly Frames _frames = new(clock, options.Value);
 
-    /// <summary>Starts or resumes a generation; the answer goes to the outlet. Null if it was denied.</summary>
+    /// <summary>Starts or resumes a generation; the answer goes to the outlet. Null if it was denied. Waits while the ledger is full, for its prompt will be a row.</summary>
     /// <exception cref="RefusedException">owner_moved: nothing was decided, and nothing was answered</exception>
-    public async Task<Generation?> StartAsync(Start start, long tokensWanted, Outlet outlet)
+    public async Task<Generation?> StartAsync(Start start, long tokensWanted, Outlet outlet, CancellationToken ct)
     {
         if ((_frames.Read(start, out var header) ?? Frames.ReadWanted(tokensWanted)) is { } invalid)
         {
@@ -21,7 +21,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         }
         try
         {
-            return await TurnAsync(header.Subscription, header.Conversation, header.Id, (cell, stored) => Start(cell, header, stored, tokensWanted, start.Resumed, outlet));
+            return await TurnAsync(header.Subscription, header.Conversation, header.Id, (cell, stored) => Start(cell, header, stored, tokensWanted, start.Resumed, outlet), writes: true, ct);
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
@@ -37,17 +37,18 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     {
         for (var i = 0; i < frames.Count; i++)
         {
-            var starting = new List<Task>();
-            for (; i < frames.Count && frames[i].Start is { } start; i++) starting.Add(StartAsync(start, 0, outlet));
-            await Task.WhenAll(starting);
-            if (i == frames.Count) break;
+            var (first, starting) = (i, new List<Task>());
             try
             {
+                for (; i < frames.Count && frames[i].Start is { } start; i++) starting.Add(StartAsync(start, 0, outlet, within));
+                await Task.WhenAll(starting);
+                if (i == frames.Count) break;
                 if (await TakeAsync(frames[i], outlet, within) is not null) throw OwnerMoved.AsException();
             }
             catch (OperationCanceledException) when (within.IsCancellationRequested)
             {
-                return i;
+                // Of Starts that stand together some may have been taken; they may come again.
+                return starting.Exists(s => !s.IsCompletedSuccessfully) ? first : i;
             }
         }
         return frames.Count;
@@ -106,9 +107,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             {
                 owners.Attach(cell, generation, outlet);
                 cell.Owner.Count(generation, frame, tokensWanted, owners.NowOf(cell), cell.Outcomes);
-                owners.Deliver(cell);
+                owners.Deliver(cell, outlet);
             }
         }
+        // What came again is looked up meanwhile; whoever sends much of it waits.
+        var fewer = outlet.FewLookUpsAsync();
+        if (!fewer.IsCompleted) await fewer.WaitAsync(ct);
         return null;
     }
 
@@ -116,7 +120,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     {
         if (Frames.ReadWanted(renew.TokensWanted) is { } invalid) outlet.Send(Answers.Rejected(renew.GenerationId, 0, invalid));
         else if (!Ids.TryParse(Ids.Generation, renew.GenerationId, out var id) || owners.Find(id) is not { } generation)
-            outlet.Send(Answers.Rejected(renew.GenerationId, 0, new Refusal(Reasons.GenerationUnknown, "the generation is not running here; send its Start, again if it had one")));
+            outlet.Send(NotRunning(renew.GenerationId));
         else
         {
             var cell = ((Route)generation.Route!).Cell;
@@ -127,12 +131,20 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                     cell.Tenure.Listen(outlet);
                     return;
                 }
+                if (!ReferenceEquals(cell.Owner.Find(id), generation))
+                {
+                    outlet.Send(NotRunning(renew.GenerationId));
+                    return;
+                }
                 owners.Attach(cell, generation, outlet);
                 cell.Owner.Renew(generation, renew.TokensWanted, owners.NowOf(cell), cell.Outcomes);
                 owners.Deliver(cell);
             }
         }
     }
+
+    private static MeterFrame NotRunning(string generation) =>
+        Answers.Rejected(generation, 0, new Refusal(Reasons.GenerationUnknown, "the generation is not running here; send its Start, again if it had one"));
 
     /// <summary>What the tables have of a generation.</summary>
     public async Task<(TokenCounts Recorded, long Overrun)> RecordedAsync(Guid generation)
@@ -157,26 +169,36 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
         var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.NowOf(cell)));
         // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
-        if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
+        if (conversation.Length > 0 && !cell.LookAt(conversation, cell.LastTurn) && cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
         return balance;
-    });
+    }, writes: false, CancellationToken.None);
 
     /// <summary>One turn of a subscription's owner, which is read first where it is not in memory. The turn gets what the tables have of the generation, if they were read and have it.</summary>
-    private async Task<T> TurnAsync<T>(Guid subscription, string conversation, Guid generation, Func<OwnerCell, (GenerationHeader Header, RecordedGeneration Recorded)?, T> turn)
+    /// <param name="writes">it may queue a row, so it waits while the ledger is full</param>
+    private async Task<T> TurnAsync<T>(
+        Guid subscription, string conversation, Guid generation, Func<OwnerCell, (GenerationHeader Header, RecordedGeneration Recorded)?, T> turn, bool writes, CancellationToken ct)
     {
         var cell = owners.Pin(subscription);
         try
         {
             while (true)
             {
+                if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
                 var loaded = NeedsLoading(cell, conversation, generation) ? await loader.LoadAsync(subscription, conversation, generation) : null;
                 var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
                 lock (cell.Gate)
                 {
                     if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
                     if (loaded is not null) Load(cell, loaded, conversation);
+                    // Filled up by others since the look.
+                    if (writes && cell.Tenure.Writer.IsFull)
+                    {
+                        owners.Deliver(cell);
+                        if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
+                        continue;
+                    }
                     // Forgotten since the look: it must be read after all.
-                    else if (NeedsLoading(cell, conversation, generation)) continue;
+                    if (loaded is null && NeedsLoading(cell, conversation, generation)) continue;
                     if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
                     owners.Deliver(cell);
                     return turn(cell, loaded?.Generation);
@@ -223,10 +245,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         {
             cell.Loaded = true;
             cell.Recorded(loaded.LastGeneration);
+            cell.RecordedAhead(loaded.GenerationsAhead);
             foreach (var (period, used) in loaded.Periods) owner.LoadPeriod(period, used);
             foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
             // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.
-            if (loaded.Slab is { } slab && slab.Epoch != cell.Tenure.Epoch) owner.InheritSlab(slab.Tokens, slab.Until);
+            if (loaded.Slab is { } slab && slab.Epoch != cell.Tenure.Epoch)
+                foreach (var lost in slab.Tokens) owner.InheritSlab(lost.Tokens, lost.Until);
             if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.NowOf(cell), cell.Outcomes);
         }
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
@@ -252,7 +276,16 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         var known = cell.Owner.Find(header.Id);
         if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet, started: true);
         var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes, resumed);
-        if (generation is not null) owners.Attach(cell, generation, outlet, started: true);
+        if (generation is not null)
+        {
+            owners.Attach(cell, generation, outlet, started: true);
+            if (generation is { Started: false, Route: Route { PromptExpected: false } route })
+            {
+                // Its grant waits for the slab, and with it the row: whoever comes next must know that it takes room.
+                route.PromptExpected = true;
+                cell.Tenure.Writer.Expect();
+            }
+        }
         else
         {
             // The only outcome without a generation is the denial itself.

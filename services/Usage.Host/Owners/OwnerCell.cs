@@ -10,7 +10,8 @@ public abstract class Outlet
     private static long _last;
     private readonly Lock _gate = new();
     private readonly long _opened;
-    private Task _tracked = Task.CompletedTask;
+    private int _lookUps;
+    private TaskCompletionSource? _fewer, _none;
     private List<Outlet>? _taken;
     private bool _went;
 
@@ -68,15 +69,35 @@ public abstract class Outlet
         foreach (var younger in taken ?? []) younger.OwnerMoved();
     }
 
-    /// <summary>An answer that is still being looked up.</summary>
+    /// <summary>An answer is being looked up, for what was said here or to be said here.</summary>
     public void Track(Task answer)
     {
-        lock (_gate) _tracked = _tracked.IsCompleted ? answer : Task.WhenAll(_tracked, answer);
+        lock (_gate) _lookUps++;
+        _ = answer.ContinueWith(_ => LookedUp(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
+    /// <summary>Returns when no answer is being looked up any more.</summary>
     public Task TrackedAsync()
     {
-        lock (_gate) return _tracked;
+        lock (_gate) return _lookUps == 0 ? Task.CompletedTask : (_none ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    }
+
+    /// <summary>Returns when fewer answers are being looked up than may be: until then whoever speaks here must not go on.</summary>
+    public Task FewLookUpsAsync()
+    {
+        lock (_gate) return _lookUps < RepeatReader.PerStreamMax ? Task.CompletedTask : (_fewer ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    }
+
+    private void LookedUp()
+    {
+        TaskCompletionSource? fewer = null, none = null;
+        lock (_gate)
+        {
+            if (--_lookUps < RepeatReader.PerStreamMax) (fewer, _fewer) = (_fewer, null);
+            if (_lookUps == 0) (none, _none) = (_none, null);
+        }
+        fewer?.TrySetResult();
+        none?.TrySetResult();
     }
 
     private static long Next()
@@ -96,6 +117,8 @@ public sealed class Route(OwnerCell cell, Outlet outlet)
     private List<Outlet>? _waiting;
 
     public OwnerCell Cell { get; } = cell;
+    /// <summary>The row of its prompt is counted as waiting, though it waits for the first grant. Inside the cell's gate.</summary>
+    internal bool PromptExpected { get; set; }
     /// <summary>The newest one that spoke for this generation. Read and written inside the cell's gate.</summary>
     public Outlet Outlet { get; private set; } = outlet;
 
@@ -144,6 +167,8 @@ public sealed class Route(OwnerCell cell, Outlet outlet)
 /// <summary>One subscription's owner in this process. Every turn is taken inside the gate; nothing in it waits.</summary>
 public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
 {
+    private const int LookedAtMax = 1_000;
+
     public Lock Gate { get; } = new();
     public SubscriptionOwner Owner { get; } = owner;
     /// <summary>Under which it decides. When that is over no turn is taken any more.</summary>
@@ -159,17 +184,49 @@ public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
     internal DateTimeOffset LastTurn { get; set; }
 
     /// <summary>
-    /// The highest generation id that the tables may have without the owner's knowing. When the owner was loaded no table had a higher one, nobody
-    /// else writes while its tenure lasts, and whatever it forgets since then is noted here. Ids sort by their time, so a new one is nearly always
-    /// above, and its Start need not ask the tables whether it has been there before.
+    /// The highest generation id that the tables may have without the owner's knowing, but for a few that were ahead of time. When the owner was
+    /// loaded the tables had none but those above it, nobody else writes while its tenure lasts, and whatever it forgets since then is noted here.
+    /// Ids sort by their time, so a new one is nearly always above, and its Start need not ask the tables whether it has been there before.
     /// </summary>
     private Guid _recordedThrough;
+    private HashSet<Guid>? _recordedAhead;
 
     internal void Recorded(Guid generation)
     {
         if (generation > _recordedThrough) _recordedThrough = generation;
     }
 
+    /// <summary>Ids of runtimes whose clocks are ahead, each by itself: others must not be sent to the tables because of them.</summary>
+    internal void RecordedAhead(IReadOnlyList<Guid> generations)
+    {
+        if (generations.Count > 0) (_recordedAhead ??= []).UnionWith(generations);
+    }
+
     /// <summary>The tables have nothing of this generation, unless it is in memory.</summary>
-    internal bool IsUnrecorded(Guid generation) => generation > _recordedThrough;
+    internal bool IsUnrecorded(Guid generation) => generation > _recordedThrough && _recordedAhead?.Contains(generation) != true;
+
+    /// <summary>Conversations in which nothing runs, kept because somebody watches them, and when they were looked at last (real time).</summary>
+    private Dictionary<string, DateTimeOffset>? _lookedAt;
+
+    /// <summary>Keeps a conversation for a while, so that whoever looks at it again and again does not read it again and again. False if too many are kept.</summary>
+    internal bool LookAt(string conversation, DateTimeOffset now)
+    {
+        _lookedAt ??= new(StringComparer.Ordinal);
+        if (_lookedAt.Count >= LookedAtMax && !_lookedAt.ContainsKey(conversation)) return false;
+        _lookedAt[conversation] = now;
+        return true;
+    }
+
+    /// <summary>Lets go of those that nobody has looked at since.</summary>
+    internal void LookAway(DateTimeOffset before)
+    {
+        if (_lookedAt is null) return;
+        foreach (var (conversation, at) in _lookedAt)
+        {
+            if (at >= before) continue;
+            _lookedAt.Remove(conversation);
+            Owner.ForgetIfIdle(conversation);
+        }
+        if (_lookedAt.Count == 0) _lookedAt = null;
+    }
 }

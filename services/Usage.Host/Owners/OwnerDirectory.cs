@@ -15,6 +15,8 @@ public sealed partial class OwnerDirectory(
     private readonly ConcurrentDictionary<Guid, OwnerCell> _cells = new();
     private readonly ConcurrentDictionary<Guid, Generation> _running = new();
     private readonly MeterLimits _limits = options.Value.Limits;
+    // Longer than watchers look away between two looks, unless they are told to look less often than anybody would call watching.
+    private static readonly TimeSpan KeepsLookedAt = TimeSpan.FromSeconds(10);
 
     public int Owners => _cells.Count;
     public int Running => _running.Count;
@@ -86,20 +88,23 @@ public sealed partial class OwnerDirectory(
     }
 
     /// <summary>Carries out what a turn decided, in order. Inside the gate: nothing here waits.</summary>
-    public void Deliver(OwnerCell cell)
+    /// <param name="speaker">whose frame the turn was about, if it was</param>
+    public void Deliver(OwnerCell cell, Outlet? speaker = null)
     {
         cell.LastTurn = TimeProvider.System.GetUtcNow();
-        foreach (ref readonly var outcome in CollectionsMarshal.AsSpan(cell.Outcomes)) Deliver(cell, outcome);
+        foreach (ref readonly var outcome in CollectionsMarshal.AsSpan(cell.Outcomes)) Deliver(cell, outcome, speaker);
         cell.Outcomes.Clear();
     }
 
-    private void Deliver(OwnerCell cell, in Outcome outcome)
+    private void Deliver(OwnerCell cell, in Outcome outcome, Outlet? speaker)
     {
         switch (outcome.Kind)
         {
             case OutcomeKind.Recorded:
                 cell.UncommittedRows++;
-                cell.Tenure.Writer.Add(outcome.Row!);
+                var recorded = RouteOf(outcome.Generation!);
+                cell.Tenure.Writer.Add(outcome.Row!, expected: recorded.PromptExpected);
+                recorded.PromptExpected = false;
                 break;
             case OutcomeKind.Granted:
                 metrics.Granted();
@@ -118,10 +123,13 @@ public sealed partial class OwnerDirectory(
                 break;
             case OutcomeKind.Repeated:
                 var outlet = RouteOf(outcome.Generation!).Outlet;
-                outlet.Track(AnswerRepeatAsync(outcome.Generation!.Id, outcome.Number, outcome.Content, outlet));
+                var answer = AnswerRepeatAsync(outcome.Generation!.Id, outcome.Number, outcome.Content, outlet);
+                outlet.Track(answer);
+                // Whoever repeats itself waits, also if a newer stream gets the answers.
+                if (speaker is not null && !ReferenceEquals(speaker, outlet)) speaker.Track(answer);
                 break;
             case OutcomeKind.SlabNeeded:
-                slabs.Add(new SlabRequest(cell, outcome.Number, outcome.Content, outcome.When!.Value));
+                slabs.Add(new SlabRequest(cell, outcome.Number, outcome.When!.Value, cell.Owner.Inherited(cell.Tenure.ConfirmedAt)));
                 break;
             case OutcomeKind.TermsNeeded:
                 if (cell.AskingForTerms) break;
@@ -190,8 +198,15 @@ public sealed partial class OwnerDirectory(
         foreach (var row in commit.Conflicts)
         {
             log.LogError("{Generation} {Sequence} is in the table with other content: not counted", row.Generation.Id, row.Sequence);
-            ((Route)row.Generation.Route!).Outlet.Send(Answers.Rejected(
-                Answers.Id(row.Generation.Id), row.Sequence, new Refusal(Reasons.SequenceReused, "this sequence is recorded with other content; the first one counts")));
+            var route = (Route)row.Generation.Route!;
+            lock (route.Cell.Gate)
+            {
+                // Its sequence is taken, by the row that counts: nothing more will come of this one.
+                route.Cell.UncommittedRows--;
+                route.Cell.Owner.Durable(row);
+                route.Send(Answers.Rejected(
+                    Answers.Id(row.Generation.Id), row.Sequence, new Refusal(Reasons.SequenceReused, "this sequence is recorded with other content; the first one counts")));
+            }
         }
     }
 
@@ -207,7 +222,7 @@ public sealed partial class OwnerDirectory(
         lock (request.Cell.Gate)
         {
             if (request.Cell.Tenure.IsOver) return;
-            request.Cell.Owner.SlabDurable(request.OwnTokens, request.Until, NowOf(request.Cell), request.Cell.Outcomes);
+            request.Cell.Owner.SlabDurable(request.Tokens, request.Until, NowOf(request.Cell), request.Cell.Outcomes);
             Deliver(request.Cell);
         }
     }
@@ -257,6 +272,7 @@ public sealed partial class OwnerDirectory(
                 held += cell.Owner.HeldTokens;
                 promised += cell.Owner.SlabTokensAt(now.Real);
                 if (cell.Pins > 0) continue;
+                cell.LookAway(now.Real - KeepsLookedAt);
                 cell.Owner.CollectForgettable(now.Real - _limits.Lease, forgettable);
                 foreach (var generation in forgettable) Forget(cell, generation);
                 forgettable.Clear();

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Npgsql;
 using Usage.Caps;
+using Usage.Host.Ledger;
 using Usage.Host.Store;
 using Usage.Metering;
 
@@ -12,23 +13,26 @@ public sealed class Loaded
     public SubscriptionTerms? Terms { get; set; }
     public List<(Guid Period, Tally Used)> Periods { get; } = [];
     public List<(OpenWindow Window, Tally Used)> Windows { get; } = [];
-    public (long Epoch, long Tokens, DateTimeOffset Until)? Slab { get; set; }
+    public (long Epoch, IReadOnlyList<InheritedSlab> Tokens)? Slab { get; set; }
     public Tally ConversationUsed { get; set; }
     public (GenerationHeader Header, RecordedGeneration Recorded)? Generation { get; set; }
-    /// <summary>The highest id that any generation of any subscription has in the tables; empty if there is none.</summary>
+    /// <summary>The highest id in the tables, of any subscription, that is not ahead of time; empty if there is none.</summary>
     public Guid LastGeneration { get; set; }
+    /// <summary>This subscription's ids that are higher: of runtimes whose clocks are ahead.</summary>
+    public List<Guid> GenerationsAhead { get; } = [];
 }
 
 /// <summary>Reads owners back from the tables, many in one round trip.</summary>
 public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
 {
     private const int GroupMax = 500;
+    private const int AheadMax = 2_000;
     private Grouped<Request>? _requests;
 
     private sealed record Request(Guid Subscription, string Conversation, Guid Generation)
     {
         public TaskCompletionSource<Loaded> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        public Loaded Loaded { get; } = new();
+        public Loaded Loaded { get; init; } = new();
     }
 
     private Grouped<Request> Requests => _requests ??= new(GroupMax, Perform);
@@ -48,44 +52,13 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
     {
         try
         {
-            await using var connection = await store.DataSource.OpenConnectionAsync();
-            await using var batch = Queries(connection, requests);
-            await using var reader = await batch.ExecuteReaderAsync();
-            var bySubscription = requests.ToLookup(r => r.Subscription);
-            while (await reader.ReadAsync())
-            {
-                var terms = JsonSerializer.Deserialize<SubscriptionTerms>(reader.GetString(1));
-                foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Terms = terms;
-            }
-            await reader.NextResultAsync();
-            while (await reader.ReadAsync())
-                foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Periods.Add((reader.GetGuid(1), ReadTally(reader, 2)));
-            await reader.NextResultAsync();
-            while (await reader.ReadAsync())
-            {
-                var window = new OpenWindow(TokenNames.ParseWindow(reader.GetString(1)), reader.GetFieldValue<DateTimeOffset>(2), reader.GetFieldValue<DateTimeOffset>(3));
-                foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Windows.Add((window, ReadTally(reader, 4)));
-            }
-            await reader.NextResultAsync();
-            while (await reader.ReadAsync())
-                foreach (var request in bySubscription[reader.GetGuid(0)])
-                    request.Loaded.Slab = (reader.GetInt64(1), reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3));
-            await reader.NextResultAsync();
-            while (await reader.ReadAsync()) requests[(int)reader.GetInt64(0) - 1].Loaded.ConversationUsed = ReadTally(reader, 1);
-            await reader.NextResultAsync();
-            var byGeneration = requests.ToLookup(r => r.Generation);
-            while (await reader.ReadAsync())
-            {
-                var found = ReadGeneration(reader);
-                foreach (var request in byGeneration[found.Header.Id]) request.Loaded.Generation = found;
-            }
-            await reader.NextResultAsync();
-            var last = await reader.ReadAsync() ? reader.GetGuid(0) : Guid.Empty;
-            foreach (var request in requests)
-            {
-                request.Loaded.LastGeneration = last;
-                request.Answer.TrySetResult(request.Loaded);
-            }
+            await ReadAsync(requests);
+            foreach (var request in requests) request.Answer.TrySetResult(request.Loaded);
+        }
+        catch (Exception e) when (requests.Count > 1 && !StoreFailure.Is(e))
+        {
+            // Something is wrong with one of them: asked alone, only that one fails.
+            foreach (var request in requests) await Perform([request with { Loaded = new() }]);
         }
         catch (Exception e)
         {
@@ -94,9 +67,58 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
         }
     }
 
+    private async Task ReadAsync(IReadOnlyList<Request> requests)
+    {
+        await using var connection = await store.DataSource.OpenConnectionAsync();
+        await using var batch = Queries(connection, requests);
+        await using var reader = await batch.ExecuteReaderAsync();
+        var bySubscription = requests.ToLookup(r => r.Subscription);
+        while (await reader.ReadAsync())
+        {
+            var terms = JsonSerializer.Deserialize<SubscriptionTerms>(reader.GetString(1));
+            foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Terms = terms;
+        }
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync())
+            foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Periods.Add((reader.GetGuid(1), ReadTally(reader, 2)));
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync())
+        {
+            var window = new OpenWindow(TokenNames.ParseWindow(reader.GetString(1)), reader.GetFieldValue<DateTimeOffset>(2), reader.GetFieldValue<DateTimeOffset>(3));
+            foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.Windows.Add((window, ReadTally(reader, 4)));
+        }
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync())
+        {
+            var inherited = JsonSerializer.Deserialize<InheritedSlab[]>(reader.GetString(4))!;
+            foreach (var request in bySubscription[reader.GetGuid(0)])
+                request.Loaded.Slab = (reader.GetInt64(1), [new(reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3)), .. inherited]);
+        }
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync()) requests[(int)reader.GetInt64(0) - 1].Loaded.ConversationUsed = ReadTally(reader, 1);
+        await reader.NextResultAsync();
+        var byGeneration = requests.ToLookup(r => r.Generation);
+        while (await reader.ReadAsync())
+        {
+            var found = ReadGeneration(reader);
+            foreach (var request in byGeneration[found.Header.Id]) request.Loaded.Generation = found;
+        }
+        await reader.NextResultAsync();
+        while (await reader.ReadAsync())
+        {
+            if (reader.IsDBNull(1)) continue;
+            var generation = reader.GetGuid(1);
+            if (reader.IsDBNull(0))
+                foreach (var request in requests) request.Loaded.LastGeneration = generation;
+            else
+                foreach (var request in bySubscription[reader.GetGuid(0)]) request.Loaded.GenerationsAhead.Add(generation);
+        }
+    }
+
     private NpgsqlBatch Queries(NpgsqlConnection connection, IReadOnlyList<Request> requests)
     {
         var subscriptions = requests.Select(r => r.Subscription).Distinct().ToArray();
+        var now = Partitions.FirstIdAt(clock.Now, TimeSpan.FromMilliseconds(1));
         return new NpgsqlBatch(connection)
         {
             BatchCommands =
@@ -111,7 +133,7 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
                     select subscription, kind, opened_at, closes_at, input, cached_input, cache_creation, output, reasoning
                     from usage.window_total where subscription = any($1) and closes_at > $2
                     """, subscriptions, clock.Now),
-                Query("select subscription, epoch, tokens, lease_until from usage.slab where subscription = any($1)", subscriptions),
+                Query("select subscription, epoch, tokens, lease_until, inherited::text from usage.slab where subscription = any($1)", subscriptions),
                 Query("""
                     select k.n, c.input, c.cached_input, c.cache_creation, c.output, c.reasoning
                     from unnest($1::uuid[], $2::text[]) with ordinality k(subscription, conversation, n) join usage.conversation c using (subscription, conversation)
@@ -121,7 +143,14 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
                       last_sequence, reported_output, reported_reasoning, output, reasoning, overrun, finish
                     from usage.generation where generation = any($1)
                     """, requests.Select(r => r.Generation).ToArray()),
-                Query("select generation from usage.generation order by generation desc limit 1"),
+                // In one statement, so that it is one state of the table. Of very many that are ahead the highest says enough: then tables are asked more
+                // often than they need be.
+                Query($"""
+                    with ahead as materialized (select subscription, generation from usage.generation where generation > $1 limit {AheadMax + 1})
+                    select null, case when (select count(*) from ahead) > {AheadMax} then (select generation from usage.generation order by generation desc limit 1)
+                      else (select generation from usage.generation where generation <= $1 order by generation desc limit 1) end
+                    union all select subscription, generation from ahead where subscription = any($2)
+                    """, now, subscriptions),
             },
         };
     }

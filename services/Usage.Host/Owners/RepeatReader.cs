@@ -12,6 +12,8 @@ public readonly record struct StoredSequence(long? Content, long? LastSequence, 
 /// <summary>Meets a repeated sequence with its original, however long ago it was committed. Many in one round trip.</summary>
 public sealed class RepeatReader(UsageStore store)
 {
+    /// <summary>Look-ups that one stream may be waiting for; then its next frame waits.</summary>
+    public const int PerStreamMax = 256;
     private const int GroupMax = 1_000;
     private Grouped<Request>? _requests;
 
@@ -21,6 +23,9 @@ public sealed class RepeatReader(UsageStore store)
     }
 
     private Grouped<Request> Requests => _requests ??= new(GroupMax, Perform);
+
+    /// <summary>Sequences being looked up, or about to be.</summary>
+    public int Waiting => Requests.Waiting;
 
     public Task RunAsync() => Requests.RunAsync();
     public void Complete() => Requests.Complete();

@@ -1,12 +1,14 @@
+using System.Text.Json;
 using Npgsql;
+using Usage.Caps;
 using Usage.Host.Ledger;
 using Usage.Host.Store;
 
 namespace Usage.Host.Owners;
 
-/// <param name="Tokens">what the row promises, an inherited slab included</param>
-/// <param name="OwnTokens">what its owner may have out</param>
-public sealed record SlabRequest(OwnerCell Cell, long Tokens, long OwnTokens, DateTimeOffset Until);
+/// <param name="Tokens">what its owner may have out</param>
+/// <param name="Inherited">what owners before it may have out still</param>
+public sealed record SlabRequest(OwnerCell Cell, long Tokens, DateTimeOffset Until, IReadOnlyList<InheritedSlab> Inherited);
 
 /// <summary>Makes slabs durable, many in one commit. Tries until it succeeds: a grant that waits for its slab goes out late, never early.</summary>
 public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
@@ -71,11 +73,13 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
         }
         var standing = requests.Where(r => Stands(r.Cell.Tenure, epochs)).ToArray();
         if (leaving is not null)
-            await UsageStore.Execute(connection, "update usage.slab set tokens = 0 where shard = $1 and epoch = $2 and tokens > 0", ct, leaving.Shard, leaving.Epoch);
+            await UsageStore.Execute(connection, "update usage.slab set tokens = 0, inherited = '[]' where shard = $1 and epoch = $2 and (tokens > 0 or inherited <> '[]')", ct, leaving.Shard, leaving.Epoch);
         await using (var command = new NpgsqlCommand("""
-            insert into usage.slab (subscription, shard, epoch, tokens, lease_until)
-            select * from unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::timestamptz[])
-            on conflict (subscription) do update set shard = excluded.shard, epoch = excluded.epoch, tokens = excluded.tokens, lease_until = excluded.lease_until
+            insert into usage.slab (subscription, shard, epoch, tokens, lease_until, inherited)
+            select subscription, shard, epoch, tokens, lease_until, inherited::jsonb
+            from unnest($1::uuid[], $2::integer[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[]) s(subscription, shard, epoch, tokens, lease_until, inherited)
+            on conflict (subscription) do update set shard = excluded.shard, epoch = excluded.epoch, tokens = excluded.tokens, lease_until = excluded.lease_until,
+              inherited = excluded.inherited
             """, connection))
         {
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Cell.Owner.Subscription).ToArray() });
@@ -83,6 +87,7 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Cell.Tenure.Epoch).ToArray() });
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Tokens).ToArray() });
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Until).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Inherited.Count == 0 ? "[]" : JsonSerializer.Serialize(r.Inherited)).ToArray() });
             await command.ExecuteNonQueryAsync(ct);
         }
         await transaction.CommitAsync(ct);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using Contracts.Billing.V1;
 using Grpc.Core;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using NpgsqlTypes;
 using Usage.Caps;
@@ -13,13 +14,12 @@ namespace Usage.Host.Owners;
 /// Terms of subscriptions: kept as billing sends them, asked for when they are missing. Storing is an upsert in which the higher version
 /// wins, so a snapshot that is late, lost, repeated or out of order does no harm.
 /// </summary>
-public sealed class TermsSource(UsageStore store, Billing.BillingClient billing, ILogger<TermsSource> log)
+public sealed class TermsSource(UsageStore store, Billing.BillingClient billing, BusinessClock clock, IOptions<UsageOptions> options, ILogger<TermsSource> log)
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan RemembersRefusal = TimeSpan.FromSeconds(2);
-    private const int RefusalsMax = 100_000;
+    private const int AnswersMax = 100_000;
     private readonly ConcurrentDictionary<Guid, Lazy<Task<SubscriptionTerms?>>> _asking = new();
-    private readonly ConcurrentDictionary<Guid, (long Until, bool Unknown)> _refused = new();
+    private readonly ConcurrentDictionary<Guid, (long Until, bool Unknown)> _nothingNewer = new();
 
     /// <summary>Stores a snapshot. Returns the terms as they now stand, which may be newer ones.</summary>
     public async Task<SubscriptionTerms> StoreAsync(SubscriptionTerms terms, CancellationToken ct)
@@ -31,7 +31,8 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
         var stored = await UsageStore.Scalar(connection, "select terms::text from usage.subscription where subscription = $1", ct, terms.Subscription) is string json
             ? JsonSerializer.Deserialize<SubscriptionTerms>(json)
             : null;
-        if (stored is not null && stored.Version >= terms.Version) return stored;
+        // The same version may say more than an earlier release had kept of it.
+        if (stored is not null && (stored.Version > terms.Version || (stored.Version == terms.Version && (stored.Customer is not null || terms.Customer is null)))) return stored;
 
         terms = terms.After(stored);
         await using var command = new NpgsqlCommand("""
@@ -45,19 +46,22 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
         command.Parameters.Add(new NpgsqlParameter { Value = periods });
         await command.ExecuteNonQueryAsync(ct);
         await transaction.CommitAsync(ct);
-        _refused.TryRemove(terms.Subscription, out _);
+        _nothingNewer.TryRemove(terms.Subscription, out _);
         return terms;
     }
 
-    /// <summary>Asks billing, once for all who ask at the same time. Null: it does not know the subscription, or does not answer.</summary>
+    /// <summary>
+    /// Asks billing, once for all who ask at the same time, and not again for a while if it had nothing that helps. Null: it does not know the
+    /// subscription, has nothing newer, or does not answer.
+    /// </summary>
     public Task<SubscriptionTerms?> AskAsync(Guid subscription)
     {
-        if (_refused.TryGetValue(subscription, out var refused) && Environment.TickCount64 < refused.Until) return Task.FromResult<SubscriptionTerms?>(null);
+        if (_nothingNewer.TryGetValue(subscription, out var answered) && Environment.TickCount64 < answered.Until) return Task.FromResult<SubscriptionTerms?>(null);
         return _asking.GetOrAdd(subscription, id => new Lazy<Task<SubscriptionTerms?>>(() => AskNowAsync(id))).Value;
     }
 
     /// <summary>Whether billing said so when it was asked last; false also if it did not answer.</summary>
-    public bool IsUnknownToBilling(Guid subscription) => _refused.TryGetValue(subscription, out var refused) && refused.Unknown;
+    public bool IsUnknownToBilling(Guid subscription) => _nothingNewer.TryGetValue(subscription, out var answered) && answered.Unknown;
 
     private async Task<SubscriptionTerms?> AskNowAsync(Guid subscription)
     {
@@ -65,20 +69,27 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
         {
             var answer = await billing.GetSubscriptionAsync(
                 new GetSubscriptionRequest { SubscriptionId = Ids.Format(Ids.Subscription, subscription) }, deadline: DeadlineFromNow());
-            return await StoreAsync(SnapshotTerms.Of(answer), CancellationToken.None);
+            var terms = await StoreAsync(SnapshotTerms.Of(answer), CancellationToken.None);
+            if (terms.IsStaleAt(clock.Now)) HasNothing(subscription, isUnknown: false);
+            return terms;
         }
         catch (Exception e) when (e is RpcException or FormatException || StoreFailure.Is(e))
         {
             if (e is not RpcException { StatusCode: StatusCode.NotFound })
                 log.LogWarning("billing could not be asked about {Subscription}: {Cause}", Ids.Format(Ids.Subscription, subscription), e.Message);
-            if (_refused.Count >= RefusalsMax) _refused.Clear();
-            _refused[subscription] = (Environment.TickCount64 + (long)RemembersRefusal.TotalMilliseconds, e is RpcException { StatusCode: StatusCode.NotFound });
+            HasNothing(subscription, e is RpcException { StatusCode: StatusCode.NotFound });
             return null;
         }
         finally
         {
             _asking.TryRemove(subscription, out _);
         }
+    }
+
+    private void HasNothing(Guid subscription, bool isUnknown)
+    {
+        if (_nothingNewer.Count >= AnswersMax) _nothingNewer.Clear();
+        _nothingNewer[subscription] = (Environment.TickCount64 + 1_000L * options.Value.BillingAskedAgainSeconds, isUnknown);
     }
 
     private static DateTime DeadlineFromNow() => TimeProvider.System.GetUtcNow().UtcDateTime + AnswerWithin;

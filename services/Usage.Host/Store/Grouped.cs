@@ -10,9 +10,17 @@ public sealed class Grouped<T>(int groupMax, Func<IReadOnlyList<T>, Task> perfor
 {
     private readonly Channel<(T Item, TaskCompletionSource? Barrier)> _queue =
         Channel.CreateUnbounded<(T, TaskCompletionSource?)>(new UnboundedChannelOptions { SingleReader = true });
+    private int _waiting;
+
+    /// <summary>Asked for and not performed yet.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
 
     /// <summary>Queued until performed. Callers bound it: each waits for its answer before it asks again, or asks once per owner.</summary>
-    public void Add(T item) => _queue.Writer.TryWrite((item, null));
+    public void Add(T item)
+    {
+        Interlocked.Increment(ref _waiting);
+        _queue.Writer.TryWrite((item, null));
+    }
 
     /// <summary>Returns when everything added before has been performed.</summary>
     public Task FlushAsync()
@@ -36,6 +44,7 @@ public sealed class Grouped<T>(int groupMax, Func<IReadOnlyList<T>, Task> perfor
                 else group.Add(next.Item);
             }
             if (group.Count > 0) await perform(group);
+            Interlocked.Add(ref _waiting, -group.Count);
             foreach (var barrier in barriers) barrier.TrySetResult();
             group.Clear();
             barriers.Clear();

@@ -15,6 +15,7 @@ public sealed partial class SubscriptionOwner
         if (_conversations.TryGetValue(correction.Conversation, out var conversation)) conversation.Use(correction.Deltas);
         foreach (var (window, deltas) in correction.Windows)
             if (Rolling(window.Window) is { Current: { } open } rolling && open.OpenedAt == window.OpenedAt) rolling.Use(deltas);
+        if (Terms is not null) NoteThresholds(conversation, at.Business);
         ServeWaiting(at, outcomes);
     }
 

@@ -81,8 +81,8 @@ public sealed partial class SubscriptionOwner
         if (generation.Inherited && InheritedAt(at.Confirmed) > 0)
         {
             // The lost owner granted them, and its slab reserved them; whatever it was, what is used and held never passes the cap.
-            var inherited = Math.Min(Math.Min(rest, _inherited), Beside(generation, generated - rest, at, InheritedAt(at.Confirmed)));
-            _inherited -= inherited;
+            var inherited = Math.Min(Math.Min(rest, InheritedAt(at.Confirmed)), Beside(generation, generated - rest, at, InheritedAt(at.Confirmed)));
+            TakeInherited(inherited, at.Confirmed);
             rest -= inherited;
         }
         var late = Math.Min(rest, generation.Inherited ? long.MaxValue : generation.Lapsed);

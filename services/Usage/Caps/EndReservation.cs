@@ -6,13 +6,15 @@ public sealed partial class SubscriptionOwner
     /// <summary>Ends every lease that has run out, and passes on what becomes free. Called from time to time.</summary>
     public void Expire(Moment at, List<Outcome> outcomes)
     {
-        if (_inherited > 0 && at.Confirmed >= _inheritedUntil) _inherited = 0;
+        EndInherited(at.Confirmed);
         foreach (var generation in _generations.Values)
         {
-            if (generation.Finished || generation.Stopped || generation.Withheld || at.Confirmed < generation.ExpiresAt) continue;
+            if (generation.Finished || generation.Withheld || at.Confirmed < generation.ExpiresAt) continue;
             if (generation.Held == 0 && !generation.Waiting) continue;
             Lapse(generation, at);
             Unwait(generation);
+            // It has been told already; what it held ends all the same.
+            if (generation.Stopped) continue;
             outcomes.Add(new Outcome(OutcomeKind.Stopped)
             {
                 Generation = generation,

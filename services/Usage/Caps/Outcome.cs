@@ -28,7 +28,7 @@ public enum OutcomeKind
     Repeated,
     /// <summary>Already known, and committed up to <see cref="Outcome.Number"/>.</summary>
     Acknowledged,
-    /// <summary>Make a slab of <see cref="Outcome.Number"/> tokens durable until <see cref="Outcome.When"/> (real time), then say so.</summary>
+    /// <summary>Make a slab of <see cref="Outcome.Number"/> tokens durable until <see cref="Outcome.When"/> (real time), beside what the owner has inherited; then say so.</summary>
     SlabNeeded,
     /// <summary>The periods known have run out: ask billing, then change the terms or say that none came.</summary>
     TermsNeeded,

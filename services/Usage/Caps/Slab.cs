@@ -1,5 +1,8 @@
 namespace Usage.Caps;
 
+/// <summary>Tokens that a lost owner may have out, until a time of the real clock.</summary>
+public readonly record struct InheritedSlab(long Tokens, DateTimeOffset Until);
+
 /// <summary>
 /// A crash must not mint tokens. Before tokens go out, the owner has a durable promise, the slab: no more than so many are out or reported
 /// and not yet committed, and none may be generated after its lease. Whoever takes over without knowing what went out counts the whole slab as reserved until that time.
@@ -11,14 +14,26 @@ public sealed partial class SubscriptionOwner
     private long _slabTokens, _slabTokensAsked, _uncommitted;
     private DateTimeOffset _slabUntil;
     private bool _slabAsked;
-    private long _inherited;
-    private DateTimeOffset _inheritedUntil;
+    // Owners that crash faster than leases end leave more and more: the two that end first are then kept as one, until the later of their ends.
+    private const int InheritedMax = 8;
+    private readonly List<InheritedSlab> _inherited = [];
 
     /// <summary>What only this owner knows of: granted, or reported and not committed.</summary>
     private long Exposed => _held + _uncommitted;
 
-    /// <summary>The slab of an owner that was lost.</summary>
-    public void InheritSlab(long tokens, DateTimeOffset until) => (_inherited, _inheritedUntil) = (tokens, until);
+    /// <summary>The slab of an owner that was lost, or one that it had inherited itself. Each ends with its own lease.</summary>
+    public void InheritSlab(long tokens, DateTimeOffset until)
+    {
+        if (tokens <= 0) return;
+        var place = _inherited.FindIndex(slab => slab.Until > until);
+        _inherited.Insert(place < 0 ? _inherited.Count : place, new(tokens, until));
+        if (_inherited.Count <= InheritedMax) return;
+        _inherited[1] = _inherited[1] with { Tokens = _inherited[0].Tokens + _inherited[1].Tokens };
+        _inherited.RemoveAt(0);
+    }
+
+    /// <summary>What was inherited and has not ended, in the order of its ends: a successor must know of it beside this owner's own slab.</summary>
+    public IReadOnlyList<InheritedSlab> Inherited(DateTimeOffset confirmed) => [.. _inherited.Where(slab => confirmed < slab.Until)];
 
     /// <summary>The promise is committed: what waited for it goes out.</summary>
     public void SlabDurable(long tokens, DateTimeOffset until, Moment at, List<Outcome> outcomes)
@@ -38,12 +53,10 @@ public sealed partial class SubscriptionOwner
         EnsureSlab(at, outcomes);
     }
 
-    /// <summary>What to leave behind when the owner ends in good order: exactly what is out, until the last of it lapses. 0 tokens: nothing.</summary>
+    /// <summary>What to leave behind when the owner ends in good order: exactly what is out, until the last of it lapses. 0 tokens: nothing. <see cref="Inherited"/> is left beside it.</summary>
     public (long Tokens, DateTimeOffset Until) Remainder(DateTimeOffset real)
     {
-        var inherited = InheritedAt(real);
-        var (tokens, until) = (inherited + _uncommitted, real);
-        if (inherited > 0) until = _inheritedUntil;
+        var (tokens, until) = (_uncommitted, real);
         if (_uncommitted > 0 && _slabUntil > until) until = _slabUntil;
         foreach (var generation in _generations.Values)
         {
@@ -59,7 +72,31 @@ public sealed partial class SubscriptionOwner
     /// <summary>What the slab promises, the one inherited included.</summary>
     public long SlabTokensAt(DateTimeOffset real) => (real < _slabUntil ? _slabTokens : 0) + InheritedAt(real);
 
-    private long InheritedAt(DateTimeOffset confirmed) => confirmed < _inheritedUntil ? _inherited : 0;
+    private long InheritedAt(DateTimeOffset confirmed)
+    {
+        var tokens = 0L;
+        foreach (var slab in _inherited)
+            if (confirmed < slab.Until) tokens += slab.Tokens;
+        return tokens;
+    }
+
+    private void EndInherited(DateTimeOffset confirmed) => _inherited.RemoveAll(slab => confirmed >= slab.Until);
+
+    /// <summary>
+    /// Tokens of a lost owner are accounted for. Nobody knows which of several had granted them; taken from the slab that ends first they leave at
+    /// least as much reserved, at any time, as the others may have out.
+    /// </summary>
+    private void TakeInherited(long tokens, DateTimeOffset confirmed)
+    {
+        for (var i = 0; i < _inherited.Count && tokens > 0; i++)
+        {
+            if (confirmed >= _inherited[i].Until) continue;
+            var taken = Math.Min(tokens, _inherited[i].Tokens);
+            _inherited[i] = _inherited[i] with { Tokens = _inherited[i].Tokens - taken };
+            tokens -= taken;
+        }
+        _inherited.RemoveAll(slab => slab.Tokens == 0);
+    }
 
     /// <summary>While a new slab is being written either of the two may be the one a successor finds, so both must cover.</summary>
     private bool IsCovered(DateTimeOffset real) =>
@@ -70,10 +107,10 @@ public sealed partial class SubscriptionOwner
         // A grant may be kept back that holds nothing any more, for frames sent again after a crash have used it up: it waits for its slab all the same.
         if (_slabAsked || (_held == 0 && _withheld.Count == 0) || (Exposed <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
         var chunks = Math.Max(MeterLimits.SlabChunksMin, 2 * Exposed / limits.ChunkTokens + 1);
-        // The inherited slab is still promised until it lapses, so the new row must promise both.
         _slabTokensAsked = chunks * limits.ChunkTokens;
         _slabAsked = true;
-        outcomes.Add(new Outcome(OutcomeKind.SlabNeeded) { Number = _slabTokensAsked + InheritedAt(at.Confirmed), Content = _slabTokensAsked, When = at.Real + limits.SlabLease });
+        // What was inherited is written beside it: it is promised still, but only until its own lease ends.
+        outcomes.Add(new Outcome(OutcomeKind.SlabNeeded) { Number = _slabTokensAsked, When = at.Real + limits.SlabLease });
     }
 
     /// <summary>Sends the grant as it stands, or keeps it back until the slab covers it.</summary>

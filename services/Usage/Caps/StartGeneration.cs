@@ -75,7 +75,7 @@ public sealed partial class SubscriptionOwner
         Use(conversation, header.Prompt, at.Business);
         generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
         _uncommitted += generation.ExposedPrompt;
-        _inherited -= Math.Min(inherited, generation.ExposedPrompt);
+        TakeInherited(generation.ExposedPrompt, at.Confirmed);
         generation.PromptRow = PromptRow(generation, header.Prompt, 0, at);
         RecordPrompt(generation, outcomes);
         if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);

@@ -84,7 +84,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     }
 
     /// <summary>True when the tables know all that this owner knows: it may be forgotten and loaded again.</summary>
-    public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited == 0 && !_slabAsked;
+    public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited.Count == 0 && !_slabAsked;
 
     private Conversation ConversationOf(string name)
     {

@@ -37,7 +37,8 @@ public sealed partial class SubscriptionOwner
     private void WatchRules() => _watches = [.. _rules.Select(_ => new RuleWatch())];
 
     /// <summary>Notes thresholds that were passed. They travel with the next row, and so are durable exactly when usage is.</summary>
-    private void NoteThresholds(Conversation conversation, DateTimeOffset business)
+    /// <param name="conversation">in which something was used; null if it was in none</param>
+    private void NoteThresholds(Conversation? conversation, DateTimeOffset business)
     {
         for (var i = 0; i < _rules.Length; i++)
         {
@@ -45,13 +46,13 @@ public sealed partial class SubscriptionOwner
             if (rule.Tokens == 0) continue;
             if (rule.Window == CapWindow.Conversation)
             {
-                if (limits.AnnounceConversations) conversation.Announced = Note(rule, conversation.Name, conversation.Announced, conversation.Used.Of(rule.Kinds), null, null, business);
+                if (limits.AnnounceConversations && conversation is not null) conversation.Announced = Note(rule, conversation.Name, conversation.Announced, conversation.Used.Of(rule.Kinds), null, null, business);
                 continue;
             }
             var (opened, closes) = Bounds(rule.Window, Terms!, business);
             var watch = _watches[i];
             if (watch.OpenedAt != opened) (watch.OpenedAt, watch.Reached, watch.Projected) = (opened, 0, false);
-            var used = UsedIn(rule.Window, conversation, business).Of(rule.Kinds);
+            var used = UsedIn(rule.Window, conversation!, business).Of(rule.Kinds);
             watch.Reached = Note(rule, "", watch.Reached, used, opened, closes, business);
             if (!watch.Projected && watch.Reached < Percents.Length && ProjectedEnd(rule, used, opened, closes, business) is { } exhausted)
             {
@@ -78,6 +79,12 @@ public sealed partial class SubscriptionOwner
         var needed = (Int128)rule.Tokens * elapsed / used;
         return needed < length ? from + TimeSpan.FromTicks((long)needed) : null;
     }
+
+    /// <summary>What was passed by a correction, which brings no row of usage that it could travel with; to be stored, or given back.</summary>
+    public IReadOnlyList<ThresholdCrossing> TakeCrossings() => TakeCrossed();
+
+    /// <summary>They could not be stored: they travel with the next row.</summary>
+    public void GiveBack(IReadOnlyList<ThresholdCrossing> crossings) => _crossed.AddRange(crossings);
 
     private ThresholdCrossing[] TakeCrossed()
     {

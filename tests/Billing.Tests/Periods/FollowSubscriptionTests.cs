@@ -49,6 +49,23 @@ public sealed class FollowSubscriptionTests
         (January, [new PeriodPlanChanged(Menu, Small, false, Jan10, Jan10)]), (February, [new PeriodPlanChanged(Menu, Small, false, Feb1, Jan10)]));
 
     [Fact]
+    public void A_trial_that_ends_with_its_period_leaves_it_a_trial_and_begins_the_fee_with_the_next() => Equal(
+        Follow([Started with { TrialEnd = Feb1 }], new SubscriptionActivated(Feb1, Feb1), new SubscriptionPeriodTurned(1, Feb1)),
+        (February, [new PeriodPlanChanged(Menu, Small, false, Feb1, Feb1)]), (March, [OpenedMarch]));
+
+    [Fact]
+    public void Whatever_the_day_of_the_start_and_the_length_of_the_trial_no_period_refuses_to_follow()
+    {
+        for (var day = 0; day < 365; day++)
+            foreach (var trial in (int[])[1, 28, 29, 30, 31, 59, 61])
+            {
+                var started = new SubscriptionStarted(Customer, Menu, Small, Jan1.AddDays(day), null, Jan1.AddDays(day + trial));
+                var due = CatchUpDecision.Decide(new(Jan1.AddDays(day + 100)), SubscriptionState.Evolve(SubscriptionState.Initial, started)).Events;
+                Follow([started], [.. due]);
+            }
+    }
+
+    [Fact]
     public void A_cancellation_now_ends_the_current_period_and_the_next() => Equal(
         Follow([Started], new SubscriptionCancelled(Jan10, Jan10)), (January, [new PeriodPlanEnded(Jan10, Jan10)]), (February, [new PeriodPlanEnded(Feb1, Jan10)]));
 

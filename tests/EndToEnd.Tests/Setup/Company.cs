@@ -111,11 +111,12 @@ public sealed class Company : IAsyncDisposable
         Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", project, Path.GetFileName(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory)), $"{project}.dll"));
 
     /// <summary>A connection as a runtime behind a name with several addresses has it: a call goes to one that answers.</summary>
-    public static GrpcChannel ConnectToAny(IEnumerable<Uri> addresses) => GrpcChannel.ForAddress("static:///usage", new()
+    /// <param name="inOrder">to the first that answers</param>
+    public static GrpcChannel ConnectToAny(IEnumerable<Uri> addresses, bool inOrder = false) => GrpcChannel.ForAddress("static:///usage", new()
     {
         Credentials = ChannelCredentials.Insecure,
         MaxReceiveMessageSize = 64 << 20,
-        ServiceConfig = new() { LoadBalancingConfigs = { new RoundRobinConfig() } },
+        ServiceConfig = new() { LoadBalancingConfigs = { inOrder ? new PickFirstConfig() : new RoundRobinConfig() } },
         ServiceProvider = new ServiceCollection()
             .AddSingleton<ResolverFactory>(new StaticResolverFactory(_ => [.. addresses.Select(a => new BalancerAddress(a.Host, a.Port))])).BuildServiceProvider(),
     });

@@ -15,7 +15,7 @@ public sealed class A_prompt_counts_where_it_was_received
 
         scene.BusinessTime(OwnerScene.Feb1);
         var slab = scene.Slab!.Value;
-        scene.Turn(outcomes => scene.Owner.SlabDurable(slab.Content, slab.When!.Value, scene.Now, outcomes));
+        scene.Turn(outcomes => scene.Owner.SlabDurable(slab.Number, slab.When!.Value, scene.Now, outcomes));
 
         var prompt = Assert.Single(scene.Rows);
         Assert.Equal(OwnerScene.January.Id, prompt.Period.Id);
