@@ -48,7 +48,7 @@ public sealed class EventTests
     [InlineData("\"\\udc005\"", "\"m\"", "data.tokens must be a whole number")]
     public void Half_a_character_is_no_text(string tokens, string model, string detail)
     {
-        using var json = JsonDocument.Parse($$"""{"specversion":"1.0","source":"s","id":"i","type":"t","subject":"{{Subscription}}","data":{"tokens":{{tokens}},"type":"input","model":{{model}}}}""");
+        using var json = JsonDocument.Parse($$$"""{"specversion":"1.0","source":"s","id":"i","type":"t","subject":"{{{Subscription}}}","data":{"model":{{{model}}},"type":"input","tokens":{{{tokens}}} }}""");
         Assert.StartsWith(detail, CloudEvent.Of(json.RootElement).Read(out _)?.Detail, StringComparison.Ordinal);
         // The same of an attribute.
         using var attribute = JsonDocument.Parse("""{"specversion":"1.0","source":"\ud800"}""");
