@@ -13,9 +13,11 @@ public sealed record UntakenMessage(string Id, string Body);
 /// <summary>The one place for messages that billing could not take, whatever the reason: refused, failed or unreadable. Nothing is dropped, and all can be taken again.</summary>
 public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, ILogger<ParkedMessages> log)
 {
-    private const string Menu = "MenuPublished/", Report = "UsageRecorded/", Unreadable = "unreadable", Failed = "failed";
+    private const string Menu = "MenuPublished/", Retired = "MenuRetired/", Report = "UsageRecorded/", Unreadable = "unreadable", Failed = "failed";
 
     public static UntakenMessage Of(MenuPublished message) => new($"{Menu}{message.MenuId}", JsonSerializer.Serialize(message));
+
+    public static UntakenMessage Of(MenuRetired message) => new($"{Retired}{message.MenuId}", JsonSerializer.Serialize(message));
 
     public static UntakenMessage Of(UsageReport report) => new($"{Report}{report.Shard}/{report.Number}", JsonSerializer.Serialize(report));
 
@@ -85,6 +87,7 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         try
         {
             if (parked.Id.StartsWith(Menu, StringComparison.Ordinal)) return await menus.Take(JsonSerializer.Deserialize<MenuPublished>(parked.Body)!, ct);
+            if (parked.Id.StartsWith(Retired, StringComparison.Ordinal)) return await menus.Take(JsonSerializer.Deserialize<MenuRetired>(parked.Body)!, ct);
             if (parked.Id.StartsWith(Report, StringComparison.Ordinal)) return await reports.Replay(JsonSerializer.Deserialize<UsageReport>(parked.Body)!, ct);
             // A message that could not be read then, and that this version may be able to read.
             return Readable(parked.Id[..parked.Id.LastIndexOf('/')], parked.Body) is { } message
@@ -107,6 +110,7 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
             return queue switch
             {
                 MenuPublishedConsumer.Queue => Of(message.Deserialize<MenuPublished>(JsonSerializerOptions.Web)!),
+                MenuRetiredConsumer.Queue => Of(message.Deserialize<MenuRetired>(JsonSerializerOptions.Web)!),
                 UsageRecordedConsumer.Queue => Of(UsageRecordedConsumer.Pure(message.Deserialize<UsageRecorded>(JsonSerializerOptions.Web)!)),
                 _ => null,
             };
