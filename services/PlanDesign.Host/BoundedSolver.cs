@@ -93,7 +93,9 @@ public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDispos
         }
     }
 
-    private void MustFit(Market market, SolveOptions solve)
+    /// <summary>Within the limits of size, work and memory; for a market that was learned meanwhile, and before it is solved.</summary>
+    /// <exception cref="RefusedException">market_too_large or market_invalid; the detail names the field and the limit.</exception>
+    public void MustFit(Market market, SolveOptions solve)
     {
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
@@ -118,15 +120,8 @@ public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDispos
         return TooLarge("market.urgency: types", grid.Types.Count, _limits.TypesMax, nameof(_limits.TypesMax))
             ?? TooLarge("market.answer_time: longest cap", grid.CapTokensMax, _limits.CapTokensMax, nameof(_limits.CapTokensMax))
             ?? TooLarge("market: types × caps × (1 + plans)", cells, _limits.CellsMax, nameof(_limits.CellsMax))
-            ?? TooLarge("market: megabytes needed", Megabytes(cells, grid.CapTokensMax, solve.PlansMax ?? 0, market.AnswerTime), _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
+            ?? TooLarge("market: megabytes needed", SolveMemory.Bytes(market, grid, solve) >> 20, _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
     }
-
-    /// <summary>
-    /// Three bits a cell to find the way back, some twenty rows of numbers over caps and four for each plan (programme and certificate), and an
-    /// answer's tables.
-    /// </summary>
-    private static long Megabytes(long cells, long caps, long plans, AnswerTimes.AnswerTime answerTime) =>
-        (cells * 3 / 8 + (20 + 4 * plans) * caps * sizeof(double) + ((answerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0) * 5L) >> 20;
 
     private static Refusal? TooLarge(string field, long size, long limit, string option) =>
         size <= limit ? null : new Refusal("market_too_large", $"{field} is {size}, this service takes at most {limit} (PlanDesign__{option})");

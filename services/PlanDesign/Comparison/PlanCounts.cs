@@ -4,7 +4,11 @@ namespace PlanDesign.Comparison;
 
 /// <param name="ShareOfOptimum">Profit in parts of the profit without limit; 1 where nothing can be earned.</param>
 /// <param name="GainOfOneMore">What this plan adds to the menu of one plan less, money per conversation.</param>
-public sealed record PlanCount(int Plans, double Profit, double ShareOfOptimum, double GainOfOneMore);
+public sealed record PlanCount(int Plans, double Profit, double ShareOfOptimum, double GainOfOneMore)
+{
+    /// <summary>What customers pay, money per conversation of the whole market; what is more than the profit is spent on serving.</summary>
+    public double Revenue { get; init; }
+}
 
 /// <summary>
 /// Profit by the number of plans, so that the number of plans is a decision with a price. One run of the programme with the largest
@@ -18,7 +22,8 @@ public static class PlanCounts
         if ((new SolveOptions(plansMax).Check() ?? market.Check()) is { } fault) throw new ArgumentException(fault.ToString(), nameof(market));
         if (market.ValueAtCap > 0) return OneByOne(market, plansMax, cancellation);
         var grid = market.Grid();
-        var rows = new VirtualSurplusRows(new MarketTables(market, grid));
+        var tables = new MarketTables(market, grid);
+        var rows = new VirtualSurplusRows(tables);
         var most = Math.Min(plansMax, Math.Min(grid.Types.Count, grid.CapTokensMax));
         var (few, unlimited) = (new FewPlans(grid.Types.Count, grid.CapTokensMax, most), new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax));
         while (rows.MoveToMorePatient())
@@ -31,11 +36,13 @@ public static class PlanCounts
         for (var plans = 1; plans <= most; plans++)
         {
             var profit = few.ValueWith(plans);
-            counts.Add(new(plans, profit, unlimited.Value > 0 ? profit / unlimited.Value : 1, profit - before));
+            counts.Add(new(plans, profit, unlimited.Value > 0 ? profit / unlimited.Value : 1, profit - before) { Revenue = RevenueOf(tables, few.CapTokensByType(plans)) });
             before = profit;
         }
         return counts;
     }
+
+    private static double RevenueOf(MarketTables tables, int[] capTokensByType) => Menu.Of(tables, capTokensByType, MenuPrices.ByType(tables, capTokensByType)).Revenue;
 
     /// <summary>With value at the cap the programme's own value may be more than customers pay, so each menu is solved for itself.</summary>
     private static List<PlanCount> OneByOne(Market market, int plansMax, CancellationToken cancellation)
@@ -43,9 +50,9 @@ public static class PlanCounts
         var (counts, before, best) = (new List<PlanCount>(), 0.0, MenuSolver.Solve(market, new(), null, cancellation).Profit);
         for (var plans = 1; plans <= plansMax; plans++)
         {
-            var profit = MenuSolver.Solve(market, new(plans), null, cancellation).Profit;
-            counts.Add(new(plans, profit, best > 0 ? profit / best : 1, profit - before));
-            before = profit;
+            var menu = MenuSolver.Solve(market, new(plans), null, cancellation);
+            counts.Add(new(plans, menu.Profit, best > 0 ? menu.Profit / best : 1, menu.Profit - before) { Revenue = menu.Revenue });
+            before = menu.Profit;
         }
         return counts;
     }

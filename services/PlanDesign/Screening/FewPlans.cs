@@ -112,11 +112,14 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
         return m;
     }
 
-    public int[] CapTokensByType()
+    public int[] CapTokensByType() => CapTokensByType(plansMax);
+
+    /// <summary>Of the best menu of at most <paramref name="plans"/> ≤ K plans.</summary>
+    public int[] CapTokensByType(int plans)
     {
         var caps = new int[types];
-        if (!mustServe && Value <= 0) return caps;
-        var k = plansMax - 1;
+        if (!mustServe && ValueWith(plans) <= 0) return caps;
+        var k = plans - 1;
         var cap = BitRows.LastSetUpTo(Row(_reachedAnew, 0, k), capTokensMax);
         for (var i = 0; ; i++)
         {
