@@ -1,4 +1,10 @@
 -- A schema per service, owned by its role and closed to the others. Once per database, after roles.sql.
+DO $$ BEGIN
+  IF current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION 'this database is encoded in %, in which names and JSON cannot all be stored', current_setting('server_encoding')
+      USING HINT = 'make it with: CREATE DATABASE billing TEMPLATE template0 ENCODING ''UTF8'' LC_COLLATE ''C.UTF-8'' LC_CTYPE ''C.UTF-8''';
+  END IF;
+END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA plan_design AUTHORIZATION plan_design;
 CREATE SCHEMA "usage" AUTHORIZATION "usage";

@@ -4,6 +4,7 @@ using Grpc.Net.Client;
 using Marten;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Billing.Host;
 
@@ -17,7 +18,7 @@ public static class BillingHost
     {
         var builder = ServiceDefaults.CreateBuilder("billing", args, StatusOf, configure);
         builder.AddValidatedOptions<BillingOptions>(BillingOptions.Section);
-        var options = builder.Configuration.GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
+        var options = builder.ReadOr(BillingOptions.Section, new BillingOptions());
 
         builder.AddEventStore(BillingStore.Schema, options.Postgres, BillingStore.Configure)
             .AddSubscriptionWithServices<SubscriptionPublisher>(ServiceLifetime.Singleton)
@@ -51,10 +52,13 @@ public static class BillingHost
                 });
             });
 
-        builder.Services.AddSingleton(services => GrpcChannel.ForAddress(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, new() { MaxReceiveMessageSize = UsageAnswerBytesMax }));
+        builder.AddAccess(BillingAccess.Methods, BillingStore.Schema, services => services.GetRequiredService<NpgsqlDataSource>());
+        builder.Services.AddSingleton<ICustomerBoundary, CustomersOwn>();
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, UsageAnswerBytesMax));
         builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
         builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
         builder.Services.AddSingleton<CallerAttribution>();
+        builder.Services.AddSingleton<BillingMetrics>();
         builder.Services.AddSingleton<MenuBook>();
         builder.Services.AddSingleton<MenuReception>();
         builder.Services.AddSingleton<ParkedMessages>();

@@ -21,8 +21,10 @@ public sealed partial class PostgresCluster(string superuserConnectionString)
         await using (var server = await OpenAsync(new NpgsqlConnectionStringBuilder(SuperuserConnectionString) { Pooling = false }, cancel))
         {
             await CreateRolesAsync(server, cancel);
-            // template0, for nobody can be connected to it, and a template in use cannot be copied.
-            await ExecuteAsync(server, $"CREATE DATABASE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" TEMPLATE template0", cancel);
+            // template0, for nobody can be connected to it, and a template in use cannot be copied. The encoding is said, for a server that was
+            // made without a locale has another one, in which JSON with an umlaut cannot be stored.
+            await ExecuteAsync(
+                server, $"CREATE DATABASE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", cancel);
         }
         await using var database = await OpenAsync(new NpgsqlConnectionStringBuilder(SuperuserConnectionString) { Database = name, Pooling = false }, cancel);
         await ExecuteAsync(database, Statements("schemas.sql"), cancel);

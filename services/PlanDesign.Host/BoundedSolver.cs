@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Comparison;
@@ -14,11 +15,19 @@ public sealed record SolvedMarket(MenuSolution Solution, TariffComparison? Compa
 /// Computes on behalf of callers. What is too large for this service is refused before any work; only so much is computed at once, only so many
 /// wait, and none longer than the limit. A caller who goes away stops the computation at its next row.
 /// </summary>
-public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDisposable
+public sealed class BoundedSolver : IDisposable
 {
-    private readonly PlanDesignOptions _limits = options.Value;
-    private readonly SemaphoreSlim _free = new(options.Value.SolvesAtOnceMax);
+    private readonly PlanDesignOptions _limits;
+    private readonly SemaphoreSlim _free;
+    private readonly PlanDesignMetrics _metrics;
     private int _waiting, _running;
+
+    public BoundedSolver(IOptions<PlanDesignOptions> options, PlanDesignMetrics metrics)
+    {
+        (_limits, _metrics) = (options.Value, metrics);
+        _free = new(_limits.SolvesAtOnceMax);
+        metrics.Observe(() => Running, () => Volatile.Read(ref _waiting));
+    }
 
     /// <summary>Computations under way.</summary>
     public int Running => Volatile.Read(ref _running);
@@ -56,13 +65,22 @@ public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDispos
         try
         {
             await EnterAsync(limited.Token);
+            var (since, outcome) = (Stopwatch.GetTimestamp(), "refused");
             try
             {
                 Interlocked.Increment(ref _running);
-                return await Task.Run(() => work(limited.Token), limited.Token);
+                var result = await Task.Run(() => work(limited.Token), limited.Token);
+                outcome = "solved";
+                return result;
+            }
+            catch (OperationCanceledException)
+            {
+                outcome = ct.IsCancellationRequested ? "abandoned" : "too_long";
+                throw;
             }
             finally
             {
+                _metrics.Solved(Stopwatch.GetElapsedTime(since), outcome);
                 Interlocked.Decrement(ref _running);
                 _free.Release();
             }

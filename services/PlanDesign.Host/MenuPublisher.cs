@@ -21,12 +21,13 @@ public sealed class MenuPublisher : SubscriptionBase
 {
     private readonly IBusControl _bus;
     private readonly IHostApplicationLifetime _lifetime;
+    private readonly PlanDesignMetrics _metrics;
     private readonly ILogger<MenuPublisher> _log;
 
     // Not the store: the store is made with its subscriptions.
-    public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, ILogger<MenuPublisher> log)
+    public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, PlanDesignMetrics metrics, ILogger<MenuPublisher> log)
     {
-        (_bus, _lifetime, _log) = (bus, lifetime, log);
+        (_bus, _lifetime, _metrics, _log) = (bus, lifetime, metrics, log);
         Name = "menu-publisher";
         IncludeType<MenuPublished>();
     }
@@ -37,8 +38,11 @@ public sealed class MenuPublisher : SubscriptionBase
         // A shutdown must not wait for a broker that is away.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lifetime.ApplicationStopping);
         foreach (var e in page.Events)
-            if (e.Data is MenuPublished published)
-                await Announcement.UntilHeard(_bus, await Message(operations.DocumentStore, e.StreamKey!, published, stop.Token), e.StreamKey!, "published", e.Id, _log, stop.Token);
+        {
+            if (e.Data is not MenuPublished published) continue;
+            await Announcement.UntilHeard(_bus, await Message(operations.DocumentStore, e.StreamKey!, published, stop.Token), e.StreamKey!, "published", e.Id, _log, stop.Token);
+            _metrics.Announced();
+        }
         return NullChangeListener.Instance;
     }
 

@@ -8,11 +8,11 @@ using PlanDesign.Estimation;
 namespace PlanDesign.Host;
 
 /// <summary>What plan design asks of the other services, and only when somebody estimates a market: it starts and serves without them.</summary>
-public sealed class Neighbours(IOptions<PlanDesignOptions> options) : IDisposable
+public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<OutgoingOptions> calls) : IDisposable
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(60);
 
-    private readonly GrpcChannel _usage = GrpcChannel.ForAddress(options.Value.UsageAddress), _billing = GrpcChannel.ForAddress(options.Value.BillingAddress);
+    private readonly GrpcChannel _usage = calls.Value.Open(options.Value.UsageAddress), _billing = calls.Value.Open(options.Value.BillingAddress);
     private readonly int _most = options.Value.ObservationsMax;
 
     /// <param name="from">Last activity, inclusive; null is all.</param>

@@ -1,7 +1,9 @@
 using Contracts.Billing.V1;
 using Grpc.Core;
+using Grpc.Net.Client;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Usage.Host.Access;
 using Usage.Host.Cluster;
 using Usage.Host.Imports;
 using Usage.Host.Ledger;
@@ -18,11 +20,12 @@ public static class UsageHost
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
         builder.AddValidatedOptions<ClusterOptions>(ClusterOptions.Section);
-        builder.Services.AddOptions<UsageOptions>().Validate(
-            o => o.HasReadablePostgres, "Usage__Postgres is not an Npgsql connection string: write it like Host=postgres;Database=billing;Username=usage;Password=…");
-        var options = builder.Configuration.GetSection(UsageOptions.Section).Get<UsageOptions>() ?? new();
+        var options = builder.ReadOr(UsageOptions.Section, new UsageOptions());
         builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax);
-        builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
+        builder.AddAccess(UsageAccess.Methods, "usage", services => services.GetRequiredService<UsageStore>().DataSource);
+        builder.Services.AddSingleton<ICustomerBoundary, CustomersUsage>();
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
+        builder.Services.AddSingleton(services => new Billing.BillingClient(services.GetRequiredService<GrpcChannel>()));
 
         builder.Services.AddSingleton<UsageStore>();
         builder.Services.AddSingleton<UsageMetrics>();
@@ -62,7 +65,7 @@ public static class UsageHost
         app.MapGrpcService<TokenMeterService>();
         app.MapGrpcService<UsageLedgerService>();
         app.MapGrpcService<UsageCorrectionsService>();
-        app.MapPost(EventsEndpoint.Path, (EventsEndpoint events, HttpContext context) => events.PostAsync(context));
+        app.MapPost(EventsEndpoint.Path, (EventsEndpoint events, HttpContext context) => events.PostAsync(context)).WithMetadata(new NeedsScope(Scope.Runtime));
         return app;
     }
 

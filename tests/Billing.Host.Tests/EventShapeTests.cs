@@ -158,6 +158,7 @@ public sealed class EventShapeTests
         { "payment_terms_set", new PaymentTermsSet(14, At), [], """{"days":14,"at":"2026-01-01T00:00:00+00:00"}""" },
         // What every event may say since it is said who did it, for one event of each kind of stream.
         { "customer_erased", new CustomerErased(At) { By = By }, [Created], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "customer_erased", new CustomerErased(At) { By = By with { Key = "key_1" } }, [Created], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it","key":"key_1"}}""" },
         { "subscription_cancelled", new SubscriptionCancelled(At, At) { By = By }, [Started], """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "invoice_voided", new InvoiceVoided("wrong customer", At) { By = By }, [Final], """{"reason":"wrong customer","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "agreement_ended", new AgreementEnded("dis_1", At, At) { By = By }, [], """{"agreementId":"dis_1","until":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },

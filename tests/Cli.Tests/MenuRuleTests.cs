@@ -7,7 +7,7 @@ namespace Cli.Tests;
 /// <summary>What may stand on the command line beside a market, each on the worked menu of plan design's README, whose sums can be done by hand.</summary>
 public sealed class MenuRuleTests
 {
-    private const string Units = " --round USD --conversations 20";
+    private const string Units = " --round JPY --conversations 2";
 
     /// <summary>Caps with their prices, largest first, and the profit a conversation.</summary>
     [Theory]

@@ -33,6 +33,36 @@ public sealed class MenuSolveTests
     }
 
     [Fact]
+    public async Task Every_reference_case_comes_out_of_a_file_as_an_independent_implementation_found_it()
+    {
+        using var reader = typeof(MenuSolveTests).Assembly.GetManifestResourceStream("menu-cases.json")!;
+        var cases = JsonDocument.Parse(reader).RootElement.GetProperty("cases").EnumerateArray().ToArray();
+        Assert.NotEmpty(cases);
+        var file = Path.GetTempFileName();
+        try
+        {
+            foreach (var c in cases)
+            {
+                await File.WriteAllTextAsync(file, c.GetProperty("input").GetRawText());
+                var expected = c.GetProperty("expected");
+                await Check(c, expected.GetProperty("profitUnlimitedTiers").GetDouble());
+                await Check(c, expected.GetProperty("profitByTierCount").GetProperty("2").GetDouble(), "--tiers", "2");
+            }
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+
+        async Task Check(JsonElement c, double profit, params string[] options)
+        {
+            var (exit, output, error) = await Run("", ["menu", "solve", file, "--json", .. options]);
+            Assert.True((exit, error) == (0, ""), $"{c.GetProperty("name")}: {error}");
+            Assert.Equal(profit, JsonDocument.Parse(output).RootElement.GetProperty("profit").GetDouble(), 1e-9 * Math.Max(1, Math.Abs(profit)));
+        }
+    }
+
+    [Fact]
     public async Task People_see_plans_their_certificate_and_the_other_ways_of_charging()
     {
         var (exit, output, error) = await Run(Worked, "menu", "solve", "-", "--round", "USD", "--conversations", "20");

@@ -5,6 +5,8 @@ namespace EndToEnd.Tests;
 /// <summary>A watch is left alone for months: it outlives what passes, and ends with what does not.</summary>
 public sealed class When_a_watch_is_disturbed
 {
+    private static readonly TimeSpan Within = TimeSpan.FromMinutes(2);
+
     [Fact]
     public async Task It_waits_for_services_that_are_away_and_ends_when_its_menu_is_retired()
     {
@@ -18,7 +20,7 @@ public sealed class When_a_watch_is_disturbed
         try
         {
             foreach (var pause in new[] { 1, 2 })
-                Assert.Equal($"billing: plan design does not answer at {company.Address(Company.PlanDesign)}: start it, or say where it is with --plan-design; looking again in {pause} s", await watch.StandardError.ReadLineAsync());
+                Assert.Equal($"billing: plan design does not answer at {company.Address(Company.PlanDesign)}: start it, or say where it is with --plan-design; looking again in {pause} s", await watch.StandardError.ReadLineAsync().WaitAsync(Within));
             await company.Apart(Company.PlanDesign).StartAsync();
             await company.ReadyAsync(Company.PlanDesign);
             var first = await LookAsync(watch);
@@ -27,7 +29,7 @@ public sealed class When_a_watch_is_disturbed
             Assert.Equal(("keep_menu", 0.005), (second.GetProperty("decision").GetString(), second.GetProperty("lengths").GetProperty("threshold").GetDouble()));
 
             await company.Deployment.PlanDesign.RetireMenuAsync(new() { MenuId = company.Menu.MenuId, Actor = "ada", Reason = "a better one is on sale" });
-            var error = await watch.StandardError.ReadToEndAsync();
+            var error = await watch.StandardError.ReadToEndAsync().WaitAsync(Within);
             await watch.WaitForExitAsync();
             Assert.Equal(1, watch.ExitCode);
             Assert.EndsWith($"billing: {company.Menu.MenuId} was retired, and nobody chooses from it any more: watch the menu that is on sale\n", error, StringComparison.Ordinal);
@@ -72,5 +74,5 @@ public sealed class When_a_watch_is_disturbed
         }
     }
 
-    private static async Task<JsonElement> LookAsync(System.Diagnostics.Process watch) => JsonDocument.Parse((await watch.StandardOutput.ReadLineAsync())!).RootElement;
+    private static async Task<JsonElement> LookAsync(System.Diagnostics.Process watch) => JsonDocument.Parse((await watch.StandardOutput.ReadLineAsync().WaitAsync(Within))!).RootElement;
 }

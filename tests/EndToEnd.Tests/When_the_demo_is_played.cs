@@ -27,6 +27,8 @@ public sealed class When_the_demo_is_played : IDisposable
             Assert.True(figures.GetProperty("tokensRecorded").GetInt64() > 0);
             Assert.Equal(figures.GetProperty("tokensRecorded").GetInt64(), figures.GetProperty("tokensInvoiced").GetInt64());
             Assert.Equal(0, figures.GetProperty("tokensPastCap").GetInt64());
+            Assert.True(figures.GetProperty("tokensGenerated").GetInt64() > 0);
+            Assert.Equal(0, figures.GetProperty("generationsMisrecorded").GetInt32());
             Assert.True(figures.GetProperty("tamperDetected").GetBoolean());
             var predicted = figures.GetProperty("revenuePredicted").GetDecimal();
             Assert.InRange(figures.GetProperty("revenueInvoiced").GetDecimal(), 0.99m * predicted, 1.01m * predicted);
@@ -39,7 +41,8 @@ public sealed class When_the_demo_is_played : IDisposable
     [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n", "no conversations; expected lines under the header")]
     [InlineData("time,tokens\n1,2\n", "line 1: expected the header")]
     [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,5,7\n2026-01-01,5\n", "line 3: expected 3 fields")]
-    [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,5,many\n", "line 2: GeneratedTokens is 'many', expected a whole number from 1 to 1,000,000")]
+    [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,5,many\n", "line 2: GeneratedTokens is 'many', expected a whole number from 1 to 131,072")]
+    [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,5,131073\n", "line 2: GeneratedTokens is '131073'")]
     [InlineData("TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,-5,7\n", "line 2: ContextTokens is '-5'")]
     [InlineData(null, "no such file; give a trace with the header")]
     public async Task A_bad_trace_gets_one_line_and_exit_code_1(string? trace, string line)

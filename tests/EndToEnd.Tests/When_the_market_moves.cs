@@ -24,7 +24,7 @@ public sealed class When_the_market_moves
         File.Delete(state);
         try
         {
-            string[] watch = ["menu", "watch", company.Menu.MenuId, "--once", "--state", state];
+            string[] watch = ["menu", "watch", company.Menu.MenuId, "--once", "--state", state, "--draws", "60"];
             Assert.Contains($"remembered {Customers * ConversationsEach} conversations and {Customers} customers", await BillingAsync(company, watch), StringComparison.Ordinal);
 
             var all = await company.SubscribeAsync(2 * Customers);

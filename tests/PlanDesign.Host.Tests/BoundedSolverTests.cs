@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Contracts.PlanDesign.V1;
 using Grpc.Core;
 using Hosting;
@@ -12,7 +13,7 @@ public sealed class BoundedSolverTests
     /// <summary>Minutes of work.</summary>
     private static readonly Market Large = new(new Urgency.UniformUrgency(0, 1), new AnswerTimes.ExponentialAnswerTime(50), 100, 1, 1e-6) { TypeCount = 2_000, CapTokensMax = 20_000 };
 
-    private static BoundedSolver Solver(PlanDesignOptions options) => new(Options.Create(options));
+    internal static BoundedSolver Solver(PlanDesignOptions options) => new(Options.Create(options), new(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()));
 
     private static PlanDesignOptions Roomy(double seconds = 120, int waiting = 16, int atOnce = 2) =>
         new() { TypesMax = 10_000, CellsMax = MarketLimits.CellsMax, MemoryMegabytesMax = 4_096, SolveSecondsMax = seconds, SolvesWaitingMax = waiting, SolvesAtOnceMax = atOnce };
@@ -65,7 +66,7 @@ public sealed class BoundedSolverTests
 /// <summary>The service with the limits it has by default, and neither usage nor billing.</summary>
 public sealed class EstimateServiceTests(RoomyPlanDesignFixture plans) : IClassFixture<RoomyPlanDesignFixture>
 {
-    private static EstimateMarketRequest Observed() => LimitTests.Observed();
+    private static EstimateMarketRequest Observed() => new(LimitTests.Observed()) { Options = null };
 
     [Fact]
     public async Task A_market_is_learned_from_what_the_request_observed()
@@ -85,7 +86,7 @@ public sealed class EstimateServiceTests(RoomyPlanDesignFixture plans) : IClassF
     public async Task The_robust_menu_comes_where_it_is_asked_for_with_what_bounds_it()
     {
         var request = Observed();
-        request.Robust = true;
+        (request.Robust, request.Options) = (true, new() { PlansMax = 3 });
         var robust = (await plans.Service.Client.EstimateMarketAsync(request)).Robust;
         Assert.NotEmpty(robust.Menu.Tiers);
         Assert.InRange(robust.WorstProfit, robust.WorstProfitOfNext - 1e-12, robust.WorstProfitBound + 1e-12);

@@ -1,6 +1,5 @@
 using Contracts.PlanDesign.V1;
 using Grpc.Core;
-using Microsoft.Extensions.Options;
 using PlanDesign.Screening.Constraints;
 using static PlanDesign.Host.Tests.Requests;
 using Solving = PlanDesign.Screening.SolveOptions;
@@ -62,7 +61,7 @@ public sealed class LimitTests(PlanDesignFixture small) : IClassFixture<PlanDesi
     }
 
     [Theory]
-    [InlineData("TypesMax", "399"), InlineData("CapTokensMax", "199"), InlineData("CellsMax", "300000"), InlineData("SolveSecondsMax", "0.05")]
+    [InlineData("TypesMax", "300"), InlineData("CapTokensMax", "199"), InlineData("CellsMax", "300000"), InlineData("SolveSecondsMax", "0.05")]
     public async Task A_market_that_was_learned_is_solved_within_the_same_limits(string option, string limit)
     {
         await using var plans = await RunningPlanDesign.StartAsync(small.Postgres, small.RabbitMq, new() { [$"PlanDesign:{option}"] = limit });
@@ -89,7 +88,7 @@ public sealed class LimitTests(PlanDesignFixture small) : IClassFixture<PlanDesi
     public async Task What_a_solve_allocates_beside_its_cells_counts_too(string what, Market market, Solving solving)
     {
         _ = what;
-        using var solver = new BoundedSolver(Options.Create(new PlanDesignOptions { CapTokensMax = 131_072, MemoryMegabytesMax = 16 }));
+        using var solver = BoundedSolverTests.Solver(new() { CapTokensMax = 131_072, MemoryMegabytesMax = 48 });
         var e = await Assert.ThrowsAsync<Hosting.RefusedException>(() => solver.SolveAsync(market, solving, null, CancellationToken.None));
         Assert.Equal("market_too_large", e.Refusal.Code);
         Assert.Contains("PlanDesign__MemoryMegabytesMax", e.Refusal.Detail, StringComparison.Ordinal);

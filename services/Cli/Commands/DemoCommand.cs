@@ -2,7 +2,6 @@ using System.CommandLine;
 using Cli.Demo;
 using Grpc.Core;
 using LocalServers;
-using PlanDesign.Screening;
 
 namespace Cli.Commands;
 
@@ -17,9 +16,9 @@ public static class DemoCommand
         var customers = CommandLine.Count("--customers", "N", $"how many customers the market has (default {DemoMarket.CustomersDefault})", 10, 100_000);
         var json = new Option<bool>("--json") { Description = "print the figures as one JSON object on standard output" };
         var connect = new Option<bool>("--connect") { Description = "play against running services (simulated clock) instead of starting them" };
-        var planDesign = ServiceAddress.Of("--plan-design", "http://127.0.0.1:8081", "with --connect: gRPC address of plan design");
-        var usage = ServiceAddress.Of("--usage", "http://127.0.0.1:8181", "with --connect: gRPC address of usage");
-        var billing = ServiceAddress.Of("--billing", "http://127.0.0.1:8281", "with --connect: gRPC address of billing");
+        var planDesign = ServiceAddress.PlanDesign();
+        var usage = ServiceAddress.Usage();
+        var billing = ServiceAddress.Billing();
         var command = new Command("demo", "Solve a menu, publish it, meter a month, invoice it and audit it, on this machine")
         {
             trace, customers, json, connect, planDesign, usage, billing,
@@ -42,15 +41,13 @@ public static class DemoCommand
         {
             var observed = trace is null ? ConversationTrace.Synthetic() : ConversationTrace.Read(trace);
             var market = new DemoMarket(observed) { Customers = customers };
-            var folder = DemoFolder.Create();
+            using var folder = DemoFolder.Take();
 
-            MenuSolution? solution = null;
             await using var deployment = await WhileStarting(start(folder), () =>
             {
                 MenuPages.ShowMarket(screen, trace, observed);
-                solution = MenuPages.SolveAndShow(screen, market);
+                MenuPages.SolveAndShow(screen, market);
             });
-            if (solution!.Tiers.Count == 0) throw new UserException("this market is not worth serving: no plan earns more than it costs");
             var figures = await new DemoStory(deployment, market, screen, folder.Path).PlayAsync(ct);
 
             screen.Title(figures.Faults.Count == 0 ? "Done" : "Something does not add up");

@@ -47,7 +47,8 @@ public static class MenuWatch
         {
             if (!Ids.TryParse(Ids.Menu, parsed.GetValue(id), out _)) throw new UserException($"{parsed.GetValue(id)} is not menu_ and 32 lower-case hex digits");
             if (parsed.GetValue(level) is not (> 0 and < 1)) throw new UserException("--level must lie between 0 and 1");
-            using var neighbours = new Neighbours(Options.Create(new PlanDesignOptions { UsageAddress = parsed.GetValue(usage)!.OriginalString, BillingAddress = parsed.GetValue(billing)!.OriginalString }));
+            using var neighbours = new Neighbours(
+                Options.Create(new PlanDesignOptions { UsageAddress = parsed.GetValue(usage)!.OriginalString, BillingAddress = parsed.GetValue(billing)!.OriginalString }), Options.Create(ServiceChannel.Outgoing));
             var setting = new WatchSetting(
                 parsed.GetValue(planDesign)!, neighbours, parsed.GetValue(id)!, parsed.GetValue(state)!, parsed.GetValue(on) == "schedule", parsed.GetValue(gain), parsed.GetValue(level),
                 MenuEstimate.OptionsOf(parsed.GetValue(fit)!, parsed.GetValue(draws), parsed.GetValue(seed)), () => Without(parsed.GetValue(without)));

@@ -19,7 +19,7 @@ public static class PlanDesignCalls
 
     private static async Task<T> OnAsync<T>(Uri address, Func<GrpcChannel, Task<T>> ask)
     {
-        using var channel = GrpcChannel.ForAddress(address, new() { MaxReceiveMessageSize = MessageBytesMax, MaxSendMessageSize = MessageBytesMax });
+        using var channel = ServiceChannel.Open(address, MessageBytesMax);
         try
         {
             return await ask(channel);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PlanDesign;
 
 namespace Cli.Demo;
 
@@ -12,7 +13,7 @@ public readonly record struct ObservedConversation(int ContextTokens, int Genera
 public static class ConversationTrace
 {
     private const string Header = "TIMESTAMP,ContextTokens,GeneratedTokens";
-    private const int TokensMax = 1_000_000, ConversationsMax = 10_000_000;
+    private const int ContextTokensMax = 1_000_000, ConversationsMax = 10_000_000;
 
     /// <exception cref="UserException">The file is missing, empty, or has a line that is not a conversation; the message names the line and what was expected.</exception>
     public static IReadOnlyList<ObservedConversation> Read(string path)
@@ -43,12 +44,13 @@ public static class ConversationTrace
     {
         var fields = line.Split(',');
         if (fields.Length != 3) throw new UserException($"{path}, line {number}: expected 3 fields ({Header}), found {fields.Length}");
-        return new(Tokens(fields[1], 0, "ContextTokens"), Tokens(fields[2], 1, "GeneratedTokens"));
+        // A longer answer than the longest cap that a menu may have cannot be sold.
+        return new(Tokens(fields[1], 0, ContextTokensMax, "ContextTokens"), Tokens(fields[2], 1, MarketLimits.CapTokensMax, "GeneratedTokens"));
 
-        int Tokens(string text, int least, string field) =>
-            int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tokens) && tokens >= least && tokens <= TokensMax
+        int Tokens(string text, int least, int most, string field) =>
+            int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var tokens) && tokens >= least && tokens <= most
                 ? tokens
-                : throw new UserException($"{path}, line {number}: {field} is '{text}', expected a whole number from {least} to {TokensMax:N0}");
+                : throw new UserException($"{path}, line {number}: {field} is '{text}', expected a whole number from {least} to {most:N0}");
     }
 
     /// <summary>

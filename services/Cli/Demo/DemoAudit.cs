@@ -9,12 +9,13 @@ public sealed partial class DemoAudit(Deployment deployment, DemoScreen screen, 
 {
     public sealed record Outcome(int Identical, bool TamperDetected);
 
-    public async Task<Outcome> RunAsync(CancellationToken ct)
+    /// <param name="invoices">the ids of this run's invoices: a deployment that was there before may have more</param>
+    public async Task<Outcome> RunAsync(IReadOnlySet<string> invoices, CancellationToken ct)
     {
         screen.Title("8  Audit");
-        var replay = await AuditCalls.ReplayAsync(deployment.Audit, "", ct);
+        var replay = (await AuditCalls.ReplayAsync(deployment.Audit, "", ct)).Where(r => invoices.Contains(r.InvoiceId)).ToArray();
         var identical = replay.Count(r => r.Identical);
-        screen.Say($"{identical:N0} of {replay.Count:N0} invoices, rated again from their events, are byte for byte what was issued.");
+        screen.Say($"{identical:N0} of {replay.Length:N0} invoices, rated again from their events, are byte for byte what was issued.");
         foreach (var different in replay.Where(r => !r.Identical).Take(3)) screen.Say($"  {different.Number}: {different.Difference}");
 
         var seals = await AuditCalls.VerifySealsAsync(deployment.Audit, ct);

@@ -10,6 +10,9 @@ public sealed record DemoFigures
     public required int Customers { get; init; }
     public required int Subscribers { get; init; }
     public required int Conversations { get; init; }
+    public required long TokensGenerated { get; init; }
+    /// <summary>Generations of which the ledger has another number of tokens than the runtime counted, or that only one of them knows.</summary>
+    public required int GenerationsMisrecorded { get; init; }
     public required long TokensRecorded { get; init; }
     public required long TokensInvoiced { get; init; }
     public required long TokensPastCap { get; init; }
@@ -31,6 +34,7 @@ public sealed record DemoFigures
     public IReadOnlyList<string> Faults =>
     [
         .. Check(TokensRecorded == TokensInvoiced, $"tokens recorded {TokensRecorded:N0} and invoiced {TokensInvoiced:N0} differ"),
+        .. Check(GenerationsMisrecorded == 0, $"{GenerationsMisrecorded:N0} generations were recorded with another count than the runtime's"),
         .. Check(TokensPastCap == 0, $"{TokensPastCap:N0} tokens went past a cap"),
         .. Check(Invoices == Subscribers, $"{Subscribers:N0} subscribers but {Invoices:N0} invoices"),
         .. Check(Invoices == InvoicesReplayedIdentical, $"only {InvoicesReplayedIdentical:N0} of {Invoices:N0} invoices replay to the same bytes"),

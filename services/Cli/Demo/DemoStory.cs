@@ -28,8 +28,8 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         var period = new Period(_now, Period.Monthly(_now, 0).End);
         var tally = await ServeMonthAsync(period, ct);
         var invoices = await CloseAsync(period, ct);
-        var books = await BooksAsync(menu, invoices, ct);
-        var audit = await new DemoAudit(deployment, screen, folder).RunAsync(ct);
+        var books = await BooksAsync(menu, tally, invoices, ct);
+        var audit = await new DemoAudit(deployment, screen, folder).RunAsync(invoices.Select(i => i.InvoiceId).ToHashSet(), ct);
 
         var figures = new DemoFigures
         {
@@ -37,6 +37,8 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
             Customers = market.Customers,
             Subscribers = _subscribers.Count,
             Conversations = tally.Sum(t => t.Conversations),
+            TokensGenerated = tally.Sum(t => t.GeneratedTokens),
+            GenerationsMisrecorded = books.GenerationsMisrecorded,
             TokensRecorded = books.TokensRecorded,
             TokensInvoiced = books.TokensInvoiced,
             TokensPastCap = books.TokensPastCap,
@@ -150,6 +152,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
             await deployment.AdvanceAsync(_now = closed, ct);
             return await FinalizedAsync(step, ct);
         });
+        if (invoices.Count == 0) throw new UserException("billing has issued no invoice within two minutes: its log says why");
         screen.Say($"{invoices.Count:N0} invoices, numbered {invoices.Min(i => i.Number)} to {invoices.Max(i => i.Number)}. One of them in full:");
         InvoicePrinter.Print(screen.Console, invoices.OrderByDescending(i => i.Lines.Sum(l => l.Tokens)).ElementAt(invoices.Count / 2));
         return invoices;
@@ -176,12 +179,14 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         }
     }
 
-    private async Task<Books> BooksAsync(Menu menu, IReadOnlyList<Invoice> invoices, CancellationToken ct)
+    private async Task<Books> BooksAsync(Menu menu, IReadOnlyList<RuntimeTally> tally, IReadOnlyList<Invoice> invoices, CancellationToken ct)
     {
         screen.Title("7  Books");
         // Recorded: the raw rows of the ledger, not anybody's sums.
         long recorded = 0;
         var generated = new Dictionary<(string Subscription, string Conversation), long>();
+        // The runtime's own count, generation by generation: what the ledger has of each is taken off it, and nothing must be left.
+        var owed = tally.SelectMany(t => t.Acknowledged).ToDictionary(g => g.Key, g => g.Value);
         long overrun = 0;
         foreach (var head in (await deployment.Ledger.GetHeadsAsync(new(), cancellationToken: ct)).Heads.Where(h => h.BatchNumber > 0))
         {
@@ -192,12 +197,14 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
                 var t = row.Tokens;
                 recorded += t.Input + t.CachedInput + t.CacheCreation + t.Output + t.Reasoning;
                 overrun += row.OverrunTokens;
+                owed[row.GenerationId] = owed.GetValueOrDefault(row.GenerationId) - t.Output - t.Reasoning;
                 generated[(row.SubscriptionId, row.Conversation)] = generated.GetValueOrDefault((row.SubscriptionId, row.Conversation)) + t.Output + t.Reasoning;
             }
         }
         var pastCap = overrun + generated.Sum(g => Math.Max(0, g.Value - _subscribers[g.Key.Subscription].CapTokens));
         var books = new Books(
             recorded,
+            owed.Count(g => g.Value != 0),
             invoices.Sum(i => i.Lines.Where(l => l.TokenKind != TokenKind.Overrun.Name()).Sum(l => l.Tokens)),
             pastCap,
             Math.Round((decimal)menu.Solution.Revenue * DemoMarket.ConversationsPerPeriod * market.Customers, 2),
@@ -205,14 +212,17 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         var table = InvoicePrinter.Table("", "by the solver, the runtime, the ledger", "on the invoices");
         table.AddRow("revenue", $"{books.RevenuePredicted:N2} {menu.Currency} predicted", $"{books.RevenueInvoiced:N2} {menu.Currency}");
         table.AddRow("tokens", $"{books.TokensRecorded:N0} recorded", $"{books.TokensInvoiced:N0}");
+        table.AddRow("tokens generated", $"{tally.Sum(t => t.GeneratedTokens):N0} by the runtime's count", $"{invoices.Sum(i => i.Lines.Where(IsGenerated).Sum(l => l.Tokens)):N0}");
         table.AddRow("tokens past a cap", $"{books.TokensPastCap:N0}", "0");
         screen.Console.Write(table);
         return books;
     }
 
+    private static bool IsGenerated(InvoiceLine line) => line.TokenKind == TokenKind.Output.Name() || line.TokenKind == TokenKind.Reasoning.Name();
+
     private static Metadata Key(string key) => new() { { "idempotency-key", key } };
 
-    private sealed record Books(long TokensRecorded, long TokensInvoiced, long TokensPastCap, decimal RevenuePredicted, decimal RevenueInvoiced);
+    private sealed record Books(long TokensRecorded, int GenerationsMisrecorded, long TokensInvoiced, long TokensPastCap, decimal RevenuePredicted, decimal RevenueInvoiced);
 }
 
 public sealed record DemoCustomer(int Number, string SubscriptionId, string PlanId, long CapTokens);

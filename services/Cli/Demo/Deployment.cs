@@ -1,3 +1,4 @@
+using Cli.Commands;
 using Contracts.Billing.V1;
 using Contracts.Clock.V1;
 using Contracts.PlanDesign.V1;
@@ -27,7 +28,10 @@ public class Deployment(Uri planDesign, Uri usage, Uri billing) : IAsyncDisposab
         if (readings.Any(r => !r.Simulated))
             throw new RpcException(new Status(StatusCode.FailedPrecondition,
                 "the services run on the real clock, and the demo plays a month: start them with docker-compose.demo.yml, which simulates it"));
-        return readings.Max(r => r.Now.ToDateTimeOffset());
+        // A service that was started again stands where its clock once began: all go on from the latest.
+        var now = readings.Max(r => r.Now.ToDateTimeOffset());
+        if (readings.Any(r => r.Now.ToDateTimeOffset() < now)) await AdvanceAsync(now, ct);
+        return now;
     }
 
     /// <summary>Moves business time forward everywhere: usage first, so that what it still has to report is there when billing closes.</summary>
@@ -45,9 +49,5 @@ public class Deployment(Uri planDesign, Uri usage, Uri billing) : IAsyncDisposab
 
     private IEnumerable<BusinessClock.BusinessClockClient> Clocks => [new(_usage), new(_planDesign), new(_billing)];
 
-    private static GrpcChannel Channel(Uri address) => GrpcChannel.ForAddress(address, new()
-    {
-        MaxReceiveMessageSize = 64 << 20,
-        HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan },
-    });
+    private static GrpcChannel Channel(Uri address) => ServiceChannel.Open(address);
 }

@@ -3,6 +3,7 @@ using Hosting;
 using LocalServers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
+using Npgsql;
 using PlanDesign.Host;
 using Usage.Host;
 
@@ -25,7 +26,15 @@ public sealed class LocalDeployment : Deployment
 
     public static async Task<LocalDeployment> StartAsync(LocalServerPair servers, DateTimeOffset clockStart, string logFile, CancellationToken ct)
     {
-        var database = await servers.Postgres.CreateDatabaseAsync("demo", ct);
+        ServiceDatabase database;
+        try
+        {
+            database = await servers.Postgres.CreateDatabaseAsync("demo", ct);
+        }
+        catch (NpgsqlException e)
+        {
+            throw new UserException($"the private PostgreSQL could not make a database: {e.Message}");
+        }
         var ports = Ports.Free(6);
         var hosts = new List<WebApplication>
         {
@@ -61,11 +70,20 @@ public sealed class LocalDeployment : Deployment
         using var http = new HttpClient { BaseAddress = host.Endpoints().Http };
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
         deadline.CancelAfter(TimeSpan.FromSeconds(60));
-        while (true)
+        var waiting = "nothing was answered";
+        try
         {
-            using var response = await http.GetAsync(new Uri("/health/ready", UriKind.Relative), deadline.Token);
-            if (response.IsSuccessStatusCode) return;
-            await Task.Delay(100, deadline.Token);
+            while (true)
+            {
+                using var response = await http.GetAsync(new Uri("/health/ready", UriKind.Relative), deadline.Token);
+                if (response.IsSuccessStatusCode) return;
+                waiting = await response.Content.ReadAsStringAsync(deadline.Token);
+                await Task.Delay(100, deadline.Token);
+            }
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new UserException($"{host.Environment.ApplicationName} was not ready within a minute: {waiting}");
         }
     }
 

@@ -15,10 +15,13 @@ public static class MenuPages
         screen.Say($"Customers differ in urgency only, and it is private: that is why a menu beats one price.");
     }
 
-    public static MenuSolution SolveAndShow(DemoScreen screen, DemoMarket market)
+    /// <exception cref="UserException">no menu can be had for this market, and why</exception>
+    public static void SolveAndShow(DemoScreen screen, DemoMarket market)
     {
         screen.Title("2  The best menu");
         var solution = MenuSolver.Solve(market.Market, market.Options);
+        if (solution.Fault is { } fault) throw new UserException($"no menu: {fault}");
+        if (solution.Tiers.Count == 0) throw new UserException("this market is not worth serving: no plan earns more than it costs");
         var table = InvoicePrinter.Table("cap, tokens", "a month", "a chat", "market share", "urgency, 1/s", "of revenue");
         foreach (var tier in solution.Tiers)
         {
@@ -31,7 +34,6 @@ public static class MenuPages
         screen.Say($"Profit {solution.Profit:0.0000} {market.Currency} a chat. No menu of {DemoMarket.PlansMax} plans can earn more than {c.UpperBound:0.0000}: separate code proved it.");
         screen.Say($"What anybody would gain by another plan than hers: {c.MaxIncentiveViolation:0.0e+0}; by not buying: {c.MaxParticipationViolation:0.0e+0}.");
         ShowComparison(screen, market, solution);
-        return solution;
     }
 
     private static void ShowComparison(DemoScreen screen, DemoMarket market, MenuSolution solution)

@@ -73,7 +73,7 @@ public sealed class ModelRuntime : IAsyncDisposable
             {
                 var waiting = _meter.Active;
                 await givenUp.CancelAsync();
-                throw new InvalidOperationException($"the meter has acknowledged nothing for {SilenceMax.TotalSeconds:0} s while {waiting.Count} generations wait, among them {waiting.FirstOrDefault()}");
+                throw new UserException($"the meter has acknowledged nothing for {SilenceMax.TotalSeconds:0} s while {waiting.Count} generations wait, among them {waiting.FirstOrDefault()}");
             }
             before = now;
         }
