@@ -28,6 +28,7 @@ public static class BillingHost
             bus =>
             {
                 bus.AddConsumer<MenuPublishedConsumer>();
+                bus.AddConsumer<MenuRetiredConsumer>();
                 bus.AddConsumer<UsageRecordedConsumer>();
             },
             (context, rabbit) =>
@@ -36,6 +37,11 @@ public static class BillingHost
                 {
                     ParkFaults(context, MenuPublishedConsumer.Queue, queue);
                     queue.ConfigureConsumer<MenuPublishedConsumer>(context);
+                });
+                rabbit.DurableEndpoint(context, MenuRetiredConsumer.Queue, queue =>
+                {
+                    ParkFaults(context, MenuRetiredConsumer.Queue, queue);
+                    queue.ConfigureConsumer<MenuRetiredConsumer>(context);
                 });
                 rabbit.DurableEndpoint(context, UsageRecordedConsumer.Queue, queue =>
                 {

@@ -19,7 +19,7 @@ public sealed partial class BillingService(
     public override async Task<Contracts.Billing.V1.MenuTerms> GetMenuTerms(GetMenuTermsRequest request, ServerCallContext context)
     {
         Ids.Parse(Ids.Menu, request.MenuId);
-        return Wire.Menu(await menus.Find(request.MenuId, context.CancellationToken)
+        return Wire.Menu(await menus.State(request.MenuId, context.CancellationToken) as MenuState.Received
             ?? throw new Refusal("menu_unknown", $"billing has not received {request.MenuId}: publish it, and try again in a moment").AsException());
     }
 

@@ -14,9 +14,11 @@ public sealed record UntakenMessage(string Id, string Body);
 public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, ILogger<ParkedMessages> log)
 {
     internal const string Report = "UsageRecorded/";
-    private const string Menu = "MenuPublished/", Unreadable = "unreadable", Failed = "failed";
+    private const string Menu = "MenuPublished/", Retired = "MenuRetired/", Unreadable = "unreadable", Failed = "failed";
 
     public static UntakenMessage Of(MenuPublished message) => new($"{Menu}{message.MenuId}", JsonSerializer.Serialize(message));
+
+    public static UntakenMessage Of(MenuRetired message) => new($"{Retired}{message.MenuId}", JsonSerializer.Serialize(message));
 
     internal static string ReportId(int shard, long number) => $"{Report}{shard}/{number}";
 
@@ -94,6 +96,7 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         try
         {
             if (parked.Id.StartsWith(Menu, StringComparison.Ordinal)) return await menus.Take(JsonSerializer.Deserialize<MenuPublished>(parked.Body)!, ct);
+            if (parked.Id.StartsWith(Retired, StringComparison.Ordinal)) return await menus.Take(JsonSerializer.Deserialize<MenuRetired>(parked.Body)!, ct);
             if (parked.Id.StartsWith(Report, StringComparison.Ordinal)) return await reports.Replay(JsonSerializer.Deserialize<UsageReport>(parked.Body)!, ct);
             // A message that could not be read then, and that this version may be able to read.
             return Readable(parked.Id[..parked.Id.LastIndexOf('/')], parked.Body) is { } message
@@ -116,6 +119,7 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
             return queue switch
             {
                 MenuPublishedConsumer.Queue => Of(message.Deserialize<MenuPublished>(JsonSerializerOptions.Web)!),
+                MenuRetiredConsumer.Queue => Of(message.Deserialize<MenuRetired>(JsonSerializerOptions.Web)!),
                 UsageRecordedConsumer.Queue => Of(UsageRecordedConsumer.Pure(message.Deserialize<UsageRecorded>(JsonSerializerOptions.Web)!)),
                 _ => null,
             };

@@ -70,9 +70,10 @@ public static class Wire
         TaxStatus.Exempt => "exempt",
     };
 
-    public static V1.MenuTerms Menu(MenuTerms m)
+    public static V1.MenuTerms Menu(MenuState.Received menu)
     {
-        var terms = new V1.MenuTerms { MenuId = m.MenuId, Currency = m.Currency.Code };
+        var m = menu.Terms;
+        var terms = new V1.MenuTerms { MenuId = m.MenuId, Currency = m.Currency.Code, RetiredAt = menu.Withdrawal is { } w ? Timestamp.FromDateTimeOffset(w.At) : null };
         foreach (var p in m.Plans)
         {
             var plan = new V1.PlanTerms { PlanId = p.PlanId, Name = p.Name, PeriodFeeMicros = p.PeriodFeeMicros.Value };

@@ -128,7 +128,9 @@ public sealed class BoundedSolver : IDisposable
         }
     }
 
-    private void MustFit(Market market, SolveOptions solve)
+    /// <summary>Within the limits of size, work and memory; for a market that was learned meanwhile, and before it is solved.</summary>
+    /// <exception cref="RefusedException">market_too_large or market_invalid; the detail names the field and the limit.</exception>
+    public void MustFit(Market market, SolveOptions solve)
     {
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
@@ -153,12 +155,8 @@ public sealed class BoundedSolver : IDisposable
         return TooLarge("market.urgency: types", grid.Types.Count, _limits.TypesMax, nameof(_limits.TypesMax))
             ?? TooLarge("market.answer_time: longest cap", grid.CapTokensMax, _limits.CapTokensMax, nameof(_limits.CapTokensMax))
             ?? TooLarge("market: types × caps × (1 + plans)", cells, _limits.CellsMax, nameof(_limits.CellsMax))
-            ?? TooLarge("market: megabytes needed", Megabytes(market, solve), _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
+            ?? TooLarge("market: megabytes needed", SolveMemory.Bytes(market, grid, solve) >> 20, _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
     }
-
-    /// <summary>What a solve takes (<see cref="SolveMemory"/>), and an answer's tables.</summary>
-    private static long Megabytes(Market market, SolveOptions solve) =>
-        (SolveMemory.Bytes(market, solve) + ((market.AnswerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0) * 5L) >> 20;
 
     private static Refusal? TooLarge(string field, long size, long limit, string option) =>
         size <= limit ? null : new Refusal("market_too_large", $"{field} is {size}, this service takes at most {limit} (PlanDesign__{option})");

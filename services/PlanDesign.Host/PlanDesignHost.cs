@@ -17,7 +17,8 @@ public static class PlanDesignHost
         var builder = ServiceDefaults.CreateBuilder("plan-design", args, StatusOf, configure);
         builder.AddValidatedOptions<PlanDesignOptions>(PlanDesignOptions.Section);
         builder.AddEventStore(Schema, builder.Configuration[$"{PlanDesignOptions.Section}:{nameof(PlanDesignOptions.Postgres)}"] ?? "", ConfigureStore)
-            .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton);
+            .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton)
+            .AddSubscriptionWithServices<MenuRetirementPublisher>(ServiceLifetime.Singleton);
         builder.AddAccess(PlanDesignAccess.Methods, Schema, services => services.GetRequiredService<NpgsqlDataSource>());
         builder.AddBus();
         builder.Services.AddSingleton<PlanDesignMetrics>();

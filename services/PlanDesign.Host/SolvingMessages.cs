@@ -28,7 +28,7 @@ internal static class SolvingMessages
         var message = new CompareMenusResponse
         {
             Solution = ToMessage(analysis.Solution, analysis.ConstraintCosts),
-            PlanCounts = { analysis.PlanCounts.Select(c => new Contracts.PlanDesign.V1.PlanCount { Plans = c.Plans, Profit = c.Profit, ShareOfOptimum = c.ShareOfOptimum, GainOfOneMore = c.GainOfOneMore }) },
+            PlanCounts = { analysis.PlanCounts.Select(c => new Contracts.PlanDesign.V1.PlanCount { Plans = c.Plans, Profit = c.Profit, ShareOfOptimum = c.ShareOfOptimum, GainOfOneMore = c.GainOfOneMore, Revenue = c.Revenue }) },
             Processes = { analysis.Processes.Select(p => Process(ProcessReport.Of(p))) },
             Notices = { analysis.Notices },
         };

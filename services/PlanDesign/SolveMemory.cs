@@ -1,3 +1,5 @@
+using PlanDesign.AnswerTimes;
+using PlanDesign.AnswerTimes.Quadrature;
 using PlanDesign.Screening;
 using PlanDesign.Screening.Rounding;
 
@@ -11,12 +13,15 @@ public static class SolveMemory
 
     private const int NumbersPerType = 16;
 
+    /// <summary>A panel of the certificate: five samples in a list of their own, its beginning and its length.</summary>
+    private const long CheckerPanelBytes = 96;
+
     /// <param name="market">Checked.</param>
+    /// <param name="grid">Of this market.</param>
     /// <param name="options">Checked.</param>
     /// <returns>Bytes.</returns>
-    public static long Bytes(Market market, SolveOptions options)
+    public static long Bytes(Market market, MarketGrid grid, SolveOptions options)
     {
-        var grid = market.Grid();
         var (types, caps) = (grid.Types.Count, grid.CapTokensMax + 1L);
         int? plans = options.PlansMax is { } k ? Math.Min(k, Math.Min(types, grid.CapTokensMax)) : null;
         var path = plans is { } limit ? FewPlans.PathBytes(types, grid.CapTokensMax, limit) : UnlimitedPlans.PathBytes(types, grid.CapTokensMax);
@@ -25,6 +30,14 @@ public static class SolveMemory
             : options.Constraints is { OnPrices: true } ? PriceStates.BytesMax
             : CutoffPath.CanSearch(types, grid.CapTokensMax, plans) ? CutoffPath.PathBytes(types, (int)caps, plans)
             : CutoffPath.PathBytes(types, Math.Min(types, (int)caps), plans);
-        return path + rows + rounding;
+        return path + rows + rounding + AnswerBytes(market, grid);
     }
+
+    private static long AnswerBytes(Market market, MarketGrid grid) => market.AnswerTime switch
+    {
+        EmpiricalAnswerTime observed => observed.Tokens.Count * 5L,
+        // The density on its nodes, a row of masses and one of discounts, and the certificate's own panels, of which both ends of cells have some.
+        DensityAnswerTime density => density.PanelsFor(market.TokensPerSecond, grid.CapTokensMax) * ((DiscountedGauss.Nodes + 2) * sizeof(double) + 2 * CheckerPanelBytes),
+        _ => 0,
+    };
 }

@@ -49,6 +49,7 @@ public sealed class EventShapeTests
             "menu_terms_received", Menu, [],
             """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":9600000,"caps":[{"window":"billing_period","tokens":1000,"counts":["output","reasoning"],"enforcement":"billed"}],"overage":[{"kind":"output","perMillionTokens":"0.15"}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
         },
+        { "menu_withdrawn", new MenuWithdrawn("menu_1", "a better one is on sale", At), [Menu], """{"menuId":"menu_1","reason":"a better one is on sale","at":"2026-01-01T00:00:00+00:00"}""" },
         { "subscription_started", new SubscriptionStarted("cus_1", "menu_1", "plan_1", At), [], """{"customerId":"cus_1","menuId":"menu_1","planId":"plan_1","at":"2026-01-01T00:00:00+00:00"}""" },
         {
             "subscription_started", new SubscriptionStarted("cus_1", "menu_1", "plan_1", At, new(new(31, "UTC"), At.AddDays(-1), At.AddDays(30), At.AddDays(58)), At.AddDays(14)), [],

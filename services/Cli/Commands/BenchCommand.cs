@@ -16,7 +16,7 @@ public static class BenchCommand
         var quick = new Option<bool>("--quick") { Description = "Smaller sizes, within a minute." };
         var json = MenuSolve.Json();
         var menu = new Command("menu", "The menu solver against GLOP, against its own table pass and against itself at other sizes.") { quick, json };
-        menu.SetAction((parsed, ct) => RunAsync("Bench", ["menu", .. Flag(quick, parsed), .. Flag(json, parsed)], ct));
+        menu.SetAction((parsed, ct) => ProgressBar.During("measuring", _ => RunAsync("Bench", ["menu", .. Flag(quick, parsed), .. Flag(json, parsed)], ct), ct));
 
         var shorter = new Option<bool>("--quick") { Description = "Shorter rounds, within a minute on a machine that has nothing else to do." };
         var usage = new Command("usage", "Metering and cap decisions beside bare PostgreSQL, bare gRPC and Redis, on private servers; about 20 minutes.") { shorter, json };

@@ -11,6 +11,9 @@ namespace Cli.Commands;
 /// <summary>A solved menu as tables: the plans, the certificate in a line, and what other ways of charging would earn.</summary>
 public static class MenuForPeople
 {
+    /// <summary>A continuous market without a limit on plans has hundreds, and nobody reads so many rows.</summary>
+    internal const int PlansShown = 20;
+
     /// <param name="comparison">Null where there is nothing to compare: a menu that may not be used.</param>
     public static void Print(IAnsiConsole console, MenuAsked asked, MenuSolution menu, TariffComparison? comparison, IReadOnlyList<ConstraintCost> costs)
     {
@@ -55,7 +58,7 @@ public static class MenuForPeople
         table.AddColumn(new TableColumn(byType is null ? "share of customers" : "share of conversations").RightAligned());
         if (byType is not null) table.AddColumn(new TableColumn("share of customers").RightAligned());
         table.AddColumn(new TableColumn("urgency, 1/second").RightAligned());
-        for (var k = 0; k < menu.Tiers.Count; k++)
+        for (var k = 0; k < Math.Min(PlansShown, menu.Tiers.Count); k++)
         {
             var tier = menu.Tiers[k];
             List<string> row = [tier.CapTokens.ToString("#,0", CultureInfo.InvariantCulture), Number(tier.PricePerConversation)];
@@ -67,7 +70,7 @@ public static class MenuForPeople
             row.Add(Range(tier));
             table.AddRow([.. row.Select(Markup.Escape)]);
         }
-        return table;
+        return SayRest(table, menu.Tiers.Count);
     }
 
     private static string FeesOf(Tier tier, MenuSolution menu, IReadOnlyList<double> feeByType)
@@ -132,9 +135,9 @@ public static class MenuForPeople
 
     private static Table Counts(IReadOnlyList<PlanCount> counts, MenuConstraints? rules)
     {
-        var table = Columns("plans", "earns a conversation", "of the optimum", "one more adds").Title("how many plans, at exact prices" + (rules is null ? "" : rules.OnPrices ? ", under the rules on caps" : ", under the rules"));
+        var table = Columns("plans", "earns a conversation", "of the optimum", "one more adds", "paid").Title("how many plans, at exact prices" + (rules is null ? "" : rules.OnPrices ? ", under the rules on caps" : ", under the rules"));
         foreach (var count in counts)
-            table.AddRow(count.Plans.ToString(CultureInfo.InvariantCulture), Number(count.Profit), Percent(count.ShareOfOptimum, 2), Number(count.GainOfOneMore));
+            table.AddRow(count.Plans.ToString(CultureInfo.InvariantCulture), Number(count.Profit), Percent(count.ShareOfOptimum, 2), Number(count.GainOfOneMore), Number(count.Revenue));
         return table;
     }
 
@@ -155,6 +158,9 @@ public static class MenuForPeople
             table.AddRow(cost.Constraint, cost.ProfitCost is { } money ? Number(money) : "not known", PercentagePoints(cost.ShareServedGain), cost.TokensGain is { } tokens ? Signed(tokens) : "");
         return table;
     }
+
+    /// <summary>What a table of plans left out.</summary>
+    internal static Table SayRest(Table table, int plans) => plans <= PlansShown ? table : table.Caption($"… {plans - PlansShown:#,0} more (use --json or --csv)");
 
     internal static Table Columns(params string[] names)
     {

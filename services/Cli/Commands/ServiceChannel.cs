@@ -9,6 +9,9 @@ public static class ServiceChannel
 {
     public const string KeyVariable = "BILLING_API_KEY", AuthorityVariable = "BILLING_AUTHORITY";
 
+    /// <summary>The same, for what asks services by itself.</summary>
+    public static OutgoingOptions Outgoing => new() { Key = Environment.GetEnvironmentVariable(KeyVariable)?.Trim() ?? "", Authority = Environment.GetEnvironmentVariable(AuthorityVariable) };
+
     /// <exception cref="UserException">The authority cannot be read.</exception>
     public static GrpcChannel Open(Uri address, int messageBytesMax = 64 << 20)
     {

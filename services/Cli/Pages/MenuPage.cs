@@ -36,7 +36,7 @@ internal static class MenuPage
         page.Append(Grid(
             Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens"), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
             Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. Each step up costs what it is worth to the most urgent customer who takes it."),
-            Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Profit a conversation, and its share of the optimum: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
+            Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
             Figure("Who buys what", WhoBuysWhat(menu), "Each bar is the whole; the colours are the plans.")));
         page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
             Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
@@ -84,7 +84,8 @@ internal static class MenuPage
         List<string> head = ["cap, tokens", "price a conversation"];
         if (period is { } n) head.Add($"price a period of {n:#,0}");
         head.AddRange(["customers", "of revenue", "urgency, 1/s"]);
-        return Table(head, menu.Tiers.Select((t, k) =>
+        var rest = menu.Tiers.Count <= MenuForPeople.PlansShown ? "" : $"""<p class="rest">… {menu.Tiers.Count - MenuForPeople.PlansShown:#,0} more: billing menu solve --csv writes all of them.</p>""";
+        return Table(head, menu.Tiers.Take(MenuForPeople.PlansShown).Select((t, k) =>
         {
             List<string> row = [$"""<i class="swatch plan{k % 6}"></i>{Data($"plans[{k}].capTokens", t.CapTokens, t.CapTokens.ToString("#,0", CultureInfo.InvariantCulture))}""", Data($"plans[{k}].price", t.PricePerConversation, Short(t.PricePerConversation))];
             if (period is { } each) row.Add(t.PriceMinorUnitsPerPeriod is { } units && asked.Currency is { } c ? Html($"{(c.MinorUnit * units).ToMajorUnits(c)} {c}") : Short(each * t.PricePerConversation));
@@ -92,7 +93,7 @@ internal static class MenuPage
             row.Add(Percent(menu.Revenue > 0 ? t.Share * t.PricePerConversation / menu.Revenue : 0));
             row.Add(t.UrgencyToPerSecond > PlanDesign.MarketLimits.RatePerSecondMax ? $"{Short(t.UrgencyFromPerSecond)} and up" : $"{Short(t.UrgencyFromPerSecond)} to {Short(t.UrgencyToPerSecond)}");
             return (IReadOnlyList<string>)row;
-        }));
+        })) + rest;
     }
 
     private static string WinnersAndLosers(IReadOnlyList<TariffReport> tariffs) => Table(["instead of", "better off", "gain", "worse off", "lose"],

@@ -5,7 +5,11 @@ namespace PlanDesign.Comparison;
 
 /// <param name="ShareOfOptimum">Profit in parts of the profit without limit; 1 where nothing can be earned.</param>
 /// <param name="GainOfOneMore">What this plan adds to the menu of one plan less, money per conversation.</param>
-public sealed record PlanCount(int Plans, double Profit, double ShareOfOptimum, double GainOfOneMore);
+public sealed record PlanCount(int Plans, double Profit, double ShareOfOptimum, double GainOfOneMore)
+{
+    /// <summary>What customers pay, money per conversation of the whole market; what is more than the profit is spent on serving.</summary>
+    public double Revenue { get; init; }
+}
 
 /// <summary>
 /// Profit by the number of plans, so that the number of plans is a decision with a price. One run of the programme with the largest
@@ -25,9 +29,10 @@ public static class PlanCounts
         var grid = market.Grid();
         var (rules, ruleFault) = CapRules.Of(onCaps, grid);
         if (rules is null) throw new ArgumentException(ruleFault!.ToString(), nameof(constraints));
-        var rows = new RestrictedRows(new MarketTables(market, grid), rules);
+        var tables = new MarketTables(market, grid);
+        var rows = new RestrictedRows(tables, rules);
         var most = Math.Min(plansMax, Math.Min(grid.Types.Count, grid.CapTokensMax));
-        var (few, unlimited) = (new FewPlans(grid.Types.Count, grid.CapTokensMax, most, rules.MustServe, blockRows: 0), new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax, blockRows: 0));
+        var (few, unlimited) = (new FewPlans(grid.Types.Count, grid.CapTokensMax, most, rules.MustServe), new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax, blockRows: 0));
         while (rows.MoveToMorePatient())
         {
             cancellation.ThrowIfCancellationRequested();
@@ -39,11 +44,16 @@ public static class PlanCounts
         for (var plans = 1; plans <= most; plans++)
         {
             var profit = few.ValueWith(plans) + rows.OfFreeTier;
-            counts.Add(new(plans, profit, optimum > 0 ? profit / optimum : 1, profit - before));
+            counts.Add(new(plans, profit, optimum > 0 ? profit / optimum : 1, profit - before) { Revenue = RevenueOf(tables, rules, rules.Assigned(few.CapTokensByType(plans, Again))) });
             before = profit;
         }
         return counts;
+
+        RestrictedRows Again(int from, int columns) => new(tables, rules, from, Math.Max(columns, rules.FreeTier + 1));
     }
+
+    private static double RevenueOf(MarketTables tables, CapRules rules, int[] capTokensByType) =>
+        Menu.Of(tables, capTokensByType, MenuPrices.ByType(tables, capTokensByType, rules.FreeTier)).Revenue;
 
     /// <summary>With value at the cap the programme's own value may be more than customers pay, so each menu is solved for itself.</summary>
     private static List<PlanCount> OneByOne(Market market, int plansMax, MenuConstraints? onCaps, CancellationToken cancellation)
@@ -51,9 +61,9 @@ public static class PlanCounts
         var (counts, before, best) = (new List<PlanCount>(), 0.0, MenuSolver.Solve(market, new() { Constraints = onCaps }, null, cancellation).Profit);
         for (var plans = 1; plans <= plansMax; plans++)
         {
-            var profit = MenuSolver.Solve(market, new(plans) { Constraints = onCaps }, null, cancellation).Profit;
-            counts.Add(new(plans, profit, best > 0 ? profit / best : 1, profit - before));
-            before = profit;
+            var menu = MenuSolver.Solve(market, new(plans) { Constraints = onCaps }, null, cancellation);
+            counts.Add(new(plans, menu.Profit, best > 0 ? menu.Profit / best : 1, menu.Profit - before) { Revenue = menu.Revenue });
+            before = menu.Profit;
         }
         return counts;
     }

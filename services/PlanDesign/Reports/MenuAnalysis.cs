@@ -30,7 +30,7 @@ public sealed record MenuAnalysis(
         IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         var (step, steps) = (0, 5);
-        var solution = MenuSolver.Solve(market, options, new Part(progress, 0, 1.0 / steps), cancellation);
+        var solution = MenuSolver.Solve(market, options, new PartOfProgress(progress, 0, 1.0 / steps), cancellation);
         void Next() => progress?.Report((double)++step / steps);
         if (!solution.IsUsable) return new(market, options, solution, null, [], [], []);
         Next();
@@ -43,11 +43,6 @@ public sealed record MenuAnalysis(
         var processes = MisalignedProcesses.Of(market, cancellation);
         Next();
         return new(market, options, solution, comparison, counts, processes, costs);
-    }
-
-    private sealed class Part(IProgress<double>? whole, double from, double share) : IProgress<double>
-    {
-        public void Report(double value) => whole?.Report(from + share * value);
     }
 }
 

@@ -123,11 +123,14 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
         return m;
     }
 
-    public int[] CapTokensByType(RowsAgain rowsAgain)
+    public int[] CapTokensByType(RowsAgain rowsAgain) => CapTokensByType(plansMax, rowsAgain);
+
+    /// <summary>Of the best menu of at most <paramref name="plans"/> ≤ K plans.</summary>
+    public int[] CapTokensByType(int plans, RowsAgain rowsAgain)
     {
         var caps = new int[types];
-        if (!mustServe && Value <= 0) return caps;
-        var (k, bits) = (plansMax - 1, _bits);
+        if (!mustServe && ValueWith(plans) <= 0) return caps;
+        var (k, bits) = (plans - 1, _bits);
         var cap = BitRows.LastSetUpTo(bits.ReachedAnew(0, k), capTokensMax);
         for (var i = 0; ; i++)
         {
