@@ -23,5 +23,11 @@ public sealed record PublishedPlan(
 /// <param name="Enforcement">hard or billed</param>
 public sealed record PublishedCap(string Window, long Tokens, IReadOnlyList<string> Counts, string Enforcement);
 
+/// <param name="PerMillionTokens">a decimal in major units, as text; empty where there are tiers, so that whoever does not know them does not bill by another price</param>
+/// <param name="Model">graduated: each tier's tokens at its price; volume: all at the price of the tier they reach; empty for one price</param>
+/// <param name="Tiers">in order; null for one price</param>
+public sealed record PublishedOverage(string Kind, string PerMillionTokens, string Model = "", IReadOnlyList<PublishedPriceTier>? Tiers = null);
+
+/// <param name="UpTo">the tier's last token, counted from the first beyond the cap; 0 for the last tier, which has no end</param>
 /// <param name="PerMillionTokens">a decimal in major units, as text</param>
-public sealed record PublishedOverage(string Kind, string PerMillionTokens);
+public sealed record PublishedPriceTier(long UpTo, string PerMillionTokens);

@@ -4,9 +4,9 @@ using Microsoft.Extensions.AI;
 namespace RuntimeClient.Chat;
 
 /// <summary>
-/// Meters every answer of an <see cref="IChatClient"/>. Before the model is asked, as many tokens are held as it may generate, and it is told
-/// no higher limit than was granted; updates are counted as they come, and the answer ends where the grant does. At the end, whichever it is,
-/// the provider's own counts are settled.
+/// Meters every answer of an <see cref="IChatClient"/>. Before the model is asked, tokens are held: as many as the request may generate, or the
+/// first ones if it names no limit. A model that may get less than that is told so; updates are counted as they come, grants are renewed
+/// ahead of them, and the answer ends where no more are. At the end, whichever it is, the provider's own counts are settled.
 /// </summary>
 public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, TokenCapOptions cap) : DelegatingChatClient(inner)
 {
@@ -17,60 +17,74 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
     public override async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         IReadOnlyList<ChatMessage> said = [.. messages];
-        var (generation, limited) = await StartAsync(said, options, cancellationToken).ConfigureAwait(false);
+        // Of an answer that comes whole no more can be granted on the way, and none of it cut off: without a limit it is had as a stream.
+        if (LimitOf(options) is null) return await GatherAsync(said, options, cancellationToken).ConfigureAwait(false);
+        var metered = await StartAsync(said, options, cancellationToken).ConfigureAwait(false);
         ChatResponse? response = null;
         try
         {
-            response = await base.GetResponseAsync(said, limited, cancellationToken).ConfigureAwait(false);
-            // A provider that counts nothing is taken by the length of its answer.
-            if (response.Usage is null) generation.Count((response.Text.Length + 3) / 4);
-            if (WasCut(response.FinishReason, generation)) (response.AdditionalProperties ??= [])[CutByCap] = "cap_reached";
+            response = await base.GetResponseAsync(said, metered.Options, cancellationToken).ConfigureAwait(false);
+            if (metered.WasCut(response.FinishReason)) (response.AdditionalProperties ??= [])[CutByCap] = "cap_reached";
             return response;
         }
         finally
         {
-            await SettleAsync(generation, response?.Usage, response is null ? FinishReason.Abort : ReasonOf(response.FinishReason, generation)).ConfigureAwait(false);
+            // A provider that counts nothing is taken by the length of its answer.
+            if (response is { Usage: null }) metered.Guess((response.Text.Length + 3) / 4);
+            await SettleAsync(metered.Generation, response?.Usage, response is null ? FinishReason.Abort : metered.ReasonOf(response.FinishReason)).ConfigureAwait(false);
         }
     }
 
     /// <exception cref="GenerationDeniedException">nothing may be generated; the model was not asked</exception>
-    public override async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public override IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
+        StreamAsync([.. messages], options, new(), cancellationToken);
+
+    private async Task<ChatResponse> GatherAsync(IReadOnlyList<ChatMessage> said, ChatOptions? options, CancellationToken ct)
     {
-        IReadOnlyList<ChatMessage> said = [.. messages];
-        var (generation, limited) = await StartAsync(said, options, cancellationToken).ConfigureAwait(false);
-        UsageDetails? usage = null;
+        var counts = new ProviderCounts();
+        var response = await StreamAsync(said, options, counts, ct).ToChatResponseAsync(ct).ConfigureAwait(false);
+        // The updates' counts were added up, and what is a total may not be.
+        response.Usage = counts.Total();
+        if (response.Messages.Count > 0 && response.Messages[^1].AdditionalProperties?.TryGetValue(CutByCap, out var why) == true) (response.AdditionalProperties ??= [])[CutByCap] = why;
+        return response;
+    }
+
+    private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
+        IReadOnlyList<ChatMessage> said, ChatOptions? options, ProviderCounts counts, [EnumeratorCancellation] CancellationToken ct = default)
+    {
+        var metered = await StartAsync(said, options, ct).ConfigureAwait(false);
         // As long as nothing else is known the consumer has gone away, or the provider has failed.
         var reason = FinishReason.Abort;
         try
         {
             ChatFinishReason? finished = null;
-            await foreach (var update in base.GetStreamingResponseAsync(said, limited, cancellationToken).ConfigureAwait(false))
+            await foreach (var update in base.GetStreamingResponseAsync(said, metered.Options, ct).ConfigureAwait(false))
             {
-                foreach (var content in update.Contents.OfType<UsageContent>()) (usage ??= new()).Add(content.Details);
-                if (!await CountAsync(generation, update, cancellationToken).ConfigureAwait(false))
+                counts.Take(update);
+                if (!await CountAsync(metered.Generation, update, ct).ConfigureAwait(false))
                 {
                     reason = FinishReason.Cap;
                     yield return Cut(update);
                     yield break;
                 }
                 finished = update.FinishReason ?? finished;
-                if (update.FinishReason is not null && WasCut(finished, generation)) (update.AdditionalProperties ??= [])[CutByCap] = "cap_reached";
+                if (update.FinishReason is not null && metered.WasCut(finished)) (update.AdditionalProperties ??= [])[CutByCap] = "cap_reached";
                 yield return update;
             }
-            reason = ReasonOf(finished, generation);
+            reason = metered.ReasonOf(finished);
         }
         finally
         {
-            await SettleAsync(generation, usage, reason).ConfigureAwait(false);
+            await SettleAsync(metered.Generation, counts.Total(), reason).ConfigureAwait(false);
         }
     }
 
-    private async Task<(Generation, ChatOptions)> StartAsync(IReadOnlyList<ChatMessage> messages, ChatOptions? options, CancellationToken ct)
+    private async Task<Metered> StartAsync(IReadOnlyList<ChatMessage> messages, ChatOptions? options, CancellationToken ct)
     {
         var caller = cap.Caller(messages, options);
         var limited = options?.Clone() ?? new();
-        var wanted = limited.MaxOutputTokens is > 0 and var most ? most : cap.OutputTokensDefault;
+        var limit = LimitOf(options);
+        var held = limit ?? cap.TokensHeld;
         var generation = await meter.StartAsync(new()
         {
             Id = caller.GenerationId,
@@ -78,17 +92,31 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
             Conversation = caller.Conversation,
             Model = limited.ModelId ?? (GetService(typeof(ChatClientMetadata)) as ChatClientMetadata)?.DefaultModelId ?? cap.Model,
             Prompt = new(cap.CountPrompt(messages)),
-            OutputTokensMax = wanted,
-            TokensWanted = wanted,
+            OutputTokensMax = limit ?? 0,
+            TokensWanted = held,
         }, ct).ConfigureAwait(false);
-        if (await generation.RoomAsync(ct).ConfigureAwait(false) is > 0 and var room)
+        long room;
+        try
         {
-            limited.MaxOutputTokens = (int)Math.Min(wanted, room);
-            return (generation, limited);
+            room = await generation.RoomAsync(ct).ConfigureAwait(false);
         }
-        await generation.FinishAsync(FinishReason.Cap, ct).ConfigureAwait(false);
-        throw new GenerationDeniedException(generation.StopReason ?? "generation_finished", $"{generation.Id} has no token left to generate", "", null);
+        catch
+        {
+            // It has begun, so it must end: nobody else knows of it.
+            generation.Finish(FinishReason.Abort);
+            throw;
+        }
+        if (room == 0)
+        {
+            await generation.FinishAsync(FinishReason.Cap, ct).ConfigureAwait(false);
+            throw new GenerationDeniedException(generation.StopReason ?? "generation_finished", $"{generation.Id} has no token left to generate", "", null);
+        }
+        // Less than was asked for: the cap is in sight. Then the model is told, or what it generates unseen would go beyond it.
+        limited.MaxOutputTokens = room < held ? (int)room : limit;
+        return new(generation, limited, room < held);
     }
+
+    private int? LimitOf(ChatOptions? options) => options?.MaxOutputTokens is > 0 and var most ? most : cap.OutputTokensDefault;
 
     /// <summary>One token for each piece of content that a model generated: streams carry a token in an update, or several, but hardly ever less.</summary>
     private static async ValueTask<bool> CountAsync(Generation generation, ChatResponseUpdate update, CancellationToken ct)
@@ -104,6 +132,7 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         return true;
     }
 
+    /// <summary>Whatever becomes of it, the answer is the model's, or its exception is: neither is replaced by what the meter has to say.</summary>
     private async Task SettleAsync(Generation generation, UsageDetails? usage, FinishReason reason)
     {
         using var patience = new CancellationTokenSource(cap.SettleWithin);
@@ -122,14 +151,11 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         {
             // The client goes on sending; the consumer need not wait for it.
         }
+        catch (Exception e) when (e is MeterException or ObjectDisposedException)
+        {
+            cap.NotSettled?.Invoke(generation, e);
+        }
     }
-
-    /// <summary>The model stopped at the limit that it was told, and that was lower than the one that was asked for.</summary>
-    private static bool WasCut(ChatFinishReason? finished, Generation generation) =>
-        finished == ChatFinishReason.Length && generation.FirstGrant < generation.Request.OutputTokensMax;
-
-    private static FinishReason ReasonOf(ChatFinishReason? finished, Generation generation) =>
-        finished != ChatFinishReason.Length ? FinishReason.Stop : WasCut(finished, generation) ? FinishReason.Cap : FinishReason.Length;
 
     private static ChatResponseUpdate Cut(ChatResponseUpdate last) => new()
     {
@@ -141,6 +167,28 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         FinishReason = ChatFinishReason.Length,
         AdditionalProperties = new() { [CutByCap] = "cap_reached" },
     };
+}
+
+/// <summary>A generation, what the model is asked for it, and whether its limit is lower than the request's own.</summary>
+internal sealed record Metered(Generation Generation, ChatOptions Options, bool ToldLess)
+{
+    /// <summary>The model stopped at the limit that it was told, and that was lower than the one that was asked for.</summary>
+    public bool WasCut(ChatFinishReason? finished) => ToldLess && finished == ChatFinishReason.Length;
+
+    public FinishReason ReasonOf(ChatFinishReason? finished) =>
+        finished != ChatFinishReason.Length ? FinishReason.Stop : ToldLess ? FinishReason.Cap : FinishReason.Length;
+
+    public void Guess(int output)
+    {
+        try
+        {
+            Generation.Count(output);
+        }
+        catch (MeterException)
+        {
+            // It is said again when the generation is settled.
+        }
+    }
 }
 
 /// <summary>How the middleware is put in.</summary>

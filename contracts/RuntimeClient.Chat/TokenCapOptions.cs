@@ -14,8 +14,14 @@ public sealed record TokenCapOptions
     /// <summary>Says whose request this is; called once for each.</summary>
     public required Func<IReadOnlyList<ChatMessage>, ChatOptions?, TokenCaller> Caller { get; init; }
 
-    /// <summary>Tokens held for a request that names no MaxOutputTokens. Default 2,048. What is not generated is given back when the answer ends.</summary>
-    public int OutputTokensDefault { get; init; } = 2_048;
+    /// <summary>
+    /// The limit of a request that names no MaxOutputTokens, told to the model. Default none: an answer is as long as its model makes it, more
+    /// being granted as it comes, until its cap ends it. With a limit all of it is held from the start, so that nothing goes beyond it unseen.
+    /// </summary>
+    public int? OutputTokensDefault { get; init; }
+
+    /// <summary>Tokens held from the start of an answer without a limit. Default 2,048. What is not generated is given back when it ends.</summary>
+    public int TokensHeld { get; init; } = 2_048;
 
     /// <summary>The model's name where the request has none.</summary>
     public string Model { get; init; } = "unnamed";
@@ -25,4 +31,7 @@ public sealed record TokenCapOptions
 
     /// <summary>How long the end of an answer waits until it is committed. Default 5 s; after that it is sent on in the background.</summary>
     public TimeSpan SettleWithin { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Called when the meter has refused what an answer came to, after the answer was given: for a log. Its reason is in the exception.</summary>
+    public Action<Generation, Exception>? NotSettled { get; init; }
 }

@@ -14,7 +14,7 @@ public sealed partial class Generation
     private object? _stream;
     private int _startsUnanswered;
     private long _sequence, _reported;
-    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks;
+    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks, _adopted;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
 
     internal RuntimeFrame Start { get; private set; }
@@ -86,8 +86,8 @@ public sealed partial class Generation
         lock (_gate)
         {
             var now = _meter.Now;
-            // Durations are measured by a clock that never jumps; only the meter's promise is in wall-clock time.
-            var until = now + (grant.ExpiresAt.ToDateTimeOffset() - _meter.Options.Time.GetUtcNow());
+            // For how long, from now on, by a clock that never jumps: the meter's time of day need not be this machine's. Older meters say only that.
+            var until = now + (grant.ValidForMs > 0 ? TimeSpan.FromMilliseconds(grant.ValidForMs) : grant.ExpiresAt.ToDateTimeOffset() - _meter.Options.Time.GetUtcNow());
             _grants.RemoveAll(g => g.Until <= now || (g.Allowed <= grant.TokensAllowed && g.Until <= until));
             _grants.Add((grant.TokensAllowed, until));
             _last = (grant.TokensAllowed, grant.Final, now, until);
@@ -211,6 +211,7 @@ public sealed partial class Generation
         {
             (_adoptedOutput, _adoptedReasoning) = (_output, _reasoning) = (output, reasoning);
             _reported = output + reasoning;
+            _adopted = true;
         }
     }
 
@@ -262,7 +263,8 @@ public sealed partial class Generation
             GenerationId = Id,
             Sequence = ++_sequence,
             Reason = (Contracts.Usage.V1.FinishReason)reason,
-            Totals = Totals,
+            // Whoever does not know what an earlier attempt came to says no totals: they would be below it.
+            Totals = ResumedFrom > 0 && !_adopted ? null : Totals,
             At = Timestamp.FromDateTimeOffset(_meter.Options.Time.GetUtcNow()),
         },
     }, now);

@@ -20,11 +20,20 @@ public sealed partial class MeterClient
     internal object? Send(RuntimeFrame frame) => Volatile.Read(ref _outgoing) is { } outgoing && outgoing.TryWrite(frame) ? outgoing : null;
 
     // A connection that died without a word is found out by pings, not by waiting for TCP.
-    private static GrpcChannel Open(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    private static GrpcChannel Open(Uri address, string? key)
     {
-        HttpHandler = new SocketsHttpHandler { KeepAlivePingDelay = TimeSpan.FromSeconds(15), KeepAlivePingTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true },
-        DisposeHttpClient = true,
-    });
+        var sockets = new SocketsHttpHandler { KeepAlivePingDelay = TimeSpan.FromSeconds(15), KeepAlivePingTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true };
+        return GrpcChannel.ForAddress(address, new GrpcChannelOptions { HttpHandler = string.IsNullOrEmpty(key) ? sockets : new WithKey(key, sockets), DisposeHttpClient = true });
+    }
+
+    private sealed class WithKey(string key, HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {key}");
+            return base.SendAsync(request, cancellationToken);
+        }
+    }
 
     private void Wake()
     {

@@ -27,6 +27,9 @@ public sealed record MeterOptions
     /// <summary>Frames in one message. Default 500.</summary>
     public int FramesPerMessageMax { get; init; } = 500;
 
+    /// <summary>The API key of the scope runtime that every call carries, where the client makes its own connection. Default none.</summary>
+    public string ApiKey { get; init; } = "";
+
     /// <summary>The real clock: grants say until when they hold.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

@@ -6,26 +6,27 @@ using Contracts.Billing.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Marten;
 using V1 = Contracts.Billing.V1;
 
 namespace Billing.Host;
 
 /// <summary>billing.v1.Agreements.</summary>
-public sealed class AgreementsService(EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, BusinessClock clock) : V1.Agreements.AgreementsBase
+public sealed class AgreementsService(EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, PersonalDetails personal, BusinessClock clock) : V1.Agreements.AgreementsBase
 {
     private const string Commitment = "com", Discount = "dis", Grant = "crd";
 
     public override Task<Account> AgreeCommitment(AgreeCommitmentRequest request, ServerCallContext context)
     {
         Ids.Parse(Ids.Subscription, request.SubscriptionId);
-        var (id, from, until, at) = (IdOrNew(Commitment, request.CommitmentId), Time(request.From, "from") ?? clock.Now, Time(request.Until, "until"), clock.Now);
+        var (id, from, until, at) = (IdOrNew(Commitment, request.CommitmentId), Time(request.From, "from"), Time(request.Until, "until"), clock.Now);
         return OnAccount(request.CustomerId, request, context, (customer, s) => AgreeCommitmentDecision.Decide(new(id, request.SubscriptionId, new(request.AmountMicros), customer.Currency, from, until, at), s));
     }
 
     public override Task<Account> GrantDiscount(GrantDiscountRequest request, ServerCallContext context)
     {
         if (request.SubscriptionId.Length > 0) Ids.Parse(Ids.Subscription, request.SubscriptionId);
-        var (id, from, until, at) = (IdOrNew(Discount, request.DiscountId), Time(request.From, "from") ?? clock.Now, Time(request.Until, "until"), clock.Now);
+        var (id, from, until, at) = (IdOrNew(Discount, request.DiscountId), Time(request.From, "from"), Time(request.Until, "until"), clock.Now);
         var scope = request.Scope.Length == 0 ? DiscountScope.All : AccountWords.ParseScope(request.Scope);
         Percent? off = request.Percent.Length == 0 ? null : Percent.Parse(request.Percent);
         Micros? amount = request.AmountMicros == 0 ? null : new Micros(request.AmountMicros);
@@ -34,7 +35,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
 
     public override Task<Account> EndAgreement(EndAgreementRequest request, ServerCallContext context)
     {
-        var (until, at) = (Time(request.Until, "until") ?? clock.Now, clock.Now);
+        var (until, at) = (Time(request.Until, "until"), clock.Now);
         return OnAccount(request.CustomerId, request, context, (_, s) => EndAgreementDecision.Decide(new(request.AgreementId, until, at), s));
     }
 
@@ -53,15 +54,32 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
 
     public override async Task<Account> SetTaxTreatment(SetTaxTreatmentRequest request, ServerCallContext context)
     {
-        var (treatment, at) = (AccountWords.ParseTreatment(request.Treatment), clock.Now);
-        var seller = await LoadSeller(context.CancellationToken);
-        return await OnAccount(request.CustomerId, request, context, (_, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, seller, at), s));
+        var ct = context.CancellationToken;
+        var (treatment, from, at, seller) = (AccountWords.ParseTreatment(request.Treatment), Time(request.From, "from"), clock.Now, await LoadSeller(ct));
+        var customer = await Customer(request.CustomerId, ct);
+        if (customer.ErasedAt is not null) throw new Refusal("customer_erased", $"the details of {request.CustomerId} were erased: create a new customer").AsException();
+        var salt = request.Note.Length > 0 ? await personal.Salt(request.CustomerId, ct) : [];
+        var sha256 = request.Note.Length > 0 ? PersonalDetails.NoteSha256(request.Note, salt) : "";
+        // What is kept with an idempotency-key is kept for ever: neither the note nor a hash that it can be guessed from.
+        var redacted = new SetTaxTreatmentRequest(request) { Note = sha256 };
+        var account = await OnAccount(
+            request.CustomerId, redacted, context, (_, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, sha256, seller, from, at), s),
+            session => { if (sha256.Length > 0) PersonalDetails.KeepNote(session, request.CustomerId, request.Note, salt); });
+        return await WithNote(account, ct);
     }
 
     public override async Task<Account> GetAccount(GetAccountRequest request, ServerCallContext context)
     {
-        var customer = await Customer(request.CustomerId, context.CancellationToken);
-        return Answer(request.CustomerId, customer, await streams.Load<AccountState, AccountEvent>(AccountIds.Of(request.CustomerId), AccountState.Initial, AccountState.Evolve, context.CancellationToken));
+        var ct = context.CancellationToken;
+        var customer = await Customer(request.CustomerId, ct);
+        return await WithNote(
+            Answer(request.CustomerId, customer, await streams.Load<AccountState, AccountEvent>(AccountIds.Of(request.CustomerId), AccountState.Initial, AccountState.Evolve, ct), await LoadSeller(ct)), ct);
+    }
+
+    private async Task<Account> WithNote(Account account, CancellationToken ct)
+    {
+        if (account.TaxNoteSha256.Length > 0) account.TaxNote = await personal.FindNote(account.CustomerId, account.TaxNoteSha256, ct) ?? "";
+        return account;
     }
 
     public override Task<Seller> DescribeSeller(DescribeSellerRequest request, ServerCallContext context)
@@ -72,20 +90,26 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
 
     public override Task<Seller> SetTaxRate(SetTaxRateRequest request, ServerCallContext context)
     {
-        var (rate, from, at) = (Percent.Parse(request.Percent), Time(request.From, "from") ?? clock.Now, clock.Now);
+        var (rate, from, at) = (Percent.Parse(request.Percent), Time(request.From, "from"), clock.Now);
         return OnSeller(request, context, s => SetTaxRateDecision.Decide(new(request.Jurisdiction, request.Product, request.Name, rate, from, at), s));
     }
 
     public override async Task<Seller> GetSeller(GetSellerRequest request, ServerCallContext context) => Answer(await LoadSeller(context.CancellationToken));
 
     private Task<Account> OnAccount(
-        string customerId, IMessage request, ServerCallContext context, Func<CustomerState.Known, AccountState, Decision<AccountEvent>> decide) => calls.Once<Account>(context, request, async remember =>
+        string customerId, IMessage request, ServerCallContext context, Func<CustomerState.Known, AccountState, Decision<AccountEvent>> decide,
+        Action<IDocumentSession>? alongside = null) => calls.Once<Account>(context, request, async remember =>
     {
         var ct = context.CancellationToken;
+        var seller = await LoadSeller(ct);
         var (customer, id, by) = (await Customer(customerId, ct), AccountIds.Of(customerId), attribution.Of(context));
         (await streams.Transact<AccountState, AccountEvent>(
-            id, AccountState.Initial, AccountState.Evolve, s => decide(customer, s).By(by), ct, (session, s) => remember(session, Answer(customerId, customer, s)))).OrThrow();
-        return Answer(customerId, customer, await streams.Load<AccountState, AccountEvent>(id, AccountState.Initial, AccountState.Evolve, ct));
+            id, AccountState.Initial, AccountState.Evolve, s => decide(customer, s).By(by), ct, (session, s) =>
+            {
+                alongside?.Invoke(session);
+                remember(session, Answer(customerId, customer, s, seller));
+            })).OrThrow();
+        return Answer(customerId, customer, await streams.Load<AccountState, AccountEvent>(id, AccountState.Initial, AccountState.Evolve, ct), seller);
     });
 
     private Task<Seller> OnSeller(IMessage request, ServerCallContext context, Func<SellerState, Decision<SellerEvent>> decide) => calls.Once<Seller>(context, request, async remember =>
@@ -113,11 +137,16 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
 
     private static DateTimeOffset? Time(Timestamp? time, string field) => time is null ? null : time.ToTime(field);
 
-    private static Account Answer(string customerId, CustomerState.Known customer, AccountState s)
+    /// <summary>Tax as it holds now; what is agreed for a later day only counts where nothing else is known.</summary>
+    private Account Answer(string customerId, CustomerState.Known customer, AccountState s, SellerState seller)
     {
+        var (now, identity) = (clock.Now, new TaxIdentity(customer.Tax is { } set ? [set] : [], 0));
+        var terms = RatingTerms.Of(new Dictionary<string, Menus.MenuTerms>()) with { Account = s, Seller = seller, Identity = identity };
+        var tax = terms.TaxOn(now);
         var account = new Account
         {
-            CustomerId = customerId, Version = s.Version, Currency = customer.Currency.Code, Jurisdiction = s.Tax?.Jurisdiction ?? "", Treatment = s.Tax?.Treatment.Name() ?? "", TaxNote = s.Tax?.Note ?? "",
+            CustomerId = customerId, Version = s.Version, Currency = customer.Currency.Code, Jurisdiction = tax?.Jurisdiction ?? "", Treatment = tax?.Treatment.Name() ?? "", TaxNote = tax?.Note ?? "",
+            TaxNoteSha256 = tax?.NoteSha256 ?? "", TaxFrom = tax?.From?.ToTimestamp(), TaxSource = tax is null ? "none" : tax == identity.On(now, seller) ? "identity" : "agreed",
         };
         account.Commitments.AddRange(s.Commitments.Select(c => new V1.Commitment
         {

@@ -1,6 +1,7 @@
 using System.Data;
 using Contracts.Billing.V1;
 using Contracts.Usage.V1;
+using Google.Protobuf;
 using Grpc.Core;
 using Marten;
 using Npgsql;
@@ -24,6 +25,7 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
         await using var snapshot = await Snapshot.Open(database, ct);
         await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
         var found = false;
+        var seals = new SealExplanation(snapshot.Connection);
         for (long after = 0; ;)
         {
             var query = session.Events.QueryAllRawEvents().Where(e => e.Sequence > after && e.EventTypeName == "invoice_finalized");
@@ -32,22 +34,35 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
             if (page.Count == 0) break;
             (found, after) = (true, page[^1].Sequence);
             var finals = page.Select(e => (InvoiceId: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).ToArray();
-            var replay = await InvoiceReplay.ReadAsync(session, finals, ct);
-            foreach (var (invoiceId, final) in finals) await responseStream.WriteAsync(await replay.Run(snapshot.Connection, invoiceId, final, ct), ct);
+            var replay = await InvoiceReplay.ReadAsync(session, finals, seals, ct);
+            foreach (var (invoiceId, final) in finals) await responseStream.WriteAsync(await replay.Run(invoiceId, final, ct), ct);
         }
         if (request.InvoiceId.Length > 0 && !found) throw new Refusal("invoice_unknown", $"{request.InvoiceId} is not a final invoice").AsException();
     }
 
     public override async Task VerifySeals(VerifySealsRequest request, IServerStreamWriter<SealFinding> responseStream, ServerCallContext context)
     {
-        await using var snapshot = await Snapshot.Open(database, context.CancellationToken);
-        await foreach (var verdict in SealVerification.Run(snapshot.Connection, context.CancellationToken))
+        var ct = context.CancellationToken;
+        if (request.KnownHead.Length is not (0 or MerkleTree.HashBytes)) throw new FormatException($"known_head has {MerkleTree.HashBytes} bytes, or none");
+        await using var snapshot = await Snapshot.Open(database, ct);
+        var (head, through, headSeen) = (MerkleTree.EmptyRoot, 0L, request.KnownHead.Length == 0);
+        await foreach (var (verdict, chain) in SealVerification.Run(snapshot.Connection, ct))
+        {
+            (head, through) = (chain, verdict.ToSequence);
+            headSeen |= request.KnownHead.Span.SequenceEqual(chain);
             await responseStream.WriteAsync(
                 new SealFinding
                 {
                     Page = verdict.Page, FromSequence = verdict.FromSequence, ToSequence = verdict.ToSequence, EventCount = verdict.EventCount,
-                    Intact = verdict.IsIntact, Finding = string.Join("; ", verdict.Findings),
-                }, context.CancellationToken);
+                    Intact = verdict.IsIntact, Finding = string.Join("; ", verdict.Findings), Chain = ByteString.CopyFrom(chain),
+                }, ct);
+        }
+        await responseStream.WriteAsync(
+            new SealFinding
+            {
+                Intact = headSeen, UnsealedEventCount = await SealVerification.Unsealed(snapshot.Connection, through, ct), Chain = ByteString.CopyFrom(head),
+                Finding = headSeen ? "" : "no page of seals has the chain value that was known: the history was made anew since it was noted, or it is of other books",
+            }, ct);
     }
 
     public override async Task Export(ExportRequest request, IServerStreamWriter<ExportLine> responseStream, ServerCallContext context)

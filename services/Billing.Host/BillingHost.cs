@@ -4,6 +4,7 @@ using Grpc.Net.Client;
 using Marten;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Billing.Host;
 
@@ -17,7 +18,7 @@ public static class BillingHost
     {
         var builder = ServiceDefaults.CreateBuilder("billing", args, StatusOf, configure);
         builder.AddValidatedOptions<BillingOptions>(BillingOptions.Section);
-        var options = builder.Configuration.GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
+        var options = builder.ReadOr(BillingOptions.Section, new BillingOptions());
 
         builder.AddEventStore(BillingStore.Schema, options.Postgres, BillingStore.Configure)
             .AddSubscriptionWithServices<SubscriptionPublisher>(ServiceLifetime.Singleton)
@@ -27,6 +28,7 @@ public static class BillingHost
             bus =>
             {
                 bus.AddConsumer<MenuPublishedConsumer>();
+                bus.AddConsumer<MenuRetiredConsumer>();
                 bus.AddConsumer<UsageRecordedConsumer>();
             },
             (context, rabbit) =>
@@ -35,6 +37,11 @@ public static class BillingHost
                 {
                     ParkFaults(context, MenuPublishedConsumer.Queue, queue);
                     queue.ConfigureConsumer<MenuPublishedConsumer>(context);
+                });
+                rabbit.DurableEndpoint(context, MenuRetiredConsumer.Queue, queue =>
+                {
+                    ParkFaults(context, MenuRetiredConsumer.Queue, queue);
+                    queue.ConfigureConsumer<MenuRetiredConsumer>(context);
                 });
                 rabbit.DurableEndpoint(context, UsageRecordedConsumer.Queue, queue =>
                 {
@@ -45,10 +52,13 @@ public static class BillingHost
                 });
             });
 
-        builder.Services.AddSingleton(services => GrpcChannel.ForAddress(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, new() { MaxReceiveMessageSize = UsageAnswerBytesMax }));
+        builder.AddAccess(BillingAccess.Methods, BillingStore.Schema, services => services.GetRequiredService<NpgsqlDataSource>());
+        builder.Services.AddSingleton<ICustomerBoundary, CustomersOwn>();
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, UsageAnswerBytesMax));
         builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
         builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
         builder.Services.AddSingleton<CallerAttribution>();
+        builder.Services.AddSingleton<BillingMetrics>();
         builder.Services.AddSingleton<MenuBook>();
         builder.Services.AddSingleton<MenuReception>();
         builder.Services.AddSingleton<ParkedMessages>();
@@ -56,6 +66,7 @@ public static class BillingHost
         builder.Services.AddSingleton<GapFetcher>();
         builder.Services.AddSingleton<SubscriptionStreams>();
         builder.Services.AddSingleton<PersonalDetails>();
+        builder.Services.AddSingleton<DueItems>();
         builder.Services.AddSingleton<SubscriptionsDue>();
         builder.Services.AddSingleton<PeriodClosing>();
         builder.Services.AddSingleton<InvoiceFinalizing>();
@@ -83,7 +94,7 @@ public static class BillingHost
 
     private static StatusCode StatusOf(string code) => code switch
     {
-        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" or "parked_unknown" => StatusCode.NotFound,
+        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" or "parked_unknown" or "shard_unknown" or "report_not_applied" => StatusCode.NotFound,
         "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
         "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"

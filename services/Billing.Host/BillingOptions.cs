@@ -8,14 +8,17 @@ public sealed class BillingOptions
     public const string Section = "Billing";
 
     /// <summary>Connection string of the role that owns the schema billing.</summary>
-    [Required(ErrorMessage = "Billing__Postgres must be the connection string of the role billing, such as Host=postgres;Database=billing;Username=billing;Password=…")]
+    [PostgresConnectionString]
+    [Display(Name = "Billing__Postgres")]
     public string Postgres { get; init; } = "Host=localhost;Database=billing;Username=billing";
 
     /// <summary>Connection string of a role that may only read, for audits. Default: the one above, in read-only transactions.</summary>
+    [PostgresConnectionString]
+    [Display(Name = "Billing__AuditPostgres")]
     public string? AuditPostgres { get; init; }
 
     /// <summary>Where usage answers gRPC. Default http://localhost:8181.</summary>
-    [RegularExpression("^https?://.+", ErrorMessage = "Billing__UsageAddress must be an http:// or https:// address such as http://usage:8081")]
+    [ServiceAddress(ErrorMessage = "Billing__UsageAddress must be an http:// or https:// address such as http://usage:8081")]
     public string UsageAddress { get; init; } = "http://localhost:8181";
 
     /// <summary>Minutes after a period's end before it closes, for usage that is still on its way. Default 60, at most 7 days.</summary>

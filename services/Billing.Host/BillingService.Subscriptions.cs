@@ -14,6 +14,22 @@ public sealed partial class BillingService
 {
     private delegate Decision<SubscriptionEvent> Decider(SubscriptionState state, IReadOnlyDictionary<string, MenuTerms> menus);
 
+    private const string SubscribedNow = """
+        select data ->> 'menuId', data ->> 'planId', count(*) from billing.mt_doc_subscriptionview
+        where ($1 = '' or data ->> 'menuId' = $1) and data ->> 'status' <> 'cancelled' group by 1, 2 order by 1, 2
+        """;
+
+    // Through the views, for their streams are few among all events.
+    private const string ChosenWithin = """
+        select menu, plan, count(*) from (
+            select distinct on (e.stream_id) e.data ->> 'menuId' as menu, e.data ->> 'planId' as plan
+            from billing.mt_doc_subscriptionview v join billing.mt_events e on e.stream_id = v.id
+            where e.type in ('subscription_started', 'subscription_plan_changed') and ($1 = '' or e.data ->> 'menuId' = $1)
+                and (e.data ->> 'at')::timestamptz >= $2 and (e.data ->> 'at')::timestamptz < $3
+            order by e.stream_id, e.version desc) as chosen
+        group by 1, 2 order by 1, 2
+        """;
+
     public override Task<Subscription> Subscribe(SubscribeRequest request, ServerCallContext context) => calls.Once<Subscription>(context, request, async remember =>
     {
         var ct = context.CancellationToken;
@@ -27,7 +43,7 @@ public sealed partial class BillingService
     });
 
     public override Task<Subscription> ChangePlan(ChangePlanRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, attribution.Of(context))));
+        Change(context, request, request.SubscriptionId, ct => Deciding(request, attribution.Of(context), ct));
 
     public override Task<Subscription> MigrateSubscription(MigrateSubscriptionRequest request, ServerCallContext context) =>
         Change(context, request, request.SubscriptionId, ct => Deciding(request, attribution.Of(context), ct));
@@ -50,7 +66,7 @@ public sealed partial class BillingService
         var ct = context.CancellationToken;
         var (id, deciding) = request.ChangeCase switch
         {
-            PreviewChangeRequest.ChangeOneofCase.Plan => (request.Plan.SubscriptionId, Deciding(request.Plan, null)),
+            PreviewChangeRequest.ChangeOneofCase.Plan => (request.Plan.SubscriptionId, await Deciding(request.Plan, null, ct)),
             PreviewChangeRequest.ChangeOneofCase.Migration => (request.Migration.SubscriptionId, await Deciding(request.Migration, null, ct)),
             PreviewChangeRequest.ChangeOneofCase.Cancellation => (request.Cancellation.SubscriptionId, Deciding(request.Cancellation, null)),
             PreviewChangeRequest.ChangeOneofCase.Activation => (request.Activation.SubscriptionId, Activating(null)),
@@ -60,8 +76,9 @@ public sealed partial class BillingService
         await using var session = store.QuerySession();
         var streams = await SubscriptionStreams.Read(session, [id], ct);
         var state = streams.Subscription(id);
-        var preview = ChangePreview.Of(
+        var (found, refusal) = ChangePreview.Of(
             id, state, deciding(state, await menus.Get(SubscriptionStreams.MenusOf(state), ct)).OrThrow().Events, streams.Period, clock.Now);
+        var preview = found ?? throw refusal!.Value.AsException();
         var terms = await StoredTerms.ReadAsync(session, [preview.Before, preview.After], ct);
         var (before, after) = (Wire.Draft(preview.Before, terms.Now(preview.Before)), Wire.Draft(preview.After, terms.Now(preview.After)));
         return new()
@@ -74,9 +91,7 @@ public sealed partial class BillingService
     public override async Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
     {
         Ids.Parse(Ids.Subscription, request.SubscriptionId);
-        var state = await streams.Load<SubscriptionState, SubscriptionEvent>(
-            request.SubscriptionId, SubscriptionState.Initial, SubscriptionState.Evolve, context.CancellationToken);
-        return await Answer(request.SubscriptionId, state, context.CancellationToken);
+        return await Answer(request.SubscriptionId, await StateOf(request.SubscriptionId, context.CancellationToken), context.CancellationToken);
     }
 
     public override async Task<ListSubscriptionsResponse> ListSubscriptions(ListSubscriptionsRequest request, ServerCallContext context)
@@ -96,15 +111,17 @@ public sealed partial class BillingService
         return response;
     }
 
-    /// <summary>Of those that are not cancelled: what a plan has sold.</summary>
+    /// <summary>Of those that are not cancelled: what a plan has sold. Or, of all, who chose it in some time.</summary>
     public override async Task<CountSubscriptionsByPlanResponse> CountSubscriptionsByPlan(CountSubscriptionsByPlanRequest request, ServerCallContext context)
     {
         if (request.MenuId.Length > 0) Ids.Parse(Ids.Menu, request.MenuId);
-        await using var command = database.CreateCommand("""
-            select data ->> 'menuId', data ->> 'planId', count(*) from billing.mt_doc_subscriptionview
-            where ($1 = '' or data ->> 'menuId' = $1) and data ->> 'status' <> 'cancelled' group by 1, 2 order by 1, 2
-            """);
+        await using var command = request.ChosenFrom is null && request.ChosenUntil is null ? database.CreateCommand(SubscribedNow) : database.CreateCommand(ChosenWithin);
         command.Parameters.Add(new() { Value = request.MenuId });
+        if (request.ChosenFrom is not null || request.ChosenUntil is not null)
+        {
+            command.Parameters.Add(new() { Value = (request.ChosenFrom?.ToTime("chosen_from") ?? DateTimeOffset.UnixEpoch).UtcDateTime });
+            command.Parameters.Add(new() { Value = (request.ChosenUntil?.ToTime("chosen_until") ?? DateTimeOffset.MaxValue).UtcDateTime });
+        }
         await using var reader = await command.ExecuteReaderAsync(context.CancellationToken);
         var response = new CountSubscriptionsByPlanResponse();
         while (await reader.ReadAsync(context.CancellationToken))
@@ -112,18 +129,20 @@ public sealed partial class BillingService
         return response;
     }
 
-    private Decider Deciding(ChangePlanRequest request, Attribution? by)
+    private async Task<Decider> Deciding(ChangePlanRequest request, Attribution? by, CancellationToken ct)
     {
+        Ids.Parse(Ids.Subscription, request.SubscriptionId);
         Ids.Parse(Ids.Plan, request.PlanId);
         var when = Wire.When(request.When);
-        return (s, terms) => ChangePlanDecision.Decide(new(request.PlanId, when, terms, clock.Now, by), s);
+        var withdrawn = await menus.Withdrawn(SubscriptionStreams.MenusOf(await StateOf(request.SubscriptionId, ct)), ct);
+        return (s, terms) => ChangePlanDecision.Decide(new(request.PlanId, when, terms, clock.Now, by) { Withdrawn = withdrawn }, s);
     }
 
     private async Task<Decider> Deciding(MigrateSubscriptionRequest request, Attribution? by, CancellationToken ct)
     {
         Ids.Parse(Ids.Subscription, request.SubscriptionId);
         var menu = await MenuOf(request.MenuId, request.PlanId, ct);
-        var state = await streams.Load<SubscriptionState, SubscriptionEvent>(request.SubscriptionId, SubscriptionState.Initial, SubscriptionState.Evolve, ct);
+        var state = await StateOf(request.SubscriptionId, ct);
         var customer = state is SubscriptionState.Known k ? await CustomerOf(k.CustomerId, ct) : CustomerState.Initial;
         return (s, _) => MigrateSubscriptionDecision.Decide(new(request.MenuId, request.PlanId, menu, customer, clock.Now, by), s);
     }
@@ -154,12 +173,15 @@ public sealed partial class BillingService
         ? Wire.Subscription(id, known, (await menus.Get([known.MenuId], ct))[known.MenuId])
         : throw new Refusal("subscription_unknown", $"there is no subscription {id}: check the id").AsException();
 
+    private Task<SubscriptionState> StateOf(string id, CancellationToken ct) =>
+        streams.Load<SubscriptionState, SubscriptionEvent>(id, SubscriptionState.Initial, SubscriptionState.Evolve, ct);
+
     private Task<CustomerState> CustomerOf(string id, CancellationToken ct) => streams.Load<CustomerState, CustomerEvent>(id, CustomerState.Initial, CustomerState.Evolve, ct);
 
-    private async Task<MenuState> MenuOf(string menuId, string planId, CancellationToken ct)
+    private Task<MenuState> MenuOf(string menuId, string planId, CancellationToken ct)
     {
         Ids.Parse(Ids.Menu, menuId);
         Ids.Parse(Ids.Plan, planId);
-        return await menus.Find(menuId, ct) is { } terms ? new MenuState.Received(terms) : MenuState.Initial;
+        return menus.State(menuId, ct);
     }
 }

@@ -19,7 +19,7 @@ public sealed partial class BillingService(
     public override async Task<Contracts.Billing.V1.MenuTerms> GetMenuTerms(GetMenuTermsRequest request, ServerCallContext context)
     {
         Ids.Parse(Ids.Menu, request.MenuId);
-        return Wire.Menu(await menus.Find(request.MenuId, context.CancellationToken)
+        return Wire.Menu(await menus.State(request.MenuId, context.CancellationToken) as MenuState.Received
             ?? throw new Refusal("menu_unknown", $"billing has not received {request.MenuId}: publish it, and try again in a moment").AsException());
     }
 
@@ -36,7 +36,7 @@ public sealed partial class BillingService(
         // Right after the period was opened the view may not have it yet.
         var facts = view?.Facts ?? await FactsFromStream(session, request.PeriodId, ct)
             ?? throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
-        return Wire.Draft(facts, (await StoredTerms.ReadAsync(session, [facts], ct)).Now(facts));
+        return Wire.Draft(facts, (await StoredTerms.ReadAsync(session, [facts], ct)).Now(facts), view?.Status ?? "open");
     }
 
     public override async Task<ListInvoicesResponse> ListInvoices(ListInvoicesRequest request, ServerCallContext context)
@@ -61,7 +61,7 @@ public sealed partial class BillingService(
     public override async Task<GetAppliedReportsResponse> GetAppliedReports(GetAppliedReportsRequest request, ServerCallContext context)
     {
         var response = new GetAppliedReportsResponse();
-        response.Shards.AddRange((await reports.Progress(context.CancellationToken)).Select(p => new AppliedShard { Shard = p.Shard, ThroughNumber = p.Through, HighestNumber = p.Highest }));
+        response.Shards.AddRange((await reports.Progress(context.CancellationToken)).Select(p => new AppliedShard { Shard = p.Shard, ThroughNumber = p.Through, HighestNumber = p.Highest, Stopped = p.Stopped ?? "" }));
         return response;
     }
 
@@ -76,7 +76,7 @@ public sealed partial class BillingService(
             var views = await query.OrderBy(v => v.InvoiceId).Take(most).ToListAsync(ct);
             var final = (await session.LoadManyAsync<StoredInvoice>(ct, [.. views.Select(v => v.InvoiceId)])).Select(i => i.Id).ToHashSet();
             var terms = await StoredTerms.ReadAsync(session, [.. views.Select(v => v.Facts)], ct);
-            drafts.AddRange(views.Where(v => !final.Contains(v.InvoiceId) && !v.Facts.IsEmpty).Select(v => Wire.Draft(v.Facts, terms.Now(v.Facts))));
+            drafts.AddRange(views.Where(v => !final.Contains(v.InvoiceId) && !v.Facts.IsEmpty).Select(v => Wire.Draft(v.Facts, terms.Now(v.Facts), v.Status)));
             if (views.Count < most) break;
             after = views[^1].InvoiceId;
         }

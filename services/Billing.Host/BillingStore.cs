@@ -2,11 +2,14 @@ using Billing.Accounts;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
+using Billing.Operations;
 using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
+using JasperFx;
 using JasperFx.Events.Projections;
 using Marten;
+using Npgsql;
 using Weasel.Postgresql.Tables;
 
 namespace Billing.Host;
@@ -24,7 +27,7 @@ public static class BillingStore
 
     public static void Configure(StoreOptions options)
     {
-        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent) })
+        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent), typeof(OperationEvent) })
             options.Events.AddEventTypes(root.Assembly.GetTypes().Where(t => t.IsSubclassOf(root)));
         options.Events.Upcast<InvoiceVoided, InvoiceVoided>(InvoiceUpcasts.Attributed);
         options.Events.Upcast<CreditNoteIssued, CreditNoteIssued>(InvoiceUpcasts.Attributed);
@@ -53,6 +56,32 @@ public static class BillingStore
         options.Storage.ExtendedSchemaObjects.Add(Seal());
         options.Storage.ExtendedSchemaObjects.Add(PersonalDetails());
         options.Storage.ExtendedSchemaObjects.Add(new ClosedToAuditors("personal_details"));
+    }
+
+    /// <summary>The store for work that no service may run beside, with its schema brought up to date.</summary>
+    /// <param name="connectionString">of the role that owns the schema</param>
+    public static async Task<DocumentStore> OpenAsync(string connectionString)
+    {
+        var store = DocumentStore.For(options =>
+        {
+            options.Connection(connectionString);
+            EventStore.Configure(options, Schema);
+            Configure(options);
+            options.AutoCreateSchemaObjects = AutoCreate.None;
+        });
+        await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
+        return store;
+    }
+
+    /// <summary>Until the end of the transaction no daemon can be elected, and nobody writes an event.</summary>
+    /// <exception cref="RefusedException">billing_running</exception>
+    public static async Task TakeAlone(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var elect = new NpgsqlCommand("select pg_try_advisory_xact_lock(hashtext($1))", connection) { Parameters = { new() { Value = $"{Schema}.daemon" } } };
+        if (await elect.ExecuteScalarAsync(ct) is not true)
+            throw new Refusal("billing_running", "a billing service runs on this database: stop every instance first").AsException();
+        await using var shut = new NpgsqlCommand("lock table billing.mt_events in exclusive mode", connection);
+        await shut.ExecuteNonQueryAsync(ct);
     }
 
     /// <summary>Who customers are: the only place. Every version, because a document names the one it was made for; all are deleted when a customer is erased.</summary>

@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text.Json;
 using Billing.Audit;
-using JasperFx;
+using Billing.Periods;
 using JasperFx.Events;
 using Marten;
 using Npgsql;
+using Verifier;
 using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
@@ -52,14 +53,7 @@ public sealed class BooksImport
     /// <exception cref="RefusedException">store_not_empty, billing_running, export_invalid, export_too_old or event_type_unknown; nothing was imported.</exception>
     public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct)
     {
-        await using var store = DocumentStore.For(options =>
-        {
-            options.Connection(connectionString);
-            EventStore.Configure(options, BillingStore.Schema);
-            BillingStore.Configure(options);
-            options.AutoCreateSchemaObjects = AutoCreate.None;
-        });
-        await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
+        await using var store = await BillingStore.OpenAsync(connectionString);
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
@@ -89,9 +83,7 @@ public sealed class BooksImport
 
     private async Task TakeEmptyStore(CancellationToken ct)
     {
-        if (!await Scalar<bool>("select pg_try_advisory_xact_lock(hashtext($1))", ct, $"{BillingStore.Schema}.daemon"))
-            throw new Refusal("billing_running", "a billing service runs on this database: stop every instance, then import").AsException();
-        await Execute("lock table billing.mt_events in exclusive mode", ct);
+        await BillingStore.TakeAlone(_connection, ct);
         if (await Scalar<bool>("select exists (select from billing.mt_events)", ct))
             throw new Refusal("store_not_empty", "this billing system has events of its own: import into an empty one, whose schema billing has no events").AsException();
     }
@@ -123,7 +115,7 @@ public sealed class BooksImport
         switch (Text("kind"))
         {
             case "manifest":
-                if (Text("format") != ExportFormat.Version)
+                if (Text("format") is not (ExportFormat.Version or ExportFormat.WithoutLines))
                     throw new Refusal("export_too_old", $"a {Text("format")} does not hold the ids of events: write a {ExportFormat.Version} with a newer billing, and import that").AsException();
                 break;
             case "event": await Event(line, ct); break;
@@ -202,11 +194,14 @@ public sealed class BooksImport
         _documents.Add(new AppliedReport(
             AppliedReport.IdOf(shard, number), shard, number, r.GetProperty("firstBatch").GetInt64(), r.GetProperty("lastBatch").GetInt64(), r.GetProperty("previousChain").GetString()!,
             r.GetProperty("roots").EnumerateArray().Select(x => x.GetString()!).ToValueList(), r.GetProperty("chain").GetString()!, r.GetProperty("recordedAt").GetDateTimeOffset(),
-            r.GetProperty("lineCount").GetInt32()));
+            r.GetProperty("lineCount").GetInt32(), Lines(r)));
         var before = _shards.GetValueOrDefault(shard);
         _shards[shard] = (number == before.Through + 1 ? number : before.Through, number);
         _reports++;
     }
+
+    private static ValueList<ReportedLine>? Lines(JsonElement report) =>
+        report.TryGetProperty("lines", out var lines) && lines.ValueKind == JsonValueKind.Array ? lines.Deserialize<ReportedLine[]>(JsonSerializerOptions.Web)!.ToValueList() : null;
 
     /// <summary>A number that was given: its series goes on after the highest.</summary>
     private void Count(string number)

@@ -1,10 +1,13 @@
+using Billing.Periods;
+
 namespace Billing.Host;
 
 /// <summary>A report of usage that is in the books. Inserted with the usage it brought, kept for ever: what arrives twice changes nothing.</summary>
 /// <param name="Id">shard/number</param>
+/// <param name="Lines">as usage sent them; null of a report that is older than keeping them</param>
 public sealed record AppliedReport(
     string Id, int Shard, long Number, long FirstBatch, long LastBatch, string PreviousChain, ValueList<string> Roots, string Chain,
-    DateTimeOffset RecordedAt, int LineCount)
+    DateTimeOffset RecordedAt, int LineCount, ValueList<ReportedLine>? Lines = null)
 {
     public static string IdOf(int shard, long number) => $"{shard}/{number}";
 }

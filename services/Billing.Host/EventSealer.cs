@@ -17,10 +17,11 @@ public sealed class EventSealer : SubscriptionBase
 {
     internal const string ShardName = "event-sealer";
     private readonly NpgsqlDataSource _database;
+    private readonly BillingMetrics _metrics;
 
-    public EventSealer(NpgsqlDataSource database)
+    public EventSealer(NpgsqlDataSource database, BillingMetrics metrics)
     {
-        _database = database;
+        (_database, _metrics) = (database, metrics);
         Name = ShardName;
     }
 
@@ -37,6 +38,7 @@ public sealed class EventSealer : SubscriptionBase
         operations.QueueSqlCommand(
             "insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain) values (?, ?, ?, ?, ?, ?, ?, ?)",
             sealed_.Number, from + 1, events[^1].Sequence, sealed_.Sequences.ToArray(), sealed_.Leaves.SelectMany(l => l).ToArray(), sealed_.Root, sealed_.PreviousChain, sealed_.Chain);
+        _metrics.Sealed(events.Select(e => e.Type));
         return NullChangeListener.Instance;
     }
 }

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using Billing.Audit;
+using Billing.Periods;
 using Npgsql;
 
 namespace Billing.Host;
@@ -35,24 +37,24 @@ public static class ExportReader
         await using (var reports = new NpgsqlCommand("""
             select (data ->> 'shard')::integer, (data ->> 'number')::bigint, (data ->> 'firstBatch')::bigint, (data ->> 'lastBatch')::bigint, data ->> 'previousChain',
                    array(select jsonb_array_elements_text(data -> 'roots')), data ->> 'chain',
-                   data ->> 'recordedAt', (data ->> 'lineCount')::integer
+                   data ->> 'recordedAt', (data ->> 'lineCount')::integer, nullif(data -> 'lines', 'null'::jsonb)::text
             from billing.mt_doc_appliedreport order by 1, 2
             """, connection))
         await using (var reader = await reports.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))
                 yield return export.Report(
                     reader.GetInt32(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetString(4), reader.GetFieldValue<string[]>(5), reader.GetString(6),
-                    reader.GetString(7), reader.GetInt32(8));
+                    reader.GetString(7), reader.GetInt32(8), reader.IsDBNull(9) ? null : JsonSerializer.Deserialize<ReportedLine[]>(reader.GetString(9), JsonSerializerOptions.Web));
 
         await using (var invoices = new NpgsqlCommand("""
-            select id, data ->> 'number', data ->> 'documentSha256', data ->> 'document' from billing.mt_doc_storedinvoice order by data ->> 'number'
+            select id, data ->> 'number', data ->> 'documentSha256', data ->> 'document' from billing.mt_doc_storedinvoice order by data ->> 'number' collate "C"
             """, connection))
         await using (var reader = await invoices.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))
                 yield return export.Invoice(reader.GetString(0), reader.GetString(1), reader.GetString(2), reader.GetString(3));
 
         await using (var notes = new NpgsqlCommand("""
-            select id, data ->> 'number', data ->> 'invoiceId', data ->> 'documentSha256', data ->> 'document' from billing.mt_doc_storedcreditnote order by data ->> 'number'
+            select id, data ->> 'number', data ->> 'invoiceId', data ->> 'documentSha256', data ->> 'document' from billing.mt_doc_storedcreditnote order by data ->> 'number' collate "C"
             """, connection))
         await using (var reader = await notes.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))

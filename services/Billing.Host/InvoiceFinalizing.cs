@@ -3,6 +3,7 @@ using Billing.Accounts;
 using Billing.Invoices;
 using Billing.Periods;
 using Marten;
+using Marten.Linq;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using SessionOptions = Marten.Services.SessionOptions;
@@ -14,36 +15,38 @@ namespace Billing.Host;
 /// are given to committed invoices only: none is missing, none is given twice (B2). The credit that an invoice uses leaves the account
 /// in the same commit, on the version that the invoice was rated by.
 /// </summary>
-public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource database, IOptions<BillingOptions> options)
+public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource database, DueItems items, IOptions<BillingOptions> options)
 {
-    /// <returns>how many invoices became final by schedule; 0 when no closed period is due for one</returns>
-    public async Task<int> RunBatch(DateTimeOffset now, CancellationToken ct)
+    /// <returns>how many invoices became final by schedule</returns>
+    public async Task<int> Run(DateTimeOffset now, CancellationToken ct)
     {
         if (options.Value.FinalizeBy == BillingOptions.ByHand) return 0;
         var closedBy = now.AddHours(-options.Value.FinalizeAfterHours);
         // Looked at without the lock first, for most of the time there is nothing to do.
-        await using (var session = store.QuerySession())
-            if (!await session.Query<PeriodToInvoice>().AnyAsync(p => p.ClosedAt <= closedBy, ct)) return 0;
-        return await Conflicts.Retry(() => Finalize(
-            session => session.Query<PeriodToInvoice>().Where(p => p.ClosedAt <= closedBy).OrderBy(p => p.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct), now, null, ct));
+        return await items.Run<string>("invoice", id => id, async after =>
+        {
+            await using var session = store.QuerySession();
+            return await session.Query<PeriodToInvoice>().Where(p => p.ClosedAt <= closedBy && p.Id.CompareTo(after) > 0).OrderBy(p => p.Id).Select(p => p.Id)
+                .Take(options.Value.PeriodBatchMax).ToListAsync(ct);
+        }, due => Finalize(due, now, null, ct));
     }
 
     /// <summary>The invoice of one closed period, whatever the schedule says.</summary>
     /// <returns>0 when it is final already, or the period is not closed</returns>
     /// <param name="by">who ordered it</param>
-    public Task<int> RunOne(string periodId, DateTimeOffset now, Attribution? by, CancellationToken ct) => Conflicts.Retry(() => Finalize(
-        session => session.Query<PeriodToInvoice>().Where(p => p.Id == periodId).ToListAsync(ct), now, by, ct));
+    public Task<int> RunOne(string periodId, DateTimeOffset now, Attribution? by, CancellationToken ct) => Finalize([periodId], now, by, ct);
 
-    private async Task<int> Finalize(Func<IDocumentSession, Task<IReadOnlyList<PeriodToInvoice>>> find, DateTimeOffset now, Attribution? by, CancellationToken ct)
+    private Task<int> Finalize(IReadOnlyList<string> due, DateTimeOffset now, Attribution? by, CancellationToken ct) => Conflicts.Retry(async () =>
     {
+        var ids = due.ToArray();
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var number = await NumberSeries.Lock(connection, options.Value.InvoiceSeries, ct);
         await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
         // Read under the lock: whatever another instance finalized before us is no longer on the list.
-        var work = await find(session);
+        var work = await session.Query<PeriodToInvoice>().Where(p => p.Id.IsOneOf(ids)).OrderBy(p => p.Id).ToListAsync(ct);
         if (work.Count == 0) return 0;
-        var streams = await StoredStreams.ReadAsync(session, work.SelectMany(w => new[] { w.Id, InvoiceIds.Of(w.Id) }), ct);
+        var streams = await StoredStreams.ReadToDecideAsync(session, work.SelectMany(w => new[] { w.Id, InvoiceIds.Of(w.Id) }), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. work.Select(w => ((PeriodState.Closed)streams.Period(w.Id)).Facts)], ct);
         var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
         foreach (var period in work) number = Finalize(session, streams, terms, drawn, period.Id, number, now, by);
@@ -52,7 +55,7 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         await NumberSeries.Set(connection, options.Value.InvoiceSeries, number, ct);
         await transaction.CommitAsync(ct);
         return work.Count;
-    }
+    });
 
     private long Finalize(
         IDocumentSession session, StoredStreams streams, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, string periodId, long last, DateTimeOffset now, Attribution? by)

@@ -10,7 +10,6 @@ using Contracts.Billing.V1;
 using Google.Protobuf;
 using Marten;
 using Marten.Linq;
-using Npgsql;
 using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
 
 namespace Billing.Host;
@@ -20,19 +19,21 @@ namespace Billing.Host;
 /// and every credit note that was issued for them.
 /// </summary>
 internal sealed class InvoiceReplay(
-    IReadOnlyDictionary<string, StoredInvoice> documents, IReadOnlyDictionary<string, StoredCreditNote> creditNotes, StoredStreams streams, StoredTerms terms)
+    IReadOnlyDictionary<string, StoredInvoice> documents, IReadOnlyDictionary<string, StoredCreditNote> creditNotes, StoredStreams streams, StoredTerms terms,
+    SealExplanation seals)
 {
-    public static async Task<InvoiceReplay> ReadAsync(IQuerySession session, IReadOnlyList<(string InvoiceId, InvoiceFinalized Event)> finals, CancellationToken ct)
+    public static async Task<InvoiceReplay> ReadAsync(
+        IQuerySession session, IReadOnlyList<(string InvoiceId, InvoiceFinalized Event)> finals, SealExplanation seals, CancellationToken ct)
     {
         string[] ids = [.. finals.Select(f => f.InvoiceId)];
         var documents = (await session.LoadManyAsync<StoredInvoice>(ct, ids)).ToDictionary(d => d.Id);
         var notes = (await session.Query<StoredCreditNote>().Where(n => n.InvoiceId.IsOneOf(ids)).ToListAsync(ct)).ToDictionary(n => n.Id);
         var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.InvoiceId }), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. finals.Select(f => streams.Period(f.Event.PeriodId)).OfType<PeriodState.Closed>().Select(c => c.Facts)], ct);
-        return new(documents, notes, streams, terms);
+        return new(documents, notes, streams, terms, seals);
     }
 
-    public async Task<ReplayedInvoice> Run(NpgsqlConnection connection, string invoiceId, InvoiceFinalized final, CancellationToken ct)
+    public async Task<ReplayedInvoice> Run(string invoiceId, InvoiceFinalized final, CancellationToken ct)
     {
         var stored = documents.GetValueOrDefault(invoiceId);
         var state = streams.Invoice(invoiceId) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
@@ -48,7 +49,7 @@ internal sealed class InvoiceReplay(
         string[] made = period is PeriodState.Closed c
             ? [.. InvoiceRating.MenusOf(c.Facts), .. c.Facts.Adjustments.Select(a => a.FromPeriodId), AccountIds.Of(c.Facts.CustomerId), SellerState.StreamId]
             : [];
-        answer.Difference = $"{difference}. {await SealVerification.Explain(connection, [final.PeriodId, invoiceId, final.CustomerId, .. made], ct)}";
+        answer.Difference = $"{difference}. {await seals.Of([final.PeriodId, invoiceId, final.CustomerId, .. made], ct)}";
         return answer;
     }
 
@@ -56,9 +57,9 @@ internal sealed class InvoiceReplay(
     {
         InvoiceDocument document;
         byte[] replayed;
+        if (period is not PeriodState.Closed closed) return $"the invoice cannot be rated again: {final.PeriodId} is not a closed period";
         try
         {
-            if (period is not PeriodState.Closed closed) return $"the invoice cannot be rated again: {final.PeriodId} is not a closed period";
             document = InvoiceDocument.Finalized(closed.Facts, state?.Terms is { } cut ? terms.At(closed.Facts, cut) : terms.Now(closed.Facts), final.Number, state?.Terms, final.At);
             replayed = document.ToUtf8();
         }
@@ -72,8 +73,20 @@ internal sealed class InvoiceReplay(
         if (DocumentDifference.First(stored.Document, text) is { } parting) return parting;
         var sha256 = Convert.ToHexStringLower(answer.StoredSha256.Span);
         if (sha256 != final.DocumentSha256) return $"the document's SHA-256 is {sha256}, and the event that finalized it says {final.DocumentSha256}";
+        if (EventDifference(final, closed.Facts, document) is { } otherwise) return otherwise;
         ValueList<CreditDraw> drew = terms.Drawn(final.CustomerId, invoiceId), draws = state?.Terms is null ? [] : document.Rated.Draws;
         if (!drew.Equals(draws)) return $"the credit that it drew is {drew} stored and {draws} replayed";
         return state is null ? null : CreditNoteReplay.FirstDifference(invoiceId, state, TaxedParts.Of(text), id => creditNotes.GetValueOrDefault(id)?.Document);
+    }
+
+    /// <summary>Standings, payments and messages use what the event says, so it must be what the document says.</summary>
+    private static string? EventDifference(InvoiceFinalized final, PeriodFacts facts, InvoiceDocument document)
+    {
+        if (final.TotalMicros != document.Rated.TotalMicros) return Say("a total of", final.TotalMicros.Value, document.Rated.TotalMicros.Value);
+        if (final.Currency != document.Currency) return Say("the currency", final.Currency.Code, document.Currency.Code);
+        if (final.CustomerId != facts.CustomerId) return Say("the customer", final.CustomerId, facts.CustomerId);
+        return final.SubscriptionId == facts.SubscriptionId ? null : Say("the subscription", final.SubscriptionId, facts.SubscriptionId);
+
+        static string Say(string what, object said, object replayed) => FormattableString.Invariant($"the event that finalized it says {what} {said}, and its document {replayed}");
     }
 }

@@ -47,19 +47,22 @@ public sealed partial class InvoiceStandingProjection : SingleStreamProjection<I
 }
 
 /// <summary>Notes invoices that were not settled when they fell due, on the business clock.</summary>
-public sealed class OverdueInvoices(IDocumentStore store, EventStreams streams, IOptions<BillingOptions> options, ILogger<OverdueInvoices> log) : IDueWork
+public sealed class OverdueInvoices(IDocumentStore store, EventStreams streams, DueItems items, IOptions<BillingOptions> options, ILogger<OverdueInvoices> log) : IDueWork
 {
     public async Task RunAsync(DateTimeOffset now, CancellationToken ct)
     {
-        while (true)
+        var overdue = await items.Run<string>("overdue", id => id, async after =>
         {
             await using var session = store.QuerySession();
-            var due = await session.Query<InvoiceStandingView>().Where(i => i.Status == "finalized" && i.DueAt <= now).OrderBy(i => i.Id).Select(i => i.Id)
+            return await session.Query<InvoiceStandingView>().Where(i => i.Status == "finalized" && i.DueAt <= now && i.Id.CompareTo(after) > 0).OrderBy(i => i.Id).Select(i => i.Id)
                 .Take(options.Value.PeriodBatchMax).ToListAsync(ct);
-            if (due.Count == 0) return;
+        }, async due =>
+        {
+            var changed = 0;
             foreach (var id in due)
-                await streams.Transact<InvoiceState, InvoiceEvent>(id, InvoiceState.Initial, InvoiceState.Evolve, s => MarkOverdueDecision.Decide(new(now), s), ct);
-            log.LogInformation("{Count} invoices fell overdue by {At:O}", due.Count, now);
-        }
+                changed += (await streams.Transact<InvoiceState, InvoiceEvent>(id, InvoiceState.Initial, InvoiceState.Evolve, s => MarkOverdueDecision.Decide(new(now), s), ct)).OrThrow().Events.Count;
+            return changed;
+        });
+        if (overdue > 0) log.LogInformation("{Count} invoices fell overdue by {At:O}", overdue, now);
     }
 }

@@ -151,9 +151,12 @@ public sealed class InvoicingService(
     private async Task<Exception> NotFinalized(string periodId, CancellationToken ct)
     {
         await using var session = store.QuerySession();
-        return (await StoredStreams.ReadAsync(session, [periodId], ct)).Period(periodId) is PeriodState.None
-            ? new Refusal("period_unknown", $"billing never opened {periodId}").AsException()
-            : new Refusal("period_not_closed", "an invoice is finalized when its period is closed: after its end and grace, when billing has all usage").AsException();
+        return ((await StoredStreams.ReadAsync(session, [periodId], ct)).Period(periodId) switch
+        {
+            PeriodState.None => new Refusal("period_unknown", $"billing never opened {periodId}"),
+            PeriodState.Closed { Facts.IsEmpty: true } => new Refusal("period_empty", $"{periodId} began after its subscription had ended, and nothing was recorded for it: it has no invoice"),
+            _ => new Refusal("period_not_closed", "an invoice is finalized when its period is closed: after its end and grace, when billing has all usage"),
+        }).AsException();
     }
 
     private static InvoiceStanding Standing(string id, InvoiceState state) => state switch

@@ -13,11 +13,16 @@ public sealed record UntakenMessage(string Id, string Body);
 /// <summary>The one place for messages that billing could not take, whatever the reason: refused, failed or unreadable. Nothing is dropped, and all can be taken again.</summary>
 public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, ILogger<ParkedMessages> log)
 {
-    private const string Menu = "MenuPublished/", Report = "UsageRecorded/", Unreadable = "unreadable", Failed = "failed";
+    internal const string Report = "UsageRecorded/";
+    private const string Menu = "MenuPublished/", Retired = "MenuRetired/", Unreadable = "unreadable", Failed = "failed";
 
     public static UntakenMessage Of(MenuPublished message) => new($"{Menu}{message.MenuId}", JsonSerializer.Serialize(message));
 
-    public static UntakenMessage Of(UsageReport report) => new($"{Report}{report.Shard}/{report.Number}", JsonSerializer.Serialize(report));
+    public static UntakenMessage Of(MenuRetired message) => new($"{Retired}{message.MenuId}", JsonSerializer.Serialize(message));
+
+    internal static string ReportId(int shard, long number) => $"{Report}{shard}/{number}";
+
+    public static UntakenMessage Of(UsageReport report) => new(ReportId(report.Shard, report.Number), JsonSerializer.Serialize(report));
 
     public async Task Park(UntakenMessage message, Refusal refusal, CancellationToken ct)
     {
@@ -60,14 +65,20 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         return await session.Query<ParkedMessage>().Where(m => m.Id.CompareTo(after) > 0).OrderBy(m => m.Id).Take(most).ToListAsync(ct);
     }
 
+    /// <exception cref="RefusedException">parked_unknown</exception>
+    public async Task<ParkedMessage> Find(string id, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        return await session.LoadAsync<ParkedMessage>(id, ct)
+            ?? throw new Refusal("parked_unknown", $"no message is parked as {id}: it was taken meanwhile, or the id is another one").AsException();
+    }
+
     /// <summary>Takes a parked message as if it came now. Whatever it brings is in the books once: what was taken already changes nothing.</summary>
     /// <returns>why it is still parked; null when it is taken</returns>
-    /// <exception cref="RefusedException">parked_unknown</exception>
-    public async Task<Refusal?> Replay(string id, UsageReports reports, MenuReception menus, CancellationToken ct)
+    public async Task<Refusal?> Replay(ParkedMessage parked, UsageReports reports, MenuReception menus, CancellationToken ct)
     {
+        var id = parked.Id;
         await using var session = store.LightweightSession();
-        var parked = await session.LoadAsync<ParkedMessage>(id, ct)
-            ?? throw new Refusal("parked_unknown", $"no message is parked as {id}: it was taken meanwhile, or the id is another one").AsException();
         var refusal = await Take(parked, reports, menus, ct);
         if (refusal is { } still)
         {
@@ -85,6 +96,7 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         try
         {
             if (parked.Id.StartsWith(Menu, StringComparison.Ordinal)) return await menus.Take(JsonSerializer.Deserialize<MenuPublished>(parked.Body)!, ct);
+            if (parked.Id.StartsWith(Retired, StringComparison.Ordinal)) return await menus.Take(JsonSerializer.Deserialize<MenuRetired>(parked.Body)!, ct);
             if (parked.Id.StartsWith(Report, StringComparison.Ordinal)) return await reports.Replay(JsonSerializer.Deserialize<UsageReport>(parked.Body)!, ct);
             // A message that could not be read then, and that this version may be able to read.
             return Readable(parked.Id[..parked.Id.LastIndexOf('/')], parked.Body) is { } message
@@ -107,6 +119,7 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
             return queue switch
             {
                 MenuPublishedConsumer.Queue => Of(message.Deserialize<MenuPublished>(JsonSerializerOptions.Web)!),
+                MenuRetiredConsumer.Queue => Of(message.Deserialize<MenuRetired>(JsonSerializerOptions.Web)!),
                 UsageRecordedConsumer.Queue => Of(UsageRecordedConsumer.Pure(message.Deserialize<UsageRecorded>(JsonSerializerOptions.Web)!)),
                 _ => null,
             };

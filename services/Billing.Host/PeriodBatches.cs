@@ -7,20 +7,34 @@ using Microsoft.Extensions.Options;
 namespace Billing.Host;
 
 /// <summary>Closes periods whose grace is over, with the late usage of earlier ones, in one transaction a batch.</summary>
-public sealed class PeriodClosing(IDocumentStore store, IOptions<BillingOptions> options)
+public sealed class PeriodClosing(IDocumentStore store, DueItems items, IOptions<BillingOptions> options)
 {
-    /// <returns>how many periods were closed; 0 when none is due</returns>
-    public Task<int> RunBatch(DateTimeOffset now, ValueList<ReportHead> cut, CancellationToken ct) => Conflicts.Retry(async () =>
+    /// <returns>how many periods were closed; 0 when none is left that can be</returns>
+    public Task<int> Run(DateTimeOffset now, ValueList<ReportHead> cut, CancellationToken ct)
     {
         var ended = now - options.Value.Grace;
+        return items.Run<PeriodToClose>("period", p => p.Id, async after =>
+        {
+            await using var session = store.QuerySession();
+            // An id begins with its period's start: the oldest come first.
+            return await session.Query<PeriodToClose>().Where(p => p.End <= ended && p.Id.CompareTo(after) > 0).OrderBy(p => p.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct);
+        }, ready => Close(ready, cut, now, ct));
+    }
+
+    private Task<int> Close(IReadOnlyList<PeriodToClose> ready, ValueList<ReportHead> cut, DateTimeOffset now, CancellationToken ct) => Conflicts.Retry(async () =>
+    {
         await using var session = store.LightweightSession();
-        var ready = await session.Query<PeriodToClose>().Where(p => p.End <= ended).OrderBy(p => p.End).ThenBy(p => p.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct);
         // A month that was skipped leaves several periods of a subscription due: they close one after the other.
         var due = ready.DistinctBy(p => p.SubscriptionId).ToArray();
-        // The marks before the streams: a mark that is seen here belongs to usage that is seen there.
         var subscriptions = due.Select(p => p.SubscriptionId).ToArray();
+        // Where a subscription could not move on, what it will still say about its period must come first.
+        var behind = (await session.Query<SubscriptionView>().Where(s => s.Id.IsOneOf(subscriptions) && s.NextDueAt <= now).Select(s => new { s.Id, s.NextDueAt }).ToListAsync(ct))
+            .ToDictionary(s => s.Id, s => s.NextDueAt!.Value);
+        if (behind.Count > 0) due = [.. due.Where(p => !behind.TryGetValue(p.SubscriptionId, out var at) || at > p.End)];
+        if (due.Length == 0) return 0;
+        // The marks before the streams: a mark that is seen here belongs to usage that is seen there.
         var marks = (await session.Query<LateMark>().Where(m => m.SubscriptionId.IsOneOf(subscriptions)).ToListAsync(ct)).ToLookup(m => m.SubscriptionId);
-        var streams = await StoredStreams.ReadAsync(session, due.SelectMany(p => marks[p.SubscriptionId].Select(m => m.PeriodId).Append(p.Id).Append(p.PreviousPeriodId)), ct);
+        var streams = await StoredStreams.ReadToDecideAsync(session, due.SelectMany(p => marks[p.SubscriptionId].Select(m => m.PeriodId).Append(p.Id).Append(p.PreviousPeriodId)), ct);
         await streams.ReadMoreAsync(session, due.Select(p => CustomerOf(streams, p)), ct);
         foreach (var period in due) Close(session, streams, period, [.. marks[period.SubscriptionId]], cut, now);
         await session.SaveChangesAsync(ct);

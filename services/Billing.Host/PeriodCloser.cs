@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Billing.Periods;
 using Grpc.Core;
 using Marten;
@@ -8,27 +9,32 @@ namespace Billing.Host;
 /// <summary>
 /// What falls due in billing as business time passes, in this order: subscriptions move on (trials end, periods turn, scheduled changes happen), periods whose grace is over close once billing has
 /// everything that usage recorded, and their invoices become final. Every step is a batch in one transaction, found again from
-/// what is stored, so a crash between any two loses and doubles nothing.
+/// what is stored, so a crash between any two loses and doubles nothing. What one step waits for, or fails at, keeps no other from being done.
 /// </summary>
 public sealed class PeriodCloser(
-    IDocumentStore store, SubscriptionsDue subscriptions, PeriodClosing closing, InvoiceFinalizing finalizing, GapFetcher gaps, UsageReports reports,
+    IDocumentStore store, SubscriptionsDue subscriptions, PeriodClosing closing, InvoiceFinalizing finalizing, DueItems items, GapFetcher gaps, UsageReports reports,
     IOptions<BillingOptions> options, ILogger<PeriodCloser> log) : IDueWork, IDisposable
 {
     private readonly SemaphoreSlim _one = new(1);
 
     public void Dispose() => _one.Dispose();
 
-    /// <exception cref="RefusedException">usage_unreachable or usage_not_applied: periods are due and stay open until usage is complete.</exception>
+    /// <exception cref="RefusedException">
+    /// When all else is done. usage_unreachable or usage_not_applied: periods are due and stay open until usage is complete. due_work_failed: names what fails.
+    /// </exception>
     public async Task RunAsync(DateTimeOffset now, CancellationToken ct)
     {
         await _one.WaitAsync(ct);
         try
         {
-            var turned = await Repeat(() => subscriptions.RunBatch(now, ct)) + await Repeat(() => subscriptions.RunLateBatch(now, ct));
-            var closed = await AnyToClose(now, ct) ? await Close(now, ct) : 0;
-            var finalized = await Repeat(() => finalizing.RunBatch(now, ct));
+            var failures = new List<Exception>();
+            var turned = await Step(failures, () => subscriptions.Run(now, ct)) + await Step(failures, () => subscriptions.RunLate(now, ct));
+            var closed = await Step(failures, async () => await AnyToClose(now, ct) ? await Close(now, ct) : 0);
+            var finalized = await Step(failures, () => finalizing.Run(now, ct));
             if (turned + closed + finalized > 0)
                 log.LogInformation("{Turned} subscriptions moved on, {Closed} closed, {Finalized} invoices finalized at {At:O}", turned, closed, finalized, now);
+            if (failures.Count > 0) ExceptionDispatchInfo.Throw(failures[0]);
+            if (items.Failing is { } failing) throw failing.AsException();
         }
         finally
         {
@@ -53,7 +59,7 @@ public sealed class PeriodCloser(
             if (applied.GetValueOrDefault(head.Shard) < head.Number)
                 throw new Refusal("usage_not_applied",
                     $"periods are due, but report {applied.GetValueOrDefault(head.Shard) + 1} of shard {head.Shard} is not applied (usage is at {head.Number}); the log says why").AsException();
-        return await Repeat(() => closing.RunBatch(now, cut.ToValueList(), ct));
+        return await Repeat(() => closing.Run(now, cut.ToValueList(), ct));
     }
 
     private async Task<bool> AnyToClose(DateTimeOffset now, CancellationToken ct)
@@ -61,6 +67,19 @@ public sealed class PeriodCloser(
         var ended = now - options.Value.Grace;
         await using var session = store.QuerySession();
         return await session.Query<PeriodToClose>().AnyAsync(p => p.End <= ended, ct);
+    }
+
+    private static async Task<int> Step(List<Exception> failures, Func<Task<int>> step)
+    {
+        try
+        {
+            return await step();
+        }
+        catch (Exception e) when (DueItems.IsOfAnItem(e))
+        {
+            failures.Add(e);
+            return 0;
+        }
     }
 
     private static async Task<int> Repeat(Func<Task<int>> batch)
@@ -76,22 +95,25 @@ public sealed class DueWorkLoop(IEnumerable<IDueWork> dueWork, BusinessClock clo
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        string? said = null;
+        var said = new Dictionary<IDueWork, string>();
         while (!stoppingToken.IsCancellationRequested)
         {
-            try
+            foreach (var work in dueWork)
             {
-                foreach (var work in dueWork) await work.RunAsync(clock.Now, stoppingToken);
-                said = null;
-            }
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
-            {
-                var cause = e is RefusedException ? e.Message : StoreFailure.Is(e) ? StoreFailure.Cause(e) : e.ToString();
-                if (cause != said) log.LogWarning("due work waits: {Cause}", said = cause);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
+                try
+                {
+                    await work.RunAsync(clock.Now, stoppingToken);
+                    said.Remove(work);
+                }
+                catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+                {
+                    var cause = e is RefusedException ? e.Message : StoreFailure.Is(e) ? StoreFailure.Cause(e) : e.ToString();
+                    if (cause != said.GetValueOrDefault(work)) log.LogWarning("due work waits: {Cause}", said[work] = cause);
+                }
+                catch (OperationCanceledException)
+                {
+                    return;
+                }
             }
             await Task.Delay(TimeSpan.FromSeconds(options.Value.DuePollSeconds), stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

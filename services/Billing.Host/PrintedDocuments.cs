@@ -24,13 +24,13 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
         if (await session.LoadAsync<StoredInvoice>(invoiceId, ct) is { } final)
         {
             var state = await streams.Load<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, ct);
-            return new(final.Document, final.DocumentSha256, Printing.Invoice(final.Document, await Customer(final.Document, ct), state.Status));
+            return new(final.Document, final.DocumentSha256, Printing.Invoice(final.Document, await Customer(final.Document, ct), state.Status, await TaxNote(final.Document, ct)));
         }
         if (await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == invoiceId, ct) is not { } view)
             throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
         var terms = await StoredTerms.ReadAsync(session, [view.Facts], ct);
         var draft = System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(view.Facts, terms.Now(view.Facts)).ToUtf8());
-        return new(draft, "", Printing.Invoice(draft, await Now(session, view.Facts.CustomerId, ct), "draft"));
+        return new(draft, "", Printing.Invoice(draft, await Now(session, view.Facts.CustomerId, ct), "draft", await TaxNote(draft, ct)));
     }
 
     public async Task<PrintedFile> CreditNote(string creditNoteId, CancellationToken ct)
@@ -49,6 +49,14 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
         return root.TryGetProperty("customerDetailsSha256", out var sha256)
             ? Party(await people.Find(root.GetProperty("customerId").GetString()!, sha256.GetString()!, ct))
             : null;
+    }
+
+    /// <summary>Why no tax is charged; once the customer is erased the document's own words are all that is printed.</summary>
+    private async Task<string> TaxNote(string json, CancellationToken ct)
+    {
+        if (Printing.TaxNoteSha256(json) is not { Length: > 0 } sha256) return "";
+        using var document = JsonDocument.Parse(json);
+        return await people.FindNote(document.RootElement.GetProperty("customerId").GetString()!, sha256, ct) ?? "";
     }
 
     private async Task<PrintedParty?> Now(IQuerySession session, string customerId, CancellationToken ct) =>

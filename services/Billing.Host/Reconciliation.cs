@@ -12,9 +12,9 @@ namespace Billing.Host;
 /// <summary>
 /// Follows every token from usage's rows to billing's invoices: rows = batches = reports = events of periods = lines of invoices. Each step is compared
 /// with the one before it and a difference names its place. Usage is asked how far it is before billing's snapshot is taken, and reports that
-/// billing has not applied by then are on their way, not lost, as long as nothing after them is applied.
+/// billing has not applied by then are on their way, not lost, as long as nothing after them is applied, they are not parked and their shard is not stopped.
 /// </summary>
-internal sealed class Reconciliation(UsageLedger.UsageLedgerClient usage, NpgsqlConnection books, IReadOnlyList<Head> heads, bool withRows)
+internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage, NpgsqlConnection books, IReadOnlyList<Head> heads, bool withRows)
 {
     private readonly TokenTally _applied = new();
     private readonly ReconcileSummary _summary = new();
@@ -35,6 +35,7 @@ internal sealed class Reconciliation(UsageLedger.UsageLedgerClient usage, Npgsql
     /// <summary>Both sides in the order of shard and number, side by side: neither is ever held whole.</summary>
     private async IAsyncEnumerable<ReconcileDifference> Reports([EnumeratorCancellation] CancellationToken ct)
     {
+        var obstacles = await ReportObstacles.ReadAsync(books, ct);
         await using var booked = Booked(ct).GetAsyncEnumerator(ct);
         var more = await booked.MoveNextAsync();
         foreach (var head in heads.OrderBy(h => h.Shard))
@@ -45,19 +46,22 @@ internal sealed class Reconciliation(UsageLedger.UsageLedgerClient usage, Npgsql
             using var batches = usage.GetBatches(new() { Shard = head.Shard, FromNumber = 1, ToNumber = head.BatchNumber, IncludeRows = withRows }, cancellationToken: ct);
             using var call = usage.GetReports(new() { Shard = head.Shard, FromNumber = 1, ToNumber = head.ReportNumber }, cancellationToken: ct);
             var waiting = new List<ReconcileDifference>();
+            var previous = MerkleTree.EmptyRoot;
             await foreach (var report in call.ResponseStream.ReadAllAsync(ct))
             {
                 _summary.Reports++;
                 var recorded = new TokenTally();
                 foreach (var l in report.Lines) recorded.Add(new(l.SubscriptionId, l.PeriodId, l.PlanId, l.Kind), l.Tokens);
                 _summary.RecordedTokens += recorded.Total;
-                await foreach (var d in Batches(report, recorded, batches, ct)) yield return d;
+                await foreach (var d in Batches(report, recorded, batches, previous, ct)) yield return d;
+                previous = report.Chain.ToByteArray();
 
                 for (; more && booked.Current.Shard == head.Shard && booked.Current.Number < report.Number; more = await booked.MoveNextAsync())
                     foreach (var d in Unknown(booked.Current)) yield return d;
                 if (!more || booked.Current.Shard != head.Shard || booked.Current.Number != report.Number)
                 {
-                    waiting.Add(Of("report_missing", report.Shard, report.Number, default, recorded.Total, 0, $"report {report.Number} of shard {report.Shard} was recorded by usage and is not in the books, though a later one is"));
+                    if (obstacles.Parked(report.Shard, report.Number) is { } parked) yield return Of("report_parked", report.Shard, report.Number, default, recorded.Total, 0, parked);
+                    else waiting.Add(Of("report_missing", report.Shard, report.Number, default, recorded.Total, 0, $"report {report.Number} of shard {report.Shard} was recorded by usage and is not in the books, though a later one is"));
                     continue;
                 }
                 foreach (var d in waiting) yield return d;
@@ -65,7 +69,10 @@ internal sealed class Reconciliation(UsageLedger.UsageLedgerClient usage, Npgsql
                 foreach (var d in Compare(report, recorded, booked.Current)) yield return d;
                 more = await booked.MoveNextAsync();
             }
-            _summary.WaitingReports += waiting.Count;
+            if (obstacles.Stopped(head.Shard) is not { } stopped) _summary.WaitingReports += waiting.Count;
+            else
+                yield return Of("shard_stopped", head.Shard, waiting.FirstOrDefault()?.ReportNumber ?? 0, default, waiting.Sum(d => d.RecordedTokens), 0,
+                    $"shard {head.Shard} is stopped and {waiting.Count} of its reports wait: {stopped}");
         }
         for (; more; more = await booked.MoveNextAsync())
             foreach (var d in Unknown(booked.Current)) yield return d;
@@ -91,47 +98,6 @@ internal sealed class Reconciliation(UsageLedger.UsageLedgerClient usage, Npgsql
     {
         _summary.AppliedTokens += booked.Tokens.Total;
         yield return Of("report_unknown", booked.Shard, booked.Number, default, 0, booked.Tokens.Total, $"report {booked.Number} of shard {booked.Shard} is in the books, and usage does not have it");
-    }
-
-    private async IAsyncEnumerable<ReconcileDifference> Batches(
-        UsageReport report, TokenTally reported, AsyncServerStreamingCall<Batch> batches, [EnumeratorCancellation] CancellationToken ct)
-    {
-        var (rows, archived) = (new TokenTally(), false);
-        for (var i = 0; i < report.Roots.Count; i++)
-        {
-            if (!await batches.ResponseStream.MoveNext(ct))
-            {
-                yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"usage does not have batch {report.FirstBatch + i} of shard {report.Shard}, which its report {report.Number} names");
-                yield break;
-            }
-            var batch = batches.ResponseStream.Current;
-            _summary.Batches++;
-            if (batch.Root != report.Roots[i] || batch.Number != report.FirstBatch + i)
-                yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"the root of batch {batch.Number} of shard {report.Shard} is not the one that report {report.Number} named");
-            if (!withRows) continue;
-            if (!MerkleTree.Root([.. batch.Rows.Select(r => r.Leaf.ToByteArray())]).AsSpan().SequenceEqual(batch.Root.Span))
-                yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"the rows of batch {batch.Number} of shard {report.Shard} do not give its root");
-            _summary.Rows += batch.Rows.Count;
-            _summary.ArchivedRows += batch.Rows.Count(r => r.Kind == RowKind.Archived);
-            archived |= batch.Rows.Any(r => r.Kind == RowKind.Archived);
-            foreach (var row in batch.Rows) Count(row, rows);
-        }
-        if (!withRows || archived) yield break;
-        foreach (var key in rows.DifferencesTo(reported))
-            yield return Of("rows_differ", report.Shard, report.Number, key, rows[key], reported[key],
-                $"the rows of report {report.Number} of shard {report.Shard} are {rows[key]} {key.Kind} tokens, and the report says {reported[key]}");
-    }
-
-    private static void Count(EventRow row, TokenTally into)
-    {
-        if (row.Kind == RowKind.Archived) return;
-        var t = row.Tokens ?? new();
-        foreach (var (kind, tokens) in new[]
-        {
-            (TokenKind.Input, t.Input), (TokenKind.CachedInput, t.CachedInput), (TokenKind.CacheCreation, t.CacheCreation), (TokenKind.Output, t.Output),
-            (TokenKind.Reasoning, t.Reasoning), (TokenKind.Overrun, row.OverrunTokens),
-        })
-            if (tokens != 0) into.Add(new(row.SubscriptionId, row.PeriodId, row.PlanId, kind.Name()), tokens);
     }
 
     /// <param name="Chain">as applied; null where it is not noted</param>

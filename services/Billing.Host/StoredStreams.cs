@@ -3,6 +3,7 @@ using Billing.Audit;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
+using Billing.Operations;
 using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
@@ -21,14 +22,23 @@ public sealed class StoredStreams
     private readonly Dictionary<string, object> _states = [];
     private readonly Dictionary<string, long> _versions = [];
 
+    /// <summary>Below, reading them all is cheaper than looking for a view.</summary>
+    private const int BusyEvents = 100;
+
     private readonly KnownEvents _known;
 
-    private StoredStreams(HistoryPoint at) => _known = new(at);
+    private readonly bool _fromViews;
+
+    private StoredStreams(HistoryPoint at, bool fromViews) => (_known, _fromViews) = (new(at), fromViews);
 
     /// <param name="at">how much of history is looked at; all of it by default</param>
-    public static async Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct, HistoryPoint at = default)
+    public static Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct, HistoryPoint at = default) => Read(new(at, fromViews: false), session, ids, ct);
+
+    /// <summary>To decide on: busy periods from their views and what came after. Whoever checks the books reads them from their beginning.</summary>
+    public static Task<StoredStreams> ReadToDecideAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct) => Read(new(default, fromViews: true), session, ids, ct);
+
+    private static async Task<StoredStreams> Read(StoredStreams streams, IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
     {
-        var streams = new StoredStreams(at);
         await streams.ReadMoreAsync(session, ids, ct);
         return streams;
     }
@@ -38,8 +48,31 @@ public sealed class StoredStreams
     {
         var wanted = ids.Where(id => id.Length > 0 && !_states.ContainsKey(id)).Distinct().ToArray();
         if (wanted.Length == 0) return;
-        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(wanted)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
+        var plain = _fromViews ? await ReadBusy(session, wanted, ct) : wanted;
+        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(plain)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
         await foreach (var e in events.ToAsyncEnumerable(ct)) Add(e);
+    }
+
+    /// <summary>
+    /// A period that usage reported to many times is not folded from its beginning: its view is that fold up to a version, and the events after it are few.
+    /// Whatever is decided on it is written on the version that was reached, as ever.
+    /// </summary>
+    /// <returns>the streams that are left to be read whole</returns>
+    private async Task<string[]> ReadBusy(IQuerySession session, string[] wanted, CancellationToken ct)
+    {
+        string[] periods = [.. wanted.Where(id => id.StartsWith(Ids.Period, StringComparison.Ordinal))];
+        if (periods.Length == 0) return wanted;
+        string[] busy = [.. await session.AdvancedSql.QueryAsync<string>("select id from billing.mt_streams where id = any(?) and version > ?", ct, periods, BusyEvents)];
+        if (busy.Length == 0) return wanted;
+        var seen = new HashSet<string>();
+        foreach (var view in await session.LoadManyAsync<PeriodView>(ct, busy))
+        {
+            if (view.State is not { } state) continue;
+            (_states[view.Id], _versions[view.Id]) = (state, view.Version);
+            seen.Add(view.Id);
+            foreach (var e in await session.Events.FetchStreamAsync(view.Id, fromVersion: view.Version + 1, token: ct)) Add(e);
+        }
+        return [.. wanted.Where(id => !seen.Contains(id))];
     }
 
     public long Version(string id) => _versions.GetValueOrDefault(id);
@@ -68,6 +101,7 @@ public sealed class StoredStreams
             InvoiceEvent x => InvoiceState.Evolve(Invoice(id), x),
             AccountEvent x => AccountState.Evolve(Account(id), x),
             SellerEvent x => SellerState.Evolve(Seller(id), x),
+            OperationEvent x => OperationsState.Evolve(State(id, OperationsState.Initial), x),
             _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} in {id} has no fold"),
         };
     }

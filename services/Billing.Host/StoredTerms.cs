@@ -1,5 +1,6 @@
 using Billing.Accounts;
 using Billing.Audit;
+using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
@@ -24,7 +25,7 @@ public sealed class StoredTerms
     public static async Task<StoredTerms> ReadAsync(IQuerySession session, IReadOnlyCollection<PeriodFacts> all, CancellationToken ct, HistoryPoint at = default)
     {
         var terms = new StoredTerms();
-        await terms.ReadHistories(session, [.. all.Select(f => AccountIds.Of(f.CustomerId)), SellerState.StreamId], at, ct);
+        await terms.ReadHistories(session, [.. all.SelectMany(f => new[] { AccountIds.Of(f.CustomerId), f.CustomerId }), SellerState.StreamId], at, ct);
         var streams = await StoredStreams.ReadAsync(session, all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId).Concat(InvoiceRating.MenusOf(f))), ct, at);
         foreach (var id in all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId)).Distinct())
             if (streams.Period(id) is PeriodState.Closed closed) terms._earlier[id] = closed.Facts;
@@ -34,10 +35,10 @@ public sealed class StoredTerms
     }
 
     /// <summary>As they stand.</summary>
-    public RatingTerms Now(PeriodFacts facts) => At(facts, long.MaxValue, long.MaxValue);
+    public RatingTerms Now(PeriodFacts facts) => At(facts, long.MaxValue, long.MaxValue, long.MaxValue);
 
     /// <summary>As an invoice was made by them.</summary>
-    public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion);
+    public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion, cut.CustomerVersion);
 
     /// <summary>What an invoice took from its customer's credit; nothing where it took none.</summary>
     public ValueList<CreditDraw> Drawn(string customerId, string invoiceId) =>
@@ -46,12 +47,17 @@ public sealed class StoredTerms
     /// <summary>What this batch has decided and not yet committed counts for the rest of it.</summary>
     public void Add(string accountId, IEnumerable<AccountEvent> events) => History(accountId).AddRange(events);
 
-    private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion) => new(
+    private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion, long? customerVersion) => new(
         InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is referred to and not stored")),
         facts.Adjustments.Select(a => a.FromPeriodId).Distinct()
             .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is adjusted and is not a closed period")),
         Fold<AccountState, AccountEvent>(AccountIds.Of(facts.CustomerId), accountVersion, AccountState.Initial, AccountState.Evolve),
-        Fold<SellerState, SellerEvent>(SellerState.StreamId, sellerVersion, SellerState.Initial, SellerState.Evolve));
+        Fold<SellerState, SellerEvent>(SellerState.StreamId, sellerVersion, SellerState.Initial, SellerState.Evolve))
+    {
+        Identity = customerVersion is { } version
+            ? Fold<TaxIdentity, CustomerEvent>(facts.CustomerId, version, new([], 0), (i, e) => new(e is CustomerTaxSet t ? [.. i.Sets, t] : i.Sets, i.Version + 1))
+            : null,
+    };
 
     private TState Fold<TState, TEvent>(string id, long through, TState initial, Func<TState, TEvent, TState> evolve)
     {

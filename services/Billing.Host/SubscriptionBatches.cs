@@ -11,46 +11,43 @@ namespace Billing.Host;
 /// Lets subscriptions follow the business clock: trials end, periods turn, scheduled changes happen. What is due is found from what is
 /// stored, and written on expected versions: any instance may do it, each thing happens once, and a crash loses nothing.
 /// </summary>
-public sealed class SubscriptionsDue(IDocumentStore store, NpgsqlDataSource database, IOptions<BillingOptions> options)
+public sealed class SubscriptionsDue(IDocumentStore store, NpgsqlDataSource database, DueItems items, IOptions<BillingOptions> options)
 {
-    /// <returns>how many subscriptions were due; 0 when none is</returns>
-    public Task<int> RunBatch(DateTimeOffset now, CancellationToken ct) => Conflicts.Retry(async () =>
+    /// <returns>how many subscriptions moved on</returns>
+    public Task<int> Run(DateTimeOffset now, CancellationToken ct) => items.Run<string>("subscription", id => id, async after =>
     {
-        await using var session = store.LightweightSession();
-        var due = await session.Query<SubscriptionView>().Where(s => s.NextDueAt <= now).OrderBy(s => s.Id).Select(s => s.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct);
-        await Append(session, due, s => CatchUpDecision.Decide(new(now), s), ct);
-        return due.Count;
-    });
+        await using var session = store.QuerySession();
+        return await session.Query<SubscriptionView>().Where(s => s.NextDueAt <= now && s.Id.CompareTo(after) > 0).OrderBy(s => s.Id).Select(s => s.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct);
+    }, due => Append(due, s => CatchUpDecision.Decide(new(now), s), ct));
 
     /// <summary>
     /// Gives cancelled subscriptions another period when usage came after all of theirs were closed: nothing that was recorded goes without
     /// an invoice.
     /// </summary>
-    public Task<int> RunLateBatch(DateTimeOffset now, CancellationToken ct) => Conflicts.Retry(async () =>
+    public Task<int> RunLate(DateTimeOffset now, CancellationToken ct) => items.Run<string>("late_usage", id => id, async after =>
     {
         var late = new List<string>();
-        await using (var command = database.CreateCommand("""
-            select distinct m.data ->> 'subscriptionId' from billing.mt_doc_latemark m
+        await using var command = database.CreateCommand("""
+            select distinct (m.data ->> 'subscriptionId') collate "C" from billing.mt_doc_latemark m
             where not exists (select from billing.mt_doc_periodtoclose p where p.data ->> 'subscriptionId' = m.data ->> 'subscriptionId')
+                and (m.data ->> 'subscriptionId') collate "C" > $2
             order by 1 limit $1
-            """))
-        {
-            command.Parameters.Add(new() { Value = options.Value.PeriodBatchMax });
-            await using var reader = await command.ExecuteReaderAsync(ct);
-            while (await reader.ReadAsync(ct)) late.Add(reader.GetString(0));
-        }
-        await using var session = store.LightweightSession();
-        await Append(session, late, s => TurnPeriodDecision.Decide(new(now), s), ct);
-        return late.Count;
-    });
+            """);
+        command.Parameters.Add(new() { Value = options.Value.PeriodBatchMax });
+        command.Parameters.Add(new() { Value = after });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct)) late.Add(reader.GetString(0));
+        return late;
+    }, due => Append(due, s => TurnPeriodDecision.Decide(new(now), s), ct));
 
-    private static async Task Append(IDocumentSession session, IReadOnlyList<string> ids, Func<SubscriptionState, Decision<SubscriptionEvent>> decide, CancellationToken ct)
+    private Task<int> Append(IReadOnlyList<string> ids, Func<SubscriptionState, Decision<SubscriptionEvent>> decide, CancellationToken ct) => Conflicts.Retry(async () =>
     {
-        if (ids.Count == 0) return;
+        await using var session = store.LightweightSession();
         var streams = await SubscriptionStreams.Read(session, ids, ct);
         foreach (var id in ids) session.AppendWithPeriods(streams, id, decide(streams.Subscription(id)).OrThrow().Events);
         await session.SaveChangesAsync(ct);
-    }
+        return ids.Count;
+    });
 }
 
 /// <summary>Decides about one subscription and writes what follows, for it and for its periods, in one transaction.</summary>
@@ -82,7 +79,7 @@ public sealed class SubscriptionStreams(IDocumentStore store, MenuBook menus)
     public static async Task<StoredStreams> Read(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
     {
         var wanted = ids.ToArray();
-        var streams = await StoredStreams.ReadAsync(session, wanted, ct);
+        var streams = await StoredStreams.ReadToDecideAsync(session, wanted, ct);
         await streams.ReadMoreAsync(session, wanted.SelectMany(id => streams.Subscription(id) is SubscriptionState.Known k
             ? new[] { SubscriptionSnapshot.Current(id, k).PeriodId, SubscriptionSnapshot.Next(id, k).PeriodId }
             : []), ct);

@@ -46,7 +46,7 @@ public sealed class UsageReports(
     {
         switch (await Apply(report, ct))
         {
-            case ReportOutcome.ShardStopped: return new Refusal("shard_stopped", $"shard {report.Shard} is stopped: the log and usage_shard say why; mend that first");
+            case ReportOutcome.ShardStopped: return new Refusal("shard_stopped", $"shard {report.Shard} is stopped: GetAppliedReports says why; mend that, and resume it with ResumeShard");
             case ReportOutcome.Parked:
                 await using (var session = store.QuerySession())
                     return await session.LoadAsync<ParkedMessage>(ParkedMessages.Of(report).Id, ct) is { } again ? new Refusal(again.Reason, again.Detail) : null;
@@ -111,7 +111,7 @@ public sealed class UsageReports(
 
         session.Insert(new AppliedReport(
             AppliedReport.IdOf(report.Shard, report.Number), report.Shard, report.Number, report.FirstBatch, report.LastBatch,
-            report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count));
+            report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count, report.Lines));
         session.Delete<ParkedMessage>(ParkedMessages.Of(report).Id);
         foreach (var usage in decision.Events)
         {
@@ -239,6 +239,9 @@ public sealed class UsageReports(
         await using var update = new NpgsqlCommand("update billing.usage_shard set stopped = $2 where shard = $1", connection) { Parameters = { new() { Value = shard }, new() { Value = why } } };
         await update.ExecuteNonQueryAsync(ct);
     }
+
+    /// <summary>Lets a shard take reports again, with the event that says who ordered it. What does not follow stops it again.</summary>
+    public static void Resume(IDocumentSession session, int shard) => session.QueueSqlCommand("update billing.usage_shard set stopped = null where shard = ?", shard);
 
     internal static bool IsDeadlock(Exception? e)
     {

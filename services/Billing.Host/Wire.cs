@@ -70,23 +70,33 @@ public static class Wire
         TaxStatus.Exempt => "exempt",
     };
 
-    public static V1.MenuTerms Menu(MenuTerms m)
+    public static V1.MenuTerms Menu(MenuState.Received menu)
     {
-        var terms = new V1.MenuTerms { MenuId = m.MenuId, Currency = m.Currency.Code };
+        var m = menu.Terms;
+        var terms = new V1.MenuTerms { MenuId = m.MenuId, Currency = m.Currency.Code, RetiredAt = menu.Withdrawal is { } w ? Timestamp.FromDateTimeOffset(w.At) : null };
         foreach (var p in m.Plans)
         {
             var plan = new V1.PlanTerms { PlanId = p.PlanId, Name = p.Name, PeriodFeeMicros = p.PeriodFeeMicros.Value };
             plan.Caps.AddRange(p.Caps.Select(Cap));
-            plan.Overage.AddRange(p.Overage.Select(o => new V1.OveragePrice { Kind = o.Kind.Name(), PerMillionTokens = o.PerMillionTokens.ToString() }));
+            plan.Overage.AddRange(p.Overage.Select(Price));
             terms.Plans.Add(plan);
         }
         return terms;
     }
 
-    public static V1.Invoice Draft(PeriodFacts facts, RatingTerms terms)
+    private static V1.OveragePrice Price(OveragePrice o)
+    {
+        var price = new V1.OveragePrice { Kind = o.Kind.Name(), PerMillionTokens = o.PerMillionTokens.ToString(), Model = o.Model switch { PriceModel.PerUnit => "per_unit", PriceModel.Graduated => "graduated", PriceModel.Volume => "volume" } };
+        price.Tiers.AddRange((o.Tiers ?? []).Select(t => new V1.PriceTier { UpTo = t.UpTo ?? 0, PerMillionTokens = t.PerMillionTokens.ToString() }));
+        return price;
+    }
+
+    public static V1.Invoice Draft(PeriodFacts facts, RatingTerms terms, string periodStatus = "")
     {
         var json = InvoiceDocument.Draft(facts, terms).ToUtf8();
-        return Invoice(System.Text.Encoding.UTF8.GetString(json), V1.InvoiceStatus.Draft);
+        var invoice = Invoice(System.Text.Encoding.UTF8.GetString(json), V1.InvoiceStatus.Draft);
+        invoice.PeriodStatus = periodStatus;
+        return invoice;
     }
 
     public static V1.Invoice Final(StoredInvoice stored)
@@ -107,6 +117,7 @@ public static class Wire
         {
             InvoiceId = Text(root, "invoiceId"), Number = Text(root, "number"), Status = status, CustomerId = Text(root, "customerId"),
             SubscriptionId = Text(root, "subscriptionId"), Currency = Text(root, "currency"), TotalMicros = root.GetProperty("totalMicros").GetInt64(), Document = document,
+            FirstDay = Text(period, "firstDay"), LastDay = Text(period, "lastDay"), TimeZone = Text(period, "timeZone"),
             Period = new()
             {
                 PeriodId = Text(period, "id"), Number = period.GetProperty("number").GetInt32(),

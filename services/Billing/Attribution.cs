@@ -7,6 +7,10 @@ namespace Billing;
 /// <param name="Reason">empty where none was given</param>
 public sealed record Attribution(string Actor, string Reason)
 {
+    /// <summary>The id of the API key that it was ordered with; null where nobody was asked for one. An actor is what the caller says, the key is what he showed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Key { get; init; }
+
     /// <summary>Of what was stored before events said who.</summary>
     public const string Unknown = "unknown";
 

@@ -5,7 +5,10 @@ using Spectre.Console;
 namespace Cli;
 
 /// <summary>Something the user must mend, in one line that says what. Exit code 1.</summary>
-public sealed class UserException(string message) : Exception(message);
+public class UserException(string message) : Exception(message);
+
+/// <summary>Something that may be over in a moment, such as a service that is away: who works for ever waits and tries again.</summary>
+public sealed class PassingException(string message) : UserException(message);
 
 /// <summary>
 /// What every command does alike: results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the input or

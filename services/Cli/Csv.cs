@@ -11,8 +11,10 @@ public static class Csv
     public static void Write(TextWriter output, IReadOnlyList<string> header, IEnumerable<IReadOnlyList<object?>> rows)
     {
         output.WriteLine(string.Join(',', header));
-        foreach (var row in rows) output.WriteLine(string.Join(',', row.Select(Field)));
+        foreach (var row in rows) WriteRow(output, row);
     }
+
+    public static void WriteRow(TextWriter output, IReadOnlyList<object?> row) => output.WriteLine(string.Join(',', row.Select(Field)));
 
     private static string Field(object? value)
     {

@@ -18,6 +18,8 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     SellerCommand.Create(),
     AuditCommand.Create(),
     ParkedCommand.Create(),
+    ShardCommand.Create(),
+    KeyCommand.Create(),
     BenchCommand.Create(),
 };
 return await billing.RunAsync(args);

@@ -24,8 +24,13 @@ public static class ProgressBar
                 .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn())
                 .StartAsync(async progress =>
                 {
-                    var task = progress.AddTask(what.EscapeMarkup(), maxValue: 1);
-                    while (await Task.WhenAny(working, Task.Delay(Step, ct)) != working && !ct.IsCancellationRequested) task.Value = latest.Value;
+                    // How far it is may not be known, as where a service is asked.
+                    var task = progress.AddTask(what.EscapeMarkup(), maxValue: 1).IsIndeterminate();
+                    while (await Task.WhenAny(working, Task.Delay(Step, ct)) != working && !ct.IsCancellationRequested)
+                    {
+                        task.IsIndeterminate = latest.Value <= 0;
+                        task.Value = latest.Value;
+                    }
                 });
         return await working;
     }

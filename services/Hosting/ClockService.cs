@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Contracts.Clock.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
@@ -20,7 +21,14 @@ public sealed class ClockService(BusinessClock clock, IEnumerable<IDueWork> dueW
     {
         if (clock.MoveTo(request.To.ToTime("to")) is { } refusal)
             throw RefusalExtensions.ToRpcException(StatusCode.FailedPrecondition, refusal.Code, refusal.Detail);
-        foreach (var work in dueWork) await work.RunAsync(clock.Now, context.CancellationToken);
+        // What waits in one kind of work keeps no other from being done.
+        var waiting = new List<RefusedException>();
+        foreach (var work in dueWork)
+        {
+            try { await work.RunAsync(clock.Now, context.CancellationToken); }
+            catch (RefusedException e) { waiting.Add(e); }
+        }
+        if (waiting.Count > 0) ExceptionDispatchInfo.Throw(waiting[0]);
         return Reading();
     }
 

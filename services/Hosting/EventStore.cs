@@ -5,8 +5,6 @@ using Marten;
 using Marten.Events;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 using Weasel.Core;
 
@@ -24,6 +22,7 @@ public static class EventStore
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString));
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddSingleton<IdempotentCalls>();
+        builder.Services.AddSingleton<DaemonLease>();
         builder.Services.AddHostedService<ElectedDaemon>();
         return builder.Services.AddMarten(services =>
         {
@@ -51,6 +50,7 @@ public static class EventStore
         options.Projections.Errors.SkipSerializationErrors = false;
         options.Projections.Errors.SkipUnknownEvents = false;
         options.Schema.For<IdempotentCall>().Identity(x => x.Id);
+        options.Storage.ExtendedSchemaObjects.Add(DaemonLease.Table(schema));
     }
 }
 
@@ -58,96 +58,4 @@ public static class EventStore
 public sealed record StoreConnection(string ConnectionString, string Schema)
 {
     public NpgsqlConnection Unpooled() => new(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
-}
-
-/// <summary>
-/// Brings the schema up to date, then runs the projection daemon on the one instance that holds the advisory lock. It starts
-/// without a database and waits for one; when the lock's connection is lost the daemon stops before another can start.
-/// </summary>
-public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, Readiness readiness, ILogger<ElectedDaemon> log) : BackgroundService
-{
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
-    private const string Database = "database";
-
-    public override Task StartAsync(CancellationToken cancellationToken)
-    {
-        readiness.WaitFor(Database, "the database has not answered yet");
-        return base.StartAsync(cancellationToken);
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        string? lastSaid = null;
-        var schemaApplied = false;
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (!schemaApplied)
-                {
-                    await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
-                    schemaApplied = true;
-                }
-                // The lock must die with this very connection.
-                await using var connection = place.Unpooled();
-                await connection.OpenAsync(stoppingToken);
-                readiness.Has(Database);
-                (lastSaid, var recovered) = (null, lastSaid is not null);
-                if (recovered) log.LogInformation("the database answers again");
-                await LeadWhileElected(connection, stoppingToken);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e)
-            {
-                var cause = StoreFailure.Cause(e);
-                readiness.WaitFor(Database, cause);
-                if (cause != lastSaid) log.LogWarning("the database does not serve: {Cause}; trying again every second", lastSaid = cause);
-            }
-            await Task.Delay(Pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private async Task LeadWhileElected(NpgsqlConnection connection, CancellationToken ct)
-    {
-        if (!await Holds(connection, "select pg_try_advisory_lock(hashtext($1))", ct)) return;
-
-        using var daemon = await store.BuildProjectionDaemonAsync();
-        await daemon.StartAllAsync();
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(Pause, ct);
-                await Holds(connection, "select $1 is not null", ct);
-                await ResumePaused(daemon, ct);
-            }
-        }
-        finally
-        {
-            await daemon.StopAllAsync();
-        }
-    }
-
-    /// <summary>
-    /// A projection or subscription that failed is paused by the daemon, and by itself nobody would start it again. It begins where it
-    /// stopped: nothing is skipped, and what it had already done of its page comes to it twice.
-    /// </summary>
-    private async Task ResumePaused(IProjectionDaemon daemon, CancellationToken ct)
-    {
-        foreach (var agent in daemon.CurrentAgents())
-        {
-            if (agent.Status != AgentStatus.Paused) continue;
-            log.LogWarning("{Shard} failed and is started again", agent.Name.Identity);
-            await daemon.StartAgentAsync(agent.Name, ct);
-        }
-    }
-
-    private async Task<bool> Holds(NpgsqlConnection connection, string sql, CancellationToken ct)
-    {
-        await using var command = new NpgsqlCommand(sql, connection) { Parameters = { new() { Value = $"{place.Schema}.daemon" } } };
-        return (bool)(await command.ExecuteScalarAsync(ct))!;
-    }
 }

@@ -12,6 +12,7 @@ public sealed class Readiness
 {
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, string> _waiting = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, string> _notes = new(StringComparer.Ordinal);
 
     public event Action? Changed;
 
@@ -37,12 +38,29 @@ public sealed class Readiness
         lock (_gate) _waiting.Remove(what);
         Changed?.Invoke();
     }
+
+    /// <summary>What does not go as it should, though the service serves: somebody should look at it.</summary>
+    public IReadOnlyDictionary<string, string> Notes
+    {
+        get { lock (_gate) return new Dictionary<string, string>(_notes); }
+    }
+
+    public void Note(string what, string why)
+    {
+        lock (_gate) _notes[what] = why;
+    }
+
+    public void Forget(string what)
+    {
+        lock (_gate) _notes.Remove(what);
+    }
 }
 
-/// <summary>Mirrors readiness into grpc.health.v1, and says "not serving" as soon as a shutdown begins so that callers go elsewhere.</summary>
-public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health, IHostApplicationLifetime lifetime) : IHostedService
+/// <summary>Mirrors readiness into grpc.health.v1, for the service as a whole and under the name of each contract, and says "not serving" as soon as a shutdown begins so that callers go elsewhere.</summary>
+public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health, IEnumerable<MethodScopes> contracts, IHostApplicationLifetime lifetime) : IHostedService
 {
     private readonly Lock _gate = new();
+    private readonly string[] _names = ["", .. contracts.SelectMany(c => c.Contracts)];
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
@@ -58,36 +76,53 @@ public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health
     {
         // One at a time, or an older answer could be the last one said.
         lock (_gate)
-            health.SetStatus("", readiness.IsReady ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing);
+        {
+            var status = readiness.IsReady ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing;
+            foreach (var name in _names) health.SetStatus(name, status);
+        }
     }
 }
 
 public static class HealthEndpoints
 {
+    private const int NotesMax = 20;
+
     public static void MapHealth(this WebApplication app)
     {
         app.MapGet("/health/live", () => Results.Text("live\n"));
         app.MapGet("/health/ready", (Readiness readiness) => readiness.IsReady
-            ? Results.Text("ready\n")
+            ? Results.Text(string.Concat(readiness.Notes.OrderBy(n => n.Key, StringComparer.Ordinal).Take(NotesMax).Select(n => $"{n.Key}: {n.Value}\n").Prepend("ready\n")))
             : Results.Json(readiness.Waiting, statusCode: StatusCodes.Status503ServiceUnavailable));
     }
 
     /// <summary>The container's health check: asks the running service on this machine. 0 ready, 1 not.</summary>
     public static async Task<int> ProbeAsync(string[] args)
     {
-        var http = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args.Where(a => a != "--health").ToArray()).Build()
-            .GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
-        var address = http.Address is "0.0.0.0" or "::" ? "127.0.0.1" : http.Address;
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(3) };
+        HttpOptions http;
         try
         {
-            using var response = await client.GetAsync(new Uri($"http://{address}:{http.Port}/health/ready"));
+            http = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args.Where(a => a != "--health").ToArray()).Build()
+                .GetSection(HttpOptions.Section).Get<HttpOptions>() ?? new();
+            _ = http.OnThisMachine;
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException or ArgumentException)
+        {
+            await Console.Error.WriteLineAsync($"cannot ask: {(e is InvalidOperationException ? e.Message : "Http__Address must be an IP address, and Http__Port a port from 0 to 65535")}");
+            return 1;
+        }
+        var address = http.OnThisMachine;
+        // It asks whether the service on this machine is ready, and tells it nothing: the certificate is for callers that know the service by its name.
+        using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = HttpClientHandler.DangerousAcceptAnyServerCertificateValidator };
+        using var client = new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(3) };
+        try
+        {
+            using var response = await client.GetAsync(new Uri(address, "/health/ready"));
             await Console.Out.WriteLineAsync((await response.Content.ReadAsStringAsync()).Trim());
             return response.IsSuccessStatusCode ? 0 : 1;
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
         {
-            await Console.Error.WriteLineAsync($"no answer from {address}:{http.Port}: {e.Message}");
+            await Console.Error.WriteLineAsync($"no answer from {address.Authority}: {e.Message}");
             return 1;
         }
     }

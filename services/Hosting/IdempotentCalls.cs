@@ -7,7 +7,7 @@ using JasperFx;
 namespace Hosting;
 
 /// <summary>A call that was carried out under a key: kept for ever, so that a retry years later still meets its answer.</summary>
-/// <param name="Id">caller, method and key</param>
+/// <param name="Id">caller (the name of his API key; - where nobody was asked for one), method and key</param>
 public sealed record IdempotentCall(string Id, string RequestSha256, byte[] Response);
 
 /// <summary>
@@ -29,9 +29,11 @@ public sealed class IdempotentCalls(IDocumentStore store)
         if (key is null) return await perform((_, _) => { });
         if (key.Length is 0 or > KeyLengthMax) throw new FormatException($"{Metadata} must have 1 to {KeyLengthMax} characters");
 
-        var id = $"{Caller(context)}|{context.Method}|{key}";
+        var (caller, call) = (Caller.NameOf(context), $"{context.Method}|{key}");
+        var id = $"{caller}|{call}";
         var sha256 = Convert.ToHexStringLower(SHA256.HashData(request.ToByteArray()));
         if (await Earlier<TResponse>(id, sha256, context.CancellationToken) is { } earlier) return earlier;
+        if (caller != Caller.Anybody && await BeforeKeys<TResponse>($"{Caller.Anybody}|{call}", sha256, context.CancellationToken) is { } before) return before;
         try
         {
             var response = await perform((session, answer) => session.Insert(new IdempotentCall(id, sha256, answer.ToByteArray())));
@@ -62,9 +64,17 @@ public sealed class IdempotentCalls(IDocumentStore store)
         if (await session.LoadAsync<IdempotentCall>(id, ct) is not { } call) return default;
         if (call.RequestSha256 != sha256)
             throw new Refusal(Reused, "this idempotency-key was used for another request; repeat that one exactly, or take a new key").AsException();
-        return new MessageParser<TResponse>(() => new TResponse()).ParseFrom(call.Response);
+        return Answer<TResponse>(call);
     }
 
-    /// <summary>Until calls carry an API key, all callers share one scope.</summary>
-    private static string Caller(ServerCallContext _) => "-";
+    /// <summary>A call that was made while nobody was asked who he is, and is retried now: the same request is that call. Another one may be anybody's, and is no repeat.</summary>
+    private async Task<TResponse?> BeforeKeys<TResponse>(string id, string sha256, CancellationToken ct)
+        where TResponse : IMessage<TResponse>, new()
+    {
+        await using var session = store.QuerySession();
+        return await session.LoadAsync<IdempotentCall>(id, ct) is { } call && call.RequestSha256 == sha256 ? Answer<TResponse>(call) : default;
+    }
+
+    private static TResponse Answer<TResponse>(IdempotentCall call)
+        where TResponse : IMessage<TResponse>, new() => new MessageParser<TResponse>(() => new TResponse()).ParseFrom(call.Response);
 }

@@ -37,7 +37,29 @@ public sealed class HttpOptions
     [Range(0, 65535, ErrorMessage = "Http__GrpcPort must be a port from 0 to 65535")]
     public int GrpcPort { get; init; } = 8081;
 
+    /// <summary>TLS on both ports with this certificate: a PEM file (with intermediate ones after it), or a PFX file. Read again every minute. Default none: no TLS.</summary>
+    [ServerCertificate]
+    public string? Certificate { get; init; }
+
+    /// <summary>The PEM file of its private key; not for a PFX file.</summary>
+    public string? CertificateKey { get; init; }
+
+    /// <summary>What the PFX file, or the PEM key, is encrypted with. A secret. Default: it is not.</summary>
+    public string? CertificatePassword { get; init; }
+
     internal IPAddress IPAddress => IPAddress.Parse(Address);
+
+    internal bool HasCertificate => !string.IsNullOrEmpty(Certificate);
+
+    /// <summary>Where a program on this machine reaches the HTTP port.</summary>
+    internal Uri OnThisMachine
+    {
+        get
+        {
+            var address = IPAddress.Equals(IPAddress.Any) ? IPAddress.Loopback : IPAddress.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback : IPAddress;
+            return new Uri($"{(HasCertificate ? "https" : "http")}://{new IPEndPoint(address, Port)}");
+        }
+    }
 }
 
 [AttributeUsage(AttributeTargets.Property)]
@@ -52,9 +74,11 @@ public sealed class PostgresConnectionStringAttribute : ValidationAttribute
 {
     public override bool IsValid(object? value)
     {
+        // One that may be left out is null then.
+        if (value is null) return true;
         try
         {
-            var connection = new NpgsqlConnectionStringBuilder(value as string ?? "");
+            var connection = new NpgsqlConnectionStringBuilder((string)value);
             return !string.IsNullOrEmpty(connection.Host) && !string.IsNullOrEmpty(connection.Username);
         }
         catch (Exception e) when (e is ArgumentException or FormatException or KeyNotFoundException)
@@ -65,6 +89,14 @@ public sealed class PostgresConnectionStringAttribute : ValidationAttribute
 
     public override string FormatErrorMessage(string name) =>
         $"{name} must be a PostgreSQL connection string such as Host=localhost;Database=billing;Username=...;Password=...";
+}
+
+/// <summary>An address of another service: a scheme, a host, perhaps a port.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class ServiceAddressAttribute : ValidationAttribute
+{
+    public override bool IsValid(object? value) =>
+        Uri.TryCreate(value as string, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0 && uri.PathAndQuery == "/";
 }
 
 /// <summary>What is logged, as one JSON object a line. Section "Logging".</summary>

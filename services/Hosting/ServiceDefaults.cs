@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Net.Sockets;
 using Grpc.HealthCheck;
 using Microsoft.AspNetCore.Builder;
@@ -6,6 +7,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -54,6 +56,7 @@ public static class ServiceDefaults
         builder.AddValidatedOptions<HttpOptions>(HttpOptions.Section);
         builder.AddValidatedOptions<LogOptions>(LogOptions.Section);
         builder.AddValidatedOptions<ClockOptions>(ClockOptions.Section);
+        builder.AddValidatedOptions<OutgoingOptions>(OutgoingOptions.Section);
         builder.Services.AddOptions<ClockOptions>().Validate(clock => !(clock.IsSimulated && builder.Environment.IsProduction()),
             "Clock__Mode=Simulated is refused in Production: set ASPNETCORE_ENVIRONMENT to something else, such as Demo");
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -61,9 +64,10 @@ public static class ServiceDefaults
             // This runs while the host is built; a wrong value is said when it is started.
             if (ReadHttp(kestrel.ApplicationServices) is not { } http) return;
             kestrel.AddServerHeader = false;
+            var certificate = http.HasCertificate ? new ServerCertificate(http) : null;
             // Without TLS one port cannot serve both HTTP/1.1 (health, pages) and HTTP/2 (gRPC).
-            kestrel.Listen(http.IPAddress, http.Port, o => o.Protocols = HttpProtocols.Http1);
-            kestrel.Listen(http.IPAddress, http.GrpcPort, o => o.Protocols = HttpProtocols.Http2);
+            kestrel.Listen(http.IPAddress, http.Port, o => Serve(o, HttpProtocols.Http1, certificate));
+            kestrel.Listen(http.IPAddress, http.GrpcPort, o => Serve(o, HttpProtocols.Http2, certificate));
         });
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(20));
 
@@ -81,10 +85,29 @@ public static class ServiceDefaults
         // Spans that nobody collects would cost a fifth of a call. Without them logs carry trace ids all the same.
         if (!string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
         {
-            telemetry.WithTracing(t => t.AddAspNetCoreInstrumentation().AddSource("Npgsql", "MassTransit", "Billing.*").AddOtlpExporter())
+            telemetry.WithTracing(t => t.AddAspNetCoreInstrumentation().AddSource("Grpc.Net.Client", "System.Net.Http", "Npgsql", "MassTransit").AddOtlpExporter())
                 .WithMetrics(m => m.AddOtlpExporter());
         }
         return builder;
+    }
+
+    private static void Serve(ListenOptions port, HttpProtocols protocols, ServerCertificate? certificate)
+    {
+        port.Protocols = protocols;
+        if (certificate is null) return;
+        var applications = protocols == HttpProtocols.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11;
+        port.UseHttps(new TlsHandshakeCallbackOptions
+        {
+            OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions { ServerCertificateContext = certificate.Current, ApplicationProtocols = [applications] }),
+        });
+    }
+
+    /// <summary>An option class as it stands, for what is needed while the host is built. A value that cannot be read is said when it is started; until then the defaults do.</summary>
+    public static TOptions ReadOr<TOptions>(this WebApplicationBuilder builder, string section, TOptions defaults)
+        where TOptions : class
+    {
+        try { return builder.Configuration.GetSection(section).Get<TOptions>() ?? defaults; }
+        catch (InvalidOperationException) { return defaults; }
     }
 
     // Standard output belongs to what a program prints for its caller; a container's log collects standard error as well.
@@ -100,10 +123,12 @@ public static class ServiceDefaults
 
     public static void MapServiceDefaults(this WebApplication app)
     {
+        app.UseAccess();
         app.MapGrpcService<HealthServiceImpl>();
         app.MapGrpcService<ClockService>();
+        app.MapGrpcService<AccessKeysService>();
         app.MapHealth();
-        app.MapPrometheusScrapingEndpoint();
+        app.MapPrometheusScrapingEndpoint(AccessSetup.MetricsPath);
     }
 
     /// <summary>Runs until told to stop. A wrong option or a taken port ends in one clear line and exit code 1.</summary>

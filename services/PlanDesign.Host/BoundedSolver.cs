@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Options;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Comparison;
@@ -14,11 +15,19 @@ public sealed record SolvedMarket(MenuSolution Solution, TariffComparison? Compa
 /// Computes on behalf of callers. What is too large for this service is refused before any work; only so much is computed at once, only so many
 /// wait, and none longer than the limit. A caller who goes away stops the computation at its next row.
 /// </summary>
-public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDisposable
+public sealed class BoundedSolver : IDisposable
 {
-    private readonly PlanDesignOptions _limits = options.Value;
-    private readonly SemaphoreSlim _free = new(options.Value.SolvesAtOnceMax);
+    private readonly PlanDesignOptions _limits;
+    private readonly SemaphoreSlim _free;
+    private readonly PlanDesignMetrics _metrics;
     private int _waiting, _running;
+
+    public BoundedSolver(IOptions<PlanDesignOptions> options, PlanDesignMetrics metrics)
+    {
+        (_limits, _metrics) = (options.Value, metrics);
+        _free = new(_limits.SolvesAtOnceMax);
+        metrics.Observe(() => Running, () => Volatile.Read(ref _waiting));
+    }
 
     /// <summary>Computations under way.</summary>
     public int Running => Volatile.Read(ref _running);
@@ -48,6 +57,23 @@ public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDispos
         }, ct);
     }
 
+    /// <inheritdoc cref="SolveAsync"/>
+    public Task<FrontierReport> TraceAsync(Market market, SolveOptions solve, Traffic traffic, CancellationToken ct)
+    {
+        MustFit(market, solve);
+        return RunAsync(stop =>
+        {
+            try
+            {
+                return FrontierReport.Of(market, solve, traffic, null, stop);
+            }
+            catch (ArgumentException e)
+            {
+                throw new Refusal("market_invalid", e.Message).AsException();
+            }
+        }, ct);
+    }
+
     /// <summary>Work of any kind within the limits of number and time.</summary>
     public async Task<T> RunAsync<T>(Func<CancellationToken, T> work, CancellationToken ct)
     {
@@ -56,13 +82,22 @@ public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDispos
         try
         {
             await EnterAsync(limited.Token);
+            var (since, outcome) = (Stopwatch.GetTimestamp(), "refused");
             try
             {
                 Interlocked.Increment(ref _running);
-                return await Task.Run(() => work(limited.Token), limited.Token);
+                var result = await Task.Run(() => work(limited.Token), limited.Token);
+                outcome = "solved";
+                return result;
+            }
+            catch (OperationCanceledException)
+            {
+                outcome = ct.IsCancellationRequested ? "abandoned" : "too_long";
+                throw;
             }
             finally
             {
+                _metrics.Solved(Stopwatch.GetElapsedTime(since), outcome);
                 Interlocked.Decrement(ref _running);
                 _free.Release();
             }
@@ -93,7 +128,9 @@ public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDispos
         }
     }
 
-    private void MustFit(Market market, SolveOptions solve)
+    /// <summary>Within the limits of size, work and memory; for a market that was learned meanwhile, and before it is solved.</summary>
+    /// <exception cref="RefusedException">market_too_large or market_invalid; the detail names the field and the limit.</exception>
+    public void MustFit(Market market, SolveOptions solve)
     {
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
@@ -118,15 +155,8 @@ public sealed class BoundedSolver(IOptions<PlanDesignOptions> options) : IDispos
         return TooLarge("market.urgency: types", grid.Types.Count, _limits.TypesMax, nameof(_limits.TypesMax))
             ?? TooLarge("market.answer_time: longest cap", grid.CapTokensMax, _limits.CapTokensMax, nameof(_limits.CapTokensMax))
             ?? TooLarge("market: types × caps × (1 + plans)", cells, _limits.CellsMax, nameof(_limits.CellsMax))
-            ?? TooLarge("market: megabytes needed", Megabytes(cells, grid.CapTokensMax, solve.PlansMax ?? 0, market.AnswerTime), _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
+            ?? TooLarge("market: megabytes needed", SolveMemory.Bytes(market, grid, solve) >> 20, _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
     }
-
-    /// <summary>
-    /// Three bits a cell to find the way back, some twenty rows of numbers over caps and four for each plan (programme and certificate), and an
-    /// answer's tables.
-    /// </summary>
-    private static long Megabytes(long cells, long caps, long plans, AnswerTimes.AnswerTime answerTime) =>
-        (cells * 3 / 8 + (20 + 4 * plans) * caps * sizeof(double) + ((answerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0) * 5L) >> 20;
 
     private static Refusal? TooLarge(string field, long size, long limit, string option) =>
         size <= limit ? null : new Refusal("market_too_large", $"{field} is {size}, this service takes at most {limit} (PlanDesign__{option})");

@@ -30,6 +30,8 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
         {
             var estimate = MarketEstimation.Of(observed, estimation, null, stop);
             if (estimate.Fault is { } fault) throw Invalid(fault.ToString());
+            // What was learned is a market like any other, and may be larger than this service takes.
+            if (estimate.IsEstimated) solver.MustFit(estimate.Market!, solving);
             var next = estimate.IsEstimated ? NextMenuOf(estimate, plans, solving, stop) : null;
             var robust = next is { Menu.IsUsable: true } && request.Robust ? Estimation.RobustMenu.Of(estimate, solving, null, stop) : null;
             return EstimationMessages.ToMessage(observed, estimate, next, robust);

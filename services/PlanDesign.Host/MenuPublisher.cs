@@ -7,6 +7,7 @@ using Marten.Subscriptions;
 using MassTransit;
 using PlanDesign.Menus;
 using Announced = Contracts.Messages.MenuPublished;
+using AnnouncedRetirement = Contracts.Messages.MenuRetired;
 using PublishedCap = Contracts.Messages.PublishedCap;
 using PublishedPlan = Contracts.Messages.PublishedPlan;
 
@@ -18,16 +19,15 @@ namespace PlanDesign.Host;
 /// </summary>
 public sealed class MenuPublisher : SubscriptionBase
 {
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250), LongestPause = TimeSpan.FromSeconds(5);
-
     private readonly IBusControl _bus;
     private readonly IHostApplicationLifetime _lifetime;
+    private readonly PlanDesignMetrics _metrics;
     private readonly ILogger<MenuPublisher> _log;
 
     // Not the store: the store is made with its subscriptions.
-    public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, ILogger<MenuPublisher> log)
+    public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, PlanDesignMetrics metrics, ILogger<MenuPublisher> log)
     {
-        (_bus, _lifetime, _log) = (bus, lifetime, log);
+        (_bus, _lifetime, _metrics, _log) = (bus, lifetime, metrics, log);
         Name = "menu-publisher";
         IncludeType<MenuPublished>();
     }
@@ -38,33 +38,12 @@ public sealed class MenuPublisher : SubscriptionBase
         // A shutdown must not wait for a broker that is away.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lifetime.ApplicationStopping);
         foreach (var e in page.Events)
-            if (e.Data is MenuPublished published)
-                await PublishUntilHeard(await Message(operations.DocumentStore, e.StreamKey!, published, stop.Token), e.Id, stop.Token);
-        return NullChangeListener.Instance;
-    }
-
-    private async Task PublishUntilHeard(Announced message, Guid eventId, CancellationToken ct)
-    {
-        string? lastSaid = null;
-        for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
-            try
-            {
-                await _bus.PublishConfirmed(message, eventId, mandatory: true, ct);
-                return;
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                var cause = e switch
-                {
-                    MessageReturnedException => "no queue is bound for it yet: billing has never run on this broker",
-                    OperationCanceledException => "the broker does not answer",
-                    _ => e.Message,
-                };
-                if (cause != lastSaid) _log.LogWarning("{Menu} is published but not announced: {Cause}; trying again until it is", message.MenuId, lastSaid = cause);
-            }
-            await Task.Delay(pause, ct);
+            if (e.Data is not MenuPublished published) continue;
+            await Announcement.UntilHeard(_bus, await Message(operations.DocumentStore, e.StreamKey!, published, stop.Token), e.StreamKey!, "published", e.Id, _log, stop.Token);
+            _metrics.Announced();
         }
+        return NullChangeListener.Instance;
     }
 
     /// <summary>The terms are final once published, so the message is the same however often and late it is made.</summary>
@@ -87,4 +66,62 @@ public sealed class MenuPublisher : SubscriptionBase
     ];
 
     private static PublishedCap Cap(Cap cap) => new(cap.Window.Name(), cap.Tokens, [.. cap.Counts.Select(c => c.Name())], cap.Enforcement.Name());
+}
+
+/// <summary>
+/// Announces retired menus likewise. It is apart from <see cref="MenuPublisher"/> so that a billing that does not listen for retirements yet holds up no
+/// menu, and so that what was retired before there was this message is announced too.
+/// </summary>
+public sealed class MenuRetirementPublisher : SubscriptionBase
+{
+    private readonly IBusControl _bus;
+    private readonly IHostApplicationLifetime _lifetime;
+    private readonly ILogger<MenuRetirementPublisher> _log;
+
+    public MenuRetirementPublisher(IBusControl bus, IHostApplicationLifetime lifetime, ILogger<MenuRetirementPublisher> log)
+    {
+        (_bus, _lifetime, _log) = (bus, lifetime, log);
+        Name = "menu-retirement-publisher";
+        IncludeType<MenuRetired>();
+    }
+
+    public override async Task<IChangeListener> ProcessEventsAsync(
+        EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _lifetime.ApplicationStopping);
+        foreach (var e in page.Events)
+            if (e.Data is MenuRetired retired)
+                await Announcement.UntilHeard(_bus, new AnnouncedRetirement(e.StreamKey!, retired.Reason, retired.At), e.StreamKey!, "retired", e.Id, _log, stop.Token);
+        return NullChangeListener.Instance;
+    }
+}
+
+internal static class Announcement
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250), LongestPause = TimeSpan.FromSeconds(5);
+
+    /// <param name="what">What happened to the menu, for the log.</param>
+    public static async Task UntilHeard<T>(IBusControl bus, T message, string menuId, string what, Guid eventId, ILogger log, CancellationToken ct) where T : class
+    {
+        string? lastSaid = null;
+        for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            try
+            {
+                await bus.PublishConfirmed(message, eventId, mandatory: true, ct);
+                return;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                var cause = e switch
+                {
+                    MessageReturnedException => "no queue is bound for it yet: billing, or a version of it that listens for this, has never run on this broker",
+                    OperationCanceledException => "the broker does not answer",
+                    _ => e.Message,
+                };
+                if (cause != lastSaid) log.LogWarning("{Menu} is {What} but not announced: {Cause}; trying again until it is", menuId, what, lastSaid = cause);
+            }
+            await Task.Delay(pause, ct);
+        }
+    }
 }

@@ -8,11 +8,11 @@ using PlanDesign.Estimation;
 namespace PlanDesign.Host;
 
 /// <summary>What plan design asks of the other services, and only when somebody estimates a market: it starts and serves without them.</summary>
-public sealed class Neighbours(IOptions<PlanDesignOptions> options) : IDisposable
+public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<OutgoingOptions> calls) : IDisposable
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(60);
 
-    private readonly GrpcChannel _usage = GrpcChannel.ForAddress(options.Value.UsageAddress), _billing = GrpcChannel.ForAddress(options.Value.BillingAddress);
+    private readonly GrpcChannel _usage = calls.Value.Open(options.Value.UsageAddress), _billing = calls.Value.Open(options.Value.BillingAddress);
     private readonly int _most = options.Value.ObservationsMax;
 
     /// <param name="from">Last activity, inclusive; null is all.</param>
@@ -41,14 +41,17 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options) : IDisposabl
         }
     }
 
-    /// <summary>Customers by plan of a menu.</summary>
+    /// <summary>Customers by plan of a menu: those who have it, or with a time those who chose it then, whatever became of them since.</summary>
+    /// <param name="chosenFrom">Inclusive.</param>
+    /// <param name="chosenUntil">Exclusive.</param>
     /// <exception cref="RefusedException">billing_unreachable</exception>
-    public async Task<IReadOnlyDictionary<string, long>> CustomersByPlanAsync(string menuId, CancellationToken ct)
+    public async Task<IReadOnlyDictionary<string, long>> CustomersByPlanAsync(
+        string menuId, CancellationToken ct, Google.Protobuf.WellKnownTypes.Timestamp? chosenFrom = null, Google.Protobuf.WellKnownTypes.Timestamp? chosenUntil = null)
     {
         try
         {
             var counts = await new Contracts.Billing.V1.Billing.BillingClient(_billing).CountSubscriptionsByPlanAsync(
-                new CountSubscriptionsByPlanRequest { MenuId = menuId }, deadline: Deadline(), cancellationToken: ct);
+                new CountSubscriptionsByPlanRequest { MenuId = menuId, ChosenFrom = chosenFrom, ChosenUntil = chosenUntil }, deadline: Deadline(), cancellationToken: ct);
             return counts.Counts.ToDictionary(c => c.PlanId, c => c.Subscriptions);
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)

@@ -2,6 +2,7 @@ using Grpc.Core;
 using JasperFx.Events.Projections;
 using Marten;
 using Microsoft.Extensions.Options;
+using Npgsql;
 using PlanDesign.Menus;
 
 namespace PlanDesign.Host;
@@ -16,8 +17,11 @@ public static class PlanDesignHost
         var builder = ServiceDefaults.CreateBuilder("plan-design", args, StatusOf, configure);
         builder.AddValidatedOptions<PlanDesignOptions>(PlanDesignOptions.Section);
         builder.AddEventStore(Schema, builder.Configuration[$"{PlanDesignOptions.Section}:{nameof(PlanDesignOptions.Postgres)}"] ?? "", ConfigureStore)
-            .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton);
+            .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton)
+            .AddSubscriptionWithServices<MenuRetirementPublisher>(ServiceLifetime.Singleton);
+        builder.AddAccess(PlanDesignAccess.Methods, Schema, services => services.GetRequiredService<NpgsqlDataSource>());
         builder.AddBus();
+        builder.Services.AddSingleton<PlanDesignMetrics>();
         builder.Services.AddSingleton<BoundedSolver>();
         builder.Services.AddSingleton(services => new MenuSigner(
             services.GetRequiredService<IOptions<PlanDesignOptions>>(), builder.Environment, services.GetRequiredService<ILogger<MenuSigner>>()));

@@ -49,11 +49,11 @@ public sealed class PlanDesignOptions
     public string SigningKey { get; init; } = "";
 
     /// <summary>Where usage answers gRPC, for the lengths of conversations. Default http://localhost:8181.</summary>
-    [RegularExpression("^https?://.+", ErrorMessage = "PlanDesign__UsageAddress must be an http:// or https:// address such as http://usage:8081")]
+    [ServiceAddress(ErrorMessage = "PlanDesign__UsageAddress must be an http:// or https:// address such as http://usage:8081")]
     public string UsageAddress { get; init; } = "http://localhost:8181";
 
     /// <summary>Where billing answers gRPC, for how many customers chose which plan. Default http://localhost:8281.</summary>
-    [RegularExpression("^https?://.+", ErrorMessage = "PlanDesign__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
+    [ServiceAddress(ErrorMessage = "PlanDesign__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
     public string BillingAddress { get; init; } = "http://localhost:8281";
 
     /// <summary>Solves that run at the same time; more of them wait. Default 2.</summary>

@@ -48,6 +48,12 @@ public sealed class PlanDesignService(
         return (await solver.AnalyseAsync(market, options, running, counts, context.CancellationToken)).ToMessage();
     }
 
+    public override async Task<Frontier> GetFrontier(GetFrontierRequest request, ServerCallContext context)
+    {
+        var (market, options) = request.Options.ToSolve(request.Market);
+        return (await solver.TraceAsync(market, options, request.ToTraffic(), context.CancellationToken)).ToMessage();
+    }
+
     public override Task<EstimateMarketResponse> EstimateMarket(EstimateMarketRequest request, ServerCallContext context) => estimating.EstimateAsync(request, context.CancellationToken);
 
     public override Task<Menu> DraftMenu(DraftMenuRequest request, ServerCallContext context) => calls.Once<Menu>(context, request, async remember =>

@@ -28,8 +28,8 @@ internal static class SolvingMessages
         var message = new CompareMenusResponse
         {
             Solution = ToMessage(analysis.Solution, analysis.ConstraintCosts),
-            PlanCounts = { analysis.PlanCounts.Select(c => new Contracts.PlanDesign.V1.PlanCount { Plans = c.Plans, Profit = c.Profit, ShareOfOptimum = c.ShareOfOptimum, GainOfOneMore = c.GainOfOneMore }) },
-            Processes = { analysis.Processes.Select(p => new Process { Kind = p.Kind, MeanSeconds = p.MeanSeconds, Profit = p.Menu.Profit, ShareOfAligned = p.ShareOfAligned }) },
+            PlanCounts = { analysis.PlanCounts.Select(c => new Contracts.PlanDesign.V1.PlanCount { Plans = c.Plans, Profit = c.Profit, ShareOfOptimum = c.ShareOfOptimum, GainOfOneMore = c.GainOfOneMore, Revenue = c.Revenue }) },
+            Processes = { analysis.Processes.Select(p => Process(ProcessReport.Of(p))) },
             Notices = { analysis.Notices },
         };
         if (analysis.Comparison is { } comparison) message.Tariffs.Add(TariffReport.All(comparison).Select(Tariff));
@@ -48,9 +48,18 @@ internal static class SolvingMessages
         {
             UpperBound = s.Certificate.UpperBound, Gap = s.Certificate.Gap,
             MaxIncentiveViolation = s.Certificate.MaxIncentiveViolation, MaxParticipationViolation = s.Certificate.MaxParticipationViolation,
+            DensityUpperBound = s.Certificate.DensityUpperBound, TokenBound = s.Certificate.TokenBound, TypeBound = s.Certificate.TypeBound,
         },
-        ConstraintCosts = { costs.Select(c => new ConstraintCost { Constraint = Snake(c.Constraint), ProfitCost = c.ProfitCost, ShareServedGain = c.ShareServedGain, TokensGain = c.TokensGain }) },
+        ConstraintCosts = { costs.Select(c => new ConstraintCost { Constraint = Snake(c.Constraint), ProfitCost = c.ProfitCost ?? 0, ShareServedGain = c.ShareServedGain ?? 0, TokensGain = c.TokensGain ?? 0, Unknown = c.Unknown ?? "" }) },
         Notices = { s.Notices },
+    };
+
+    private static Process Process(ProcessReport p) => new()
+    {
+        Kind = p.Kind, MeanSeconds = p.MeanSeconds, Profit = p.Profit, ShareOfAligned = p.ShareOfAligned,
+        Revenue = p.Revenue, ServingCost = p.ServingCost, ShareServed = p.ShareServed, ConsumerSurplus = p.ConsumerSurplus, TokensPerConversation = p.Tokens,
+        ShareBetter = p.ShareBetter ?? 0, ShareWorse = p.ShareWorse ?? 0, MeanGain = p.MeanGain ?? 0, MeanLoss = p.MeanLoss ?? 0,
+        GainByType = { p.GainByType ?? [] },
     };
 
     private static Tariff Tariff(TariffReport t)

@@ -64,6 +64,9 @@ internal sealed class JsonFields
         Items(name, (e, field) => e.ValueKind == JsonValueKind.Null ? double.PositiveInfinity : Number(e, field));
 
     public JsonFields[] Objects(string name) => Items(name, (e, field) => new JsonFields(e, field));
+    public string[] Texts(string name) =>
+        Items(name, (e, field) => e.ValueKind == JsonValueKind.String ? e.GetString()! : throw new InputFaultException(field, "is no text"));
+
     public int[] Integers(string name) => Items(name, Integer);
     public bool[]? OptionalFlags(string name) => _fields.ContainsKey(name) ? Items(name, Flag) : null;
     public void Ignore(string name) => _asked.Add(name);

@@ -45,7 +45,7 @@ public sealed record MenuReport(
         Camel(solution.ExitReason.ToString()),
         solution.ProfitWithoutLimit,
         solution.Iterations,
-        solution.Rounding is { } r ? new(r.Units.Unit, r.Units.ConversationsPerPeriod, Camel(r.Route.ToString()), r.ProfitAtExactPrices) : null,
+        solution.Rounding is { } r ? new(r.Units.Unit, r.Units.ConversationsPerPeriod, Camel(r.Route.ToString()), r.ProfitAtExactPrices) { UpperBound = r.UpperBound } : null,
         solution.Notices)
     {
         ConstraintCosts = constraintCosts is { Count: > 0 } ? constraintCosts : null,
@@ -83,4 +83,8 @@ public sealed record CertificateReport(
     double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation, double TokenBound, double TypeBound,
     double DensityUpperBound);
 
-public sealed record RoundingReport(double Unit, int ConversationsPerPeriod, string Route, double ProfitAtExactPrices);
+public sealed record RoundingReport(double Unit, int ConversationsPerPeriod, string Route, double ProfitAtExactPrices)
+{
+    /// <summary>No menu in this unit, under these rules, earns more from the types; absent where that is not known.</summary>
+    public double? UpperBound { get; init; }
+}

@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Npgsql;
 using Usage.Host.Cluster;
+using Usage.Host.Owners;
 using Usage.Host.Store;
 using Usage.Metering;
 
@@ -24,7 +25,7 @@ public sealed class UsageCorrectionsService(UsageStore store, OwnerRoutes routes
             throw new FormatException($"deltas must be from -{DeltaMax} to {DeltaMax}");
         if (request.PeriodId.Length > 0) Ids.Parse(Ids.Period, request.PeriodId);
         if (request.PlanId.Length > 0) Ids.Parse(Ids.Plan, request.PlanId);
-        var id = CallId(context, request.Author, request.Reason);
+        var id = IdOf(context, request.Author, request.Reason);
         if (request.GenerationId.Length > 0)
         {
             var (subscription, conversation) = await OwnerOfAsync(request.GenerationId, context.CancellationToken);
@@ -39,7 +40,7 @@ public sealed class UsageCorrectionsService(UsageStore store, OwnerRoutes routes
     public override async Task<CorrectUsageResponse> VoidUsage(VoidUsageRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        var id = CallId(context, request.Author, request.Reason);
+        var id = IdOf(context, request.Author, request.Reason);
         var (subscription, conversation) = await OwnerOfAsync(request.GenerationId, context.CancellationToken);
         return await routes.CorrectAsync(new(id, subscription, conversation, IsVoid: true, request.ToByteArray(), clock.Now), context.CancellationToken);
     }
@@ -54,14 +55,14 @@ public sealed class UsageCorrectionsService(UsageStore store, OwnerRoutes routes
             : throw new Refusal(Reasons.UsageUnknown, "nothing is recorded of this generation, or it is older than the retention; check its id, or amend the period it was in").AsException();
     }
 
-    private static string CallId(ServerCallContext context, string author, string reason)
+    private static CorrectionKey IdOf(ServerCallContext context, string author, string reason)
     {
         var key = context.RequestHeaders.GetValue(IdempotentCalls.Metadata);
         if (key is null || key.Length is 0 or > KeyLengthMax)
             throw new FormatException($"metadata {IdempotentCalls.Metadata} is missing: 1 to {KeyLengthMax} characters, the same for every retry of this correction");
         MustBeText("author", author, AuthorBytesMax);
         MustBeText("reason", reason, ReasonBytesMax);
-        return $"{context.Method}|{key}";
+        return new(Caller.NameOf(context), $"{context.Method}|{key}");
     }
 
     private static bool InBounds(long delta) => delta is >= -DeltaMax and <= DeltaMax;

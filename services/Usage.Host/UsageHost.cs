@@ -1,7 +1,9 @@
 using Contracts.Billing.V1;
 using Grpc.Core;
+using Grpc.Net.Client;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Usage.Host.Access;
 using Usage.Host.Cluster;
 using Usage.Host.Imports;
 using Usage.Host.Ledger;
@@ -18,16 +20,17 @@ public static class UsageHost
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
         builder.AddValidatedOptions<ClusterOptions>(ClusterOptions.Section);
-        builder.Services.AddOptions<UsageOptions>().Validate(
-            o => o.HasReadablePostgres, "Usage__Postgres is not an Npgsql connection string: write it like Host=postgres;Database=billing;Username=usage;Password=…");
-        var options = builder.Configuration.GetSection(UsageOptions.Section).Get<UsageOptions>() ?? new();
+        var options = builder.ReadOr(UsageOptions.Section, new UsageOptions());
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxConcurrentConnections = Math.Max(options.ConnectionsMax, 1));
         builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = options.MessageBytesMax)
             .AddServiceOptions<TokenMeterService>(grpc => grpc.Interceptors.Add<CallBounds>())
             .AddServiceOptions<UsageLedgerService>(grpc => grpc.Interceptors.Add<CallBounds>())
             .AddServiceOptions<UsageCorrectionsService>(grpc => grpc.Interceptors.Add<CallBounds>());
         builder.Services.AddSingleton<CallBounds>();
-        builder.Services.AddGrpcClient<Billing.BillingClient>((services, client) => client.Address = new Uri(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
+        builder.AddAccess(UsageAccess.Methods, "usage", services => services.GetRequiredService<UsageStore>().DataSource);
+        builder.Services.AddSingleton<ICustomerBoundary, CustomersUsage>();
+        builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
+        builder.Services.AddSingleton(services => new Billing.BillingClient(services.GetRequiredService<GrpcChannel>()));
 
         builder.Services.AddSingleton<UsageStore>();
         builder.Services.AddSingleton<UsageMetrics>();
@@ -45,6 +48,7 @@ public static class UsageHost
         builder.Services.AddSingleton<Intake>();
         builder.Services.AddSingleton<CorrectionDesk>();
         builder.Services.AddSingleton<EventReader>();
+        builder.Services.AddSingleton<ProofReader>();
         builder.Services.AddSingleton<AggregateReader>();
         builder.Services.AddSingleton<BalanceWatch>();
         builder.Services.AddSingleton<UnaryCalls>();
@@ -67,7 +71,7 @@ public static class UsageHost
         app.MapGrpcService<TokenMeterService>();
         app.MapGrpcService<UsageLedgerService>();
         app.MapGrpcService<UsageCorrectionsService>();
-        app.MapPost(EventsEndpoint.Path, (EventsEndpoint events, HttpContext context) => events.PostAsync(context));
+        app.MapPost(EventsEndpoint.Path, (EventsEndpoint events, HttpContext context) => events.PostAsync(context)).WithMetadata(new NeedsScope(Scope.Runtime));
         return app;
     }
 
@@ -75,7 +79,7 @@ public static class UsageHost
     private static StatusCode StatusOf(string reason) => reason switch
     {
         Reasons.FrameInvalid or Reasons.CountsNegative or Reasons.CountsDecreasing or Reasons.CountsAbsurd or Reasons.CountsOfWrongKind => StatusCode.InvalidArgument,
-        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown or Reasons.UsageUnknown => StatusCode.NotFound,
+        Reasons.GenerationUnknown or Reasons.SubscriptionUnknown or Reasons.BatchUnknown or Reasons.EventUnknown or Reasons.UsageUnknown => StatusCode.NotFound,
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
         Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany

@@ -11,7 +11,7 @@ namespace Usage.Host;
 
 /// <summary>What was recorded, for billing, auditors, plan design and customers' pages. Reads only.</summary>
 public sealed class UsageLedgerService(
-    UsageStore store, LedgerWriters ledger, EventReader events, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
+    UsageStore store, LedgerWriters ledger, EventReader events, ProofReader proofs, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
 {
     private const int ReportsAtOnce = 200;
     private const int BatchesAtOnce = 50;
@@ -57,6 +57,15 @@ public sealed class UsageLedgerService(
                 if (request.IncludeRows) await events.FillAsync(batch, context.CancellationToken);
                 await responseStream.WriteAsync(batch, context.CancellationToken);
             }
+    }
+
+    public override async Task ProveEvents(ProveEventsRequest request, IServerStreamWriter<EventProof> responseStream, ServerCallContext context)
+    {
+        gate.ThrowUnlessServing();
+        // What was committed before the call is then in a report.
+        await routes.ReportedAsync(context.CancellationToken);
+        foreach (var proof in await proofs.ReadAsync(Ids.Parse(Ids.Generation, request.GenerationId), request.HasSequence ? request.Sequence : null, context.CancellationToken))
+            await responseStream.WriteAsync(proof, context.CancellationToken);
     }
 
     public override async Task ListEvents(ListEventsRequest request, IServerStreamWriter<EventRow> responseStream, ServerCallContext context)

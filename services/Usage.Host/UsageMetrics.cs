@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Runtime.InteropServices;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using Usage.Metering;
@@ -17,7 +18,10 @@ public sealed class UsageMetrics
     // A commit takes a few milliseconds; the default buckets begin at five seconds.
     private static readonly double[] CommitSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
     private readonly Counter<long> _committed, _overrun, _grants, _denials, _stops, _rejections, _settled, _corrections;
+    private static readonly long[] TokenBuckets = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
+    private static readonly KeyValuePair<string, object?> Operation = new("gen_ai.operation.name", "chat");
     private readonly Histogram<double> _commit;
+    private readonly Histogram<long> _tokens;
     private volatile IReadOnlyList<ReportLag> _lag = [];
     private int _streams;
 
@@ -32,6 +36,8 @@ public sealed class UsageMetrics
         _stops = meter.CreateCounter<long>("usage.stops", "{stop}", "Generations that were told to stop, by reason.");
         _rejections = meter.CreateCounter<long>("usage.rejections", "{frame}", "Frames that were not counted, by reason.");
         _settled = meter.CreateCounter<long>("usage.generations.settled", "{generation}", "Generations settled because their runtime fell silent.");
+        _tokens = meter.CreateHistogram("gen_ai.client.token.usage", "{token}", "Billable tokens by model and type, a commit at a time: input with what a cache served or stored, output with reasoning; overrun and corrections left out.",
+            advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = TokenBuckets });
         _commit = meter.CreateHistogram("usage.commit.duration", "s", "Time of one commit of a shard.", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = CommitSeconds });
         meter.CreateObservableGauge("usage.reports.unpublished", () => _lag.Select(l => new Measurement<long>(l.Reports, Shard(l.Shard))), "{report}", "Reports that are durable and not taken by billing's queue yet, by shard.");
         meter.CreateObservableGauge("usage.reports.lag", () => _lag.Select(l => new Measurement<double>(l.OldestSeconds, Shard(l.Shard))), "s", "Age of the oldest report that is not published, by shard; 0 when all are.");
@@ -60,6 +66,24 @@ public sealed class UsageMetrics
         var overrun = 0L;
         foreach (var row in rows) overrun += row.OverrunTokens;
         if (overrun > 0) _overrun.Add(overrun);
+        if (_tokens.Enabled) Billable(rows);
+    }
+
+    /// <summary>Summed first: a commit has thousands of rows and few models.</summary>
+    private void Billable(IReadOnlyList<UsageRow> rows)
+    {
+        var models = new Dictionary<string, (long Input, long Output)>(StringComparer.Ordinal);
+        foreach (var row in rows)
+        {
+            ref var sums = ref CollectionsMarshal.GetValueRefOrAddDefault(models, row.Generation.Header.Model, out _);
+            sums.Input += row.Tokens.Input + row.Tokens.CachedInput + row.Tokens.CacheCreation;
+            sums.Output += row.Tokens.Output + row.Tokens.Reasoning;
+        }
+        foreach (var (model, (input, output)) in models)
+        {
+            if (input > 0) _tokens.Record(input, Model(model), TokenType("input"), Operation);
+            if (output > 0) _tokens.Record(output, Model(model), TokenType("output"), Operation);
+        }
     }
 
     public void Corrected(int corrections) => _corrections.Add(corrections);
@@ -75,6 +99,8 @@ public sealed class UsageMetrics
     /// <summary>A stream has opened (1) or ended (-1). Returns how many are open.</summary>
     public int Streams(int change) => Interlocked.Add(ref _streams, change);
 
+    private static KeyValuePair<string, object?> Model(string model) => new("gen_ai.request.model", model);
+    private static KeyValuePair<string, object?> TokenType(string type) => new("gen_ai.token.type", type);
     private static KeyValuePair<string, object?> Reason(string reason) => new("reason", reason);
     private static TagList Shard(int shard) => new() { { "shard", shard } };
 }

@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using Npgsql;
 using Usage.Caps;
 
 namespace Usage.Host;
@@ -10,11 +9,12 @@ public sealed class UsageOptions
     public const string Section = "Usage";
 
     /// <summary>Npgsql connection string of the role that owns the schema "usage".</summary>
-    [Required(ErrorMessage = "Usage__Postgres is missing: the connection string of the role that owns the schema usage, such as Host=postgres;Database=billing;Username=usage;Password=…")]
+    [PostgresConnectionString]
+    [Display(Name = "Usage__Postgres")]
     public string Postgres { get; init; } = "";
 
     /// <summary>Where billing answers gRPC, for subscriptions that usage has not heard of.</summary>
-    [RegularExpression("^https?://.+", ErrorMessage = "Usage__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
+    [ServiceAddress(ErrorMessage = "Usage__BillingAddress must be an http:// or https:// address such as http://billing:8081")]
     public string BillingAddress { get; init; } = "http://localhost:8281";
 
     /// <summary>Tokens of a grant. Default 256. It is renewed when less than half is unspent.</summary>
@@ -139,15 +139,6 @@ public sealed class UsageOptions
 
     /// <summary>Whether thresholds of caps per conversation are announced too. Default false: there may be three messages for each conversation.</summary>
     public bool AnnounceConversations { get; init; }
-
-    internal bool HasReadablePostgres
-    {
-        get
-        {
-            try { return new NpgsqlConnectionStringBuilder(Postgres).Host is not null || Postgres.Length == 0; }
-            catch (ArgumentException) { return false; }
-        }
-    }
 
     internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax) { AnnounceConversations = AnnounceConversations };
 }

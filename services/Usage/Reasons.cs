@@ -34,6 +34,7 @@ public static class Reasons
         StreamIdle = "stream_idle",
         ReportUnknown = "report_unknown",
         BatchUnknown = "batch_unknown",
+        EventUnknown = "event_unknown",
         QueryTooLarge = "query_too_large",
         UsageUnknown = "usage_unknown",
         CorrectionAmbiguous = "correction_ambiguous",

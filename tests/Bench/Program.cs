@@ -1,8 +1,9 @@
 using Bench;
+using Bench.Books;
 using Bench.Metering;
 using LocalServers;
 
-// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json] | Bench usage [--quick] [--json]
+// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick] [--json]
 switch (args)
 {
     case ["menu", .. var rest] when rest.All(option => option is "--quick" or "--json"):
@@ -12,11 +13,23 @@ switch (args)
         var years = AdaptBench.Run(rest.Contains("--quick") ? 2 : 10);
         Console.WriteLine(rest.Contains("--json") ? years.ToJson() : years.ToText());
         return 0;
-    case ["usage", .. var rest] when rest.All(option => option is "--quick" or "--json"):
+    case ["usage", .. var rest] when rest.All(option => option is "--quick" or "--tiny" or "--json"):
         try
         {
-            var usage = await UsageBench.RunAsync(rest.Contains("--quick"), CancellationToken.None);
+            var usage = await UsageBench.RunAsync(rest.Contains("--tiny") ? BenchPace.Tiny : rest.Contains("--quick") ? BenchPace.Quick : BenchPace.Full, CancellationToken.None);
             Console.WriteLine(rest.Contains("--json") ? usage.ToJson() : usage.ToText());
+            return 0;
+        }
+        catch (ServerUnavailableException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return 1;
+        }
+    case ["billing", .. var rest] when rest.All(option => option is "--quick" or "--json"):
+        try
+        {
+            var billing = await BillingBench.RunAsync(rest.Contains("--quick") ? BillingBenchSize.Quick : BillingBenchSize.Full, CancellationToken.None);
+            Console.WriteLine(rest.Contains("--json") ? billing.ToJson() : billing.ToText());
             return 0;
         }
         catch (ServerUnavailableException e)
@@ -28,6 +41,6 @@ switch (args)
         await Peers.ServeAsync(ports);
         return 0;
     default:
-        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick] [--json]");
+        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick] [--json]");
         return 2;
 }

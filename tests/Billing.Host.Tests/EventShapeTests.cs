@@ -3,6 +3,7 @@ using Billing.Accounts;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
+using Billing.Operations;
 using Billing.Periods;
 using Billing.Rating;
 using Billing.Sellers;
@@ -48,6 +49,7 @@ public sealed class EventShapeTests
             "menu_terms_received", Menu, [],
             """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":9600000,"caps":[{"window":"billing_period","tokens":1000,"counts":["output","reasoning"],"enforcement":"billed"}],"overage":[{"kind":"output","perMillionTokens":"0.15"}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
         },
+        { "menu_withdrawn", new MenuWithdrawn("menu_1", "a better one is on sale", At), [Menu], """{"menuId":"menu_1","reason":"a better one is on sale","at":"2026-01-01T00:00:00+00:00"}""" },
         { "subscription_started", new SubscriptionStarted("cus_1", "menu_1", "plan_1", At), [], """{"customerId":"cus_1","menuId":"menu_1","planId":"plan_1","at":"2026-01-01T00:00:00+00:00"}""" },
         {
             "subscription_started", new SubscriptionStarted("cus_1", "menu_1", "plan_1", At, new(new(31, "UTC"), At.AddDays(-1), At.AddDays(30), At.AddDays(58)), At.AddDays(14)), [],
@@ -155,8 +157,27 @@ public sealed class EventShapeTests
             """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","at":"2026-01-01T00:00:00+00:00"}"""
         },
         { "payment_terms_set", new PaymentTermsSet(14, At), [], """{"days":14,"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "period_opened", Opened with { LocalTime = new("Europe/Berlin", [new(At, 60)]) }, [],
+            """{"subscriptionId":"sub_1","customerId":"cus_1","menuId":"menu_1","planId":"plan_1","number":0,"start":"2026-01-01T00:00:00+00:00","end":"2026-02-01T00:00:00+00:00","previousPeriodId":"","at":"2026-01-01T00:00:00+00:00","localTime":{"timeZone":"Europe/Berlin","offsets":[{"from":"2026-01-01T00:00:00+00:00","minutes":60}]}}"""
+        },
+        {
+            "tax_treatment_set", new TaxTreatmentSet("FR", TaxTreatment.ReverseCharge, "", At, At, "ab"), [],
+            """{"jurisdiction":"FR","treatment":"reverse_charge","note":"","at":"2026-01-01T00:00:00+00:00","from":"2026-01-01T00:00:00+00:00","noteSha256":"ab"}"""
+        },
+        {
+            "invoice_terms_cut", new InvoiceTermsCut("acct_1", 3, 2, At.AddDays(30), At, 1), [],
+            """{"accountId":"acct_1","accountVersion":3,"sellerVersion":2,"dueAt":"2026-01-31T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","customerVersion":1}"""
+        },
+        {
+            "menu_terms_received", Menu with { Plans = [new("plan_1", "Small", new(1), [], [OveragePrice.Tiered(TokenKind.Output, PriceModel.Graduated, [new(9, UnitPrice.Parse("2")), new(null, UnitPrice.Parse("1"))])])] }, [],
+            """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":1,"caps":[],"overage":[{"kind":"output","perMillionTokens":"2","tiers":[{"upTo":9,"perMillionTokens":"2"},{"upTo":null,"perMillionTokens":"1"}],"model":"graduated"}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "replay_ordered", new ReplayOrdered("UsageRecorded/1/1", "failed", At) { By = By }, [], """{"messageId":"UsageRecorded/1/1","reason":"failed","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "shard_resumed", new ShardResumed(3, "report 1 came again", At), [], """{"shard":3,"stopped":"report 1 came again","at":"2026-01-01T00:00:00+00:00"}""" },
         // What every event may say since it is said who did it, for one event of each kind of stream.
         { "customer_erased", new CustomerErased(At) { By = By }, [Created], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "customer_erased", new CustomerErased(At) { By = By with { Key = "key_1" } }, [Created], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it","key":"key_1"}}""" },
         { "subscription_cancelled", new SubscriptionCancelled(At, At) { By = By }, [Started], """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "invoice_voided", new InvoiceVoided("wrong customer", At) { By = By }, [Final], """{"reason":"wrong customer","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "agreement_ended", new AgreementEnded("dis_1", At, At) { By = By }, [], """{"agreementId":"dis_1","until":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
@@ -168,7 +189,7 @@ public sealed class EventShapeTests
     };
 
     private static readonly Type[] Roots =
-        [typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent)];
+        [typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent), typeof(OperationEvent)];
 
     [Fact]
     public void Every_event_has_a_sample()
@@ -212,6 +233,7 @@ public sealed class EventShapeTests
                 events.Cast<InvoiceEvent>().Aggregate((InvoiceStandingView?)null, (v, x) => InvoiceStandingView.Fold(v, "inv_1", x));
                 break;
             case AccountEvent: events.Cast<AccountEvent>().Aggregate(AccountState.Initial, AccountState.Evolve); break;
+            case OperationEvent: events.Cast<OperationEvent>().Aggregate(OperationsState.Initial, OperationsState.Evolve); break;
             case SellerEvent: events.Cast<SellerEvent>().Aggregate(SellerState.Initial, SellerState.Evolve); break;
             default: Assert.Fail($"{e.GetType().Name} belongs to no stream"); break;
         }

@@ -13,6 +13,9 @@ public sealed class When_a_message_cannot_be_taken
     [MessageUrn("Contracts.Messages:MenuPublished")]
     private sealed record GarbledMenu(string MenuId, string Plans);
 
+    [MessageUrn("Contracts.Messages:UsageRecorded")]
+    private sealed record GarbledReport(string Shard, string Lines);
+
     [Fact]
     public async Task It_is_parked_with_the_reason_and_taken_once_when_the_cause_is_mended()
     {
@@ -40,6 +43,58 @@ public sealed class When_a_message_cannot_be_taken
         await app.Advance(Feb1.AddHours(1));
         Assert.Equal(600, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines.Sum(l => l.Tokens));
         Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events where type = 'usage_applied'"));
+        // Every order to take one again is an event, the one that was of no use too.
+        Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'replay_ordered' and data -> 'by' ->> 'actor' = 'ada'"));
+    }
+
+    [Fact]
+    public async Task An_order_to_take_it_again_is_done_once_under_its_key_and_only_kept_when_it_was()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        // A report that speaks of a plan that the subscription never had, until it has.
+        var report = app.Usage.Record(1, Jan1, Line(subscription, "output", 600) with { PlanId = Small });
+        await app.Publish(report);
+        await Eventually.True(async () => (await Parked(app)).Count == 1, "it is parked");
+        Metadata key = new() { { "idempotency-key", "again" }, { "actor", "ada" } };
+        var request = new Contracts.Billing.V1.ReplayParkedMessageRequest { Id = "UsageRecorded/1/1" };
+        Assert.False((await app.Operations.ReplayParkedMessageAsync(request, key)).Taken);
+        await app.Billing.ChangePlanAsync(new() { SubscriptionId = subscription.SubscriptionId, PlanId = Small, When = Contracts.Billing.V1.EffectiveWhen.Now });
+        await Eventually.True(async () => (await app.Billing.GetAppliedReportsAsync(new())).Shards.Any(s => s.ThroughNumber == 1) || (await app.Operations.ReplayParkedMessageAsync(request, key)).Taken, "it is taken");
+        Assert.Empty(await Parked(app));
+    }
+
+    [Fact]
+    public async Task A_shard_that_stopped_is_resumed_by_somebody_for_a_reason()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 6)));
+        await app.Applied(1, 1);
+        await app.Sql<object>("update billing.usage_shard set stopped = 'somebody pulled the plug' where shard = 1");
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 7)));
+        Assert.Equal("somebody pulled the plug", (await app.Billing.GetAppliedReportsAsync(new())).Shards.Single().Stopped);
+
+        Metadata by = new() { { "actor", "ada" }, { "reason", "plugged%20in%20again" } };
+        var resumed = await app.Operations.ResumeShardAsync(new() { Shard = 1 }, by);
+        Assert.Equal((true, "somebody pulled the plug"), (resumed.Resumed, resumed.Stopped));
+        await app.Applied(1, 2);
+        Assert.False((await app.Operations.ResumeShardAsync(new() { Shard = 1 }, by)).Resumed);
+        Assert.Equal("ada: plugged in again", await app.Sql<string>("select string_agg(data -> 'by' ->> 'actor' || ': ' || (data -> 'by' ->> 'reason'), ', ') from billing.mt_events where type = 'shard_resumed'"));
+        Assert.Equal("shard_unknown", (await Assert.ThrowsAsync<RpcException>(async () => await app.Operations.ResumeShardAsync(new() { Shard = 9 }, by))).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+    }
+
+    [Fact]
+    public async Task A_report_that_cannot_be_read_is_parked_as_it_came_and_fetched_by_its_number()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await app.Send(UsageRecordedConsumer.Queue, new GarbledReport("one", "all of them"));
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 5)));
+        await app.Applied(1, 1);
+        var parked = await Eventually.Some(async () => (await Parked(app)).SingleOrDefault(), "it is parked");
+        Assert.Equal("unreadable", parked.Reason);
+        Assert.Contains("all of them", parked.Body, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -60,7 +115,7 @@ public sealed class When_a_message_cannot_be_taken
 
     private static async Task<(bool, string)> Replay(BillingApp app, string id)
     {
-        var answer = await app.Operations.ReplayParkedMessageAsync(new() { Id = id });
+        var answer = await app.Operations.ReplayParkedMessageAsync(new() { Id = id }, new Metadata { { "actor", "ada" }, { "reason", "mended" } });
         return (answer.Taken, answer.Reason);
     }
 }

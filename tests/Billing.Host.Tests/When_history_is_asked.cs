@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Billing.Audit;
+using Verifier;
 using Contracts.Billing.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;

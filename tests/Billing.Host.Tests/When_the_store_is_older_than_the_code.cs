@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Billing.Audit;
+using Verifier;
 using Billing.Invoices;
 using Grpc.Core;
 using Marten;
@@ -87,7 +88,7 @@ public sealed class When_the_store_is_older_than_the_code
                 "seal" => writer.Page(new(Number("page"), [.. e.GetProperty("sequences").EnumerateArray().Select(s => s.GetInt64())], Hex(e, "leaves"), Hex(Text("root")), Hex(Text("previousChain")), Hex(Text("chain")))),
                 "report" => writer.Report(
                     (int)Number("shard"), Number("number"), Number("firstBatch"), Number("lastBatch"), Text("previousChain"), e.GetProperty("roots").EnumerateArray().Select(r => r.GetString()!), Text("chain"),
-                    "2026-01-01T00:00:00+00:00", 1),
+                    "2026-01-01T00:00:00+00:00", 1, null),
                 "invoice" => writer.Invoice(Text("invoiceId"), Text("number"), Text("sha256"), Text("document")),
                 _ => writer.End(),
             };

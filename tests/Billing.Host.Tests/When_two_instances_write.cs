@@ -31,10 +31,83 @@ public sealed class When_two_instances_write
             var at = Jan1.AddMonths(month);
             await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
             {
-                while (await app.Get<SubscriptionsDue>().RunBatch(at, default) > 0) { }
+                while (await app.Get<SubscriptionsDue>().Run(at, default) > 0) { }
             })));
         }
         Assert.Equal(6 * 4, await app.Sql<long>("select count(*) from billing.mt_events where type = 'subscription_period_turned'"));
         Assert.Equal(6 * 6, await app.Sql<long>("select count(*) from billing.mt_events where type = 'period_opened'"));
+    }
+
+    [Fact]
+    public async Task B6_reports_that_two_instances_take_in_turns_are_in_the_books_once_with_those_that_were_lost_on_their_way()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await using var other = app.Build(app.Settings);
+        await other.StartAsync();
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(async shard =>
+        {
+            for (var i = 1; i <= 20; i++)
+            {
+                var report = app.Usage.Record(shard, Jan1, Line(subscription, "output", i));
+                // Every seventh is lost, and every fifth comes twice.
+                if (i % 7 != 0) await app.Publish(report);
+                if (i % 5 == 0) await app.Publish(report);
+            }
+        }));
+        for (var shard = 0; shard < 3; shard++) await app.Applied(shard, 20);
+        Assert.Equal(60, await app.Sql<long>("select count(*) from billing.mt_events where type = 'usage_applied'"));
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(3 * 210, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines.Sum(l => l.Tokens));
+        await other.StopAsync();
+    }
+
+    [Fact]
+    public async Task Instances_that_are_restarted_one_after_the_other_leave_no_time_without_one()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        var period = subscription.CurrentPeriod.PeriodId;
+        await using var second = app.Build(app.Settings);
+        await second.StartAsync();
+        async Task Recorded(long version) => await Eventually.True(
+            async () => await app.Sql<long>($"select coalesce(max(cast(data ->> 'version' as bigint)), 0) from billing.mt_doc_periodview where id = '{period}'") == version, $"the draft follows to version {version}");
+
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 1)));
+        await Recorded(2);
+        await app.StopAsync();
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 2)));
+        await Recorded(3);
+        await app.RunAsync();
+        await second.StopAsync();
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 3)));
+        await Recorded(4);
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(6, (await app.InvoiceOf(period)).Lines.Sum(l => l.Tokens));
+    }
+
+    [Fact]
+    public async Task B4_a_busy_period_is_decided_on_from_its_view_and_what_came_after_as_if_from_the_beginning()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" });
+        var subscription = await app.Subscribe(Metered);
+        var period = subscription.CurrentPeriod.PeriodId;
+        for (var i = 0; i < 120; i++) app.Usage.Record(1, Jan1, Line(subscription, "output", 10_000));
+        await app.Applied(1, 120);
+        await app.CaughtUp();
+        await using (var session = app.Store.QuerySession())
+        {
+            var fromView = await StoredStreams.ReadToDecideAsync(session, [period], default);
+            var whole = await StoredStreams.ReadAsync(session, [period], default);
+            Assert.Equal((whole.Period(period), whole.Version(period)), (fromView.Period(period), fromView.Version(period)));
+        }
+        await app.Billing.ChangePlanAsync(new() { SubscriptionId = subscription.SubscriptionId, PlanId = Small, When = Contracts.Billing.V1.EffectiveWhen.Now });
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(1_200_000, (await app.InvoiceOf(period)).Lines.Sum(l => l.Tokens));
+        app.Usage.Record(1, Feb1.AddHours(2), Line(subscription, "output", 5));
+        await app.Applied(1, 121);
+        await app.Advance(Mar1.AddHours(1));
+        Assert.Equal(5, (await app.FinalInvoices()).Single(i => i.Period.Number == 1).Lines.Where(l => l.Kind == "adjustment").Sum(l => l.Tokens));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
     }
 }

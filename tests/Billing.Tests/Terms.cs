@@ -32,5 +32,6 @@ public static class Terms
     public static MoneyCreditGranted Money(long micros, string id = "crd_1", int priority = 0, DateTimeOffset? expires = null) => new(id, "Prepaid", new(micros), priority, expires, Jan1);
     public static TokenCreditGranted Prepaid(long tokens, string id = "crd_2", int priority = 0, DateTimeOffset? expires = null, params TokenKind[] kinds) =>
         new(id, "Token pack", tokens, kinds.Length == 0 ? [TokenKind.Output, TokenKind.Reasoning] : kinds.ToValueList(), priority, expires, Jan1);
+    public static TaxIdentity Identity(params Billing.Customers.CustomerTaxSet[] sets) => new(sets.ToValueList(), sets.Length);
     public static TaxTreatmentSet Taxed(TaxTreatment treatment = TaxTreatment.Standard, string note = "") => new("DE", treatment, note, Jan1);
 }

@@ -53,6 +53,11 @@ public sealed class InvoiceCommandTests
         await streams.Transact<PeriodState, PeriodEvent>(
             period, PeriodState.Initial, PeriodState.Evolve, s => s is PeriodState.Closed ? Decision.NoChange : Decision.Accept<PeriodEvent>(new PeriodClosed([], Jan1.AddMonths(1))), default);
         var invoice = InvoiceIds.Of(period);
+        await Eventually.True(
+            async () => (await Billing("invoice", "list", "--drafts", "--json")).Output.Split('\n').Any(l => l.Contains(period, StringComparison.Ordinal) && l.Contains(invoice, StringComparison.Ordinal) && l.Contains("\"periodStatus\": \"closed\"", StringComparison.Ordinal)),
+            "the draft of the closed period is listed with the ids to act on it");
+        // However the lines are broken.
+        Assert.Contains($"billinginvoicefinalize{period}", string.Concat((await Billing("invoice", "show", period)).Output.Where(c => !char.IsWhiteSpace(c))), StringComparison.Ordinal);
         Assert.Contains("5.95", (await Billing("invoice", "finalize", period)).Output, StringComparison.Ordinal);
 
         var folder = Directory.CreateTempSubdirectory("invoice-");
@@ -67,12 +72,52 @@ public sealed class InvoiceCommandTests
         Assert.StartsWith("%PDF", await File.ReadAllTextAsync(pdf), StringComparison.Ordinal);
         Assert.Contains("billing invoice list", shown[3].Error, StringComparison.Ordinal);
 
-        Assert.Contains("CN-000001", (await Billing("invoice", "credit", invoice, "--amount", "1.19", "--reason", "outage")).Output, StringComparison.Ordinal);
+        var note = JsonDocument.Parse((await Billing("invoice", "credit", invoice, "--amount", "1.19", "--reason", "outage", "--json")).Output).RootElement.GetProperty("creditNoteId").GetString()!;
+        Assert.Contains("CN-000001", (await Billing("invoice", "credit-note", note)).Output, StringComparison.Ordinal);
         Assert.Contains("use: billing invoice credit", (await Billing("invoice", "void", invoice, "--reason", "x")).Error, StringComparison.Ordinal);
         var paid = await Billing("invoice", "pay", invoice, "--amount", "4.76", "--provider", "bank", "--reference", "1", "--json");
         Assert.Equal("paid", JsonDocument.Parse(paid.Output).RootElement.GetProperty("status").GetString());
         Assert.Contains("INV-000001", (await Billing("invoice", "list", "--status", "paid")).Output, StringComparison.Ordinal);
+        var refunded = await Billing("invoice", "refund", invoice, "--amount", "0.76", "--provider", "bank", "--reference", "back 1", "--json");
+        Assert.Equal("760000", JsonDocument.Parse(refunded.Output).RootElement.GetProperty("outstandingMicros").GetString());
+
+        var february = PeriodIds.Of(Theirs, 1, Jan1.AddMonths(1));
+        await streams.Transact<PeriodState, PeriodEvent>(february, PeriodState.Initial, PeriodState.Evolve, _ => Decision.Accept<PeriodEvent>(new PeriodClosed([], Jan1.AddMonths(2))), default);
+        Assert.Equal(0, (await Billing("invoice", "finalize", february)).Exit);
+        Assert.Contains("void", (await Billing("invoice", "void", InvoiceIds.Of(february), "--reason", "wrong customer")).Output, StringComparison.Ordinal);
         folder.Delete(recursive: true);
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task What_is_parked_is_listed_and_taken_again_and_a_shard_is_resumed_from_the_command_line()
+    {
+        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
+        await using var host = BillingHost.Build([], b =>
+        {
+            b.Environment.EnvironmentName = "Test";
+            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
+                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"),
+            });
+        });
+        await host.StartAsync();
+        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "billing is ready");
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", host.Endpoints().Grpc), "", args);
+        var parked = host.Services.GetRequiredService<ParkedMessages>();
+        var menu = ParkedMessages.Of(new Contracts.Messages.MenuPublished(Menu, "Spring", "USD", 20, [new(Small, "Small", 10_000_000, [], [])], [], Jan1));
+        await parked.Park(menu, new("failed", "the books were jammed"), default);
+        await parked.Park(new("MenuPublished/garbled", "{}"), new("failed", "nobody knows"), default);
+
+        Assert.Contains("the books were jammed", (await Billing("parked", "list", "--json")).Output, StringComparison.Ordinal);
+        Assert.Equal(1, (await Billing("parked", "replay")).Exit);
+        var replayed = await Billing("parked", "replay", "--all", "--json", "--reason", "mended");
+        Assert.NotEqual(0, replayed.Exit);
+        Assert.Equal([true, false], replayed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement).OrderByDescending(r => r.GetProperty("taken").GetBoolean()).Select(r => r.GetProperty("taken").GetBoolean()));
+        Assert.Contains("billing parked list", (await Billing("parked", "replay", menu.Id)).Error, StringComparison.Ordinal);
+        Assert.Contains("billing shard list", (await Billing("shard", "resume", "5")).Error, StringComparison.Ordinal);
+        Assert.Equal(0, (await Billing("shard", "list")).Exit);
         await host.StopAsync();
     }
 }

@@ -27,7 +27,8 @@ public sealed partial class MenuCompareTests
         Assert.Equal((2.4, 0.3, 11.2, 6.2), (Of("menu", "consumerSurplus"), Of("onePlan", "shareWorse"), Of("onePlan", "meanLoss"), Of("runningMenu", "meanLoss")));
         Assert.Equal([-11.2, 0, 0], tariffs["onePlan"].GetProperty("gainByType").EnumerateArray().Select(g => Math.Round(g.GetDouble(), 9)));
         Assert.Equal([0.875912409, 1], report.GetProperty("planCounts").EnumerateArray().Select(c => Math.Round(c.GetProperty("shareOfOptimum").GetDouble(), 9)));
-        Assert.Equal(0, report.GetProperty("notices").GetArrayLength());
+        // The second token is dearer than the first, 16.2 against 10, and no simpler tariff earns more.
+        Assert.StartsWith("a further token costs more on a longer plan", Assert.Single(report.GetProperty("notices").EnumerateArray()).GetString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -63,6 +64,39 @@ public sealed partial class MenuCompareTests
         Assert.Contains("\nflatFee,9.6", tariffs, StringComparison.Ordinal);
     }
 
+    private const string Continuous = """{"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"exponential","meanSeconds":5},"tokensPerSecond":5,"valuePerAnswer":1,"servingCostPerToken":0.001,"typeCount":50}""";
+
+    [Fact]
+    public async Task A_continuous_market_is_bounded_itself_and_not_only_the_types_that_stand_for_it()
+    {
+        var (_, output, _) = await Run(Continuous, "menu", "solve", "-", "--tiers", "2");
+        var certificate = (await Json(Continuous, "menu", "solve", "-", "--tiers", "2")).GetProperty("certificate");
+        var (types, market) = (certificate.GetProperty("upperBound").GetDouble(), certificate.GetProperty("densityUpperBound").GetDouble());
+        Assert.True(market > 1.01 * types);
+        var words = string.Join(' ', output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"at the 50 types that stand for the market no such menu earns more than {types:G6}"), words, StringComparison.Ordinal);
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"in the market itself none more than {market:G6}"), words, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_frontier_says_what_capacity_earns_and_what_a_gpu_less_costs()
+    {
+        string[] command = ["menu", "frontier", "-", "--tiers", "2", "--conversations-per-second", "100", "--gpu", "300", "--capacity", "500"];
+        var report = await Json(Continuous, command);
+        var capacity = report.GetProperty("capacity").EnumerateArray().ToArray();
+        Assert.Equal(11, capacity.Length);
+        Assert.Equal((await Json(Continuous, "menu", "solve", "-", "--tiers", "2")).GetProperty("profit").GetDouble(), capacity[^1].GetProperty("profit").GetDouble(), 1e-12);
+        Assert.Equal(500, report.GetProperty("today").GetProperty("tokensPerSecond").GetDouble(), 1e-6);
+        Assert.True(report.GetProperty("gpus")[0].GetProperty("oneLessCostsPerSecond").GetDouble() > 0);
+        var (_, table, _) = await Run(Continuous, command);
+        foreach (var words in new[] { "what capacity earns", "what a GPU less costs", "Today's 500 tokens a second", "what the cost of a token earns" }) Assert.Contains(words, table, StringComparison.Ordinal);
+        var (_, rows, _) = await Run(Continuous, [.. command, "--csv"]);
+        Assert.Equal(12, rows.TrimEnd('\n').Split('\n').Length);
+        var (exit, _, error) = await Run(Continuous, "menu", "frontier", "-", "--capacity", "500");
+        Assert.Equal(1, exit);
+        Assert.StartsWith("billing: conversationsPerSecond: is missing", error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_page_holds_the_figures_of_the_comparison_and_needs_nothing_else()
     {
@@ -80,7 +114,9 @@ public sealed partial class MenuCompareTests
                     Assert.Equal(tariff.GetProperty(field).GetDouble(), figures[$"{tariff.GetProperty("kind").GetString()}.{field}"]);
             Assert.Equal((report.GetProperty("menu").GetProperty("profit").GetDouble(), 26.2, 2), (figures["profit"], Math.Round(figures["plans[0].price"], 12), figures["plans[0].capTokens"]));
             Assert.Equal(report.GetProperty("menu").GetProperty("certificate").GetProperty("upperBound").GetDouble(), figures["certificate.upperBound"]);
-            Assert.Equal(6, page.Split("<svg").Length - 1);
+            Assert.Equal(7, page.Split("<svg").Length - 1);
+            Assert.Contains("No menu of this kind earns more than", page, StringComparison.Ordinal);
+            Assert.Equal(10.96, figures["frontier[1].profit"], 1e-9);
             Assert.Contains("Chat &lt;3", page, StringComparison.Ordinal);
             // No script, no network: nothing that fetches anything.
             foreach (var fetched in new[] { "<script", "<link", "<img", "src=", "url(", "@import" }) Assert.DoesNotContain(fetched, page, StringComparison.OrdinalIgnoreCase);

@@ -45,6 +45,7 @@ public sealed class When_an_analyst_works_at_the_terminal
             Assert.StartsWith("billing: the data cannot tell (too_few_conversations)", error, StringComparison.Ordinal);
 
             // The watch remembers first, then looks; with nothing new it keeps the menu.
+            await company.AdvanceAsync(Company.Jan1.AddDays(1));
             string[] watch = ["menu", "watch", company.Menu.MenuId, "--once", "--state", File("watch.json")];
             Assert.Contains("remembered 0 conversations and 3 customers", (await Billing(company, "", watch)).Output, StringComparison.Ordinal);
             var (looked, look, _) = await Billing(company, "", watch);

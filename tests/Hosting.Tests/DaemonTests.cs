@@ -102,4 +102,72 @@ public sealed class DaemonTests : IAsyncLifetime
         Assert.Equal(["a", "b"], one);
         Assert.Equal(["c"], two);
     }
+
+    [Fact]
+    public async Task A_daemon_whose_lock_was_killed_stops_before_another_one_starts()
+    {
+        var (running, atOnce, heard) = (0, 0, new ConcurrentQueue<string>());
+        Listener Watched() => new("listener", async e =>
+        {
+            var now = Interlocked.Increment(ref running);
+            if (now > 1) Interlocked.Exchange(ref atOnce, now);
+            // Long enough for another one to be caught at it.
+            for (var spin = 0; spin < 20; spin++) await Task.Yield();
+            heard.Enqueue(e.Coin);
+            Interlocked.Decrement(ref running);
+        });
+        await using var first = await Start(Watched());
+        await using var second = await Start(Watched());
+        for (var round = 0; round < 4; round++)
+        {
+            await Eventually.True(async () => await Holders() == 1, "one holds the lock");
+            await Eventually.True(async () => await Sql<bool>("select not released from billing.daemon_lease"), "it leads");
+            await Sql<long>("select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())");
+            for (var coin = 0; coin < 3; coin++) await Drop(round % 2 == 0 ? first : second, $"{round}/{coin}");
+        }
+        await Eventually.True(() => heard.Distinct().Count() == 12, "nothing was lost");
+        Assert.Equal(0, atOnce);
+    }
+
+    [Fact]
+    public async Task Who_comes_after_a_holder_that_was_killed_waits_until_its_lease_ran_out_and_after_one_that_stopped_does_not()
+    {
+        var host = await Start(new Listener("listener", _ => Task.CompletedTask));
+        await Eventually.True(async () => await Sql<bool>("select not released from billing.daemon_lease"), "it leads");
+        await host.DisposeAsync();
+        Assert.True(await Sql<bool>("select released from billing.daemon_lease"));
+
+        // As a machine leaves it that lost its power.
+        await Sql<object>("update billing.daemon_lease set released = false, holder = 'dead', renewed_at = clock_timestamp()");
+        var died = await Sql<DateTime>("select renewed_at from billing.daemon_lease");
+        await using var next = await Start(new Listener("listener", _ => Task.CompletedTask));
+        await Eventually.True(async () => await Sql<string>("select holder from billing.daemon_lease") != "dead", "the next one leads");
+        Assert.True(await Sql<DateTime>("select renewed_at from billing.daemon_lease") - died >= TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public async Task What_stands_still_says_at_which_event_and_why_until_it_is_past_it()
+    {
+        var mended = false;
+        await using var host = await Start(new Listener("faulty", e => e.Coin == "b" && !Volatile.Read(ref mended) ? throw new InvalidOperationException("not this one") : Task.CompletedTask));
+        await Drop(host, "a");
+        await Drop(host, "b");
+        await Eventually.True(async () => (await host.ReadyAsync()).Item2.Contains("faulty:All: ", StringComparison.Ordinal), "it says that it stands still");
+        var (status, said) = await host.ReadyAsync();
+        Assert.Equal(200, status);
+        Assert.Contains("not this one", said, StringComparison.Ordinal);
+        Assert.Contains("event ", said, StringComparison.Ordinal);
+        Volatile.Write(ref mended, true);
+        await Eventually.True(async () => (await host.ReadyAsync()).Item2 == "ready\n", "it goes on");
+    }
+
+    private Task<long> Holders() => Sql<long>("select count(*) from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())");
+
+    private async Task<T> Sql<T>(string sql)
+    {
+        await using var connection = new Npgsql.NpgsqlConnection(_postgres);
+        await connection.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand(sql, connection);
+        return (T)(await command.ExecuteScalarAsync() ?? default(T)!);
+    }
 }

@@ -56,7 +56,7 @@ public sealed class TestHost : IAsyncDisposable
     private TestHost(WebApplication app)
     {
         App = app;
-        _channel = GrpcChannel.ForAddress(app.Endpoints().Grpc);
+        _channel = Connect();
         Http = new HttpClient { BaseAddress = app.Endpoints().Http };
     }
 
@@ -65,6 +65,9 @@ public sealed class TestHost : IAsyncDisposable
     public ChannelBase Channel => _channel;
     public Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient Jars => new(_channel);
     public T Get<T>() where T : notnull => App.Services.GetRequiredService<T>();
+
+    /// <summary>Another channel to it.</summary>
+    public GrpcChannel Connect(string? key = null, string? authority = null) => OutgoingCalls.Open(App.Endpoints().Grpc, key, authority, 1 << 20);
 
     public static async Task<TestHost> StartAsync(
         string postgres, string rabbitMq, Dictionary<string, string?>? settings = null, Action<StoreOptions>? store = null, Action<IServiceCollection>? services = null)
@@ -80,6 +83,7 @@ public sealed class TestHost : IAsyncDisposable
             o.Events.AddEventType<CoinDropped>();
             store?.Invoke(o);
         });
+        builder.AddAccess(new(new Dictionary<string, Scope> { ["plan_design.v1.PlanDesign/RetireMenu"] = Scope.Analyst }), "billing", s => s.GetRequiredService<Npgsql.NpgsqlDataSource>());
         builder.AddBus();
         services?.Invoke(builder.Services);
         var app = builder.Build();

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Contracts.PlanDesign.V1;
 using Grpc.Core;
 using Hosting;
@@ -12,7 +13,7 @@ public sealed class BoundedSolverTests
     /// <summary>Minutes of work.</summary>
     private static readonly Market Large = new(new Urgency.UniformUrgency(0, 1), new AnswerTimes.ExponentialAnswerTime(50), 100, 1, 1e-6) { TypeCount = 2_000, CapTokensMax = 20_000 };
 
-    private static BoundedSolver Solver(PlanDesignOptions options) => new(Options.Create(options));
+    internal static BoundedSolver Solver(PlanDesignOptions options) => new(Options.Create(options), new(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()));
 
     private static PlanDesignOptions Roomy(double seconds = 120, int waiting = 16, int atOnce = 2) =>
         new() { TypesMax = 10_000, CellsMax = MarketLimits.CellsMax, MemoryMegabytesMax = 4_096, SolveSecondsMax = seconds, SolvesWaitingMax = waiting, SolvesAtOnceMax = atOnce };
@@ -65,20 +66,7 @@ public sealed class BoundedSolverTests
 /// <summary>The service with the limits it has by default, and neither usage nor billing.</summary>
 public sealed class EstimateServiceTests(RoomyPlanDesignFixture plans) : IClassFixture<RoomyPlanDesignFixture>
 {
-    private static EstimateMarketRequest Observed()
-    {
-        var request = new EstimateMarketRequest { TokensPerSecond = 5, ValuePerAnswer = 2, Draws = 40, Observations = new() { Menus = { new ObservedMenu { CustomersWithoutPlan = 120 } } } };
-        // Exponential lengths of mean 50 tokens at even quantiles, cut at 200; shares as a log-normal urgency would choose.
-        for (var n = 0; n < 400; n++)
-        {
-            var tokens = (int)Math.Ceiling(-50 * Math.Log(1 - (n + 0.5) / 400));
-            request.Observations.Conversations.Add(new ObservedConversation { GeneratedTokens = Math.Min(200, tokens), Cut = tokens > 200 });
-        }
-        request.Observations.Menus[0].Plans.Add([
-            new PlanBought { PlanId = "long", CapTokens = 150, PricePerConversation = 1.0, Customers = 420 },
-            new PlanBought { PlanId = "short", CapTokens = 40, PricePerConversation = 0.55, Customers = 260 }]);
-        return request;
-    }
+    private static EstimateMarketRequest Observed() => new(LimitTests.Observed()) { Options = null };
 
     [Fact]
     public async Task A_market_is_learned_from_what_the_request_observed()
@@ -92,6 +80,18 @@ public sealed class EstimateServiceTests(RoomyPlanDesignFixture plans) : IClassF
         using var call = plans.Service.Client.SolveMenu(new SolveMenuRequest { Market = found.Market });
         Assert.True(await call.ResponseStream.MoveNext(default));
         Assert.Equal(found.Next.Menu.Profit, call.ResponseStream.Current.Solution.Profit, 1e-9);
+    }
+
+    [Fact]
+    public async Task The_robust_menu_comes_where_it_is_asked_for_with_what_bounds_it()
+    {
+        var request = Observed();
+        (request.Robust, request.Options) = (true, new() { PlansMax = 3 });
+        var robust = (await plans.Service.Client.EstimateMarketAsync(request)).Robust;
+        Assert.NotEmpty(robust.Menu.Tiers);
+        Assert.InRange(robust.WorstProfit, robust.WorstProfitOfNext - 1e-12, robust.WorstProfitBound + 1e-12);
+        request.Robust = false;
+        Assert.Null((await plans.Service.Client.EstimateMarketAsync(request)).Robust);
     }
 
     [Fact]

@@ -6,12 +6,14 @@ using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using static PlanDesign.Host.Tests.Requests;
 using Announced = Contracts.Messages.MenuPublished;
+using AnnouncedRetirement = Contracts.Messages.MenuRetired;
 
 namespace PlanDesign.Host.Tests;
 
 public sealed class MenuPublisherTests : IAsyncLifetime
 {
     private readonly ConcurrentQueue<(Guid? Id, Announced Message)> _heard = [];
+    private readonly ConcurrentQueue<(Guid? Id, AnnouncedRetirement Message)> _retired = [];
     private string _postgres = "";
     private Uri _rabbitMq = null!;
 
@@ -24,7 +26,7 @@ public sealed class MenuPublisherTests : IAsyncLifetime
     public Task DisposeAsync() => Task.CompletedTask;
 
     /// <summary>Listens as billing does: a durable queue, bound for the message.</summary>
-    private async Task<IBusControl> Billing(Uri? broker = null)
+    private async Task<IBusControl> Billing(Uri? broker = null, bool hearsRetirements = true)
     {
         var bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
@@ -35,6 +37,12 @@ public sealed class MenuPublisherTests : IAsyncLifetime
                 _heard.Enqueue((c.MessageId, c.Message));
                 return Task.CompletedTask;
             }));
+            if (hearsRetirements)
+                rabbit.ReceiveEndpoint("billing-menu-retired", e => e.Handler<AnnouncedRetirement>(c =>
+                {
+                    _retired.Enqueue((c.MessageId, c.Message));
+                    return Task.CompletedTask;
+                }));
         });
         await bus.StartAsync();
         return bus;
@@ -83,6 +91,27 @@ public sealed class MenuPublisherTests : IAsyncLifetime
         var billing = await Billing();
         await Hears(2);
         Assert.Equal(["first", "second"], _heard.DistinctBy(h => h.Id).Select(h => h.Message.Name));
+        await billing.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_retired_menu_is_announced_under_its_events_id_and_holds_up_no_other_where_nobody_listens_for_it_yet()
+    {
+        var old = await Billing(hearsRetirements: false);
+        await using var plans = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
+        var menu = await plans.Client.DraftMenuAsync(Draft("first"));
+        await plans.Client.PublishMenuAsync(Publish(menu));
+        await plans.Client.RetireMenuAsync(new() { MenuId = menu.MenuId, Actor = "ada", Reason = "a better one is on sale" });
+        await plans.Client.RetireMenuAsync(new() { MenuId = menu.MenuId, Actor = "ada", Reason = "once more" });
+        await plans.Client.PublishMenuAsync(Publish(await plans.Client.DraftMenuAsync(Draft("second"))));
+        await Hears(2);
+        Assert.Empty(_retired);
+        await old.StopAsync();
+
+        var billing = await Billing();
+        await Eventually.True(() => !_retired.IsEmpty, "billing hears of the retirement");
+        var retired = (await History(plans, menu.MenuId))[3];
+        Assert.Equal([(retired.Id, new AnnouncedRetirement(menu.MenuId, "a better one is on sale", ((PlanDesign.Menus.MenuRetired)retired.Data).At))], _retired.Select(r => (r.Id!.Value, r.Message)).Distinct());
         await billing.StopAsync();
     }
 

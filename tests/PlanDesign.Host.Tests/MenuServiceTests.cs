@@ -68,6 +68,29 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
     }
 
     [Fact]
+    public async Task A_continuous_market_is_bounded_itself_and_not_only_its_types()
+    {
+        var market = new Contracts.PlanDesign.V1.Market { Urgency = new() { Uniform = new() { From = 0, To = 1 }, TypeCount = 40 }, AnswerTime = new() { Exponential = new() { MeanSeconds = 5 } }, TokensPerSecond = 5, ValuePerAnswer = 1 };
+        var certificate = Assert.Single(await Answers(new SolveMenuRequest { Market = market })).Solution.Certificate;
+        Assert.True(certificate.DensityUpperBound > 1.01 * certificate.UpperBound);
+        Assert.InRange(certificate.UpperBound, 0, certificate.TokenBound + 1e-9);
+    }
+
+    [Fact]
+    public async Task The_frontier_says_what_capacity_earns_and_refuses_what_it_cannot_say()
+    {
+        var request = new GetFrontierRequest { Market = Worked, ConversationsPerSecond = 10, GpuTokensPerSecond = 4 };
+        var frontier = await plans.Client.GetFrontierAsync(request);
+        Assert.Equal(10.96, frontier.Capacity[^1].Profit, 1e-9);
+        Assert.Equal((0.95, 9.5), (Math.Round(frontier.Capacity[^1].TokensPerConversation, 9), Math.Round(frontier.Capacity[^1].TokensPerSecond, 9)));
+        Assert.Equal([1, 2, 3], frontier.Gpus.Select(g => g.Gpus));
+        Assert.Equal(109.6, frontier.Gpus.Sum(g => g.OneLessCostsPerSecond), 1e-6);
+        Assert.Null(frontier.Today);
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await plans.Client.GetFrontierAsync(new GetFrontierRequest { Market = Worked, CapacityTokensPerSecond = 4 }));
+        Assert.Contains("conversationsPerSecond: is missing", refused.Status.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_published_menu_proves_itself_offline()
     {
         var draft = await plans.Client.DraftMenuAsync(Draft("Signed"));

@@ -112,6 +112,37 @@ public sealed class SignedMenuTests
         Assert.Contains(field, MenuVerification.Recompute(document).Select(f => f.Field));
     }
 
+    /// <summary>What a menu says it keeps, put into the document of one that does not.</summary>
+    public static TheoryData<string, string, Func<MenuDocument, MenuDocument>> Broken => new()
+    {
+        { "plans[1].capTokens", "capTokensMin says at least 2", d => d with { Constraints = """{"capTokensMin":2}""" } },
+        { "plans[0].capTokens", "capTokensMax says at most 1", d => d with { Constraints = """{"capTokensMax":1}""" } },
+        { "plans[1].capTokens", "none of constraints.allowedCapTokens", d => d with { Constraints = """{"allowedCapTokens":[2]}""" } },
+        { "plans[0].pricePerConversation", "priceMax says at most 20", d => d with { Constraints = """{"priceMax":20}""" } },
+        { "plans[1].pricePerConversation", "priceMin says at least 11", d => d with { Constraints = """{"priceMin":11}""" } },
+        { "plans", "priceRatioMax says at most 2 times", d => d with { Constraints = """{"priceRatioMax":2}""" } },
+        { "plans", "nobodyExcluded says for all", d => d with { Constraints = """{"nobodyExcluded":true}""" } },
+        { "plans[1].periodFeeMicros", "is not nothing", d => d with { Constraints = """{"freeTierCapTokens":1}""" } },
+        { "plans", "has 2 plans for sale, plansMax says at most 1", d => d with { PlansMax = 1 } },
+        { "exitReason", "says within_bound, solved anew it is optimal", d => d with { Solved = d.Solved with { ExitReason = "within_bound" } } },
+        { "certificate.gap", "no menu earns more than its bound", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { Gap = -0.1 } } } },
+    };
+
+    [Theory, MemberData(nameof(Broken))]
+    public void A_menu_that_breaks_what_it_says_it_keeps_is_found_by_the_rule(string field, string words, Func<MenuDocument, MenuDocument> spoil) =>
+        Assert.Contains(MenuVerification.Recompute(spoil(Document(Worked))), f => f.Field == field && f.Detail.Contains(words, StringComparison.Ordinal));
+
+    [Fact]
+    public void A_menu_that_is_not_the_best_of_its_kind_is_not_optimal_whatever_it_says()
+    {
+        // The best single plan, sold as the best of at most three: every figure of it is true but that one.
+        var one = Document(Worked, 1);
+        var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit } } });
+        var finding = Assert.Single(findings);
+        Assert.Equal("exitReason", finding.Field);
+        Assert.Contains("a menu of the same kind earns 10.9", finding.Detail, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_bytes_of_a_menu_never_change() => Assert.StartsWith(
         "{\"form\":1,\"menuId\":\"" + MenuId + "\",\"name\":\"Chat \\u201Csmall\\u201D\",\"currency\":\"USD\",\"conversationsPerPeriod\":20,\"models\":[\"small\"],\"plansMax\":3,"

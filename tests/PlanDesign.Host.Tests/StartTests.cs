@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Hosting;
 using LocalServers;
 
 namespace PlanDesign.Host.Tests;
@@ -13,7 +14,7 @@ public sealed class StartTests
     private static readonly string Dll = typeof(PlanDesignHost).Assembly.Location;
     private static readonly Dictionary<string, string?> Environment = [];
 
-    private static string[] Arguments(string[] args) => ["--Http:Address=127.0.0.1", "--RabbitMq:Uri=amqp://127.0.0.1:1/", .. args];
+    private static string[] Arguments(string[] args) => ["--Http:Address=127.0.0.1", "--RabbitMq:Uri=amqp://127.0.0.1:1/", "--Access:Mode=Open", .. args];
 
     private static Process Start(params string[] args) => DotnetProcess.Start(Dll, Environment, Arguments(args));
 
@@ -30,6 +31,14 @@ public sealed class StartTests
         { [Nobody, "--Clock:Mode=Fast"], "Clock__Mode must be Real or Simulated" },
         { [Nobody, "--Clock:Start=yesterday"], "Clock__Start must be a UTC time such as 2026-01-01T00:00:00Z" },
         { [Nobody, "--Clock:Mode=Simulated", "--environment=Production"], "Clock__Mode=Simulated is refused in Production: set ASPNETCORE_ENVIRONMENT to something else, such as Demo" },
+        { [Nobody, "--Access:Mode="], "Access__Mode must be said in Production: Keys lets in whoever has an API key, and Open everybody who reaches the ports" },
+        { [Nobody, "--Access:Mode=Locked"], "Access__Mode must be Keys or Open" },
+        { [Nobody, "--Access:Keys:0=operator:root:00"], "Access__Keys__0 must be NAME:SCOPE[+SCOPE]:SHA256[:CUSTOMER], such as operator:admin: and the 64 hex digits of the key's SHA-256; 'root' is not a scope: expected one or more of runtime, analyst, finance, auditor, customer, service, admin" },
+        { [Nobody, "--Calls:Key=secret"], "Calls__Key must be a whole API key: bk_live_ and its 64 hex digits" },
+        { [Nobody, "--Calls:Authority=/nothing.pem"], "Calls__Authority must name a PEM file with at least one certificate" },
+        { [Nobody, "--PlanDesign:UsageAddress=http://usage:port"], "PlanDesign__UsageAddress must be an http:// or https:// address such as http://usage:8081" },
+        { [Nobody, "--PlanDesign:BillingAddress=http://"], "PlanDesign__BillingAddress must be an http:// or https:// address such as http://billing:8081" },
+        { [Nobody, "--Http:Certificate=/nothing.pem", "--Http:CertificateKey=/nothing.key"], "Http__Certificate must be a PEM file, with its key in Http__CertificateKey, or a PFX file with its key: Could not find file '/nothing.pem'." },
         { [Nobody, "--Logging:Minimum=Loud"], "Logging__Minimum must be Verbose, Debug, Information, Warning, Error or Fatal" },
         { [Nobody, "--PlanDesign:CellsMax=0", "--PlanDesign:TypesMax=0"], "PlanDesign__TypesMax must be from 1 to 10000; PlanDesign__CellsMax must be from 1 to 500000000" },
     };
@@ -67,6 +76,32 @@ public sealed class StartTests
         await service.WaitForExitAsync();
         Assert.Equal((0, ""), (service.ExitCode, await output));
         Assert.DoesNotContain("Unhandled", await error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--Http:Port=http", "cannot ask: Failed to convert configuration value 'http' at 'Http:Port' to type 'System.Int32'.\n")]
+    [InlineData("--Http:Port=70000", "cannot ask: Http__Address must be an IP address, and Http__Port a port from 0 to 65535\n")]
+    [InlineData("--Http:Address=localhost", "cannot ask: Http__Address must be an IP address, and Http__Port a port from 0 to 65535\n")]
+    public async Task A_health_check_that_cannot_be_made_says_so_in_one_line(string option, string line)
+    {
+        var (exit, output, error) = await Run("--health", option);
+        Assert.Equal((1, "", line), (exit, output, error));
+    }
+
+    [Fact]
+    public async Task The_health_check_finds_a_service_on_IPv6()
+    {
+        var port = Ports.Free(1)[0];
+        var (exit, _, error) = await Run("--health", "--Http:Address=::1", $"--Http:Port={port}");
+        Assert.Equal(1, exit);
+        Assert.StartsWith($"no answer from [::1]:{port}: ", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Every_method_says_whose_key_it_needs()
+    {
+        await using var app = PlanDesignHost.Build(["--environment=Test", .. Arguments([Nobody])]);
+        Assert.Empty(app.WithoutScope());
     }
 
     [Fact]

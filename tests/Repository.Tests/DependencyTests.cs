@@ -27,7 +27,7 @@ public sealed class DependencyTests
         from project in Tree.Projects
         where project.IsHost
         let own = project.Name[..^".Host".Length]
-        from reference in project.Projects.Except([own, "Hosting", "Contracts", "Kernel"])
+        from reference in project.Projects.Except([own, "Hosting", "Contracts", "Kernel", "Verifier"])
         select $"{project.Path} references {reference}",
         "A service hears of another one only through contracts/: send a message or ask over gRPC.");
 
@@ -38,6 +38,14 @@ public sealed class DependencyTests
         from reference in project.Projects.Except(project.Name == "Hosting" ? ["Kernel", "Contracts", "Patched.DistributedLock.Core"] : [])
         select $"{project.Path} references {reference}",
         "Shared projects lie below the services: move the part that knows a service into that service.");
+
+    [Fact]
+    public void The_verifier_shares_nothing_with_what_it_verifies() => Tree.MustHold(
+        from project in Tree.Projects
+        where project.Name == "Verifier"
+        from reference in project.Projects.Concat(project.Packages).Concat(project.Frameworks)
+        select $"{project.Path} references {reference}",
+        "A fault of the writer must not excuse itself in the verifier: write what it needs again, from contracts/README.md and services/Billing/README.md.");
 
     [Fact]
     public void What_others_connect_with_needs_nothing_of_the_services() => Tree.MustHold(
@@ -58,9 +66,9 @@ public sealed class DependencyTests
     [Fact]
     public void A_test_project_is_about_the_project_it_is_named_after() => Tree.MustHold(
         from project in Tree.Projects
-        where project.IsTest && project.Name is not ("EndToEnd.Tests" or "Cli.Tests" or "Chaos")
-        // A client is tested against the service that it talks to, and the benchmark runs the one that it measures.
-        let own = project.Name is "RuntimeClient.Tests" or "Bench" ? "Usage.Host" : project.Name.Replace(".Tests", "", StringComparison.Ordinal)
+        where project.IsTest && project.Name is not ("EndToEnd.Tests" or "Cli.Tests" or "Chaos" or "Bench")
+        // A client is tested against the service that it talks to.
+        let own = project.Name is "RuntimeClient.Tests" ? "Usage.Host" : project.Name.Replace(".Tests", "", StringComparison.Ordinal)
         from reference in project.Projects.Where(other => (other.EndsWith(".Host", StringComparison.Ordinal) && other != own) || other == "Cli")
         select $"{project.Path} references {reference}",
         "Tests of several services together belong in tests/EndToEnd.Tests: two hosts in one test project would both bring a global Program.");

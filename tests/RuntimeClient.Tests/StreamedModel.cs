@@ -33,6 +33,9 @@ public sealed class StreamedModel : IAsyncDisposable
     /// <summary>It generates on, whatever limit it was told.</summary>
     public bool IgnoresLimit { get; set; }
 
+    /// <summary>Every event says what there is so far, as vLLM does when it is asked to.</summary>
+    public bool CountsInEveryEvent { get; set; }
+
     public static async Task<StreamedModel> StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -74,7 +77,7 @@ public sealed class StreamedModel : IAsyncDisposable
             if (token == FailsAfter) { context.Abort(); return; }
             Interlocked.Increment(ref _generated);
             // Reasoning comes first, and is not shown: such providers send nothing for it.
-            if (token >= Reasoned) await SendAsync(Event(new { content = "word " }, null));
+            if (token >= Reasoned) await SendAsync(Event(new { content = "word " }, null, CountsInEveryEvent ? Usage(token + 1) : null));
         }
         await SendAsync(Event(new { }, finish));
         await SendAsync(new { id = "c", @object = "chat.completion.chunk", created = 1, model = "small-model", choices = Array.Empty<object>(), usage = Usage(tokens) });
@@ -87,8 +90,8 @@ public sealed class StreamedModel : IAsyncDisposable
         }
     }
 
-    private static object Event(object delta, string? finish) =>
-        new { id = "c", @object = "chat.completion.chunk", created = 1, model = "small-model", choices = new[] { new { index = 0, delta, finish_reason = finish } } };
+    private static object Event(object delta, string? finish, object? usage = null) =>
+        new { id = "c", @object = "chat.completion.chunk", created = 1, model = "small-model", choices = new[] { new { index = 0, delta, finish_reason = finish } }, usage };
 
     private static object Usage(int tokens) => new
     {

@@ -15,6 +15,7 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
         await using var model = await StreamedModel.StartAsync();
         await using var meter = shared.Connect();
         var first = await AskAsync(Capped(model, meter, name, $"{name}-1"), 100, streamed);
+        // The cap is in sight, and the model is told where it is.
         Assert.Equal(((int?)500, ChatFinishReason.Stop), (model.MaxTokens, first.FinishReason!.Value));
         Assert.Equal((80, 20, 0), await shared.RecordedAsync($"{name}-1"));
         Assert.Equal((7, 3), await PromptOfAsync(name, $"{name}-1"));
@@ -76,16 +77,33 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
     }
 
     [Theory]
-    [InlineData(10, 4, 3, 50, 20, 3, 4, 3, 30, 20)]
-    [InlineData(10, 15, 9, 50, 70, 0, 10, 0, 0, 50)]
-    [InlineData(10, null, null, 5, null, 10, 0, 0, 5, 0)]
-    [InlineData(null, 4, -3, null, -1, 0, 0, 0, 0, 0)]
-    public void A_provider_s_counts_become_disjoint_kinds_and_none_is_below_zero(
-        int? input, int? cached, int? created, int? output, int? reasoning, long fresh, long served, long stored, long said, long reasoned)
+    [InlineData("long whole", false), InlineData("long streamed", true)]
+    public async Task U1_an_answer_without_a_limit_is_as_long_as_its_model_makes_it(string name, bool streamed)
     {
-        var usage = new UsageDetails { InputTokenCount = input, CachedInputTokenCount = cached, OutputTokenCount = output, ReasoningTokenCount = reasoning };
-        if (created is { } count) usage.AdditionalCounts = new() { ["cache_creation_input_tokens"] = count };
-        Assert.Equal(new DisjointKinds(new(fresh, served, stored), said, reasoned), DisjointKinds.Of(usage));
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 9_000)));
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+        var first = await AskAsync(Capped(model, meter, name, $"{name}-1"), 5_000, streamed);
+        Assert.Equal((null, ChatFinishReason.Stop, null), (model.MaxTokens, first.FinishReason!.Value, WhyCut(first)));
+        Assert.Equal((10, 5_000), (first.Usage!.InputTokenCount, first.Usage.OutputTokenCount));
+        Assert.Equal((4_980, 20, 0), await shared.RecordedAsync($"{name}-1"));
+
+        // 4,000 are left. What is seen of an answer ends there; the 20 that were generated unseen are overrun.
+        var second = await AskAsync(Capped(model, meter, name, $"{name}-2"), 5_000, streamed);
+        Assert.Equal((ChatFinishReason.Length, "cap_reached"), (second.FinishReason!.Value, WhyCut(second)));
+        Assert.Equal(4_000, second.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal((4_000, 0, 0), await shared.RecordedAsync($"{name}-2"));
+    }
+
+    [Fact]
+    public async Task A_limit_of_its_own_ends_an_answer_and_is_no_cap()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("own", Samples.Hard("billing_period", 9_000)));
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+        var answer = await Capped(model, meter, "own", "own limit").GetResponseAsync("900", new() { MaxOutputTokens = 60 });
+        Assert.Equal((60, ChatFinishReason.Length, null), (model.MaxTokens, answer.FinishReason!.Value, WhyCut(answer)));
+        Assert.Equal((40, 20, 0), await shared.RecordedAsync("own limit"));
     }
 
     private static IChatClient Capped(StreamedModel model, MeterClient meter, string subscription, string generation) => model.Client().AsBuilder()

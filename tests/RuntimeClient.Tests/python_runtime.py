@@ -2,8 +2,10 @@
 
 It generates up to WANTED tokens, no token without a granted one, breaks its stream off in the middle without reading the answers, resumes on
 another, and prints as JSON what it generated. Usage: python_runtime.py ADDRESS SUBSCRIPTION GENERATION WANTED
+The environment's BILLING_API_KEY is sent, where it is set: a key of the scope runtime.
 """
 import json
+import os
 import queue
 import sys
 
@@ -12,6 +14,7 @@ import usage_pb2 as usage
 import usage_pb2_grpc
 
 REPORT = 32
+KEY = [("authorization", "Bearer " + os.environ["BILLING_API_KEY"])] if os.environ.get("BILLING_API_KEY") else []
 
 
 class Generation:
@@ -59,7 +62,7 @@ def serve(meter, generation, until=None):
     send(usage.RuntimeFrame(start=generation.start))
     for _, frame in generation.unacknowledged:
         send(frame)
-    answers = meter.Meter(iter(frames.get, None))
+    answers = meter.Meter(iter(frames.get, None), metadata=KEY)
     for answer in answers:
         for frame in answer.frames:
             generation.hear(frame)

@@ -17,6 +17,10 @@ public sealed class BillingStandIn : Billing.BillingBase, IAsyncDisposable
     public int Asked { get; private set; }
     public long Version { get; set; } = 1;
     public string Address { get; private set; } = "";
+    /// <summary>Whose every subscription is.</summary>
+    public string Customer { get; set; } = "";
+    /// <summary>What it was last shown.</summary>
+    public string? Authorization { get; private set; }
     /// <summary>The one that it does not know.</summary>
     public string Unknown { get; init; } = "";
 
@@ -38,11 +42,12 @@ public sealed class BillingStandIn : Billing.BillingBase, IAsyncDisposable
     public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
     {
         Asked++;
+        Authorization = context.RequestHeaders.GetValue("authorization");
         if (request.SubscriptionId == Unknown) throw new RpcException(new(StatusCode.NotFound, "no such subscription"));
         var first = (int)(Version - 1) * 2;
         return Task.FromResult(new Subscription
         {
-            SubscriptionId = request.SubscriptionId, Version = Version, Status = "active", PlanId = Samples.PlanId("small"),
+            SubscriptionId = request.SubscriptionId, Version = Version, CustomerId = Customer, Status = "active", PlanId = Samples.PlanId("small"),
             CurrentPeriod = Period(first), NextPeriod = Period(first + 1),
         });
     }

@@ -2,6 +2,7 @@ using Contracts.Usage.V1;
 using Grpc.Core;
 using Usage.Corrections;
 using Usage.Metering;
+using Verifier;
 
 namespace Usage.Host.Tests;
 
@@ -33,6 +34,22 @@ public static class LedgerChecks
         }
         if (rowsAreAllHere) Assert.Equal(fromRows.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList(), fromReports.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList());
         Assert.Equal(0, await service.ScalarAsync<long>("select count(*) from (select generation, sequence from usage.token_event group by 1, 2 having count(*) > 1) t"));
+    }
+
+    /// <summary>By code that shares nothing with the ledger: the row's fields give a leaf, the leaf a root, and the root stands in a report whose chain holds.</summary>
+    public static void Proves(EventProof proof)
+    {
+        var (row, report) = (proof.Row, proof.Report);
+        var leaf = Layout.LeafOfRow(new(
+            row.GenerationId, row.Sequence, row.SubscriptionId, row.PeriodId, row.PlanId, row.Conversation, row.Model, row.Tokens.Input, row.Tokens.CachedInput, row.Tokens.CacheCreation,
+            row.Tokens.Output, row.Tokens.Reasoning, row.OverrunTokens, row.At.ToDateTimeOffset(), row.ReceivedAt.ToDateTimeOffset(),
+            row.Correction is { } c ? new(c.CorrectionId, c.Void, c.Author, c.Reason) : null));
+        Assert.Equal(row.Leaf.ToByteArray(), leaf);
+        var root = HashTree.RootOf(proof.RowCount, row.Ordinal, leaf, [.. proof.Path.Select(h => h.ToByteArray())]);
+        Assert.Equal(report.Roots[(int)(row.Batch - report.FirstBatch)].ToByteArray(), root);
+        var chain = report.PreviousChain.ToByteArray();
+        for (var i = 0; i < report.Roots.Count; i++) chain = HashTree.Link(chain, report.FirstBatch + i, report.Roots[i].Span);
+        Assert.Equal(report.Chain.ToByteArray(), chain);
     }
 
     private static async Task<List<Batch>> BatchesAsync(UsageService service, Head head)

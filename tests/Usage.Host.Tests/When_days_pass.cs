@@ -31,6 +31,13 @@ public sealed class When_days_pass
                 kinds.AddRange(batch.Rows.Select(r => r.Kind));
         Assert.Equal((6, 12), (kinds.Count(k => k == RowKind.Archived), kinds.Count(k => k == RowKind.Unspecified)));
 
+        // And each of them can still be proved by itself, from the table that was detached.
+        var generation = Started("g0", Samples.Jan1).GenerationId;
+        foreach (var proof in await service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation }).ResponseStream.ReadAllAsync().ToListAsync()) LedgerChecks.Proves(proof);
+        Assert.Equal(1, Assert.Single(await service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation, Sequence = 1 }).ResponseStream.ReadAllAsync().ToListAsync()).Row.Sequence);
+        var never = await Assert.ThrowsAsync<RpcException>(() => service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation, Sequence = 9 }).ResponseStream.ReadAllAsync().ToListAsync().AsTask());
+        Assert.Equal(StatusCode.NotFound, never.StatusCode);
+
         // What is out of sight can still be corrected, as part of its period.
         await service.Corrections.AmendUsageAsync(
             new AmendUsageRequest { SubscriptionId = Samples.SubscriptionId("alice"), PeriodId = Samples.PeriodId("alice", 0), Deltas = new TokenCounts { Output = -85 }, Author = "ada", Reason = "refund" },

@@ -123,6 +123,35 @@ public sealed class When_events_are_imported(ImportingService importing) : IClas
     }
 
     [Fact]
+    public async Task Half_a_character_is_no_text_and_the_event_that_has_one_is_named()
+    {
+        await SubscribeAsync("halves");
+        string Broken(string member) => Event("halves", "broken", 1).Replace($"\"{member}\":\"", $"\"{member}\":\"\\ud800", StringComparison.Ordinal);
+        foreach (var member in new[] { "specversion", "source", "id", "type", "subject", "model" })
+        {
+            var problem = await RefusedAsync(HttpStatusCode.BadRequest, "application/json", $"[{Event("halves", "whole", 1)},{Broken(member)}]");
+            var named = Assert.Single(problem.GetProperty("events").EnumerateArray());
+            Assert.Equal((1, "event_invalid"), (named.GetProperty("index").GetInt32(), Text(named, "reason")));
+            Assert.Contains(member, Text(named, "detail"), StringComparison.Ordinal);
+        }
+        var name = await RefusedAsync(HttpStatusCode.BadRequest, "application/json", $"[{Event("halves", "whole", 1)},{Event("halves", "name", 1).Replace("specversion", "\\ud800", StringComparison.Ordinal)}]");
+        Assert.Equal("event_invalid", Text(name, "reason"));
+        Assert.Empty(await RowsAsync("halves"));
+    }
+
+    [Fact]
+    public async Task A_quoted_header_means_what_is_between_its_quotes()
+    {
+        await SubscribeAsync("quoted");
+        using var binary = Post("application/json", """{"model":"m","type":"output","tokens":"8"}""");
+        foreach (var (name, value) in new[] { ("specversion", "\"1.0\""), ("id", "\"quo\\\"ted%20\\\\\""), ("source", "\"gateway\""), ("type", "tokens"), ("subject", $"\"{Samples.SubscriptionId("quoted")}\"") })
+            Assert.True(binary.Headers.TryAddWithoutValidation($"ce-{name}", value));
+        using var response = await importing.Http.SendAsync(binary);
+        Assert.True(response.StatusCode == HttpStatusCode.NoContent, await response.Content.ReadAsStringAsync());
+        Assert.Equal(1, await _service.ScalarAsync<long>("""select count(*) from usage.imported_event where id = 'quo"ted \'"""));
+    }
+
+    [Fact]
     public async Task U1_windows_and_caps_count_imported_tokens_and_what_is_past_them_is_overrun()
     {
         await _service.SubscribeAsync(Samples.Snapshot("capped", Samples.Hard("billing_period", 100), Samples.Hard("five_hours", 80)) with { PlanId = Samples.PlanId("capped") });

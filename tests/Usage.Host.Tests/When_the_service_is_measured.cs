@@ -39,6 +39,10 @@ public sealed class When_the_service_is_measured
         Assert.True(Value("usage_events_committed_total{") >= 3);
         Assert.True(Value("usage_tokens_overrun_total{") >= 144);
         Assert.True(Value("usage_grants_total{") >= 1);
+        // What is billed, under the name that dashboards of language models know; what was beyond the grant is not.
+        double Tokens(string type) => shown.Split('\n').Where(l => l.StartsWith("gen_ai_client_token_usage_sum{", StringComparison.Ordinal) && l.Contains("gen_ai_request_model=\"small-model\"", StringComparison.Ordinal)
+            && l.Contains($"gen_ai_token_type=\"{type}\"", StringComparison.Ordinal)).Sum(l => double.Parse(l.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture));
+        Assert.True(Tokens("output") >= 256, shown);
         Assert.True(Value("usage_commit_duration_seconds_count{") >= 2);
         Assert.Contains("reason=\"subscription_unknown\"", shown, StringComparison.Ordinal);
         Assert.Contains("reason=\"beyond_grant\"", shown, StringComparison.Ordinal);

@@ -43,6 +43,9 @@ public sealed class When_usage_is_corrected
         await service.ReadyAsync();
         Assert.Equal(used, await UsedAsync(service));
         await LedgerChecks.HoldAsync(service);
+        var proofs = await service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = Samples.GenerationId("g1") }).ResponseStream.ReadAllAsync().ToListAsync();
+        Assert.Equal((2, 2), (proofs.Count(p => p.Row.Kind == RowKind.Correction), proofs.Count(p => p.Row.Kind == RowKind.Unspecified)));
+        foreach (var proof in proofs) LedgerChecks.Proves(proof);
         Assert.Equal([("output", 150L)], await ReportedAsync(service));
     }
 

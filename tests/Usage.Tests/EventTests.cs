@@ -44,6 +44,18 @@ public sealed class EventTests
     }
 
     [Theory]
+    [InlineData("\"5\"", "\"\\ud800\"", "data.model must be text")]
+    [InlineData("\"\\udc005\"", "\"m\"", "data.tokens must be a whole number")]
+    public void Half_a_character_is_no_text(string tokens, string model, string detail)
+    {
+        using var json = JsonDocument.Parse($$$"""{"specversion":"1.0","source":"s","id":"i","type":"t","subject":"{{{Subscription}}}","data":{"model":{{{model}}},"type":"input","tokens":{{{tokens}}} }}""");
+        Assert.StartsWith(detail, CloudEvent.Of(json.RootElement).Read(out _)?.Detail, StringComparison.Ordinal);
+        // The same of an attribute.
+        using var attribute = JsonDocument.Parse("""{"specversion":"1.0","source":"\ud800"}""");
+        Assert.StartsWith("source must be text", CloudEvent.Of(attribute.RootElement).Read(out _)?.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("2026-01-31T12:00:00.123456789Z", true)] // Go counts nanoseconds
     [InlineData("2026-01-31T13:00:00.123456+01:00", true)]
     [InlineData("2026-01-31T12:00:00.123456", true)] // Python's utcnow() does not say that it is UTC

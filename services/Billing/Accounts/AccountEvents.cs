@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Billing.Rating;
 
 namespace Billing.Accounts;
@@ -39,10 +40,15 @@ public sealed record CreditDrawn(string InvoiceId, ValueList<CreditDraw> Draws, 
 /// <summary>An invoice was voided: the credit that it had used is there again.</summary>
 public sealed record CreditReturned(string InvoiceId, DateTimeOffset At) : AccountEvent;
 
-/// <summary>How the customer is taxed from now on.</summary>
+/// <summary>How the customer is taxed from a date on, until another one is set.</summary>
 /// <param name="Jurisdiction">whose rates apply, such as DE or US-CA</param>
-/// <param name="Note">printed on the invoice where no tax is charged: the certificate, or the customer's tax number</param>
-public sealed record TaxTreatmentSet(string Jurisdiction, TaxTreatment Treatment, string Note, DateTimeOffset At) : AccountEvent;
+/// <param name="Note">empty since notes stand with the customer's details, where they can be erased; before that it was printed</param>
+/// <param name="From">null where it is older than dates, and holds for all that was invoiced after it</param>
+/// <param name="NoteSha256">of the note under the customer's salt; null without one</param>
+public sealed record TaxTreatmentSet(
+    string Jurisdiction, TaxTreatment Treatment, string Note, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? From = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? NoteSha256 = null) : AccountEvent;
 
 /// <param name="Tokens">0 for money</param>
 /// <param name="AmountMicros">what it took off the invoice</param>

@@ -20,19 +20,26 @@ public sealed record CreditGrant(string GrantId, string Name, ValueList<TokenKin
     public bool Covers(DateTimeOffset start, DateTimeOffset end) => At < end && (ExpiresAt is not { } expires || expires > start);
 }
 
-public sealed record AccountTax(string Jurisdiction, TaxTreatment Treatment, string Note);
+/// <param name="Note">as events held it once</param>
+/// <param name="NoteSha256">of the note that stands with the customer's details; empty without one</param>
+/// <param name="From">null is always</param>
+public sealed record AccountTax(string Jurisdiction, TaxTreatment Treatment, string Note, string NoteSha256 = "", DateTimeOffset? From = null);
 
 /// <param name="Version">events so far: an invoice names it, and is replayed with the account as it was</param>
 /// <param name="Drawn">what final invoices that stand have used</param>
 /// <param name="Ends">what was said later about the end of commitments and discounts</param>
+/// <param name="Taxes">how the customer is taxed, in order of what was said</param>
 public sealed record AccountState(
     ValueList<CommitmentAgreed> Commitments, ValueList<DiscountGranted> Discounts, ValueList<CreditGrant> Credit, ValueList<CreditDrawn> Drawn,
-    ValueList<AgreementEnded> Ends, AccountTax? Tax, long Version)
+    ValueList<AgreementEnded> Ends, ValueList<AccountTax> Taxes, long Version)
 {
-    public static AccountState Initial { get; } = new([], [], [], [], [], null, 0);
+    public static AccountState Initial { get; } = new([], [], [], [], [], [], 0);
 
     /// <summary>When an agreement ends: by the last word about it, else as it was agreed.</summary>
     public DateTimeOffset? EndOf(string agreementId, DateTimeOffset? agreed) => Ends.LastOrDefault(e => e.AgreementId == agreementId)?.Until ?? agreed;
+
+    /// <summary>The treatment that was agreed for a day; of two for the same day the later word counts. Null before the first one.</summary>
+    public AccountTax? TaxOn(DateTimeOffset on) => Taxes.OrderBy(t => t.From ?? DateTimeOffset.MinValue).LastOrDefault(t => t.From is not { } from || from <= on);
 
     /// <summary>Grants that may pay for a period, in the order in which they are used.</summary>
     public IEnumerable<CreditGrant> CreditFor(DateTimeOffset start, DateTimeOffset end) => Credit.Where(g => g.Left > 0 && g.Covers(start, end))
@@ -51,7 +58,8 @@ public sealed record AccountState(
             Credit = Moved(state.Credit, state.Drawn.Single(d => d.InvoiceId == r.InvoiceId), 1),
             Drawn = state.Drawn.Where(d => d.InvoiceId != r.InvoiceId).ToValueList(),
         },
-        TaxTreatmentSet t => state with { Tax = new(t.Jurisdiction, t.Treatment, t.Note) },
+        TaxTreatmentSet { From: null } t => state with { Taxes = [new(t.Jurisdiction, t.Treatment, t.Note)] },
+        TaxTreatmentSet t => state with { Taxes = [.. state.Taxes, new(t.Jurisdiction, t.Treatment, t.Note, t.NoteSha256 ?? "", t.From)] },
         _ => throw new UnreachableException($"{e.GetType().Name} has no place in an account"),
     }) with { Version = state.Version + 1 };
 

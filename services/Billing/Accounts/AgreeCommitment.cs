@@ -1,19 +1,21 @@
 namespace Billing.Accounts;
 
 /// <summary>Agrees on a minimum for every period of a subscription that starts in [From, Until).</summary>
+/// <param name="From">null is from At on; of what was agreed already, whenever that was</param>
 public sealed record AgreeCommitment(
-    string CommitmentId, string SubscriptionId, Micros AmountMicros, Currency Currency, DateTimeOffset From, DateTimeOffset? Until, DateTimeOffset At);
+    string CommitmentId, string SubscriptionId, Micros AmountMicros, Currency Currency, DateTimeOffset? From, DateTimeOffset? Until, DateTimeOffset At);
 
 public static class AgreeCommitmentDecision
 {
     public static Decision<AccountEvent> Decide(AgreeCommitment c, AccountState state)
     {
-        var agreed = new CommitmentAgreed(c.CommitmentId, c.SubscriptionId, c.AmountMicros, c.From, c.Until, c.At);
+        var from = c.From ?? c.At;
+        var agreed = new CommitmentAgreed(c.CommitmentId, c.SubscriptionId, c.AmountMicros, from, c.Until, c.At);
         if (state.Commitments.FirstOrDefault(x => x.CommitmentId == c.CommitmentId) is { } earlier)
-            return earlier with { At = c.At, By = null } == agreed ? Decision.NoChange : AccountRefusals.Exists("commitment");
+            return earlier with { At = c.At, From = c.From is null ? from : earlier.From, By = null } == agreed ? Decision.NoChange : AccountRefusals.Exists("commitment");
         if (AccountRefusals.OfAmount(c.AmountMicros, c.Currency) is { } refusal) return refusal;
-        if (AccountRefusals.OfSpan(c.From, c.Until) is { } span) return span;
-        if (state.Commitments.Any(x => x.SubscriptionId == c.SubscriptionId && (state.EndOf(x.CommitmentId, x.Until) is not { } end || c.From < end) && (c.Until is not { } until || x.From < until)))
+        if (AccountRefusals.OfSpan(from, c.Until) is { } span) return span;
+        if (state.Commitments.Any(x => x.SubscriptionId == c.SubscriptionId && (state.EndOf(x.CommitmentId, x.Until) is not { } end || from < end) && (c.Until is not { } until || x.From < until)))
             return Decision.Refuse("commitment_overlaps", "the subscription has a commitment in that time: end it with EndAgreement first");
         return Decision.Accept<AccountEvent>(agreed);
     }

@@ -1,7 +1,8 @@
 namespace Billing.Accounts;
 
 /// <summary>Ends a commitment or a discount: periods that start at Until or later do without it.</summary>
-public sealed record EndAgreement(string AgreementId, DateTimeOffset Until, DateTimeOffset At);
+/// <param name="Until">null is At; what is over by then is over already</param>
+public sealed record EndAgreement(string AgreementId, DateTimeOffset? Until, DateTimeOffset At);
 
 public static class EndAgreementDecision
 {
@@ -9,7 +10,8 @@ public static class EndAgreementDecision
     {
         var agreed = state.Commitments.Select(x => (Id: x.CommitmentId, x.Until)).Concat(state.Discounts.Select(x => (Id: x.DiscountId, x.Until))).FirstOrDefault(x => x.Id == c.AgreementId);
         if (agreed.Id is null) return Decision.Refuse("agreement_unknown", $"the account has no commitment or discount {c.AgreementId}; GetAccount lists them");
-        if (state.EndOf(agreed.Id, agreed.Until) == c.Until) return Decision.NoChange;
-        return Decision.Accept<AccountEvent>(new AgreementEnded(c.AgreementId, c.Until, c.At));
+        var end = state.EndOf(agreed.Id, agreed.Until);
+        if (c.Until is null ? end <= c.At : end == c.Until) return Decision.NoChange;
+        return Decision.Accept<AccountEvent>(new AgreementEnded(c.AgreementId, c.Until ?? c.At, c.At));
     }
 }

@@ -3,21 +3,23 @@ using Billing.Rating;
 namespace Billing.Accounts;
 
 /// <summary>Grants a percentage or an amount off every period that starts in [From, Until).</summary>
+/// <param name="From">null is from At on; of what was granted already, whenever that was</param>
 public sealed record GrantDiscount(
-    string DiscountId, string SubscriptionId, string Name, DiscountScope Scope, Percent? Off, Micros? OffMicros, Currency Currency, DateTimeOffset From, DateTimeOffset? Until,
+    string DiscountId, string SubscriptionId, string Name, DiscountScope Scope, Percent? Off, Micros? OffMicros, Currency Currency, DateTimeOffset? From, DateTimeOffset? Until,
     DateTimeOffset At);
 
 public static class GrantDiscountDecision
 {
     public static Decision<AccountEvent> Decide(GrantDiscount c, AccountState state)
     {
-        var granted = new DiscountGranted(c.DiscountId, c.SubscriptionId, c.Name, c.Scope, c.Off, c.OffMicros, c.From, c.Until, c.At);
+        var from = c.From ?? c.At;
+        var granted = new DiscountGranted(c.DiscountId, c.SubscriptionId, c.Name, c.Scope, c.Off, c.OffMicros, from, c.Until, c.At);
         if (state.Discounts.FirstOrDefault(x => x.DiscountId == c.DiscountId) is { } earlier)
-            return earlier with { At = c.At, By = null } == granted ? Decision.NoChange : AccountRefusals.Exists("discount");
+            return earlier with { At = c.At, From = c.From is null ? from : earlier.From, By = null } == granted ? Decision.NoChange : AccountRefusals.Exists("discount");
         if (AccountRefusals.OfName(c.Name) is { } name) return name;
         if (c.Off is null == c.OffMicros is null) return Decision.Refuse("discount_invalid", "a discount is either a percentage or an amount");
         if (c.Off is { Value: 0 }) return Decision.Refuse("discount_invalid", "0 % off is no discount");
         if (c.OffMicros is { } off && AccountRefusals.OfAmount(off, c.Currency) is { } refusal) return refusal;
-        return AccountRefusals.OfSpan(c.From, c.Until) is { } span ? span : Decision.Accept<AccountEvent>(granted);
+        return AccountRefusals.OfSpan(from, c.Until) is { } span ? span : Decision.Accept<AccountEvent>(granted);
     }
 }

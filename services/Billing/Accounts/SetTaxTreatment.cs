@@ -3,8 +3,11 @@ using Billing.Sellers;
 
 namespace Billing.Accounts;
 
-/// <summary>Says how a customer is taxed. Where tax is charged the seller must have a rate, so that no invoice ever lacks one.</summary>
-public sealed record SetTaxTreatment(string Jurisdiction, TaxTreatment Treatment, string Note, SellerState Seller, DateTimeOffset At);
+/// <summary>Says how a customer is taxed from a date on. Where tax is charged the seller must have a rate then, so that no invoice ever lacks one.</summary>
+/// <param name="Note">printed where no tax is charged, and kept with the customer's details: only its hash is a part of history</param>
+/// <param name="NoteSha256">under the customer's salt; empty without a note</param>
+/// <param name="From">null is from At on, unless it holds then already</param>
+public sealed record SetTaxTreatment(string Jurisdiction, TaxTreatment Treatment, string Note, string NoteSha256, SellerState Seller, DateTimeOffset? From, DateTimeOffset At);
 
 public static class SetTaxTreatmentDecision
 {
@@ -12,13 +15,14 @@ public static class SetTaxTreatmentDecision
 
     public static Decision<AccountEvent> Decide(SetTaxTreatment c, AccountState state)
     {
-        if (state.Tax == new AccountTax(c.Jurisdiction, c.Treatment, c.Note)) return Decision.NoChange;
+        var from = c.From ?? c.At;
+        if (state.TaxOn(from) is { } holds && holds with { From = null } == new AccountTax(c.Jurisdiction, c.Treatment, "", c.NoteSha256)) return Decision.NoChange;
         if (!Jurisdictions.IsValid(c.Jurisdiction)) return Jurisdictions.Invalid(c.Jurisdiction);
         if (c.Note.Length > NoteLengthMax) return Decision.Refuse("note_too_long", $"a note has at most {NoteLengthMax} characters");
         if (c.Treatment != TaxTreatment.Standard && c.Note.Length == 0)
             return Decision.Refuse("note_missing", "where no tax is charged the invoice says why: give the exemption certificate, or the customer's tax number");
-        if (c.Treatment == TaxTreatment.Standard && Products.All.FirstOrDefault(p => c.Seller.Rate(c.Jurisdiction, p, c.At) is not { } rate || rate.From > c.At) is { } product)
+        if (c.Treatment == TaxTreatment.Standard && Products.All.FirstOrDefault(p => c.Seller.Rate(c.Jurisdiction, p, from) is not { } rate || rate.From > from) is { } product)
             return Decision.Refuse("tax_rate_unknown", $"there is no tax rate in force for {product} in {c.Jurisdiction}: set one with SetTaxRate first");
-        return Decision.Accept<AccountEvent>(new TaxTreatmentSet(c.Jurisdiction, c.Treatment, c.Note, c.At));
+        return Decision.Accept<AccountEvent>(new TaxTreatmentSet(c.Jurisdiction, c.Treatment, "", c.At, from, c.NoteSha256.Length > 0 ? c.NoteSha256 : null));
     }
 }

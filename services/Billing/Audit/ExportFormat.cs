@@ -1,20 +1,15 @@
-using System.Buffers;
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
+using Billing.Periods;
 
 namespace Billing.Audit;
 
 /// <summary>
-/// Writes an export: NDJSON whose every line ends with the running hash of the file up to and including itself, so that one altered
-/// byte is found at its line. The first line is the manifest, the last one says that nothing was cut off.
+/// Writes an export: NDJSON of hashed lines. The first one is the manifest, the last one says that nothing was cut off.
 /// </summary>
 public sealed class ExportFormat
 {
-    public const string Version = "billing-export/2", WithoutCreditNotes = "billing-export/1";
-    private byte[] _hash = new byte[SHA256.HashSizeInBytes];
-    private long _lines;
+    public const string Version = "billing-export/3", WithoutLines = "billing-export/2";
+    private readonly HashedLines _lines = new();
 
     public string Manifest(long events, long throughSequence, long pages, long reports, long invoices, long creditNotes) => Line("manifest", json =>
     {
@@ -52,8 +47,10 @@ public sealed class ExportFormat
         json.WriteString("chain", Convert.ToHexStringLower(page.Chain));
     });
 
+    /// <param name="lines">null of a report that was applied by a billing that did not keep them</param>
     public string Report(
-        int shard, long number, long firstBatch, long lastBatch, string previousChain, IEnumerable<string> roots, string chain, string recordedAt, int lineCount) => Line("report", json =>
+        int shard, long number, long firstBatch, long lastBatch, string previousChain, IEnumerable<string> roots, string chain, string recordedAt, int lineCount,
+        IReadOnlyCollection<ReportedLine>? lines) => Line("report", json =>
     {
         json.WriteNumber("shard", shard);
         json.WriteNumber("number", number);
@@ -66,6 +63,19 @@ public sealed class ExportFormat
         json.WriteString("chain", chain);
         json.WriteString("recordedAt", recordedAt);
         json.WriteNumber("lineCount", lineCount);
+        if (lines is null) { json.WriteNull("lines"); return; }
+        json.WriteStartArray("lines");
+        foreach (var line in lines)
+        {
+            json.WriteStartObject();
+            json.WriteString("subscriptionId", line.SubscriptionId);
+            json.WriteString("periodId", line.PeriodId);
+            json.WriteString("planId", line.PlanId);
+            json.WriteString("kind", line.Kind);
+            json.WriteNumber("tokens", line.Tokens);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
     });
 
     public string Invoice(string invoiceId, string number, string sha256, string document) => Line("invoice", json =>
@@ -85,28 +95,7 @@ public sealed class ExportFormat
         json.WriteString("document", document);
     });
 
-    public string End()
-    {
-        var before = _lines;
-        return Line("end", json => json.WriteNumber("linesBefore", before));
-    }
+    public string End() => _lines.End();
 
-    private string Line(string kind, Action<Utf8JsonWriter> write)
-    {
-        var buffer = new ArrayBufferWriter<byte>(512);
-        using (var json = new Utf8JsonWriter(buffer, new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-        {
-            json.WriteStartObject();
-            json.WriteString("kind", kind);
-            write(json);
-            json.WriteEndObject();
-        }
-        var open = buffer.WrittenSpan[..^1];
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(_hash);
-        hash.AppendData(open);
-        _hash = hash.GetHashAndReset();
-        _lines++;
-        return $"{Encoding.UTF8.GetString(open)},\"hash\":\"{Convert.ToHexStringLower(_hash)}\"}}";
-    }
+    private string Line(string kind, Action<Utf8JsonWriter> write) => _lines.Next(kind, write);
 }

@@ -1,6 +1,6 @@
 namespace Billing.Customers;
 
-/// <summary>Says where a customer is taxed and as what. It holds for what is invoiced from now on.</summary>
+/// <summary>Says where a customer is taxed and as what. It holds for periods that end from now on, unless a treatment is agreed on the account: that goes before it.</summary>
 public sealed record SetCustomerTax(string Country, string Region, TaxStatus Status, DateTimeOffset At);
 
 public static class SetCustomerTaxDecision

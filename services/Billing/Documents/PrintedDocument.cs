@@ -33,7 +33,8 @@ public static class Printing
     /// <param name="json">canonical; the hash that is printed is over its bytes</param>
     /// <param name="customer">from the personal data; null prints the customer's id</param>
     /// <param name="status">of the invoice today: a void one is stamped</param>
-    public static PrintedDocument Invoice(string json, PrintedParty? customer, string status)
+    /// <param name="taxNote">likewise from the personal data: why no tax is charged; empty prints what the document says alone</param>
+    public static PrintedDocument Invoice(string json, PrintedParty? customer, string status, string taxNote = "")
     {
         using var document = JsonDocument.Parse(json);
         var root = document.RootElement;
@@ -43,7 +44,9 @@ public static class Printing
         List<PrintedFact> facts = [new("Invoice number", isDraft ? "(draft)" : number)];
         if (Text(root, "finalizedAt") is { Length: > 0 } at) facts.Add(new("Invoice date", Day(at)));
         if (Text(root, "dueAt") is { Length: > 0 } due) facts.Add(new("Due", Day(due)));
-        facts.Add(new("Billing period", $"{Day(Text(period, "start"))} to {LastDay(Text(period, "end"))}"));
+        facts.Add(new("Billing period", period.TryGetProperty("firstDay", out _)
+            ? $"{Text(period, "firstDay")} to {Text(period, "lastDay")}{(Text(period, "timeZone") is "UTC" ? "" : $" ({Text(period, "timeZone")})")}"
+            : $"{Day(Text(period, "start"))} to {LastDay(Text(period, "end"))}"));
         facts.Add(new("Customer", Text(root, "customerId")));
         facts.Add(new("Subscription", Text(root, "subscriptionId")));
 
@@ -57,7 +60,7 @@ public static class Printing
         if (!isDraft) notes.Add(Proof(json, $"billing invoice show {Text(root, "invoiceId")} --json | sha256sum", "; billing audit replay makes the document again from recorded usage"));
         return new(
             isDraft ? "Draft invoice" : "Invoice", number, isDraft ? "DRAFT" : status == "void" ? "VOID" : "", seller is { } who ? Seller(who) : null,
-            customer ?? new(Text(root, "customerId"), []), facts, money.Currency.Code, [.. lines.Where(l => !IsTax(l)).Select(l => Line(l, money))], [.. Sums(root, lines, money)], notes);
+            customer ?? new(Text(root, "customerId"), []), facts, money.Currency.Code, [.. lines.Where(l => !IsTax(l)).Select(l => Line(l, money))], [.. Sums(root, lines, money, taxNote)], notes);
     }
 
     public static PrintedDocument CreditNote(string json, string invoiceJson, PrintedParty? customer)
@@ -82,7 +85,7 @@ public static class Printing
             [new("Reason", Text(root, "reason")), Proof(json, $"billing invoice credit-note {Text(root, "creditNoteId")} --json | sha256sum", "")]);
     }
 
-    private static IEnumerable<PrintedSum> Sums(JsonElement root, JsonElement[] lines, Money money)
+    private static IEnumerable<PrintedSum> Sums(JsonElement root, JsonElement[] lines, Money money, string taxNote)
     {
         if (root.TryGetProperty("netMicros", out var net))
         {
@@ -92,7 +95,7 @@ public static class Printing
                     yield return new(product.Key == "usage" ? "Usage" : "Subscription", money.Of(product.Sum(l => l.GetProperty("amountMicros").GetInt64())), false);
             if (lines.Any(IsTax)) yield return new("Total before tax", money.Of(net.GetInt64()), false);
             foreach (var tax in lines.Where(IsTax))
-                yield return new($"{Text(tax, "description")}{(tax.GetProperty("amountMicros").GetInt64() == 0 ? "" : $" on {money.Of(tax.GetProperty("tax"), "baseMicros")}")}", money.Of(tax, "amountMicros"), false);
+                yield return new($"{Text(tax, "description")}{(NoteOf(tax).Length > 0 ? Prefixed(": ", taxNote) : "")}{(tax.GetProperty("amountMicros").GetInt64() == 0 ? "" : $" on {money.Of(tax.GetProperty("tax"), "baseMicros")}")}", money.Of(tax, "amountMicros"), false);
         }
         yield return new("Total due", money.Of(root, "totalMicros"), true);
     }
@@ -107,6 +110,15 @@ public static class Printing
 
     private static PrintedFact Proof(string json, string command, string more) => new(
         "Proof", $"SHA-256 of this document's canonical JSON:\n{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)))}\nCheck it with: {command}{more}");
+
+    /// <summary>The hash of the note that is printed with the invoice's tax; empty where there is none.</summary>
+    public static string TaxNoteSha256(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        return document.RootElement.GetProperty("lines").EnumerateArray().Select(NoteOf).FirstOrDefault(n => n.Length > 0) ?? "";
+    }
+
+    private static string NoteOf(JsonElement line) => line.TryGetProperty("tax", out var tax) ? Text(tax, "noteSha256") : "";
 
     private static bool IsTax(JsonElement line) => Text(line, "kind") == "tax";
 

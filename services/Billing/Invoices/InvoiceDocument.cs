@@ -54,6 +54,12 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteNumber("number", Facts.Number);
         json.WriteString("start", CanonicalJson.Time(Facts.Start));
         json.WriteString("end", CanonicalJson.Time(Facts.End));
+        if (Facts.LocalTime is { } local)
+        {
+            json.WriteString("timeZone", local.TimeZone);
+            json.WriteString("firstDay", InvoiceRating.Day(local.At(Facts.Start)));
+            json.WriteString("lastDay", InvoiceRating.Day(Facts.LastMoment()));
+        }
         json.WriteEndObject();
         json.WriteString("menuId", Facts.MenuId);
         json.WriteString("planId", Facts.PlanId);
@@ -108,6 +114,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
             json.WriteString("treatment", tax.Treatment.Name());
             json.WriteString("rate", tax.Rate.ToString());
             json.WriteNumber("baseMicros", tax.BaseMicros.Value);
+            if (tax.NoteSha256.Length > 0) json.WriteString("noteSha256", tax.NoteSha256);
             json.WriteEndObject();
         }
         json.WriteEndObject();

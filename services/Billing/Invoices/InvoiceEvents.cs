@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Billing.Invoices;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
@@ -8,7 +10,10 @@ public abstract record InvoiceEvent : AttributedEvent;
 /// InvoiceFinalized; an invoice without it is older than such terms, and was made by its plan alone.
 /// </summary>
 /// <param name="DueAt">business time from which the invoice is overdue</param>
-public sealed record InvoiceTermsCut(string AccountId, long AccountVersion, long SellerVersion, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;
+/// <param name="CustomerVersion">likewise of the customer, for its tax identity; null where invoices did not look at it yet</param>
+public sealed record InvoiceTermsCut(
+    string AccountId, long AccountVersion, long SellerVersion, DateTimeOffset DueAt, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? CustomerVersion = null) : InvoiceEvent;
 
 /// <summary>
 /// The invoice has its number and will not change. The total stands here although it can be computed: it is what was demanded,
@@ -47,6 +52,9 @@ public static class InvoiceUpcasts
 {
     /// <summary>Before events said who, these two said why already: somebody unknown did it, for that reason.</summary>
     public static InvoiceVoided Attributed(InvoiceVoided e) => e.By is null ? e with { By = new(Attribution.Unknown, e.Reason) } : e;
+
+    /// <summary>Whatever the event is, as it is written now: every upcast there is, for who reads rows without Marten.</summary>
+    public static object Attributed(object e) => e switch { InvoiceVoided v => Attributed(v), CreditNoteIssued c => Attributed(c), _ => e };
 
     public static CreditNoteIssued Attributed(CreditNoteIssued e) => e.By is null ? e with { By = new(Attribution.Unknown, e.Reason) } : e;
 }

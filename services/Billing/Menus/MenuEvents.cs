@@ -7,3 +7,7 @@ public abstract record MenuEvent;
 public sealed record MenuTermsReceived(
     string MenuId, string Name, Currency Currency, int ConversationsPerPeriod, ValueList<PlanTerms> Plans, ValueList<string> Models,
     DateTimeOffset PublishedAt) : MenuEvent;
+
+/// <summary>A menu went off sale. It may be heard of before its terms are.</summary>
+/// <param name="Reason">as plan design was told</param>
+public sealed record MenuWithdrawn(string MenuId, string Reason, DateTimeOffset At) : MenuEvent;

@@ -27,6 +27,7 @@ public static class ReceiveMenuDecision
         if (plan.PeriodFeeMicros < Micros.Zero) return $"the period fee of {plan.PlanId} is negative";
         if (plan.Caps.Any(c => c.Tokens < 0)) return $"a cap of {plan.PlanId} is negative";
         if (plan.Overage.Select(o => o.Kind).Distinct().Count() != plan.Overage.Count) return $"{plan.PlanId} has two overage prices for one token kind";
+        if (plan.Overage.Select(o => o.FirstFault()).FirstOrDefault(f => f is not null) is { } price) return $"{price} in {plan.PlanId}";
         if (plan.BilledCaps().Any(c => c.Window != CapWindow.BillingPeriod))
             return $"{plan.PlanId} bills tokens beyond a cap over {plan.BilledCaps().First(c => c.Window != CapWindow.BillingPeriod).Window.Name()}: only billing_period caps can be billed";
         var billed = plan.BilledCaps().SelectMany(c => c.Counts).ToArray();

@@ -12,27 +12,29 @@ public sealed record ChangePreview(DateTimeOffset EffectiveAt, PeriodFacts Befor
 {
     /// <param name="change">what the change decided; nothing when it changes nothing</param>
     /// <param name="periods">by id, as they stand</param>
-    public static ChangePreview Of(
+    /// <returns>or why a period could not follow the change</returns>
+    public static (ChangePreview? Preview, Refusal? Refused) Of(
         string subscriptionId, SubscriptionState state, IReadOnlyList<SubscriptionEvent> change, Func<string, PeriodState> periods, DateTimeOffset now)
     {
         var changed = (SubscriptionState.Known)change.Aggregate(state, SubscriptionState.Evolve);
         var at = changed.Scheduled?.EffectiveAt is { } scheduled && scheduled > now ? scheduled : now;
         var (withoutState, without) = Until(at, subscriptionId, state, [], periods);
         var (_, with) = Until(at, subscriptionId, state, change, periods);
+        if ((without.Refused ?? with.Refused) is { } refusal) return (null, refusal);
         var period = SubscriptionSnapshot.Current(subscriptionId, withoutState).PeriodId;
-        return new(at, FactsOf(period, without, periods), FactsOf(period, with, periods));
+        return (new(at, FactsOf(period, without, periods), FactsOf(period, with, periods)), null);
     }
 
-    private static (SubscriptionState.Known State, Dictionary<string, ValueList<PeriodEvent>> Periods) Until(
+    private static (SubscriptionState.Known State, Decision<PeriodFollowed> Periods) Until(
         DateTimeOffset at, string subscriptionId, SubscriptionState state, IReadOnlyList<SubscriptionEvent> first, Func<string, PeriodState> periods)
     {
         SubscriptionEvent[] events = [.. first, .. CatchUpDecision.Decide(new(at), first.Aggregate(state, SubscriptionState.Evolve)).Events];
         return ((SubscriptionState.Known)events.Aggregate(state, SubscriptionState.Evolve),
-            FollowSubscription.Decide(subscriptionId, state, events, periods).Events.ToDictionary(p => p.PeriodId, p => p.Events));
+            FollowSubscription.Decide(subscriptionId, state, events, periods));
     }
 
-    private static PeriodFacts FactsOf(string periodId, Dictionary<string, ValueList<PeriodEvent>> decided, Func<string, PeriodState> periods) =>
-        decided.GetValueOrDefault(periodId, []).Aggregate(periods(periodId), PeriodState.Evolve) switch
+    private static PeriodFacts FactsOf(string periodId, Decision<PeriodFollowed> decided, Func<string, PeriodState> periods) =>
+        (decided.Events.FirstOrDefault(p => p.PeriodId == periodId)?.Events ?? []).Aggregate(periods(periodId), PeriodState.Evolve) switch
         {
             PeriodState.Open o => o.Facts,
             PeriodState.Closed c => c.Facts,

@@ -23,6 +23,8 @@ public static class FollowSubscription
             SubscriptionStarted s => [Open(current, s.At), Open(next, s.At)],
             SubscriptionPeriodTurned t => [Open(next, t.At)],
             SubscriptionPlanChanged c => [Change(current, c.EffectiveAt, c.At), Change(next, next.Start, c.At)],
+            // A trial may last to the very end of a period: that one stays a trial, and the fee begins with the next.
+            SubscriptionActivated a when a.EffectiveAt >= current.End => [Change(next, next.Start, a.At)],
             SubscriptionActivated a => [Change(current, a.EffectiveAt, a.At), Change(next, next.Start, a.At)],
             // At the end of the current period there is nothing left of it to end.
             SubscriptionCancelled c when c.EffectiveAt >= current.End => [End(next, next.Start, c.At)],

@@ -17,6 +17,7 @@ public static class OpenPeriodDecision
         return Decision.Accept<PeriodEvent>(new PeriodOpened(
             c.SubscriptionId, s.CustomerId, s.MenuId, s.PlanId, c.Number, span.Start, span.End, previous, c.At,
             c.Number == 0 && s.FullStart != span.Start ? s.FullStart : null,
-            s.Status == SubscriptionStatus.Trialing, s.Status == SubscriptionStatus.Cancelled));
+            s.Status == SubscriptionStatus.Trialing, s.Status == SubscriptionStatus.Cancelled,
+            LocalTime.Of(s.Anchor?.TimeZone ?? "UTC", c.Number == 0 ? s.FullStart : span.Start, span.End)));
     }
 }

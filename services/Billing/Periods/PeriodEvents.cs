@@ -12,13 +12,15 @@ public abstract record PeriodEvent;
 /// <param name="PreviousPeriodId">empty for the first</param>
 /// <param name="FullStart">the start of the whole period of which this one is a part; null when it is whole</param>
 /// <param name="Trial">it begins in a trial</param>
+/// <param name="LocalTime">by which its days are named; null where it is older than that, and goes by UTC</param>
 /// <param name="Ended">the subscription was cancelled before it began: it only takes what usage recorded late</param>
 public sealed record PeriodOpened(
     string SubscriptionId, string CustomerId, string MenuId, string PlanId, int Number, DateTimeOffset Start, DateTimeOffset End,
     string PreviousPeriodId, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? FullStart = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Trial = false,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Ended = false) : PeriodEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Ended = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] LocalTime? LocalTime = null) : PeriodEvent;
 
 /// <summary>Another plan holds, or the same one without trial. Another menu only from the period's start.</summary>
 public sealed record PeriodPlanChanged(string MenuId, string PlanId, bool Trial, DateTimeOffset From, DateTimeOffset At) : PeriodEvent;
@@ -39,7 +41,7 @@ public sealed record LateUsageAdded(
     ValueList<PlanTokens> Before, ValueList<PlanTokens> Added, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] PlanTimes? FromPlans = null) : PeriodEvent;
 
-/// <param name="Cut">the last report of every shard of usage that is in this period's invoice</param>
+/// <param name="Cut">up to which reports every shard of usage was complete when it was asked; one that came in before this event is in the invoice too</param>
 /// <param name="CustomerDetailsSha256">of the details that the customer had then, as in CustomerDetailsRecorded; null without any</param>
 public sealed record PeriodClosed(
     ValueList<ReportHead> Cut, DateTimeOffset At,

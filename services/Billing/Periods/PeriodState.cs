@@ -7,14 +7,16 @@ namespace Billing.Periods;
 /// <summary>What an invoice is made from, as far as the period's own events say: sums, so that a busy period stays small.</summary>
 /// <param name="PlanId">the plan that holds at the end</param>
 /// <param name="Plans">which plan held when</param>
+/// <param name="LocalTime">null goes by UTC, as periods did that were opened before it was noted</param>
 /// <param name="CustomerDetailsSha256">of the details at the close; empty before, and for a customer without any</param>
 public sealed record PeriodFacts(
     string SubscriptionId, string CustomerId, string MenuId, string PlanId, int Number, DateTimeOffset Start, DateTimeOffset End,
-    ValueList<PlanTokens> Usage, ValueList<LateUsageAdded> Adjustments, PlanTimes Plans, string CustomerDetailsSha256 = "")
+    ValueList<PlanTokens> Usage, ValueList<LateUsageAdded> Adjustments, PlanTimes Plans, string CustomerDetailsSha256 = "",
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] LocalTime? LocalTime = null)
 {
     public static PeriodFacts Of(PeriodOpened o) => new(
         o.SubscriptionId, o.CustomerId, o.MenuId, o.PlanId, o.Number, o.Start, o.End, [], [],
-        new(o.FullStart ?? o.Start, o.Start, o.End, [new(o.PlanId, o.Start, o.Trial)], o.Ended ? o.Start : null));
+        new(o.FullStart ?? o.Start, o.Start, o.End, [new(o.PlanId, o.Start, o.Trial)], o.Ended ? o.Start : null), "", o.LocalTime);
 
     [JsonIgnore]
     public string PeriodId => PeriodIds.Of(SubscriptionId, Number, Start);

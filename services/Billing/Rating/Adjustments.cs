@@ -9,14 +9,14 @@ namespace Billing.Rating;
 /// </summary>
 public static class Adjustments
 {
-    public static IEnumerable<ExactLine> Lines(PeriodFacts facts, IReadOnlyDictionary<string, MenuTerms> menus) =>
+    public static IEnumerable<ExactLine> Lines(PeriodFacts facts, RatingTerms terms) =>
         facts.Adjustments.SelectMany(late => late.FromPlans is { } plans
-            ? Lines(late with { Before = plans.Attributed(late.Before), Added = plans.Attributed(late.Added) }, plans.Prorated(menus[late.FromMenuId]))
-            : Lines(late, menus[late.FromMenuId]));
+            ? Lines(late with { Before = plans.Attributed(late.Before), Added = plans.Attributed(late.Added) }, plans.Prorated(terms.Menus[late.FromMenuId]), terms)
+            : Lines(late, terms.Menus[late.FromMenuId], terms));
 
-    private static IEnumerable<ExactLine> Lines(LateUsageAdded late, MenuTerms menu)
+    private static IEnumerable<ExactLine> Lines(LateUsageAdded late, MenuTerms menu, RatingTerms terms)
     {
-        var span = $"{InvoiceRating.Day(late.FromStart)} to {InvoiceRating.Day(late.FromEnd)}";
+        var span = InvoiceRating.Days(terms.Earlier.GetValueOrDefault(late.FromPeriodId)?.LocalTime, late.FromStart, late.FromEnd);
         foreach (var ofPlan in late.Before.Plus(late.Added).GroupBy(u => u.PlanId))
         {
             var plan = InvoiceRating.PlanOf(menu, ofPlan.Key);
@@ -28,11 +28,14 @@ public static class Adjustments
                 var billed = after.Beyond - before.GetValueOrDefault(after.Kind);
                 if (tokens == 0 && billed == 0) continue;
                 yield return new(LineKinds.Adjustment, $"{plan.Name}, {span}: {Overage.Words(after.Kind)} tokens recorded after that period closed, {billed} of them billed",
-                    plan.PlanId, after.Kind, tokens, billed == 0 ? null : after.Price, after.Price.MicrosFor(billed), late.FromPeriodId);
+                    plan.PlanId, after.Kind, tokens, billed == 0 || after.Price.Tiers is not null ? null : after.Price.PerMillionTokens, Micros(after.Price, before.GetValueOrDefault(after.Kind), billed), late.FromPeriodId);
             }
             if (added.GetValueOrDefault(TokenKind.Overrun) is var overrun and not 0)
                 yield return new(LineKinds.Adjustment, $"{plan.Name}, {span}: tokens generated beyond a grant, recorded late, not billed",
                     plan.PlanId, TokenKind.Overrun, overrun, null, 0, late.FromPeriodId);
         }
     }
+
+    /// <summary>What so many more tokens beyond the cap cost: with tiers it depends on how many there were.</summary>
+    private static decimal Micros(OveragePrice price, long before, long billed) => price.Tiers is null ? price.MicrosFor(billed) : price.MicrosFor(before + billed) - price.MicrosFor(before);
 }

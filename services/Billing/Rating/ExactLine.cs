@@ -40,12 +40,16 @@ public sealed record InvoiceLine(
     public string Product { get; init; } = Products.Of(Kind);
     public string TermId { get; init; } = "";
 
-    /// <summary>Only on a line of tax.</summary>
+    /// <summary>Only on a line of tax that is charged, or is not owed.</summary>
     public LineTax? Tax { get; init; }
 }
 
 /// <param name="BaseMicros">what the rate is applied to</param>
-public sealed record LineTax(string Jurisdiction, TaxTreatment Treatment, Percent Rate, Micros BaseMicros);
+public sealed record LineTax(string Jurisdiction, TaxTreatment Treatment, Percent Rate, Micros BaseMicros)
+{
+    /// <summary>Of the note that is printed with it, from the customer's details; empty without one.</summary>
+    public string NoteSha256 { get; init; } = "";
+}
 
 /// <summary>Lines that add up to the total, exactly (B1); tax is among them.</summary>
 public sealed record RatedInvoice(ValueList<InvoiceLine> Lines, Micros TotalMicros)

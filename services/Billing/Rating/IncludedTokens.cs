@@ -4,11 +4,11 @@ using Billing.Periods;
 namespace Billing.Rating;
 
 /// <summary>Tokens of one kind, split at what the fee includes.</summary>
-public sealed record IncludedSplit(TokenKind Kind, long Included, long Beyond, UnitPrice Price);
+public sealed record IncludedSplit(TokenKind Kind, long Included, long Beyond, OveragePrice Price);
 
 /// <summary>
 /// Step 2: how many tokens the fee covers. Without a billed cap, all of them. A billed cap covers its dearest kinds first, which
-/// is best for the customer and does not depend on the order of usage; kinds at one price in the order of the enum.
+/// is best for the customer and does not depend on the order of usage; kinds at one price in the order of the enum. Of tiers the dearest counts.
 /// </summary>
 public static class IncludedTokens
 {
@@ -20,7 +20,7 @@ public static class IncludedTokens
         foreach (var cap in plan.BilledCaps())
         {
             var left = cap.Tokens;
-            foreach (var line in lines.Where(l => cap.Counts.Contains(l.Kind)).OrderByDescending(l => plan.PriceOf(l.Kind).PerMillionTokens).ThenBy(l => l.Kind))
+            foreach (var line in lines.Where(l => cap.Counts.Contains(l.Kind)).OrderByDescending(l => plan.PriceOf(l.Kind).PerMillionTokens.PerMillionTokens).ThenBy(l => l.Kind))
             {
                 var covered = Math.Min(Math.Max(line.Tokens, 0), left);
                 left -= covered;

@@ -20,7 +20,7 @@ public static class InvoiceRating
         var draws = new List<CreditDraw>();
         List<ExactLine> exact = [.. Charges(facts, terms)];
         exact.AddRange(PrepaidTokens.Lines(facts, [.. exact], terms, draws));
-        exact.AddRange(Adjustments.Lines(facts, terms.Menus));
+        exact.AddRange(Adjustments.Lines(facts, terms));
         exact.AddRange(LateTerms.Lines(facts, terms));
         List<InvoiceLine> lines = [.. Rounding.ToMinorUnits(exact, currency).Lines];
         lines.AddRange(MoneyCredit.Lines(facts, [.. lines], terms, draws));
@@ -43,6 +43,14 @@ public static class InvoiceRating
 
     internal static PlanTerms PlanOf(MenuTerms menu, string planId) =>
         menu.Plan(planId) ?? throw new InvalidOperationException($"{planId} is not on {menu.MenuId}: a report that names it must not have been applied");
+
+    /// <summary>
+    /// From the first day to the last, as the customer's calendar has them. Where local time is not known yet the days are those of UTC, and the second
+    /// is the day on which it ends: such invoices replay as they were printed.
+    /// </summary>
+    internal static string Days(LocalTime? local, DateTimeOffset from, DateTimeOffset to) => local is null
+        ? $"{Day(from)} to {Day(to)}"
+        : $"{Day(local.At(from))} to {Day(local.At(to.AddTicks(-1)))}";
 
     internal static string Day(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 }

@@ -23,7 +23,7 @@ public static class LateTerms
             var line = after.Concat(before).First(l => Key(l) == key);
             yield return line with
             {
-                Description = $"{InvoiceRating.Day(late.FromStart)} to {InvoiceRating.Day(late.FromEnd)}, by usage recorded late: {line.Description}",
+                Description = $"{InvoiceRating.Days(earlier.LocalTime, late.FromStart, late.FromEnd)}, by usage recorded late: {line.Description}",
                 ExactMicros = difference, AboutPeriodId = late.FromPeriodId,
             };
         }

@@ -26,6 +26,7 @@ public static class MinimumCommitment
         }
     }
 
-    /// <summary>Agreements hold for whole periods: those that start within them.</summary>
-    internal static bool StartsIn(this PeriodFacts facts, DateTimeOffset from, DateTimeOffset? until) => facts.Start >= from && (until is not { } end || facts.Start < end);
+    /// <summary>Agreements hold for whole periods: those that start within them, by the customer's clocks.</summary>
+    internal static bool StartsIn(this PeriodFacts facts, DateTimeOffset from, DateTimeOffset? until) =>
+        facts.Local(facts.Start) is var start && start >= from && (until is not { } end || start < end);
 }

@@ -1,10 +1,11 @@
+using System.Globalization;
 using Billing.Menus;
 using Billing.Periods;
 
 namespace Billing.Rating;
 
 /// <summary>
-/// Step 3: tokens beyond a billed cap, each kind at its own price. Included tokens and overrun are shown at no charge, so that
+/// Step 3: tokens beyond a billed cap, each kind at its own price, with a line for each tier of it that they reach. Included tokens and overrun are shown at no charge, so that
 /// the tokens on an invoice add up to what was recorded.
 /// </summary>
 public static class Overage
@@ -18,14 +19,18 @@ public static class Overage
             {
                 if (split.Included != 0)
                     yield return new(LineKinds.Included, $"{plan.Name}: {Words(split.Kind)} tokens included", plan.PlanId, split.Kind, split.Included, null, 0, "");
-                if (split.Beyond != 0)
-                    yield return new(LineKinds.Overage, $"{plan.Name}: {Words(split.Kind)} tokens beyond the cap, {split.Price} per million",
-                        plan.PlanId, split.Kind, split.Beyond, split.Price, split.Price.MicrosFor(split.Beyond), "");
+                foreach (var part in split.Price.Priced(split.Beyond))
+                    yield return new(LineKinds.Overage, $"{plan.Name}: {Words(split.Kind)} tokens beyond the cap{Tier(split.Price, part)}, {part.Price} per million",
+                        plan.PlanId, split.Kind, part.Tokens, part.Price, part.Price.MicrosFor(part.Tokens), "");
             }
             if (Overrun(ofPlan) is var overrun and not 0)
                 yield return new(LineKinds.Overrun, $"{plan.Name}: tokens generated beyond a grant, not billed", plan.PlanId, TokenKind.Overrun, overrun, null, 0, "");
         }
     }
+
+    private static string Tier(OveragePrice price, PricedTokens part) => price.Model == PriceModel.Graduated
+        ? string.Create(CultureInfo.InvariantCulture, $", {part.First:#,0} to {part.First + part.Tokens - 1:#,0}")
+        : "";
 
     internal static long Overrun(IEnumerable<PlanTokens> usage) => usage.Where(u => u.Kind == TokenKind.Overrun).Sum(u => u.Tokens);
 

@@ -16,20 +16,21 @@ public static class PeriodFee
         foreach (var (segment, to) in times.Spans())
         {
             var plan = InvoiceRating.PlanOf(menu, segment.PlanId);
-            var span = $"{InvoiceRating.Day(segment.From)} to {InvoiceRating.Day(to)}";
+            var span = InvoiceRating.Days(facts.LocalTime, segment.From, to);
             yield return segment.Trial
                 ? new(LineKinds.PeriodFee, $"{plan.Name}, {span}, trial", plan.PlanId, null, 0, null, 0, "")
                 : new(
-                    LineKinds.PeriodFee, $"{plan.Name}, {span}{Part(times, segment.From, to)}", plan.PlanId, null, 0, null,
+                    LineKinds.PeriodFee, $"{plan.Name}, {span}{Part(facts, segment.From, to)}", plan.PlanId, null, 0, null,
                     times.Between(segment.From, to, plan.PeriodFeeMicros.Value), "");
         }
     }
 
     /// <summary>How much of the whole period it is, for a reader who checks the sum; nothing when it is all of it.</summary>
-    private static string Part(PlanTimes times, DateTimeOffset from, DateTimeOffset to)
+    private static string Part(PeriodFacts facts, DateTimeOffset from, DateTimeOffset to)
     {
+        var times = facts.Plans;
         if (from == times.FullStart && to == times.End) return "";
         var percent = 100m * (to - from).Ticks / (times.End - times.FullStart).Ticks;
-        return string.Create(CultureInfo.InvariantCulture, $", {percent:0.####} % of {InvoiceRating.Day(times.FullStart)} to {InvoiceRating.Day(times.End)}");
+        return string.Create(CultureInfo.InvariantCulture, $", {percent:0.####} % of {InvoiceRating.Days(facts.LocalTime, times.FullStart, times.End)}");
     }
 }

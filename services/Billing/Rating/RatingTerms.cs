@@ -11,6 +11,12 @@ namespace Billing.Rating;
 public sealed record RatingTerms(
     IReadOnlyDictionary<string, MenuTerms> Menus, IReadOnlyDictionary<string, PeriodFacts> Earlier, AccountState Account, SellerState Seller)
 {
+    /// <summary>Null for invoices that are older than it: those without an agreed treatment carry no tax, and say nothing of it.</summary>
+    public TaxIdentity? Identity { get; init; }
+
+    /// <summary>How a customer is taxed on a day: as agreed, else by its identity, else as was agreed first for a later day. Null when nothing is known.</summary>
+    public AccountTax? TaxOn(DateTimeOffset on) => Account.TaxOn(on) ?? Identity?.On(on, Seller) ?? Account.Taxes.FirstOrDefault();
+
     /// <summary>Plain plans: nothing else was agreed, and no tax is charged.</summary>
     public static RatingTerms Of(IReadOnlyDictionary<string, MenuTerms> menus) => new(menus, new Dictionary<string, PeriodFacts>(), AccountState.Initial, SellerState.Initial);
 }

@@ -5,32 +5,40 @@ namespace Billing.Rating;
 
 /// <summary>
 /// Step 10: for each rate, the rate applied to the rounded amounts before tax, to the nearest minor unit, a half away from zero: what
-/// a tax office computes from the printed invoice. The rate is that of the period's last moment, of the customer's jurisdiction.
+/// a tax office computes from the printed invoice. Treatment and rate are those of the period's last moment, by the customer's clocks. Where no
+/// tax is charged because something is not known, the invoice says so.
 /// </summary>
 public static class Tax
 {
     /// <param name="lines">rounded, credit included</param>
     public static IEnumerable<InvoiceLine> Lines(PeriodFacts facts, IReadOnlyList<InvoiceLine> lines, RatingTerms terms)
     {
-        if (terms.Account.Tax is not { } status) yield break;
+        var on = facts.LastMoment();
+        if (terms.TaxOn(on) is not { } status)
+        {
+            if (terms.Identity is not null && terms.Seller.Rates.Count > 0) yield return Line(facts, "No tax: it is not known how the customer is taxed", Micros.Zero, null);
+            yield break;
+        }
         decimal unit = terms.Menus[facts.MenuId].Currency.MinorUnit.Value;
         if (status.Treatment != TaxTreatment.Standard)
         {
             var whole = Micros.Sum(lines.Select(l => l.AmountMicros));
-            yield return Line(facts, Words(status), Micros.Zero, new(status.Jurisdiction, status.Treatment, default, whole));
+            yield return Line(facts, Words(status), Micros.Zero, new(status.Jurisdiction, status.Treatment, default, whole) { NoteSha256 = status.NoteSha256 });
             yield break;
         }
-        var on = facts.End.AddTicks(-1);
-        var rated = Products.All.Select(p => (Rate: terms.Seller.Rate(status.Jurisdiction, p, on), Base: Micros.Sum(lines.Where(l => l.Product == p).Select(l => l.AmountMicros))));
+        var rated = Products.All.Select(p => (Product: p, Rate: terms.Seller.Rate(status.Jurisdiction, p, on), Base: Micros.Sum(lines.Where(l => l.Product == p).Select(l => l.AmountMicros)))).ToArray();
         foreach (var group in rated.Where(r => r.Rate is not null).GroupBy(r => (r.Rate!.Name, r.Rate.Rate)))
         {
             var taxed = Micros.Sum(group.Select(g => g.Base));
             var tax = decimal.Round(group.Key.Rate.Of(taxed.Value) / unit, MidpointRounding.AwayFromZero) * unit;
             yield return Line(facts, $"{group.Key.Name} {group.Key.Rate} % ({status.Jurisdiction})", new((long)tax), new(status.Jurisdiction, status.Treatment, group.Key.Rate, taxed));
         }
+        if (terms.Identity is null) yield break;
+        foreach (var unknown in rated.Where(r => r.Rate is null && r.Base != Micros.Zero))
+            yield return Line(facts, $"No tax: the seller has no rate for {unknown.Product} in {status.Jurisdiction}", Micros.Zero, null);
     }
 
-    private static InvoiceLine Line(PeriodFacts facts, string description, Micros amount, LineTax tax) =>
+    private static InvoiceLine Line(PeriodFacts facts, string description, Micros amount, LineTax? tax) =>
         new(LineKinds.Tax, description, facts.PlanId, null, 0, null, amount, "") { Product = "", Tax = tax };
 
     private static string Words(AccountTax status)

@@ -5,7 +5,8 @@ namespace Billing.Sellers;
 
 /// <summary>Adds a rate to the tax table. Nothing is ever taken out of it: invoices of the past are replayed by it.</summary>
 /// <param name="Product">subscription, usage, or empty for both</param>
-public sealed record SetTaxRate(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At);
+/// <param name="From">null is from At on, unless the rate holds then already</param>
+public sealed record SetTaxRate(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset? From, DateTimeOffset At);
 
 public static class SetTaxRateDecision
 {
@@ -17,9 +18,10 @@ public static class SetTaxRateDecision
         if (c.Product.Length > 0 && !Products.All.Contains(c.Product))
             return Decision.Refuse("product_unknown", $"'{c.Product}' is not one of {string.Join(", ", Products.All)}, or empty for both");
         if (c.Name.Length is 0 or > NameLengthMax) return Decision.Refuse("name_invalid", $"the name of the tax, such as VAT, has 1 to {NameLengthMax} characters");
-        var rate = new TaxRateSet(c.Jurisdiction, c.Product, c.Name, c.Rate, c.From, c.At);
-        var last = state.Rates.LastOrDefault(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product && r.From == c.From);
-        return last is not null && last with { At = c.At, By = null } == rate ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
+        var own = state.Rates.Where(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product).OrderBy(r => r.From);
+        var rate = new TaxRateSet(c.Jurisdiction, c.Product, c.Name, c.Rate, c.From ?? c.At, c.At);
+        var last = c.From is null ? own.LastOrDefault(r => r.From <= c.At) : own.LastOrDefault(r => r.From == c.From);
+        return last is not null && last with { From = rate.From, At = c.At, By = null } == rate ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
     }
 }
 

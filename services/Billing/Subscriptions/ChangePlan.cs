@@ -10,7 +10,11 @@ public enum EffectiveTime { Now, PeriodEnd }
 /// hold from the next grant on.
 /// </summary>
 /// <param name="Menus">the menus that the subscription is on and is scheduled to be on, by id</param>
-public sealed record ChangePlan(string PlanId, EffectiveTime When, IReadOnlyDictionary<string, MenuTerms> Menus, DateTimeOffset At, Attribution? By = null);
+public sealed record ChangePlan(string PlanId, EffectiveTime When, IReadOnlyDictionary<string, MenuTerms> Menus, DateTimeOffset At, Attribution? By = null)
+{
+    /// <summary>Those of the menus that are off sale. No other plan of them is sold, not even to who is on them.</summary>
+    public IReadOnlyDictionary<string, MenuWithdrawal> Withdrawn { get; init; } = new Dictionary<string, MenuWithdrawal>();
+}
 
 public static class ChangePlanDecision
 {
@@ -20,13 +24,14 @@ public static class ChangePlanDecision
         { Scheduled.Cancels: true } => Lifecycle.Ending(s),
         _ when c.Menus[s.MenuId].Plan(c.PlanId) is null => Decision.Refuse("plan_unknown",
             $"{c.PlanId} is not on {s.MenuId}; its plans are {string.Join(", ", c.Menus[s.MenuId].Plans.Select(p => p.PlanId))}. For a plan of another menu, migrate"),
-        _ when c.When == EffectiveTime.Now => s.PlanId == c.PlanId
-            ? Decision.NoChange
+        _ when c.When == EffectiveTime.Now => s.PlanId == c.PlanId ? Decision.NoChange
+            : c.Withdrawn.TryGetValue(s.MenuId, out var withdrawal) ? withdrawal.Refuse(s.MenuId)
             : Decision.Accept<SubscriptionEvent>(new SubscriptionPlanChanged(s.MenuId, c.PlanId, at, at)),
         // Back to the plan it has: what was scheduled is what the customer no longer wants.
         { Scheduled: not null } when s.PlanId == c.PlanId => Decision.Accept<SubscriptionEvent>(new SubscriptionScheduleWithdrawn(at)),
         _ when s.PlanId == c.PlanId => Decision.NoChange,
         { Scheduled: { } scheduled } when scheduled.MenuId == s.MenuId && scheduled.PlanId == c.PlanId => Decision.NoChange,
+        _ when c.Withdrawn.TryGetValue(s.MenuId, out var withdrawal) => withdrawal.Refuse(s.MenuId),
         _ => Decision.Accept<SubscriptionEvent>(new SubscriptionPlanChangeScheduled(s.MenuId, c.PlanId, s.Current.End, at)),
     });
 }

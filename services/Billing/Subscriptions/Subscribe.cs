@@ -3,7 +3,7 @@ using Billing.Menus;
 
 namespace Billing.Subscriptions;
 
-/// <summary>Starts a subscription to a plan of a published menu, now.</summary>
+/// <summary>Starts a subscription to a plan of a menu that is on sale, now.</summary>
 /// <param name="AnchorDay">day of the month on which periods turn; 0 is the day of the start where a time zone is known, else the instant of the start</param>
 /// <param name="TimeZone">IANA; empty is the customer's</param>
 /// <param name="TrialDays">0 is no trial</param>
@@ -21,6 +21,8 @@ public static class SubscribeDecision
         (SubscriptionState.Known, _, _) => Decision.Refuse("subscription_exists", "a subscription with this id exists for another customer or plan; take another id"),
         (_, CustomerState.None, _) => Decision.Refuse("customer_unknown", $"there is no customer {c.CustomerId}: create it first"),
         (_, CustomerState.Known { ErasedAt: not null }, _) => Decision.Refuse("customer_erased", $"the details of {c.CustomerId} were erased: create a new customer"),
+        (_, _, MenuState.WithdrawnUnread w) => w.Withdrawal.Refuse(c.MenuId),
+        (_, _, MenuState.Received { Withdrawal: { } w }) => w.Refuse(c.MenuId),
         (_, _, MenuState.None) => Decision.Refuse("menu_unknown", $"billing has not received {c.MenuId}: publish it, and try again in a moment"),
         (_, _, MenuState.Received m) when m.Terms.Plan(c.PlanId) is null =>
             Decision.Refuse("plan_unknown", $"{c.PlanId} is not on {c.MenuId}; its plans are {string.Join(", ", m.Terms.Plans.Select(p => p.PlanId))}"),

@@ -1,4 +1,5 @@
 using Contracts.Billing.V1;
+using Google.Protobuf;
 using Grpc.Core;
 
 namespace Cli.Audits;
@@ -12,9 +13,11 @@ public static class AuditCalls
         return await call.ResponseStream.ReadAllAsync(ct).ToListAsync(ct);
     }
 
-    public static async Task<IReadOnlyList<SealFinding>> VerifySealsAsync(Audit.AuditClient audit, CancellationToken ct)
+    /// <param name="knownHead">64 hex digits; null without one</param>
+    /// <returns>a finding per page, and at last one about no page: what is not sealed yet, and whether the known head was met</returns>
+    public static async Task<IReadOnlyList<SealFinding>> VerifySealsAsync(Audit.AuditClient audit, CancellationToken ct, string? knownHead = null)
     {
-        using var call = audit.VerifySeals(new(), cancellationToken: ct);
+        using var call = audit.VerifySeals(new() { KnownHead = ByteString.CopyFrom(Convert.FromHexString(knownHead ?? "")) }, cancellationToken: ct);
         return await call.ResponseStream.ReadAllAsync(ct).ToListAsync(ct);
     }
 

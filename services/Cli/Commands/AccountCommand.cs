@@ -81,8 +81,10 @@ public static class AccountCommand
         var jurisdiction = UsageCommand.Text("--jurisdiction", "whose rates apply, such as DE or US-CA", required: true);
         var treatment = UsageCommand.Text("--treatment", "standard, exempt or reverse_charge", required: true);
         var note = UsageCommand.Text("--note", "printed where no tax is charged: the certificate, or the customer's tax number");
-        return Changing("tax", "Say how the customer is taxed", [jurisdiction, treatment, note], (client, customer, parsed, ct) => client.SetTaxTreatmentAsync(
-            new() { CustomerId = customer, Jurisdiction = parsed.GetValue(jurisdiction)!, Treatment = parsed.GetValue(treatment)!, Note = parsed.GetValue(note)! }, cancellationToken: ct).ResponseAsync);
+        var from = BillingCalls.Time("--from", "for periods whose last moment is at or after (default now)");
+        return Changing("tax", "Say how the customer is taxed, from a date on", [jurisdiction, treatment, note, from], (client, customer, parsed, ct) => client.SetTaxTreatmentAsync(
+            new() { CustomerId = customer, Jurisdiction = parsed.GetValue(jurisdiction)!, Treatment = parsed.GetValue(treatment)!, Note = parsed.GetValue(note)!, From = parsed.GetValue(from) },
+            cancellationToken: ct).ResponseAsync);
     }
 
     private static (Option<string> Id, Option<int> Priority, Option<Google.Protobuf.WellKnownTypes.Timestamp?> Expires) Granting() => (
@@ -120,7 +122,7 @@ public static class AccountCommand
             table.AddRow(
                 g.GrantId, Markup.Escape($"{g.Name}: {(g.Kinds.Count == 0 ? Money(g.Granted) : string.Create(CultureInfo.InvariantCulture, $"{g.Granted:N0} tokens ({string.Join(", ", g.Kinds)})"))}"),
                 g.ExpiresAt is null ? "" : $"until {BillingCalls.Day(g.ExpiresAt)}", g.Kinds.Count == 0 ? Money(g.Left) : g.Left.ToString("N0", CultureInfo.InvariantCulture));
-        if (account.Jurisdiction.Length > 0) table.AddRow("tax", Markup.Escape($"{account.Treatment} in {account.Jurisdiction} {account.TaxNote}"), "", "");
+        if (account.Jurisdiction.Length > 0) table.AddRow("tax", Markup.Escape($"{account.Treatment} in {account.Jurisdiction} {account.TaxNote}".Trim()), account.TaxSource == "identity" ? "by its tax identity" : account.TaxFrom is null ? "" : $"from {BillingCalls.Day(account.TaxFrom)}", "");
         CommandLine.Output.Write(table);
         if (table.Rows.Count == 0) Console.Out.WriteLine("nothing is agreed beside the plan; see billing account --help");
     }

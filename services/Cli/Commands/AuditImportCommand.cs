@@ -11,34 +11,44 @@ public static class AuditImportCommand
     public static Command Create()
     {
         var file = new Argument<string>("file") { Description = "what billing audit export wrote" };
-        var postgres = new Option<string>("--postgres")
-        {
-            Description = "connection string of the role that owns the schema billing (default the environment's Billing__Postgres)",
-            DefaultValueFactory = _ => Environment.GetEnvironmentVariable("Billing__Postgres") ?? "",
-        };
-        var json = BillingCalls.Json();
+        var (postgres, json) = (Postgres(), BillingCalls.Json());
         var command = new Command("import", "Raise the books of an export in an empty billing system, while no billing service runs on it") { file, postgres, json };
-        command.SetAction(async (parsed, ct) =>
+        command.SetAction((parsed, ct) =>
         {
-            var (path, database) = (parsed.GetValue(file)!, parsed.GetValue(postgres)!);
+            var path = parsed.GetValue(file)!;
             if (!File.Exists(path)) throw new UserException($"{path}: no such file; write one with: billing audit export --out {path}");
-            if (database.Length == 0) throw new UserException("say into which database: --postgres 'Host=…;Database=…;Username=billing;Password=…'");
-            try
+            return On(parsed.GetValue(postgres)!, async database =>
             {
                 var imported = await BooksImport.RunAsync(database, File.ReadLines(path), ct);
                 if (parsed.GetValue(json)) BillingCalls.Print(imported);
                 else foreach (var line in imported.Told(path)) Console.Out.WriteLine(line);
-                return 0;
-            }
-            catch (RefusedException refused)
-            {
-                throw new UserException($"{refused.Message} ({refused.Refusal.Code})");
-            }
-            catch (Exception e) when (e is NpgsqlException or ArgumentException)
-            {
-                throw new UserException($"the database does not serve: {e.Message}");
-            }
+            });
         });
         return command;
+    }
+
+    /// <summary>The database itself, for what is done while no service runs on it.</summary>
+    internal static Option<string> Postgres() => new("--postgres")
+    {
+        Description = "connection string of the role that owns the schema billing (default the environment's Billing__Postgres)",
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("Billing__Postgres") ?? "",
+    };
+
+    internal static async Task<int> On(string database, Func<string, Task> work)
+    {
+        if (database.Length == 0) throw new UserException("say which database: --postgres 'Host=…;Database=…;Username=billing;Password=…'");
+        try
+        {
+            await work(database);
+            return 0;
+        }
+        catch (RefusedException refused)
+        {
+            throw new UserException(BillingCalls.Told(refused.Message, refused.Refusal.Code));
+        }
+        catch (Exception e) when (e is NpgsqlException or ArgumentException)
+        {
+            throw new UserException($"the database does not serve: {e.Message}");
+        }
     }
 }

@@ -47,7 +47,9 @@ public static class AuditReconcileCommand
         CommandLine.Output.Write(table);
         if (differences.Length == 0)
         {
-            Console.Out.WriteLine("every token is where it should be");
+            Console.Out.WriteLine(s.WaitingReports == 0
+                ? "every token is where it should be"
+                : $"every token that arrived is where it should be; {s.WaitingReports:N0} reports are on their way: ask again when they are applied");
             return;
         }
         Console.Out.WriteLine($"{differences.Length:N0} differences:");

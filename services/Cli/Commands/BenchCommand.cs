@@ -16,18 +16,22 @@ public static class BenchCommand
         var quick = new Option<bool>("--quick") { Description = "Smaller sizes, within a minute." };
         var json = MenuSolve.Json();
         var menu = new Command("menu", "The menu solver against GLOP, against its own table pass and against itself at other sizes.") { quick, json };
-        menu.SetAction((parsed, ct) => RunAsync("Bench", ["menu", .. Flag(quick, parsed), .. Flag(json, parsed)], ct));
+        menu.SetAction((parsed, ct) => ProgressBar.During("measuring", _ => RunAsync("Bench", ["menu", .. Flag(quick, parsed), .. Flag(json, parsed)], ct), ct));
 
         var shorter = new Option<bool>("--quick") { Description = "Shorter rounds, within a minute on a machine that has nothing else to do." };
         var usage = new Command("usage", "Metering and cap decisions beside bare PostgreSQL, bare gRPC and Redis, on private servers; about 20 minutes.") { shorter, json };
         usage.SetAction((parsed, ct) => RunAsync("Bench", ["usage", .. Flag(shorter, parsed), .. Flag(json, parsed)], ct));
+
+        var small = new Option<bool>("--quick") { Description = "Smaller sizes, within a minute on a machine that has nothing else to do." };
+        var billing = new Command("billing", "Draft invoices, closing a month, replay and rebuild beside plain SQL, bare reading and Marten, on private servers; about half an hour.") { small, json };
+        billing.SetAction((parsed, ct) => RunAsync("Bench", ["billing", .. Flag(small, parsed), .. Flag(json, parsed)], ct));
 
         var rounds = CommandLine.Count("--rounds", "N", $"how often something is killed (default {RoundsDefault})", 1, 100_000);
         var seed = CommandLine.Count("--seed", "S", "who is killed and when, as far as a seed can say (default: another one each time)", 0, int.MaxValue);
         var chaos = new Command("chaos", "Kills usage, billing, PostgreSQL and RabbitMQ at random under load, and holds the books to what clients know.") { rounds, seed, json };
         chaos.SetAction((parsed, ct) => RunAsync(
             "Chaos", ["--rounds", $"{parsed.GetValue(rounds) ?? RoundsDefault}", "--seed", $"{parsed.GetValue(seed) ?? Random.Shared.Next()}", .. Flag(json, parsed)], ct));
-        return new("bench", "Measures this checkout on this machine.") { menu, usage, chaos };
+        return new("bench", "Measures this checkout on this machine.") { menu, usage, billing, chaos };
     }
 
     private static string[] Flag(Option<bool> option, ParseResult parsed) => parsed.GetValue(option) ? [option.Name] : [];

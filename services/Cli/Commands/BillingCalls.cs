@@ -7,7 +7,6 @@ using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
-using Grpc.Net.Client;
 using BillingClient = Contracts.Billing.V1.Billing.BillingClient;
 
 namespace Cli.Commands;
@@ -27,14 +26,14 @@ public static class BillingCalls
     /// <param name="by">likewise</param>
     public static async Task<int> AskAsync(Uri billing, Func<CallInvoker, Task<int>> ask, Metadata? by = null)
     {
-        using var channel = GrpcChannel.ForAddress(billing, new() { MaxReceiveMessageSize = 64 << 20 });
+        using var channel = ServiceChannel.Open(billing);
         try
         {
             return await ask(channel.Intercept(headers => With(headers, by)));
         }
         catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info)
         {
-            throw new UserException(NextStep(info.Reason) is { } next ? $"{e.Status.Detail} ({info.Reason}); {next}" : $"{e.Status.Detail} ({info.Reason})");
+            throw new UserException(Told(e.Status.Detail, info.Reason));
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable)
         {
@@ -56,6 +55,9 @@ public static class BillingCalls
         return headers;
     }
 
+    /// <summary>A refusal in one line that says what to do next.</summary>
+    public static string Told(string detail, string reason) => NextStep(reason) is { } next ? $"{detail} ({reason}); {next}" : $"{detail} ({reason})";
+
     /// <summary>The command that helps with this refusal.</summary>
     private static string? NextStep(string reason) => reason switch
     {
@@ -65,11 +67,21 @@ public static class BillingCalls
         "customer_subscribed" => "end it with: billing subscription cancel SUBSCRIPTION --now",
         "menu_is_current" => "use: billing subscription change SUBSCRIPTION --plan PLAN",
         "subscription_cancelled" => "billing subscription start begins a new one",
-        "invoice_unknown" => "billing invoice list shows those that are final",
+        "invoice_unknown" => "billing invoice list shows those that are final, billing invoice list --drafts those to come",
         "invoice_paid" or "invoice_credited" => "use: billing invoice credit INVOICE --reason …",
         "credit_exceeds_invoice" => "leave out --amount to credit all that is left",
+        "key_missing" => "put it in the environment: BILLING_API_KEY=bk_live_…",
         "actor_missing" => "say it with --actor and --reason",
+        "not_known_then" => "leave out the point to see it as it is now",
+        "usage_unreachable" => "start usage, or mend Billing__UsageAddress of billing",
+        "report_not_applied" => "billing audit reconcile says which of these",
+        "events_not_sealed" => "billing audit verify says how many are not",
+        "store_not_empty" => "name another database with --postgres",
+        "export_invalid" => "billing audit verify FILE names every line that does not hold",
+        "export_too_old" => "write it again with: billing audit export --out FILE",
         "parked_unknown" => "billing parked list shows what is",
+        "shard_unknown" => "billing shard list shows those there are",
+        "period_not_closed" or "period_unknown" => "billing invoice list --drafts shows what can be finalized",
         "tax_rate_unknown" => "set one with: billing seller tax-rate --jurisdiction … --name … --percent …",
         "agreement_unknown" => "billing account show CUSTOMER lists them",
         "commitment_overlaps" => "end the other with: billing account end CUSTOMER --agreement …",

@@ -9,7 +9,7 @@ public static class InvoiceCommand
 {
     public static Command Create() => new("invoice", "Look at invoices, print them, and settle them")
     {
-        List(), Show(), Finalize(), Void(), Credit(), CreditNote(), Pay(), Refund(),
+        InvoiceListCommand.Create(Columns), Show(), Finalize(), Void(), Credit(), CreditNote(), Pay(), Refund(),
     };
 
     private static readonly (string Name, Func<InvoiceStanding, object> Of)[] Columns =
@@ -18,29 +18,7 @@ public static class InvoiceCommand
         ("currency", i => i.Currency), ("total", i => Money(i, i.TotalMicros)), ("credited", i => Money(i, i.CreditedMicros)), ("paid", i => Money(i, i.PaidMicros)), ("left", i => Money(i, i.OutstandingMicros)),
     ];
 
-    private static Command List()
-    {
-        var (customer, status) = (UsageCommand.Text("--customer", "only this customer (cus_…)"), UsageCommand.Text("--status", "only finalized, overdue, paid or void ones"));
-        var (billing, shape) = (ServiceAddress.Billing(), new OutputShape());
-        var command = new Command("list", "Final invoices and what is left to pay") { customer, status, billing };
-        shape.AddTo(command);
-        command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
-        {
-            var (client, request, found) = (new Invoicing.InvoicingClient(channel), new ListInvoiceStandingsRequest { CustomerId = parsed.GetValue(customer)!, Status = parsed.GetValue(status)! }, new List<InvoiceStanding>());
-            do
-            {
-                var page = await client.ListInvoiceStandingsAsync(request, cancellationToken: ct);
-                found.AddRange(page.Invoices);
-                request.PageToken = page.NextPageToken;
-            }
-            while (request.PageToken.Length > 0);
-            shape.Print(parsed, found, Columns);
-            return 0;
-        }));
-        return command;
-    }
-
-    private static Command Show() => Document("show", "An invoice, or the live draft of one, as a table or a document", "INVOICE", "inv_…", id => new() { InvoiceId = id }, async (channel, id, ct) =>
+    private static Command Show() => Document("show", "An invoice, or the live draft of one, as a table or a document", "INVOICE", "inv_…, or the per_… it is for", id => new() { InvoiceId = id }, async (channel, id, ct) =>
     {
         var invoice = await new Contracts.Billing.V1.Billing.BillingClient(channel).GetInvoiceAsync(new() { InvoiceId = id }, cancellationToken: ct);
         Demo.InvoicePrinter.Print(CommandLine.Output, invoice);
@@ -61,9 +39,13 @@ public static class InvoiceCommand
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var client = new Invoicing.InvoicingClient(channel);
+            var named = parsed.GetValue(id)!;
+            // A period has one invoice, and whoever looks at a subscription knows the period.
+            if (named.StartsWith("per_", StringComparison.Ordinal))
+                named = (await new Contracts.Billing.V1.Billing.BillingClient(channel).GetInvoiceAsync(new() { PeriodId = named }, cancellationToken: ct)).InvoiceId;
             async Task<DocumentFile> Get(DocumentForm as_)
             {
-                var request = requested(parsed.GetValue(id)!);
+                var request = requested(named);
                 request.Form = as_;
                 return await client.GetInvoiceDocumentAsync(request, cancellationToken: ct);
             }
@@ -79,7 +61,7 @@ public static class InvoiceCommand
                 await using var output = Console.OpenStandardOutput();
                 await output.WriteAsync((await Get(DocumentForm.Json)).Content.Memory, ct);
             }
-            else if (parsed.GetValue(html) is null && parsed.GetValue(pdf) is null) await print(channel, parsed.GetValue(id)!, ct);
+            else if (parsed.GetValue(html) is null && parsed.GetValue(pdf) is null) await print(channel, named, ct);
             return 0;
         }));
         return command;
@@ -87,7 +69,7 @@ public static class InvoiceCommand
 
     private static Command Finalize()
     {
-        var period = new Argument<string>("PERIOD") { Description = "per_…: a closed period whose invoice is a draft" };
+        var period = new Argument<string>("PERIOD") { Description = "per_…: a closed period whose invoice is a draft; billing invoice list --drafts shows them" };
         return Changing("finalize", "Make the invoice of a closed period final now", [period], [], (client, parsed, ct) =>
             client.FinalizeInvoiceAsync(new() { PeriodId = parsed.GetValue(period)! }, cancellationToken: ct).ResponseAsync);
     }
@@ -170,5 +152,5 @@ public static class InvoiceCommand
         Console.Out.WriteLine($"print it with: billing invoice credit-note {note.CreditNoteId} --pdf {note.Number}.pdf");
     }
 
-    private static string Money(InvoiceStanding invoice, long micros) => new Micros(micros).ToMajorUnits(Kernel.Currency.Parse(invoice.Currency));
+    internal static string Money(InvoiceStanding invoice, long micros) => new Micros(micros).ToMajorUnits(Kernel.Currency.Parse(invoice.Currency));
 }

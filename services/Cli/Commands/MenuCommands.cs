@@ -8,6 +8,7 @@ public static class MenuCommands
     {
         MenuSolve.Create(),
         MenuCompare.Create(),
+        MenuFrontier.Create(),
         MenuPageCommand.Create(),
         MenuEstimate.Create(),
         MenuPublish.Create(),

@@ -23,17 +23,14 @@ public static class MenuEstimate
         var file = new Argument<string?>("FILE") { Description = "Observations as JSON, or - for standard input; absent with --menu.", Arity = ArgumentArity.ZeroOrOne };
         var menu = new Option<string?>("--menu") { HelpName = "ID", Description = "The menu on sale: lengths come from usage, choices from billing." };
         var without = CommandLine.Count("--without-plan", "N", "With --menu: customers who saw it and bought nothing.", 0, int.MaxValue);
-        var fit = new Option<string>("--fit") { HelpName = string.Join('|', Fits), Description = "How urgency is learned (default log_normal).", DefaultValueFactory = _ => Fits[0] };
-        fit.AcceptOnlyFromAmong(Fits);
-        var draws = CommandLine.Count("--draws", "N", "Bootstrap draws (default 400).", 20, EstimationOptions.DrawsMax);
-        var seed = CommandLine.Count("--seed", "N", "The same observations and seed give the same bits (default 1).", 1, int.MaxValue);
+        var (fit, draws, seed) = (Fit(), Draws(), Seed());
         var tiers = CommandLine.Count("--tiers", "K", "The next menu has at most so many plans (default: as the running one, else no limit).", 1, MarketLimits.PlansMax);
         var robust = new Option<bool>("--robust") { Description = "Also the menu that does best in the worst draw." };
         var output = new Option<string?>("--out") { HelpName = "FILE", Description = "Write the market that was learned, for billing menu solve." };
-        var (address, json) = (ServiceAddress.PlanDesign(), MenuSolve.Json());
+        var (address, json, csv) = (ServiceAddress.PlanDesign(), MenuSolve.Json(), MenuSolve.CsvRows("one row for each figure and each plan of a menu"));
         var command = new Command("estimate", "Learns the market from what was used and bought, and says what the next menu is worth.")
         {
-            file, menu, without, fit, draws, seed, tiers, robust, output, address, json,
+            file, menu, without, fit, draws, seed, tiers, robust, output, address, json, csv,
         };
         command.Validators.Add(result =>
         {
@@ -58,20 +55,35 @@ public static class MenuEstimate
             }
             if (parsed.GetValue(output) is { } path && found.Market is { } market) await MenuPageCommand.WriteAsync(path, MarketJson.Write(market.ToMarket()) + "\n", ct);
             if (parsed.GetValue(json)) Console.Out.WriteLine(ReportJson.Write(EstimateReport.Of(found), indented: true));
+            else if (parsed.GetValue(csv)) EstimateForPeople.WriteCsv(Console.Out, found);
             else EstimateForPeople.Print(CommandLine.Output, found);
             return found.Outcome == "estimated" ? 0 : throw new UserException($"the data cannot tell ({found.Outcome}): {found.Sentence}");
         });
         return command;
     }
 
+    internal static Option<string> Fit()
+    {
+        var fit = new Option<string>("--fit") { HelpName = string.Join('|', Fits), Description = "How urgency is learned (default log_normal).", DefaultValueFactory = _ => Fits[0] };
+        fit.AcceptOnlyFromAmong(Fits);
+        return fit;
+    }
+
+    internal static Option<int?> Draws() => CommandLine.Count("--draws", "N", "Bootstrap draws (default 400).", 20, EstimationOptions.DrawsMax);
+
+    internal static Option<int?> Seed() => CommandLine.Count("--seed", "N", "The same observations and seed give the same bits (default 1).", 1, int.MaxValue);
+
+    internal static EstimationOptions OptionsOf(string fit, int? draws, int? seed) => new(EstimationMessages.FitOf(fit), draws ?? new EstimationOptions().Draws, seed ?? 1);
+
     private static Task<EstimateMarketResponse> Here(MarketObservations observed, EstimateMarketRequest request, CancellationToken ct) => ProgressBar.During("estimating", progress =>
     {
-        var options = new EstimationOptions(EstimationMessages.FitOf(request.Fit), request.Draws == 0 ? new EstimationOptions().Draws : request.Draws, request.Seed == 0 ? 1 : request.Seed);
-        var estimate = MarketEstimation.Of(observed, options, progress, ct);
+        var options = OptionsOf(request.Fit, request.Draws == 0 ? null : request.Draws, request.Seed == 0 ? null : request.Seed);
+        var share = request.Robust ? 1.0 / 3 : 0.5;
+        var estimate = MarketEstimation.Of(observed, options, new PartOfProgress(progress, 0, share), ct);
         var solving = new Solving(request.Options?.PlansMax);
         var running = observed.Menus.Count == 0 ? [] : observed.Menus[^1].Plans.Select(p => p.Offer).ToArray();
-        var next = estimate.IsEstimated ? PlanDesign.Estimation.NextMenu.Of(estimate, running, solving, null, ct) : null;
-        var cautious = next is { Menu.IsUsable: true } && request.Robust ? PlanDesign.Estimation.RobustMenu.Of(estimate, solving, null, ct) : null;
+        var next = estimate.IsEstimated ? PlanDesign.Estimation.NextMenu.Of(estimate, running, solving, new PartOfProgress(progress, share, share), ct) : null;
+        var cautious = next is { Menu.IsUsable: true } && request.Robust ? PlanDesign.Estimation.RobustMenu.Of(estimate, solving, new PartOfProgress(progress, 2 * share, share), ct) : null;
         return EstimationMessages.ToMessage(observed, estimate, next, cautious);
     }, ct);
 }
@@ -123,21 +135,41 @@ internal static class EstimateForPeople
         if (found.Next is not { } next) return;
         Menu(console, "the next menu", next.Menu);
         var worth = MenuForPeople.Columns("money a conversation", "estimate", "from", "to").Title("what it is worth");
-        foreach (var (name, e) in new[] { ("next menu", next.Profit), ("menu on sale", next.RunningProfit), ("difference of profit", next.ProfitDifference), ("difference of revenue", next.RevenueDifference) })
+        foreach (var (name, e) in Worth(next))
             worth.AddRow(name, Number(e.Estimate_), Number(e.Low), Number(e.High));
         if (next.HasHeldOutProfitDifference) worth.AddRow("difference on customers it was not solved from", Number(next.HeldOutProfitDifference), "", "");
-        console.Write(worth);
+        console.Write(worth.Caption(next.HasHeldOutProfitDifference
+            ? "each menu held fixed over the draws; the next one was chosen on the same customers, so its figures flatter it: the last row does not"
+            : "each menu held fixed over the draws; the next one was chosen on the same customers, so its figures flatter it, and they are too few to hold some out"));
         console.WriteLine($"Better in {MenuForPeople.Percent(next.ShareOfDrawsBetter)} of the draws.");
         if (found.Robust is not { } robust) return;
         Menu(console, "the menu that does best in the worst draw", robust.Menu);
         console.WriteLine($"Earns at least {Number(robust.WorstProfit)} in every draw (no menu more than {Number(robust.WorstProfitBound)}; the next menu {Number(robust.WorstProfitOfNext)}), and {Number(robust.ProfitAtEstimate)} instead of {Number(robust.ProfitOfNextAtEstimate)} if the estimate is right.");
     }
 
+    public static void WriteCsv(TextWriter output, EstimateMarketResponse found) => Csv.Write(output,
+        ["kind", "name", "unit", "estimate", "low", "high", "cap_tokens", "price_per_conversation", "share"], Rows(found));
+
+    private static IEnumerable<object?[]> Rows(EstimateMarketResponse found)
+    {
+        foreach (var f in found.Figures) yield return Row("figure", f.Name, f.Unit, f.Interval);
+        if (found.Next is not { } next) yield break;
+        foreach (var (name, e) in Worth(next)) yield return Row("worth", name, "money per conversation", e);
+        foreach (var t in next.Menu.Tiers) yield return ["next_menu", null, null, null, null, null, t.CapTokens, t.Price, t.Share];
+        foreach (var t in found.Robust?.Menu.Tiers ?? []) yield return ["robust_menu", null, null, null, null, null, t.CapTokens, t.Price, t.Share];
+
+        static object?[] Row(string kind, string name, string unit, Estimate e) =>
+            [kind, name, unit, e.Estimate_, EstimateReport.Finite(e.Low), EstimateReport.Finite(e.High), null, null, null];
+    }
+
+    private static (string Name, Estimate Worth)[] Worth(Contracts.PlanDesign.V1.NextMenu next) =>
+        [("next menu", next.Profit), ("menu on sale", next.RunningProfit), ("difference of profit", next.ProfitDifference), ("difference of revenue", next.RevenueDifference)];
+
     private static void Menu(IAnsiConsole console, string title, Solution menu)
     {
         var table = MenuForPeople.Columns("cap, tokens", "price a conversation", "share of customers").Title(title);
-        foreach (var t in menu.Tiers) table.AddRow(t.CapTokens.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture), Number(t.Price), MenuForPeople.Percent(t.Share));
-        console.Write(table);
+        foreach (var t in menu.Tiers.Take(MenuForPeople.PlansShown)) table.AddRow(t.CapTokens.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture), Number(t.Price), MenuForPeople.Percent(t.Share));
+        console.Write(MenuForPeople.SayRest(table, menu.Tiers.Count));
     }
 
     private static string Number(double value) => double.IsFinite(value) ? MenuForPeople.Number(value) : "";

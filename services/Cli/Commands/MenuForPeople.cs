@@ -11,14 +11,18 @@ namespace Cli.Commands;
 /// <summary>A solved menu as tables: the plans, the certificate in a line, and what other ways of charging would earn.</summary>
 public static class MenuForPeople
 {
+    /// <summary>A continuous market without a limit on plans has hundreds, and nobody reads so many rows.</summary>
+    internal const int PlansShown = 20;
+
     /// <param name="comparison">Null where there is nothing to compare: a menu that may not be used.</param>
     public static void Print(IAnsiConsole console, MenuAsked asked, MenuSolution menu, TariffComparison? comparison, IReadOnlyList<ConstraintCost> costs)
     {
         PrintMenu(console, asked, menu);
         if (menu.Tiers.Count == 0) return;
-        if (comparison is not null) console.Write(Comparison(comparison));
+        if (comparison is not null) console.Write(Comparison(comparison, asked.Options.Constraints is not null));
         foreach (var notice in comparison?.Notices ?? []) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
         if (costs.Count > 0) console.Write(Rules(costs));
+        foreach (var cost in costs.Where(c => c.Unknown is not null)) console.MarkupLineInterpolated($"[yellow]{cost.Constraint}: what it costs is not known, for without it there is no menu: {cost.Unknown}[/]");
     }
 
     /// <summary>Everything: who gains and who loses by type, the number of plans, other processes.</summary>
@@ -28,7 +32,7 @@ public static class MenuForPeople
         if (analysis.Comparison is not { } comparison || analysis.Solution.Tiers.Count == 0) return;
         console.Write(Customers(comparison));
         if (Types(analysis, comparison) is { } types) console.Write(types);
-        console.Write(Counts(analysis.PlanCounts));
+        console.Write(Counts(analysis.PlanCounts, asked.Options.Constraints));
         if (analysis.Processes.Count > 0) console.Write(Processes(analysis.Processes));
     }
 
@@ -40,7 +44,7 @@ public static class MenuForPeople
         console.WriteLine($"Earns {Number(menu.Profit)} a conversation: {Number(menu.Revenue)} paid, {Number(menu.ServingCost)} spent on serving.");
         if (asked.Period(menu) is { } period)
             console.WriteLine($"Earns {Number(period.Profit)} a customer and period of {Number(period.ConversationsPerCustomer)} conversations: {Number(period.Revenue)} paid, {Number(period.ServingCost)} spent on serving.");
-        console.WriteLine(Certificate(menu));
+        console.WriteLine(Certificate(asked.Market, menu));
     }
 
     private static Table Plans(MenuAsked asked, MenuSolution menu)
@@ -54,7 +58,7 @@ public static class MenuForPeople
         table.AddColumn(new TableColumn(byType is null ? "share of customers" : "share of conversations").RightAligned());
         if (byType is not null) table.AddColumn(new TableColumn("share of customers").RightAligned());
         table.AddColumn(new TableColumn("urgency, 1/second").RightAligned());
-        for (var k = 0; k < menu.Tiers.Count; k++)
+        for (var k = 0; k < Math.Min(PlansShown, menu.Tiers.Count); k++)
         {
             var tier = menu.Tiers[k];
             List<string> row = [tier.CapTokens.ToString("#,0", CultureInfo.InvariantCulture), Number(tier.PricePerConversation)];
@@ -66,7 +70,7 @@ public static class MenuForPeople
             row.Add(Range(tier));
             table.AddRow([.. row.Select(Markup.Escape)]);
         }
-        return table;
+        return SayRest(table, menu.Tiers.Count);
     }
 
     private static string FeesOf(Tier tier, MenuSolution menu, IReadOnlyList<double> feeByType)
@@ -75,21 +79,36 @@ public static class MenuForPeople
         return fees.Length == 0 ? "" : fees.Min() == fees.Max() ? Number(fees[0]) : $"{Number(fees.Min())} to {Number(fees.Max())}";
     }
 
-    private static string Certificate(MenuSolution menu)
+    private static string Certificate(Market market, MenuSolution menu)
     {
         var c = menu.Certificate;
         var holds = menu.IsUsable ? "Certificate" : "NOT CERTIFIED";
-        return $"{holds}: no such menu earns more than {Number(c.UpperBound)} (gap {Small(c.Gap)}); nobody gains more than {Small(c.MaxIncentiveViolation)} by another plan, "
+        return $"{holds}: {Bounds(market, menu, Number, Small)}; nobody gains more than {Small(c.MaxIncentiveViolation)} by another plan, "
             + $"or loses more than {Small(c.MaxParticipationViolation)} by buying.";
     }
 
-    private static Table Comparison(TariffComparison comparison)
+    /// <summary>
+    /// What no menu earns more than: in the market itself, and, where it is continuous and prices are exact, at the urgent ends of its cells, whose profit
+    /// the menu reports. With value at the cap only the types are bounded.
+    /// </summary>
+    /// <param name="bound">How a bound is shown, and <paramref name="gap"/> how its distance is.</param>
+    internal static string Bounds(Market market, MenuSolution menu, Func<double, string> bound, Func<double, string> gap)
+    {
+        var c = menu.Certificate;
+        if (!market.Urgency.HasIntervals) return $"no such menu earns more than {bound(c.UpperBound)} (gap {gap(c.Gap)})";
+        var atTypes = $"at the {market.Grid().Types.Count.ToString("#,0", CultureInfo.InvariantCulture)} types that stand for the market no such menu earns more than {bound(c.UpperBound)} (gap {gap(c.Gap)})";
+        return market.ValueAtCap > 0 ? atTypes
+            : menu.Rounding is null ? $"{atTypes}, in the market itself none more than {bound(c.DensityUpperBound)}"
+            : $"in the market no such menu earns more than {bound(c.DensityUpperBound)} (gap {gap(c.DensityUpperBound - menu.Profit)})";
+    }
+
+    private static Table Comparison(TariffComparison comparison, bool underRules)
     {
         var table = Columns("way of charging", "earns a conversation", "against this menu", "paid", "serving cost", "customers served", "customers keep", "tokens").Title("each at its best in this market");
         void Row(string name, TariffOutcome o) => table.AddRow(
             name, Number(o.Profit), Against(o.Profit, comparison.Menu.Profit), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed), Number(o.ConsumerSurplus), o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture));
         Row("this menu", comparison.Menu);
-        Row("any number of plans, exact prices", comparison.MenuWithoutLimit);
+        Row("any number of plans, exact prices" + (underRules ? ", no rules" : ""), comparison.MenuWithoutLimit);
         foreach (var (name, outcome, _) in comparison.Others) Row(name, outcome);
         return table;
     }
@@ -114,18 +133,21 @@ public static class MenuForPeople
         return table;
     }
 
-    private static Table Counts(IReadOnlyList<PlanCount> counts)
+    private static Table Counts(IReadOnlyList<PlanCount> counts, MenuConstraints? rules)
     {
-        var table = Columns("plans", "earns a conversation", "of the optimum", "one more adds").Title("how many plans, at exact prices");
+        var table = Columns("plans", "earns a conversation", "of the optimum", "one more adds", "paid").Title("how many plans, at exact prices" + (rules is null ? "" : rules.OnPrices ? ", under the rules on caps" : ", under the rules"));
         foreach (var count in counts)
-            table.AddRow(count.Plans.ToString(CultureInfo.InvariantCulture), Number(count.Profit), Percent(count.ShareOfOptimum, 2), Number(count.GainOfOneMore));
+            table.AddRow(count.Plans.ToString(CultureInfo.InvariantCulture), Number(count.Profit), Percent(count.ShareOfOptimum, 2), Number(count.GainOfOneMore), Number(count.Revenue));
         return table;
     }
 
     private static Table Processes(IReadOnlyList<ProcessOutcome> processes)
     {
-        var table = Columns("how answers come", "earns a conversation", "of the aligned one", "mean seconds").Title("the same information, spent otherwise");
-        foreach (var process in processes) table.AddRow(process.Kind, Number(process.Menu.Profit), Percent(process.ShareOfAligned), Number(process.MeanSeconds));
+        var table = Columns("how answers come", "earns a conversation", "of the aligned one", "mean seconds", "paid", "serving cost", "customers served", "customers keep", "tokens", "better off", "worse off")
+            .Title("the same information, spent otherwise; better and worse off if the aligned process takes its place");
+        foreach (var p in processes)
+            table.AddRow(p.Kind, Number(p.Menu.Profit), Percent(p.ShareOfAligned), Number(p.MeanSeconds), Number(p.Outcome.Revenue), Number(p.Outcome.ServingCost), Percent(p.Outcome.ShareServed), Number(p.Outcome.ConsumerSurplus),
+                p.Outcome.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture), p.ToAligned is { } c ? Percent(c.ShareBetter) : "", p.ToAligned is { } w ? Percent(w.ShareWorse) : "");
         return table;
     }
 
@@ -133,9 +155,12 @@ public static class MenuForPeople
     {
         var table = Columns("rule", "costs a conversation", "customers served", "tokens a conversation").Title("what each rule costs and brings in");
         foreach (var cost in costs)
-            table.AddRow(cost.Constraint, Number(cost.ProfitCost), (cost.ShareServedGain * 100).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture) + " %", Signed(cost.TokensGain));
+            table.AddRow(cost.Constraint, cost.ProfitCost is { } money ? Number(money) : "not known", PercentagePoints(cost.ShareServedGain), cost.TokensGain is { } tokens ? Signed(tokens) : "");
         return table;
     }
+
+    /// <summary>What a table of plans left out.</summary>
+    internal static Table SayRest(Table table, int plans) => plans <= PlansShown ? table : table.Caption($"… {plans - PlansShown:#,0} more (use --json or --csv)");
 
     internal static Table Columns(params string[] names)
     {
@@ -152,6 +177,9 @@ public static class MenuForPeople
         ? Number(tier.UrgencyFromPerSecond)
         : tier.UrgencyToPerSecond > MarketLimits.RatePerSecondMax ? $"{Number(tier.UrgencyFromPerSecond)} and up"
         : $"{Number(tier.UrgencyFromPerSecond)} to {Number(tier.UrgencyToPerSecond)}";
+
+    /// <summary>A change of a share; nothing where it is not known.</summary>
+    internal static string PercentagePoints(double? change) => change is { } c ? (c * 100).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture) + " %" : "";
 
     internal static string Percent(double share, int digits = 1) => (share * 100).ToString("F" + digits, CultureInfo.InvariantCulture) + " %";
 

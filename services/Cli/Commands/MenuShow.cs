@@ -14,14 +14,14 @@ public static class MenuShow
     {
         var id = new Argument<string?>("ID") { Description = "A menu; all of them if absent.", Arity = ArgumentArity.ZeroOrOne };
         var output = new Option<string?>("--out") { HelpName = "FILE", Description = "Write the signed menu, with its market and its proof: check it anywhere with billing menu verify FILE." };
-        var (address, json) = (ServiceAddress.PlanDesign(), MenuSolve.Json());
-        var command = new Command("show", "Shows the menus of a running plan design.") { id, output, address, json };
-        command.SetAction((parsed, ct) => PlanDesignCalls.AskAsync(parsed.GetValue(address)!, async plans =>
+        var (address, json, csv) = (ServiceAddress.PlanDesign(), MenuSolve.Json(), MenuSolve.CsvRows("one row for each menu, or for each plan of one"));
+        var command = new Command("show", "Shows the menus of a running plan design.") { id, output, address, json, csv };
+        command.SetAction((parsed, ct) => ProgressBar.During("asking plan design", _ => PlanDesignCalls.AskAsync(parsed.GetValue(address)!, async plans =>
         {
             if (parsed.GetValue(id) is not { } menuId)
             {
                 if (parsed.GetValue(output) is not null) throw new UserException("--out needs the id of a menu: list them with billing menu show");
-                await PrintAll(plans, parsed.GetValue(json), ct);
+                await PrintAll(plans, parsed.GetValue(json), parsed.GetValue(csv), ct);
                 return 0;
             }
             var menu = await plans.GetMenuAsync(new() { MenuId = menuId, IncludeSignedDocument = parsed.GetValue(output) is not null }, cancellationToken: ct);
@@ -32,9 +32,10 @@ public static class MenuShow
                 await Console.Error.WriteLineAsync($"{file}: check it with billing menu verify {file}");
                 return 0;
             }
-            Print(menu, parsed.GetValue(json));
+            if (parsed.GetValue(csv)) WriteCsv(menu);
+            else Print(menu, parsed.GetValue(json));
             return 0;
-        }));
+        }), ct));
         return command;
     }
 
@@ -57,13 +58,13 @@ public static class MenuShow
     {
         var currency = Currency.Parse(menu.Currency);
         var table = MenuForPeople.Columns("plan", "cap, tokens", $"price a period of {menu.ConversationsPerPeriod.ToString("#,0", CultureInfo.InvariantCulture)}", "tokens a period", "share of customers");
-        foreach (var plan in menu.Plans)
+        foreach (var plan in menu.Plans.Take(MenuForPeople.PlansShown))
             table.AddRow(plan.PlanId, plan.ConversationCapTokens.ToString("#,0", CultureInfo.InvariantCulture), $"{new Micros(plan.PeriodFeeMicros).ToMajorUnits(currency)} {currency}",
                 plan.PeriodCapTokens.ToString("#,0", CultureInfo.InvariantCulture), MenuForPeople.Percent(plan.Share));
-        return table;
+        return MenuForPeople.SayRest(table, menu.Plans.Count);
     }
 
-    private static async Task PrintAll(Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient plans, bool json, CancellationToken ct)
+    private static async Task PrintAll(Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient plans, bool json, bool csv, CancellationToken ct)
     {
         var (menus, token) = (new List<Menu>(), "");
         do
@@ -78,11 +79,23 @@ public static class MenuShow
             Console.Out.WriteLine(ReportJson.Write(new { menus = menus.Select(Report) }, indented: true));
             return;
         }
+        if (csv)
+        {
+            Csv.Write(Console.Out, ["menu", "name", "status", "plans", "currency", "conversations_per_period", "profit", "drafted_at", "published_at", "retired_at"], menus.Select(m => new object?[]
+            {
+                m.MenuId, m.Name, Status(m), m.Plans.Count, m.Currency, m.ConversationsPerPeriod, m.Solution?.Profit, Time(m.DraftedAt), m.PublishedAt is { } at ? Time(at) : null, m.RetiredAt is { } end ? Time(end) : null,
+            }));
+            return;
+        }
         var table = MenuForPeople.Columns("menu", "name", "status", "plans", "currency", "drafted");
         foreach (var menu in menus)
             table.AddRow([.. new[] { menu.MenuId, menu.Name, Status(menu), menu.Plans.Count.ToString(CultureInfo.InvariantCulture), menu.Currency, Time(menu.DraftedAt) }.Select(Markup.Escape)]);
         CommandLine.Output.Write(table);
     }
+
+    private static void WriteCsv(Menu menu) => Csv.Write(Console.Out,
+        ["plan", "name", "cap_tokens", "period_fee_micros", "currency", "tokens_per_period", "price_per_conversation", "share"],
+        menu.Plans.Select(p => new object?[] { p.PlanId, p.Name, p.ConversationCapTokens, p.PeriodFeeMicros, menu.Currency, p.PeriodCapTokens, p.PricePerConversation, p.Share }));
 
     private static object Report(Menu menu) => new
     {

@@ -29,7 +29,10 @@ public static class ParkedCommand
         var id = new Argument<string?>("MESSAGE") { Description = "as billing parked list shows it", Arity = ArgumentArity.ZeroOrOne };
         var all = new Option<bool>("--all") { Description = "all that is parked" };
         var billing = ServiceAddress.Billing();
-        var command = new Command("replay", "Take parked messages again, when the cause is mended; exit code 1 if any stays parked") { id, all, billing };
+        var json = new Option<bool>("--json") { Description = "print one JSON object for each message" };
+        var command = new Command("replay", "Take parked messages again, when the cause is mended; exit code 1 if any stays parked") { id, all, json, billing };
+        var by = new ByOptions();
+        by.AddTo(command);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             if (parsed.GetValue(id) is null == !parsed.GetValue(all)) throw new UserException("name one message, or say --all: billing parked list shows what is parked");
@@ -40,10 +43,11 @@ public static class ParkedCommand
             {
                 var answer = await client.ReplayParkedMessageAsync(new() { Id = message }, cancellationToken: ct);
                 if (!answer.Taken) left++;
-                Console.Out.WriteLine(answer.Taken ? $"{message} is taken" : $"{message} stays parked: {answer.Detail} ({answer.Reason})");
+                if (parsed.GetValue(json)) BillingCalls.Print(new { message, taken = answer.Taken, reason = answer.Reason, detail = answer.Detail });
+                else Console.Out.WriteLine(answer.Taken ? $"{message} is taken" : $"{message} stays parked: {answer.Detail} ({answer.Reason})");
             }
             return left == 0 ? 0 : CommandLine.Faulty;
-        }));
+        }, by.Of(parsed)));
         return command;
     }
 

@@ -11,12 +11,18 @@ public static class PlanDesignCalls
     /// <summary>A published menu's file holds its market, and a market may hold a million conversations.</summary>
     private const int MessageBytesMax = 256 << 20;
 
-    public static async Task<T> AskAsync<T>(Uri address, Func<Client, Task<T>> ask)
+    public static Task<T> AskAsync<T>(Uri address, Func<Client, Task<T>> ask) => OnAsync(address, channel => ask(new(channel)));
+
+    /// <summary>Business time, which may be simulated.</summary>
+    public static Task<DateTimeOffset> NowAsync(Uri address, CancellationToken ct) =>
+        OnAsync(address, async channel => (await new BusinessClock.BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset());
+
+    private static async Task<T> OnAsync<T>(Uri address, Func<GrpcChannel, Task<T>> ask)
     {
-        using var channel = GrpcChannel.ForAddress(address, new() { MaxReceiveMessageSize = MessageBytesMax, MaxSendMessageSize = MessageBytesMax });
+        using var channel = ServiceChannel.Open(address, MessageBytesMax);
         try
         {
-            return await ask(new(channel));
+            return await ask(channel);
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.Cancelled)
         {
@@ -24,18 +30,16 @@ public static class PlanDesignCalls
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable && e.GetRpcStatus() is null)
         {
-            throw new UserException($"plan design does not answer at {address}: start it, or say where it is with --plan-design");
+            throw new PassingException($"plan design does not answer at {address}: start it, or say where it is with --plan-design");
         }
         catch (RpcException e)
         {
-            throw new UserException(e.Status.Detail.ReplaceLineEndings(" "));
+            var line = e.Status.Detail.ReplaceLineEndings(" ");
+            throw MayPass(e.StatusCode) ? new PassingException(line) : new UserException(line);
         }
     }
 
-    /// <summary>Business time, which may be simulated.</summary>
-    public static async Task<DateTimeOffset> NowAsync(Uri address, CancellationToken ct)
-    {
-        using var channel = GrpcChannel.ForAddress(address);
-        return (await new BusinessClock.BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset();
-    }
+    /// <summary>Whether the same call may be answered otherwise in a while, with nobody changing it.</summary>
+    private static bool MayPass(StatusCode code) =>
+        code is StatusCode.Unavailable or StatusCode.ResourceExhausted or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Internal or StatusCode.Unknown;
 }

@@ -173,7 +173,7 @@ internal static class UsageCalls
 {
     public static async Task<int> AskAsync(Uri usage, Func<GrpcChannel, Task<int>> ask)
     {
-        using var channel = GrpcChannel.ForAddress(usage);
+        using var channel = ServiceChannel.Open(usage);
         try
         {
             return await ask(channel);

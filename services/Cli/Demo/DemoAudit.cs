@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
-using Billing.Audit;
 using Cli.Audits;
+using Verifier;
 
 namespace Cli.Demo;
 
@@ -19,7 +19,7 @@ public sealed partial class DemoAudit(Deployment deployment, DemoScreen screen, 
         foreach (var different in replay.Where(r => !r.Identical).Take(3)) screen.Say($"  {different.Number}: {different.Difference}");
 
         var seals = await AuditCalls.VerifySealsAsync(deployment.Audit, ct);
-        screen.Say($"{seals.Sum(s => s.EventCount):N0} stored events in {seals.Count:N0} sealed pages: {(seals.All(s => s.Intact) ? "all intact" : "NOT intact")}.");
+        screen.Say($"{seals.Sum(s => s.EventCount):N0} stored events in {seals.Count(s => s.Page > 0):N0} sealed pages: {(seals.All(s => s.Intact) ? "all intact" : "NOT intact")}.");
 
         var (original, forged) = (Path.Combine(folder, "export.ndjson"), Path.Combine(folder, "forged.ndjson"));
         await AuditCalls.ExportAsync(deployment.Audit, original, ct);

@@ -1,3 +1,4 @@
+using Cli.Commands;
 using Contracts.Billing.V1;
 using Contracts.Clock.V1;
 using Contracts.PlanDesign.V1;
@@ -48,9 +49,5 @@ public class Deployment(Uri planDesign, Uri usage, Uri billing) : IAsyncDisposab
 
     private IEnumerable<BusinessClock.BusinessClockClient> Clocks => [new(_usage), new(_planDesign), new(_billing)];
 
-    private static GrpcChannel Channel(Uri address) => GrpcChannel.ForAddress(address, new()
-    {
-        MaxReceiveMessageSize = 64 << 20,
-        HttpHandler = new SocketsHttpHandler { EnableMultipleHttp2Connections = true, PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan },
-    });
+    private static GrpcChannel Channel(Uri address) => ServiceChannel.Open(address);
 }

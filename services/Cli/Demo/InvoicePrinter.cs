@@ -19,11 +19,17 @@ public static class InvoicePrinter
         var period = invoice.Period;
         console.Write(new Panel(table)
         {
-            Header = new PanelHeader($" Invoice {invoice.Number.EscapeMarkup()} "),
+            Header = new PanelHeader(invoice.Status == InvoiceStatus.Draft ? $" Draft of {invoice.InvoiceId} " : $" Invoice {invoice.Number.EscapeMarkup()} "),
             Border = BoxBorder.Rounded,
         });
         console.MarkupLineInterpolated($"  customer {invoice.CustomerId}");
-        console.MarkupLineInterpolated($"  period {period.Start.ToDateTimeOffset():yyyy-MM-dd} to {period.End.ToDateTimeOffset():yyyy-MM-dd}, subscription {invoice.SubscriptionId}");
+        var days = invoice.FirstDay.Length > 0 ? $"{invoice.FirstDay} to {invoice.LastDay}" : $"{period.Start.ToDateTimeOffset():yyyy-MM-dd} to {period.End.ToDateTimeOffset():yyyy-MM-dd}";
+        console.MarkupLineInterpolated($"  period {days}{(invoice.TimeZone is "" or "UTC" ? "" : $" ({invoice.TimeZone})")}, subscription {invoice.SubscriptionId}");
+        if (invoice.Status == InvoiceStatus.Draft)
+        {
+            console.MarkupLineInterpolated($"  {(invoice.PeriodStatus == "closed" ? $"to make it final: billing invoice finalize {period.PeriodId}" : $"period {period.PeriodId} runs")}");
+            return;
+        }
         console.MarkupLineInterpolated($"  document SHA-256 {Convert.ToHexStringLower(invoice.DocumentSha256.Span)}");
     }
 

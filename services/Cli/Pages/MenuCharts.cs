@@ -9,6 +9,7 @@ namespace Cli.Pages;
 internal static class MenuCharts
 {
     private const int Width = 440;
+    private const int LegendMax = 12;
     private const double Left = 62, Right = 430;
 
     /// <summary>What each customer gets and pays, from the most patient on the left to the most urgent on the right.</summary>
@@ -58,9 +59,9 @@ internal static class MenuCharts
 
     public static Svg ByNumberOfPlans(IReadOnlyList<PlanCount> counts, int plans, double optimum)
     {
-        var svg = new Svg(Width, 230, "Profit by number of plans");
+        var svg = new Svg(Width, 230, "Revenue and profit by number of plans");
         const double top = 26, bottom = 186;
-        var y = new Axis(0, Math.Max(optimum, counts.Max(c => c.Profit)) * 1.02, bottom, top);
+        var y = new Axis(0, Math.Max(optimum, counts.Max(c => Math.Max(c.Revenue, c.Profit))) * 1.02, bottom, top);
         foreach (var tick in y.Ticks(4))
         {
             svg.Line(Left, y.At(tick), Right, y.At(tick), "grid");
@@ -69,13 +70,14 @@ internal static class MenuCharts
         var step = (Right - Left) / counts.Count;
         for (var n = 0; n < counts.Count; n++)
         {
-            var (c, a) = (counts[n], Left + n * step + step * 0.15);
-            svg.Rect(a, y.At(c.Profit), step * 0.7, bottom - y.At(c.Profit), c.Plans == plans ? "plan0" : "other", $"{c.Plans} plans earn {Short(c.Profit)}, {Percent(c.ShareOfOptimum, 2)} of the optimum");
-            svg.Text(a + step * 0.35, y.At(c.Profit) + 15, Percent(c.ShareOfOptimum, step < 36 || c.ShareOfOptimum > 0.9995 ? 0 : 1).Replace(" ", "", StringComparison.Ordinal), "middle", c.Plans == plans ? "on small" : "label small");
-            svg.Text(a + step * 0.35, bottom + 15, c.Plans.ToString(CultureInfo.InvariantCulture), "middle", "tick");
+            var (c, a) = (counts[n], Left + n * step + step * 0.08);
+            if (c.Revenue > c.Profit) svg.Rect(a, y.At(c.Revenue), step * 0.84, y.At(c.Profit) - y.At(c.Revenue), "keep", $"{c.Plans} plans: {Short(c.Revenue)} are paid, {Short(c.Revenue - c.Profit)} of it spent on serving");
+            svg.Rect(a, y.At(c.Profit), step * 0.84, bottom - y.At(c.Profit), c.Plans == plans ? "plan0" : "other", $"{c.Plans} plans earn {Short(c.Profit)}, {Percent(c.ShareOfOptimum, 2)} of the optimum");
+            svg.Text(a + step * 0.42, y.At(c.Profit) + 15, Percent(c.ShareOfOptimum, step < 36 || c.ShareOfOptimum > 0.9995 ? 0 : 1).Replace(" ", "", StringComparison.Ordinal), "middle", c.Plans == plans ? "on small" : "label small");
+            svg.Text(a + step * 0.42, bottom + 15, c.Plans.ToString(CultureInfo.InvariantCulture), "middle", "tick");
         }
         svg.Line(Left, y.At(optimum), Right, y.At(optimum), "bound");
-        svg.Text(Left + 2, 12, $"dashed: any number of plans, {Short(optimum)}", "start", "caption");
+        svg.Text(Left + 2, 12, $"full bars: profit; with the light part: revenue; dashed: profit of any number, {Short(optimum)}", "start", "caption");
         svg.Line(Left, bottom, Right, bottom, "axis");
         svg.Text((Left + Right) / 2, 222, "plans on the menu, exact prices", "middle", "caption");
         return svg;
@@ -90,13 +92,15 @@ internal static class MenuCharts
             ("revenue", Shares(menu.Tiers.Select(t => t.Share * t.PricePerConversation)), 0),
             ("tokens", Shares(menu.Tiers.Select(t => t.Share * t.ExpectedTokensPerConversation)), 0),
         ];
-        var rows = (menu.Tiers.Count + 2) / 2;
+        // Of hundreds of plans a legend names the longest; the bars say the rest where they are touched.
+        var named = menu.Tiers.Count <= LegendMax ? menu.Tiers.Count : LegendMax - 1;
+        var rows = (named + 3) / 2;
         var svg = new Svg(Width, 150 + 20 * rows, "Who buys what");
-        var x = new Axis(0, 1, Left + 12, Right);
+        var x = new Axis(0, 1, Left + 26, Right);
         for (var n = 0; n < bars.Length; n++)
         {
             var (y, from) = (12.0 + n * 42, 0.0);
-            svg.Text(Left + 4, y + 20, bars[n].Name, "end", "label");
+            svg.Text(Left + 20, y + 20, bars[n].Name, "end", "label");
             for (var k = 0; k < bars[n].Parts.Length; k++)
             {
                 var part = bars[n].Parts[k];
@@ -106,35 +110,43 @@ internal static class MenuCharts
 
             void Part(double part, string css, string tip)
             {
-                svg.Rect(x.At(from), y, x.At(from + part) - x.At(from) - 1, 30, css, tip);
+                // A gap between two parts, and none where hundreds of them are finer than a gap.
+                var width = x.At(from + part) - x.At(from);
+                svg.Rect(x.At(from), y, width - (width > 4 ? 1 : 0), 30, css, tip);
                 if (x.At(from + part) - x.At(from) > 36) svg.Text((x.At(from) + x.At(from + part)) / 2, y + 20, Percent(part, 0).Replace(" ", "", StringComparison.Ordinal), "middle", css == "nobody" ? "label" : "on");
                 from += part;
             }
         }
-        for (var k = 0; k <= menu.Tiers.Count; k++)
-        {
-            if (k == menu.Tiers.Count && bars[0].Nobody <= 5e-4) break;
-            var (a, y) = (k % 2 == 0 ? Left + 12 : 250, 148 + 20 * (k / 2));
-            svg.Rect(a, y, 12, 12, k == menu.Tiers.Count ? "nobody" : $"plan{k % 6}");
-            svg.Text(a + 18, y + 11, k == menu.Tiers.Count ? "buy nothing" : $"{menu.Tiers[k].CapTokens.ToString("#,0", CultureInfo.InvariantCulture)} tokens for {Short(menu.Tiers[k].PricePerConversation)}", "start", "tick");
-        }
+        var entry = 0;
+        for (var k = 0; k < named; k++)
+            Entry($"plan{k % 6}", $"{menu.Tiers[k].CapTokens.ToString("#,0", CultureInfo.InvariantCulture)} tokens for {Short(menu.Tiers[k].PricePerConversation)}");
+        if (bars[0].Nobody > 5e-4) Entry("nobody", "buy nothing");
+        if (named < menu.Tiers.Count) Entry(null, $"… {menu.Tiers.Count - named:#,0} more plans");
         return svg;
+
+        void Entry(string? css, string text)
+        {
+            var (a, y) = (entry % 2 == 0 ? Left + 26 : 256, 148 + 20 * (entry / 2));
+            if (css is not null) svg.Rect(a, y, 12, 12, css);
+            svg.Text(a + 18, y + 11, text, "start", "tick");
+            entry++;
+        }
     }
 
     public static Svg Tariffs(IReadOnlyList<TariffReport> tariffs, Func<string, string> nameOf)
     {
         var svg = new Svg(Width, 34 + 34 * tariffs.Count, "Profit and what customers keep, by way of charging");
-        var x = new Axis(0, tariffs.Max(t => Math.Max(0, t.Profit) + t.ConsumerSurplus), 136, 372);
-        svg.Rect(136, 4, 12, 12, "plan0");
-        svg.Text(154, 14, "profit", "start", "tick");
-        svg.Rect(206, 4, 12, 12, "keep");
-        svg.Text(224, 14, "what customers keep", "start", "tick");
+        var x = new Axis(0, tariffs.Max(t => Math.Max(0, t.Profit) + t.ConsumerSurplus), 160, 378);
+        svg.Rect(160, 4, 12, 12, "plan0");
+        svg.Text(178, 14, "profit", "start", "tick");
+        svg.Rect(230, 4, 12, 12, "keep");
+        svg.Text(248, 14, "what customers keep", "start", "tick");
         for (var n = 0; n < tariffs.Count; n++)
         {
             var (t, y) = (tariffs[n], 26.0 + n * 34);
             var profit = x.At(Math.Max(0, t.Profit));
-            svg.Text(130, y + 16, nameOf(t.Kind), "end", n == 0 ? "label strong" : "label");
-            svg.Rect(136, y, profit - 136, 23, n == 0 ? "plan0" : "other", $"{nameOf(t.Kind)} earns {Short(t.Profit)} a conversation");
+            svg.Text(154, y + 16, nameOf(t.Kind), "end", n == 0 ? "label strong" : "label");
+            svg.Rect(160, y, profit - 160, 23, n == 0 ? "plan0" : "other", $"{nameOf(t.Kind)} earns {Short(t.Profit)} a conversation");
             svg.Rect(profit + 1, y, x.At(Math.Max(0, t.Profit) + t.ConsumerSurplus) - profit - 1, 23, "keep", $"customers keep {Short(t.ConsumerSurplus)}");
             svg.Text(x.At(Math.Max(0, t.Profit) + t.ConsumerSurplus) + 5, y + 16, Short(t.Profit), "start", "label");
         }

@@ -20,7 +20,7 @@ internal static class MenuPage
         ["twoPartTariff"] = "two-part tariff", ["flatFee"] = "flat fee", ["tokenMarket"] = "token market", ["runningMenu"] = "menu on sale now",
     };
 
-    public static string Of(string title, MenuAsked asked, MenuAnalysis analysis, IReadOnlyList<SensitivityPoint> sensitivity)
+    public static string Of(string title, MenuAsked asked, MenuAnalysis analysis, IReadOnlyList<SensitivityPoint> sensitivity, FrontierReport frontier)
     {
         var (menu, page) = (analysis.Solution, new StringBuilder());
         page.Append(CultureInfo.InvariantCulture, $"""
@@ -36,7 +36,7 @@ internal static class MenuPage
         page.Append(Grid(
             Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens"), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
             Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. Each step up costs what it is worth to the most urgent customer who takes it."),
-            Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Profit a conversation, and its share of the optimum: what one more plan is worth."),
+            Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
             Figure("Who buys what", WhoBuysWhat(menu), "Each bar is the whole; the colours are the plans.")));
         page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
             Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
@@ -45,6 +45,10 @@ internal static class MenuPage
             page.Append(Section("If the market is not as assumed", Grid(
                 Figure("Sensitivity", Sensitivities(sensitivity), "Hollow: this menu stays on sale, customers choose anew. Full: the best menu for that market."),
                 SensitivityTable(sensitivity))));
+        if (frontier.Capacity.Count > 1)
+            page.Append(Section("What capacity earns", Grid(
+                Figure("Profit and revenue along capacity", FrontierChart.Of(frontier), $"{Money(asked)} a conversation, at exact prices. The slope is what one more token earns: what a GPU less costs."),
+                FrontierTable(frontier))));
         if (analysis.ConstraintCosts.Count > 0) page.Append(Section("What each rule costs", Rules(analysis)));
         if (analysis.Processes.Count > 0) page.Append(Section("How answers come", Processes(analysis)));
         page.Append(Section("Why this can be believed", Proof(analysis)));
@@ -68,7 +72,7 @@ internal static class MenuPage
             cards.Append(CultureInfo.InvariantCulture, $"""<div><b>{Data(name, value, shown)}</b><span>{Html(label)}</span></div>""");
         Card("profit", $"profit a conversation{(asked.Currency is { } c ? ", " + c : "")}", menu.Profit, Short(menu.Profit));
         if (asked.Period(menu) is { } period) Card("profitPerPeriod", $"profit a customer and period of {Short(period.ConversationsPerCustomer)}", period.Profit, Short(period.Profit));
-        Card("shareOfOptimum", "of what any number of plans would earn", optimum, Percent(optimum));
+        Card("shareOfOptimum", "of what any number of plans would earn" + (asked.Options.Constraints is null ? "" : " under the rules on caps"), optimum, Percent(optimum));
         Card("shareServed", "of customers served", menu.Tiers.Sum(t => t.Share), Percent(menu.Tiers.Sum(t => t.Share)));
         Card("consumerSurplus", "left to customers, a conversation", analysis.Comparison!.Menu.ConsumerSurplus, Short(analysis.Comparison.Menu.ConsumerSurplus));
         return cards.Append("</div>").ToString();
@@ -80,7 +84,8 @@ internal static class MenuPage
         List<string> head = ["cap, tokens", "price a conversation"];
         if (period is { } n) head.Add($"price a period of {n:#,0}");
         head.AddRange(["customers", "of revenue", "urgency, 1/s"]);
-        return Table(head, menu.Tiers.Select((t, k) =>
+        var rest = menu.Tiers.Count <= MenuForPeople.PlansShown ? "" : $"""<p class="rest">… {menu.Tiers.Count - MenuForPeople.PlansShown:#,0} more: billing menu solve --csv writes all of them.</p>""";
+        return Table(head, menu.Tiers.Take(MenuForPeople.PlansShown).Select((t, k) =>
         {
             List<string> row = [$"""<i class="swatch plan{k % 6}"></i>{Data($"plans[{k}].capTokens", t.CapTokens, t.CapTokens.ToString("#,0", CultureInfo.InvariantCulture))}""", Data($"plans[{k}].price", t.PricePerConversation, Short(t.PricePerConversation))];
             if (period is { } each) row.Add(t.PriceMinorUnitsPerPeriod is { } units && asked.Currency is { } c ? Html($"{(c.MinorUnit * units).ToMajorUnits(c)} {c}") : Short(each * t.PricePerConversation));
@@ -88,7 +93,7 @@ internal static class MenuPage
             row.Add(Percent(menu.Revenue > 0 ? t.Share * t.PricePerConversation / menu.Revenue : 0));
             row.Add(t.UrgencyToPerSecond > PlanDesign.MarketLimits.RatePerSecondMax ? $"{Short(t.UrgencyFromPerSecond)} and up" : $"{Short(t.UrgencyFromPerSecond)} to {Short(t.UrgencyToPerSecond)}");
             return (IReadOnlyList<string>)row;
-        }));
+        })) + rest;
     }
 
     private static string WinnersAndLosers(IReadOnlyList<TariffReport> tariffs) => Table(["instead of", "better off", "gain", "worse off", "lose"],
@@ -111,19 +116,28 @@ internal static class MenuPage
             Html(p.Change), Data($"sensitivity[{n}].kept", p.ProfitKept, Short(p.ProfitKept)), p.ProfitAdapted is { } adapted ? Data($"sensitivity[{n}].adapted", adapted, Short(adapted)) : "none",
         ])) + "<figcaption>Profit a conversation.</figcaption></figure>";
 
+    private static string FrontierTable(FrontierReport frontier) => "<figure>" + Table(["of demand", "tokens", "profit", "one more token earns"],
+        frontier.Capacity.Reverse().Select(row => (IReadOnlyList<string>)
+        [
+            Percent(row.ShareOfDemand, 0), Short(row.TokensPerConversation), Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].profit", row.Profit, Short(row.Profit)),
+            Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].shadowPrice", row.ShadowPricePerToken, MenuForPeople.Number(row.ShadowPricePerToken)),
+        ])) + "<figcaption>Capacity as a part of the tokens that the market would take; per conversation of the whole market.</figcaption></figure>";
+
     private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", "tokens a conversation"],
         analysis.ConstraintCosts.Select(c => (IReadOnlyList<string>)
         [
-            Html(c.Constraint), Data($"rules.{c.Constraint}.profitCost", c.ProfitCost, MenuForPeople.Number(c.ProfitCost)),
-            (c.ShareServedGain * 100).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture) + " %", MenuForPeople.Number(c.TokensGain),
+            Html(c.Constraint), c.ProfitCost is { } cost ? Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
+            MenuForPeople.PercentagePoints(c.ShareServedGain), c.TokensGain is { } tokens ? MenuForPeople.Number(tokens) : "",
         ]));
 
     private static string Processes(MenuAnalysis analysis) =>
         "<p>The same information spent in other ways, each with its own best menu: what a model that is not aligned with its users' impatience costs.</p>"
-        + Table(["process", "profit", "of the aligned one"], analysis.Processes.Select(p => (IReadOnlyList<string>)
+        + Table(["process", "profit", "of the aligned one", "revenue", "serving cost", "served", "customers keep", "tokens", "better off", "worse off"], analysis.Processes.Select(p => (IReadOnlyList<string>)
         [
-            Html(p.Kind), Data($"processes.{p.Kind}.profit", p.Menu.Profit, Short(p.Menu.Profit)), Percent(p.ShareOfAligned),
-        ]));
+            Html(p.Kind), Data($"processes.{p.Kind}.profit", p.Menu.Profit, Short(p.Menu.Profit)), Percent(p.ShareOfAligned), Data($"processes.{p.Kind}.revenue", p.Outcome.Revenue, Short(p.Outcome.Revenue)),
+            Short(p.Outcome.ServingCost), Percent(p.Outcome.ShareServed), Data($"processes.{p.Kind}.consumerSurplus", p.Outcome.ConsumerSurplus, Short(p.Outcome.ConsumerSurplus)), Short(p.Outcome.Tokens),
+            p.ToAligned is { } better ? Percent(better.ShareBetter) : "", p.ToAligned is { } worse ? Percent(worse.ShareWorse) : "",
+        ])) + "<p>Better and worse off: if the aligned process and its menu take this one's place.</p>";
 
     private static string Proof(MenuAnalysis analysis)
     {
@@ -131,12 +145,24 @@ internal static class MenuPage
         var grid = market.Grid();
         return $"""
             <ul>
-            <li>No menu of this kind earns more than {Data("certificate.upperBound", c.UpperBound, MenuForPeople.Number(c.UpperBound))} a conversation; this one is within {Data("certificate.gap", c.Gap, c.Gap.ToString("G2", CultureInfo.InvariantCulture))} of it. The bound comes from separate code that rebuilds every table from the market.</li>
+            <li>{Bounds(analysis)} The bound comes from separate code that rebuilds every table from the market.</li>
             <li>No customer would gain more than {Data("certificate.maxIncentiveViolation", c.MaxIncentiveViolation, c.MaxIncentiveViolation.ToString("G2", CultureInfo.InvariantCulture))} by another plan than hers, or lose more than {Data("certificate.maxParticipationViolation", c.MaxParticipationViolation, c.MaxParticipationViolation.ToString("G2", CultureInfo.InvariantCulture))} by buying.</li>
             <li>Market: {Html(market.Urgency.Kind)} urgency in {grid.Types.Count:#,0} types, {Html(market.AnswerTime.Kind)} answer times, caps up to {grid.CapTokensMax:#,0} tokens, {Short(market.TokensPerSecond)} tokens a second, an answer worth {Short(market.ValuePerAnswer)}, a token at {Short(market.ServingCostPerToken)}.</li>
             <li>Theory: W. Zhong, <cite>Token Is All You Price</cite> (arXiv 2510.09859). Serving cost, few plans, whole minor units and rules are beyond the paper.</li>
             </ul>
             """;
+    }
+
+    private static string Bounds(MenuAnalysis analysis)
+    {
+        var (c, market) = (analysis.Solution.Certificate, analysis.Market);
+        string Bound(string name, double value) => Data(name, value, MenuForPeople.Number(value));
+        string Within(double gap) => $"this one is within {Data("certificate.gap", gap, gap.ToString("G2", CultureInfo.InvariantCulture))} of it";
+        if (!market.Urgency.HasIntervals) return $"No menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
+        var atTypes = $"At the {market.Grid().Types.Count:#,0} types that stand for the market no menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
+        return market.ValueAtCap > 0 ? atTypes
+            : analysis.Solution.Rounding is null ? $"{atTypes} In the market itself, where customers stand between the types, none earns more than {Bound("certificate.densityUpperBound", c.DensityUpperBound)}, and this one what it says."
+            : $"In the market no menu of this kind earns more than {Bound("certificate.densityUpperBound", c.DensityUpperBound)} a conversation; {Within(c.DensityUpperBound - analysis.Solution.Profit)}.";
     }
 
     private static string Name(string kind) => TariffNames.GetValueOrDefault(kind, kind);

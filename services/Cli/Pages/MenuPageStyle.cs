@@ -23,15 +23,17 @@ internal static class MenuPageStyle
         svg{display:block;width:100%;height:auto}
         .scroll{overflow-x:auto}table{width:100%;border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
         th,td{padding:7px 8px;border-bottom:1px solid var(--line);text-align:right;vertical-align:bottom}th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:left}td{white-space:nowrap}
+        .rest{margin:8px 0;color:var(--muted);font-size:13px}
         .swatch{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:8px}
         li{margin:6px 0;max-width:80ch}
         text{fill:var(--ink);font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif}.tick,.caption{fill:var(--muted);font-size:11px}.small{font-size:10px}.strong{font-weight:700}.on{fill:var(--on);font-weight:600}
         .grid line,line{stroke-width:1}.grid line.grid,line.grid{stroke:var(--line)}line.axis{stroke:var(--axis)}line.bound{stroke:var(--p1);stroke-width:2;stroke-dasharray:5 4}line.between{stroke:var(--axis);stroke-width:2}
+        .curve{fill:none;stroke-width:2.5;stroke:var(--p0)}.curve.second{stroke:var(--p1);stroke-dasharray:6 4}
         line.edge{stroke-width:3}.soft{opacity:.28}.other{fill:var(--other)}.keep{fill:var(--keep)}.nobody{fill:var(--nobody)}.hollow{fill:var(--paper);stroke:var(--p1);stroke-width:2.5}
         .plan0{fill:var(--p0)}.plan1{fill:var(--p1)}.plan2{fill:var(--p2)}.plan3{fill:var(--p3)}.plan4{fill:var(--p4)}.plan5{fill:var(--p5)}
         line.plan0{stroke:var(--p0)}line.plan1{stroke:var(--p1)}line.plan2{stroke:var(--p2)}line.plan3{stroke:var(--p3)}line.plan4{stroke:var(--p4)}line.plan5{stroke:var(--p5)}
         i.plan0{background:var(--p0)}i.plan1{background:var(--p1)}i.plan2{background:var(--p2)}i.plan3{background:var(--p3)}i.plan4{background:var(--p4)}i.plan5{background:var(--p5)}
         @media screen and (max-width:560px){main{padding:20px 12px 36px}figure{padding:12px 8px}.cards{gap:8px}.cards b{font-size:21px}table{font-size:13px}th,td{padding:6px 5px}text{font-size:13px}.tick,.caption{font-size:12px}.small{font-size:11px}}
-        @media print{body{font-size:11pt}main{max-width:none;padding:0}figure,.cards div,section>.scroll,.notice{break-inside:avoid}.grid{grid-template-columns:1fr 1fr}h2{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+        @media print{body{font-size:11pt}table{font-size:9pt}figure table{font-size:8pt}th,td{padding:4px 5px}figure th,figure td{padding:4px 3px}.scroll{overflow:visible}main{max-width:none;padding:0}figure,.cards div,section>.scroll,.notice{break-inside:avoid}.grid{grid-template-columns:1fr 1fr}h2{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
         """;
 }

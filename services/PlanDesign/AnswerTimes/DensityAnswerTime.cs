@@ -36,6 +36,9 @@ public abstract class DensityAnswerTime : AnswerTime
     public sealed override void FillExpectedTokens(double tokensPerSecond, Span<double> byCapTokens) =>
         Panels(tokensPerSecond, byCapTokens.Length - 1).FillExpectedTokens(byCapTokens);
 
+    /// <summary>Into how many panels the density is cut, for what they take in memory.</summary>
+    internal long PanelsFor(double tokensPerSecond, int capTokens) => DensityPanels.Count(this, tokensPerSecond, capTokens);
+
     /// <summary>Kept from one row to the next; two threads may both compute it, and get the same.</summary>
     private DensityPanels Panels(double tokensPerSecond, int capTokens)
     {

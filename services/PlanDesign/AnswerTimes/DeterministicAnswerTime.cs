@@ -1,6 +1,9 @@
 namespace PlanDesign.AnswerTimes;
 
-/// <summary>Every conversation is answered after the same time: V = e^{-rD} for caps that reach it, and tokens flow until then.</summary>
+/// <summary>
+/// Every conversation is answered after the same time D in seconds: V = e^{-rD} for caps that reach it, and tokens flow until then. The law of
+/// accumulation in Zhong, arXiv 2510.09859.
+/// </summary>
 public class DeterministicAnswerTime(double seconds) : AnswerTime
 {
     private const double SecondsMin = 1e-6;

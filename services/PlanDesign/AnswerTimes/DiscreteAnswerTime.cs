@@ -1,6 +1,9 @@
 namespace PlanDesign.AnswerTimes;
 
-/// <summary>The probability of the answer at each token, stated outright.</summary>
+/// <summary>
+/// The probability of the answer at each token, stated outright: any law of τ, as Zhong (arXiv 2510.09859) allows it, on a grid of tokens. That
+/// answers come at the end of a token is ours.
+/// </summary>
 public sealed class DiscreteAnswerTime(IReadOnlyList<double> probabilityPerToken) : PerTokenAnswerTime
 {
     private readonly double[] _probabilityPerToken = [.. probabilityPerToken];

@@ -6,7 +6,8 @@ namespace PlanDesign.AnswerTimes;
 /// <summary>
 /// τ is exponential with mean D seconds: the hazard 1/D does not depend on how long the user has waited. The tables integrate the density,
 /// E[e^{-rτ}·1{τ ≤ T}] = (1 − e^{−(r+1/D)T})/(1+rD) and E[min(τ,T)] = D(1 − e^{−T/D}); answers put at the end of a token would
-/// lose 1.9 % already at 20 tokens per second and D = 5 s.
+/// lose 1.9 % already at 20 tokens per second and D = 5 s. The law of the aligned process of Zhong (arXiv 2510.09859) once belief rests, and from the
+/// start where the prior is there; closed forms by elementary integration.
 /// </summary>
 public sealed class ExponentialAnswerTime(double meanSeconds) : AnswerTime
 {

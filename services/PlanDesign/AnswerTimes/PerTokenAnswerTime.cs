@@ -4,7 +4,7 @@ namespace PlanDesign.AnswerTimes;
 
 /// <summary>
 /// An answer that comes at the end of a token: p_k is the probability of the answer at token k = 1..n. If they sum to less than 1
-/// the rest is never answered and pays for every token up to its cap.
+/// the rest is never answered and pays for every token up to its cap. The finite form of the τ of Zhong, arXiv 2510.09859; ours.
 /// </summary>
 public abstract class PerTokenAnswerTime : AnswerTime
 {

@@ -22,46 +22,92 @@ public sealed record FrontierPoint(double ShadowPricePerToken, double Profit, do
 /// <param name="ShadowPricePerToken">What one more token of capacity per conversation would earn; 0 where the capacity does not bind.</param>
 public sealed record CapacityPlan(FrontierPoint Fewer, FrontierPoint More, double ShareOfFewer, double ShadowPricePerToken)
 {
-    public double Profit => ShareOfFewer * Fewer.Profit + (1 - ShareOfFewer) * More.Profit;
-    public double Tokens => ShareOfFewer * Fewer.Tokens + (1 - ShareOfFewer) * More.Tokens;
+    public double Profit => Mixed(p => p.Profit);
+    public double Revenue => Mixed(p => p.Revenue);
+    public double ServingCost => Mixed(p => p.ServingCost);
+    public double Tokens => Mixed(p => p.Tokens);
+    public double ShareServed => Mixed(p => p.ShareServed);
+
+    private double Mixed(Func<FrontierPoint, double> of) => ShareOfFewer * of(Fewer) + (1 - ShareOfFewer) * of(More);
 }
 
 /// <summary>
 /// Revenue against compute: profit, revenue and tokens served as the price of a token, or the capacity, varies, so that a seller sees what a GPU
-/// less costs. A budget of expected tokens is met by solving at c + λ; tokens fall in λ, and λ is the slope of the frontier. Beyond the paper.
+/// less costs. A budget of expected tokens is met by solving at c + λ; tokens fall in λ, and λ is the slope of the frontier. Its corners are found
+/// by solving at the slope of the chord between two of them: either a corner lies above the chord, or the chord is the frontier. Corners once
+/// found serve every later question. Prices are exact; at most K plans and rules on caps are kept. Beyond the paper.
 /// </summary>
-public static class CapacityFrontier
+/// <param name="options">How many plans, and which rules; minor units and rules on prices are left out.</param>
+public sealed class CapacityFrontier(Market market, SolveOptions? options = null)
 {
-    private const int BisectionsMax = 50;
+    private const int CornersPerQuestionMax = 60;
+    private const int DoublingsMax = 30;
 
-    /// <param name="shadowPricesPerToken">Money per token, at least 0.</param>
-    public static IReadOnlyList<FrontierPoint> Of(
-        Market market, IReadOnlyList<double> shadowPricesPerToken, CancellationToken cancellation = default) =>
-        [.. shadowPricesPerToken.Select(price => At(market, price, cancellation))];
+    /// <summary>In parts of the value of an answer: a corner no farther above a chord is on it.</summary>
+    private const double Tolerance = 1e-12;
 
-    /// <param name="capacityTokens">Expected tokens per conversation of the whole market, above 0.</param>
-    public static CapacityPlan Within(Market market, double capacityTokens, CancellationToken cancellation = default)
+    private readonly SolveOptions _options = new(options?.PlansMax) { Constraints = options?.Constraints?.OnCaps };
+    private readonly List<FrontierPoint> _corners = [];
+
+    /// <summary>What the market would take if capacity were no limit.</summary>
+    public FrontierPoint Demand(CancellationToken cancellation = default)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacityTokens);
-        var more = At(market, 0, cancellation);
-        if (more.Tokens <= capacityTokens) return new(more, more, 0, 0);
-        // Answers may need much less than a token, so the price that leaves capacity over is searched for, not assumed.
-        var fewer = At(market, market.ValuePerAnswer, cancellation);
-        while (fewer.Tokens > capacityTokens) (more, fewer) = (fewer, At(market, 2 * fewer.ShadowPricePerToken, cancellation));
-        for (var n = 0; n < BisectionsMax && fewer.ShadowPricePerToken - more.ShadowPricePerToken > 1e-13 * market.ValuePerAnswer; n++)
-        {
-            var middle = At(market, (more.ShadowPricePerToken + fewer.ShadowPricePerToken) / 2, cancellation);
-            if (middle.Tokens > capacityTokens) more = middle;
-            else fewer = middle;
-        }
-        var share = more.Tokens > fewer.Tokens ? (more.Tokens - capacityTokens) / (more.Tokens - fewer.Tokens) : 1;
-        return new(fewer, more, share, (more.ShadowPricePerToken + fewer.ShadowPricePerToken) / 2);
+        if (_corners.Count == 0) _corners.Add(At(0, cancellation));
+        return _corners[^1];
     }
 
-    private static FrontierPoint At(Market market, double shadowPrice, CancellationToken cancellation)
+    /// <summary>The best menu at each shadow price.</summary>
+    /// <param name="shadowPricesPerToken">Money per token, at least 0.</param>
+    public static IReadOnlyList<FrontierPoint> Of(
+        Market market, IReadOnlyList<double> shadowPricesPerToken, CancellationToken cancellation = default)
     {
-        var menu = MenuSolver.Solve(market with { ServingCostPerToken = market.ServingCostPerToken + shadowPrice }, new(), null, cancellation);
-        if (menu.Fault is { } fault) throw new ArgumentException(fault.ToString(), nameof(market));
+        var frontier = new CapacityFrontier(market);
+        return [.. shadowPricesPerToken.Select(price => frontier.At(price, cancellation))];
+    }
+
+    /// <inheritdoc cref="Within(double, CancellationToken)"/>
+    public static CapacityPlan Within(Market market, double capacityTokens, CancellationToken cancellation = default) =>
+        new CapacityFrontier(market).Within(capacityTokens, cancellation);
+
+    /// <param name="capacityTokens">Expected tokens per conversation of the whole market, above 0.</param>
+    /// <exception cref="ArgumentException">The market or an option is refused, or the rules need more tokens than that.</exception>
+    public CapacityPlan Within(double capacityTokens, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacityTokens);
+        var demand = Demand(cancellation);
+        if (demand.Tokens <= capacityTokens) return new(demand, demand, 0, 0);
+        ReachBelow(capacityTokens, cancellation);
+        for (var n = 0; ; n++)
+        {
+            var above = _corners.FindIndex(c => c.Tokens > capacityTokens);
+            var (fewer, more) = (_corners[above - 1], _corners[above]);
+            var slope = (more.Profit - fewer.Profit) / (more.Tokens - fewer.Tokens);
+            var corner = At(Math.Max(0, slope), cancellation);
+            var isAbove = corner.Profit - slope * corner.Tokens - (fewer.Profit - slope * fewer.Tokens) > Tolerance * market.ValuePerAnswer
+                && corner.Tokens > fewer.Tokens && corner.Tokens < more.Tokens;
+            if (!isAbove || n == CornersPerQuestionMax)
+                return new(fewer, more, (more.Tokens - capacityTokens) / (more.Tokens - fewer.Tokens), Math.Max(0, slope));
+            _corners.Insert(above, corner);
+        }
+    }
+
+    /// <summary>Answers may need much less than a token, so the price that leaves capacity over is searched for, not assumed.</summary>
+    private void ReachBelow(double capacityTokens, CancellationToken cancellation)
+    {
+        var price = market.ValuePerAnswer;
+        for (var n = 0; _corners[0].Tokens > capacityTokens; n++, price *= 2)
+        {
+            if (n == DoublingsMax || price + market.ServingCostPerToken > MarketLimits.MoneyMax)
+                throw new ArgumentException(FormattableString.Invariant($"capacity: the rules need {_corners[0].Tokens:G6} tokens a conversation, more than {capacityTokens:G6}"), nameof(capacityTokens));
+            var point = At(price, cancellation);
+            if (point.Tokens < _corners[0].Tokens) _corners.Insert(0, point);
+        }
+    }
+
+    private FrontierPoint At(double shadowPrice, CancellationToken cancellation)
+    {
+        var menu = MenuSolver.Solve(market with { ServingCostPerToken = market.ServingCostPerToken + shadowPrice }, _options, null, cancellation);
+        if (menu.Fault is { } fault) throw new ArgumentException(fault.ToString(), nameof(shadowPrice));
         if (!menu.IsUsable) throw new InvalidOperationException($"the market at a shadow price of {shadowPrice} per token ended as {menu.ExitReason}");
         return FrontierPoint.Of(menu, shadowPrice, market.ServingCostPerToken);
     }

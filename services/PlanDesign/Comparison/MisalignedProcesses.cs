@@ -5,23 +5,68 @@ namespace PlanDesign.Comparison;
 
 /// <param name="Kind">Of the answer time: greedy (the aligned one), diffusion or accumulation.</param>
 /// <param name="ShareOfAligned">Its profit in parts of the aligned one's; 0 where neither earns anything.</param>
-public sealed record ProcessOutcome(string Kind, double MeanSeconds, double ShareOfAligned, MenuSolution Menu);
+public sealed record ProcessOutcome(string Kind, double MeanSeconds, double ShareOfAligned, MenuSolution Menu)
+{
+    /// <summary>What its best menu earns, costs and leaves to customers.</summary>
+    public required TariffOutcome Outcome { get; init; }
+
+    /// <summary>What customers gain or lose when the aligned process and its menu take this one's place; null for the aligned process itself.</summary>
+    public SurplusChange? ToAligned { get; init; }
+}
 
 /// <summary>
 /// The same thresholds, entropy and information budget spent by other processes, each with its own optimal menu: what a model that is not
 /// aligned with its users' impatience costs its seller. Aligned ≥ diffusion ≥ accumulation is a theorem without serving cost while the
-/// longest cap does not truncate; with cost, aligned ≥ diffusion was checked numerically. Zhong, arXiv 2510.09859.
+/// longest cap does not truncate; with cost, aligned ≥ diffusion was checked numerically. Zhong, arXiv 2510.09859. Of n &gt; 2 equally likely
+/// answers there is no diffusion here: it would leave the region of doubt anywhere on its edge and not at one of n beliefs, so that it would not
+/// take the same time on average; accumulation is at the same mean.
 /// </summary>
 public static class MisalignedProcesses
 {
-    /// <summary>Aligned first. Empty where the market's answer times do not come from belief thresholds.</summary>
+    /// <summary>Aligned first. Empty where the market's answer times do not come from beliefs.</summary>
     public static IReadOnlyList<ProcessOutcome> Of(Market market, CancellationToken cancellation = default)
     {
-        if (Thresholds(market.AnswerTime) is not { } thresholds) return [];
+        var processes = Processes(market.AnswerTime);
+        var outcomes = new List<ProcessOutcome>();
+        MarketTables? aligned = null;
+        foreach (var (kind, meanSeconds, process) in processes)
+        {
+            var own = market with { AnswerTime = process };
+            var menu = MenuSolver.Solve(own, new(), null, cancellation);
+            var tables = new MarketTables(own, own.Grid());
+            var outcome = TariffComparison.OfMenu(tables, menu);
+            aligned ??= tables;
+            outcomes.Add(new(kind, meanSeconds, outcomes.Count == 0 ? (menu.Profit > 0 ? 1 : 0) : outcomes[0].Menu.Profit > 0 ? menu.Profit / outcomes[0].Menu.Profit : 0, menu)
+            {
+                Outcome = outcome,
+                ToAligned = outcomes.Count == 0 ? null : SurplusChange.Between(aligned, outcome, outcomes[0].Outcome),
+            });
+        }
+        return outcomes;
+    }
+
+    /// <summary>Where the longest cap cuts a process off, a sentence for each: then another order is possible, and accumulation can win.</summary>
+    public static IReadOnlyList<string> Notices(Market market)
+    {
+        var notices = new List<string>();
+        foreach (var (kind, _, process) in Processes(market.AnswerTime))
+        {
+            var grid = (market with { AnswerTime = process }).Grid();
+            var left = process.Survival(grid.CapTokensMax, market.TokensPerSecond);
+            if (left * grid.Types.BestDiscountedMass(grid.CapTokensMax / market.TokensPerSecond) < MarketLimits.TailDefault) continue;
+            notices.Add(FormattableString.Invariant($"the longest cap, {grid.CapTokensMax} tokens, cuts {left * 100:F1} % of the {kind} process's conversations off: ")
+                + "processes are in their order only where it does not");
+        }
+        return notices;
+    }
+
+    private static IReadOnlyList<(string Kind, double MeanSeconds, AnswerTime Process)> Processes(AnswerTime answerTime)
+    {
+        if (answerTime is EqualAnswersAnswerTime { Answers: > 2 } equal)
+            return [(equal.Kind, equal.MeanSeconds, equal), ("accumulation", equal.MeanSeconds, new DeterministicAnswerTime(equal.MeanSeconds))];
+        if (Thresholds(answerTime) is not { } thresholds) return [];
         AnswerTime[] processes = [new GreedyAnswerTime(thresholds), new DiffusionAnswerTime(thresholds), new AccumulationAnswerTime(thresholds)];
-        var menus = processes.Select(p => MenuSolver.Solve(market with { AnswerTime = p }, new(), null, cancellation)).ToArray();
-        return [.. processes.Zip(menus, (process, menu) =>
-            new ProcessOutcome(process.Kind, thresholds.MeanSeconds, menus[0].Profit > 0 ? menu.Profit / menus[0].Profit : 0, menu))];
+        return [.. processes.Select(p => (p.Kind, thresholds.MeanSeconds, p))];
     }
 
     private static BeliefThresholds? Thresholds(AnswerTime answerTime) => answerTime switch
@@ -29,6 +74,8 @@ public static class MisalignedProcesses
         GreedyAnswerTime g => g.Thresholds,
         DiffusionAnswerTime d => d.Thresholds,
         AccumulationAnswerTime a => a.Thresholds,
+        // Two equally likely answers are the binary process with an even prior.
+        EqualAnswersAnswerTime { Answers: 2 } e => new(0.5, 1 - e.Confidence, e.Confidence, e.InformationPerSecond),
         _ => null,
     };
 }

@@ -8,7 +8,7 @@ namespace PlanDesign.Comparison;
 /// or to a two-part tariff, and then <see cref="Notices"/> says so. A further tariff is a file of its own and a property here.
 /// </summary>
 /// <param name="Menu">The menu that was asked for.</param>
-/// <param name="MenuWithoutLimit">The best menu with any number of plans at exact prices.</param>
+/// <param name="MenuWithoutLimit">The best menu with any number of plans at exact prices and without any rule.</param>
 public sealed record TariffComparison(
     TariffOutcome Menu, TariffOutcome MenuWithoutLimit, TariffOutcome OnePlan, TariffOutcome PayPerToken, TariffOutcome FlatFee)
 {
@@ -43,7 +43,7 @@ public sealed record TariffComparison(
         var flatFee = Comparison.FlatFee.Best(tables);
         var twoPart = Comparison.TwoPartTariff.Best(tables, cancellation);
         var tokenMarket = Comparison.TokenMarket.Clearing(tables, menu.Tokens, cancellation);
-        var running = runningMenu is { Count: > 0 } ? Comparison.RunningMenu.Of(tables, runningMenu) : null;
+        var running = runningMenu is { Count: > 0 } ? Comparison.RunningMenu.Of(market, tables, runningMenu) : null;
         var others = new List<(string Name, TariffOutcome Outcome, SurplusChange ToMenu)>();
         foreach (var (name, outcome) in new[]
         {
@@ -57,16 +57,20 @@ public sealed record TariffComparison(
             TokenMarket = tokenMarket,
             RunningMenu = running,
             Others = others,
-            Notices = [.. from other in others
+            Notices = [
+                .. twoPart.ProfitMax is { } most ? [FormattableString.Invariant($"the two-part tariff is the best one found: no fee and price earn more than {most:G6}")] : Array.Empty<string>(),
+                .. from other in others
                           let ahead = other.Outcome.Profit - menu.Profit
                           where ahead > SurplusChange.Tolerance * market.ValuePerAnswer
                           select FormattableString.Invariant($"{other.Name} earns {ahead:G6} more per conversation than this menu: ")
                               + (market.ValueAtCap > 0 ? "with value at the cap no menu is always better than it"
+                                  : other.Outcome == running && market.Urgency.HasDensity && ahead <= solution.Certificate.DensityUpperBound - menu.Profit && running!.Profit > unlimited.Profit
+                                  ? "its customers were counted where they really stop buying, and the new menu was solved for types that stand for them: raise typeCount"
                                   : "of few plans, in minor units or under rules a menu may lose, without limit it never does")],
         };
     }
 
-    private static TariffOutcome OfMenu(MarketTables tables, MenuSolution menu)
+    internal static TariffOutcome OfMenu(MarketTables tables, MenuSolution menu)
     {
         var (value, surplus) = (tables.NewRow(), new double[tables.Types.Count]);
         for (var i = 0; i < surplus.Length; i++)

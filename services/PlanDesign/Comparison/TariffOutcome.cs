@@ -17,6 +17,12 @@ public sealed record TariffOutcome(
     /// <summary>The fee per conversation that a two-part tariff takes beside its price per token, money; null for every other tariff.</summary>
     public double? Fee { get; init; }
 
+    /// <summary>
+    /// What the best tariff of this kind earns at most, where the search for it ended before it was found for certain; null where it was found.
+    /// Money per conversation.
+    /// </summary>
+    public double? ProfitMax { get; init; }
+
     /// <summary>What customers keep, money per conversation of the whole market.</summary>
     public double ConsumerSurplus { get; init; }
 

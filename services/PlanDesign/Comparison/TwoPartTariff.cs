@@ -5,8 +5,9 @@ namespace PlanDesign.Comparison;
 /// <summary>
 /// A fee F for the conversation and a price π for every token of it. At a given π the fee is what some type j keeps, everybody more patient
 /// pays it too, and the profit is W_j·F + (π − c)·Σ_{i≤j} w_i E_i. Between two prices a &lt; b nothing earns more than
-/// max_j W_j u_j(a) + (b − c)·Σ_{i≤j} w_i E_i(a), for surplus and tokens fall in π: intervals are split until none can beat the best by
-/// more than <see cref="Tolerance"/>.
+/// max_j W_j u_j(a) + (b − c)·Σ_{i≤j} w_i E_i(a), for surplus and tokens fall in π: the most promising intervals are split first, until none can
+/// beat the best by more than <see cref="Tolerance"/>. Where that takes more passes than it may, <see cref="TariffOutcome.ProfitMax"/> says by how
+/// much another fee and price could be better.
 /// </summary>
 internal static class TwoPartTariff
 {
@@ -21,12 +22,15 @@ internal static class TwoPartTariff
         var costPerToken = tables.CostPerToken;
         var top = TokenDemand.HighestPrice(tables);
         if (top <= costPerToken) return TariffOutcome.Nothing;
-        var open = new List<(double From, double To)> { (costPerToken, top * (1 + 1e-9)) };
+        var open = new List<(double From, double To, double Bound)> { (costPerToken, top * (1 + 1e-9), double.PositiveInfinity) };
         var (best, bestPrice, bestCutoff) = (0.0, 0.0, -1);
         for (var pass = 0; pass < PassesMax && open.Count > 0; pass++)
         {
-            var each = Math.Max(2, PricesPerPass / open.Count);
-            (double From, double To)[] cells = [.. open.SelectMany(o => Enumerable.Range(0, each)
+            // Those not split in this pass wait for a later one.
+            var split = open.OrderByDescending(o => o.Bound).ThenBy(o => o.From).Take(PricesPerPass / 2).ToArray();
+            var waiting = open.OrderByDescending(o => o.Bound).ThenBy(o => o.From).Skip(PricesPerPass / 2).ToArray();
+            var each = Math.Max(2, PricesPerPass / split.Length);
+            (double From, double To)[] cells = [.. split.OrderBy(o => o.From).SelectMany(o => Enumerable.Range(0, each)
                 .Select(n => (o.From + (o.To - o.From) * n / each, o.From + (o.To - o.From) * (n + 1) / each)))];
             double[] prices = [.. cells.Select(c => c.From)];
             var (tokens, bound) = (new double[prices.Length], new double[prices.Length]);
@@ -43,10 +47,11 @@ internal static class TwoPartTariff
                     if (profit > best) (best, bestPrice, bestCutoff) = (profit, prices[p], type);
                 }
             }, cancellation);
-            open = [.. cells.Where((c, p) => bound[p] > best + Tolerance * tables.ValuePerAnswer && c.To - c.From > 1e-15 * top)
-                .OrderByDescending(c => c.To).Take(PricesPerPass).Reverse()];
+            open = [.. waiting.Concat(cells.Select((c, p) => (c.From, c.To, Bound: bound[p])))
+                .Where(c => c.Bound > best + Tolerance * tables.ValuePerAnswer && c.To - c.From > 1e-15 * top)];
         }
-        return best <= 0 ? TariffOutcome.Nothing : At(tables, bestPrice, bestCutoff, cancellation);
+        var most = open.Select(o => o.Bound).Append(best).Max();
+        return (best <= 0 ? TariffOutcome.Nothing : At(tables, bestPrice, bestCutoff, cancellation)) with { ProfitMax = most > best ? most : null };
     }
 
     private static TariffOutcome At(MarketTables tables, double price, int cutoff, CancellationToken cancellation)

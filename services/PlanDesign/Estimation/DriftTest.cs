@@ -28,6 +28,12 @@ public sealed record DriftTest(DriftFinding Lengths, DriftFinding PlanShares)
 
     public bool IsDrift => Lengths.IsDrift || PlanShares.IsDrift;
 
+    /// <summary>Both tests and what they are measured by, for people.</summary>
+    public string Sentence => $"{Lengths.Sentence}; {PlanShares.Sentence}; {ThresholdSentence}";
+
+    private string ThresholdSentence => FormattableString.Invariant(
+        $"either test finds that the market moved where p is below {Lengths.Threshold:G3}, so that a market that stands still is called moved in {2 * Lengths.Threshold:P1} of looks (half for each of two tests)");
+
     /// <param name="before">What the running menu was solved from.</param>
     /// <param name="level">Of a false alarm, both tests together; above 0 and below 1.</param>
     public static DriftTest Of(MarketObservations before, MarketObservations now, double level = LevelDefault)

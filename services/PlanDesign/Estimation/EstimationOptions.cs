@@ -35,12 +35,20 @@ public sealed record EstimationOptions(UrgencyFit Fit = UrgencyFit.LogNormal, in
     /// </summary>
     public EstimatedMarket? SpreadFrom { get; init; }
 
+    /// <summary>
+    /// An earlier estimate by the same fit, whose urgency is held whole with the uncertainty that its draws give it, so that only lengths are learned: for a
+    /// time in which too few customers chose. Null to learn it.
+    /// </summary>
+    public EstimatedMarket? UrgencyFrom { get; init; }
+
     public InputFault? Check() =>
         Draws is < 20 or > DrawsMax ? new("draws", $"is {Draws}, expected 20 to {DrawsMax}")
         : !(Confidence is >= 0.5 and < 1) ? new("confidence", FormattableString.Invariant($"is {Confidence}, expected from 0.5 to below 1"))
         : TypeCount is < 2 or > MarketLimits.TypesMax ? new("typeCount", $"is {TypeCount}, expected 2 to {MarketLimits.TypesMax}")
         : SpreadFrom is { } earlier && (!earlier.IsEstimated || earlier.Options!.Fit != Fit || Fit == UrgencyFit.Turnbull)
             ? new("spreadFrom", $"is no estimate by {Fit} with a spread to hold")
+        : UrgencyFrom is { } whole && (!whole.IsEstimated || whole.Options!.Fit != Fit || SpreadFrom is not null)
+            ? new("urgencyFrom", $"is no estimate by {Fit}, or not the only one that is held")
         : !Enum.IsDefined(Fit) ? new("fit", $"is {Fit}, expected one of {string.Join(", ", Enum.GetNames<UrgencyFit>())}")
         : null;
 }

@@ -2,6 +2,11 @@ using PlanDesign.Urgency;
 
 namespace PlanDesign.Estimation;
 
+/// <summary>What is not learned but held.</summary>
+/// <param name="Spread">A law of the family whose spread is held; null to learn both numbers.</param>
+/// <param name="Whole">The law itself; null to learn it.</param>
+internal readonly record struct HeldUrgency(UrgencyModel? Spread = null, UrgencyModel? Whole = null);
+
 /// <summary>One estimation, of the observations or of a draw: laws, cutoffs of every menu, and how well the family fits.</summary>
 /// <param name="SharesMissed">By plan of every menu: the share by the law less the share that was counted, both of those counted.</param>
 internal sealed record Fitted(
@@ -10,22 +15,23 @@ internal sealed record Fitted(
     private const double Trace = 1e-9;
 
     /// <param name="near">Where to start the search; null for anew.</param>
-    /// <param name="spreadOf">A law of the family whose spread is held; null to learn both numbers.</param>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public static (Fitted? Fitted, EstimationOutcome Cannot, string Sentence) Of(
         MarketObservations seen, UrgencyFit fit, int[] lengths, (double[] Answered, double[] Cut, long[][] Customers) counts, Fitted? near,
-        UrgencyModel? spreadOf = null)
+        HeldUrgency held = default, CancellationToken cancellation = default)
     {
         if (counts.Answered.Sum() == 0) return (null, EstimationOutcome.AllCut, "every conversation was cut");
         var law = new LengthLaw(lengths, counts.Answered, counts.Cut, seen.TokensPerSecond);
         (double From, double To)[] Envelope(ObservedMenu menu) => PlanEnvelope.Of(law, seen.ValuePerAnswer, [.. menu.Plans.Select(p => p.Offer)]);
         (double From, double To)[][] envelopes = [.. seen.Menus.Select(Envelope)];
+        if (held.Whole is { } whole) return (new(new(law, whole, seen.ValuePerAnswer, seen.ServingCostPerToken), envelopes, default, 0, []), default, "");
         var choices = ChoiceLikelihood.Of(seen.Menus, envelopes, counts.Customers);
         if (choices.Contradicting > MarketEstimation.ContradictingMax * (choices.Contradicting + choices.Customers))
             return (null, EstimationOutcome.ChoicesContradictPrices,
                 FormattableString.Invariant($"{choices.Contradicting} of {choices.Contradicting + choices.Customers} customers bought what ")
                 + FormattableString.Invariant($"at a value of {seen.ValuePerAnswer} per answer is best for nobody: ")
                 + "correct valuePerAnswer or the prices");
-        var shares = TurnbullShares.Of(choices);
+        var shares = TurnbullShares.Of(choices, cancellation);
         if (shares.SharesAbove(Trace) < 2)
             return (null, EstimationOutcome.OnePlanSold,
                 "every customer made the same choice, which bounds urgency on one side at most: put a second plan on sale, change a price, "
@@ -36,14 +42,14 @@ internal sealed record Fitted(
                     FormattableString.Invariant($"Turnbull's shares did not settle (gradient {shares.Gap:G2} after {shares.Iterations} steps): use fewer menus"))
                 : (new(new(law, Law(shares), seen.ValuePerAnswer, seen.ServingCostPerToken), envelopes, default, shares.LogLikelihood, []), default, "");
 
-        if (spreadOf is null && shares.SharesAbove(Trace) < 3)
+        if (held.Spread is null && shares.SharesAbove(Trace) < 3)
             return (null, EstimationOutcome.TooFewShares,
                 $"customers fall into {shares.SharesAbove(Trace)} groups, and a family of two parameters needs three: put another plan on sale, "
                 + "count those who buy nothing, or fit by Turnbull");
         var family = UrgencyFamily.Of(fit);
-        var maximum = spreadOf is null
+        var maximum = held.Spread is null
             ? UrgencyMaximum.Of(family, choices, near?.At ?? Start(family, shares))
-            : UrgencyMaximum.Of(family, choices, family.Place(spreadOf), holdFirst: true);
+            : UrgencyMaximum.Of(family, choices, family.Place(held.Spread), holdFirst: true);
         if (!maximum.Converged || AtEdge(maximum.Law))
             return (null, EstimationOutcome.NotConverged, $"no {fit} urgency makes these choices most likely: fit by Turnbull, or choose another family");
         var draw = new MarketDraw(law, maximum.Law, seen.ValuePerAnswer, seen.ServingCostPerToken);

@@ -31,10 +31,11 @@ public static class MarketEstimation
         options ??= new();
         if ((options.Check() ?? observations.Check()) is { } fault)
             return EstimatedMarket.CannotTell(EstimationOutcome.InvalidInput, fault.ToString()) with { Fault = fault };
-        if (TooFew(observations) is { } tooFew) return tooFew;
+        if (TooFew(observations, options.UrgencyFrom is not null) is { } tooFew) return tooFew;
 
         var resampling = new Resampling(observations);
-        var (point, cannot, sentence) = Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Observed(), null, options.SpreadFrom?.Base!.Urgency);
+        var (point, cannot, sentence) = Fitted.Of(
+            observations, options.Fit, resampling.Lengths, resampling.Observed(), null, new(options.SpreadFrom?.Base!.Urgency, options.UrgencyFrom?.Base!.Urgency), cancellation);
         if (point is null) return EstimatedMarket.CannotTell(cannot, sentence);
         var market = new Market(
             point.Draw.Urgency,
@@ -50,8 +51,9 @@ public static class MarketEstimation
         for (var n = 0; n < options.Draws; n++)
         {
             cancellation.ThrowIfCancellationRequested();
-            var spread = options.SpreadFrom is { } earlier ? earlier.Draws[n % earlier.Draws.Count].Urgency : null;
-            if (Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Draw(SeedOf(options.Seed, n)), point, spread).Fitted is { } drawn) draws.Add(drawn);
+            UrgencyModel? DrawOf(EstimatedMarket? earlier) => earlier?.Draws[n % earlier.Draws.Count].Urgency;
+            var held = new HeldUrgency(DrawOf(options.SpreadFrom), DrawOf(options.UrgencyFrom));
+            if (Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Draw(SeedOf(options.Seed, n)), point, held, cancellation).Fitted is { } drawn) draws.Add(drawn);
             else lost++;
             progress?.Report((n + 1.0) / options.Draws);
         }
@@ -70,7 +72,7 @@ public static class MarketEstimation
         return new((int)((z ^ (z >> 31)) & 0x7FFFFFFF));
     }
 
-    private static EstimatedMarket? TooFew(MarketObservations seen)
+    private static EstimatedMarket? TooFew(MarketObservations seen, bool urgencyIsHeld)
     {
         var answers = seen.Conversations.Count(c => !c.Cut);
         if (answers == 0 && seen.Conversations.Count > 0)
@@ -80,7 +82,7 @@ public static class MarketEstimation
             return EstimatedMarket.CannotTell(EstimationOutcome.TooFewConversations,
                 $"{answers} conversations ran to their answer, at least {AnswersMin} are needed: observe longer");
         var customers = seen.Menus.Sum(m => m.Customers);
-        if (customers < CustomersMin)
+        if (customers < CustomersMin && !urgencyIsHeld)
             return EstimatedMarket.CannotTell(EstimationOutcome.TooFewCustomers,
                 $"{customers} customers chose from a menu, at least {CustomersMin} are needed: observe longer");
         return null;
@@ -120,7 +122,7 @@ public static class MarketEstimation
             Options = options,
             Base = point.Draw,
             Draws = [.. draws.Select(d => d.Draw)],
-            Notices = [.. Notices(seen, options, point, plans, lost, options.Fit == UrgencyFit.Turnbull ? null : GoodnessOfFit.Of(point, draws, seen.Menus))],
+            Notices = [.. Notices(seen, options, point, plans, lost, options.Fit == UrgencyFit.Turnbull || options.UrgencyFrom is not null ? null : GoodnessOfFit.Of(point, draws, seen.Menus))],
         };
     }
 
@@ -130,7 +132,9 @@ public static class MarketEstimation
             yield return $"{plan.Customers} customers bought {plan.PlanId}, which at this value of an answer is best for nobody: they tell nothing of urgency";
         if (options.SpreadFrom is not null)
             yield return "the choices tell one number only: how far urgency spreads is held at an earlier estimate, with the uncertainty it had";
-        if (seen.Menus.Any(m => m.CustomersWithoutPlan is null))
+        if (options.UrgencyFrom is { } held)
+            yield return FormattableString.Invariant($"urgency is held at what {held.Observations!.Menus.Sum(m => m.Customers)} customers chose earlier, with the uncertainty it had: only lengths are learned from this time");
+        else if (seen.Menus.Any(m => m.CustomersWithoutPlan is null))
             yield return options.Fit == UrgencyFit.Turnbull
                 ? "nobody counted the customers who bought nothing: this is the market of those who buy"
                 : "nobody counted the customers who bought nothing: how many there are is extrapolated by the family";

@@ -32,8 +32,11 @@ public sealed record AdaptationOptions(double Level = DriftTest.LevelDefault, do
 /// <param name="Next">The menu to draft, or that was not worth drafting.</param>
 public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence, DriftTest Drift, EstimatedMarket? Estimate, NextMenu? Next)
 {
+    /// <summary>The sentence with what it rests on: what a person reads before she publishes the draft.</summary>
+    public string Evidence => Estimate is null ? Sentence : $"{Sentence}. {Drift.Sentence}";
+
     /// <param name="before">What the running menu was solved from.</param>
-    /// <param name="now">The period since.</param>
+    /// <param name="now">The period since: its conversations, and those who chose in it. Who chose earlier and stayed says nothing of it.</param>
     /// <param name="running">The plans on sale today, exact prices per conversation.</param>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public static MenuAdaptation Of(
@@ -43,11 +46,13 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
         options ??= new();
         var drift = DriftTest.Of(before, now, options.Level);
         if (!drift.IsDrift && !options.IsDue)
-            return new(AdaptationDecision.KeepMenu, $"{drift.Lengths.Sentence}; {drift.PlanShares.Sentence}", drift, null, null);
+            return new(AdaptationDecision.KeepMenu, drift.Sentence, drift, null, null);
         var estimate = MarketEstimation.Of(now, estimation, null, cancellation);
-        // Where one plan still sells, it tells how urgency moved, and the period before how far it spreads.
-        if (estimate.Outcome == EstimationOutcome.TooFewShares && MarketEstimation.Of(before, estimation, null, cancellation) is { IsEstimated: true } earlier)
-            estimate = MarketEstimation.Of(now, estimation with { SpreadFrom = earlier }, null, cancellation);
+        // Where one plan still sells, it tells how urgency moved, and the period before how far it spreads. Where hardly anybody is new, urgency is that of
+        // the customers there are, and only lengths can have moved.
+        if (estimate.Outcome is EstimationOutcome.TooFewCustomers or EstimationOutcome.TooFewShares && MarketEstimation.Of(before, estimation, null, cancellation) is { IsEstimated: true } earlier)
+            if (estimate.Outcome == EstimationOutcome.TooFewCustomers) estimate = MarketEstimation.Of(now, estimation with { UrgencyFrom = earlier }, null, cancellation);
+            else if (estimation.Fit != UrgencyFit.Turnbull) estimate = MarketEstimation.Of(now, estimation with { SpreadFrom = earlier }, null, cancellation);
         if (!estimate.IsEstimated) return new(AdaptationDecision.CannotTell, estimate.Sentence, drift, estimate, null);
         var next = NextMenu.Of(estimate, running, solving, null, cancellation);
         if (!next.Menu.IsUsable)
@@ -55,6 +60,8 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
         var (gain, confidence) = (next.ProfitDifference, estimation.Confidence);
         var figures = FormattableString.Invariant($"{gain.Estimate:G4} per conversation ({confidence:P0} interval {gain.Low:G4} to {gain.High:G4})")
             + (next.HeldOutProfitDifference is { } heldOut ? FormattableString.Invariant($", {heldOut:G4} on customers it was not solved from") : "");
+        if (estimate.Options!.UrgencyFrom is not null)
+            figures += FormattableString.Invariant($"; only {now.Menus.Sum(m => m.Customers)} customers chose since, so urgency is held at what {before.Menus.Sum(m => m.Customers)} chose before");
         return gain.Low > options.GainMin
             ? new(AdaptationDecision.DraftMenu, $"a new menu earns more than the running one by {figures}: draft it, and let a person decide", drift, estimate, next)
             : new(AdaptationDecision.KeepMenu, $"a new menu may not earn enough more than the running one: {figures}", drift, estimate, next);

@@ -29,7 +29,7 @@ public sealed record NextMenu(
         EstimatedMarket estimate, IReadOnlyList<PlanOffer> running, SolveOptions options, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         if (!estimate.IsEstimated) throw new ArgumentException($"there is no market to solve: {estimate.Sentence}", nameof(estimate));
-        var menu = MenuSolver.Solve(estimate.Market!, options, progress, cancellation);
+        var menu = MenuSolver.Solve(estimate.Market!, options, new PartOfProgress(progress, 0, 1.0 / 3), cancellation);
         var offers = OffersOf(menu);
         var (draws, confidence) = (estimate.Draws, estimate.Options!.Confidence);
         Earnings[] next = [.. draws.Select(d => d.Of(offers))], now = [.. draws.Select(d => d.Of(running))];
@@ -38,7 +38,7 @@ public sealed record NextMenu(
         return new(menu, Of((a, _) => a.Profit), Of((a, _) => a.Revenue), Of((_, b) => b.Profit), Of((_, b) => b.Revenue),
             Of((a, b) => a.Profit - b.Profit), Of((a, b) => a.Revenue - b.Revenue),
             next.Zip(now, (a, b) => a.Profit > b.Profit).Count(better => better) / (double)Math.Max(1, draws.Count),
-            HeldOut.Difference(estimate, running, options, cancellation));
+            HeldOut.Difference(estimate, running, options, new PartOfProgress(progress, 1.0 / 3, 2.0 / 3), cancellation));
     }
 
     internal static PlanOffer[] OffersOf(MenuSolution menu) =>
@@ -48,14 +48,14 @@ public sealed record NextMenu(
 /// <summary>Solved on one half of the customers, judged on the other.</summary>
 internal static class HeldOut
 {
-    public static double? Difference(EstimatedMarket estimate, IReadOnlyList<PlanOffer> running, SolveOptions options, CancellationToken cancellation)
+    public static double? Difference(EstimatedMarket estimate, IReadOnlyList<PlanOffer> running, SolveOptions options, IProgress<double> progress, CancellationToken cancellation)
     {
         var (seen, how) = (estimate.Observations!, estimate.Options! with { Draws = 20 });
         var halves = Halves(seen, MarketEstimation.SeedOf(how.Seed, -1));
         var fitted = halves.Select(half =>
         {
             var lengths = new Resampling(half);
-            return (Seen: half, Lengths: lengths, Fitted.Of(half, how.Fit, lengths.Lengths, lengths.Observed(), null).Fitted);
+            return (Seen: half, Lengths: lengths, Fitted.Of(half, how.Fit, lengths.Lengths, lengths.Observed(), null, new(null, how.UrgencyFrom?.Base!.Urgency), cancellation).Fitted);
         }).ToArray();
         if (fitted.Any(f => f.Fitted is null)) return null;
         var sum = 0.0;
@@ -67,7 +67,7 @@ internal static class HeldOut
                 AnswerTime = new AnswerTimes.EmpiricalAnswerTime(
                     fitted[n].Seen.Conversations.Select(c => c.GeneratedTokens), fitted[n].Seen.Conversations.Select(c => c.Cut)),
             };
-            var menu = MenuSolver.Solve(market, options, null, cancellation);
+            var menu = MenuSolver.Solve(market, options, new PartOfProgress(progress, n / 2.0, 0.5), cancellation);
             if (!menu.IsUsable) return null;
             var judge = fitted[1 - n].Fitted!.Draw;
             sum += (judge.Of(NextMenu.OffersOf(menu)) - judge.Of(running)).Profit / 2;

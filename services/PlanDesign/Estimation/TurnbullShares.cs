@@ -19,7 +19,8 @@ internal sealed record TurnbullShares(double[] From, double[] To, double[] Share
     /// <summary>Cells with more than a trace of mass.</summary>
     public int SharesAbove(double trace) => Shares.Count(s => s > trace);
 
-    public static TurnbullShares Of(ChoiceLikelihood choices)
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public static TurnbullShares Of(ChoiceLikelihood choices, CancellationToken cancellation = default)
     {
         var (from, to) = Cells(choices);
         var intervals = choices.Intervals.Where(i => i.Customers > 0).Select(i => (Inside: Inside(i, from, to), i.Customers)).ToArray();
@@ -29,6 +30,7 @@ internal sealed record TurnbullShares(double[] From, double[] To, double[] Share
         var (gap, iterations) = (double.PositiveInfinity, 0);
         for (; iterations < IterationsMax; iterations++)
         {
+            cancellation.ThrowIfCancellationRequested();
             Array.Clear(gradient);
             foreach (var (inside, customers) in intervals) Add(gradient, inside, customers / total / Mass(shares, inside));
             foreach (var (inside, customers) in truncations) Add(gradient, inside, -customers / total / Mass(shares, inside));

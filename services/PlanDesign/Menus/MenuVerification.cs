@@ -13,7 +13,8 @@ public sealed record MenuFinding(string Field, string Detail);
 /// <summary>
 /// Checks the claims of a menu against its own market, from nothing else: the bound is computed anew by the certificate's code, every customer
 /// chooses anew among the plans as they stand, and what those choices pay, cost and violate is compared with what the menu says. Agreement is
-/// within <see cref="Tolerance"/>, for another processor may round the last bits otherwise.
+/// within <see cref="Tolerance"/>, for another processor may round the last bits otherwise. The menu is also solved anew, for the market, rules and units
+/// that it names: it must end as it says, keep its rules, and no menu of its kind may earn more.
 /// </summary>
 public static class MenuVerification
 {
@@ -37,14 +38,19 @@ public static class MenuVerification
         CheckPlans(document, findings);
         if (findings.Count > 0) return findings;
 
-        // Rules on prices do not change the bound, which is over all prices; rules on caps do.
-        var onCaps = rules is null ? null : rules with { PriceMax = null, PriceMin = null, PriceRatioMax = null };
-        var bounded = MenuSolver.Solve(market, new SolveOptions(document.PlansMax) { Constraints = onCaps }, progress, cancellation);
-        if (bounded.Fault is { } fault) return [new(fault.Field, fault.Detail)];
-        // Prices in whole units of a market with a density are judged at its cutoffs; value at the cap has a bound of its own.
-        var bound = market.ValueAtCap > 0 ? bounded.Certificate.UpperBound : bounded.Certificate.DensityUpperBound;
+        findings.AddRange(MenuRules.Broken(document, rules));
+        var options = DraftMenuDecision.OptionsFor(document.PlansMax, document.Currency, document.ConversationsPerPeriod, rules);
+        var anew = MenuSolver.Solve(market, options, progress, cancellation);
+        if (anew.Fault is { } fault) return [.. findings, new(fault.Field, fault.Detail)];
+        var bound = anew.Certificate.UpperBound;
         CompareMoney("certificate.upperBound", document.Solved.Certificate.UpperBound, bound);
-        CompareMoney("profitUnlimited", document.Solved.ProfitUnlimited, bounded.ProfitWithoutLimit);
+        CompareMoney("profitUnlimited", document.Solved.ProfitUnlimited, anew.ProfitWithoutLimit);
+        if (document.Solved.Certificate.Gap < -Tolerance * market.ValuePerAnswer)
+            findings.Add(new("certificate.gap", string.Create(CultureInfo.InvariantCulture, $"is {document.Solved.Certificate.Gap:R}: no menu earns more than its bound")));
+        var reason = DraftMenuDecision.SnakeCase(anew.ExitReason.ToString());
+        if (document.Solved.ExitReason != reason) findings.Add(new("exitReason", $"says {document.Solved.ExitReason}, solved anew it is {reason}"));
+        else if (document.Solved.Profit < anew.Profit - Tolerance * market.ValuePerAnswer)
+            findings.Add(new("exitReason", string.Create(CultureInfo.InvariantCulture, $"says {reason}, and a menu of the same kind earns {anew.Profit:R}")));
         if (Responses(document, market, rules) is not { } menu) return [.. findings, new("plans", "have caps that this market does not have")];
         CompareMoney("profit", document.Solved.Profit, menu.Profit);
         CompareMoney("revenue", document.Solved.Revenue, menu.Revenue);
@@ -94,7 +100,7 @@ public static class MenuVerification
     {
         var grid = market.Grid();
         var tables = new MarketTables(market, grid);
-        var units = DraftMenuDecision.OptionsFor(document.PlansMax, document.Currency, document.ConversationsPerPeriod).MinorUnits!;
+        var units = DraftMenuDecision.OptionsFor(null, document.Currency, document.ConversationsPerPeriod).MinorUnits!;
         var (steps, below) = (new List<PriceStep>(), 0L);
         foreach (var plan in document.Solved.Tiers.Reverse())
         {
@@ -105,6 +111,6 @@ public static class MenuVerification
             steps.Add(new(plan.CapTokens, cutoff, fee - below));
             below = fee;
         }
-        return RoundedMenu.Of(market, tables, units, [.. steps]).WithFreeTier(tables, rules?.FreeTierCapTokens ?? 0);
+        return RoundedMenu.Of(market, tables, units, [.. steps]).WithFreeTier(tables, rules?.FreeTierCapTokens ?? 0, fee: 0);
     }
 }

@@ -21,7 +21,7 @@ public sealed record MenuAnalysis(
     public const int PlanCountsDefault = 8;
 
     /// <summary>Where the menu loses to a simpler tariff, or was not what was asked for; sentences.</summary>
-    public IReadOnlyList<string> Notices => [.. Solution.Notices, .. Comparison?.Notices ?? []];
+    public IReadOnlyList<string> Notices => [.. Solution.Notices, .. Comparison?.Notices ?? [], .. Processes.Count > 0 ? MisalignedProcesses.Notices(Market) : []];
 
     /// <param name="running">The plans on sale today, exact prices per conversation; null or empty for none.</param>
     /// <param name="planCounts">Up to how many plans the profit by number of plans goes.</param>
@@ -30,24 +30,19 @@ public sealed record MenuAnalysis(
         IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         var (step, steps) = (0, 5);
-        var solution = MenuSolver.Solve(market, options, new Part(progress, 0, 1.0 / steps), cancellation);
+        var solution = MenuSolver.Solve(market, options, new PartOfProgress(progress, 0, 1.0 / steps), cancellation);
         void Next() => progress?.Report((double)++step / steps);
         if (!solution.IsUsable) return new(market, options, solution, null, [], [], []);
         Next();
         var comparison = TariffComparison.Of(market, solution, running, cancellation);
         Next();
-        var counts = PlanDesign.Comparison.PlanCounts.Of(market, planCounts, cancellation);
+        var counts = PlanDesign.Comparison.PlanCounts.Of(market, planCounts, options.Constraints, cancellation);
         Next();
         var costs = Screening.Constraints.ConstraintCosts.Of(market, options, solution, cancellation);
         Next();
         var processes = MisalignedProcesses.Of(market, cancellation);
         Next();
         return new(market, options, solution, comparison, counts, processes, costs);
-    }
-
-    private sealed class Part(IProgress<double>? whole, double from, double share) : IProgress<double>
-    {
-        public void Report(double value) => whole?.Report(from + share * value);
     }
 }
 
@@ -60,7 +55,7 @@ public sealed record AnalysisReport(
         MenuReport.Of(analysis.Solution, analysis.ConstraintCosts, period),
         analysis.Comparison is { } comparison ? TariffReport.All(comparison) : [],
         analysis.PlanCounts,
-        analysis.Processes.Count == 0 ? null : [.. analysis.Processes.Select(p => new ProcessReport(p.Kind, p.MeanSeconds, p.Menu.Profit, p.ShareOfAligned))],
+        analysis.Processes.Count == 0 ? null : [.. analysis.Processes.Select(p => ProcessReport.Of(p))],
         analysis.Notices);
 }
 
@@ -96,4 +91,15 @@ public sealed record TariffReport(
         change?.ShareBetter, change?.ShareWorse, change?.MeanGainOfBetter, change?.MeanLossOfWorse, change?.GainByType);
 }
 
-public sealed record ProcessReport(string Kind, double MeanSeconds, double Profit, double ShareOfAligned);
+/// <summary>The best menu of another way to spend the same information.</summary>
+/// <param name="ShareBetter">Of the whole market: who keeps more once the aligned process takes this one's place, by <paramref name="MeanGain"/> on average.</param>
+/// <param name="ShareWorse">Who keeps less, by <paramref name="MeanLoss"/> on average.</param>
+/// <param name="GainByType">In ascending order of urgency, one for each served type.</param>
+public sealed record ProcessReport(
+    string Kind, double MeanSeconds, double Profit, double ShareOfAligned, double Revenue, double ServingCost, double ShareServed, double ConsumerSurplus, double Tokens,
+    double? ShareBetter, double? ShareWorse, double? MeanGain, double? MeanLoss, IReadOnlyList<double>? GainByType)
+{
+    public static ProcessReport Of(ProcessOutcome p) => new(
+        p.Kind, p.MeanSeconds, p.Menu.Profit, p.ShareOfAligned, p.Outcome.Revenue, p.Outcome.ServingCost, p.Outcome.ShareServed, p.Outcome.ConsumerSurplus, p.Outcome.Tokens,
+        p.ToAligned?.ShareBetter, p.ToAligned?.ShareWorse, p.ToAligned?.MeanGainOfBetter, p.ToAligned?.MeanLossOfWorse, p.ToAligned?.GainByType);
+}

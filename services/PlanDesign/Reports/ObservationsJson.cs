@@ -8,10 +8,10 @@ namespace PlanDesign.Reports;
 public sealed record ObservationsReading(MarketObservations? Observations, InputFault? Fault);
 
 /// <summary>
-/// The JSON form of what was observed: <c>{"conversations":{"tokens":[…],"cut":[…],"customers":[…]},"menus":[{"plans":[{"planId":…,"capTokens":…,
+/// The JSON form of what was observed: <c>{"conversations":{"tokens":[…],"cut":[…],"customers":[…],"planIds":[…]},"menus":[{"plans":[{"planId":…,"capTokens":…,
 /// "pricePerConversation":…,"customers":…}],"customersWithoutPlan":…}],"tokensPerSecond":…,"valuePerAnswer":…,"servingCostPerToken":…}</c>. Of
-/// conversations, <c>cut</c> (stopped by a cap) and <c>customers</c> (a number for each customer) are optional, and so are a plan's id and
-/// customers without plan.
+/// conversations, <c>cut</c> (stopped by a cap), <c>customers</c> (a number for each customer) and <c>planIds</c> (under which plan, empty where that is not known; with
+/// them it is checked whether cuts say nothing of length) are optional, and so are a plan's id (else its cap) and customers without plan.
 /// </summary>
 public static class ObservationsJson
 {
@@ -42,11 +42,12 @@ public static class ObservationsJson
         var tokens = fields.Integers("tokens");
         var cut = fields.IsGiven("cut") ? fields.OptionalFlags("cut") : null;
         var customers = fields.IsGiven("customers") ? fields.Integers("customers") : null;
+        var plans = fields.IsGiven("planIds") ? fields.Texts("planIds") : null;
         fields.RefuseTheRest();
-        foreach (var (name, count) in new[] { ("cut", cut?.Length), ("customers", customers?.Length) })
+        foreach (var (name, count) in new[] { ("cut", cut?.Length), ("customers", customers?.Length), ("planIds", plans?.Length) })
             if (count is { } given && given != tokens.Length)
                 throw new InputFaultException($"conversations.{name}", $"has {given} entries for {tokens.Length} conversations, expected one for each");
-        return [.. tokens.Select((n, i) => new ObservedConversation(n, cut?[i] ?? false, null, customers?[i].ToString(CultureInfo.InvariantCulture)))];
+        return [.. tokens.Select((n, i) => new ObservedConversation(n, cut?[i] ?? false, plans?[i] is { Length: > 0 } plan ? plan : null, customers?[i].ToString(CultureInfo.InvariantCulture)))];
     }
 
     private static ObservedMenu Menu(JsonFields fields)

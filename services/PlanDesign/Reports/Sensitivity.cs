@@ -14,15 +14,18 @@ public sealed record SensitivityPoint(string Change, double ProfitKept, double? 
 /// </summary>
 public static class Sensitivity
 {
+    private const int MarketsMax = 6;
+
     /// <param name="solution">Solved, and usable, for this market and these options.</param>
-    public static IReadOnlyList<SensitivityPoint> Of(Market market, SolveOptions options, MenuSolution solution, CancellationToken cancellation = default)
+    public static IReadOnlyList<SensitivityPoint> Of(Market market, SolveOptions options, MenuSolution solution, CancellationToken cancellation = default, IProgress<double>? progress = null)
     {
         PlanOffer[] offers = [.. solution.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))];
         // The grid stays that of the assumed market, or a change of the grid would pass for a change of the profit.
         var pinned = market with { CapTokensMax = market.Grid().CapTokensMax };
+        var tried = 0;
         SensitivityPoint At(string change, Market changed)
         {
-            var adapted = MenuSolver.Solve(changed, options, null, cancellation);
+            var adapted = MenuSolver.Solve(changed, options, new PartOfProgress(progress, tried++ / (double)MarketsMax, 1.0 / MarketsMax), cancellation);
             return new(change, RunningMenu.Of(changed, offers).Profit, adapted.IsUsable ? adapted.Profit : null);
         }
         return

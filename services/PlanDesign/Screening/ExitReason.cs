@@ -4,7 +4,9 @@ namespace PlanDesign.Screening;
 public enum ExitReason
 {
     /// <summary>
-    /// The menu is the best of its kind (unlimited, at most K plans, or in minor units) on its grid of types and caps, proved by the bound.
+    /// The menu is the best of its kind on its grid of types and caps. At exact prices (unlimited or at most K plans) the bound proves it. In minor
+    /// units a recursion over the certificate's own tables, against the direction of the search, finds no more than the search did; under rules on prices
+    /// the search ruled out every other menu, one by one or by that bound.
     /// </summary>
     Optimal,
 
@@ -18,8 +20,8 @@ public enum ExitReason
     RoundedOnMenuCaps,
 
     /// <summary>
-    /// With value at the cap, or in minor units with it: a valid menu, whose profit every other menu exceeds by at most the gap of the certificate. Not
-    /// proved best.
+    /// A valid menu that is not proved best. With value at the cap every other menu exceeds its profit by at most the gap of the certificate; under rules on
+    /// prices, where they were too many to try, no menu from these types earns more than the bound of its rounding.
     /// </summary>
     WithinBound,
 

@@ -9,11 +9,13 @@ namespace PlanDesign.Screening;
 /// max(0, max_{m>0} D_1^{K−1}(m)), for serving nobody earns 0. Ties go to the smaller cap.
 /// </summary>
 /// <param name="mustServe">Nobody may be left with cap 0.</param>
-internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool mustServe = false)
+/// <param name="blockRows">How many rows the way back remembers at once; null for what <see cref="Checkpoints"/> says, 0 where only values will be asked for.</param>
+internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool mustServe = false, int? blockRows = null)
 {
-    private readonly BitRows _serveNoMore = new(types * plansMax, capTokensMax + 1);
-    private readonly BitRows _openNext = new(types * plansMax, capTokensMax + 1);
-    private readonly BitRows _reachedAnew = new(types * plansMax, capTokensMax + 1);
+    private const int BitsPerCell = 3;
+
+    private readonly Dictionary<int, double[]> _checkpoints = [];
+    private readonly PathBits _bits = new(Block(types, capTokensMax, plansMax, blockRows), plansMax, capTokensMax + 1);
 
     /// <summary>max_{0&lt;m'≤m} D_i^k(m') of the type taken last, which the layer above opens a plan from.</summary>
     private readonly double[] _maxima = FirstMaxima(plansMax, capTokensMax + 1);
@@ -27,13 +29,22 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
     /// <summary>Once every type is taken: the best profit with at most <paramref name="plans"/> ≤ K plans.</summary>
     public double ValueWith(int plans)
     {
-        var best = 0.0;
+        var best = mustServe ? double.NegativeInfinity : 0.0;
         foreach (var potential in Layer(plans - 1)[1..]) best = Math.Max(best, potential);
         return best;
     }
 
+    /// <summary>What a programme of this size keeps to find its way, in bytes.</summary>
+    public static long PathBytes(int types, int capTokensMax, int plansMax)
+    {
+        var cells = (long)plansMax * (capTokensMax + 1);
+        return Checkpoints.Bytes(types, cells, BitsPerCell * cells);
+    }
+
     public void Take(int type, ReadOnlySpan<double> surplus)
     {
+        if (blockRows != 0 && _bits.Rows < types && (type == types - 1 || (type + 1) % _bits.Rows == 0)) _checkpoints[type / _bits.Rows] = [.. Potential];
+        _bits.Clear(type);
         // Serving nobody more urgent is worth 0, where that is allowed.
         var stopping = mustServe && type < types - 1 ? double.NegativeInfinity : 0.0;
         // From the top layer down: a layer reads the one below it as the type before left it.
@@ -42,9 +53,9 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
             var layer = Layer(k);
             var fewer = k > 0 ? _maxima.AsSpan((k - 1) * (capTokensMax + 1), capTokensMax + 1) : [];
             var maxima = _maxima.AsSpan(k * (capTokensMax + 1), capTokensMax + 1);
-            var serveNoMore = Row(_serveNoMore, type, k);
-            var openNext = Row(_openNext, type, k);
-            var reachedAnew = Row(_reachedAnew, type, k);
+            var serveNoMore = _bits.ServeNoMore(type, k);
+            var openNext = _bits.OpenNext(type, k);
+            var reachedAnew = _bits.ReachedAnew(type, k);
             layer[0] = mustServe ? double.NegativeInfinity : 0;
             var running = double.NegativeInfinity;
             for (var m = 1; m < layer.Length; m++)
@@ -112,20 +123,50 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
         return m;
     }
 
-    public int[] CapTokensByType()
+    public int[] CapTokensByType(RowsAgain rowsAgain) => CapTokensByType(plansMax, rowsAgain);
+
+    /// <summary>Of the best menu of at most <paramref name="plans"/> ≤ K plans.</summary>
+    public int[] CapTokensByType(int plans, RowsAgain rowsAgain)
     {
         var caps = new int[types];
-        if (!mustServe && Value <= 0) return caps;
-        var k = plansMax - 1;
-        var cap = BitRows.LastSetUpTo(Row(_reachedAnew, 0, k), capTokensMax);
+        if (!mustServe && ValueWith(plans) <= 0) return caps;
+        var (k, bits) = (plans - 1, _bits);
+        var cap = BitRows.LastSetUpTo(bits.ReachedAnew(0, k), capTokensMax);
         for (var i = 0; ; i++)
         {
             caps[i] = cap;
-            if (i == types - 1 || BitRows.IsSet(Row(_serveNoMore, i, k), cap)) return caps;
-            if (!BitRows.IsSet(Row(_openNext, i, k), cap)) continue;
+            if (i == types - 1 || BitRows.IsSet(bits.ServeNoMore(i, k), cap)) return caps;
+            var opens = BitRows.IsSet(bits.OpenNext(i, k), cap);
+            if ((i + 1) % _bits.Rows == 0) bits = Again((i + 1) / _bits.Rows, cap, k, rowsAgain);
+            if (!opens) continue;
             k--;
-            cap = BitRows.LastSetUpTo(Row(_reachedAnew, i + 1, k), cap - 1);
+            cap = BitRows.LastSetUpTo(bits.ReachedAnew(i + 1, k), cap - 1);
         }
+    }
+
+    /// <summary>The bits of a block, for the caps and plans that the way still has.</summary>
+    private PathBits Again(int block, int cap, int k, RowsAgain rowsAgain)
+    {
+        var first = block * _bits.Rows;
+        var end = Math.Min(types, first + _bits.Rows);
+        var rows = rowsAgain(end, Checkpoints.Columns(cap, capTokensMax + 1));
+        var (columns, numbers) = (rows.Surplus.Length, _checkpoints[block]);
+        var again = new FewPlans(types, columns - 1, k + 1, mustServe, _bits.Rows);
+        for (var layer = 0; layer <= k; layer++)
+        {
+            numbers.AsSpan(layer * (capTokensMax + 1), columns).CopyTo(again.Layer(layer));
+            var maxima = again._maxima.AsSpan(layer * columns, columns);
+            var running = double.NegativeInfinity;
+            for (var m = 1; m < columns && end < types; m++) maxima[m] = running = Math.Max(running, again.Layer(layer)[m]);
+        }
+        while (rows.Type > first && rows.MoveToMorePatient()) again.Take(rows.Type, rows.Surplus);
+        return again._bits;
+    }
+
+    private static int Block(int types, int capTokensMax, int plansMax, int? blockRows)
+    {
+        var cells = (long)plansMax * (capTokensMax + 1);
+        return Math.Max(1, blockRows ?? Checkpoints.BlockRows(types, cells, BitsPerCell * cells));
     }
 
     private static double[] FirstMaxima(int layers, int columns)
@@ -136,6 +177,28 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
     }
 
     private Span<double> Layer(int k) => Potential.AsSpan(k * (capTokensMax + 1), capTokensMax + 1);
+}
 
-    private Span<ulong> Row(BitRows rows, int type, int k) => rows.Row(type * plansMax + k);
+/// <summary>Three bits for each cell of a block of rows: whether nobody more urgent is served, a plan is opened next, or a maximum is reached anew.</summary>
+internal sealed class PathBits(int rows, int plansMax, int columns)
+{
+    private readonly BitRows _serveNoMore = new(rows * plansMax, columns);
+    private readonly BitRows _openNext = new(rows * plansMax, columns);
+    private readonly BitRows _reachedAnew = new(rows * plansMax, columns);
+
+    public int Rows => rows;
+
+    public Span<ulong> ServeNoMore(int type, int k) => _serveNoMore.Row(type % rows * plansMax + k);
+    public Span<ulong> OpenNext(int type, int k) => _openNext.Row(type % rows * plansMax + k);
+    public Span<ulong> ReachedAnew(int type, int k) => _reachedAnew.Row(type % rows * plansMax + k);
+
+    public void Clear(int type)
+    {
+        for (var k = 0; k < plansMax; k++)
+        {
+            ServeNoMore(type, k).Clear();
+            OpenNext(type, k).Clear();
+            ReachedAnew(type, k).Clear();
+        }
+    }
 }

@@ -36,6 +36,7 @@ internal sealed class MarketTables
     public double[] CumulativeWeights { get; }
     public double[] ExpectedTokens { get; }
     public double[] ServingCost { get; }
+    public bool HasValueAtCap => _keptAtCap is not null;
     public double CostPerToken => _market.ServingCostPerToken;
     public double ValuePerAnswer => _market.ValuePerAnswer;
 
@@ -63,21 +64,28 @@ internal sealed class MarketTables
 /// J[i,m] = w_i (V[i,m] − C[m]) − W_{i−1} (V[i−1,m] − V[i,m]), W_0 = 0. What serving type i earns, less what every more patient
 /// type must then be left with. Two rows of V live at a time.
 /// </summary>
-internal sealed class VirtualSurplusRows(MarketTables tables)
+/// <param name="from">The first row is that of the type before this one; the number of types for all rows.</param>
+/// <param name="columns">Caps 0 … columns − 1.</param>
+internal sealed class VirtualSurplusRows(MarketTables tables, int from, int columns)
 {
-    private readonly double[] _surplus = tables.NewRow();
-    private double[] _value = tables.NewRow();
-    private double[] _valueOfMorePatient = tables.NewRow();
+    private readonly int _from = from;
+    private readonly double[] _surplus = new double[columns];
+    private double[] _value = new double[columns];
+    private double[] _valueOfMorePatient = new double[columns];
+
+    public VirtualSurplusRows(MarketTables tables) : this(tables, tables.Types.Count, tables.CapTokensMax + 1)
+    {
+    }
 
     /// <summary>The type of the current row, 0 the most patient.</summary>
-    public int Type { get; private set; } = tables.Types.Count;
+    public int Type { get; private set; } = from;
 
     public ReadOnlySpan<double> Surplus => _surplus;
 
     public bool MoveToMorePatient()
     {
         if (Type == 0) return false;
-        if (Type == tables.Types.Count) tables.FillValue(Type - 1, _value);
+        if (Type == _from) tables.FillValue(Type - 1, _value);
         else (_value, _valueOfMorePatient) = (_valueOfMorePatient, _value);
         Type--;
         var envious = Type == 0 ? 0 : tables.CumulativeWeights[Type - 1];

@@ -25,12 +25,14 @@ internal sealed record Menu(double Revenue, double ServingCost, Tier[] Tiers, in
     }
 
     /// <summary>A free tier is on the menu whether anybody makes do with it or not.</summary>
-    public Menu WithFreeTier(MarketTables tables, int cap) => cap == 0 || Tiers.Any(t => t.CapTokens == cap) ? this : this with
+    /// <param name="fee">What a period of it is billed, in minor units; null where prices are exact.</param>
+    public Menu WithFreeTier(MarketTables tables, int cap, long? fee = null) => cap == 0 || Tiers.Any(t => t.CapTokens == cap) ? this : this with
     {
         Tiers = [.. Tiers, new Tier(cap, 0, 0, tables.Types.ToRatesPerSecond[^1], tables.Types.ToRatesPerSecond[^1])
         {
             ServingCostPerConversation = tables.ServingCost[cap],
             ExpectedTokensPerConversation = tables.ExpectedTokens[cap],
+            PriceMinorUnitsPerPeriod = fee,
         }],
     };
 

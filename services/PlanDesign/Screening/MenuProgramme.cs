@@ -6,36 +6,29 @@ namespace PlanDesign.Screening;
 
 /// <summary>
 /// One pass from the most urgent type to the most patient: the dynamic programme takes each row of virtual surplus and hands its potential
-/// to the certificate, which never sees the solver's tables. Nothing of size types × caps is kept but bits.
+/// to the certificate, which never sees the solver's tables. Nothing of size types × caps is kept, see <see cref="Checkpoints"/>.
 /// </summary>
-internal sealed record MenuProgramme(int[] CapTokensByType, double ProfitWithoutLimit, PotentialBound Bound, CheckerTables CheckerTables)
+internal sealed record MenuProgramme(int[] CapTokensByType, double ProfitWithoutLimit, PotentialBound Bound, CheckerTables CheckerTables, CheckerRules CheckerRules)
 {
     public static MenuProgramme Run(
-        Market market, MarketGrid grid, CellEnd end, int? plansMax, CapRules rules, Action<double> progress, CancellationToken cancellation)
+        Market market, MarketGrid grid, CellEnd end, int? plansMax, CapRules rules, MenuConstraints? constraints, Action<double> progress, CancellationToken cancellation)
     {
         var checkerTables = new CheckerTables(market, grid.CapTokensMax, end);
-        var bound = new PotentialBound(checkerTables, plansMax, rules);
-        var unlimited = new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax);
+        var checkerRules = new CheckerRules(constraints, grid.CapTokensMax);
+        var bound = new PotentialBound(checkerTables, plansMax, checkerRules);
+        var unlimited = new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax, blockRows: plansMax is null ? null : 0);
         var few = plansMax is { } limit ? new FewPlans(grid.Types.Count, grid.CapTokensMax, limit, rules.MustServe) : null;
         var tables = new MarketTables(market, grid);
-        var rows = new VirtualSurplusRows(tables);
-        var (restricted, ofFreeTier) = (rules.AreNone ? [] : tables.NewRow(), 0.0);
+        var rows = new RestrictedRows(tables, rules);
         while (rows.MoveToMorePatient())
         {
             cancellation.ThrowIfCancellationRequested();
-            if (!rules.AreNone) ofFreeTier += rules.Restrict(rows.Surplus, restricted);
-            var surplus = rules.AreNone ? rows.Surplus : restricted;
-            unlimited.Take(rows.Type, surplus);
-            few?.Take(rows.Type, surplus);
+            unlimited.Take(rows.Type, rows.Surplus);
+            few?.Take(rows.Type, rows.Surplus);
             bound.Take(few?.Potential ?? unlimited.Potential);
             progress((double)(grid.Types.Count - rows.Type) / grid.Types.Count);
         }
-        if (rules.FreeTier > 0)
-        {
-            var value = tables.NewRow();
-            tables.FillValue(grid.Types.Count - 1, value);
-            ofFreeTier -= rules.Rent(value, tables.CumulativeWeights[^1]);
-        }
-        return new(rules.Assigned(few?.CapTokensByType() ?? unlimited.CapTokensByType()), unlimited.Value + ofFreeTier, bound, checkerTables);
+        RestrictedRows Again(int from, int columns) => new(tables, rules, from, Math.Max(columns, rules.FreeTier + 1));
+        return new(rules.Assigned(few?.CapTokensByType(Again) ?? unlimited.CapTokensByType(Again)), unlimited.Value + rows.OfFreeTier, bound, checkerTables, checkerRules);
     }
 }

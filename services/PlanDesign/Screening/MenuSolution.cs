@@ -29,7 +29,20 @@ public sealed record Certificate(
     double DensityUpperBound);
 
 /// <summary>How prices in minor units were found, and what the exact prices would earn.</summary>
-public sealed record PriceRounding(MinorUnits Units, RoundingRoute Route, double ProfitAtExactPrices);
+public sealed record PriceRounding(MinorUnits Units, RoundingRoute Route, double ProfitAtExactPrices)
+{
+    /// <summary>
+    /// No menu in this unit that keeps the rules earns more from the types, by a recursion over the certificate's own tables; null where only some caps were
+    /// tried or single crossing fails. Money per conversation.
+    /// </summary>
+    public double? UpperBound { get; init; }
+
+    /// <summary>What the steps as they were found earn from the types: the bound itself, where nothing better is possible.</summary>
+    internal double? ProfitOfSteps { get; init; }
+
+    /// <summary>Whether every other menu was ruled out.</summary>
+    internal bool IsBest { get; init; }
+}
 
 public enum RoundingRoute
 {
@@ -41,7 +54,7 @@ public enum RoundingRoute
     /// </summary>
     MenuCaps,
 
-    /// <summary>Every price in whole units at every cap, for rules on prices: the best menu in this unit that keeps them.</summary>
+    /// <summary>Every price in whole units at every cap, for rules on prices: the best menu in this unit that keeps them, or the best found and a bound.</summary>
     PriceStates,
 }
 

@@ -39,10 +39,10 @@ public static class MenuSolver
         var parts = 1 + (market.Urgency.HasIntervals ? 1 : 0) + (options.MinorUnits is null ? 0 : 1);
         Action<double> Part(int number) => done => progress?.Report((number + done) / parts);
 
-        var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, rules, Part(0), cancellation);
+        var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, rules, options.Constraints, Part(0), cancellation);
         var patient = market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax };
         var densityBound = market.Urgency.HasIntervals
-            ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, rules, Part(1), cancellation).Bound.Upper
+            ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, rules, options.Constraints, Part(1), cancellation).Bound.Upper
             : exact.Bound.Upper;
         var tables = new MarketTables(market, grid);
         var menu = Menu.Of(tables, exact.CapTokensByType, MenuPrices.ByType(tables, exact.CapTokensByType, rules.FreeTier))
@@ -50,67 +50,94 @@ public static class MenuSolver
         PriceRounding? rounding = null;
         if (options.MinorUnits is { } units)
         {
-            var (steps, route, unmet) = Round(tables, rules, options, exact.CapTokensByType, plansMax, Part(parts - 1), cancellation);
+            var (steps, found, unmet) = Round(tables, exact, rules, options, plansMax, Part(parts - 1), cancellation);
             if (unmet is not null) return MenuSolution.Refused(unmet);
-            rounding = new(units, route, menu.Profit);
+            rounding = found! with { ProfitAtExactPrices = menu.Profit };
             if (rules.FreeTier > 0) steps = [new(rules.FreeTier, grid.Types.Count - 1, 0), .. steps];
-            menu = RoundedMenu.Of(market, tables, units, steps).WithFreeTier(tables, rules.FreeTier);
+            menu = RoundedMenu.Of(market, tables, units, steps).WithFreeTier(tables, rules.FreeTier, fee: 0);
         }
         if (market.ValueAtCap > 0 && rounding is null) menu = CrossedMenu.Of(tables, menu, rules.FreeTier);
         progress?.Report(1);
-        return Finish(market, grid, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
+        return Finish(market, grid, options, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
     }
 
-    private static (PriceStep[] Steps, RoundingRoute Route, InputFault? Fault) Round(
-        MarketTables tables, CapRules rules, SolveOptions options, int[] exactCaps, int? plansMax, Action<double> progress, CancellationToken cancellation)
+    private static (PriceStep[] Steps, PriceRounding? Found, InputFault? Fault) Round(
+        MarketTables tables, MenuProgramme exact, CapRules rules, SolveOptions options, int? plansMax, Action<double> progress, CancellationToken cancellation)
     {
         if (options.Constraints is { OnPrices: true } constraints)
         {
-            var (priced, fault) = PriceStates.Search(tables, rules, constraints, options.MinorUnits!, plansMax, cancellation);
-            return (priced, RoundingRoute.PriceStates, fault);
+            var priced = PriceStates.Search(tables, exact.CheckerTables, rules, constraints, options.MinorUnits!, plansMax, exact.CapTokensByType, progress, cancellation);
+            return (priced.Steps, new(options.MinorUnits!, RoundingRoute.PriceStates, 0)
+            {
+                // No menu that keeps rules on prices earns more than the best that need not.
+                IsBest = priced.IsBest, UpperBound = tables.HasValueAtCap ? null : Math.Min(priced.UpperBound, exact.Bound.Upper),
+            }, priced.Fault);
         }
         var caps = rules.Caps(tables.CapTokensMax);
+        var singleCrossingFails = tables.HasValueAtCap;
         var all = CutoffPath.CanSearch(tables.Types.Count, caps.Length - 1, plansMax);
-        if (!all) caps = CutoffPath.CapsToSearch([rules.FreeTier, .. exactCaps.Where(c => c > 0)], tables.Types.Count, plansMax);
-        var steps = CutoffPath.Search(tables, caps, options.MinorUnits!, plansMax, rules.MustServe, progress, cancellation);
-        return (steps, all ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, null);
+        if (!all) caps = CutoffPath.CapsToSearch([rules.FreeTier, .. exact.CapTokensByType.Where(c => c > 0)], tables.Types.Count, plansMax);
+        var steps = CutoffPath.Search(tables, caps, options.MinorUnits!, plansMax, rules.MustServe, done => progress(done / 2), cancellation);
+        if (!all || singleCrossingFails) return (steps, new(options.MinorUnits!, all ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, 0), null);
+        var (unit, below, earned) = (options.MinorUnits!.UnitPerConversation, caps[0], 0.0);
+        foreach (var step in steps)
+        {
+            earned += tables.CumulativeWeights[step.CutoffType] * (step.MinorUnitsPerPeriod * unit - (tables.ServingCost[step.CapTokens] - tables.ServingCost[below]));
+            below = step.CapTokens;
+        }
+        var bound = new WholeUnitBound(exact.CheckerTables, exact.CheckerRules.Caps(), unit, plansMax, PriceRules.None, exact.CheckerRules.MustServe);
+        return (steps, new(options.MinorUnits!, RoundingRoute.AllCaps, 0)
+        {
+            IsBest = true, ProfitOfSteps = earned + bound.OfBase, UpperBound = bound.At(0, null, cancellation) + bound.OfBase,
+        }, null);
     }
 
     private static MenuSolution Finish(
-        Market market, MarketGrid grid, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
+        Market market, MarketGrid grid, SolveOptions options, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
     {
         var singleCrossing = market.ValueAtCap <= 0;
-        var bound = singleCrossing ? rounding is null ? exact.Bound.Upper : densityBound : NeighbourBound.Of(exact.CheckerTables, rules, market.ValuePerAnswer);
+        var bound = singleCrossing ? rounding is null ? exact.Bound.Upper : densityBound : NeighbourBound.Of(exact.CheckerTables, exact.CheckerRules, market.ValuePerAnswer);
         if (!singleCrossing) densityBound = Math.Max(densityBound, bound);
         var (incentive, participation) = MenuViolations.Of(exact.CheckerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         var certificate = new Certificate(
             bound, bound - menu.Profit, incentive, participation, exact.Bound.ByTokens, exact.Bound.ByTypes, densityBound);
         // The second part is what sums of that many costs of that size round by; it matters only where costs dwarf every value.
         var tolerance = CertificateTolerance * market.ValuePerAnswer + 1e-15 * grid.Types.Count * largestCost;
-        var certified = certificate.Gap >= -tolerance && (!singleCrossing || rounding is not null || certificate.Gap <= tolerance)
-            && incentive <= tolerance && participation <= tolerance;
+        var certified = exact.CheckerTables.HaveAllCaps() && certificate.Gap >= -tolerance && (!singleCrossing || rounding is not null || certificate.Gap <= tolerance)
+            && incentive <= tolerance && participation <= tolerance
+            // In whole units what was found must be what separate code finds possible.
+            && (rounding?.ProfitOfSteps is not { } earned || Math.Abs(rounding.UpperBound!.Value - earned) <= tolerance);
         var reason = !certified ? ExitReason.NotCertified
             : !singleCrossing && certificate.Gap > tolerance ? ExitReason.WithinBound
-            : menu.Tiers.Length == 0 ? ExitReason.NotWorthServing
+            : menu.Tiers.Length == 0 && rounding is not { Route: RoundingRoute.PriceStates, IsBest: false } ? ExitReason.NotWorthServing
             : rounding?.Route == RoundingRoute.MenuCaps ? ExitReason.RoundedOnMenuCaps
+            : rounding is { Route: RoundingRoute.PriceStates, IsBest: false } ? ExitReason.WithinBound
             : ExitReason.Optimal;
         return new(reason, menu.Profit, menu.Revenue, menu.ServingCost, menu.Tiers, menu.CapTokensByType, menu.PriceByType,
             certificate, rules.AreNone ? Math.Max(0, exact.ProfitWithoutLimit) : exact.ProfitWithoutLimit, cells)
         {
             Rounding = rounding,
-            Notices = [.. Notices(market, grid, reason, rounding)],
+            Notices = [.. Notices(market, grid, options.Constraints, options.PlansMax is not null, menu, reason, rounding, densityBound)],
         };
     }
 
-    private static IEnumerable<string> Notices(Market market, MarketGrid grid, ExitReason reason, PriceRounding? rounding)
+    private static IEnumerable<string> Notices(
+        Market market, MarketGrid grid, MenuConstraints? constraints, bool limited, Menu menu, ExitReason reason, PriceRounding? rounding, double densityBound)
     {
+        if (MarginalPrice.Rise(market, menu, limited, rounding?.Units.UnitPerConversation ?? 0) is { } rise)
+            yield return FormattableString.Invariant($"a further token costs more on a longer plan: {rise.PerToken:G4} each up to {rise.Cap} tokens, {rise.LowerPerToken:G4} each up to {rise.LowerCap}, ")
+                + "for answers come bunched around a time";
         if (grid.CutOff)
             yield return $"answer times go on beyond {grid.CapTokensMax} tokens, the largest cap tried: set capTokensMax to try longer ones";
         if (reason == ExitReason.NotWorthServing)
-            yield return rounding is { ProfitAtExactPrices: > 0 }
+            yield return rounding is { ProfitAtExactPrices: > 0 } && constraints is { OnPrices: true }
+                ? "no plan that keeps the rules on prices earns more than it costs to generate: loosen them, or use a smaller unit"
+                : rounding is { ProfitAtExactPrices: > 0 }
                 ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
                 : "this market is not worth serving: no cap earns more than it costs to generate";
-        if (reason == ExitReason.WithinBound)
+        if (reason == ExitReason.WithinBound && rounding is { Route: RoundingRoute.PriceStates, IsBest: false })
+            yield return FormattableString.Invariant($"too many menus keep these rules on prices to try them all: this is the best one found, and none earns more than {rounding.UpperBound ?? densityBound:G6} from these types");
+        else if (reason == ExitReason.WithinBound)
             yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: "
                 + "the certificate says how much any other could earn more";
         if (market.ValueAtCap > 0 && market.Urgency.HasIntervals)

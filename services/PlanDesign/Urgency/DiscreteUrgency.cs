@@ -1,6 +1,9 @@
 namespace PlanDesign.Urgency;
 
-/// <summary>Finitely many rates (1/second, strictly ascending) with the share of customers at each (sum 1).</summary>
+/// <summary>
+/// Finitely many rates (1/second, strictly ascending) with the share of customers at each (sum 1): exponential discounting at a private rate, as in
+/// Zhong, arXiv 2510.09859, whose G has a density; the finite form with weights is standard screening (Mussa and Rosen 1978).
+/// </summary>
 public sealed class DiscreteUrgency(IReadOnlyList<double> ratesPerSecond, IReadOnlyList<double> weights) : UrgencyModel
 {
     public IReadOnlyList<double> RatesPerSecond { get; } = [.. ratesPerSecond];

@@ -4,7 +4,8 @@ namespace PlanDesign.Urgency;
 /// Shares of customers known only by intervals of urgency (1/second), as an estimate from the plans they chose leaves them: interval n holds
 /// <c>weights[n]</c> (sum 1) of customers somewhere in [<c>from[n]</c>, <c>to[n]</c>], ascending, of no width where the rate is known. Nothing
 /// is assumed inside an interval: everybody at its urgent end gives what the best menu earns in the worst case, at its patient end what it can
-/// earn at most. An interval without an upper end (JSON <c>null</c>) is not served.
+/// earn at most. An interval without an upper end (JSON <c>null</c>) is not served. Such shares are the nonparametric likelihood of intervals (Turnbull
+/// 1976); that solving at the urgent ends is the best in the worst case is ours.
 /// </summary>
 public sealed class EmpiricalUrgency(IReadOnlyList<double> fromPerSecond, IReadOnlyList<double> toPerSecond, IReadOnlyList<double> weights) : UrgencyModel
 {

@@ -4,7 +4,8 @@ namespace PlanDesign.Urgency;
 
 /// <summary>
 /// r is gamma distributed with this shape k and scale θ (1/second): mean kθ, variance kθ². Shape 1 is exponential. Unbounded: the most
-/// urgent cell is not served. Quantiles by bisection and Newton's method on the regularised incomplete gamma function (DLMF 8.2.4).
+/// urgent cell is not served. Quantiles to the last bit by bisection on MathNet's regularised incomplete gamma function (DLMF 8.2.4). With
+/// shape 1 or more its cdf is log-concave (Bagnoli and Bergstrom 2005), as Zhong (arXiv 2510.09859) assumes of G.
 /// </summary>
 public sealed class GammaUrgency(double shape, double scalePerSecond) : UrgencyModel
 {

@@ -4,7 +4,8 @@ namespace PlanDesign.Urgency;
 
 /// <summary>
 /// ln r is normal with mean <paramref name="mu"/> and standard deviation <paramref name="sigma"/>, r in 1/second. Unbounded: the most
-/// urgent cell is not served.
+/// urgent cell is not served. Its cdf is log-concave (Bagnoli and Bergstrom 2005), as Zhong (arXiv 2510.09859) assumes of G. Cdf and quantile by
+/// MathNet.Numerics.
 /// </summary>
 public sealed class LogNormalUrgency(double mu, double sigma) : UrgencyModel
 {

@@ -2,7 +2,8 @@ namespace PlanDesign.Urgency;
 
 /// <summary>
 /// Several kinds of customers in one market: law n with the share <c>weights[n]</c> (sum 1), each with a density. G is the weighted sum
-/// of theirs, its quantiles by bisection; log-concavity is usually lost, and the solver does not need it.
+/// of theirs, its quantiles by bisection; log-concavity, which Zhong (arXiv 2510.09859) assumes, is usually lost, and the solver does not need it
+/// (ironing as in Myerson 1981 is what the longest path does by itself).
 /// </summary>
 public sealed class MixtureUrgency(IReadOnlyList<UrgencyModel> parts, IReadOnlyList<double> weights) : UrgencyModel
 {

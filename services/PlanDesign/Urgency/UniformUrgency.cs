@@ -1,6 +1,9 @@
 namespace PlanDesign.Urgency;
 
-/// <summary>Rates spread evenly over [from, to] (1/second).</summary>
+/// <summary>
+/// Rates spread evenly over [from, to] (1/second): the G of the examples in Zhong, arXiv 2510.09859, where it is U[0,1]. G(r) = (r − from)/(to − from) is
+/// log-concave.
+/// </summary>
 public sealed class UniformUrgency(double fromPerSecond, double toPerSecond) : UrgencyModel
 {
     public double FromPerSecond { get; } = fromPerSecond;

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
@@ -44,8 +45,9 @@ internal static class EventsRequest
         {
             return await JsonDocument.ParseAsync(request.Body, Strict, ct);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The latter is of a member whose name is no text.
             throw new RefusedImportException(StatusCodes.Status400BadRequest, Reasons.EventInvalid, $"the body is not JSON: {e.Message}");
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
@@ -56,11 +58,24 @@ internal static class EventsRequest
 
     private static CloudEvent Structured(JsonElement json) => CloudEvent.Of(json.Clone());
 
-    /// <summary>In binary mode the attributes are headers, percent-encoded, and the body is the data.</summary>
+    /// <summary>In binary mode the attributes are headers, percent-encoded and perhaps quoted, and the body is the data.</summary>
     private static CloudEvent Binary(IHeaderDictionary headers, JsonElement data)
     {
         return new CloudEvent(Attribute("specversion"), Attribute("source"), Attribute("id"), Attribute("type"), Attribute("subject"), Attribute("time"), data);
 
-        string? Attribute(string name) => headers.TryGetValue($"ce-{name}", out var value) ? Uri.UnescapeDataString(value.ToString()) : null;
+        string? Attribute(string name) => headers.TryGetValue($"ce-{name}", out var value) ? Uri.UnescapeDataString(Unquoted(value.ToString())) : null;
+    }
+
+    /// <summary>A quoted string of RFC 9110 means what is between its quotes, where a backslash escapes one character.</summary>
+    private static string Unquoted(string value)
+    {
+        if (value is not ['"', .., '"']) return value;
+        var text = new StringBuilder(value.Length);
+        for (var i = 1; i < value.Length - 1; i++)
+        {
+            if (value[i] == '\\' && i + 1 < value.Length - 1) i++;
+            text.Append(value[i]);
+        }
+        return text.ToString();
     }
 }

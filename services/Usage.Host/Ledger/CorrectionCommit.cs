@@ -40,7 +40,7 @@ public sealed partial class LedgerCommit
         await using (var batch = new NpgsqlBatch(connection))
         {
             batch.BatchCommands.Add(Command(
-                "insert into usage.idempotent_call (id, request_sha256, response) values ($1, $2, $3)", request.CallId, request.Sha256, response.ToByteArray()));
+                "insert into usage.idempotent_call (id, request_sha256, response) values ($1, $2, $3)", request.Key.Id, request.Sha256, response.ToByteArray()));
             await batch.ExecuteNonQueryAsync(ct);
         }
         await transaction.CommitAsync(ct);
@@ -53,8 +53,10 @@ public sealed partial class LedgerCommit
 
     private static async Task<Action<TaskCompletionSource<CorrectUsageResponse>>?> EarlierAsync(NpgsqlConnection connection, CorrectionRequest request, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select request_sha256, response from usage.idempotent_call where id = $1", connection);
-        command.Parameters.Add(new NpgsqlParameter { Value = request.CallId });
+        // The same request may have been made while nobody was asked who he is; another one under that key may be anybody's, and is no repeat.
+        await using var command = new NpgsqlCommand(
+            "select request_sha256, response from usage.idempotent_call where id = $1 or (id = $2 and request_sha256 = $3) order by id = $1 desc limit 1", connection);
+        foreach (var value in new[] { request.Key.Id, request.Key.Call, request.Sha256 }) command.Parameters.Add(new NpgsqlParameter { Value = value });
         await using var reader = await command.ExecuteReaderAsync(ct);
         if (!await reader.ReadAsync(ct)) return null;
         if (reader.GetString(0) == request.Sha256)

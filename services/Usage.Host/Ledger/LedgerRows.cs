@@ -15,6 +15,12 @@ public static class LedgerRows
           input, cached_input, cache_creation, output, reasoning, overrun, at, received_at, leaf, correction, void, author, reason from usage.ledger_row
         """;
 
+    /// <summary>The same of a table of token events that is detached.</summary>
+    public static string SelectDetached(string table) => $"""
+        select batch, ordinal, generation, sequence, subscription, period, plan, conversation, model,
+          input, cached_input, cache_creation, output, reasoning, overrun, at, received_at, leaf, null::uuid, false, null::text, null::text from {table}
+        """;
+
     public static EventRow Event(NpgsqlDataReader reader) => new()
     {
         Batch = reader.GetInt64(0),

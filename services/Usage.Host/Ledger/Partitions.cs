@@ -154,6 +154,13 @@ public sealed class Partitions(UsageStore store)
         await transaction.CommitAsync(ct);
     }
 
+    /// <summary>The table of a day's rows, where it stands detached; null where it is attached, was archived elsewhere or never was.</summary>
+    public static async Task<string?> DetachedTableAsync(NpgsqlConnection connection, Guid generation, CancellationToken ct)
+    {
+        var table = $"usage.token_event_{NameOf(DayOf(generation))}";
+        return await UsageStore.Scalar(connection, "select 1 where to_regclass($1) is not null and not exists (select from pg_inherits where inhrelid = to_regclass($1))", ct, table) is null ? null : table;
+    }
+
     private static string NameOf(int day) => DateTimeOffset.UnixEpoch.AddDays(day).ToString("yyyyMMdd", CultureInfo.InvariantCulture);
 
     /// <summary>The smallest id of a day: its first 48 bits are Unix milliseconds.</summary>

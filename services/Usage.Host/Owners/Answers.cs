@@ -7,7 +7,8 @@ namespace Usage.Host.Owners;
 /// <summary>Outcomes as frames on the wire.</summary>
 public static class Answers
 {
-    public static MeterFrame Granted(Outcome outcome) => new()
+    /// <param name="now">real time</param>
+    public static MeterFrame Granted(Outcome outcome, DateTimeOffset now) => new()
     {
         Grant = new Grant
         {
@@ -15,6 +16,8 @@ public static class Answers
             TokensAllowed = outcome.Number,
             ExpiresAt = outcome.When!.Value.ToTimestamp(),
             Final = outcome.Final,
+            // One that has run out is said all the same, and 0 would be none said.
+            ValidForMs = Math.Max((long)(outcome.When.Value - now).TotalMilliseconds, 1),
         },
     };
 

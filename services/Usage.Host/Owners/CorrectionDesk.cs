@@ -9,12 +9,20 @@ using Usage.Metering;
 
 namespace Usage.Host.Owners;
 
+/// <summary>Who asked, and under which key: a repeat is the same in both.</summary>
+/// <param name="Caller">the name of his API key; - where nobody was asked for one</param>
+/// <param name="Call">method and idempotency-key</param>
+public sealed record CorrectionKey(string Caller, string Call)
+{
+    /// <summary>What it answered is kept under this.</summary>
+    public string Id => Caller == Hosting.Caller.Anybody ? Call : $"{Caller}|{Call}";
+}
+
 /// <summary>A correction as it was asked for, on its way to the process that writes its shard.</summary>
-/// <param name="Id">method and idempotency-key</param>
 /// <param name="Conversation">of the generation that is corrected; empty for a whole period</param>
 /// <param name="Request">an AmendUsageRequest, or, if <paramref name="IsVoid"/>, a VoidUsageRequest; checked</param>
 /// <param name="At">business time of the call</param>
-public sealed record CorrectionCall(string Id, Guid Subscription, string Conversation, bool IsVoid, byte[] Request, DateTimeOffset At);
+public sealed record CorrectionCall(CorrectionKey Key, Guid Subscription, string Conversation, bool IsVoid, byte[] Request, DateTimeOffset At);
 
 /// <summary>Takes corrections to the writer of their shard, and tells the owner when they are committed: what was taken back is room again.</summary>
 public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, UsageStore store, IOptions<UsageOptions> options)
@@ -104,18 +112,18 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         if (call.IsVoid)
         {
             var asked = VoidUsageRequest.Parser.ParseFrom(call.Request);
-            var command = new Corrections.VoidUsage(asked.Author, asked.Reason, call.Id, call.At);
+            var command = new Corrections.VoidUsage(asked.Author, asked.Reason, call.Key.Id, call.At);
             return new(
-                call.Id, sha256, call.Subscription, Ids.Parse(Ids.Generation, asked.GenerationId), null, null,
+                call.Key, sha256, call.Subscription, Ids.Parse(Ids.Generation, asked.GenerationId), null, null,
                 recorded => VoidUsageDecision.Decide(command, recorded), corrections => Committed(cell, corrections));
         }
         var amend = AmendUsageRequest.Parser.ParseFrom(call.Request);
         var (period, plan) = (OrNull(Ids.Period, amend.PeriodId), OrNull(Ids.Plan, amend.PlanId));
         var d = amend.Deltas ?? new TokenCounts();
         var amendment = new Corrections.AmendUsage(
-            period, plan, new Tally(d.Input, d.CachedInput, d.CacheCreation, d.Output, d.Reasoning), amend.OverrunDelta, amend.Author, amend.Reason, call.Id, call.At);
+            period, plan, new Tally(d.Input, d.CachedInput, d.CacheCreation, d.Output, d.Reasoning), amend.OverrunDelta, amend.Author, amend.Reason, call.Key.Id, call.At);
         return new(
-            call.Id, sha256, call.Subscription, OrNull(Ids.Generation, amend.GenerationId), period,
+            call.Key, sha256, call.Subscription, OrNull(Ids.Generation, amend.GenerationId), period,
             period is { } named ? PossibleUse(cell.Owner.Terms, named) : null, recorded => AmendUsageDecision.Decide(amendment, recorded), corrections => Committed(cell, corrections));
     }
 

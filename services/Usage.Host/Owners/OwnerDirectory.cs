@@ -50,7 +50,7 @@ public sealed partial class OwnerDirectory(
                 Number = generation.GeneratedTokens + generation.Held,
                 When = generation.ExpiresAt,
                 Final = generation.IsFinal,
-            }).Grant;
+            }, TimeProvider.System.GetUtcNow()).Grant;
         }
     }
 
@@ -108,7 +108,7 @@ public sealed partial class OwnerDirectory(
                 break;
             case OutcomeKind.Granted:
                 metrics.Granted();
-                RouteOf(outcome.Generation!).Send(Answers.Granted(outcome));
+                RouteOf(outcome.Generation!).Send(Answers.Granted(outcome, cell.LastTurn));
                 break;
             case OutcomeKind.Stopped:
                 metrics.Stopped(outcome.Why.Code);

@@ -17,7 +17,8 @@ public static class SnapshotTerms
         [.. changed.Models],
         Period(changed.CurrentPeriod.PeriodId, changed.CurrentPeriod.Number, changed.CurrentPeriod.Start, changed.CurrentPeriod.End),
         Period(changed.NextPeriod.PeriodId, changed.NextPeriod.Number, changed.NextPeriod.Start, changed.NextPeriod.End),
-        Paused: changed.Status == "paused"));
+        Paused: changed.Status == "paused",
+        Customer: Customer(changed.CustomerId)));
 
     /// <exception cref="FormatException">As above.</exception>
     public static SubscriptionTerms Of(Subscription answer) => Checked(new(
@@ -29,7 +30,11 @@ public static class SnapshotTerms
         [.. answer.Models],
         Period(answer.CurrentPeriod),
         Period(answer.NextPeriod),
-        Paused: answer.Status == "paused"));
+        Paused: answer.Status == "paused",
+        Customer: Customer(answer.CustomerId)));
+
+    /// <summary>Only needed to tell a customer what is his; who meters does without.</summary>
+    private static Guid? Customer(string id) => Ids.TryParse(Ids.Customer, id, out var customer) ? customer : null;
 
     /// <summary>Whether it is paid for is billing's business. A status that this service does not know yet grants nothing.</summary>
     private static bool MayGenerate(string status) => status is "active" or "trialing";

@@ -31,7 +31,8 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
         var stored = await UsageStore.Scalar(connection, "select terms::text from usage.subscription where subscription = $1", ct, terms.Subscription) is string json
             ? JsonSerializer.Deserialize<SubscriptionTerms>(json)
             : null;
-        if (stored is not null && stored.Version >= terms.Version) return stored;
+        // The same version may say more than an earlier release had kept of it.
+        if (stored is not null && (stored.Version > terms.Version || (stored.Version == terms.Version && (stored.Customer is not null || terms.Customer is null)))) return stored;
 
         terms = terms.After(stored);
         await using var command = new NpgsqlCommand("""

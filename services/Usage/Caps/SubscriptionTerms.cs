@@ -11,6 +11,7 @@ public sealed record TermPeriod(Guid Id, int Number, DateTimeOffset Start, DateT
 /// </summary>
 /// <param name="Active">false when paused or cancelled: nothing is granted</param>
 /// <param name="Models">the models that may be used; empty is any</param>
+/// <param name="Customer">whose it is; null where a snapshot was kept before this was</param>
 public sealed record SubscriptionTerms(
     Guid Subscription,
     long Version,
@@ -21,7 +22,8 @@ public sealed record SubscriptionTerms(
     TermPeriod Current,
     TermPeriod Next,
     TermPeriod? Previous = null,
-    bool Paused = false)
+    bool Paused = false,
+    Guid? Customer = null)
 {
     /// <summary>Why nothing is granted to a subscription that is not active.</summary>
     public Refusal WhyInactive => Paused

@@ -24,18 +24,18 @@ public sealed record CloudEvent(string? SpecVersion, string? Source, string? Id,
     {
         imported = null!;
         if (SpecVersion != "1.0") return EventCounts.Invalid("specversion must be 1.0");
-        if (!IsText(Source, KeyBytesMax)) return EventCounts.Invalid($"source must have 1 to {KeyBytesMax} bytes");
-        if (!IsText(Id, KeyBytesMax)) return EventCounts.Invalid($"id must have 1 to {KeyBytesMax} bytes");
-        if (!IsText(Type, NameBytesMax)) return EventCounts.Invalid($"type must have 1 to {NameBytesMax} bytes");
+        if (!IsText(Source, KeyBytesMax)) return EventCounts.Invalid($"source must be text of 1 to {KeyBytesMax} bytes");
+        if (!IsText(Id, KeyBytesMax)) return EventCounts.Invalid($"id must be text of 1 to {KeyBytesMax} bytes");
+        if (!IsText(Type, NameBytesMax)) return EventCounts.Invalid($"type must be text of 1 to {NameBytesMax} bytes");
         if (!Ids.TryParse(Ids.Subscription, Subject, out var subscription))
             return EventCounts.Invalid("subject must be the id of a subscription, sub_ and 32 lower-case hex digits; have the producer send that as its user");
         if (ReadTime(out var time) is { } wrongTime) return wrongTime;
         if (Data.ValueKind != JsonValueKind.Object) return EventCounts.Invalid("data must be a JSON object");
         if (EventCounts.Read(Data, out var prompt, out var generated) is { } wrongCounts) return wrongCounts;
         var model = EventCounts.Text(Data, "model");
-        if (!IsText(model, NameBytesMax)) return EventCounts.Invalid($"data.model must have 1 to {NameBytesMax} bytes");
+        if (!IsText(model, NameBytesMax)) return EventCounts.Invalid($"data.model must be text of 1 to {NameBytesMax} bytes");
         var conversation = EventCounts.Text(Data, "conversation");
-        if (EventCounts.IsGiven(Data, "conversation") && !IsText(conversation, NameBytesMax)) return EventCounts.Invalid($"data.conversation must have 1 to {NameBytesMax} bytes, or be absent");
+        if (EventCounts.IsGiven(Data, "conversation") && !IsText(conversation, NameBytesMax)) return EventCounts.Invalid($"data.conversation must be text of 1 to {NameBytesMax} bytes, or be absent");
         imported = new ImportedEvent(Source!, Id!, Type!, subscription, conversation ?? "", model!, prompt, generated, time);
         return null;
     }

@@ -60,7 +60,20 @@ internal static class EventCounts
     /// <summary>Present, and not null: producers write null for what they do not know.</summary>
     internal static bool IsGiven(JsonElement from, string name) => from.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null;
 
-    internal static string? Text(JsonElement from, string name) => from.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    /// <summary>Null if it is no text: half a character, as "\ud800" escapes it, is JSON all the same.</summary>
+    internal static string? Text(JsonElement from, string name) => from.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? TextOf(value) : null;
+
+    private static string? TextOf(JsonElement json)
+    {
+        try
+        {
+            return json.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     internal static Refusal Invalid(string detail) => new(Reasons.EventInvalid, detail);
 
@@ -85,7 +98,7 @@ internal static class EventCounts
             var read = value.ValueKind switch
             {
                 JsonValueKind.Number => value.TryGetInt64(out count),
-                JsonValueKind.String => long.TryParse(value.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out count),
+                JsonValueKind.String => long.TryParse(TextOf(value), NumberStyles.None, CultureInfo.InvariantCulture, out count),
                 _ => false,
             };
             if (!read || count is < 0 or > MeterLimits.CountMax) Fault ??= Invalid($"data.{(within is null ? "" : within + ".")}{name} must be a whole number from 0 to {MeterLimits.CountMax}");

@@ -8,6 +8,7 @@ using Hosting;
 using LocalServers;
 using MassTransit;
 using Npgsql;
+using StackExchange.Redis;
 using Usage.Host;
 
 namespace Bench.Metering;
@@ -43,6 +44,8 @@ public sealed class BenchServers : IAsyncDisposable
             ["Usage:GrantTokensMax"] = "100000000",
             ["RabbitMq:Uri"] = rabbitMq.Uri().ToString(),
             ["Http:Address"] = "127.0.0.1",
+            // As a caller who shows no key measures it; one hash for each call is all that asking costs.
+            ["Access:Mode"] = "Open",
             ["Http:Port"] = ports[0].ToString(CultureInfo.InvariantCulture),
             ["Http:GrpcPort"] = ports[1].ToString(CultureInfo.InvariantCulture),
             ["Logging:Minimum"] = "Error",
@@ -78,12 +81,15 @@ public sealed class BenchServers : IAsyncDisposable
     /// <summary>A channel of its own: one connection.</summary>
     public GrpcChannel Connect() => GrpcChannel.ForAddress(_address);
 
-    /// <summary>Kills the service and starts it again.</summary>
-    public async Task RestartServiceAsync(CancellationToken ct)
+    /// <summary>Kills the service and starts it again, from now on with these settings too.</summary>
+    public async Task RestartServiceAsync(CancellationToken ct, params (string Key, string Value)[] settings)
     {
+        foreach (var (key, value) in settings) _settings[key] = value;
         _service!.Dispose();
         await StartServiceAsync(ct);
     }
+
+    public ServerMemory Memory() => new(Service.Memory, ServerProcesses.Of(_folder.Path, "postgres").Sum(ServerProcesses.MemoryOf));
 
     /// <summary>So many subscriptions with a hard cap on every conversation and one on the billing period, known to the service when this returns.</summary>
     public async Task<string[]> SubscribeAsync(string name, int count, long capTokens, CancellationToken ct)
@@ -121,8 +127,11 @@ public sealed class BenchServers : IAsyncDisposable
     }
 
     /// <summary>What the figures depend on, in one line.</summary>
-    public async Task<string> ConditionsAsync(CancellationToken ct)
+    public async Task<string> ConditionsAsync(PrivateRedis redis, CancellationToken ct)
     {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redis.Port},allowAdmin=true");
+        var server = connection.GetServers()[0];
+        async Task<string> Redis(string setting) => (await server.ConfigGetAsync(setting))[0].Value is { Length: > 0 } value ? value : "never";
         async Task<object?> Show(string setting)
         {
             await using var command = Postgres.CreateCommand($"show {setting}");
@@ -130,7 +139,7 @@ public sealed class BenchServers : IAsyncDisposable
         }
         var options = new UsageOptions();
         return $"{Environment.ProcessorCount} cores shared by all; PostgreSQL {await Show("server_version")}, fsync {await Show("fsync")}, synchronous_commit {await Show("synchronous_commit")}, " +
-            $"shared_buffers {await Show("shared_buffers")}; {options.Shards} shards, at most {options.BatchRowsMax} rows in a commit, grants of {options.ChunkTokens} tokens; acknowledged after commit, reports published to RabbitMQ";
+            $"shared_buffers {await Show("shared_buffers")}; {options.Shards} shards, at most {options.BatchRowsMax} rows in a commit, grants of {options.ChunkTokens} tokens; acknowledged after commit, reports published to RabbitMQ; Redis {server.Version}, appendonly {await Redis("appendonly")}, save {await Redis("save")}";
     }
 
     private static SubscriptionChanged Snapshot(string name, long capTokens, DateTimeOffset begin) => new(

@@ -27,7 +27,7 @@ public static class Callers
         return (merged.Count / Stopwatch.GetElapsedTime(begin).TotalSeconds, merged.Count, merged);
     }
 
-    /// <summary>So many a second, in a burst every millisecond.</summary>
+    /// <summary>So many a second, in a burst every millisecond. How long an answer took counts from when its question was due, however late it was asked.</summary>
     public static async Task<Latencies> AskAsync(Func<int, Task> ask, TimeSpan time, int perSecond)
     {
         var (latencies, asking) = (new Latencies(), new List<Task>());
@@ -35,16 +35,16 @@ public static class Callers
         await Task.Factory.StartNew(() =>
         {
             for (var asked = 0; Stopwatch.GetElapsedTime(begin) < time; Thread.Sleep(1))
-                for (var due = (int)(Stopwatch.GetElapsedTime(begin).TotalSeconds * perSecond); asked < due; asked++) asking.Add(OneAsync(asked % Count));
+                for (var due = (int)(Stopwatch.GetElapsedTime(begin).TotalSeconds * perSecond); asked < due; asked++) asking.Add(OneAsync(asked));
         }, TaskCreationOptions.LongRunning);
         await Task.WhenAll(asking);
         return latencies;
 
-        async Task OneAsync(int caller)
+        async Task OneAsync(int asked)
         {
-            var asked = Stopwatch.GetTimestamp();
-            await ask(caller);
-            lock (latencies) latencies.Add(Stopwatch.GetTimestamp() - asked);
+            var due = begin + (long)((double)asked / perSecond * Stopwatch.Frequency);
+            await ask(asked % Count);
+            lock (latencies) latencies.Add(Stopwatch.GetTimestamp() - due);
         }
     }
 }

@@ -19,23 +19,25 @@ public sealed class CopyBaseline(NpgsqlDataSource postgres, int batchRows)
     public async Task CreateTableAsync(CancellationToken ct) =>
         await ExecuteAsync(await postgres.OpenConnectionAsync(ct), "create table usage.copy_baseline (like usage.token_event, primary key (generation, sequence))", ct);
 
-    /// <summary>Rows a second over so long a time.</summary>
-    public async Task<double> RunAsync(TimeSpan time, CancellationToken ct)
+    /// <summary>Rows a second over so long a time, how many, and how long a batch took to its commit.</summary>
+    public async Task<(double PerSecond, long Rows, Latencies Commits)> RunAsync(TimeSpan time, CancellationToken ct)
     {
         _rows = 0;
         var begin = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, Environment.ProcessorCount).Select(n => Task.Run(() => WriteAsync(begin, time, ct), ct)));
-        return _rows / Stopwatch.GetElapsedTime(begin).TotalSeconds;
+        var commits = await Task.WhenAll(Enumerable.Range(0, Environment.ProcessorCount).Select(n => Task.Run(() => WriteAsync(begin, time, ct), ct)));
+        return (_rows / Stopwatch.GetElapsedTime(begin).TotalSeconds, _rows, Latencies.Of(commits));
     }
 
-    private async Task WriteAsync(long begin, TimeSpan time, CancellationToken ct)
+    private async Task<Latencies> WriteAsync(long begin, TimeSpan time, CancellationToken ct)
     {
+        var commits = new Latencies();
         await using var connection = await postgres.OpenConnectionAsync(ct);
         await ExecuteAsync(connection, "create temporary table if not exists staged (like usage.token_event) on commit delete rows", ct);
         var batch = new byte[batchRows * _row.Length];
         while (Stopwatch.GetElapsedTime(begin) < time)
         {
             Fill(batch);
+            var since = Stopwatch.GetTimestamp();
             await using var transaction = await connection.BeginTransactionAsync(ct);
             await using (var copy = await connection.BeginRawBinaryCopyAsync("copy staged from stdin (format binary)", ct))
             {
@@ -45,8 +47,10 @@ public sealed class CopyBaseline(NpgsqlDataSource postgres, int batchRows)
             }
             await ExecuteAsync(connection, "insert into usage.copy_baseline select * from staged on conflict do nothing", ct);
             await transaction.CommitAsync(ct);
+            commits.Add(Stopwatch.GetTimestamp() - since);
             Interlocked.Add(ref _rows, batchRows);
         }
+        return commits;
     }
 
     /// <summary>New generations of as many chunks as the load's have, time-ordered as theirs are.</summary>

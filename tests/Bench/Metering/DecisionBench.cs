@@ -10,8 +10,11 @@ namespace Bench.Metering;
 /// <param name="RatioToUnary">over the same method with nothing in it, the median of rounds in turns</param>
 /// <param name="RatioToSqlHotRow">over a conditional UPDATE of one row, asked of PostgreSQL without gRPC in between</param>
 /// <param name="RatioToRedis">over the same method that reserves in Redis, which keeps nothing on disk</param>
-/// <param name="P99Ms">at 10,000 calls a second</param>
-public sealed record DecisionFigures(double PerSecond, double RatioToUnary, double RatioToSqlHotRow, double RatioToRedis, double P99Ms);
+/// <param name="P99Ms">at 10,000 calls a second, from when a call was due</param>
+/// <param name="NewConversationPerSecond">the same where every generation is of a conversation that nobody has heard of</param>
+/// <param name="SettledPerSecond">generations that are also ended, each a second call that waits for its commit</param>
+public sealed record DecisionFigures(
+    double PerSecond, double RatioToUnary, double RatioToSqlHotRow, double RatioToRedis, double P99Ms, double NewConversationPerSecond, double SettledPerSecond);
 
 /// <summary>How fast tokens are granted, beside what else could grant them, with the same callers in the same run.</summary>
 public sealed class DecisionBench(BenchServers servers, PrivateRedis redis, BenchPace pace)
@@ -26,7 +29,7 @@ public sealed class DecisionBench(BenchServers servers, PrivateRedis redis, Benc
         await using var rawRedis = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redis.Port}");
         await bare.ConnectAsync(ct);
         await redisBacked.ConnectAsync(ct);
-        var hot = await servers.SubscribeAsync("hot", 2 * pace.Rounds + 3, Peers.CapTokens, ct);
+        var hot = await servers.SubscribeAsync("hot", pace.Rounds + 5, Peers.CapTokens, ct);
         await using var sql = await SqlHotRow.CreateAsync(servers, ct);
 
         async Task<double> Round(string name, Func<int, Task> ask, TimeSpan time, int process)
@@ -37,9 +40,9 @@ public sealed class DecisionBench(BenchServers servers, PrivateRedis redis, Benc
             return perSecond;
         }
 
-        await BenchPace.WarmUpAsync(time => Round("warming up bare unary", Authorize(bare, hot[0]), time, peers.Id));
-        await BenchPace.WarmUpAsync(time => Round("warming up Redis-backed", Authorize(redisBacked, hot[0]), time, peers.Id));
-        await BenchPace.WarmUpAsync(time => Round("warming up decisions", Authorize(ours, hot[0]), time, servers.Service.Id));
+        await pace.WarmUpAsync(time => Round("warming up bare unary", Authorize(bare, hot[0]), time, peers.Id));
+        await pace.WarmUpAsync(time => Round("warming up Redis-backed", Authorize(redisBacked, hot[0]), time, peers.Id));
+        await pace.WarmUpAsync(time => Round("warming up decisions", Authorize(ours, hot[0]), time, servers.Service.Id));
         var rounds = new List<(double Ours, double Bare, double Sql, double Redis)>();
         for (var n = 0; n < pace.Rounds; n++)
         {
@@ -49,32 +52,48 @@ public sealed class DecisionBench(BenchServers servers, PrivateRedis redis, Benc
             var updates = await Round("conditional UPDATE of one row", sql.ReserveAsync, pace.Round / 2, servers.Service.Id);
             rounds.Add((decisions, unary, updates, backed));
         }
+        var newConversation = await Round("decisions, unary, each of a new conversation", Authorize(ours, hot[^3], newConversations: true), pace.Round / 2, servers.Service.Id);
+        var settled = await Round("decisions, unary, and the end of each", Settle(ours, hot[^4]), pace.Round / 2, servers.Service.Id);
         await Round("Redis itself", _ => Peers.ReserveAsync(rawRedis.GetDatabase(), hot[0]), pace.Round / 2, peers.Id);
         var bareAtPace = await Callers.AskAsync(Authorize(bare, hot[0]), pace.Round, PacedPerSecond);
         var atPace = await Callers.AskAsync(Authorize(ours, hot[^1]), pace.Round, PacedPerSecond);
         BenchPace.Say($"at {PacedPerSecond} a second: decisions {atPace}; bare unary {bareAtPace}");
         await RenewAsync(hot[^2]);
         return new(
-            BenchPace.Median(rounds.Select(r => r.Ours)), BenchPace.Median(rounds.Select(r => r.Ours / r.Bare)), BenchPace.Median(rounds.Select(r => r.Ours / r.Sql)),
-            BenchPace.Median(rounds.Select(r => r.Ours / r.Redis)), atPace.Percentile(99));
+            BenchPace.Median(rounds.Select(r => r.Ours)), BenchPace.Median(rounds.Select(r => BenchPace.Ratio(r.Ours, r.Bare))), BenchPace.Median(rounds.Select(r => BenchPace.Ratio(r.Ours, r.Sql))),
+            BenchPace.Median(rounds.Select(r => BenchPace.Ratio(r.Ours, r.Redis))), atPace.Percentile(99), newConversation, settled);
     }
 
     /// <summary>Each question is a new generation's: granted, or it would not count.</summary>
-    private static Func<int, Task> Authorize(GrpcChannel channel, string subscription)
+    private static Func<int, Task> Authorize(GrpcChannel channel, string subscription, bool newConversations = false)
+    {
+        var meter = new TokenMeter.TokenMeterClient(channel);
+        return caller => GrantedAsync(meter, subscription, newConversations ? null : $"caller-{caller}");
+    }
+
+    private static Func<int, Task> Settle(GrpcChannel channel, string subscription)
     {
         var meter = new TokenMeter.TokenMeterClient(channel);
         return async caller =>
         {
-            var answer = await meter.AuthorizeAsync(new AuthorizeRequest
-            {
-                Start = new Start
-                {
-                    GenerationId = Ids.New(Ids.Generation, TimeProvider.System.GetUtcNow()), SubscriptionId = subscription, Conversation = $"caller-{caller}", Model = "small-model",
-                    Prompt = new TokenCounts { Input = 200 }, MaxOutputTokens = 1_024,
-                },
-            });
-            if (answer.Grant is null) throw new InvalidOperationException($"denied: {answer.Deny}");
+            var id = await GrantedAsync(meter, subscription, $"caller-{caller}");
+            await meter.SettleAsync(new SettleRequest { Finish = new Finish { GenerationId = id, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = Peers.Tokens } } });
         };
+    }
+
+    /// <param name="conversation">null is one of its own</param>
+    private static async Task<string> GrantedAsync(TokenMeter.TokenMeterClient meter, string subscription, string? conversation)
+    {
+        var id = Ids.New(Ids.Generation, TimeProvider.System.GetUtcNow());
+        var answer = await meter.AuthorizeAsync(new AuthorizeRequest
+        {
+            Start = new Start
+            {
+                GenerationId = id, SubscriptionId = subscription, Conversation = conversation ?? id, Model = "small-model",
+                Prompt = new TokenCounts { Input = 200 }, MaxOutputTokens = 1_024,
+            },
+        });
+        return answer.Grant is null ? throw new InvalidOperationException($"denied: {answer.Deny}") : id;
     }
 
     /// <summary>Decisions on the stream: renewals, batched as a runtime batches them.</summary>

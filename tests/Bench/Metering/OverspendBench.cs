@@ -6,66 +6,104 @@ using StackExchange.Redis;
 
 namespace Bench.Metering;
 
-/// <summary>Tokens generated beyond a cap, by the workers' own count.</summary>
-/// <param name="Ours">granted before they were generated; the service is killed halfway, too</param>
+/// <summary>Tokens generated beyond a cap, by the workers' own count, when all leases have ended and the cap is used up again.</summary>
+/// <param name="Ours">granted before they were generated; the service is killed several times; whoever crashes comes back with the same id</param>
 /// <param name="CheckThenAdd">a row in PostgreSQL is read, and added to after the generation</param>
 /// <param name="IncrementAfter">a counter in Redis must be under the cap, and is incremented after the generation</param>
-public sealed record OverspendFigures(long Ours, long CheckThenAdd, long IncrementAfter);
+/// <param name="NeverBack">as <paramref name="Ours"/>, but who crashes is gone for ever: what it had generated is known to nobody, and granted again</param>
+/// <param name="NeverBackMax">the most that can be: what those who crashed were granted</param>
+public sealed record OverspendFigures(long Ours, long CheckThenAdd, long IncrementAfter, long NeverBack, long NeverBackMax);
 
 /// <summary>64 workers on one cap, of whom one in ten crashes after it has generated and before it has said so.</summary>
-public sealed class OverspendBench(BenchServers servers, PrivateRedis redis)
+public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, BenchPace pace)
 {
-    private const int Workers = 64;
+    private const int Workers = 64, Seed = 20260303, AwayMsMax = 500;
     private const long CapTokens = 200_000, TokensMax = 256;
-    private static readonly TimeSpan Generating = TimeSpan.FromMilliseconds(2), Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Generating = TimeSpan.FromMilliseconds(2), Patience = TimeSpan.FromSeconds(1), Pause = TimeSpan.FromMilliseconds(20), AnsweredWithin = TimeSpan.FromMinutes(1);
+
+    /// <summary>A lost owner's promise holds for two leases; after that everything that can be granted again has been asked for.</summary>
+    private TimeSpan LeasesEnd => 2 * TimeSpan.FromSeconds(pace.LeaseSeconds) + Patience;
 
     public async Task<OverspendFigures> RunAsync(CancellationToken ct)
     {
-        var ours = await OursAsync(ct);
-        var checkThenAdd = await CheckThenAddAsync(ct);
-        var incrementAfter = await IncrementAfterAsync();
-        BenchPace.Say($"overspend of a cap of {CapTokens} under {Workers} workers that crash: {ours} tokens; check-then-add {checkThenAdd}, increment-after {incrementAfter}");
-        return new(ours, checkThenAdd, incrementAfter);
-    }
-
-    private async Task<long> OursAsync(CancellationToken ct)
-    {
-        var subscription = (await servers.SubscribeAsync("overspent", 1, CapTokens, ct))[0];
+        await servers.RestartServiceAsync(ct, ("Usage:LeaseSeconds", $"{pace.LeaseSeconds}"));
+        var caps = await servers.SubscribeAsync("overspent", 2, CapTokens, ct);
         using var channel = servers.Connect();
         var meter = new TokenMeter.TokenMeterClient(channel);
-        var generated = 0L;
-        var working = WorkAsync(async random =>
+        long crashed = 0, generated = 0, generatedOfLost = 0;
+        var comingBack = WorkAsync(LeasesEnd, random => OnceAsync(meter, caps[0], random, comesBack: true, tokens => Interlocked.Add(ref generated, tokens), _ => { }, ct));
+        var neverBack = WorkAsync(LeasesEnd, random => OnceAsync(meter, caps[1], random, comesBack: false, tokens => Interlocked.Add(ref generatedOfLost, tokens), granted => Interlocked.Add(ref crashed, granted), ct));
+        var when = new Random(Seed);
+        foreach (var at in Enumerable.Range(0, pace.Kills).Select(_ => when.NextInt64(CapTokens / 10, CapTokens * 9 / 10)).Order())
+        {
+            await BenchServers.UntilAsync(() => Task.FromResult(Interlocked.Read(ref generated) >= at || comingBack.IsCompleted), $"{at} tokens of the cap are used", ct);
+            var killed = TimeProvider.System.GetTimestamp();
+            await servers.RestartServiceAsync(ct);
+            BenchPace.Say($"overspend: the service was killed after {at} tokens, and serves again after {TimeProvider.System.GetElapsedTime(killed).TotalSeconds:F1} s");
+        }
+        await Task.WhenAll(comingBack, neverBack);
+        var checkThenAdd = await CheckThenAddAsync(ct);
+        var incrementAfter = await IncrementAfterAsync();
+        BenchPace.Say($"overspend of a cap of {CapTokens} under {Workers} workers that crash, {pace.Kills} kills of the service, leases of {pace.LeaseSeconds} s waited out: {Over(generated)} tokens ({CapTokens - generated} not used); check-then-add {checkThenAdd}, increment-after {incrementAfter}");
+        BenchPace.Say($"overspend where nobody who crashed came back: {Over(generatedOfLost)} tokens, and those who crashed were granted {crashed}");
+        return new(Over(generated), checkThenAdd, incrementAfter, Over(generatedOfLost), crashed);
+    }
+
+    /// <returns>false if it was denied</returns>
+    private static async Task<bool> OnceAsync(TokenMeter.TokenMeterClient meter, string subscription, Random random, bool comesBack, Action<long> generated, Action<long> lost, CancellationToken ct)
+    {
+        var start = new Start { GenerationId = Ids.New(Ids.Generation, TimeProvider.System.GetUtcNow()), SubscriptionId = subscription, Conversation = "one", Model = "small-model" };
+        if (await AuthorizedAsync(meter, start, ct) is not { } grant) return false;
+        var tokens = await GenerateAsync(random, grant.TokensAllowed);
+        generated(tokens);
+        if (Crashes(random))
+        {
+            lost(Math.Min(grant.TokensAllowed, TokensMax));
+            if (!comesBack) return true;
+            await Task.Delay(random.Next(AwayMsMax), ct);
+        }
+        var finish = new Finish { GenerationId = start.GenerationId, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = tokens } };
+        start.Resumed = true;
+        var since = TimeProvider.System.GetTimestamp();
+        while (true)
         {
             try
             {
-                var start = new Start { GenerationId = Ids.New(Ids.Generation, TimeProvider.System.GetUtcNow()), SubscriptionId = subscription, Conversation = "one", Model = "small-model" };
-                var answer = await meter.AuthorizeAsync(new AuthorizeRequest { Start = start }, cancellationToken: ct);
-                if (answer.Grant is not { } grant) return false;
-                var tokens = await GenerateAsync(random, grant.TokensAllowed);
-                Interlocked.Add(ref generated, tokens);
-                if (Crashes(random)) return true;
-                await meter.SettleAsync(new SettleRequest
-                {
-                    Finish = new Finish { GenerationId = start.GenerationId, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = tokens } },
-                }, cancellationToken: ct);
+                await meter.SettleAsync(new SettleRequest { Finish = finish }, cancellationToken: ct);
                 return true;
+            }
+            catch (RpcException) when (TimeProvider.System.GetElapsedTime(since) < AnsweredWithin)
+            {
+                // The service was killed, and may have forgotten it: it is told again, as any runtime would.
+                await Task.Delay(Pause, ct);
+                await AuthorizedAsync(meter, start, ct);
+            }
+        }
+    }
+
+    /// <summary>Asks until it is answered, always with the same id. Null if it is denied.</summary>
+    private static async Task<Grant?> AuthorizedAsync(TokenMeter.TokenMeterClient meter, Start start, CancellationToken ct)
+    {
+        while (true)
+        {
+            try
+            {
+                var answer = await meter.AuthorizeAsync(new AuthorizeRequest { Start = start }, cancellationToken: ct);
+                if (answer.Deny is not { Reason: "store_unavailable" }) return answer.Grant;
             }
             catch (RpcException)
             {
-                return true; // The service was killed; what was generated counts.
+                // Nobody is there yet.
             }
-        });
-        await BenchServers.UntilAsync(() => Task.FromResult(Interlocked.Read(ref generated) > CapTokens / 2 || working.IsCompleted), "half of the cap is used", ct);
-        await servers.RestartServiceAsync(ct);
-        await working;
-        return Over(generated);
+            await Task.Delay(Pause, ct);
+        }
     }
 
     private async Task<long> CheckThenAddAsync(CancellationToken ct)
     {
         await servers.ExecuteAsync("create table usage.checked (used bigint not null); insert into usage.checked values (0)", ct);
         var generated = 0L;
-        await WorkAsync(async random =>
+        await WorkAsync(Patience, async random =>
         {
             if (await servers.ScalarAsync("select used from usage.checked", ct) + TokensMax > CapTokens) return false;
             var tokens = await GenerateAsync(random, TokensMax);
@@ -81,7 +119,7 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis)
         await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redis.Port}");
         var database = connection.GetDatabase();
         var generated = 0L;
-        await WorkAsync(async random =>
+        await WorkAsync(Patience, async random =>
         {
             if ((long)await database.StringGetAsync("used") >= CapTokens) return false;
             var tokens = await GenerateAsync(random, TokensMax);
@@ -93,13 +131,13 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis)
     }
 
     /// <summary>Every worker goes on until it has been refused for a while: by then nothing more can be had.</summary>
-    private static Task WorkAsync(Func<Random, Task<bool>> generateOnce) => Task.WhenAll(Enumerable.Range(0, Workers).Select(n => Task.Run(async () =>
+    private static Task WorkAsync(TimeSpan patience, Func<Random, Task<bool>> generateOnce) => Task.WhenAll(Enumerable.Range(0, Workers).Select(n => Task.Run(async () =>
     {
         var random = new Random(n);
-        for (var since = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(since) < Patience;)
+        for (var since = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(since) < patience;)
         {
             if (await generateOnce(random)) since = TimeProvider.System.GetTimestamp();
-            else await Task.Delay(Generating);
+            else await Task.Delay(Pause);
         }
     })));
 

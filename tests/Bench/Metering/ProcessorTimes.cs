@@ -3,25 +3,18 @@ using System.Globalization;
 namespace Bench.Metering;
 
 /// <summary>Processor time since they started, of everybody who shares the machine's cores in a measurement. All zero where there is no /proc.</summary>
-public readonly record struct ProcessorTimes(TimeSpan Client, TimeSpan Service, TimeSpan Postgres, TimeSpan RabbitMq)
+public readonly record struct ProcessorTimes(TimeSpan Client, TimeSpan Service, TimeSpan Postgres, TimeSpan RabbitMq, TimeSpan Redis)
 {
     private const double TicksPerSecond = 100; // USER_HZ, the same on every Linux.
 
-    public TimeSpan Total => Client + Service + Postgres + RabbitMq;
+    public TimeSpan Total => Client + Service + Postgres + RabbitMq + Redis;
 
     /// <param name="folder">of the private servers: whoever works in it is one of them</param>
     /// <param name="service">the process of the service, or of its peer</param>
     public static ProcessorTimes Now(string folder, int service)
     {
-        var (postgres, rabbitMq) = (TimeSpan.Zero, TimeSpan.Zero);
-        if (!Directory.Exists("/proc/self")) return new(Environment.CpuUsage.TotalTime, TimeSpan.Zero, postgres, rabbitMq);
-        foreach (var process in Directory.EnumerateDirectories("/proc").Where(p => char.IsAsciiDigit(Path.GetFileName(p)[0])))
-        {
-            var home = HomeOf(process);
-            if (home.StartsWith(Path.Combine(folder, "postgres"), StringComparison.Ordinal)) postgres += TimesOf(process, withChildren: true);
-            else if (home.StartsWith(Path.Combine(folder, "rabbitmq"), StringComparison.Ordinal)) rabbitMq += TimesOf(process, withChildren: true);
-        }
-        return new(Environment.CpuUsage.TotalTime, TimesOf($"/proc/{service}", withChildren: false), postgres, rabbitMq);
+        TimeSpan Of(string server) => ServerProcesses.Of(folder, server).Aggregate(TimeSpan.Zero, (sum, process) => sum + TimesOf(process, withChildren: true));
+        return new(Environment.CpuUsage.TotalTime, TimesOf($"/proc/{service}", withChildren: false), Of("postgres"), Of("rabbitmq"), Of("redis"));
     }
 
     /// <summary>Microseconds for each of so many things done in between.</summary>
@@ -29,13 +22,7 @@ public readonly record struct ProcessorTimes(TimeSpan Client, TimeSpan Service, 
     {
         double Each(TimeSpan now, TimeSpan then) => (now - then).TotalMicroseconds / Math.Max(done, 1);
         return FormattableString.Invariant(
-            $"{Each(Total, before.Total):F1} CPU-µs each: client {Each(Client, before.Client):F1}, service {Each(Service, before.Service):F1}, PostgreSQL {Each(Postgres, before.Postgres):F1}, RabbitMQ {Each(RabbitMq, before.RabbitMq):F1}");
-    }
-
-    private static string HomeOf(string process)
-    {
-        try { return new FileInfo(Path.Combine(process, "cwd")).LinkTarget ?? ""; }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { return ""; }
+            $"{Each(Total, before.Total):F1} CPU-µs each: client {Each(Client, before.Client):F1}, service {Each(Service, before.Service):F1}, PostgreSQL {Each(Postgres, before.Postgres):F1}, RabbitMQ {Each(RabbitMq, before.RabbitMq):F1}, Redis {Each(Redis, before.Redis):F1}");
     }
 
     private static TimeSpan TimesOf(string process, bool withChildren)

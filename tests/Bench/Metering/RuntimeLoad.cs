@@ -7,6 +7,11 @@ namespace Bench.Metering;
 public sealed class RuntimeLoad : IDisposable
 {
     public const int Workers = 8;
+
+    /// <summary>What its figures depend on.</summary>
+    public static FormattableString Conditions { get; } =
+        $"{Workers} workers of {WorkerLoad.GenerationsEach} generations, a connection each; a message is a sweep over them, at most {WorkerLoad.GenerationsEach} chunks of {WorkerLoad.TokensPerChunk} tokens; a generation is {WorkerLoad.ChunksPerGeneration} chunks; at most {WorkerLoad.UnacknowledgedEach} events of a worker are on their way";
+
     private readonly GrpcChannel[] _channels;
     private readonly RuntimeWorker[] _workers;
     private readonly Task _running;

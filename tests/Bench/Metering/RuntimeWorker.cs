@@ -8,10 +8,14 @@ namespace Bench.Metering;
 /// <summary>What the workers of a load do.</summary>
 /// <param name="Generations">that a worker runs at once: a message is one sweep over them, a chunk for each that may go on</param>
 /// <param name="EventsPerSecond">of one worker; 0 is as fast as it can with at most <paramref name="UnacknowledgedMax"/> events on their way</param>
-/// <param name="Dirty">every tenth frame comes twice, every twentieth is an hour late, and subscriptions are chosen by Zipf's law</param>
-public sealed record WorkerLoad(IReadOnlyList<string> Subscriptions, int Generations = 256, double EventsPerSecond = 0, int UnacknowledgedMax = 4_000, bool Dirty = false)
+/// <param name="Dirty">
+/// one frame in ten comes again after it was acknowledged, half of them of generations that are over; every twentieth generation began on an
+/// earlier day; subscriptions are chosen by Zipf's law
+/// </param>
+public sealed record WorkerLoad(
+    IReadOnlyList<string> Subscriptions, int Generations = WorkerLoad.GenerationsEach, double EventsPerSecond = 0, int UnacknowledgedMax = WorkerLoad.UnacknowledgedEach, bool Dirty = false)
 {
-    public const int TokensPerChunk = 16, ChunksPerGeneration = 64;
+    public const int TokensPerChunk = 16, ChunksPerGeneration = 64, GenerationsEach = 256, UnacknowledgedEach = 4_000;
     private const double ZipfExponent = 1.1;
 
     private readonly double[] _zipf = [.. Enumerable.Range(1, Subscriptions.Count).Select(n => Math.Pow(n, -ZipfExponent))];
@@ -32,12 +36,13 @@ public sealed record WorkerLoad(IReadOnlyList<string> Subscriptions, int Generat
 /// </summary>
 public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad load, int seed) : IDisposable
 {
-    private static readonly TimeSpan LateBy = TimeSpan.FromHours(1);
+    private const int DaysLateMax = 3, OverKept = 1_024;
     private readonly Random _random = new(seed);
     private readonly Dictionary<string, Slot> _byId = [];
     private readonly Latencies _latencies = new();
     private readonly SemaphoreSlim _heard = new(0, 1);
     private readonly RuntimeFrame[] _frames = [.. Enumerable.Range(0, 2 * load.Generations).Select(_ => new RuntimeFrame { Chunk = new Chunk { Tokens = new TokenCounts() } })];
+    private readonly List<(string Id, Timestamp[] SaidAt)> _over = [];
     private long _sent, _acknowledged;
     private int _next;
     private volatile bool _measuring, _ending;
@@ -92,7 +97,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
     private void Fill(MeterRequest message, Slot[] slots, long room, long begin)
     {
         var now = TimeProvider.System.GetUtcNow();
-        var (stamp, late) = (now.ToTimestamp(), load.Dirty ? (now - LateBy).ToTimestamp() : null);
+        var stamp = now.ToTimestamp();
         // Admitting comes first, as in the schedulers of runtimes.
         if (!_ending)
             foreach (var slot in slots)
@@ -113,14 +118,21 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
             _sent++;
             slot.Sent++;
             slot.DueAt[slot.Sent - 1] = load.EventsPerSecond == 0 ? Stopwatch.GetTimestamp() : begin + (long)(_sent / load.EventsPerSecond * Stopwatch.Frequency);
-            Add(message, slot, slot.Sent, load.Dirty && _random.Next(20) == 0 ? late : stamp);
-            if (load.Dirty && _random.Next(10) == 0) Add(message, slot, slot.Sent, null);
+            Add(message, slot.Id, slot.Sent, slot.SaidAt[slot.Sent - 1] = stamp);
+            if (load.Dirty && _random.Next(10) == 0) AddAgain(message, slot);
         }
     }
 
     private RuntimeFrame Begin(Slot slot, DateTimeOffset now)
     {
-        slot.Begin(Ids.New(Ids.Generation, now));
+        if (load.Dirty && slot.Acknowledged > 0)
+        {
+            // It is over, and its answers may have been lost.
+            if (_over.Count < OverKept) _over.Add((slot.Id, slot.SaidAt));
+            else _over[_random.Next(OverKept)] = (slot.Id, slot.SaidAt);
+            slot.SaidAt = new Timestamp[WorkerLoad.ChunksPerGeneration];
+        }
+        slot.Begin(Ids.New(Ids.Generation, load.Dirty && _random.Next(20) == 0 ? now.AddDays(-_random.Next(1, DaysLateMax + 1)) : now));
         lock (_byId) _byId[slot.Id] = slot;
         return new RuntimeFrame
         {
@@ -132,13 +144,27 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
         };
     }
 
-    /// <param name="at">null repeats the frame before</param>
-    private void Add(MeterRequest message, Slot slot, int sequence, Timestamp? at)
+    private void Add(MeterRequest message, string generation, int sequence, Timestamp at)
     {
         var frame = _frames[message.Frames.Count];
-        (frame.Chunk.GenerationId, frame.Chunk.Sequence, frame.Chunk.Tokens.Output) = (slot.Id, sequence, sequence * WorkerLoad.TokensPerChunk);
-        frame.Chunk.At = at ?? message.Frames[^1].Chunk.At;
+        (frame.Chunk.GenerationId, frame.Chunk.Sequence, frame.Chunk.Tokens.Output, frame.Chunk.At) = (generation, sequence, sequence * WorkerLoad.TokensPerChunk, at);
         message.Frames.Add(frame);
+    }
+
+    /// <summary>A chunk that was acknowledged: of this generation, or of one that is over, which nobody has in memory.</summary>
+    private void AddAgain(MeterRequest message, Slot slot)
+    {
+        if (_over.Count > 0 && _random.Next(2) == 0)
+        {
+            var (id, saidAt) = _over[_random.Next(_over.Count)];
+            var sequence = _random.Next(1, WorkerLoad.ChunksPerGeneration + 1);
+            Add(message, id, sequence, saidAt[sequence - 1]);
+        }
+        else if (slot.Acknowledged > 0)
+        {
+            var sequence = _random.Next(1, slot.Acknowledged + 1);
+            Add(message, slot.Id, sequence, slot.SaidAt[sequence - 1]);
+        }
     }
 
     private async Task ReadAsync(IAsyncStreamReader<MeterResponse> stream, CancellationToken ct)
@@ -188,6 +214,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
         public int Sent { get; set; }
         public int Acknowledged { get; set; }
         public long[] DueAt { get; } = new long[WorkerLoad.ChunksPerGeneration];
+        public Timestamp[] SaidAt { get; set; } = new Timestamp[WorkerLoad.ChunksPerGeneration];
 
         public void Begin(string id)
         {

@@ -94,6 +94,19 @@ public sealed class BillingApp : IAsyncDisposable
         if (untilReady) await Eventually.True(() => Get<Readiness>().IsReady, "billing is ready");
     }
 
+    /// <summary>Another channel to it, with a key.</summary>
+    public GrpcChannel Connect(string? key) => OutgoingCalls.Open(_host!.Endpoints().Grpc, key, null, 64 << 20);
+
+    /// <summary>From now on the clients here send this key.</summary>
+    public void Show(string key)
+    {
+        _channel?.Dispose();
+        _channel = Connect(key);
+    }
+
+    /// <summary>Methods that no key opens, because nobody said which may.</summary>
+    public IEnumerable<string> WithoutScope() => _host!.WithoutScope();
+
     /// <summary>Another instance on the same database and broker.</summary>
     public WebApplication Build(Dictionary<string, string?> settings) => BillingHost.Build([], b =>
     {

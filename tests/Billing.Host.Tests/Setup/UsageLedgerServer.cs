@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Contracts.Messages;
 using Contracts.Usage.V1;
 using Google.Protobuf;
@@ -10,6 +8,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Verifier;
 
 namespace Billing.Host.Tests;
 
@@ -46,6 +45,14 @@ public sealed class UsageLedgerServer : IAsyncDisposable
     /// <summary>The next report of a shard, as the message that usage would publish. It is on the books here whether it is sent or not.</summary>
     public UsageRecorded Record(int shard, DateTimeOffset at, params RecordedLine[] lines) => _reports.Record(shard, at, lines);
 
+    /// <summary>What somebody with usage's database in their hands could do to it. Nothing that is derived from a batch or a report follows by itself.</summary>
+    public void Rewrite(int shard, Action<List<Batch>> batches, Func<UsageRecorded, UsageRecorded>? reports = null) => _reports.Rewrite(shard, batches, reports ?? (r => r));
+
+    /// <summary>The leaf of a row's fields, by the public layout.</summary>
+    public static ByteString LeafOf(EventRow row) => ByteString.CopyFrom(Layout.LeafOfRow(new(
+        row.GenerationId, row.Sequence, row.SubscriptionId, row.PeriodId, row.PlanId, row.Conversation, row.Model, row.Tokens.Input, row.Tokens.CachedInput, row.Tokens.CacheCreation,
+        row.Tokens.Output, row.Tokens.Reasoning, row.OverrunTokens, row.At.ToDateTimeOffset(), row.ReceivedAt.ToDateTimeOffset())));
+
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private sealed class Reports
@@ -63,7 +70,7 @@ public sealed class UsageLedgerServer : IAsyncDisposable
                 var previous = number == 1 ? MerkleTree.EmptyRoot : Convert.FromHexString(reports[^1].Chain);
                 // Two batches in every report, so that roots and numbers of batches matter.
                 var first = 2L * number - 1;
-                Batch[] batches = [Batch(shard, first, lines), Batch(shard, first + 1, [])];
+                Batch[] batches = [Batch(shard, first, at, lines), Batch(shard, first + 1, at, [])];
                 byte[][] roots = [.. batches.Select(b => b.Root.ToByteArray())];
                 if (number == 1) _batches[shard] = [];
                 _batches[shard].AddRange(batches);
@@ -75,11 +82,24 @@ public sealed class UsageLedgerServer : IAsyncDisposable
             }
         }
 
-        private static Batch Batch(int shard, long number, RecordedLine[] lines)
+        public void Rewrite(int shard, Action<List<Batch>> batches, Func<UsageRecorded, UsageRecorded> reports)
+        {
+            lock (_gate)
+            {
+                batches(_batches[shard]);
+                _byShard[shard] = [.. _byShard[shard].Select(reports)];
+            }
+        }
+
+        private static Batch Batch(int shard, long number, DateTimeOffset at, RecordedLine[] lines)
         {
             var rows = lines.Select((l, i) =>
             {
-                var row = new EventRow { Batch = number, Ordinal = i, SubscriptionId = l.SubscriptionId, PeriodId = l.PeriodId, PlanId = l.PlanId, Tokens = new() };
+                var row = new EventRow
+                {
+                    Batch = number, Ordinal = i, GenerationId = Ids.Derive(Ids.Generation, at, $"{shard}/{number}/{i}"), Sequence = 1, Conversation = "c", Model = "m", Tokens = new(),
+                    SubscriptionId = l.SubscriptionId, PeriodId = l.PeriodId, PlanId = l.PlanId, At = at.ToTimestamp(), ReceivedAt = at.ToTimestamp(),
+                };
                 switch (l.Kind)
                 {
                     case "input": row.Tokens.Input = l.Tokens; break;
@@ -88,7 +108,7 @@ public sealed class UsageLedgerServer : IAsyncDisposable
                     case "overrun": row.OverrunTokens = l.Tokens; break;
                     default: row.Tokens.CachedInput = l.Tokens; break;
                 }
-                row.Leaf = ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes($"{shard}/{number}/{i}")));
+                row.Leaf = LeafOf(row);
                 return row;
             }).ToArray();
             var batch = new Batch { Shard = shard, Number = number, RowCount = rows.Length, Root = ByteString.CopyFrom(MerkleTree.Root([.. rows.Select(r => r.Leaf.ToByteArray())])) };

@@ -17,6 +17,17 @@ public sealed class AgreementTests
 
     [Fact] public void B5_a_commitment_is_agreed_once() => AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit(), s)).Then(Minimum(20_000_000));
     [Fact] public void B5_a_commitment_that_was_ended_is_still_the_same_one() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1)).When(s => AgreeCommitmentDecision.Decide(Commit(), s)).ThenNothing();
+    [Fact] public void B5_what_is_agreed_from_now_on_is_the_same_when_it_is_said_again_later()
+    {
+        AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { From = null, At = Feb1 }, s)).ThenNothing();
+        AnAccount(PercentOff("10")).When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")) with { From = null, At = Feb1 }, s)).ThenNothing();
+        AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { From = Feb1 }, s)).ThenRefused("commitment_exists");
+        AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Jan1.AddDays(5), Jan1.AddDays(5))).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1), s)).ThenNothing();
+        AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Mar1, Jan1)).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1), s)).Then(new AgreementEnded("dis_1", Feb1, Feb1));
+        ASeller(Vat).When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("19"), null, Feb1), s)).ThenNothing();
+        ASeller(Vat).When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("20"), null, Feb1), s)).Then(Vat with { Rate = Percent.Parse("20"), From = Feb1, At = Feb1 });
+    }
+
     [Fact] public void A_commitments_id_is_for_one_commitment() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(30_000_000), s)).ThenRefused("commitment_exists");
     [Fact] public void Two_commitments_do_not_overlap() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2", from: Mar1), s)).ThenRefused("commitment_overlaps");
     [Fact] public void One_commitment_follows_another() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1))
@@ -49,12 +60,20 @@ public sealed class AgreementTests
     [Fact] public void B5_credit_is_returned_once() => AnAccount(Money(5_000_000), new CreditDrawn("inv_1", [new("crd_1", 0, new(5_000_000))], Feb1))
         .When(s => DrawCreditDecision.Decide(new ReturnCredit("inv_1", Mar1), s)).Then(new CreditReturned("inv_1", Mar1));
 
-    [Fact] public void B5_tax_is_set_once() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("DE", TaxTreatment.Standard, "", SellerAfter(Vat), Jan1), s)).Then(Taxed());
-    [Fact] public void Nobody_is_taxed_without_a_rate() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("FR", TaxTreatment.Standard, "", SellerAfter(Vat), Jan1), s)).ThenRefused("tax_rate_unknown");
-    [Fact] public void Nobody_is_taxed_by_a_rate_to_come() =>
-        AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("DE", TaxTreatment.Standard, "", SellerAfter(Vat with { From = Feb1 }), Jan1), s)).ThenRefused("tax_rate_unknown");
-    [Fact] public void Who_pays_no_tax_says_why() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("FR", TaxTreatment.ReverseCharge, "", SellerAfter(), Jan1), s)).ThenRefused("note_missing");
-    [Fact] public void A_jurisdiction_is_a_code() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(new("Germany", TaxTreatment.Exempt, "x", SellerAfter(), Jan1), s)).ThenRefused("jurisdiction_invalid");
+    private static SetTaxTreatment Tax(string jurisdiction = "DE", TaxTreatment treatment = TaxTreatment.Standard, string note = "", DateTimeOffset? from = null, SellerState? seller = null) =>
+        new(jurisdiction, treatment, note, note.Length > 0 ? "ab" : "", seller ?? SellerAfter(Vat), from, Jan1);
+
+    [Fact] public void B5_tax_is_set_once() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).Then(Taxed() with { From = Jan1 });
+    [Fact] public void B5_a_treatment_that_holds_is_not_set_again_later() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax() with { At = Mar1 }, s)).ThenNothing();
+    [Fact] public void B5_a_treatment_of_before_dates_holds() => AnAccount(Taxed()).When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).ThenNothing();
+    [Fact] public void Why_no_tax_is_charged_stands_in_the_event_as_a_hash() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax("FR", TaxTreatment.ReverseCharge, "FR123", Feb1), s))
+        .Then(new TaxTreatmentSet("FR", TaxTreatment.ReverseCharge, "", Jan1, Feb1, "ab"));
+    [Fact] public void Nobody_is_taxed_without_a_rate() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax("FR"), s)).ThenRefused("tax_rate_unknown");
+    [Fact] public void Nobody_is_taxed_by_a_rate_to_come() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(seller: SellerAfter(Vat with { From = Feb1 })), s)).ThenRefused("tax_rate_unknown");
+    [Fact] public void Who_will_be_taxed_needs_the_rate_then() =>
+        AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(from: Feb1, seller: SellerAfter(Vat with { From = Feb1 })), s)).Then(Taxed() with { From = Feb1 });
+    [Fact] public void Who_pays_no_tax_says_why() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax("FR", TaxTreatment.ReverseCharge), s)).ThenRefused("note_missing");
+    [Fact] public void A_jurisdiction_is_a_code() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax("Germany", TaxTreatment.Exempt, "x"), s)).ThenRefused("jurisdiction_invalid");
 
     [Fact] public void B5_a_rate_is_set_once() => ASeller().When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("19"), Vat.From, Jan1), s)).Then(Vat);
     [Fact] public void A_rate_can_be_corrected_and_the_later_word_counts() => Assert.Equal("20", SellerAfter(Vat, Vat with { Rate = Percent.Parse("20") }).Rate("DE", "usage", Jan1)!.Rate.ToString());

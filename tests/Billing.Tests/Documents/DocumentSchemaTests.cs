@@ -23,7 +23,7 @@ public sealed class DocumentSchemaTests
     public void The_schema_names_every_property_of_an_invoice_in_its_order()
     {
         var late = new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 4, [], [Tokens(Metered, TokenKind.Output, 900_000)], Mar1);
-        var facts = FactsAfter(Opened(Metered, 1), Usage(1, Tokens(Metered, TokenKind.Output, 601_000), Tokens(Metered, TokenKind.Overrun, 3)), late, Closed()) with { CustomerDetailsSha256 = "ab" };
+        var facts = FactsAfter(Opened(Metered, 1), Usage(1, Tokens(Metered, TokenKind.Output, 601_000), Tokens(Metered, TokenKind.Overrun, 3)), late, Closed()) with { CustomerDetailsSha256 = "ab", LocalTime = LocalTime.Of("Europe/Berlin", Feb1, Mar1) };
         var terms = Agreed(Minimum(90_000_000), PercentOff("10"), Prepaid(100_000), Money(1_000_000), Taxed());
         using var json = JsonDocument.Parse(InvoiceDocument.Finalized(facts, terms, "INV-1", new("", 0, 0, Mar1, Mar1)).ToUtf8());
         var schema = Schema("invoice.schema.json");
@@ -31,6 +31,8 @@ public sealed class DocumentSchemaTests
         var line = schema.GetProperty("$defs").GetProperty("line").GetProperty("properties");
         var lines = json.RootElement.GetProperty("lines").EnumerateArray().ToArray();
         Assert.Equal(line.EnumerateObject().Select(p => p.Name).Order(), lines.SelectMany(l => l.EnumerateObject().Select(p => p.Name)).Distinct().Order());
+        var period = schema.GetProperty("properties").GetProperty("period").GetProperty("properties");
+        Assert.Equal(period.EnumerateObject().Select(p => p.Name), json.RootElement.GetProperty("period").EnumerateObject().Select(p => p.Name));
         Assert.Equal(
             typeof(LineKinds).GetFields().Select(f => (string)f.GetValue(null)!).Order(), line.GetProperty("kind").GetProperty("enum").EnumerateArray().Select(k => k.GetString()!).Order());
         Assert.Equal(lines.Select(l => l.GetProperty("kind").GetString()).Distinct().Order(), line.GetProperty("kind").GetProperty("enum").EnumerateArray().Select(k => k.GetString()).Order());

@@ -21,6 +21,30 @@ public sealed class ReceiveMenuTests
     public void A_menu_that_changed_is_refused() =>
         Scenario.Given(Received(Terms())).When(s => ReceiveMenuDecision.Decide(new(Terms() with { Name = "Summer" }), s)).ThenRefused("menu_changed");
 
+    private static readonly MenuWithdrawn Withdrawn = new(Menu, "a better one is on sale", Jan1.AddDays(9));
+
+    private static Decision<MenuEvent> Withdraw(MenuState s) => WithdrawMenuDecision.Decide(new(Menu, Withdrawn.Reason, Withdrawn.At), s);
+
+    [Fact]
+    public void A_menu_goes_off_sale_once_and_keeps_its_terms()
+    {
+        Scenario.Given(Received(Terms())).When(Withdraw).Then(Withdrawn);
+        Scenario.Given(Received(Terms()), Withdrawn).When(Withdraw).ThenNothing();
+        Assert.Equal(new MenuState.Received(Terms(), new(Withdrawn.Reason, Withdrawn.At)), new MenuEvent[] { Received(Terms()), Withdrawn }.Aggregate(MenuState.Initial, MenuState.Evolve));
+    }
+
+    [Fact]
+    public void B6_that_a_menu_is_off_sale_may_be_heard_before_its_terms()
+    {
+        Scenario.When(Withdraw).Then(Withdrawn);
+        Scenario.Given(Withdrawn).When(Withdraw).ThenNothing();
+        Scenario.Given(Withdrawn).When(s => ReceiveMenuDecision.Decide(new(Terms()), s)).Then(Received(Terms()));
+        Scenario.Given(Withdrawn, Received(Terms())).When(s => ReceiveMenuDecision.Decide(new(Terms()), s)).ThenNothing();
+        Assert.Equal(
+            new MenuEvent[] { Received(Terms()), Withdrawn }.Aggregate(MenuState.Initial, MenuState.Evolve),
+            new MenuEvent[] { Withdrawn, Received(Terms()) }.Aggregate(MenuState.Initial, MenuState.Evolve));
+    }
+
     public static TheoryData<string, PlanTerms> Unrateable => new()
     {
         { "negative fee", Terms().Plans[0] with { PeriodFeeMicros = new(-1) } },

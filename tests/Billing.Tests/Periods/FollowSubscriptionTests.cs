@@ -10,7 +10,8 @@ public sealed class FollowSubscriptionTests
     private static readonly DateTimeOffset Jan10 = Jan1.AddDays(9), Apr1 = Jan1.AddMonths(3);
     private static readonly string March = PeriodIds.Of(Subscription, 2, Mar1);
     private static readonly SubscriptionStarted Started = new(Customer, Menu, Small, Jan1);
-    private static readonly PeriodOpened OpenedMarch = new(Subscription, Customer, Menu, Small, 2, Mar1, Apr1, February, Feb1);
+    private static readonly LocalTime Utc = new("UTC", []);
+    private static readonly PeriodOpened OpenedMarch = new(Subscription, Customer, Menu, Small, 2, Mar1, Apr1, February, Feb1, LocalTime: Utc);
 
     private static Dictionary<string, PeriodEvent[]> Follow(SubscriptionEvent[] before, params SubscriptionEvent[] events)
     {
@@ -28,7 +29,7 @@ public sealed class FollowSubscriptionTests
             actual.OrderBy(e => e.Key, StringComparer.Ordinal).SelectMany(e => e.Value.Select(x => (e.Key, x))));
 
     [Fact]
-    public void A_start_opens_two_periods() => Equal(Follow([], Started), (January, [Opened(Small)]), (February, [Opened(Small, 1)]));
+    public void A_start_opens_two_periods() => Equal(Follow([], Started), (January, [Opened(Small) with { LocalTime = Utc }]), (February, [Opened(Small, 1) with { LocalTime = Utc }]));
 
     [Fact]
     public void A_turn_opens_the_period_after_the_next() => Equal(Follow([Started], new SubscriptionPeriodTurned(1, Feb1)), (March, [OpenedMarch]));
@@ -47,6 +48,23 @@ public sealed class FollowSubscriptionTests
     public void The_end_of_a_trial_begins_the_fee() => Equal(
         Follow([Started with { TrialEnd = Jan10 }], new SubscriptionActivated(Jan10, Jan10)),
         (January, [new PeriodPlanChanged(Menu, Small, false, Jan10, Jan10)]), (February, [new PeriodPlanChanged(Menu, Small, false, Feb1, Jan10)]));
+
+    [Fact]
+    public void A_trial_that_ends_with_its_period_leaves_it_a_trial_and_begins_the_fee_with_the_next() => Equal(
+        Follow([Started with { TrialEnd = Feb1 }], new SubscriptionActivated(Feb1, Feb1), new SubscriptionPeriodTurned(1, Feb1)),
+        (February, [new PeriodPlanChanged(Menu, Small, false, Feb1, Feb1)]), (March, [OpenedMarch]));
+
+    [Fact]
+    public void Whatever_the_day_of_the_start_and_the_length_of_the_trial_no_period_refuses_to_follow()
+    {
+        for (var day = 0; day < 365; day++)
+            foreach (var trial in (int[])[1, 28, 29, 30, 31, 59, 61])
+            {
+                var started = new SubscriptionStarted(Customer, Menu, Small, Jan1.AddDays(day), null, Jan1.AddDays(day + trial));
+                var due = CatchUpDecision.Decide(new(Jan1.AddDays(day + 100)), SubscriptionState.Evolve(SubscriptionState.Initial, started)).Events;
+                Follow([started], [.. due]);
+            }
+    }
 
     [Fact]
     public void A_cancellation_now_ends_the_current_period_and_the_next() => Equal(

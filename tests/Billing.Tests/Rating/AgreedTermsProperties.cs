@@ -82,7 +82,7 @@ public sealed class AgreedTermsProperties
     public void B3_late_usage_costs_what_it_would_have_cost_in_time_under_any_minimum_and_discount() => Gen.Select(AnyTerms("USD"), AnyMonth, AnyMonth).Sample((any, month, late) =>
     {
         // Credit and tax belong to the invoice that the usage is on.
-        var terms = any with { Account = any.Account with { Credit = [], Tax = null } };
+        var terms = any with { Account = any.Account with { Credit = [], Taxes = [] } };
         var before = FactsAfter([Opened(Metered), .. month]);
         var inTime = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month, .. late]), terms).TotalMicros;
         var first = InvoiceRating.Rate(before, terms).TotalMicros;

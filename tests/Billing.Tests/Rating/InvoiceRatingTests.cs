@@ -74,8 +74,15 @@ public sealed class InvoiceRatingTests
 
     private static readonly Gen<UsageApplied[]> AnyMonth = AnyTokens.Array[1, 4].Array[0, 12].Select(reports => reports.Select((r, i) => Usage(i + 1, r)).ToArray());
 
+    private static readonly Gen<UnitPrice> AnyUnitPrice = Gen.Decimal[0m, 99m].Select(d => new UnitPrice(decimal.Round(d, 6)));
+
+    private static Gen<OveragePrice> AnyPrice(TokenKind kind) => Gen.OneOf(
+        AnyUnitPrice.Select(p => new OveragePrice(kind, p)),
+        Gen.Select(Gen.OneOf(Gen.Const(PriceModel.Graduated), Gen.Const(PriceModel.Volume)), Gen.Long[1, 2_000_000].Array[0, 3], AnyUnitPrice.Array[4], (model, widths, prices) => OveragePrice.Tiered(
+            kind, model, [.. widths.Select((_, i) => new PriceTier(widths.Take(i + 1).Sum(), prices[i])), new PriceTier(null, prices[3])])));
+
     private static readonly Gen<MenuTerms> AnyTerms = Gen.Select(
-        Gen.OneOf(Gen.Const("USD"), Gen.Const("JPY"), Gen.Const("KWD")), Gen.Long[0, 90_000_000], Gen.Long[0, 3_000_000], Gen.Decimal[0m, 99m].Select(d => decimal.Round(d, 6)), Gen.Decimal[0m, 99m].Select(d => decimal.Round(d, 6)),
+        Gen.OneOf(Gen.Const("USD"), Gen.Const("JPY"), Gen.Const("KWD")), Gen.Long[0, 90_000_000], Gen.Long[0, 3_000_000], AnyPrice(TokenKind.Output), AnyPrice(TokenKind.Reasoning),
         (currency, fee, cap, output, reasoning) => Terms(currency) with
         {
             Plans =
@@ -84,7 +91,7 @@ public sealed class InvoiceRatingTests
                 Terms().Plans[1] with
                 {
                     PeriodFeeMicros = new(fee), Caps = [new(CapWindow.BillingPeriod, cap, Cap.GeneratedTokens, CapEnforcement.Billed)],
-                    Overage = [new(TokenKind.Output, new(output)), new(TokenKind.Reasoning, new(reasoning))],
+                    Overage = [output, reasoning],
                 },
             ],
         });

@@ -97,6 +97,32 @@ public sealed class ChangeTests
     }
 
     [Fact]
+    public void A_menu_off_sale_is_kept_and_turned_with_but_sells_no_other_plan()
+    {
+        Decision<SubscriptionEvent> Off(string plan, EffectiveTime when, SubscriptionState s, DateTimeOffset? at = null) => ChangePlanDecision.Decide(
+            new(plan, when, Book(), at ?? Jan10) { Withdrawn = new Dictionary<string, MenuWithdrawal> { [Menu] = new("a better one is on sale", Jan10) } }, s);
+        Scenario.Given(Started).When(s => Off(Metered, EffectiveTime.Now, s)).ThenRefused("menu_retired");
+        Scenario.Given(Started).When(s => Off(Metered, EffectiveTime.PeriodEnd, s)).ThenRefused("menu_retired");
+        // The plan one has stays, and so does what was agreed while the menu was on sale, or is taken back.
+        Scenario.Given(Started).When(s => Off(Small, EffectiveTime.Now, s)).ThenNothing();
+        Scenario.Given(Started, ToMetered).When(s => Off(Metered, EffectiveTime.PeriodEnd, s)).ThenNothing();
+        Scenario.Given(Started, ToMetered).When(s => Off(Small, EffectiveTime.PeriodEnd, s)).Then(new SubscriptionScheduleWithdrawn(Jan10));
+        Scenario.Given(Started, ToMetered).When(s => CatchUpDecision.Decide(new(Feb1), s)).Then(new SubscriptionPeriodTurned(1, Feb1), new SubscriptionPlanChanged(Menu, Metered, Feb1, Feb1));
+        Scenario.Given(Started).When(s => Cancel(EffectiveTime.PeriodEnd, s)).Then(Ending);
+    }
+
+    [Fact]
+    public void Nobody_moves_to_a_menu_off_sale_unless_it_was_agreed_before()
+    {
+        Decision<SubscriptionEvent> To(MenuState menu, SubscriptionState s) =>
+            MigrateSubscriptionDecision.Decide(new(Summer, Large, menu, new CustomerState.Known(Currency.Parse("USD"), "acme", Jan1), Jan10), s);
+        var off = new MenuState.Received(Terms() with { MenuId = Summer, Plans = [Terms().Plans[0] with { PlanId = Large }] }, new("old", Jan10));
+        Scenario.Given(Started).When(s => To(off, s)).ThenRefused("menu_retired");
+        Scenario.Given(Started).When(s => To(new MenuState.WithdrawnUnread(off.Withdrawal!), s)).ThenRefused("menu_retired");
+        Scenario.Given(Started, new SubscriptionPlanChangeScheduled(Summer, Large, Feb1, Jan1)).When(s => To(off, s)).ThenNothing();
+    }
+
+    [Fact]
     public void What_was_scheduled_can_be_withdrawn()
     {
         Scenario.Given(Started, Ending).When(Withdraw).Then(new SubscriptionScheduleWithdrawn(Jan10));

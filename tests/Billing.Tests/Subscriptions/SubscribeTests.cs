@@ -40,6 +40,10 @@ public sealed class SubscribeTests
     public void B5_a_repeated_start_changes_nothing_even_after_the_plan_changed() =>
         Scenario.Given(Started, new SubscriptionPlanChanged(Menu, Metered, Jan1.AddDays(3), Jan1.AddDays(3))).When(s => SubscribeDecision.Decide(Command, s)).ThenNothing();
 
+    [Fact]
+    public void B5_a_start_that_is_repeated_after_the_menu_went_off_sale_still_means_the_start() => Scenario.Given(Started)
+        .When(s => SubscribeDecision.Decide(Command with { Menu = new MenuState.Received(Terms(), new("old", Jan1.AddDays(3))) }, s)).ThenNothing();
+
     private static DateTimeOffset Utc(int year, int month, int day, int hour) => new(year, month, day, hour, 0, 0, TimeSpan.Zero);
 
     public static TheoryData<string, Subscribe> Refused => new()
@@ -47,6 +51,8 @@ public sealed class SubscribeTests
         { "customer_unknown", Command with { Customer = CustomerState.Initial } },
         { "menu_unknown", Command with { Menu = MenuState.Initial } },
         { "plan_unknown", Command with { PlanId = Ids.Derive(Ids.Plan, Jan1, "other") } },
+        { "menu_retired", Command with { Menu = new MenuState.Received(Terms(), new("old", Jan1)) } },
+        { "menu_retired", Command with { Menu = new MenuState.WithdrawnUnread(new("old", Jan1)) } },
         { "customer_erased", Command with { Customer = new CustomerState.Known(Currency.Parse("USD"), "acme", Jan1, ErasedAt: Jan1) } },
         { "anchor_out_of_range", Command with { AnchorDay = 32 } },
         { "time_zone_unknown", Command with { TimeZone = "Europe/Atlantis" } },

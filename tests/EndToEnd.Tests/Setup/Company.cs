@@ -144,6 +144,21 @@ public sealed class Company : IAsyncDisposable
         new Dictionary<string, string?> { ["PLAN_DESIGN_ADDRESS"] = $"{Address(PlanDesign)}", ["USAGE_ADDRESS"] = $"{Address(Usage)}", ["BILLING_ADDRESS"] = $"{Address(Billing)}" },
         input, args);
 
+    /// <summary>The same, still running, with its streams in the caller's hands.</summary>
+    public System.Diagnostics.Process StartCommand(params string[] args) => DotnetProcess.Start(
+        typeof(Cli.CommandLine).Assembly.Location,
+        new Dictionary<string, string?> { ["PLAN_DESIGN_ADDRESS"] = $"{Address(PlanDesign)}", ["USAGE_ADDRESS"] = $"{Address(Usage)}", ["BILLING_ADDRESS"] = $"{Address(Billing)}" }, args);
+
+    /// <summary>While this connection is open plan design can read its events and write none.</summary>
+    public async Task<NpgsqlConnection> HoldMenusAsync()
+    {
+        var connection = new NpgsqlConnection(_database.ConnectionString("plan_design"));
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand("begin; lock table plan_design.mt_events in exclusive mode", connection);
+        await command.ExecuteNonQueryAsync();
+        return connection;
+    }
+
     /// <summary>kill -9, and a new start on the same ports.</summary>
     public async Task KillAndRestartAsync(string service)
     {

@@ -110,6 +110,41 @@ public sealed class DriftTests
 
     [Theory]
     [InlineData(UrgencyFit.LogNormal), InlineData(UrgencyFit.Turnbull)]
+    public void Where_hardly_anybody_is_new_urgency_is_that_of_the_customers_there_are_and_only_lengths_are_learned(UrgencyFit fit)
+    {
+        var was = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(60, 8));
+        var now = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(60, 20));
+        PlanOffer[] running = NextMenu.OffersOf(MenuSolver.Solve(was.Truth with { TypeCount = 200 }, new(3)));
+        var (before, after) = (was.Observe(MarketEstimation.SeedOf(9, 1), 3000, running), now.Observe(MarketEstimation.SeedOf(9, 2), 3000, running));
+        Assert.True(DriftTest.Of(before, after).Lengths.IsDrift);
+        // The same plans, chosen by 20 customers only.
+        after = after with { Menus = [new([.. after.Menus[0].Plans.Select((p, k) => p with { Customers = k == 0 ? 20 : 0 })], 0)] };
+        var options = new EstimationOptions(fit, Draws: 60) { TypeCount = 150 };
+        Assert.Equal(EstimationOutcome.TooFewCustomers, MarketEstimation.Of(after, options).Outcome);
+
+        var moved = MenuAdaptation.Of(before, after, running, options, new(3));
+        Assert.True(moved.Decision is AdaptationDecision.DraftMenu or AdaptationDecision.KeepMenu, moved.Sentence);
+        Assert.Contains("only 20 customers chose since, so urgency is held at what 3000 chose before", moved.Sentence);
+        Assert.Contains(moved.Estimate!.Notices, n => n.StartsWith("urgency is held at what 3000 customers chose earlier", StringComparison.Ordinal));
+        Assert.Equal(MarketEstimation.Of(before, options).Base!.Urgency.Quantile(0.5), moved.Estimate.Base!.Urgency.Quantile(0.5));
+        if (fit != UrgencyFit.Turnbull) Assert.True((now.Draw.Of(moved.Next!.Offers) - now.Draw.Of(running)).Profit > 0);
+        Assert.Equal("urgencyFrom", MarketEstimation.Of(after, options with { Fit = UrgencyFit.Gamma, UrgencyFrom = MarketEstimation.Of(before, options) }).Fault!.Field);
+    }
+
+    [Fact]
+    public void The_threshold_is_explained_where_a_person_reads_it()
+    {
+        var drift = DriftTest.Of(Shares(600, 400), Shares(450, 550), level: 0.02);
+        Assert.EndsWith("either test finds that the market moved where p is below 0.01, so that a market that stands still is called moved in 2.0 % of looks (half for each of two tests)", drift.Sentence.Replace("2.0%", "2.0 %", StringComparison.Ordinal));
+        var still = MenuAdaptation.Of(Shares(60, 40), Shares(61, 39), Running, new(), new(3));
+        Assert.Equal(AdaptationDecision.KeepMenu, still.Decision);
+        Assert.Equal(still.Evidence, still.Sentence);
+        Assert.Contains("where p is below 0.005", still.Sentence);
+        Assert.Contains("where p is below 0.005", MenuAdaptation.Of(Shares(600, 400), Shares(450, 550), Running, new(), new(3)).Evidence);
+    }
+
+    [Theory]
+    [InlineData(UrgencyFit.LogNormal), InlineData(UrgencyFit.Turnbull)]
     public void The_robust_menu_has_the_best_worst_profit_that_was_found_and_a_bound_says_how_much_better_any_could_be(UrgencyFit fit)
     {
         var market = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(24, 8));

@@ -44,6 +44,10 @@ public sealed class TurnbullTests
     }
 
     [Fact]
+    public void Whoever_goes_away_stops_the_iterations() => Assert.Throws<OperationCanceledException>(
+        () => TurnbullShares.Of(Choices([(0, 0.2, 200), (0.2, 0.9, 800), (0, 0.2, 400), (0.2, 0.5, 600)], counted: [(0.9, 1000), (0.5, 1000)]), new CancellationToken(canceled: true)));
+
+    [Fact]
     public void No_other_shares_are_more_likely() =>
         Gen.Select(Gen.Select(Gen.Int[0, 5], Gen.Int[1, 6], Gen.Int[1, 50]).Array[2, 8], Gen.Double[0.001, 1].Array[7]).Sample((seen, other) =>
         {

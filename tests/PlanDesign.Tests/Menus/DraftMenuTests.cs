@@ -1,5 +1,8 @@
+using PlanDesign.AnswerTimes;
 using PlanDesign.Menus;
 using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
+using PlanDesign.Urgency;
 using static PlanDesign.Tests.Menus.MenuScenarios;
 
 namespace PlanDesign.Tests.Menus;
@@ -30,6 +33,18 @@ public class DraftMenuTests
             Assert.InRange(tier.PeriodFee.Value / 1e6, price * conversations - 0.01 - 1e-9, price * conversations + 1e-9);
             Assert.Equal(tier.PeriodFee.Value / 1e6 / conversations, tier.PricePerConversation, 1e-12);
         }
+    }
+
+    [Fact]
+    public void A_free_tier_that_nobody_makes_do_with_is_a_plan_without_a_fee()
+    {
+        var market = new Market(new DiscreteUrgency([0.1], [1]), new DiscreteAnswerTime([0.3, 0.4, 0.3]), 1, 40, 0.1);
+        var rules = new MenuConstraints { FreeTierCapTokens = 1 };
+        var solution = MenuSolver.Solve(market, DraftMenuDecision.OptionsFor(null, Usd, 20, rules));
+        var draft = Draft() with { Market = market, PlansMax = null, Solution = solution, Comparison = null, Constraints = rules };
+        var solved = (MenuSolved)DraftMenuDecision.Decide(draft, MenuState.Initial).Events[1];
+        Assert.Equal([(3, true), (1, false)], solved.Tiers.Select(t => (t.CapTokens, t.PeriodFee.Value > 0)));
+        Assert.Equal(0, solved.Tiers[1].Share);
     }
 
     [Fact]

@@ -63,7 +63,7 @@ public sealed class ConstraintTests
 
     [Fact]
     public void Rules_on_prices_give_the_best_of_all_menus_in_whole_units_that_keep_them() =>
-        Gen.Select(OracleTests.Small(typesMax: 3, capsMax: 3), Gen.Int[1, 9], Gen.Int[0, 3], Gen.Double[1, 4], Gen.Int[0, 7], Gen.Bool).Sample((problem, max, min, ratio, which, all) =>
+        Gen.Select(OracleTests.Small(typesMax: 3, capsMax: 3), Gen.Int[1, 9], Gen.Int[0, 3], Gen.Double[1, 4], Gen.Int[0, 7], Gen.Bool, Gen.Int[1, 4]).Sample((problem, max, min, ratio, which, all, plans) =>
         {
             var unit = problem.Value / 12;
             var rules = new MenuConstraints
@@ -72,10 +72,15 @@ public sealed class ConstraintTests
                 NobodyExcluded = all,
             };
             if (!rules.OnPrices) return;
-            var solution = MenuSolver.Solve(problem.Market, new(null, new(unit, 1)) { Constraints = rules });
-            var best = Menus(problem.Caps, 12).Where(m => m.All(p => p is null || Keeps(p.Value, m))).Select(Earned).Max();
+            var solution = MenuSolver.Solve(problem.Market, new(plans > 3 ? null : plans, new(unit, 1)) { Constraints = rules });
+            var best = Menus(problem.Caps, 12).Where(m => m.Count(p => p is not null) <= plans && m.All(p => p is null || Keeps(p.Value, m))).Select(Earned).Max();
             if (double.IsNegativeInfinity(best)) Assert.Equal("constraints", solution.Fault!.Field);
-            else Assert.Equal(best, solution.Profit, 1e-9 * problem.Value);
+            else
+            {
+                Assert.Equal(best, solution.Profit, 1e-9 * problem.Value);
+                Assert.Equal(best, solution.Rounding!.UpperBound!.Value, 1e-9 * problem.Value);
+                Assert.NotEqual(ExitReason.WithinBound, solution.ExitReason);
+            }
 
             bool Keeps(int price, int?[] menu) =>
                 (rules.PriceMax is null || price <= max) && (rules.PriceMin is null || price >= min)
@@ -125,8 +130,28 @@ public sealed class ConstraintTests
         Assert.Equal(["allowedCapTokens", "nobodyExcluded", "all"], costs.Select(c => c.Constraint));
         Assert.All(costs, c => Assert.True(c.ProfitCost >= 0));
         Assert.True(costs[2].ProfitCost >= costs[0].ProfitCost && costs[2].ProfitCost >= costs[1].ProfitCost);
-        Assert.Equal(MenuSolver.Solve(market, new()).Profit - solution.Profit, costs[2].ProfitCost, 1e-15);
+        Assert.Equal(MenuSolver.Solve(market, new()).Profit - solution.Profit, costs[2].ProfitCost!.Value, 1e-15);
         Assert.True(costs[1].ShareServedGain >= 0);
+    }
+
+    [Fact]
+    public void A_rule_without_which_there_is_no_menu_has_no_price_instead_of_a_false_one()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0) { TypeCount = 30, CapTokensMax = 100 };
+        var options = new SolveOptions { Constraints = new() { FreeTierCapTokens = 10, CapTokensMin = 200 } };
+        var costs = ConstraintCosts.Of(market, options, MenuSolver.Solve(market, options)).ToDictionary(c => c.Constraint);
+        Assert.Null(costs["freeTierCapTokens"].ProfitCost);
+        Assert.Contains("leave no cap", costs["freeTierCapTokens"].Unknown, StringComparison.Ordinal);
+        Assert.True(costs["all"].ProfitCost > 0 && costs["all"].Unknown is null);
+    }
+
+    [Fact]
+    public void A_price_floor_that_nobody_meets_is_named_and_not_the_unit()
+    {
+        var market = new Market(new DiscreteUrgency([0.1, 0.5], [0.5, 0.5]), new DiscreteAnswerTime([0.5, 0.5]), 1, 1, 0.01);
+        var solution = MenuSolver.Solve(market, new(null, new(0.01, 1)) { Constraints = new() { PriceMin = 5 } });
+        Assert.Equal(ExitReason.NotWorthServing, solution.ExitReason);
+        Assert.Contains("rules on prices", Assert.Single(solution.Notices), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -20,7 +20,7 @@ public sealed class CapsThatDidNotHold(OthersService others)
         Assert.Equal([("output", 1_000)], await others.ReportedAsync("race", 1_000));
     }
 
-    /// <summary>BerriAI/litellm#40095, #26672: the first requests of a user whom no counter knew yet all passed.</summary>
+    /// <summary>BerriAI/litellm#40095: the first requests of a user whom no counter knew yet all passed.</summary>
     [Fact]
     public async Task Concurrent_first_requests_of_a_customer_who_is_not_in_memory_yet()
     {
@@ -40,6 +40,46 @@ public sealed class CapsThatDidNotHold(OthersService others)
         // An answer need not wait for its prompt's row.
         var prompts = $"select coalesce(sum(input), 0) from usage.token_event where subscription in ({string.Join(", ", users.Select(u => $"'{Samples.SubscriptionId(u)[4..]}'"))})";
         await Eventually.True(async () => await others.Service.ScalarAsync<long>(prompts) == users.Length * 2 * 5, "each granted prompt is recorded once");
+    }
+
+    /// <summary>BerriAI/litellm#27381: the limiter was built, and nobody had registered it: what it would have refused went on.</summary>
+    [Fact]
+    public async Task Limiter_built_and_never_registered()
+    {
+        await others.Service.SubscribeAsync(Samples.Snapshot("stopped", Samples.Hard("billing_period", 100)));
+        await others.AuthorizeAsync([Samples.Start("stopped", "stopped")]);
+        await others.SettleAsync([("stopped", 100)]);
+        // Whichever way it asks.
+        var unary = Assert.Single(await others.AuthorizeAsync([Samples.Start("unary", "stopped")], wanted: 50));
+        await using var stream = new RuntimeStream(others.Service.Meter);
+        await stream.SendAsync(Samples.Start("streamed", "stopped"));
+        Assert.Equal(("cap_reached", "cap_reached"), (unary.Deny?.Reason, (await stream.DenialOf("streamed")).Reason));
+        // And if it does not listen, nothing of it is counted as granted.
+        await stream.SendAsync(Samples.Chunk("streamed", 1, 40));
+        await stream.RejectionOf("streamed", "generation_unknown");
+        await using var meter = new RuntimeClient.MeterClient(others.Service.Channel.CreateCallInvoker());
+        await Assert.ThrowsAsync<RuntimeClient.GenerationDeniedException>(() => meter.StartAsync(new()
+        {
+            Id = Samples.GenerationId("by the client"), Subscription = Samples.SubscriptionId("stopped"), Conversation = "c1", Model = "small-model",
+        }));
+        Assert.Equal((100, 0), ((await others.BalanceAsync("stopped")).UsedTokens, (await others.BalanceAsync("stopped")).ReservedTokens));
+    }
+
+    /// <summary>BerriAI/litellm#26672: the version that came after did not know what had been spent, and served on.</summary>
+    [Fact]
+    public async Task Budget_that_bound_nobody_after_an_upgrade()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("upgraded", Samples.Hard("billing_period", 300)));
+        foreach (var (name, granted) in new[] { ("before", 256), ("between", 44) })
+        {
+            Assert.Equal(granted, (await service.Meter.AuthorizeAsync(new() { Start = Samples.Start(name, "upgraded") })).Grant?.TokensAllowed);
+            await service.Meter.SettleAsync(new() { Finish = FinishOf(name, granted) });
+            await service.StopHostAsync();
+            await service.StartHostAsync();
+            await service.ReadyAsync();
+        }
+        Assert.Equal("cap_reached", (await service.Meter.AuthorizeAsync(new() { Start = Samples.Start("after", "upgraded") })).Deny?.Reason);
     }
 
     /// <summary>BerriAI/litellm#35524: where no price was known for the model, nothing was reserved, and the budget did not apply.</summary>

@@ -1,5 +1,6 @@
 using Contracts.Usage.V1;
 using Grpc.Core;
+using Hosting;
 using RuntimeClient;
 using FinishReason = Contracts.Usage.V1.FinishReason;
 
@@ -48,7 +49,49 @@ public sealed class UsageThatWasLostOrCountedTwice(OthersService others)
         Assert.Equal("counts_negative", (await stream.DenialOf("negative")).Reason);
     }
 
-    /// <summary>getlago/lago-api#5870, #4725: a key was claimed before its effect was written, so that a retry was told it had been done.</summary>
+    /// <summary>The same, a frame later: it was on its way when its runtime was gone, and nobody knows whether it was taken. Whoever sends it again counts it once.</summary>
+    [Fact]
+    public async Task Frame_dropped_unacknowledged_when_its_client_was_gone()
+    {
+        await others.Service.SubscribeAsync(Samples.Snapshot("on its way"));
+        string[] names = [.. Enumerable.Range(0, 20).Select(i => $"way-{i}")];
+        foreach (var name in names)
+        {
+            var gone = new RuntimeStream(others.Service.Meter);
+            await gone.SendAsync(Samples.Start(name, "on its way", name));
+            await gone.GrantOf(name);
+            await gone.SendAsync(Samples.Chunk(name, 1, 77));
+            await gone.DisposeAsync();
+        }
+        await using var again = new RuntimeStream(others.Service.Meter);
+        foreach (var name in names)
+        {
+            var start = Samples.Start(name, "on its way", name);
+            start.Resumed = true;
+            await again.SendAsync(new RuntimeFrame { Start = start }, new RuntimeFrame { Chunk = Samples.Chunk(name, 1, 77) });
+        }
+        foreach (var name in names) await again.AckOf(name, 1);
+        Assert.Equal([("output", 20 * 77)], await others.ReportedAsync("on its way", 20 * 77));
+    }
+
+    /// <summary>getlago/lago#637: events were accepted and stored, and stayed without a customer: what was used was 0 for ever.</summary>
+    [Fact]
+    public async Task Events_accepted_and_never_aggregated()
+    {
+        await others.Service.SubscribeAsync(Samples.Snapshot("aggregated", Samples.Hard("billing_period", 1_000)));
+        using var http = new HttpClient { BaseAddress = others.Service.App.Endpoints().Http };
+        for (var n = 1; n <= 3; n++)
+        {
+            using var content = new StringContent(When_events_are_imported.Event("aggregated", $"aggregated-{n}", 100), System.Text.Encoding.UTF8, "application/cloudevents+json");
+            using var taken = await http.PostAsync(new Uri("/api/v1/events", UriKind.Relative), content);
+            Assert.Equal(System.Net.HttpStatusCode.NoContent, taken.StatusCode);
+            // Whoever was answered may ask at once.
+            Assert.Equal(n * 100, (await others.BalanceAsync("aggregated")).UsedTokens);
+        }
+        Assert.Equal([("output", 300)], await others.ReportedAsync("aggregated", 300));
+    }
+
+    /// <summary>openmeterio/openmeter#5118: a key was claimed before its effect was written, so that a retry was told it had been done.</summary>
     [Fact]
     public async Task Key_claimed_before_the_write()
     {

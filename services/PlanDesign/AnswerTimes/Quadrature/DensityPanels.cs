@@ -29,10 +29,7 @@ internal sealed class DensityPanels
     {
         (_law, TokensPerSecond, CapTokensMax) = (law, tokensPerSecond, capTokensMax);
         var tail = law.Tail;
-        _tokens = (int)Math.Min(capTokensMax, Math.Floor(tail.FromSeconds * tokensPerSecond));
-        if (_tokens > 0 && law.Survival(_tokens, tokensPerSecond) <= Nothing) _tokens = FirstWithNothingLeft(law, tokensPerSecond, _tokens);
-        var needed = Math.Ceiling(1 / (tokensPerSecond * law.SmoothSeconds));
-        _panelsPerToken = (int)Math.Clamp(needed, 1, Math.Clamp(PanelsMax / Math.Max(1, _tokens), 1, PanelsPerTokenMax));
+        (_tokens, _panelsPerToken) = Sizes(law, tokensPerSecond, capTokensMax);
         _panelSeconds = 1 / (tokensPerSecond * _panelsPerToken);
 
         _density = new double[DiscountedGauss.Nodes][];
@@ -46,6 +43,21 @@ internal sealed class DensityPanels
         if (_tokens < capTokensMax && end > start && law.SurvivalAt(start) > Nothing) AddPanelsBeforeTail(start, end);
         _survivalAtTail = double.IsInfinity(tail.FromSeconds) ? 0 : law.SurvivalAt(tail.FromSeconds);
         _expectedTokens = ExpectedTokens();
+    }
+
+    /// <summary>How many panels there would be.</summary>
+    public static long Count(DensityAnswerTime law, double tokensPerSecond, int capTokensMax)
+    {
+        var (tokens, panelsPerToken) = Sizes(law, tokensPerSecond, capTokensMax);
+        return (long)tokens * panelsPerToken;
+    }
+
+    private static (int Tokens, int PanelsPerToken) Sizes(DensityAnswerTime law, double tokensPerSecond, int capTokensMax)
+    {
+        var tokens = (int)Math.Min(capTokensMax, Math.Floor(law.Tail.FromSeconds * tokensPerSecond));
+        if (tokens > 0 && law.Survival(tokens, tokensPerSecond) <= Nothing) tokens = FirstWithNothingLeft(law, tokensPerSecond, tokens);
+        var needed = Math.Ceiling(1 / (tokensPerSecond * law.SmoothSeconds));
+        return (tokens, (int)Math.Clamp(needed, 1, Math.Clamp(PanelsMax / Math.Max(1, tokens), 1, PanelsPerTokenMax)));
     }
 
     public double TokensPerSecond { get; }

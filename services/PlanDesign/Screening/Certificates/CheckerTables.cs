@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using PlanDesign.AnswerTimes;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Screening.Certificates;
@@ -58,6 +59,24 @@ internal sealed class CheckerTables
         if (_unanswered is not null)
             for (var m = 1; m < row.Length; m++) row[m] += KeptAtCap(Rates[type], m);
         TensorPrimitives.Multiply(row, _market.ValuePerAnswer, row);
+    }
+
+    /// <summary>
+    /// Whether the caps of these tables are all that the market can use: to the end of what its answer times support, to the largest cap it states, or to
+    /// where what is left of answers, times the most that an answer there could earn, is negligible. A grid cut off at its largest is said to be.
+    /// </summary>
+    public bool HaveAllCaps()
+    {
+        var (last, stated) = (Cost.Length - 1, _market.CapTokensMax ?? MarketLimits.CapTokensMax);
+        if (_market.AnswerTime is PerTokenAnswerTime listed) return last == Math.Min(listed.ProbabilityPerToken.Count, stated);
+        if (_market.CapTokensMax is not null || last == MarketLimits.CapTokensDefaultMax) return last == (_market.CapTokensMax ?? last);
+        var answers = new double[last + 1];
+        _law.FillAnswers(0, answers);
+        var (rates, weights) = _market.Urgency.HasIntervals && !_market.Urgency.HasDensity ? CheckerUrgency.Of(_market, CellEnd.Lower) : (Rates, Weights);
+        var (best, upTo) = (0.0, 0.0);
+        for (var i = 0; i < rates.Length; i++) best = Math.Max(best, (upTo += weights[i]) * Math.Exp(-rates[i] * last / _market.TokensPerSecond));
+        // A little more, for the solver's and these figures differ in their last digits.
+        return (1 - answers[last]) * best <= 1.001 * MarketLimits.TailDefault + 1e-14;
     }
 
     private double KeptAtCap(double rate, int cap) =>

@@ -1,5 +1,3 @@
-using PlanDesign.Screening.Constraints;
-
 namespace PlanDesign.Screening.Certificates;
 
 /// <summary>
@@ -14,7 +12,7 @@ internal static class NeighbourBound
     /// <summary>Gaps that differ by less, in parts of the value of an answer, are taken for equal: more paths, hence still a bound.</summary>
     private const double GapTolerance = 1e-12;
 
-    public static double Of(CheckerTables tables, CapRules rules, double valuePerAnswer)
+    public static double Of(CheckerTables tables, CheckerRules rules, double valuePerAnswer)
     {
         var caps = tables.Cost.Length;
         int[] states = [.. Enumerable.Range(0, caps).Where(m => m == rules.FreeTier ? !rules.MustServe : m > 0 && rules.Allows(m))];

@@ -1,7 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
-using PlanDesign.Screening.Constraints;
 
 namespace PlanDesign.Screening.Certificates;
 
@@ -16,7 +15,7 @@ namespace PlanDesign.Screening.Certificates;
 internal sealed class PotentialBound
 {
     private readonly CheckerTables _tables;
-    private readonly CapRules _rules;
+    private readonly CheckerRules _rules;
     private double _freeTier;
     private readonly int _layers;
     private readonly bool _limited;
@@ -33,9 +32,9 @@ internal sealed class PotentialBound
     private double _top;
 
     /// <param name="plansMax">K, or null when the number of plans is unlimited.</param>
-    public PotentialBound(CheckerTables tables, int? plansMax, CapRules? rules = null)
+    public PotentialBound(CheckerTables tables, int? plansMax, CheckerRules? rules = null)
     {
-        _rules = rules ?? CapRules.None;
+        _rules = rules ?? new(null, tables.Cost.Length - 1);
         (_tables, _limited, _layers, _type) = (tables, plansMax is not null, plansMax ?? 1, tables.Rates.Length);
         _next = new double[_layers * tables.Cost.Length];
         _tokenBest = new double[tables.Cost.Length];

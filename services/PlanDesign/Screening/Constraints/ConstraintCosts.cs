@@ -3,7 +3,12 @@ namespace PlanDesign.Screening.Constraints;
 /// <param name="ProfitCost">What the rule costs: the profit without it less the profit with it, money per conversation of the whole market.</param>
 /// <param name="ShareServedGain">What it brings in customers served, of the whole market; negative if it drives some away.</param>
 /// <param name="TokensGain">What it brings in tokens per conversation of the whole market.</param>
-public sealed record ConstraintCost(string Constraint, double ProfitCost, double ShareServedGain, double TokensGain);
+/// <remarks>All three are null where no menu could be had without the rule, and <see cref="Unknown"/> says why.</remarks>
+public sealed record ConstraintCost(string Constraint, double? ProfitCost, double? ShareServedGain, double? TokensGain)
+{
+    /// <summary>Why the rule has no price; null where it has one.</summary>
+    public string? Unknown { get; init; }
+}
 
 /// <summary>
 /// Each rule priced by itself, the others kept; and all of them together, under the name <c>all</c>, against no rule at all. Rules that bind
@@ -22,7 +27,9 @@ public static class ConstraintCosts
     }
 
     private static ConstraintCost Between(string name, MenuSolution without, MenuSolution with) =>
-        new(name, without.Profit - with.Profit, Share(with) - Share(without), Tokens(with) - Tokens(without));
+        without.IsUsable
+            ? new(name, without.Profit - with.Profit, Share(with) - Share(without), Tokens(with) - Tokens(without))
+            : new(name, null, null, null) { Unknown = without.Fault?.ToString() ?? "without it the certificate does not hold" };
 
     private static double Share(MenuSolution menu) => menu.Tiers.Sum(t => t.Share);
     private static double Tokens(MenuSolution menu) => menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation);

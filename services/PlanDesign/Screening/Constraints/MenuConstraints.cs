@@ -31,7 +31,11 @@ public sealed record MenuConstraints
     /// <summary>The dearest plan costs at most so many times the cheapest, a free tier aside.</summary>
     public double? PriceRatioMax { get; init; }
 
-    internal bool OnPrices => PriceMax is not null || PriceMin is not null || PriceRatioMax is not null;
+    /// <summary>These rules without those on prices.</summary>
+    internal MenuConstraints OnCaps => this with { PriceMax = null, PriceMin = null, PriceRatioMax = null };
+
+    /// <summary>Whether any rule is on prices.</summary>
+    public bool OnPrices => PriceMax is not null || PriceMin is not null || PriceRatioMax is not null;
 
     internal InputFault? Check(MinorUnits? units)
     {

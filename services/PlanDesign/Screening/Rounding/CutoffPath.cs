@@ -16,14 +16,19 @@ internal sealed class CutoffPath
 
     private const ushort NoStep = ushort.MaxValue;
 
+    /// <summary>Where the way back through all rows takes no more than this, no row is taken twice.</summary>
+    private const long BytesKeptAnyway = 32L << 20;
+
     private readonly MarketTables _tables;
     private readonly MinorUnits _units;
     private readonly int[] _caps;
     private readonly int _layers;
     private readonly bool _limited;
     private readonly int _columns;
+    private readonly int _block;
     private readonly double[][] _best;
     private readonly ushort[][] _from;
+    private readonly Dictionary<int, double[][]> _checkpoints = [];
 
     private CutoffPath(MarketTables tables, int[] caps, MinorUnits units, int? plansMax)
     {
@@ -35,7 +40,8 @@ internal sealed class CutoffPath
             Array.Fill(_best[k], double.NegativeInfinity);
             _best[k][0] = 0;
         }
-        _from = new ushort[tables.Types.Count][];
+        _block = BlockRows(tables.Types.Count, _layers, _columns);
+        _from = [.. Enumerable.Range(0, _block).Select(_ => new ushort[_layers * _columns])];
     }
 
     public static bool CanSearch(int types, int caps, int? plansMax) =>
@@ -60,32 +66,46 @@ internal sealed class CutoffPath
         for (var j = tables.Types.Count - 1; j >= 0; j--)
         {
             cancellation.ThrowIfCancellationRequested();
-            path.Take(j);
-            // Once the most urgent type is passed by, nobody may still be without a plan.
-            if (mustServe && j == tables.Types.Count - 1)
-                foreach (var layer in path._best) layer[0] = double.NegativeInfinity;
+            path.Checkpoint(j);
+            path.Take(j, path._columns, path._layers, mustServe);
             progress((double)(tables.Types.Count - j) / tables.Types.Count);
         }
-        return path.WayBack();
+        return path.WayBack(mustServe, cancellation);
     }
 
-    private void Take(int j)
+    /// <summary>What the way back takes at most, in bytes: from every block of rows on, each taken again from its first.</summary>
+    public static long PathBytes(int types, int caps, int? plansMax)
+    {
+        var (layers, block) = (plansMax ?? 1, BlockRows(types, plansMax ?? 1, caps));
+        return (long)block * layers * caps * sizeof(ushort) + (block == types ? 0 : (types / block + 1L) * layers * caps * sizeof(double));
+    }
+
+    private static int BlockRows(int types, int layers, int columns) =>
+        (long)types * layers * columns * sizeof(ushort) <= BytesKeptAnyway ? types : Math.Min(types, (int)Math.Ceiling(Math.Sqrt(4.0 * types)));
+
+    private void Checkpoint(int j)
+    {
+        if (_block < _tables.Types.Count && (j == _tables.Types.Count - 1 || (j + 1) % _block == 0)) _checkpoints[j / _block] = [.. _best.Select(layer => (double[])layer.Clone())];
+    }
+
+    /// <summary>The cutoff j, over the first so many caps and numbers of plans.</summary>
+    private void Take(int j, int columns, int layers, bool mustServe)
     {
         var (weight, unit) = (_tables.CumulativeWeights[j], _units.UnitPerConversation);
         var (value, start) = (ValueInUnits(j), new double[_columns]);
         double[] cost = [.. _caps.Select(cap => _tables.ServingCost[cap])];
-        var from = _from[j] = new ushort[_layers * _columns];
+        var from = _from[j % _block];
         Array.Fill(from, NoStep);
 
-        for (var k = _layers - 1; k >= 0; k--)
+        for (var k = layers - 1; k >= 0; k--)
         {
             var best = _best[k];
             // Without limit a path may be at any cap; with one, a path of k+1 steps comes from one of k, and of none only from cap 0.
-            var reachable = _limited && k == 0 ? 1 : _columns;
+            var reachable = _limited && k == 0 ? 1 : columns;
             var before = _limited && k > 0 ? _best[k - 1] : best;
             for (var m = 0; m < reachable; m++) start[m] = before[m] + weight * cost[m];
             // Descending, so that without limit no cap is reached twice by the same cutoff.
-            for (var m = _columns - 1; m > 0; m--)
+            for (var m = columns - 1; m > 0; m--)
             {
                 var end = value[m] + PriceStep.FloorTolerance;
                 var starts = Math.Min(m, reachable);
@@ -95,6 +115,9 @@ internal sealed class CutoffPath
                 from[k * _columns + m] = (ushort)FirstStart(start.AsSpan(0, starts), value, end, weight * unit, gain + weight * cost[m]);
             }
         }
+        // Once the most urgent type is passed by, nobody may still be without a plan.
+        if (mustServe && j == _tables.Types.Count - 1)
+            foreach (var layer in _best) layer[0] = double.NegativeInfinity;
     }
 
     private static double BestStart(ReadOnlySpan<double> start, ReadOnlySpan<double> value, double end, double weightedUnit)
@@ -120,6 +143,16 @@ internal sealed class CutoffPath
         return start.Length - 1;
     }
 
+    private void TakeAgain(int block, int columns, int layers, bool mustServe, CancellationToken cancellation)
+    {
+        for (var k = 0; k < layers; k++) _checkpoints[block][k].CopyTo(_best[k], 0);
+        for (var j = Math.Min(_tables.Types.Count, (block + 1) * _block) - 1; j >= block * _block; j--)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Take(j, columns, layers, mustServe);
+        }
+    }
+
     private double[] ValueInUnits(int type)
     {
         var value = _tables.NewRow();
@@ -127,15 +160,16 @@ internal sealed class CutoffPath
         return [.. _caps.Select(cap => value[cap] / _units.UnitPerConversation)];
     }
 
-    private PriceStep[] WayBack()
+    private PriceStep[] WayBack(bool mustServe, CancellationToken cancellation)
     {
         var (k, end) = (_layers - 1, 0);
         for (var m = 1; m < _columns; m++)
             if (_best[k][m] > _best[k][end]) end = m;
         var steps = new List<PriceStep>();
-        for (var j = 0; j < _from.Length && end > 0; j++)
+        for (var j = 0; j < _tables.Types.Count && end > 0; j++)
         {
-            var start = _from[j][k * _columns + end];
+            if (j > 0 && j % _block == 0) TakeAgain(j / _block, end + 1, k + 1, mustServe, cancellation);
+            var start = _from[j % _block][k * _columns + end];
             if (start == NoStep) continue;
             var value = ValueInUnits(j);
             // The same operations as in the search, so that the price is the one that was found best.

@@ -1,126 +1,271 @@
+using PlanDesign.Screening.Certificates;
 using PlanDesign.Screening.Constraints;
 
 namespace PlanDesign.Screening.Rounding;
 
+/// <summary>What was found under rules on prices.</summary>
+/// <param name="Steps">Smallest cap first; none if no menu keeps the rules, or none earns anything.</param>
+/// <param name="UpperBound">No menu over these types that keeps the rules earns more, money per conversation.</param>
+/// <param name="IsBest">Whether every other menu was ruled out: by the bound, or one by one.</param>
+internal sealed record PriceStatesFound(PriceStep[] Steps, double UpperBound, bool IsBest, InputFault? Fault = null);
+
 /// <summary>
-/// The best menu under rules on prices, which is not a longest path over caps: a ceiling makes steps worth selling below their marginal value.
-/// Exact over states (cap, price in whole units u): from the most urgent cutoff j to the most patient, a step m → m' may cost any integer in
-/// (V-step of j+1, V-step of j], sells to types 0 … j and gains W_j·(price − (C[m'] − C[m])). A largest ratio fixes the cheapest price first and
-/// tries each. Beyond the paper.
+/// The best menu under rules on prices, which is not a longest path over caps: a ceiling makes steps worth selling below their marginal value, and a
+/// largest ratio ties them to the cheapest price. It is a longest path with a resource: from the most urgent cutoff j to the most patient, a step
+/// m → m' may cost any integer q in (V-step of j+1, V-step of j], sells to types 0 … j, gains W_j·(q·u − (C[m'] − C[m])) and takes q of the budget that
+/// the rules leave after the first step (<see cref="PriceRules"/>). Labels (profit, budget left) are kept at each cap and number of plans unless another
+/// has no less of both, or unless the certificate's bound on what can still be added does not reach the best menu found
+/// (<see cref="WholeUnitBound"/>; Irnich and Desaulniers 2005 for such problems). Exact where it ends; where labels are too many it keeps the best menu found
+/// and the bound. Beyond the paper.
 /// </summary>
 internal sealed class PriceStates
 {
-    /// <summary>Steps that may be tried, some seconds on one core.</summary>
-    public const double WorkMax = 3e9;
+    /// <summary>Steps of a search that are tried before it gives up, some seconds on one core.</summary>
+    public const long WorkMax = 1_500_000_000;
+
+    private const int LabelsMax = 1_500_000;
+    private const int LabelsOfNarrowSearch = 6;
+    private const long RemainingMax = 4_000_000;
+    private const double BoundWorkMax = 1e9;
+    private const double BoundWorkOfRangeMax = 6e7;
+    private const int CapsForLambda = 64;
+    private const int LambdaEvaluations = 16;
+
+    /// <summary>Labels with their paths, and what remains from every state on.</summary>
+    public const long BytesMax = LabelsMax * 96L + 2 * RemainingMax * sizeof(double);
+
+    /// <summary>In parts of the value of an answer: a menu better by less is rounding of the arithmetic.</summary>
+    private const double Tolerance = 1e-11;
 
     private readonly MarketTables _tables;
-    private readonly CapRules _rules;
+    private readonly PriceRules _rules;
+    private readonly WholeUnitBound _bound;
     private readonly int[] _caps;
-    private readonly long[][] _stepsFloor;
     private readonly double _unit;
+    private readonly double _lambda;
+    private readonly double[][] _remaining;
     private readonly int _layers;
     private readonly bool _limited;
+    private readonly bool _mustServe;
+    private readonly long[] _usable;
+    private readonly double _enough;
+    private readonly List<Label>[] _labels;
+    private readonly double[] _tops;
+    private readonly long _workMax;
+    private double _best;
+    private Node? _bestPath;
+    private long _work;
+    private int _made;
+    private bool _dropped;
 
     private sealed record Node(int CapTokens, int Cutoff, long Units, Node? Before);
 
-    private PriceStates(MarketTables tables, CapRules rules, double unit, int? plansMax)
+    private readonly record struct Label(double Profit, long Budget, Node Path);
+
+    private PriceStates(MarketTables tables, WholeUnitBound bound, PriceRules rules, int[] caps, double unit, double lambda, double[][] remaining, bool limited, bool mustServe,
+        (double Profit, Node? Path) best, long workMax)
     {
-        (_tables, _rules, _unit) = (tables, rules, unit);
-        _caps = rules.Caps(tables.CapTokensMax);
-        (_limited, _layers) = (plansMax is not null, plansMax is { } k ? Math.Min(k, _caps.Length - 1) : 1);
-        var value = tables.NewRow();
-        _stepsFloor = new long[tables.Types.Count][];
-        for (var i = 0; i < _stepsFloor.Length; i++)
-        {
-            tables.FillValue(i, value);
-            var floors = _stepsFloor[i] = new long[_caps.Length * _caps.Length];
-            for (var a = 0; a < _caps.Length; a++)
-                for (var b = a + 1; b < _caps.Length; b++)
-                    floors[a * _caps.Length + b] = (long)Math.Floor((value[_caps[b]] - value[_caps[a]]) / unit + PriceStep.FloorTolerance);
-        }
+        (_tables, _bound, _rules, _caps, _unit, _lambda, _remaining) = (tables, bound, rules, caps, unit, lambda, remaining);
+        (_limited, _layers, _mustServe, _enough) = (limited, bound.Layers, mustServe, Tolerance * tables.ValuePerAnswer);
+        _labels = [.. Enumerable.Range(0, _layers * caps.Length).Select(_ => new List<Label>())];
+        _tops = new double[_labels.Length];
+        ((_best, _bestPath), _workMax) = (best, workMax);
+        var longest = ValueInUnits(0);
+        _usable = [.. longest.Select(v => (long)Math.Floor(longest[^1] - v + PriceStep.FloorTolerance))];
     }
 
-    /// <returns>Smallest cap first; none if no menu keeps the rules, or none earns anything.</returns>
-    public static (PriceStep[] Steps, InputFault? Fault) Search(
-        MarketTables tables, CapRules rules, MenuConstraints constraints, MinorUnits units, int? plansMax, CancellationToken cancellation)
+    public static PriceStatesFound Search(
+        MarketTables tables, CheckerTables checker, CapRules capRules, MenuConstraints constraints, MinorUnits units, int? plansMax, int[] exactCaps,
+        Action<double> progress, CancellationToken cancellation)
     {
-        var value = tables.NewRow();
-        tables.FillValue(0, value);
-        var unit = units.UnitPerConversation;
-        var caps = rules.Caps(tables.CapTokensMax);
-        var dearest = Math.Floor((value[caps[^1]] - value[caps[0]]) / unit + PriceStep.FloorTolerance);
-        var ceiling = Math.Min(dearest, constraints.PriceMax is { } max ? Math.Floor(max / unit + PriceStep.FloorTolerance) : dearest);
-        var floor = constraints.PriceMin is { } min ? Math.Ceiling(min / unit - PriceStep.FloorTolerance) : 0;
-        var firsts = constraints.PriceRatioMax is null ? 1 : Math.Max(0, ceiling - Math.Max(1, floor) + 1);
-        var work = firsts * (plansMax ?? 1) * caps.Length * caps.Length / 2.0 * (dearest + tables.Types.Count) * (ceiling + 1);
-        if (work > WorkMax || (double)tables.Types.Count * caps.Length * caps.Length > 1e8)
-            return ([], new("constraints", FormattableString.Invariant($"on prices would take {work:G3} steps over caps and prices, at most {WorkMax:G3}: ")
-                + "restrict allowedCapTokens, use fewer types or a coarser minor unit"));
-        var states = new PriceStates(tables, rules, unit, plansMax);
-        var best = (Profit: rules.MustServe ? double.NegativeInfinity : 0.0, Path: (Node?)null);
-        if (constraints.PriceRatioMax is { } ratio)
+        var (unit, all) = (units.UnitPerConversation, capRules.Caps(tables.CapTokensMax));
+        var any = PriceRules.Of(constraints, unit);
+        var caps = Affordable(all, exactCaps, tables.Types.Count, plansMax, any.RatioMax is null ? BoundWorkMax : BoundWorkOfRangeMax);
+        WholeUnitBound Bound(PriceRules rules, int[] over, double[][]? values = null) => new(checker, over, unit, plansMax, rules, capRules.MustServe, values);
+
+        // The most promising cheapest prices first: a good menu makes the bound rule out most of the rest.
+        var thinned = Thinned(caps, CapsForLambda);
+        var enough = Tolerance * tables.ValuePerAnswer;
+        var (ofThinned, ofCaps) = (WholeUnitBound.Values(checker, thinned, unit), WholeUnitBound.Values(checker, caps, unit));
+        var ranges = any.Ranges((long)Bound(any, [all[0], all[^1]]).Dearest).Select(rules =>
         {
-            for (var first = (long)Math.Max(1, floor); first <= ceiling; first++)
-                Keep(states.Best(first, first, (long)Math.Min(ceiling, Math.Floor(ratio * first + PriceStep.FloorTolerance)), cancellation));
+            var bound = Bound(rules, thinned, ofThinned);
+            var lambda = bound.AtMost() <= 0 ? 0 : bound.BestLambda(LambdaEvaluations, cancellation);
+            return (Rules: rules, Lambda: lambda, Promise: Math.Min(bound.AtMost(), bound.At(lambda, null, cancellation)));
+        }).OrderByDescending(r => r.Promise).ToArray();
+
+        var (best, upper, work) = ((Profit: capRules.MustServe ? double.NegativeInfinity : 0.0, Path: (Node?)null), double.NegativeInfinity, WorkMax);
+        for (var n = 0; n < ranges.Length; n++)
+        {
+            progress((double)n / ranges.Length);
+            var (rules, lambda, _) = ranges[n];
+            var bound = Bound(rules, caps, ofCaps);
+            if (bound.AtMost() <= best.Profit + enough) continue;
+            var remaining = new double[tables.Types.Count][];
+            var most = Math.Min(bound.AtMost(), bound.At(lambda, remaining, cancellation));
+            var done = most <= best.Profit + enough;
+            // A narrow search first, then one that leaves nothing out.
+            foreach (var labels in new[] { LabelsOfNarrowSearch, int.MaxValue })
+            {
+                if (done || work <= 0) break;
+                var states = new PriceStates(tables, bound, rules, caps, unit, lambda, remaining, plansMax is not null, capRules.MustServe, best, Math.Max(WorkMax / 20, work / 2));
+                done = states.Run(labels, cancellation) && !states._dropped;
+                work -= states._work;
+                best = (states._best, states._bestPath);
+                done |= most <= best.Profit + enough;
+            }
+            if (!done) upper = Math.Max(upper, most);
         }
-        else Keep(states.Best((long)floor, long.MaxValue, (long)ceiling, cancellation));
+        // What was not searched to its end may still be below a menu that was found later.
+        var complete = upper <= best.Profit + enough;
+        progress(1);
         var steps = new List<PriceStep>();
         for (var node = best.Path; node is not null; node = node.Before) steps.Add(new(node.CapTokens, node.Cutoff, node.Units));
         steps.Reverse();
-        return rules.MustServe && steps.Count == 0
-            ? ([], new("constraints", "cannot be kept together: no menu within these prices serves everybody"))
-            : ([.. steps], null);
-
-        void Keep((double Profit, Node? Path) found)
+        if (capRules.MustServe && steps.Count == 0)
+            return new([], 0, complete, new("constraints", "cannot be kept together: no menu within these prices serves everybody"));
+        upper = Math.Max(upper, best.Profit);
+        // What holds for some caps does not for all of them, so those are bounded by themselves.
+        if (caps.Length < all.Length)
         {
-            if (found.Profit > best.Profit) best = found;
+            upper = BoundWork(all.Length, tables.Types.Count, plansMax) > 4 * BoundWorkMax ? double.PositiveInfinity
+                : Bound(any, all).At(any.HasBudget ? Bound(any, thinned).BestLambda(LambdaEvaluations, cancellation) : 0, null, cancellation);
         }
+        var baseProfit = Bound(any, [all[0]]).OfBase;
+        return new([.. steps], upper + baseProfit, complete && caps.Length == all.Length);
     }
 
-    private (double Profit, Node? Path) Best(long firstMin, long firstMax, long ceiling, CancellationToken cancellation)
+    /// <summary>All caps, or where they are too many those of the exact menu and others evenly between them.</summary>
+    private static int[] Affordable(int[] all, int[] exactCaps, int types, int? plansMax, double workMax)
     {
-        var (columns, prices) = (_caps.Length, ceiling + 1);
-        var (profit, path) = (new double[_layers * columns][], new Node?[_layers * columns][]);
-        for (var n = 0; n < profit.Length; n++)
-        {
-            (profit[n], path[n]) = (new double[prices], new Node?[prices]);
-            Array.Fill(profit[n], double.NegativeInfinity);
-        }
+        bool Fits(int caps) => BoundWork(caps, types, plansMax) <= workMax && (long)types * caps * (plansMax ?? 1) <= RemainingMax;
+        var count = all.Length;
+        if (Fits(count)) return all;
+        while (count > 2 && !Fits(count)) count = count * 3 / 4;
+        int[] exact = [.. exactCaps.Where(c => c > all[0]).Distinct()];
+        int[] even = Thinned(all, Math.Max(2, count - exact.Length));
+        return even.Length + exact.Length <= count ? [.. even.Concat(exact).Distinct().Order()] : even;
+    }
+
+    private static double BoundWork(int caps, int types, int? plansMax) => (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2;
+
+    private static int[] Thinned(int[] caps, int count) => caps.Length <= count ? caps
+        : [.. Enumerable.Range(0, count).Select(n => caps[(int)((long)n * (caps.Length - 1) / (count - 1))]).Distinct()];
+
+    /// <returns>Whether it came to its end.</returns>
+    private bool Run(int labelsPerState, CancellationToken cancellation)
+    {
         var last = _tables.Types.Count - 1;
+        double[] own = ValueInUnits(last), urgent = [];
+        var found = new List<(int State, Label Label)>();
         for (var j = last; j >= 0; j--)
         {
             cancellation.ThrowIfCancellationRequested();
-            var weight = _tables.CumulativeWeights[j];
-            for (var k = _layers - 1; k >= 0; k--)
-                for (var to = columns - 1; to > 0; to--)
-                    for (var from = 0; from < to; from++)
-                    {
-                        if (_rules.MustServe && from == 0 && j < last) continue;
-                        if (from > 0 && _limited && k == 0) break;
-                        var steps = from * columns + to;
-                        var (low, high) = (j == last ? 0 : _stepsFloor[j + 1][steps] + 1, _stepsFloor[j][steps]);
-                        if (from == 0) (low, high) = (Math.Max(low, firstMin), Math.Min(high, firstMax));
-                        var source = from == 0 ? -1 : (_limited ? k - 1 : k) * columns + from;
-                        var cost = weight * (_tables.ServingCost[_caps[to]] - _tables.ServingCost[_caps[from]]);
-                        var (target, nodes) = (profit[k * columns + to], path[k * columns + to]);
-                        for (var q = low; q <= Math.Min(high, ceiling); q++)
-                        {
-                            var gain = weight * q * _unit - cost;
-                            for (var p = 0L; p + q <= ceiling; p++)
-                            {
-                                if (source < 0 && p > 0) break;
-                                var now = (source < 0 ? 0 : profit[source][p]) + gain;
-                                if (now <= target[p + q]) continue;
-                                target[p + q] = now;
-                                nodes[p + q] = new(_caps[to], j, q, source < 0 ? null : path[source][p]);
-                            }
-                        }
-                    }
+            found.Clear();
+            Prune(j);
+            if (!_mustServe || j == last) Begin(j, own, urgent, found);
+            for (var state = 0; state < _labels.Length; state++)
+                if (_labels[state].Count > 0) Extend(j, state, own, urgent, found);
+            foreach (var (state, label) in found) Keep(state, label, labelsPerState);
+            if (_work > _workMax || _made > LabelsMax) return false;
+            urgent = own;
+            if (j > 0) own = ValueInUnits(j - 1);
         }
-        var best = (Profit: double.NegativeInfinity, Path: (Node?)null);
-        for (var n = 0; n < profit.Length; n++)
-            for (var p = 0L; p < prices; p++)
-                if (profit[n][p] > best.Profit) best = (profit[n][p], path[n][p]);
-        return best;
+        return true;
+    }
+
+    /// <summary>Labels that can no longer become the best menu with cutoffs up to j.</summary>
+    private void Prune(int j)
+    {
+        for (var state = 0; state < _labels.Length; state++)
+        {
+            var labels = _labels[state];
+            if (labels.Count == 0) continue;
+            var more = More(j, state);
+            labels.RemoveAll(l => l.Profit + _lambda * l.Budget + more <= _best + _enough);
+            _tops[state] = labels.Count == 0 ? double.NegativeInfinity : labels.Max(l => l.Profit + _lambda * l.Budget);
+        }
+    }
+
+    private void Begin(int j, double[] own, double[] urgent, List<(int, Label)> found)
+    {
+        var weight = _tables.CumulativeWeights[j];
+        for (var n = 1; n < _caps.Length; n++)
+        {
+            var state = (_layers - 1) * _caps.Length + n;
+            var more = More(j - 1, state);
+            if (_bound.First(j, n, _lambda, own, urgent) + more <= _best + _enough) continue;
+            var low = Math.Max(_rules.Min, urgent.Length == 0 ? 0 : Steps(urgent, 0, n) + 1);
+            var high = Math.Min(Math.Min(_rules.Max ?? long.MaxValue, _rules.FirstMax ?? long.MaxValue), Steps(own, 0, n));
+            for (var q = low; q <= high; q++)
+            {
+                _work++;
+                var (profit, budget) = (weight * (q * _unit - (Cost(n) - Cost(0))), _rules.BudgetAfter(q, _usable[n]));
+                if (budget >= 0 && profit + _lambda * budget + more > _best + _enough) Found(state, new(profit, budget, new(_caps[n], j, q, null)), found);
+            }
+        }
+    }
+
+    private void Extend(int j, int state, double[] own, double[] urgent, List<(int, Label)> found)
+    {
+        var (plans, m) = Math.DivRem(state, _caps.Length);
+        if (_limited && plans == 0) return;
+        var (weight, top, labels) = (_tables.CumulativeWeights[j], _tops[state], _labels[state]);
+        var slope = weight * _unit - _lambda;
+        for (var n = m + 1; n < _caps.Length; n++)
+        {
+            _work++;
+            var (low, high) = (urgent.Length == 0 ? 0 : Steps(urgent, m, n) + 1, Steps(own, m, n));
+            if (low > high) continue;
+            var target = (_limited ? plans - 1 : plans) * _caps.Length + n;
+            var (cost, more) = (weight * (Cost(n) - Cost(m)), More(j - 1, target));
+            var needed = _best + _enough - more + cost;
+            if (top + slope * (slope >= 0 ? high : low) <= needed) continue;
+            foreach (var label in labels)
+            {
+                var (most, worth) = (Math.Min(high, label.Budget), label.Profit + _lambda * label.Budget);
+                // From the better end on, until what can be added no longer reaches the best.
+                for (long q = slope >= 0 ? most : low; q >= low && q <= most; q += slope >= 0 ? -1 : 1)
+                {
+                    _work++;
+                    if (worth + slope * q <= _best + _enough - more + cost) break;
+                    Found(target, new(label.Profit + weight * q * _unit - cost, label.Budget - q, new(_caps[n], j, q, label.Path)), found);
+                }
+            }
+        }
+    }
+
+    private void Found(int state, Label label, List<(int, Label)> found)
+    {
+        found.Add((state, label));
+        _made++;
+        if (label.Profit > _best + _enough) (_best, _bestPath) = (label.Profit, label.Path);
+    }
+
+    private void Keep(int state, Label label, int labelsPerState)
+    {
+        var labels = _labels[state];
+        _work += labels.Count;
+        for (var n = 0; n < labels.Count; n++)
+            if (labels[n].Profit >= label.Profit && labels[n].Budget >= label.Budget) return;
+        labels.RemoveAll(l => l.Profit <= label.Profit && l.Budget <= label.Budget);
+        labels.Add(label);
+        if (labels.Count <= labelsPerState) return;
+        labels.Remove(labels.MinBy(l => l.Profit + _lambda * l.Budget));
+        _dropped = true;
+    }
+
+    /// <summary>What cutoffs up to j can add to a state, by the certificate's tables.</summary>
+    private double More(int j, int state) => j < 0 || (_limited && state < _caps.Length) ? 0 : _remaining[j][state];
+
+    private double Cost(int n) => _tables.ServingCost[_caps[n]];
+
+    private static long Steps(double[] value, int m, int n) => (long)Math.Floor(value[n] + PriceStep.FloorTolerance - value[m]);
+
+    private double[] ValueInUnits(int type)
+    {
+        var value = _tables.NewRow();
+        _tables.FillValue(type, value);
+        return [.. _caps.Select(cap => value[cap] / _unit)];
     }
 }

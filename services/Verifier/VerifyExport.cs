@@ -1,18 +1,25 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace Billing.Audit;
+namespace Verifier;
 
-/// <summary>A line of an export that does not hold, and why.</summary>
+/// <summary>A line of an export or a proof that does not hold, and why.</summary>
 /// <param name="Line">from 1; 0 is the file as a whole</param>
 public sealed record ExportFinding(long Line, string Finding);
 
-/// <summary>Checks an export with nothing but its text: no service, no database.</summary>
-public sealed class VerifyExport
+/// <summary>
+/// Checks an export with nothing but its text: no service, no database, and by code that has no reference to that of the writer. What each kind of line
+/// says is checked against the events it comes from, and these against their seals.
+/// </summary>
+/// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: some page must have it, or the history was made anew; null without one</param>
+public sealed class VerifyExport(string? knownHead = null)
 {
+    private const string LinesFormat = "billing-export/3";
+    private static readonly string[] Formats = ["billing-export/1", "billing-export/2", LinesFormat];
     private readonly List<ExportFinding> _findings = [];
     private readonly SortedDictionary<long, (byte[] Leaf, string Name, long Line)> _events = [];
-    private readonly Dictionary<string, (string Number, string Sha256)> _finalized = [];
+    private readonly Dictionary<string, Finalized> _finalized = [];
+    private readonly AppliedLines _applied = new();
     private readonly Dictionary<int, (long Number, long LastBatch, string Chain)> _reports = [];
     private readonly HashSet<string> _invoices = [];
     private readonly Dictionary<string, (string InvoiceId, string Number, string Sha256)> _credited = [];
@@ -20,25 +27,33 @@ public sealed class VerifyExport
     private readonly Dictionary<string, long> _counts = [];
     private readonly Dictionary<string, long> _promised = [];
     private byte[] _hash = new byte[32];
-    private byte[] _sealChain = MerkleTree.EmptyRoot;
+    private byte[] _sealChain = HashTree.Empty;
     private long _line, _page, _sealedThrough, _sequence;
-    private bool _hashBroken, _ended;
+    private bool _hashBroken, _ended, _hasLines, _headSeen;
 
     /// <returns>nothing if every line holds</returns>
-    public static IReadOnlyList<ExportFinding> Check(IEnumerable<string> lines)
+    public static IReadOnlyList<ExportFinding> Check(IEnumerable<string> lines, string? knownHead = null)
     {
-        var check = new VerifyExport();
+        var check = new VerifyExport(knownHead);
         foreach (var line in lines) check.Next(line);
         check.Finish();
         return check._findings;
     }
+
+    public IReadOnlyList<ExportFinding> Findings => _findings;
+
+    /// <summary>The chain value of the last page of seals, 64 hex digits: noted elsewhere, it proves later that nothing up to here was made anew.</summary>
+    public string Head => Convert.ToHexStringLower(_sealChain);
+
+    /// <summary>Events after the last page: nothing vouches for them yet.</summary>
+    public long UnsealedEvents => _events.Count;
 
     /// <summary>The next line, for whoever reads an export once and does something else with it too.</summary>
     public void Next(string line)
     {
         _line++;
         if (_ended) { Find("a line after the end"); return; }
-        var running = ExportHashing.Running(_hash, line);
+        var running = HashedLine.Running(_hash, line);
         // After the first broken line every later hash differs too; only the first one says where.
         if (running is null) Find("not a line of an export: it does not end with its hash");
         else if (!running.Value.Agrees && !_hashBroken) Find("altered, or a line before it was added or removed: the running hash does not hold from here on");
@@ -49,7 +64,7 @@ public sealed class VerifyExport
             using var json = JsonDocument.Parse(line);
             Read(json.RootElement);
         }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception e) when (VerifyProof.IsUnreadable(e))
         {
             Find($"cannot be read: {e.Message}");
         }
@@ -63,7 +78,8 @@ public sealed class VerifyExport
         switch (kind)
         {
             case "manifest":
-                if (e.GetProperty("format").GetString() is not (ExportFormat.Version or ExportFormat.WithoutCreditNotes)) Find($"this verifier reads {ExportFormat.Version} and earlier only");
+                if (!Formats.Contains(e.GetProperty("format").GetString())) Find($"this verifier reads {LinesFormat} and earlier only");
+                _hasLines = e.GetProperty("format").GetString() == LinesFormat;
                 if (e.TryGetProperty("creditNotes", out var notes)) _promised["credit_note"] = notes.GetInt64();
                 foreach (var (of, name) in new[] { ("event", "events"), ("seal", "pages"), ("report", "reports"), ("invoice", "invoices") })
                     _promised[of] = e.GetProperty(name).GetInt64();
@@ -87,13 +103,19 @@ public sealed class VerifyExport
         var type = e.GetProperty("type").GetString()!;
         if (sequence <= _sequence) Find(Say($"event {sequence} stands after event {_sequence}"));
         _sequence = sequence;
-        _events[sequence] = (ExportHashing.Leaf(e), Say($"event {sequence} ({type}, version {e.GetProperty("version").GetInt64()} of {e.GetProperty("stream").GetString()})"), _line);
-        if (type is not ("invoice_finalized" or "credit_note_issued")) return;
-        using var json = JsonDocument.Parse(e.GetProperty("data").GetString()!);
-        var (stream, data) = (e.GetProperty("stream").GetString()!, json.RootElement);
-        var (number, sha256) = (data.GetProperty("number").GetString()!, data.GetProperty("documentSha256").GetString()!);
-        if (type == "invoice_finalized") _finalized[stream] = (number, sha256);
-        else _credited[data.GetProperty("creditNoteId").GetString()!] = (stream, number, sha256);
+        var (stream, version, text) = (e.GetProperty("stream").GetString()!, e.GetProperty("version").GetInt64(), e.GetProperty("data").GetString()!);
+        _events[sequence] = (Layout.LeafOfEvent(sequence, stream, version, type, text), Say($"event {sequence} ({type}, version {version} of {stream})"), _line);
+        if (type is not ("invoice_finalized" or "credit_note_issued" or "usage_applied")) return;
+        using var json = JsonDocument.Parse(text);
+        var data = json.RootElement;
+        switch (type)
+        {
+            case "usage_applied" when _hasLines: _applied.Event(stream, data); break;
+            case "invoice_finalized": _finalized[stream] = Finalized.Of(data); break;
+            case "credit_note_issued":
+                _credited[data.GetProperty("creditNoteId").GetString()!] = (stream, data.GetProperty("number").GetString()!, data.GetProperty("documentSha256").GetString()!);
+                break;
+        }
     }
 
     private void Seal(JsonElement e)
@@ -104,9 +126,10 @@ public sealed class VerifyExport
         var (root, previous) = (Convert.FromHexString(e.GetProperty("root").GetString()!), Convert.FromHexString(e.GetProperty("previousChain").GetString()!));
         if (number != ++_page) Find(Say($"page {_page} was expected here, not {number}"));
         if (!previous.AsSpan().SequenceEqual(_sealChain)) Find(Say($"page {number} does not follow the page before it"));
-        if (sequences.Length != leaves.Length || !MerkleTree.Root(leaves).AsSpan().SequenceEqual(root)) Find(Say($"the leaves of page {number} do not give its root"));
-        _sealChain = MerkleTree.Chain(previous, number, root);
+        if (sequences.Length != leaves.Length || !HashTree.Root(leaves).AsSpan().SequenceEqual(root)) Find(Say($"the leaves of page {number} do not give its root"));
+        _sealChain = HashTree.Link(previous, number, root);
         if (Convert.ToHexStringLower(_sealChain) != e.GetProperty("chain").GetString()) Find(Say($"the chain value of page {number} does not hold"));
+        _headSeen |= Head == knownHead;
         _page = number;
         foreach (var (sequence, leaf) in sequences.Zip(leaves))
         {
@@ -129,31 +152,35 @@ public sealed class VerifyExport
         if (_reports.TryGetValue(shard, out var before) && before.Number + 1 == number && (before.Chain != previous || before.LastBatch + 1 != batch))
             Find(Say($"report {number} of shard {shard} does not follow the one before it"));
         var value = Convert.FromHexString(previous);
-        foreach (var root in e.GetProperty("roots").EnumerateArray()) value = MerkleTree.Chain(value, batch++, Convert.FromHexString(root.GetString()!));
+        foreach (var root in e.GetProperty("roots").EnumerateArray()) value = HashTree.Link(value, batch++, Convert.FromHexString(root.GetString()!));
         if (batch - 1 != e.GetProperty("lastBatch").GetInt64()) Find(Say($"report {number} of shard {shard} has not one root per batch"));
         if (Convert.ToHexStringLower(value) != chain) Find(Say($"the chain of report {number} of shard {shard} does not hold"));
         _reports[shard] = (number, batch - 1, chain);
+        if (!_hasLines) return;
+        if (e.GetProperty("lines") is { ValueKind: JsonValueKind.Array } lines && lines.GetArrayLength() != e.GetProperty("lineCount").GetInt32())
+            Find(Say($"report {number} of shard {shard} had {e.GetProperty("lineCount").GetInt32()} lines and {lines.GetArrayLength()} are here"));
+        if (!_applied.Agrees(shard, number, e.GetProperty("lines")))
+            Find(Say($"the lines of report {number} of shard {shard} are not what its events applied"));
     }
 
     private void Invoice(JsonElement e)
     {
         var (id, number, document) = (e.GetProperty("invoiceId").GetString()!, e.GetProperty("number").GetString()!, e.GetProperty("document").GetString()!);
         if (!_invoices.Add(id)) Find($"{id} is here twice");
-        if (ExportHashing.Sha256(document) != e.GetProperty("sha256").GetString()) Find($"the document of {number} does not have the hash beside it");
+        if (HashedLine.Sha256(document) != e.GetProperty("sha256").GetString()) Find($"the document of {number} does not have the hash beside it");
         if (!_finalized.TryGetValue(id, out var finalized)) Find($"no event finalized {id}");
-        else if (finalized.Number != number || finalized.Sha256 != ExportHashing.Sha256(document)) Find($"the document of {number} is not the one that was finalized");
+        else if (finalized.Number != number || finalized.Sha256 != HashedLine.Sha256(document)) Find($"the document of {number} is not the one that was finalized");
+        else if (finalized.DifferenceTo(document) is { } difference) Find($"{difference} of {number} in the event that finalized it, and the document has another one");
     }
 
     private void CreditNote(JsonElement e)
     {
         var (id, number, document) = (e.GetProperty("creditNoteId").GetString()!, e.GetProperty("number").GetString()!, e.GetProperty("document").GetString()!);
         if (!_creditNotes.Add(id)) Find($"{id} is here twice");
-        if (ExportHashing.Sha256(document) != e.GetProperty("sha256").GetString()) Find($"the document of {number} does not have the hash beside it");
+        if (HashedLine.Sha256(document) != e.GetProperty("sha256").GetString()) Find($"the document of {number} does not have the hash beside it");
         if (!_credited.TryGetValue(id, out var issued)) Find($"no event issued {id}");
-        else if (issued != (e.GetProperty("invoiceId").GetString()!, number, ExportHashing.Sha256(document))) Find($"the document of {number} is not the one that was issued");
+        else if (issued != (e.GetProperty("invoiceId").GetString()!, number, HashedLine.Sha256(document))) Find($"the document of {number} is not the one that was issued");
     }
-
-    public IReadOnlyList<ExportFinding> Findings => _findings;
 
     public void Finish()
     {
@@ -163,6 +190,8 @@ public sealed class VerifyExport
         if (_promised.ContainsKey("credit_note"))
             foreach (var missing in _credited.Where(c => !_creditNotes.Contains(c.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
         foreach (var missing in _finalized.Where(f => !_invoices.Contains(f.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
+        foreach (var (shard, number) in _applied.WithoutReport) Find(Say($"events applied report {number} of shard {shard}, which is missing"), 0);
+        if (knownHead is not null && !_headSeen) Find($"no page of seals has the chain value {knownHead}: the history was made anew since it was noted, or it is of other books", 0);
     }
 
     private void Find(string finding, long? line = null) => _findings.Add(new(line ?? _line, finding));

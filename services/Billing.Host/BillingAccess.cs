@@ -1,0 +1,67 @@
+namespace Billing.Host;
+
+/// <summary>Who may call what of billing.</summary>
+public static class BillingAccess
+{
+    private const string Billing = "billing.v1.Billing/", Audit = "billing.v1.Audit/", Invoicing = "billing.v1.Invoicing/", Agreements = "billing.v1.Agreements/", Operations = "billing.v1.Operations/";
+    private const Scope Readers = Scope.Finance | Scope.Auditor, AndTheirOwner = Readers | Scope.Customer;
+
+    public static MethodScopes Methods => new(new Dictionary<string, Scope>
+    {
+        [Billing + "CreateCustomer"] = Scope.Finance,
+        [Billing + "GetCustomer"] = AndTheirOwner,
+        [Billing + "ListCustomers"] = Readers,
+        [Billing + "RecordCustomerDetails"] = Scope.Finance,
+        [Billing + "SetCustomerTax"] = Scope.Finance,
+        [Billing + "SetCustomerTimeZone"] = Scope.Finance,
+        [Billing + "EraseCustomer"] = Scope.Finance,
+        [Billing + "Subscribe"] = Scope.Finance,
+        [Billing + "ChangePlan"] = Scope.Finance,
+        [Billing + "MigrateSubscription"] = Scope.Finance,
+        [Billing + "CancelSubscription"] = Scope.Finance,
+        [Billing + "ActivateSubscription"] = Scope.Finance,
+        [Billing + "WithdrawScheduledChange"] = Scope.Finance,
+        [Billing + "PreviewChange"] = AndTheirOwner,
+        [Billing + "GetSubscription"] = AndTheirOwner | Scope.Service,
+        [Billing + "ListSubscriptions"] = AndTheirOwner,
+        [Billing + "CountSubscriptionsByPlan"] = Readers | Scope.Analyst | Scope.Service,
+        [Billing + "GetMenuTerms"] = AndTheirOwner | Scope.Analyst | Scope.Service,
+        [Billing + "GetInvoice"] = AndTheirOwner,
+        [Billing + "ListInvoices"] = AndTheirOwner,
+        [Billing + "GetAppliedReports"] = Readers | Scope.Service,
+
+        [Audit + "Replay"] = Scope.Auditor,
+        [Audit + "VerifySeals"] = Scope.Auditor,
+        [Audit + "Export"] = Scope.Auditor,
+        [Audit + "AsOf"] = Scope.Auditor,
+        [Audit + "Diff"] = Scope.Auditor,
+        [Audit + "Reconcile"] = Scope.Auditor,
+        [Audit + "WhatIf"] = Scope.Auditor | Scope.Analyst,
+        [Audit + "ProveReports"] = Scope.Auditor,
+
+        [Invoicing + "FinalizeInvoice"] = Scope.Finance,
+        [Invoicing + "VoidInvoice"] = Scope.Finance,
+        [Invoicing + "IssueCreditNote"] = Scope.Finance,
+        [Invoicing + "GetCreditNote"] = AndTheirOwner,
+        [Invoicing + "RecordPayment"] = Scope.Finance,
+        [Invoicing + "RecordRefund"] = Scope.Finance,
+        [Invoicing + "GetInvoiceStanding"] = AndTheirOwner,
+        [Invoicing + "ListInvoiceStandings"] = AndTheirOwner,
+        [Invoicing + "GetInvoiceDocument"] = AndTheirOwner,
+
+        [Agreements + "AgreeCommitment"] = Scope.Finance,
+        [Agreements + "GrantDiscount"] = Scope.Finance,
+        [Agreements + "EndAgreement"] = Scope.Finance,
+        [Agreements + "GrantMoneyCredit"] = Scope.Finance,
+        [Agreements + "GrantTokenCredit"] = Scope.Finance,
+        [Agreements + "SetTaxTreatment"] = Scope.Finance,
+        [Agreements + "GetAccount"] = AndTheirOwner,
+        [Agreements + "DescribeSeller"] = Scope.Finance,
+        [Agreements + "SetTaxRate"] = Scope.Finance,
+        [Agreements + "GetSeller"] = AndTheirOwner,
+
+        [Operations + "ListParkedMessages"] = Scope.Admin,
+        [Operations + "ReplayParkedMessage"] = Scope.Admin,
+        [Operations + "ResumeShard"] = Scope.Admin,
+    });
+}

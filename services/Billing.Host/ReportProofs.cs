@@ -1,0 +1,103 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Billing.Audit;
+using Billing.Invoices;
+using Contracts.Billing.V1;
+using Google.Protobuf;
+using Npgsql;
+
+namespace Billing.Host;
+
+/// <summary>
+/// The events that brought reports to periods and closed these, the documents of the invoices that have their tokens, and what ties the events to the head of the seals. Every
+/// event of a period that moves tokens is shown, so that whoever checks can add up what the invoice says.
+/// </summary>
+internal sealed class ReportProofs(NpgsqlConnection books)
+{
+    private const string EventColumns = "seq_id, stream_id, version, type, data::text";
+    private SealPage? _page;
+
+    /// <exception cref="RefusedException">report_not_applied, events_not_sealed</exception>
+    public async IAsyncEnumerable<ReportProofPart> Run(IReadOnlyCollection<ReportOfPeriod> reports, [EnumeratorCancellation] CancellationToken ct)
+    {
+        string[] periods = [.. reports.Select(r => r.PeriodId).Distinct()];
+        var events = await Events($"select {EventColumns} from billing.mt_events where stream_id = any($1) and type in ('usage_applied', 'period_closed', 'late_usage_carried')", periods, ct);
+        foreach (var r in reports) await MustBeApplied(r, ct);
+
+        string[] invoiced = [.. periods, .. events.Where(e => e.Type == "late_usage_carried").Select(e => Read(e, d => d.GetProperty("intoPeriodId").GetString()!))];
+        string[] invoiceIds = [.. invoiced.Distinct().Select(InvoiceIds.Of)];
+        events.AddRange(await Events($"select {EventColumns} from billing.mt_events where stream_id = any($1) and type = 'invoice_finalized'", invoiceIds, ct));
+        var firstPage = long.MaxValue;
+        foreach (var e in events.OrderBy(e => e.Sequence))
+        {
+            var proven = await Prove(e, ct);
+            firstPage = Math.Min(firstPage, proven.Page);
+            yield return new() { Event = proven };
+        }
+        await foreach (var invoice in Invoices(invoiceIds, ct)) yield return new() { Invoice = invoice };
+        yield return new() { Seals = await Seals(firstPage, ct) };
+    }
+
+    private async Task MustBeApplied(ReportOfPeriod r, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select exists (select from billing.mt_doc_appliedreport where id = $1)", books) { Parameters = { new() { Value = AppliedReport.IdOf(r.Shard, r.Number) } } };
+        if (await command.ExecuteScalarAsync(ct) is not true)
+            throw new Refusal("report_not_applied", $"report {r.Number} of shard {r.Shard} is not in the books: it is on its way, parked, or its shard is stopped").AsException();
+    }
+
+    private async Task<ProvenEvent> Prove(StoredEvent e, CancellationToken ct)
+    {
+        // Ascending, so that a page is read once.
+        if (_page is null || _page.ToSequence < e.Sequence)
+        {
+            await using var command = new NpgsqlCommand("select page from billing.seal where to_sequence >= $1 order by page limit 1", books) { Parameters = { new() { Value = e.Sequence } } };
+            if (await command.ExecuteScalarAsync(ct) is not long number)
+                throw new Refusal("events_not_sealed", $"{e.Name} is not sealed yet: ask again in a moment").AsException();
+            _page = (await SealReader.Page(books, number - 1, ct))!;
+        }
+        var index = _page.Sequences.ToList().IndexOf(e.Sequence);
+        if (index < 0) throw new Refusal("events_not_sealed", $"{e.Name} is in no page of seals: it was added after they were made").AsException();
+        var proven = new ProvenEvent
+        {
+            Sequence = e.Sequence, Stream = e.Stream, Version = e.Version, Type = e.Type, Data = e.Data, Page = _page.Number, Index = index, LeafCount = _page.Leaves.Count,
+        };
+        proven.Path.AddRange(MerkleTree.InclusionProof(_page.Leaves, index).Select(h => ByteString.CopyFrom(h)));
+        return proven;
+    }
+
+    private async Task<SealChain> Seals(long firstPage, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select previous_chain, root, chain from billing.seal where page >= $1 order by page", books) { Parameters = { new() { Value = firstPage } } };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var seals = new SealChain { FirstPage = firstPage };
+        while (await reader.ReadAsync(ct))
+        {
+            if (seals.Roots.Count == 0) seals.PreviousChain = ByteString.CopyFrom((byte[])reader[0]);
+            seals.Roots.Add(ByteString.CopyFrom((byte[])reader[1]));
+            seals.Head = ByteString.CopyFrom((byte[])reader[2]);
+        }
+        return seals;
+    }
+
+    private async IAsyncEnumerable<ProvenInvoice> Invoices(string[] ids, [EnumeratorCancellation] CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select id, data ->> 'number', data ->> 'document' from billing.mt_doc_storedinvoice where id = any($1) order by id", books) { Parameters = { new() { Value = ids } } };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct)) yield return new() { InvoiceId = reader.GetString(0), Number = reader.GetString(1), Document = reader.GetString(2) };
+    }
+
+    private async Task<List<StoredEvent>> Events(string sql, string[] streams, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(sql, books) { Parameters = { new() { Value = streams } } };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var events = new List<StoredEvent>();
+        while (await reader.ReadAsync(ct)) events.Add(new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetString(3), reader.GetString(4)));
+        return events;
+    }
+
+    private static T Read<T>(StoredEvent e, Func<JsonElement, T> read)
+    {
+        using var json = JsonDocument.Parse(e.Data);
+        return read(json.RootElement);
+    }
+}

@@ -1,0 +1,167 @@
+using System.Globalization;
+using Billing.Customers;
+using Billing.Invoices;
+using Billing.Periods;
+using Billing.Subscriptions;
+using Marten;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Billing.Host;
+
+/// <summary>What a rebuild made.</summary>
+/// <param name="Events">that were folded</param>
+public sealed record RebuiltViews(long Events, long Customers, long Subscriptions, long Periods, long Invoices);
+
+/// <summary>
+/// Every view made again from the events: streams are read one after the other, folded by the folds that the views have, and their documents copied in. One transaction,
+/// while nobody writes and no daemon runs: readers see the old views until the new ones are whole. Memory holds a stream's view and the work lists, not the log.
+/// </summary>
+public sealed class ViewRebuild
+{
+    private readonly DocumentStore _store;
+    private readonly NpgsqlConnection _reading;
+    private readonly NpgsqlConnection _writing;
+    private readonly Dictionary<string, Type> _types;
+    private readonly HashSet<string> _invoiced = [];
+    private readonly List<PeriodToClose> _toClose = [];
+    private readonly List<PeriodToInvoice> _toInvoice = [];
+    private long _events;
+
+    private ViewRebuild(DocumentStore store, NpgsqlConnection reading, NpgsqlConnection writing)
+    {
+        (_store, _reading, _writing) = (store, reading, writing);
+        _types = ((IReadOnlyStoreOptions)store.Options).Events.AllKnownEventTypes().ToDictionary(t => t.EventTypeName, t => t.EventType);
+    }
+
+    /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
+    /// <exception cref="RefusedException">billing_running, event_type_unknown; every view is as it was.</exception>
+    public static async Task<RebuiltViews> RunAsync(string connectionString, CancellationToken ct)
+    {
+        await using var store = await BillingStore.OpenAsync(connectionString);
+        await using var reading = new NpgsqlConnection(connectionString);
+        await using var writing = new NpgsqlConnection(connectionString);
+        await reading.OpenAsync(ct);
+        await writing.OpenAsync(ct);
+        await using var transaction = await writing.BeginTransactionAsync(ct);
+        await BillingStore.TakeAlone(writing, ct);
+        var rebuilt = await new ViewRebuild(store, reading, writing).Run(ct);
+        await transaction.CommitAsync(ct);
+        return rebuilt;
+    }
+
+    private async Task<RebuiltViews> Run(CancellationToken ct)
+    {
+        var customers = await Rebuild<CustomerView, CustomerEvent>(Ids.Customer, CustomerView.Fold, ct);
+        var subscriptions = await Rebuild<SubscriptionView, SubscriptionEvent>(Ids.Subscription, SubscriptionView.Fold, ct);
+        // Invoices before periods: a closed period waits for its invoice unless that is final.
+        var invoices = await Rebuild<InvoiceStandingView, InvoiceEvent>(Ids.Invoice, InvoiceStandingView.Fold, ct, (_, e) =>
+        {
+            if (e is InvoiceFinalized f) _invoiced.Add(f.PeriodId);
+        });
+        PeriodToClose? open = null;
+        var periods = await Rebuild<PeriodView, PeriodEvent>(Ids.Period, PeriodView.Fold, ct, (id, e) =>
+        {
+            if (open is not null && open.Id != id) _toClose.Add(open);
+            if (open?.Id != id) open = null;
+            if (e is PeriodOpened o) open = new(id, o.SubscriptionId, o.Number, o.End, o.PreviousPeriodId);
+            if (e is not PeriodClosed closed) return;
+            open = null;
+            if (!_invoiced.Contains(id)) _toInvoice.Add(new(id, closed.At));
+        });
+        if (open is not null) _toClose.Add(open);
+        await Replace(_toClose, p => p.Id, ct);
+        await Replace(_toInvoice, p => p.Id, ct);
+        await Execute("""
+            insert into billing.mt_event_progression (name, last_seq_id) select 'PeriodView:All', coalesce(max(seq_id), 0) from billing.mt_events
+            on conflict (name) do update set last_seq_id = excluded.last_seq_id
+            """, ct);
+        return new(_events, customers, subscriptions, periods, invoices);
+    }
+
+    /// <param name="prefix">of the streams</param>
+    /// <param name="also">told of every event and its stream, in the order of streams and their versions</param>
+    /// <returns>how many documents there are</returns>
+    private async Task<long> Rebuild<TView, TEvent>(string prefix, Func<TView?, string, TEvent, TView> fold, CancellationToken ct, Action<string, TEvent>? also = null) where TView : class where TEvent : class
+    {
+        var table = Table<TView>();
+        await Execute($"truncate {table}", ct);
+        var revisions = await RevisionType(table, ct);
+        var serializer = _store.Options.Serializer();
+        await using var command = new NpgsqlCommand(
+            "select stream_id, version, type, data from billing.mt_events where starts_with(stream_id, $1) and not is_archived and type <> 'tombstone' order by stream_id, version", _reading)
+        {
+            CommandTimeout = 0, Parameters = { new() { Value = prefix + "_" } },
+        };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        await using var writer = await _writing.BeginBinaryImportAsync($"copy {table} (id, data, mt_version, mt_dotnet_type) from stdin (format binary)", ct);
+        writer.Timeout = TimeSpan.Zero;
+        var (id, view, version, documents) = ("", (TView?)null, 0L, 0L);
+        while (await reader.ReadAsync(ct))
+        {
+            var stream = reader.GetString(0);
+            if (stream != id)
+            {
+                await Finish();
+                (id, view) = (stream, null);
+            }
+            var e = (TEvent)Event(serializer, reader);
+            (view, version) = (fold(view, id, e), reader.GetInt64(1));
+            also?.Invoke(id, e);
+            _events++;
+        }
+        await Finish();
+        await writer.CompleteAsync(ct);
+        return documents;
+
+        async Task Finish()
+        {
+            if (view is null) return;
+            await writer.StartRowAsync(ct);
+            await writer.WriteAsync(id, NpgsqlDbType.Varchar, ct);
+            await writer.WriteAsync(serializer.ToCleanJson(view), NpgsqlDbType.Jsonb, ct);
+            if (revisions == NpgsqlDbType.Integer) await writer.WriteAsync((int)version, revisions, ct);
+            else await writer.WriteAsync(version, revisions, ct);
+            await writer.WriteAsync(typeof(TView).FullName!, NpgsqlDbType.Varchar, ct);
+            documents++;
+        }
+    }
+
+    private object Event(ISerializer serializer, NpgsqlDataReader reader)
+    {
+        var type = reader.GetString(2);
+        return _types.TryGetValue(type, out var known)
+            ? InvoiceUpcasts.Attributed(serializer.FromJson(known, reader, 3))
+            : throw new Refusal("event_type_unknown", $"a newer billing wrote '{type}' into {reader.GetString(0)}: rebuild with that one").AsException();
+    }
+
+    private async Task Replace<T>(List<T> documents, Func<T, string> id, CancellationToken ct) where T : class
+    {
+        var table = Table<T>();
+        await Execute($"truncate {table}", ct);
+        await using var writer = await _writing.BeginBinaryImportAsync($"copy {table} (id, data, mt_dotnet_type) from stdin (format binary)", ct);
+        foreach (var document in documents)
+        {
+            await writer.StartRowAsync(ct);
+            await writer.WriteAsync(id(document), NpgsqlDbType.Varchar, ct);
+            await writer.WriteAsync(_store.Options.Serializer().ToCleanJson(document), NpgsqlDbType.Jsonb, ct);
+            await writer.WriteAsync(typeof(T).FullName!, NpgsqlDbType.Varchar, ct);
+        }
+        await writer.CompleteAsync(ct);
+    }
+
+    private static string Table<T>() => $"billing.mt_doc_{typeof(T).Name.ToLower(CultureInfo.InvariantCulture)}";
+
+    /// <summary>A view's revision is the version of its stream; how wide the column is was decided by the Marten that made it.</summary>
+    private async Task<NpgsqlDbType> RevisionType(string table, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select atttypid::regtype::text from pg_attribute where attrelid = $1::regclass and attname = 'mt_version'", _writing) { Parameters = { new() { Value = table } } };
+        return await command.ExecuteScalarAsync(ct) is "integer" ? NpgsqlDbType.Integer : NpgsqlDbType.Bigint;
+    }
+
+    private async Task Execute(string sql, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(sql, _writing) { CommandTimeout = 0 };
+        await command.ExecuteNonQueryAsync(ct);
+    }
+}

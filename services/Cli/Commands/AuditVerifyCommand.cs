@@ -1,0 +1,78 @@
+using System.CommandLine;
+using Cli.Audits;
+using Contracts.Billing.V1;
+using Verifier;
+
+namespace Cli.Commands;
+
+/// <summary>billing audit verify: the running service's seals, or an export or a proof, offline. Exit code 1 if anything does not hold.</summary>
+public static class AuditVerifyCommand
+{
+    public static Command Create()
+    {
+        var file = new Argument<string?>("file") { Description = "an export or a proof to check offline; without it the running service checks its seals", Arity = ArgumentArity.ZeroOrOne };
+        var head = new Option<string?>("--head") { HelpName = "HEX", Description = "the head of the seals as it was noted earlier: what was sealed by then was not made anew since" };
+        head.Validators.Add(result =>
+        {
+            if (result.GetValue(head) is { } hex && (hex.Length != 64 || hex.Any(c => !char.IsAsciiHexDigitLower(c)))) result.AddError("--head is 64 hex digits, as verify prints them");
+        });
+        var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
+        var command = new Command("verify", "Check that no stored event was altered, added or removed, and name the one that was; or check an export or a proof without any service") { file, head, billing, json };
+        command.SetAction((parsed, ct) => parsed.GetValue(file) is { } path
+            ? Task.FromResult(VerifyFile(path, parsed.GetValue(head), parsed.GetValue(json)))
+            : BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
+            {
+                var pages = await AuditCalls.VerifySealsAsync(new Audit.AuditClient(channel), ct, parsed.GetValue(head));
+                return Report(
+                    pages.Sum(p => p.EventCount), "events in sealed pages", [.. pages.Where(p => !p.Intact).Select(p => new ExportFinding(p.Page, p.Finding))], "page",
+                    Convert.ToHexStringLower(pages[^1].Chain.Span), pages[^1].UnsealedEventCount, parsed.GetValue(json));
+            }));
+        return command;
+    }
+
+    private static int VerifyFile(string path, string? head, bool json)
+    {
+        if (!File.Exists(path)) throw new UserException($"{path}: no such file; write one with: billing audit export --out {path}, or billing audit prove GENERATION --out {path}");
+        // Lines of an export begin with their kind; a proof is one object.
+        if (File.ReadLines(path).FirstOrDefault() is { } first && !first.StartsWith("{\"kind\"", StringComparison.Ordinal)) return Report(path, VerifyProof.Check(File.ReadLines(path), head), json);
+        var check = new VerifyExport(head);
+        long lines = 0;
+        foreach (var line in File.ReadLines(path))
+        {
+            check.Next(line);
+            lines++;
+        }
+        check.Finish();
+        return Report(lines, "lines", check.Findings, "line", check.Head, check.UnsealedEvents, json);
+    }
+
+    /// <summary>What a proof shows, or why it shows nothing.</summary>
+    internal static int Report(string path, VerifyProof proof, bool json)
+    {
+        if (json) BillingCalls.Print(new { file = path, intact = proof.Findings.Count == 0, proof.Head, rows = proof.Proven, proof.Findings });
+        else if (proof.Findings.Count == 0)
+        {
+            foreach (var row in proof.Proven) Console.Out.WriteLine(row.Statement);
+            Console.Out.WriteLine($"{path} holds; it leads to the head {proof.Head} of the seals: compare that with one you noted, or give it with --head");
+        }
+        else
+        {
+            Console.Out.WriteLine($"{path} proves nothing: {proof.Findings.Count:N0} findings");
+            foreach (var finding in proof.Findings) Console.Out.WriteLine($"line {finding.Line}: {finding.Finding}");
+        }
+        return proof.Findings.Count == 0 ? 0 : 1;
+    }
+
+    private static int Report(long checkedCount, string of, IReadOnlyList<ExportFinding> findings, string where, string head, long unsealed, bool json)
+    {
+        if (json) BillingCalls.Print(new { @checked = checkedCount, intact = findings.Count == 0, unsealed, head, findings });
+        else
+        {
+            Console.Out.WriteLine(findings.Count == 0 ? $"{checkedCount:N0} {of}: all intact" : $"{checkedCount:N0} {of}: {findings.Count:N0} findings");
+            foreach (var finding in findings) Console.Out.WriteLine($"{where} {finding.Line}: {finding.Finding}");
+            if (unsealed > 0) Console.Out.WriteLine($"{unsealed:N0} events are not sealed yet: nothing vouches for them");
+            Console.Out.WriteLine($"head of the seals: {head} (note it elsewhere; --head checks later that nothing up to here was made anew)");
+        }
+        return findings.Count == 0 ? 0 : 1;
+    }
+}

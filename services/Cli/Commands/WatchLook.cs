@@ -1,0 +1,122 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Contracts.PlanDesign.V1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Hosting;
+using PlanDesign;
+using PlanDesign.Estimation;
+using PlanDesign.Host;
+using PlanDesign.Menus;
+using PlanDesign.Screening;
+using Solving = PlanDesign.Screening.SolveOptions;
+
+namespace Cli.Commands;
+
+/// <param name="WithoutPlan">How many have seen the menu and bought nothing until now; null where nobody counts them.</param>
+internal sealed record WatchSetting(
+    Uri PlanDesign, Neighbours Neighbours, string MenuId, string StateFile, bool OnSchedule, double GainMin, double Level, EstimationOptions Estimation, Func<long?> WithoutPlan);
+
+/// <summary>
+/// One look at the market of the menu on sale. The first one only remembers what there is to compare with; a later one compares what came since, and drafts a
+/// menu where that surely earns more. A look that is cut off anywhere and tried again drafts once.
+/// </summary>
+internal static class WatchLook
+{
+    public static async Task<WatchReport> OnceAsync(WatchSetting setting, CancellationToken ct)
+    {
+        var (menu, document) = await MenuOf(setting, ct);
+        var now = await PlanDesignCalls.NowAsync(setting.PlanDesign, ct);
+        var state = await WatchState.ReadAsync(setting.StateFile, ct);
+        if (state is not null && state.MenuId != setting.MenuId) throw new UserException($"{setting.StateFile} is about {state.MenuId}: give every menu a file of its own");
+        var without = setting.WithoutPlan();
+        try
+        {
+            if (state is null)
+            {
+                var from = menu.PublishedAt.ToDateTimeOffset();
+                var seen = await ObservedAsync(setting, document, from, now, without, ct);
+                await new WatchState(setting.MenuId, from, now, without).WriteAsync(setting.StateFile, ct);
+                return new(now, setting.MenuId, "remembered", $"remembered {seen.Conversations.Count:#,0} conversations and {seen.Menus[0].Customers:#,0} customers to compare with", seen.Conversations.Count, seen.Menus[0].Customers);
+            }
+            if (without is null != state.WithoutPlan is null)
+                throw new UserException($"{setting.StateFile} was begun {(without is null ? "with" : "without")} --without-plan, and cannot be compared: go on like that, or begin a file of its own");
+            if (state.Pending is not null) state = await AskAsync(setting, state, ct);
+            if (without < state.WithoutPlan) throw new UserException($"--without-plan is {without}, and was {state.WithoutPlan} before: give how many bought nothing since the menu is on sale");
+            var before = await ObservedAsync(setting, document, state.From, state.Until, state.WithoutPlan, ct);
+            var since = await ObservedAsync(setting, document, state.Until, now, without - state.WithoutPlan, ct);
+            var found = await ProgressBar.During("looking", _ => Adapt(before, since, document, setting, ct), ct);
+            var report = WatchReport.Of(now, setting.MenuId, since, found);
+            return found.Decision == AdaptationDecision.DraftMenu ? await DraftAsync(setting, state, document, found, report, ct) : report;
+        }
+        catch (RefusedException e)
+        {
+            throw e.Refusal.Code is "usage_unreachable" or "billing_unreachable" ? new PassingException(e.Refusal.Detail) : new UserException(e.Refusal.Detail);
+        }
+    }
+
+    private static MenuAdaptation Adapt(MarketObservations before, MarketObservations since, MenuDocument document, WatchSetting setting, CancellationToken ct) => MenuAdaptation.Of(
+        before, since, [.. document.Solved.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))], setting.Estimation, SolvingOf(document),
+        new AdaptationOptions(setting.Level, setting.GainMin) { IsDue = setting.OnSchedule }, ct);
+
+    private static Solving SolvingOf(MenuDocument document) => DraftMenuDecision.OptionsFor(document.PlansMax, document.Currency, document.ConversationsPerPeriod,
+        document.Constraints is { } json ? PlanDesign.Screening.Constraints.MenuConstraintsJson.Read(json) : null);
+
+    /// <summary>What is to be drafted is written down first: whoever is cut off before she hears of the draft asks for the same one again, not for another.</summary>
+    private static async Task<WatchReport> DraftAsync(WatchSetting setting, WatchState state, MenuDocument document, MenuAdaptation found, WatchReport report, CancellationToken ct)
+    {
+        if (state.DraftedMenuId is { } earlier)
+        {
+            var standing = await PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.GetMenuAsync(new() { MenuId = earlier }, cancellationToken: ct).ResponseAsync);
+            if (standing.Status == MenuStatus.Solved)
+                return report with { DraftedMenuId = earlier, Sentence = $"{report.Sentence}\n{earlier} is drafted already and waits for a person: billing menu show {earlier}" };
+        }
+        var request = new DraftMenuRequest
+        {
+            Name = document.Name,
+            Market = found.Estimate!.Market!.ToMessage(),
+            PlansMax = document.PlansMax ?? 0,
+            Currency = document.Currency.Code,
+            ConversationsPerPeriod = document.ConversationsPerPeriod,
+            Models = { document.Models },
+            Constraints = SolvingOf(document).Constraints?.ToMessage(),
+            Evidence = found.Evidence,
+        };
+        var key = $"watch-{setting.MenuId}-{Convert.ToHexStringLower(SHA256.HashData(request.ToByteArray()))[..32]}";
+        state = state with { Pending = new(key, JsonFormatter.Default.Format(request)) };
+        await state.WriteAsync(setting.StateFile, ct);
+        state = await AskAsync(setting, state, ct);
+        var id = state.DraftedMenuId;
+        return report with { DraftedMenuId = id, Sentence = $"{report.Sentence}\ndrafted {id}: look at it with billing menu show {id}, and publish it with billing menu publish {id}" };
+    }
+
+    private static async Task<WatchState> AskAsync(WatchSetting setting, WatchState state, CancellationToken ct)
+    {
+        var (request, key) = (JsonParser.Default.Parse<DraftMenuRequest>(state.Pending!.Request), new Metadata { { IdempotentCalls.Metadata, state.Pending.Key } });
+        var draft = await ProgressBar.During("drafting", _ => PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.DraftMenuAsync(request, key, cancellationToken: ct).ResponseAsync), ct);
+        state = state with { DraftedMenuId = draft.MenuId, Pending = null };
+        await state.WriteAsync(setting.StateFile, ct);
+        return state;
+    }
+
+    private static async Task<(Menu Menu, MenuDocument Document)> MenuOf(WatchSetting setting, CancellationToken ct)
+    {
+        var menu = await PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.GetMenuAsync(new() { MenuId = setting.MenuId, IncludeSignedDocument = true }, cancellationToken: ct).ResponseAsync);
+        if (menu.Status == MenuStatus.Retired) throw new UserException($"{setting.MenuId} was retired, and nobody chooses from it any more: watch the menu that is on sale");
+        if (menu.SignedDocument.Length == 0) throw new UserException($"{setting.MenuId} is not published: only a menu on sale can be watched");
+        using var parsed = JsonDocument.Parse(menu.SignedDocument);
+        var (document, fault) = MenuDocument.Read(parsed.RootElement.GetProperty("menu"));
+        return (menu, document ?? throw new UserException(fault!.ToString()));
+    }
+
+    private static async Task<MarketObservations> ObservedAsync(WatchSetting setting, MenuDocument document, DateTimeOffset from, DateTimeOffset to, long? without, CancellationToken ct)
+    {
+        var market = MarketJson.Read(document.Market).Market ?? throw new UserException("the market of the menu cannot be read by this version");
+        var chose = await setting.Neighbours.CustomersByPlanAsync(setting.MenuId, ct, from.ToTimestamp(), to.ToTimestamp());
+        return new(
+            await setting.Neighbours.ConversationsAsync(from.ToTimestamp(), to.ToTimestamp(), ct),
+            [new([.. document.Solved.Tiers.Select(t => new PlanDesign.Estimation.PlanBought(t.PlanId, t.CapTokens, t.PricePerConversation, chose.GetValueOrDefault(t.PlanId)))], without)],
+            market.TokensPerSecond, market.ValuePerAnswer, market.ServingCostPerToken);
+    }
+}

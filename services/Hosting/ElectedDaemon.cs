@@ -1,0 +1,95 @@
+using JasperFx;
+using JasperFx.Events.Daemon;
+using Marten;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Hosting;
+
+/// <summary>
+/// Brings the schema up to date, then runs the projection daemon on the one instance that holds the advisory lock and its lease. It starts
+/// without a database and waits for one; when the lock's connection is lost the daemon stops before another one starts.
+/// </summary>
+public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, DaemonLease lease, Readiness readiness, ILogger<ElectedDaemon> log) : BackgroundService
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private const string Database = "database";
+    private readonly StoppedShards _stopped = new(readiness, log);
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        readiness.WaitFor(Database, "the database has not answered yet");
+        return base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        string? lastSaid = null;
+        var schemaApplied = false;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (!schemaApplied)
+                {
+                    await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
+                    schemaApplied = true;
+                }
+                // The lock must die with this very connection.
+                await using var connection = place.Unpooled();
+                await connection.OpenAsync(stoppingToken);
+                readiness.Has(Database);
+                (lastSaid, var recovered) = (null, lastSaid is not null);
+                if (recovered) log.LogInformation("the database answers again");
+                await LeadWhileElected(connection, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                var cause = StoreFailure.Cause(e);
+                readiness.WaitFor(Database, cause);
+                if (cause != lastSaid) log.LogWarning("the database does not serve: {Cause}; trying again every second", lastSaid = cause);
+            }
+            await Task.Delay(Pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task LeadWhileElected(NpgsqlConnection connection, CancellationToken ct)
+    {
+        if (!await TryLock(connection, ct)) return;
+        await lease.Take(connection, ct);
+        try
+        {
+            using var daemon = await store.BuildProjectionDaemonAsync();
+            try
+            {
+                await daemon.StartAllAsync();
+                while (true)
+                {
+                    await Task.Delay(DaemonLease.Renewal, ct);
+                    await lease.Renew(connection, ct);
+                    await _stopped.StartAgain(daemon);
+                }
+            }
+            finally
+            {
+                await daemon.StopAllAsync();
+                _stopped.Forget();
+            }
+        }
+        finally
+        {
+            await lease.Release();
+        }
+    }
+
+    private async Task<bool> TryLock(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select pg_try_advisory_lock(hashtext($1))", connection) { Parameters = { new() { Value = $"{place.Schema}.daemon" } } };
+        return (bool)(await command.ExecuteScalarAsync(ct))!;
+    }
+}

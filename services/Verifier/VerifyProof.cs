@@ -1,0 +1,179 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Verifier;
+
+/// <summary>What a proof shows of one row of usage, in one sentence.</summary>
+/// <param name="InvoiceNumber">empty while no final invoice has its period</param>
+public sealed record ProvenRow(string GenerationId, long Sequence, string InvoiceNumber, string Statement);
+
+/// <summary>
+/// Checks a proof of usage rows with nothing but its text: each row's leaf in its batch, the batch in a report, the report in an event, the event in a sealed page, the
+/// pages up to the head of the chain, and the tokens of all events of the period on the invoice, whose document has the hash that its own sealed event names.
+/// </summary>
+/// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: the proof must lead to it; null without one</param>
+public sealed class VerifyProof(string? knownHead = null)
+{
+    public const string FirstLine = """{"format":"billing-proof/1","items":[""";
+    private readonly List<ExportFinding> _findings = [];
+    private readonly List<(long Line, ProofRow Row)> _rows = [];
+    private readonly Dictionary<(int, long), ProofReport> _reports = [];
+    private readonly List<(long Line, ProofEvent Event)> _events = [];
+    private readonly Dictionary<string, ProofInvoice> _invoices = [];
+    private (long Line, ProofSeals Seals)? _seals;
+    private byte[] _hash = new byte[32];
+    private long _line;
+    private bool _hashBroken, _ended;
+
+    public IReadOnlyList<ExportFinding> Findings => _findings;
+
+    /// <summary>What the proof shows; to be believed only without findings.</summary>
+    public IReadOnlyList<ProvenRow> Proven { get; private set; } = [];
+
+    /// <summary>The chain value that the proof leads to, 64 hex digits.</summary>
+    public string Head { get; private set; } = "";
+
+    public static VerifyProof Check(IEnumerable<string> lines, string? knownHead = null)
+    {
+        var check = new VerifyProof(knownHead);
+        var all = lines.ToArray();
+        for (var i = 0; i < all.Length; i++) check.Next(all[i], isFirst: i == 0, isLast: i == all.Length - 1, isLastItem: i == all.Length - 2);
+        check.Conclude();
+        return check;
+    }
+
+    private void Next(string line, bool isFirst, bool isLast, bool isLastItem)
+    {
+        _line++;
+        if (isFirst || isLast)
+        {
+            if (line != (isFirst ? FirstLine : "]}")) Find($"a proof's {(isFirst ? "first" : "last")} line is {(isFirst ? FirstLine : "]}")}");
+            return;
+        }
+        if (_ended) { Find("a line after the end"); return; }
+        if (!isLastItem && !line.EndsWith(',')) Find("the comma at its end is missing");
+        if (!isLastItem && line.Length > 0) line = line[..^1];
+        var running = HashedLine.Running(_hash, line);
+        if (running is null) Find("not a line of a proof: it does not end with its hash");
+        else if (!running.Value.Agrees && !_hashBroken) Find("altered, or a line before it was added or removed: the running hash does not hold from here on");
+        _hashBroken |= running is not { Agrees: true };
+        _hash = running?.Hash ?? _hash;
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            Read(json.RootElement);
+        }
+        catch (Exception e) when (IsUnreadable(e))
+        {
+            Find($"cannot be read: {e.Message}");
+        }
+    }
+
+    private void Read(JsonElement e)
+    {
+        switch (e.GetProperty("kind").GetString())
+        {
+            case "row": _rows.Add((_line, ProofRow.Of(e))); break;
+            case "report":
+                var report = ProofReport.Of(e);
+                if (report.Fault() is { } fault) Find(fault);
+                _reports[(report.Shard, report.Number)] = report;
+                break;
+            case "event": _events.Add((_line, ProofEvent.Of(e))); break;
+            case "invoice":
+                var invoice = ProofInvoice.Of(e);
+                _invoices[invoice.InvoiceId] = invoice;
+                break;
+            case "seals": _seals = (_line, ProofSeals.Of(e)); break;
+            case "end":
+                _ended = true;
+                // The first line counts too.
+                if (e.GetProperty("linesBefore").GetInt64() != _line - 2) Find(Say($"{e.GetProperty("linesBefore").GetInt64()} items were written before the end and {_line - 2} are here"));
+                break;
+            case var kind: Find($"'{kind}' is no kind of line"); break;
+        }
+    }
+
+    private void Conclude()
+    {
+        if (!_ended) Find("the proof is cut off: its end is missing", 0);
+        if (_rows.Count == 0) Find("the proof has no row of usage", 0);
+        Seals();
+        var books = _events.Select(e => e.Event).ToArray();
+        foreach (var (id, invoice) in _invoices)
+        {
+            if (books.FirstOrDefault(e => e.Type == "invoice_finalized" && e.Stream == id) is not { } final) Find($"no event finalized {invoice.Number}", 0);
+            else if (invoice.DifferenceTo(final) is { } difference) Find(difference, 0);
+        }
+        var proven = new List<ProvenRow>();
+        foreach (var (line, row) in _rows)
+        {
+            try
+            {
+                proven.Add(Follow(line, row, books));
+            }
+            catch (Exception e) when (IsUnreadable(e))
+            {
+                Find($"cannot be followed: {e.Message}", line);
+            }
+        }
+        Proven = proven;
+    }
+
+    private void Seals()
+    {
+        if (_seals is not { } seals)
+        {
+            Find("the proof has no seals", 0);
+            return;
+        }
+        Head = seals.Seals.Head;
+        if (seals.Seals.Fault() is { } fault) Find(fault, seals.Line);
+        if (knownHead is not null && !seals.Seals.Passes(knownHead)) Find($"the seals do not lead to {knownHead}: they were made anew since it was noted, or the proof is older than it", seals.Line);
+        foreach (var (line, e) in _events)
+        {
+            if (seals.Seals.RootOf(e.Page) is not { } root) Find($"{e.Name} says that it is in a page that the proof does not have", line);
+            else if (HashTree.RootOf(e.Leaves, e.Index, e.Leaf, e.Path) is not { } found || !found.AsSpan().SequenceEqual(root)) Find(Say($"{e.Name} is not what was sealed in page {e.Page}"), line);
+        }
+    }
+
+    private ProvenRow Follow(long line, ProofRow row, ProofEvent[] books)
+    {
+        var name = Say($"sequence {row.Row.Sequence} of {row.Row.GenerationId}");
+        if (!_reports.TryGetValue((row.Shard, row.Report), out var report))
+        {
+            Find(Say($"report {row.Report} of shard {row.Shard} is missing"), line);
+            return new(row.Row.GenerationId, row.Row.Sequence, "", name);
+        }
+        if (report.RootOf(row.Batch) is not { } root) Find(Say($"report {row.Report} of shard {row.Shard} does not cover batch {row.Batch}"), line);
+        else if (HashTree.RootOf(row.Rows, row.Ordinal, Layout.LeafOfRow(row.Row), [.. row.Path]) is not { } found || !found.AsSpan().SequenceEqual(root))
+            Find(Say($"{name} is not row {row.Ordinal} of batch {row.Batch} of shard {row.Shard}: the leaf of these fields does not lead to its root"), line);
+
+        var period = row.Row.PeriodId;
+        var tokensSaid = string.Join(", ", row.Row.Tokens.Where(t => t.Tokens != 0).Select(t => Say($"{t.Tokens} {t.Kind}")));
+        var recorded = Say($"{name} ({(tokensSaid.Length == 0 ? "no tokens" : tokensSaid)}) is row {row.Ordinal} of batch {row.Batch} in report {row.Report} of shard {row.Shard}");
+        // A report leaves out what adds up to nothing, and a report without a line of the period brings it no event.
+        if (!report.LinesOf(period).Any() && !books.Any(e => e.Applies(row.Shard, row.Report, period)))
+            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{recorded}, which has no tokens of {period}: none were used, or a correction in the same report took them back");
+        if (books.FirstOrDefault(e => e.Applies(row.Shard, row.Report, period)) is not { } applied)
+        {
+            Find(Say($"no event of {period} applied report {row.Report} of shard {row.Shard}"), line);
+            return new(row.Row.GenerationId, row.Row.Sequence, "", name);
+        }
+        if (!report.LinesOf(period).SequenceEqual(applied.Lines())) Find($"{applied.Name} did not apply what its report says", line);
+        var statement = Say($"{recorded}, applied by event {applied.Sequence} to {period}");
+        var where = PeriodInvoices.Of(applied, books);
+        if (where.InvoicePeriodId is null || _invoices.Values.FirstOrDefault(i => i.PeriodId == where.InvoicePeriodId) is not { } invoice)
+            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}; no final invoice has it yet");
+        foreach (var (kind, expected) in where.Tokens.OrderBy(t => t.Key, StringComparer.Ordinal))
+            if (invoice.Tokens(period, where.IsLate).GetValueOrDefault(kind) is var demanded && demanded != expected)
+                Find(Say($"events bring {expected} {kind} tokens of {period} to {invoice.Number}, and its lines say {demanded}"), line);
+        return new(row.Row.GenerationId, row.Row.Sequence, invoice.Number, Say($"{statement}, counted among {where.Tokens.Values.Sum()} tokens on {invoice.Number}{(where.IsLate ? " as late usage" : "")}"));
+    }
+
+    internal static bool IsUnreadable(Exception e) => e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException;
+
+    private void Find(string finding, long? line = null) => _findings.Add(new(line ?? _line, finding));
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

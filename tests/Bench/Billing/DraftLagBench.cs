@@ -1,0 +1,115 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Bench.Metering;
+using Billing.Host;
+using Contracts.Messages;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
+using Hosting;
+using LocalServers;
+using MassTransit;
+
+namespace Bench.Books;
+
+/// <summary>
+/// Billing as a process of its own, and the reports that 50,000 events/s over its active subscriptions would give: eight shards, two reports a second each, every one with a line for each
+/// subscription of the shard that Zipf lets use tokens within half a second. One subscription of each report is looked at until its draft invoice has what the report said.
+/// </summary>
+public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
+{
+    private const int Shards = 8, ReportsPerSecond = 2, EventsPerSecond = 50_000;
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(20), WarmUp = TimeSpan.FromSeconds(2), LostAfter = TimeSpan.FromSeconds(60);
+    private readonly Random _random = new(1);
+    private readonly ConcurrentDictionary<string, long> _used = new();
+    private readonly (long Number, string Chain)[] _heads = [.. Enumerable.Repeat((0L, Convert.ToHexStringLower(MerkleTree.EmptyRoot)), Shards)];
+
+    public async Task<Latencies> RunAsync(CancellationToken ct)
+    {
+        var database = await servers.DatabaseAsync("lag", ct);
+        string[] subscriptions;
+        await using (var store = await BillingStore.OpenAsync(database.ConnectionString("billing"))) subscriptions = await Company.SubscribeAsync(store, "lag", size.ActiveSubscriptions, 0, ct);
+        var port = Ports.Free(1)[0];
+        var settings = servers.Settings(database, "http://127.0.0.1:1", port).ToDictionary(s => s.Key, s => s.Value!);
+        using var service = ServiceProcess.Start(typeof(BillingHost).Assembly.Location, [], new Dictionary<string, string>(settings) { ["DOTNET_ENVIRONMENT"] = "Bench", ["ASPNETCORE_ENVIRONMENT"] = "Bench" });
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{port}");
+        var health = new HealthClient(channel);
+        await BenchServers.UntilAsync(() => health.IsServingAsync(ct), "billing serves", ct);
+        var bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit => rabbit.Host(servers.Broker));
+        await bus.StartAsync(ct);
+        try
+        {
+            await LoadAsync(bus, channel, subscriptions, WarmUp, ct);
+            return await LoadAsync(bus, channel, subscriptions, size.Lag, ct);
+        }
+        finally
+        {
+            await bus.StopAsync(ct);
+        }
+    }
+
+    private async Task<Latencies> LoadAsync(IBusControl bus, GrpcChannel channel, string[] subscriptions, TimeSpan time, CancellationToken ct)
+    {
+        var shards = subscriptions.Select((s, i) => (s, i)).GroupBy(x => x.i % Shards).OrderBy(g => g.Key).Select(g => g.ToArray()).ToArray();
+        var harmonic = Enumerable.Range(1, subscriptions.Length).Sum(rank => 1.0 / rank);
+        var (looks, begin) = (new List<Task<long>>(), Stopwatch.GetTimestamp());
+        for (var report = 0; report < time.TotalSeconds * Shards * ReportsPerSecond; report++)
+        {
+            var due = TimeSpan.FromSeconds(report / (double)(Shards * ReportsPerSecond)) - Stopwatch.GetElapsedTime(begin);
+            if (due > TimeSpan.Zero) await Task.Delay(due, ct);
+            var shard = report % Shards;
+            if (shard >= shards.Length) continue;
+            var lines = new List<RecordedLine>();
+            foreach (var (subscription, rank) in shards[shard])
+            {
+                var expected = EventsPerSecond / (double)ReportsPerSecond / (rank + 1) / harmonic;
+                var events = (long)expected + (_random.NextDouble() < expected - (long)expected ? 1 : 0);
+                if (events > 0) lines.Add(new(subscription, Company.PeriodOf(subscription), BillingServers.Feb1, Company.Plan, "output", events * 16));
+            }
+            if (lines.Count == 0) continue;
+            foreach (var line in lines) _used.AddOrUpdate(line.SubscriptionId, line.Tokens, (_, had) => had + line.Tokens);
+            var seen = lines[_random.Next(lines.Count)];
+            var published = Stopwatch.GetTimestamp();
+            await bus.PublishConfirmed(Next(shard, lines), Ids.NewGuid(BillingServers.Jan1), mandatory: true, ct);
+            looks.Add(Task.Run(() => UntilVisible(channel, seen.SubscriptionId, _used[seen.SubscriptionId], published, ct), ct));
+        }
+        var latencies = new Latencies();
+        foreach (var look in await Task.WhenAll(looks)) latencies.Add(look);
+        return latencies;
+    }
+
+    /// <returns>ticks from the report being published until the draft has the tokens</returns>
+    private static async Task<long> UntilVisible(GrpcChannel channel, string subscription, long tokens, long since, CancellationToken ct)
+    {
+        var billing = new Contracts.Billing.V1.Billing.BillingClient(channel);
+        while (true)
+        {
+            var draft = await billing.GetInvoiceAsync(new() { PeriodId = Company.PeriodOf(subscription) }, cancellationToken: ct);
+            if (draft.Lines.Sum(l => l.Tokens) >= tokens) return Stopwatch.GetTimestamp() - since;
+            if (Stopwatch.GetElapsedTime(since) > LostAfter) throw new TimeoutException($"{tokens} tokens of {subscription} did not come to its draft");
+            await Task.Delay(LookEvery, ct);
+        }
+    }
+
+    private UsageRecorded Next(int shard, List<RecordedLine> lines)
+    {
+        var (last, previous) = _heads[shard];
+        var number = last + 1;
+        var root = MerkleTree.Leaf(BitConverter.GetBytes(number));
+        var chain = Convert.ToHexStringLower(MerkleTree.Chain(Convert.FromHexString(previous), number, root));
+        _heads[shard] = (number, chain);
+        return new(shard, number, number, number, previous, [Convert.ToHexStringLower(root)], chain, BillingServers.Jan1, lines);
+    }
+}
+
+/// <summary>Whether a service serves, asked until it does.</summary>
+internal sealed class HealthClient(GrpcChannel channel)
+{
+    private readonly Health.HealthClient _health = new(channel);
+
+    public async Task<bool> IsServingAsync(CancellationToken ct)
+    {
+        try { return (await _health.CheckAsync(new HealthCheckRequest(), cancellationToken: ct)).Status == HealthCheckResponse.Types.ServingStatus.Serving; }
+        catch (RpcException) { return false; }
+    }
+}

@@ -1,0 +1,146 @@
+using System.Diagnostics;
+using Bench.Metering;
+using Billing.Host;
+using Contracts.Billing.V1;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Hosting;
+using LocalServers;
+using Marten;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Usage.Host;
+
+namespace Bench.Books;
+
+/// <param name="Replay">reconciling every raw event with every stored one, and replaying every invoice</param>
+/// <param name="Scan">reading the same rows without folding them</param>
+/// <param name="MemoryGrowth">physical memory of billing in the last quarter of the replay over that in the first half</param>
+public sealed record ReplayFigures(TimeSpan Replay, TimeSpan Scan, TimeSpan Rebuild, TimeSpan MartenRebuild, double MemoryGrowth, long RawEvents, long StoredEvents);
+
+/// <summary>
+/// Books of a month, ten raw events to each stored one: views made again by us and by Marten; then the month is closed, and every invoice replayed and every raw event reconciled
+/// with usage as a process of its own, as an auditor would. Beside it, all columns of the same rows are read through Npgsql in this process.
+/// </summary>
+public sealed class ReplayBench(BillingServers servers, BillingBenchSize size)
+{
+    public async Task<ReplayFigures> RunAsync(CancellationToken ct)
+    {
+        var database = await servers.DatabaseAsync("books", ct);
+        var (billing, usage) = (database.ConnectionString("billing"), database.ConnectionString("usage"));
+        var port = Ports.Free(1)[0];
+        var settings = UsageSettings(usage, port);
+        // Once to make its tables, then again on what was put into them.
+        await using (var made = await UsageAsync(settings, port, ct)) { }
+        RecordedMonth month;
+        await using (var store = await BillingStore.OpenAsync(billing))
+        {
+            var subscriptions = await Company.SubscribeAsync(store, "books", size.Readers, 0, ct);
+            month = await new RecordedMonth(billing, usage, subscriptions, size.Reports).WriteAsync(ct);
+        }
+        var (rebuild, martens) = await RebuildAsync(billing, ct);
+
+        await using var meter = await UsageAsync(settings, port, ct);
+        await using var books = await servers.BillingAsync(database, $"http://127.0.0.1:{port}", ct);
+        await books.Services.GetRequiredService<PeriodCloser>().RunAsync(BillingServers.Feb1.AddHours(2), ct);
+        await CaughtUpAsync(billing, ct);
+        using var channel = GrpcChannel.ForAddress(books.Endpoints().Grpc, new() { MaxReceiveMessageSize = 64 << 20 });
+        var (replay, growth) = await Memory.WatchAsync(() => AuditAsync(new(channel), ct));
+        var stored = await ScanAsync(billing, "select * from billing.mt_events", ct);
+        var raw = await ScanAsync(usage, "select * from usage.token_event", ct);
+        // Both halves of the audit read the stored events, so both readings count.
+        var figures = new ReplayFigures(replay, raw.Took + stored.Took + stored.Took, rebuild, martens, growth, raw.Rows, stored.Rows);
+        if (raw.Rows != month.RawEvents) throw new InvalidOperationException($"{raw.Rows} of {month.RawEvents} raw events are there");
+        await books.StopAsync(ct);
+        return figures;
+    }
+
+    /// <summary>Until the daemon has nothing left to do: an auditor comes when the books are quiet.</summary>
+    private static async Task CaughtUpAsync(string billing, CancellationToken ct)
+    {
+        const string Behind = "select count(*) from billing.mt_event_progression where name <> 'HighWaterMark' and last_seq_id < (select max(seq_id) from billing.mt_events)";
+        await using var source = NpgsqlDataSource.Create(billing);
+        while (true)
+        {
+            await using var command = source.CreateCommand(Behind);
+            if (await command.ExecuteScalarAsync(ct) is 0L) return;
+            await Task.Delay(100, ct);
+        }
+    }
+
+    private async Task AuditAsync(Audit.AuditClient audit, CancellationToken ct)
+    {
+        long invoices = 0;
+        using (var replayed = audit.Replay(new(), cancellationToken: ct))
+            await foreach (var invoice in replayed.ResponseStream.ReadAllAsync(ct))
+            {
+                invoices++;
+                if (!invoice.Identical) throw new InvalidOperationException($"{invoice.Number}: {invoice.Difference}");
+            }
+        if (invoices != size.Readers) throw new InvalidOperationException($"{invoices} of {size.Readers} invoices were replayed");
+        using var reconciled = audit.Reconcile(new(), cancellationToken: ct);
+        await foreach (var part in reconciled.ResponseStream.ReadAllAsync(ct))
+            if (part.Difference is { } difference) throw new InvalidOperationException(difference.Detail);
+    }
+
+    private static async Task<(TimeSpan Ours, TimeSpan Martens)> RebuildAsync(string billing, CancellationToken ct)
+    {
+        await using var store = await BillingStore.OpenAsync(billing);
+        using (var daemon = await store.BuildProjectionDaemonAsync())
+        {
+            // Each once before it is measured, on what little is in the other's way: code is compiled while it runs first.
+            await ViewRebuild.RunAsync(billing, ct);
+            var begin = Stopwatch.GetTimestamp();
+            await ViewRebuild.RunAsync(billing, ct);
+            var ours = Stopwatch.GetElapsedTime(begin);
+            begin = Stopwatch.GetTimestamp();
+            await daemon.RebuildProjectionAsync<CustomerView>(ct);
+            await daemon.RebuildProjectionAsync<SubscriptionView>(ct);
+            await daemon.RebuildProjectionAsync<InvoiceStandingView>(ct);
+            await daemon.RebuildProjectionAsync<Billing.Periods.PeriodView>(ct);
+            return (ours, Stopwatch.GetElapsedTime(begin));
+        }
+    }
+
+    private static async Task<(TimeSpan Took, long Rows)> ScanAsync(string connectionString, string sql, CancellationToken ct)
+    {
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync(ct);
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        var begin = Stopwatch.GetTimestamp();
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        long rows = 0;
+        while (await reader.ReadAsync(ct))
+        {
+            for (var i = 0; i < reader.FieldCount; i++)
+                if (!reader.IsDBNull(i)) reader.GetValue(i);
+            rows++;
+        }
+        return (Stopwatch.GetElapsedTime(begin), rows);
+    }
+
+    private Dictionary<string, string> UsageSettings(string usage, int port) => new()
+    {
+        ["Usage:Postgres"] = usage, ["Usage:BillingAddress"] = "http://127.0.0.1:1", ["RabbitMq:Uri"] = servers.Broker.ToString(), ["Http:Address"] = "127.0.0.1",
+        ["Http:Port"] = $"{Ports.Free(1)[0]}", ["Http:GrpcPort"] = $"{port}", ["Logging:Minimum"] = "Error", ["Clock:Mode"] = "Simulated", ["Clock:Start"] = "2026-01-01T00:00:00Z",
+        ["DOTNET_ENVIRONMENT"] = "Bench", ["ASPNETCORE_ENVIRONMENT"] = "Bench",
+    };
+
+    private static async Task<RunningUsage> UsageAsync(Dictionary<string, string> settings, int port, CancellationToken ct)
+    {
+        var service = new RunningUsage(ServiceProcess.Start(typeof(UsageHost).Assembly.Location, [], settings));
+        using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{port}");
+        var health = new HealthClient(channel);
+        await BenchServers.UntilAsync(() => health.IsServingAsync(ct), "usage serves", ct);
+        return service;
+    }
+
+    private sealed class RunningUsage(ServiceProcess process) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            process.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

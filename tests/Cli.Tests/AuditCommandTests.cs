@@ -1,0 +1,198 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Billing.Host;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Subscriptions;
+using Contracts.Billing.V1;
+using Contracts.Clock.V1;
+using Contracts.Usage.V1;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Hosting;
+using LocalServers;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Usage.Host;
+using Verifier;
+using Cap = Kernel.Cap;
+using MenuTerms = Billing.Menus.MenuTerms;
+
+namespace Cli.Tests;
+
+/// <summary>billing audit, as processes, against usage and billing services that billed a month; then what they wrote, when both are gone.</summary>
+public sealed class AuditCommandTests
+{
+    private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), Feb1 = Jan1.AddMonths(1);
+    private static readonly string Menu = Ids.Derive(Ids.Menu, Jan1, "menu"), Small = Ids.Derive(Ids.Plan, Jan1, "small");
+    private static readonly string Acme = Ids.Derive(Ids.Customer, Jan1, "acme"), Theirs = Ids.Derive(Ids.Subscription, Jan1, "acme");
+    private const string Generation = "gen_019b76daa8007000800000000000000a", Nobody = "gen_019b76daa8007000800000000000000b";
+    private readonly Dictionary<string, string?> _environment = [];
+
+    private Task<(int Exit, string Output, string Error)> Audit(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, _environment, "", ["audit", .. args]);
+
+    [Fact]
+    public async Task An_auditor_asks_everything_from_the_command_line_and_checks_it_without_us()
+    {
+        var folder = Directory.CreateTempSubdirectory("audit-");
+        string In(string name) => Path.Combine(folder.FullName, name);
+        var (proof, export) = (In("proof.json"), In("books.ndjson"));
+        var period = PeriodIds.Of(Theirs, 0, Jan1);
+        string head;
+        await using (var billed = await AMonthBilled())
+        {
+            var asked = await Task.WhenAll(
+                Audit("replay", "--json"), Audit("replay", "--invoice", InvoiceIds.Of(PeriodIds.Of(Theirs, 9, Jan1))), Audit("as-of", Theirs), Audit("as-of", Theirs, "--at", "2025-01-01"),
+                Audit("diff", period, "--from", "2026-01-01", "--json"), Audit("reconcile"), Audit("what-if", "--fee", $"{Small}=20", "--json"), Audit("verify", "--json"),
+                Audit("verify", "--head", "not hex"));
+            Assert.Equal([0, 1, 0, 1, 0, 0, 0, 0, 2], asked.Select(a => a.Exit));
+            Assert.Equal((1, 1), (Json(asked[0]).GetProperty("invoices").GetInt32(), Json(asked[0]).GetProperty("identical").GetInt32()));
+            Assert.Contains("(invoice_unknown); billing invoice list", asked[1].Error, StringComparison.Ordinal);
+            Assert.Contains("Folded from", asked[2].Output, StringComparison.Ordinal);
+            Assert.Contains("(not_known_then); leave out the point", asked[3].Error, StringComparison.Ordinal);
+            Assert.NotEqual(0, Json(asked[4]).GetProperty("events").GetArrayLength());
+            Assert.Contains("every token is where it should be", asked[5].Output, StringComparison.Ordinal);
+            Assert.Equal(20_000_000, Json(asked[6]).GetProperty("totals")[0].GetProperty("wouldBeMicros").GetInt64());
+            Assert.Equal((true, 0), (Json(asked[7]).GetProperty("intact").GetBoolean(), Json(asked[7]).GetProperty("unsealed").GetInt64()));
+            Assert.Contains("64 hex digits", asked[8].Error, StringComparison.Ordinal);
+            head = Json(asked[7]).GetProperty("head").GetString()!;
+
+            var written = await Task.WhenAll(
+                Audit("prove", Generation, "--out", proof), Audit("prove", Generation, "--sequence", "1", "--out", In("one.json"), "--json"), Audit("prove", Nobody, "--out", In("none.json")),
+                Audit("export", "--out", export, "--json"), Audit("verify", "--head", head), Audit("verify", "--head", new string('0', 64)));
+            Assert.Equal([0, 0, 1, 0, 0, 1], written.Select(a => a.Exit));
+            Assert.Contains("counted among 307 tokens on INV-000001", written[0].Output, StringComparison.Ordinal);
+            Assert.Equal("INV-000001", Json(written[1]).GetProperty("rows")[0].GetProperty("invoiceNumber").GetString());
+            Assert.Contains("was never recorded", written[2].Error, StringComparison.Ordinal);
+            Assert.Equal(File.ReadLines(export).Count(), Json(written[3]).GetProperty("lines").GetInt32());
+            Assert.Contains("made anew", written[5].Output, StringComparison.Ordinal);
+        }
+
+        // Nothing runs any more.
+        var other = await Servers.CreateDatabaseAsync();
+        var alone = await Task.WhenAll(
+            Audit("verify", export), Audit("verify", export, "--head", head), Audit("verify", proof), Audit("verify", proof, "--head", head, "--json"), Audit("verify", proof, "--head", new string('0', 64)),
+            Audit("verify", In("gone")), Audit("replay"), Audit("import", export, "--postgres", other.ConnectionString("billing"), "--json"));
+        Assert.Equal([0, 0, 0, 0, 1, 1, 1, 0], alone.Select(a => a.Exit));
+        Assert.Contains("all intact", alone[0].Output, StringComparison.Ordinal);
+        Assert.Contains("INV-000001", alone[2].Output, StringComparison.Ordinal);
+        Assert.Equal(head, Json(alone[3]).GetProperty("head").GetString());
+        Assert.Contains("do not lead to", alone[4].Output, StringComparison.Ordinal);
+        Assert.Contains("billing audit prove", alone[5].Error, StringComparison.Ordinal);
+        Assert.Contains("start it, or say where it is", alone[6].Error, StringComparison.Ordinal);
+        Assert.Equal(1, Json(alone[7]).GetProperty("invoices").GetInt32());
+        Assert.Contains("(store_not_empty); name another database", (await Audit("import", export, "--postgres", other.ConnectionString("billing"))).Error, StringComparison.Ordinal);
+
+        Assert.Equal(1, Json(await Audit("rebuild", "--postgres", other.ConnectionString("billing"), "--json")).GetProperty("invoices").GetInt64());
+
+        var lines = await File.ReadAllLinesAsync(proof);
+        JsonDocument.Parse(string.Join('\n', lines)).Dispose();
+        AnyAlteredByteIsNamed(lines);
+        WhatWasMadeToFitIsNamed(lines);
+        folder.Delete(recursive: true);
+    }
+
+    private static void AnyAlteredByteIsNamed(string[] lines)
+    {
+        // Every byte would take minutes: every 13th, which is no period of the text.
+        for (var line = 0; line < lines.Length; line++)
+            for (var at = 0; at < lines[line].Length; at += 13)
+                Assert.Contains(VerifyProof.Check(With(lines, line, lines[line][..at] + (char)(lines[line][at] == 'x' ? 'y' : 'x') + lines[line][(at + 1)..])).Findings, f => f.Line == line + 1);
+        for (var line = 0; line < lines.Length; line++)
+            Assert.NotEmpty(VerifyProof.Check([.. lines[..line], .. lines[(line + 1)..]]).Findings);
+    }
+
+    /// <summary>Somebody who alters a proof and makes every running hash anew.</summary>
+    private static void WhatWasMadeToFitIsNamed(string[] lines)
+    {
+        Assert.Equal(lines, Rehashed(lines));
+        foreach (var (kind, from, to, told) in new[]
+        {
+            ("row", "\"output\":300", "\"output\":200", "does not lead to its root"), ("row", "\"model\":\"m\"", "\"model\":\"n\"", "does not lead to its root"),
+            ("row", "\"ordinal\":", "\"ordinal\":1", "does not lead to its root"), ("report", "\"chain\":\"", "\"chain\":\"0", "cannot be read"),
+            ("report", "\"tokens\":300", "\"tokens\":299", "did not apply what its report says"), ("report", "\"firstBatch\":", "\"firstBatch\":1", "has not one root per batch"),
+            ("event", "\\\"tokens\\\": 300", "\\\"tokens\\\": 299", "is not what was sealed"), ("event", "\"version\":1", "\"version\":7", "is not what was sealed"),
+            ("invoice", "\\\"totalMicros\\\":10000000", "\\\"totalMicros\\\":90000000", "is not the one that was finalized"), ("seals", "\"firstPage\":", "\"firstPage\":1", "head of the chain"),
+        })
+        {
+            var line = Array.FindIndex(lines, l => l.StartsWith($"{{\"kind\":\"{kind}\"", StringComparison.Ordinal) && l.Contains(from, StringComparison.Ordinal));
+            Assert.True(line > 0, $"{kind} has no {from}");
+            Assert.Contains(VerifyProof.Check(Rehashed(With(lines, line, lines[line].Replace(from, to, StringComparison.Ordinal)))).Findings, f => f.Finding.Contains(told, StringComparison.Ordinal));
+        }
+    }
+
+    private static string[] With(string[] lines, int line, string text) => [.. lines.Select((l, i) => i == line ? text : l)];
+
+    private static string[] Rehashed(string[] lines)
+    {
+        var (before, tail) = (new byte[32], ",\"hash\":\"\"}".Length + 64);
+        return [.. lines.Select((line, i) =>
+        {
+            if (i == 0 || i == lines.Length - 1) return line;
+            var comma = line.EndsWith(',') ? "," : "";
+            var open = line[..^(tail + comma.Length)];
+            before = SHA256.HashData([.. before, .. Encoding.UTF8.GetBytes(open)]);
+            return $"{open},\"hash\":\"{Convert.ToHexStringLower(before)}\"}}{comma}";
+        })];
+    }
+
+    private static JsonElement Json((int, string Output, string) run) => JsonDocument.Parse(run.Output).RootElement;
+
+    private sealed class Services(WebApplication usage, WebApplication billing) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var host in new[] { billing, usage })
+            {
+                await host.StopAsync();
+                await host.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>300 tokens and a prompt of 7, metered by usage, told over the broker and on a final invoice.</summary>
+    private async Task<Services> AMonthBilled()
+    {
+        var (database, broker, port) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync(), Ports.Free(1)[0]);
+        Dictionary<string, string?> Settings(string grpcPort) => new()
+        {
+            ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = grpcPort, ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
+            ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Usage:Postgres"] = database.ConnectionString("usage"), ["Billing:Postgres"] = database.ConnectionString("billing"),
+            ["Billing:AuditPostgres"] = database.ConnectionString("billing_auditor"), ["Billing:UsageAddress"] = $"http://127.0.0.1:{port}", ["Billing:DuePollSeconds"] = "0.1", ["Billing:GapPollSeconds"] = "0.2",
+        };
+        var billing = BillingHost.Build([], b => { b.Environment.EnvironmentName = "Test"; b.Configuration.AddInMemoryCollection(Settings("0")); });
+        await billing.StartAsync();
+        var usage = UsageHost.Build([], b =>
+        {
+            b.Environment.EnvironmentName = "Test";
+            b.Configuration.AddInMemoryCollection(Settings($"{port}"));
+            b.Configuration.AddInMemoryCollection([new("Usage:BillingAddress", billing.Endpoints().Grpc.ToString())]);
+        });
+        await usage.StartAsync();
+        foreach (var host in new[] { billing, usage }) await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "both are ready");
+        (_environment["BILLING_ADDRESS"], _environment["USAGE_ADDRESS"]) = (billing.Endpoints().Grpc.ToString(), usage.Endpoints().Grpc.ToString());
+        using var books = GrpcChannel.ForAddress(billing.Endpoints().Grpc);
+        using var metering = GrpcChannel.ForAddress(usage.Endpoints().Grpc);
+
+        var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [new(Small, "Small", new(10_000_000), [Cap.Hard(CapWindow.Conversation, 1_000)], [])], [], Jan1);
+        await billing.Services.GetRequiredService<EventStreams>().Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
+        var client = new Contracts.Billing.V1.Billing.BillingClient(books);
+        await client.CreateCustomerAsync(new() { CustomerId = Acme, Currency = "USD" });
+        await client.SubscribeAsync(new() { SubscriptionId = Theirs, CustomerId = Acme, MenuId = Menu, PlanId = Small });
+
+        var meter = new TokenMeter.TokenMeterClient(metering);
+        var start = new Start { GenerationId = Generation, SubscriptionId = Theirs, Conversation = "c", Model = "m", Prompt = new TokenCounts { Input = 7 } };
+        await Eventually.True(async () => (await meter.AuthorizeAsync(new AuthorizeRequest { Start = start, TokensWanted = 300 })).Grant is not null, "usage knows the subscription");
+        await meter.SettleAsync(new SettleRequest { Finish = new Finish { GenerationId = Generation, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = 300 } } });
+        await new UsageLedger.UsageLedgerClient(metering).GetHeadsAsync(new());
+        await Eventually.True(async () => (await client.GetAppliedReportsAsync(new())).Shards.Any(s => s.ThroughNumber > 0), "the report is applied");
+        foreach (var channel in new[] { metering, books })
+            await new Contracts.Clock.V1.BusinessClock.BusinessClockClient(channel).AdvanceAsync(new() { To = Feb1.AddHours(2).ToTimestamp() });
+        await Eventually.True(async () => (await client.ListInvoicesAsync(new() { Status = InvoiceStatus.Finalized, PageSize = 10 })).Invoices.Count == 1, "the month is invoiced");
+        await Eventually.True(async () => (await new Contracts.Billing.V1.Audit.AuditClient(books).VerifySeals(new()).ResponseStream.ReadAllAsync().LastAsync()).UnsealedEventCount == 0, "every event is sealed");
+        return new(usage, billing);
+    }
+}

@@ -1,0 +1,59 @@
+using System.Text.Json;
+using Hosting;
+using LocalServers;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Usage.Host;
+
+namespace Cli.Tests;
+
+/// <summary>billing key, as a process. Every service offers the same, so one that runs stands for all three.</summary>
+public sealed class KeyCommandTests
+{
+    [Fact]
+    public async Task Keys_are_made_shown_once_listed_and_revoked_from_the_command_line()
+    {
+        var none = new Dictionary<string, string?> { ["BILLING_API_KEY"] = null };
+        var first = await DotnetProcess.RunAsync(BillingProcess.Dll, none, "", "key", "create", "--name", "operator", "--scope", "admin", "--offline");
+        Assert.Equal(0, first.Exit);
+        var (admin, entry) = first.Output.Split('\n') is [var text, var line, ""] ? (text, line) : throw new InvalidOperationException(first.Output);
+        Assert.Equal($"operator:admin:{AccessKey.Sha256Of(admin)}", entry);
+
+        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
+        await using var host = UsageHost.Build([], b =>
+        {
+            b.Environment.EnvironmentName = "Test";
+            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(),
+                ["Usage:Postgres"] = database.ConnectionString("usage"), ["Access:Mode"] = "Keys", ["Access:Keys:0"] = entry,
+            });
+        });
+        await host.StartAsync();
+        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "usage is ready");
+        var there = host.Endpoints().Grpc.ToString();
+        Task<(int Exit, string Output, string Error)> Billing(string? key, params string[] args) => DotnetProcess.RunAsync(
+            BillingProcess.Dll, new Dictionary<string, string?> { ["BILLING_API_KEY"] = key, ["USAGE_ADDRESS"] = there, ["BILLING_ADDRESS"] = there, ["PLAN_DESIGN_ADDRESS"] = there }, "", args);
+
+        var strangers = await Billing(null, "key", "list");
+        Assert.Equal(1, strangers.Exit);
+        Assert.Contains("needs an API key", strangers.Error, StringComparison.Ordinal);
+
+        var made = await Billing(admin, "key", "create", "--name", "dashboards", "--scope", "finance", "auditor", "--json");
+        Assert.Equal((0, ""), (made.Exit, made.Error));
+        var key = JsonDocument.Parse(made.Output).RootElement;
+        var (id, secret) = (key.GetProperty("keyId").GetString()!, key.GetProperty("key").GetString()!);
+        Assert.StartsWith("bk_live_", secret, StringComparison.Ordinal);
+        Assert.Equal(0, (await Billing(secret, "usage", "aggregate", "--from", "2026-01-01", "--to", "2026-02-01")).Exit);
+
+        var listed = await Billing(admin, "key", "list");
+        Assert.Contains("dashboards", listed.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(secret, listed.Output, StringComparison.Ordinal);
+        var wrong = await Billing(admin, "key", "create", "--name", "eve", "--scope", "root");
+        Assert.Equal((1, "billing: 'root' is not a scope: expected one or more of runtime, analyst, finance, auditor, customer, service, admin\n"), (wrong.Exit, wrong.Error));
+
+        Assert.Equal((0, $"{id} is revoked\n"), ((await Billing(admin, "key", "revoke", id)) is var r ? (r.Exit, r.Output) : default));
+        Assert.Equal(1, (await Billing(secret, "usage", "aggregate", "--from", "2026-01-01", "--to", "2026-02-01")).Exit);
+        Assert.Equal(1, (await Billing(admin, "key", "revoke", "key_019b76daa8007000800000000000000a")).Exit);
+    }
+}

@@ -1,0 +1,78 @@
+using System.Text.Json;
+
+namespace EndToEnd.Tests;
+
+/// <summary>A watch is left alone for months: it outlives what passes, and ends with what does not.</summary>
+public sealed class When_a_watch_is_disturbed
+{
+    private static readonly TimeSpan Within = TimeSpan.FromMinutes(2);
+
+    [Fact]
+    public async Task It_waits_for_services_that_are_away_and_ends_when_its_menu_is_retired()
+    {
+        await using var company = await Company.OpenAsync([Company.PlanDesign]);
+        await company.PublishMenuAsync();
+        await company.SubscribeAsync(3);
+        await company.AdvanceAsync(Company.Jan1.AddDays(1));
+        var folder = Directory.CreateTempSubdirectory("billing-watch-");
+        await company.Apart(Company.PlanDesign).KillAsync();
+        using var watch = company.StartCommand("menu", "watch", company.Menu.MenuId, "--state", Path.Combine(folder.FullName, "state.json"), "--every", "1s", "--json");
+        try
+        {
+            foreach (var pause in new[] { 1, 2 })
+                Assert.Equal($"billing: plan design does not answer at {company.Address(Company.PlanDesign)}: start it, or say where it is with --plan-design; looking again in {pause} s", await watch.StandardError.ReadLineAsync().WaitAsync(Within));
+            await company.Apart(Company.PlanDesign).StartAsync();
+            await company.ReadyAsync(Company.PlanDesign);
+            var first = await LookAsync(watch);
+            Assert.Equal(("remembered", 3, company.Menu.MenuId), (first.GetProperty("decision").GetString(), first.GetProperty("customers").GetInt32(), first.GetProperty("menuId").GetString()));
+            var second = await LookAsync(watch);
+            Assert.Equal(("keep_menu", 0.005), (second.GetProperty("decision").GetString(), second.GetProperty("lengths").GetProperty("threshold").GetDouble()));
+
+            await company.Deployment.PlanDesign.RetireMenuAsync(new() { MenuId = company.Menu.MenuId, Actor = "ada", Reason = "a better one is on sale" });
+            var error = await watch.StandardError.ReadToEndAsync().WaitAsync(Within);
+            await watch.WaitForExitAsync();
+            Assert.Equal(1, watch.ExitCode);
+            Assert.EndsWith($"billing: {company.Menu.MenuId} was retired, and nobody chooses from it any more: watch the menu that is on sale\n", error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            if (!watch.HasExited) watch.Kill();
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Those_who_bought_nothing_are_counted_from_one_look_to_the_next()
+    {
+        await using var company = await Company.OpenAsync([]);
+        await company.PublishMenuAsync();
+        await company.SubscribeAsync(2);
+        await company.AdvanceAsync(Company.Jan1.AddDays(1));
+        var folder = Directory.CreateTempSubdirectory("billing-watch-");
+        try
+        {
+            var without = Path.Combine(folder.FullName, "without.txt");
+            string[] watch = ["menu", "watch", company.Menu.MenuId, "--state", Path.Combine(folder.FullName, "state.json"), "--once"];
+            string[] counted = [.. watch, "--without-plan", without, "--fit", "turnbull", "--draws", "20", "--seed", "7", "--on", "schedule", "--csv"];
+            await File.WriteAllTextAsync(without, "40\n");
+            var rows = (await company.CommandAsync("", counted)).Output.Split('\n');
+            Assert.StartsWith("at,menu,decision,conversations,customers,lengths_p,plan_shares_p,threshold,", rows[0], StringComparison.Ordinal);
+            Assert.StartsWith($"2026-01-02T00:00:00Z,{company.Menu.MenuId},remembered,0,42,", rows[1], StringComparison.Ordinal);
+            await File.WriteAllTextAsync(without, "55");
+            Assert.StartsWith($"2026-01-02T00:00:00Z,{company.Menu.MenuId},cannot_tell,0,15,", (await company.CommandAsync("", counted)).Output.Split('\n')[1], StringComparison.Ordinal);
+
+            Assert.Contains("was begun with --without-plan", (await company.CommandAsync("", watch)).Error, StringComparison.Ordinal);
+            Assert.Contains("--without-plan is 39, and was 40 before", (await company.CommandAsync("", [.. watch, "--without-plan", "39"])).Error, StringComparison.Ordinal);
+            Assert.Contains("is neither a whole number nor a file that holds one", (await company.CommandAsync("", [.. watch, "--without-plan", Path.Combine(folder.FullName, "state.json")])).Error, StringComparison.Ordinal);
+            var (exit, _, error) = await company.CommandAsync("", [.. watch[..^1], "--without-plan", "40"]);
+            Assert.Equal(2, exit);
+            Assert.Contains("--without-plan with a number needs --once", error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static async Task<JsonElement> LookAsync(System.Diagnostics.Process watch) => JsonDocument.Parse((await watch.StandardOutput.ReadLineAsync().WaitAsync(Within))!).RootElement;
+}

@@ -1,0 +1,86 @@
+using PlanDesign.AnswerTimes;
+using PlanDesign.Screening.Certificates;
+using PlanDesign.Screening.Constraints;
+using PlanDesign.Screening.Rounding;
+using PlanDesign.Urgency;
+
+namespace PlanDesign.Screening;
+
+/// <summary>Rules on prices at the fees of real invoices: an answer worth 2 dollars, 20 conversations a month, so that a fee is up to 4,000 cents.</summary>
+public sealed class PriceRuleTests
+{
+    private static readonly MinorUnits Cents = new(0.01, 20);
+
+    private static Market Real(int types = 400) => new(new LogNormalUrgency(-2, 1), new ExponentialAnswerTime(10), 20, 2, 0.0005) { TypeCount = types };
+
+    public static TheoryData<double?, double?, double?, int?> Rules => new()
+    {
+        { 0.5, null, null, null }, { null, null, 2, null }, { null, null, 1.5, 3 }, { 0.8, 0.2, 3, null }, { null, 0.4, null, 2 }, { 1.1, null, 4, 2 },
+    };
+
+    [Theory, MemberData(nameof(Rules))]
+    public void A_menu_of_a_few_caps_is_the_best_that_keeps_the_rules(double? max, double? min, double? ratio, int? plans)
+    {
+        var rules = new MenuConstraints { AllowedCapTokens = [100, 300, 700, 1500], PriceMax = max, PriceMin = min, PriceRatioMax = ratio };
+        var solution = MenuSolver.Solve(Real(), new(plans, Cents) { Constraints = rules });
+        Assert.Equal(ExitReason.Optimal, solution.ExitReason);
+        AssertKept(solution, rules);
+        Assert.True(solution.Rounding!.UpperBound <= solution.Certificate.DensityUpperBound + 1e-9);
+        // A market with a density is judged where customers really stop buying, a little above what its types pay.
+        Assert.Equal(solution.Rounding.UpperBound!.Value, solution.Profit, 2e-3 * solution.Profit);
+        var free = MenuSolver.Solve(Real(), new(plans, Cents) { Constraints = new() { AllowedCapTokens = rules.AllowedCapTokens } });
+        Assert.True(free.Profit >= solution.Profit - 1e-3);
+    }
+
+    [Theory, MemberData(nameof(Rules))]
+    public void A_menu_of_any_caps_is_the_best_or_within_a_bound_that_is_stated(double? max, double? min, double? ratio, int? plans)
+    {
+        var rules = new MenuConstraints { PriceMax = max, PriceMin = min, PriceRatioMax = ratio };
+        var solution = MenuSolver.Solve(Real(100) with { CapTokensMax = 900 }, new(plans, Cents) { Constraints = rules });
+        Assert.Contains(solution.ExitReason, new[] { ExitReason.Optimal, ExitReason.WithinBound });
+        AssertKept(solution, rules);
+        var bound = solution.Rounding!.UpperBound!.Value;
+        Assert.InRange(bound, 0.99 * solution.Profit, 1.03 * solution.Profit);
+        if (solution.ExitReason == ExitReason.WithinBound) Assert.Contains(solution.Notices, n => n.Contains("too many menus", StringComparison.Ordinal));
+        var few = MenuSolver.Solve(Real(100) with { CapTokensMax = 900 }, new(plans, Cents) { Constraints = rules with { AllowedCapTokens = [50, 200, 500, 900] } });
+        Assert.True(solution.Profit >= 0.998 * few.Profit);
+        Assert.True(bound >= few.Rounding!.UpperBound - 1e-9);
+    }
+
+    [Fact]
+    public void A_rule_on_prices_costs_something_and_not_less_than_nothing_even_without_a_list_of_caps()
+    {
+        var market = Real(60) with { CapTokensMax = 600 };
+        var options = new SolveOptions(3, Cents) { Constraints = new() { AllowedCapTokens = [100, 300, 600], PriceMax = 0.5 } };
+        var solution = MenuSolver.Solve(market, options);
+        var costs = ConstraintCosts.Of(market, options, solution);
+        Assert.Equal(["allowedCapTokens", "priceMax", "all"], costs.Select(c => c.Constraint));
+        Assert.All(costs, c => Assert.True(c.Unknown is null && c.ProfitCost >= -1e-3 * solution.Profit));
+    }
+
+    [Fact]
+    public void Any_price_of_the_budget_bounds_every_menu_and_no_price_is_exact_without_rules() =>
+        CsCheck.Check.Sample(OracleTests.Small(typesMax: 6, capsMax: 8), problem =>
+        {
+            var (unit, caps) = (problem.Value / 40, Enumerable.Range(0, problem.Caps + 1).ToArray());
+            var checker = new CheckerTables(problem.Market, problem.Caps);
+            foreach (int? plans in new int?[] { null, 2 })
+            {
+                var rounded = MenuSolver.Solve(problem.Market, new(plans, new(unit, 1)));
+                Assert.Equal(rounded.Profit, new WholeUnitBound(checker, caps, unit, plans, PriceRules.None, false).At(0, null, default), 1e-9 * problem.Value);
+                var kept = MenuSolver.Solve(problem.Market, new(plans, new(unit, 1)) { Constraints = new() { PriceMax = problem.Value / 3, PriceRatioMax = 2 } });
+                var bound = new WholeUnitBound(checker, caps, unit, plans, PriceRules.Of(new() { PriceMax = problem.Value / 3, PriceRatioMax = 2 }, unit), false);
+                foreach (var part in new[] { 0, 0.2, 0.5, 0.9 }) Assert.True(bound.At(part * unit, null, default) >= kept.Profit - 1e-9 * problem.Value);
+            }
+        }, iter: 60);
+
+    private static void AssertKept(MenuSolution solution, MenuConstraints rules)
+    {
+        var prices = solution.Tiers.Select(t => t.PricePerConversation).ToArray();
+        Assert.NotEmpty(prices);
+        Assert.All(prices, p => Assert.InRange(p, (rules.PriceMin ?? 0) - 1e-12, (rules.PriceMax ?? 1e9) + 1e-12));
+        Assert.True(prices.Max() <= (rules.PriceRatioMax ?? 1e9) * prices.Min() + 1e-9);
+        Assert.All(solution.Tiers, t => Assert.NotNull(t.PriceMinorUnitsPerPeriod));
+        Assert.InRange(solution.Certificate.MaxIncentiveViolation, 0, 1e-9);
+    }
+}

@@ -1,0 +1,146 @@
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Microsoft.Extensions.AI;
+using RuntimeClient.Chat;
+using Usage.Host.Tests;
+
+namespace RuntimeClient.Tests.Issues;
+
+/// <summary>Found by reading: what went wrong between the middleware and its meter became the application's answer, or nobody's.</summary>
+[Collection(OneService.Name)]
+public sealed class AnswersThatTheMeterReplaced(SharedService shared)
+{
+    [Fact]
+    public async Task A_refused_correction_of_the_prompt_replaces_neither_an_answer_nor_the_model_s_own_exception()
+    {
+        var service = shared.Service;
+        await service.SubscribeAsync(Samples.Snapshot("refused"));
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = new MeterClient(service.Channel.CreateCallInvoker().Intercept(new NoCorrections()));
+        var unsettled = new List<(string Generation, string Reason)>();
+        IChatClient Capped(string generation) => model.Client().AsBuilder().UseTokenCap(meter, new()
+        {
+            Caller = (_, _) => new(Samples.SubscriptionId("refused"), "c1", GenerationId.Derive(Samples.Jan1, generation)),
+            NotSettled = (g, e) => unsettled.Add((g.Id, ((MeterException)e).Reason)),
+        }).Use(null, (messages, options, inner, ct) => BreaksAfterFive(inner.GetStreamingResponseAsync(messages, options, ct))).Build();
+
+        var answer = await Capped("not corrected").GetStreamingResponseAsync("23").ToChatResponseAsync();
+        Assert.Equal(ChatFinishReason.Stop, answer.FinishReason);
+        model.CountsInEveryEvent = true;
+        var error = await Assert.ThrowsAsync<NotSupportedException>(() => Capped("broken off").GetStreamingResponseAsync("30").ToChatResponseAsync());
+        Assert.Equal("the model's own", error.Message);
+        Assert.Equal([GenerationId.Derive(Samples.Jan1, "not corrected"), GenerationId.Derive(Samples.Jan1, "broken off")], unsettled.Select(u => u.Generation));
+        Assert.Equal((3, 20, 0), await shared.RecordedAsync("not corrected"));
+        Assert.Equal((5, 20, 0), await shared.RecordedAsync("broken off"));
+    }
+
+    [Fact]
+    public async Task Counts_that_come_with_every_update_are_not_added_up()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("running", Samples.Hard("conversation", 5_000)));
+        await using var model = await StreamedModel.StartAsync();
+        model.CountsInEveryEvent = true;
+        await using var meter = shared.Connect();
+        var capped = model.Client().AsBuilder().UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId("running"), "c1", GenerationId.Derive(Samples.Jan1, "running")) }).Build();
+        await capped.GetStreamingResponseAsync("60").ToChatResponseAsync();
+        Assert.Equal((40, 20, 0), await shared.RecordedAsync("running"));
+    }
+
+    [Fact]
+    public async Task A_start_that_is_cancelled_while_it_waits_for_room_gives_back_what_it_holds()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("impatient", Samples.Hard("conversation", 5_000)));
+        await using var model = await StreamedModel.StartAsync();
+        var clock = new RacingClock { Races = true };
+        await using var meter = shared.Connect(new() { Time = clock });
+        using var patience = new CancellationTokenSource();
+        var asked = model.Client().AsBuilder()
+            .UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId("impatient"), "c1", GenerationId.Derive(Samples.Jan1, "impatient")) }).Build()
+            .GetResponseAsync("60", cancellationToken: patience.Token);
+        // Every grant has run out when it is looked at.
+        await Eventually.True(() => meter.Active.Any(g => g.FirstGrant > 0), "it has been granted tokens");
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
+        clock.Races = false;
+        await Eventually.True(() => meter.Active.Count == 0, "it is ended, and acknowledged");
+        Assert.Equal(0, model.Generated);
+        var balance = await shared.Service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId("impatient"), Conversation = "c1" });
+        Assert.Equal(0, balance.Windows.Single().ReservedTokens);
+    }
+
+    [Fact]
+    public async Task U2_a_producer_that_comes_back_and_is_cancelled_ends_its_generation_at_what_it_had_reported()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("twice cancelled", Samples.Hard("conversation", 5_000)));
+        await using (var lost = shared.Connect())
+        {
+            var before = await lost.StartAsync(SharedService.Request("back and cancelled", "twice cancelled"));
+            before.Count(40);
+            await Eventually.True(async () => (await shared.RecordedAsync("back and cancelled")).Output == 40, "it has reported");
+            // Its ledger never answers how far it had come.
+            await using var meter = new MeterClient(shared.Service.Channel.CreateCallInvoker().Intercept(new SilentLedger()));
+            using var patience = new CancellationTokenSource();
+            var again = meter.StartAsync(SharedService.Request("back and cancelled", "twice cancelled"), patience.Token);
+            await Eventually.True(() => meter.Active.Any(g => g.FirstGrant > 0), "it is resumed");
+            await patience.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => again);
+            await Eventually.True(() => meter.Active.Count == 0, "it is ended");
+        }
+        Assert.Equal((40, 0, 0), await shared.RecordedAsync("back and cancelled"));
+        var balance = await shared.Service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId("twice cancelled"), Conversation = "c1" });
+        Assert.Equal((40, 0), (balance.Windows.Single().UsedTokens, balance.Windows.Single().ReservedTokens));
+    }
+
+    [Theory]
+    [InlineData("ahead", 3_600), InlineData("behind", -3_600)]
+    public async Task U1_a_runtime_whose_clock_is_wrong_gets_room_for_as_long_as_its_grant_holds_and_no_longer(string name, int seconds)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("conversation", 5_000)));
+        var clock = new RacingClock { Wrong = TimeSpan.FromSeconds(seconds) };
+        // It says nothing that would keep its lease alive, and asks for nothing.
+        await using var meter = shared.Connect(new() { Time = clock, ReportWithin = TimeSpan.FromHours(1) });
+        await using var generation = await meter.StartAsync(SharedService.Request(name, name));
+        Assert.Equal(256, generation.Room);
+        clock.Jump(TimeSpan.FromSeconds(19));
+        Assert.Equal(256, generation.Room);
+        clock.Jump(TimeSpan.FromSeconds(2));
+        Assert.Equal(0, generation.Room);
+    }
+
+    private static async IAsyncEnumerable<ChatResponseUpdate> BreaksAfterFive(IAsyncEnumerable<ChatResponseUpdate> updates)
+    {
+        var came = 0;
+        await foreach (var update in updates)
+        {
+            if (update.Text.Length > 0 && ++came > 5) throw new NotSupportedException("the model's own");
+            yield return update;
+        }
+    }
+
+    private sealed class NoCorrections : Interceptor
+    {
+        public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
+        {
+            if (context.Method.Name != "AmendUsage") return continuation(request, context);
+            var refusal = Task.FromException<TResponse>(new RpcException(new(StatusCode.FailedPrecondition, "no")));
+            return new(refusal, Task.FromResult(new Metadata()), () => new(StatusCode.FailedPrecondition, "no"), () => [], () => { });
+        }
+    }
+
+    private sealed class SilentLedger : Interceptor
+    {
+        public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(
+            TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation)
+        {
+            var call = continuation(request, context);
+            return new(new Silence<TResponse>(), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
+        }
+
+        private sealed class Silence<T> : IAsyncStreamReader<T>
+        {
+            public T Current => throw new InvalidOperationException("it says nothing");
+
+            public Task<bool> MoveNext(CancellationToken cancellationToken) => new TaskCompletionSource<bool>().Task.WaitAsync(cancellationToken);
+        }
+    }
+}
