@@ -51,7 +51,7 @@ public sealed class ValueAtCapTests
     [Fact]
     public void Where_single_crossing_holds_the_neighbours_bound_is_the_longest_path() => OracleTests.Small(typesMax: 8, capsMax: 20).Sample(problem =>
         Assert.Equal(MenuSolver.Solve(problem.Market, new()).Certificate.UpperBound,
-            NeighbourBound.Of(new CheckerTables(problem.Market, problem.Caps), Constraints.CapRules.None, problem.Value), 1e-9 * problem.Value), iter: 100);
+            NeighbourBound.Of(new CheckerTables(problem.Market, problem.Caps), new CheckerRules(null, problem.Caps), problem.Value), 1e-9 * problem.Value), iter: 100);
 
     [Fact]
     public void Both_tables_hold_the_value_at_the_cap_for_every_answer_time()
