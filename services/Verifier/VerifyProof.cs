@@ -102,8 +102,15 @@ public sealed class VerifyProof(string? knownHead = null)
         var books = _events.Select(e => e.Event).ToArray();
         foreach (var (id, invoice) in _invoices)
         {
-            if (books.FirstOrDefault(e => e.Type == "invoice_finalized" && e.Stream == id) is not { } final) Find($"no event finalized {invoice.Number}", 0);
-            else if (invoice.DifferenceTo(final) is { } difference) Find(difference, 0);
+            try
+            {
+                if (books.FirstOrDefault(e => e.Type == "invoice_finalized" && e.Stream == id) is not { } final) Find($"no event finalized {invoice.Number}", 0);
+                else if (invoice.DifferenceTo(final) is { } difference) Find(difference, 0);
+            }
+            catch (Exception e) when (IsUnreadable(e))
+            {
+                Find($"what finalized {invoice.Number} cannot be read: {e.Message}", 0);
+            }
         }
         var proven = new List<ProvenRow>();
         foreach (var (line, row) in _rows)

@@ -43,7 +43,7 @@ public sealed class When_tokens_are_reconciled
         // One that was recorded and not sent is on its way; of a shard that is stopped it is not.
         app.Usage.Record(2, Jan1.AddDays(2), Line(one, "output", 9));
         Assert.Equal(1, (await Reconcile(app)).Summary.WaitingReports);
-        await app.Sql<object>("insert into billing.usage_shard values (2, 0, 0, 'its chain is broken')");
+        await app.Sql<object>("insert into billing.usage_shard values (2, 0, 0, 'its chain is broken') on conflict (shard) do update set stopped = excluded.stopped");
         (differences, summary) = await Reconcile(app);
         Assert.Equal(["report_parked", "shard_stopped"], differences.Select(d => d.Reason));
         Assert.Equal(0, summary.WaitingReports);
