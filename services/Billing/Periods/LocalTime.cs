@@ -41,7 +41,7 @@ public sealed record LocalTime(string TimeZone, ValueList<LocalOffset> Offsets)
     /// <summary>What clocks show at an instant, as if it were UTC: to be compared with dates.</summary>
     public DateTimeOffset At(DateTimeOffset instant)
     {
-        var offset = Offsets.LastOrDefault(o => o.From <= instant) ?? Offsets.FirstOrDefault();
+        var offset = Offsets.LastOrDefault(o => o.From <= instant) ?? (Offsets.Count > 0 ? Offsets[0] : null);
         return instant.ToUniversalTime().AddMinutes(offset?.Minutes ?? 0);
     }
 }

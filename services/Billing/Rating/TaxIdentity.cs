@@ -12,7 +12,7 @@ public sealed record TaxIdentity(ValueList<CustomerTaxSet> Sets, long Version)
     /// <summary>What was said last before a day; before the first word, the first one. Reverse charge is never guessed: that the number was checked is somebody's word.</summary>
     public AccountTax? On(DateTimeOffset on, SellerState seller)
     {
-        if ((Sets.LastOrDefault(s => s.At <= on) ?? Sets.FirstOrDefault()) is not { } set) return null;
+        if ((Sets.LastOrDefault(s => s.At <= on) ?? (Sets.Count > 0 ? Sets[0] : null)) is not { } set) return null;
         var region = set.Region.Length == 0 ? set.Country : $"{set.Country}-{set.Region}";
         return new(seller.Rates.Any(r => r.Jurisdiction == region) ? region : set.Country, set.Status == TaxStatus.Exempt ? TaxTreatment.Exempt : TaxTreatment.Standard, "");
     }

@@ -20,7 +20,7 @@ public static class MenuPageCommand
             var (asked, analysis) = await MenuCompare.AnalyseAsync(parsed, input, running, plans, ct);
             MenuSolve.MustBeUsable(analysis.Solution);
             if (analysis.Solution.Tiers.Count == 0) throw new UserException(string.Join("; ", analysis.Notices));
-            var sensitivity = await ProgressBar.During("trying other markets", progress => Sensitivity.Of(asked.Market, asked.Options, analysis.Solution, ct, progress), ct);
+            var sensitivity = await ProgressBar.During("trying other markets", progress => Sensitivity.Of(asked.Market, asked.Options, analysis.Solution, progress, ct), ct);
             var frontier = await ProgressBar.During("tracing capacity", progress => FrontierReport.Of(asked.Market, asked.Options, new(), progress, ct), ct);
             await WriteAsync(parsed.GetValue(output)!, MenuPage.Of(parsed.GetValue(title)!, asked, analysis, sensitivity, frontier), ct);
             await Console.Error.WriteLineAsync($"{parsed.GetValue(output)}: open it in a browser, or print it");

@@ -17,7 +17,7 @@ public static class Sensitivity
     private const int MarketsMax = 6;
 
     /// <param name="solution">Solved, and usable, for this market and these options.</param>
-    public static IReadOnlyList<SensitivityPoint> Of(Market market, SolveOptions options, MenuSolution solution, CancellationToken cancellation = default, IProgress<double>? progress = null)
+    public static IReadOnlyList<SensitivityPoint> Of(Market market, SolveOptions options, MenuSolution solution, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         PlanOffer[] offers = [.. solution.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))];
         // The grid stays that of the assumed market, or a change of the grid would pass for a change of the profit.
