@@ -97,7 +97,7 @@ public sealed class TelemetryTests : IAsyncLifetime
         await Eventually.True(() => Lines().Any(l => l.GetProperty("@tr").GetString() == caller.TraceId.ToString()), "the failure is logged with its trace");
         var line = Lines().First(l => l.GetProperty("@tr").GetString() == caller.TraceId.ToString());
         Assert.Equal(("Error", "jars"), (line.GetProperty("@l").GetString(), line.GetProperty("Service").GetString()));
-        Assert.Contains("plan_design.v1.PlanDesign/RetireMenu failed", line.GetProperty("@m").GetString(), StringComparison.Ordinal);
+        Assert.Contains("plan_design.v1.PlanDesign/RetireMenu\" failed", line.GetProperty("@m").GetString(), StringComparison.Ordinal);
         Assert.Equal(16, line.GetProperty("@sp").GetString()!.Length);
 
         List<JsonElement> Lines()

@@ -51,6 +51,7 @@ public sealed class When_the_service_is_killed_under_caps
 
     private static async Task WorkAsync(MeterClient meter, string name, int worker, CancellationToken enough)
     {
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         for (var n = 0; !enough.IsCancellationRequested; n++)
         {
             try
@@ -68,7 +69,7 @@ public sealed class When_the_service_is_killed_under_caps
             {
                 // Nothing is left, or what a killed owner may have had out is still reserved; or the service has just begun.
                 Assert.Contains(denied.Reason, new[] { "cap_reached", "store_unavailable" });
-                await Task.Delay(TimeSpan.FromMilliseconds(100), enough).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await pace.WaitForNextTickAsync(CancellationToken.None);
             }
             catch (OperationCanceledException)
             {

@@ -29,7 +29,7 @@ public sealed class OtherTariffTests
             var comparison = TariffComparison.Of(problem.Market, MenuSolver.Solve(problem.Market, new()), running);
             foreach (var (name, other, _) in comparison.Others)
                 Assert.True(comparison.MenuWithoutLimit.Profit >= other.Profit - 1e-9 * problem.Value, $"{name}: {other.Profit} > {comparison.MenuWithoutLimit.Profit}");
-            Assert.Empty(comparison.Notices);
+            Assert.DoesNotContain(comparison.Notices, n => !n.StartsWith("the two-part tariff is the best one found", StringComparison.Ordinal));
             var tables = new MarketTables(problem.Market, problem.Market.Grid());
             var auction = TokenMarket.Clearing(tables, capacity * tables.ExpectedTokens[^1], default);
             Assert.True(comparison.MenuWithoutLimit.Profit >= auction.Profit - 1e-9 * problem.Value);

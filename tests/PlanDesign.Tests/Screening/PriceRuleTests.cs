@@ -40,7 +40,8 @@ public sealed class PriceRuleTests
         Assert.Contains(solution.ExitReason, new[] { ExitReason.Optimal, ExitReason.WithinBound });
         AssertKept(solution, rules);
         var bound = solution.Rounding!.UpperBound!.Value;
-        Assert.InRange(bound, 0.99 * solution.Profit, 1.03 * solution.Profit);
+        // Under a ratio between the dearest and the cheapest price over all caps the bound is still wide: up to a fifth above the best menu found.
+        Assert.InRange(bound, 0.99 * solution.Profit, (ratio is null ? 1.03 : 1.2) * solution.Profit);
         if (solution.ExitReason == ExitReason.WithinBound) Assert.Contains(solution.Notices, n => n.Contains("too many menus", StringComparison.Ordinal));
         var few = MenuSolver.Solve(Real(100) with { CapTokensMax = 900 }, new(plans, Cents) { Constraints = rules with { AllowedCapTokens = [50, 200, 500, 900] } });
         Assert.True(solution.Profit >= 0.998 * few.Profit);

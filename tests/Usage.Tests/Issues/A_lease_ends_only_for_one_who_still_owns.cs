@@ -32,7 +32,9 @@ public sealed class A_lease_ends_only_for_one_who_still_owns
         scene.Owner.InheritSlab(256, until);
         var stale = new Moment(until, until) { Confirmed = until.AddSeconds(-1) };
 
-        Assert.Equal(OutcomeKind.Denied, scene.Turn(outcomes => scene.Owner.Start(OwnerScene.Header("b"), 0, stale, outcomes)).Single().Kind);
-        Assert.Equal(OutcomeKind.Granted, scene.Turn(outcomes => scene.Owner.Start(OwnerScene.Header("b"), 0, new Moment(until, until), outcomes)).Single().Kind);
+        var early = scene.Turn(outcomes => scene.Owner.Start(OwnerScene.Header("b"), 0, stale, outcomes));
+        Assert.Contains(early, o => o.Kind == OutcomeKind.Denied);
+        Assert.DoesNotContain(early, o => o.Kind == OutcomeKind.Granted);
+        Assert.Contains(scene.Turn(outcomes => scene.Owner.Start(OwnerScene.Header("b"), 0, new Moment(until, until), outcomes)), o => o.Kind == OutcomeKind.Granted);
     }
 }
