@@ -53,6 +53,8 @@ public sealed class UsageLifetime(
 
     public void Dispose()
     {
+        // Where a host that failed to begin is thrown away without having been stopped.
+        _stopping.Cancel();
         _stopping.Dispose();
         _leaving.Dispose();
         _giveUp.Dispose();
@@ -74,7 +76,7 @@ public sealed class UsageLifetime(
             metrics.Observe(ledger, owners, watch);
             gate.Open();
             readiness.Has(Database);
-            await WatchAsync();
+            await WatchAsync(_stopping.Token);
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
@@ -112,23 +114,23 @@ public sealed class UsageLifetime(
     }
 
     /// <summary>Until told to stop: sweeps leases, says whether the database answers, and does what the ledger needs. None waits for another, for leases end however slow the database is.</summary>
-    private Task WatchAsync() => Task.WhenAll(
+    private Task WatchAsync(CancellationToken stopping) => Task.WhenAll(
         RepeatAsync(() =>
         {
             owners.Sweep();
             remotes.Sweep();
             return Task.CompletedTask;
-        }),
-        RepeatAsync(LookAtStoreAsync),
-        RepeatAsync(() => housekeeping.RunAsync(_stopping.Token)),
-        RepeatAsync(() => housekeeping.DetachAsync(_stopping.Token)));
+        }, stopping),
+        RepeatAsync(() => LookAtStoreAsync(stopping), stopping),
+        RepeatAsync(() => housekeeping.RunAsync(stopping), stopping),
+        RepeatAsync(() => housekeeping.DetachAsync(stopping), stopping));
 
-    private async Task LookAtStoreAsync()
+    private async Task LookAtStoreAsync(CancellationToken stopping)
     {
         try
         {
-            await using var connection = await store.DataSource.OpenConnectionAsync(_stopping.Token);
-            await UsageStore.Execute(connection, "select 1", _stopping.Token);
+            await using var connection = await store.DataSource.OpenConnectionAsync(stopping);
+            await UsageStore.Execute(connection, "select 1", stopping);
             readiness.Has(Database);
         }
         catch (Exception e) when (StoreFailure.Is(e))
@@ -137,10 +139,10 @@ public sealed class UsageLifetime(
         }
     }
 
-    private async Task RepeatAsync(Func<Task> what)
+    private async Task RepeatAsync(Func<Task> what, CancellationToken stopping)
     {
         using var timer = new PeriodicTimer(SweepEvery);
-        while (await timer.WaitForNextTickAsync(_stopping.Token))
+        while (await timer.WaitForNextTickAsync(stopping))
         {
             try { await what(); }
             catch (Exception e) when (StoreFailure.Is(e)) { /* Tried again; that the database does not answer is said by whoever looks at it. */ }

@@ -1,3 +1,4 @@
+using Google.OrTools.LinearSolver;
 using PlanDesign.ReferenceCases;
 
 namespace PlanDesign.Screening;
@@ -28,65 +29,46 @@ public sealed class LotteryTests
         if (market.Grid() is { Types.Count: <= 8, CapTokensMax: <= 40 }) Assert.Equal(lotteryUpperBound, BestLottery(market), 1e-8 * Math.Max(1, lotteryUpperBound));
     }
 
-    /// <summary>max Σ_i w_i (t_i − Σ_m x[i,m] C[m]) over probabilities x[i,m] of cap m ≥ 1 and payments t_i ≥ 0.</summary>
+    /// <summary>max Σ_i w_i (t_i − Σ_m x[i,m] C[m]) over probabilities x[i,m] of cap m ≥ 0 and payments t_i, by GLOP.</summary>
     private static double BestLottery(Market market)
     {
         var tables = new MarketTables(market, market.Grid());
         var (types, caps) = (tables.Types.Count, tables.CapTokensMax);
         var value = Enumerable.Range(0, types).Select(_ => tables.NewRow()).ToArray();
         for (var i = 0; i < types; i++) tables.FillValue(i, value[i]);
-        int X(int i, int m) => i * caps + m - 1;
-        int T(int i) => types * caps + i;
-        var gain = new double[types * (caps + 1)];
-        var rows = new List<(double[] Row, double Limit)>();
+
+        using var solver = Solver.CreateSolver("GLOP");
+        solver.SetSolverSpecificParametersAsString("solution_feasibility_tolerance: 1e-10 primal_feasibility_tolerance: 1e-11 dual_feasibility_tolerance: 1e-11");
+        var payment = Enumerable.Range(0, types).Select(i => solver.MakeNumVar(double.NegativeInfinity, double.PositiveInfinity, $"t{i}")).ToArray();
+        var lottery = Enumerable.Range(0, types).Select(i => Enumerable.Range(0, caps + 1).Select(m => solver.MakeNumVar(0, 1, $"x{i},{m}")).ToArray()).ToArray();
+        var gain = solver.Objective();
+        gain.SetMaximization();
         for (var i = 0; i < types; i++)
         {
-            gain[T(i)] = tables.Types.Weights[i];
-            for (var m = 1; m <= caps; m++) gain[X(i, m)] = -tables.Types.Weights[i] * tables.ServingCost[m];
-            var (whole, participates) = (new double[gain.Length], new double[gain.Length]);
-            participates[T(i)] = 1;
-            for (var m = 1; m <= caps; m++) (whole[X(i, m)], participates[X(i, m)]) = (1, -value[i][m]);
-            rows.Add((whole, 1));
-            rows.Add((participates, 0));
+            gain.SetCoefficient(payment[i], tables.Types.Weights[i]);
+            var certain = solver.MakeConstraint(1, 1, "");
+            for (var m = 0; m <= caps; m++)
+            {
+                gain.SetCoefficient(lottery[i][m], -tables.Types.Weights[i] * tables.ServingCost[m]);
+                certain.SetCoefficient(lottery[i][m], 1);
+            }
+            var participates = solver.MakeConstraint(0, double.PositiveInfinity, "");
+            Worth(participates, i, i, 1);
             for (var j = 0; j < types; j++)
             {
                 if (j == i) continue;
-                var envies = new double[gain.Length];
-                (envies[T(i)], envies[T(j)]) = (1, -1);
-                for (var m = 1; m <= caps; m++) (envies[X(i, m)], envies[X(j, m)]) = (-value[i][m], value[i][m]);
-                rows.Add((envies, 0));
+                var prefersOwn = solver.MakeConstraint(0, double.PositiveInfinity, "");
+                Worth(prefersOwn, i, i, 1);
+                Worth(prefersOwn, i, j, -1);
             }
         }
-        return Simplex(gain, rows);
-    }
+        Assert.Equal(Solver.ResultStatus.OPTIMAL, solver.Solve());
+        return gain.Value();
 
-    /// <summary>max gain·x, rows·x ≤ limits ≥ 0, x ≥ 0, by the simplex method with Bland's rule, which ends however degenerate the programme.</summary>
-    private static double Simplex(double[] gain, List<(double[] Row, double Limit)> rows)
-    {
-        var (count, columns) = (gain.Length, gain.Length + rows.Count);
-        var tableau = rows.Select((r, n) => (double[])[.. r.Row, .. Enumerable.Range(0, rows.Count).Select(k => k == n ? 1.0 : 0), r.Limit]).ToArray();
-        double[] reduced = [.. gain, .. new double[rows.Count + 1]];
-        int[] basic = [.. Enumerable.Range(count, rows.Count)];
-        while (true)
+        void Worth(Constraint constraint, int type, int chosen, double sign)
         {
-            var entering = Array.FindIndex(reduced, 0, columns, r => r > 1e-11);
-            if (entering < 0) return -reduced[columns];
-            var leaving = -1;
-            for (var n = 0; n < tableau.Length; n++)
-            {
-                if (tableau[n][entering] <= 1e-11) continue;
-                var by = leaving < 0 ? -1 : tableau[n][columns] / tableau[n][entering] - tableau[leaving][columns] / tableau[leaving][entering];
-                if (by < 0 || (by == 0 && basic[n] < basic[leaving])) leaving = n;
-            }
-            var pivot = tableau[leaving];
-            var by1 = pivot[entering];
-            for (var c = 0; c <= columns; c++) pivot[c] /= by1;
-            foreach (var row in tableau.Append(reduced).Where(row => row != pivot && row[entering] != 0))
-            {
-                var times = row[entering];
-                for (var c = 0; c <= columns; c++) row[c] -= times * pivot[c];
-            }
-            basic[leaving] = entering;
+            constraint.SetCoefficient(payment[chosen], -sign);
+            for (var m = 0; m <= caps; m++) constraint.SetCoefficient(lottery[chosen][m], sign * value[type][m]);
         }
     }
 }

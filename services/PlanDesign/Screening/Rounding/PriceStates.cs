@@ -15,21 +15,24 @@ internal sealed record PriceStatesFound(PriceStep[] Steps, double UpperBound, bo
 /// m → m' may cost any integer q in (V-step of j+1, V-step of j], sells to types 0 … j, gains W_j·(q·u − (C[m'] − C[m])) and takes q of the budget that
 /// the rules leave after the first step (<see cref="PriceRules"/>). Labels (profit, budget left) are kept at each cap and number of plans unless another
 /// has no less of both, or unless the certificate's bound on what can still be added does not reach the best menu found
-/// (<see cref="WholeUnitBound"/>; Irnich and Desaulniers 2005 for such problems). Exact where it ends; where labels are too many it keeps the best menu found
-/// and the bound. Beyond the paper.
+/// (<see cref="WholeUnitBound"/>; Irnich and Desaulniers 2005 for such problems). A narrow search, over few caps and then
+/// over caps around the menu that it found, leaves something out and finds a menu that rules most of the rest out. Exact where the complete search ends; where
+/// labels are too many the best menu found stands, with the bound. Beyond the paper.
 /// </summary>
 internal sealed class PriceStates
 {
-    /// <summary>Steps of a search that are tried before it gives up, some seconds on one core.</summary>
-    public const long WorkMax = 1_500_000_000;
+    /// <summary>Steps of the last, complete search that are tried before it gives up, a few seconds on one core.</summary>
+    public const long WorkMax = 200_000_000;
 
     private const int LabelsMax = 1_500_000;
     private const int LabelsOfNarrowSearch = 6;
+    private const long WorkOfNarrowSearch = 20_000_000;
     private const long RemainingMax = 4_000_000;
     private const double BoundWorkMax = 1e9;
     private const double BoundWorkOfRangeMax = 6e7;
-    private const int CapsForLambda = 64;
+    private const int ThinnedCaps = 64;
     private const int LambdaEvaluations = 16;
+    private const int RefinementsMax = 8;
 
     /// <summary>Labels with their paths, and what remains from every state on.</summary>
     public const long BytesMax = LabelsMax * 96L + 2 * RemainingMax * sizeof(double);
@@ -51,10 +54,11 @@ internal sealed class PriceStates
     private readonly double _enough;
     private readonly List<Label>[] _labels;
     private readonly double[] _tops;
-    private readonly long _workMax;
+    private readonly bool _narrow;
     private double _best;
     private Node? _bestPath;
     private long _work;
+    private long _workMax;
     private int _made;
     private bool _dropped;
 
@@ -62,14 +66,15 @@ internal sealed class PriceStates
 
     private readonly record struct Label(double Profit, long Budget, Node Path);
 
-    private PriceStates(MarketTables tables, WholeUnitBound bound, PriceRules rules, int[] caps, double unit, double lambda, double[][] remaining, bool limited, bool mustServe,
-        (double Profit, Node? Path) best, long workMax)
+    private readonly record struct Best(double Profit, Node? Path);
+
+    private PriceStates(MarketTables tables, WholeUnitBound bound, PriceRules rules, int[] caps, double unit, double lambda, double[][] remaining, bool limited, bool mustServe, Best best, bool narrow)
     {
         (_tables, _bound, _rules, _caps, _unit, _lambda, _remaining) = (tables, bound, rules, caps, unit, lambda, remaining);
         (_limited, _layers, _mustServe, _enough) = (limited, bound.Layers, mustServe, Tolerance * tables.ValuePerAnswer);
         _labels = [.. Enumerable.Range(0, _layers * caps.Length).Select(_ => new List<Label>())];
         _tops = new double[_labels.Length];
-        ((_best, _bestPath), _workMax) = (best, workMax);
+        (_best, _bestPath, _narrow) = (best.Profit, best.Path, narrow);
         var longest = ValueInUnits(0);
         _usable = [.. longest.Select(v => (long)Math.Floor(longest[^1] - v + PriceStep.FloorTolerance))];
     }
@@ -81,40 +86,35 @@ internal sealed class PriceStates
         var (unit, all) = (units.UnitPerConversation, capRules.Caps(tables.CapTokensMax));
         var any = PriceRules.Of(constraints, unit);
         var caps = Affordable(all, exactCaps, tables.Types.Count, plansMax, any.RatioMax is null ? BoundWorkMax : BoundWorkOfRangeMax);
+        var enough = Tolerance * tables.ValuePerAnswer;
         WholeUnitBound Bound(PriceRules rules, int[] over, double[][]? values = null) => new(checker, over, unit, plansMax, rules, capRules.MustServe, values);
 
         // The most promising cheapest prices first: a good menu makes the bound rule out most of the rest.
-        var thinned = Thinned(caps, CapsForLambda);
-        var enough = Tolerance * tables.ValuePerAnswer;
-        var (ofThinned, ofCaps) = (WholeUnitBound.Values(checker, thinned, unit), WholeUnitBound.Values(checker, caps, unit));
+        var thinned = Thinned(caps, ThinnedCaps);
+        var ofThinned = WholeUnitBound.Values(checker, thinned, unit);
         var ranges = any.Ranges((long)Bound(any, [all[0], all[^1]]).Dearest).Select(rules =>
         {
             var bound = Bound(rules, thinned, ofThinned);
             var lambda = bound.AtMost() <= 0 ? 0 : bound.BestLambda(LambdaEvaluations, cancellation);
-            return (Rules: rules, Lambda: lambda, Promise: Math.Min(bound.AtMost(), bound.At(lambda, null, cancellation)));
+            return new Range(rules, lambda, Math.Min(bound.AtMost(), bound.At(lambda, null, cancellation)));
         }).OrderByDescending(r => r.Promise).ToArray();
 
-        var (best, upper, work) = ((Profit: capRules.MustServe ? double.NegativeInfinity : 0.0, Path: (Node?)null), double.NegativeInfinity, WorkMax);
+        var (best, work) = (new Best(capRules.MustServe ? double.NegativeInfinity : 0, null), WorkMax);
+        // A menu over few caps, and then again and again over caps around its own: quick, and leaves something out.
+        Narrow(thinned, ofThinned);
+        for (var n = 0; n < RefinementsMax && best.Path is not null && thinned.Length < caps.Length; n++)
+        {
+            var (before, around) = (best.Profit, Around(best.Path, caps));
+            Narrow(around, WholeUnitBound.Values(checker, around, unit));
+            if (best.Profit <= before + enough) break;
+        }
+        // Then the search that leaves nothing out, as long as its work lasts.
+        var (ofCaps, upper) = (WholeUnitBound.Values(checker, caps, unit), double.NegativeInfinity);
         for (var n = 0; n < ranges.Length; n++)
         {
             progress((double)n / ranges.Length);
-            var (rules, lambda, _) = ranges[n];
-            var bound = Bound(rules, caps, ofCaps);
-            if (bound.AtMost() <= best.Profit + enough) continue;
-            var remaining = new double[tables.Types.Count][];
-            var most = Math.Min(bound.AtMost(), bound.At(lambda, remaining, cancellation));
-            var done = most <= best.Profit + enough;
-            // A narrow search first, then one that leaves nothing out.
-            foreach (var labels in new[] { LabelsOfNarrowSearch, int.MaxValue })
-            {
-                if (done || work <= 0) break;
-                var states = new PriceStates(tables, bound, rules, caps, unit, lambda, remaining, plansMax is not null, capRules.MustServe, best, Math.Max(WorkMax / 20, work / 2));
-                done = states.Run(labels, cancellation) && !states._dropped;
-                work -= states._work;
-                best = (states._best, states._bestPath);
-                done |= most <= best.Profit + enough;
-            }
-            if (!done) upper = Math.Max(upper, most);
+            var most = SearchRange(ranges[n], caps, ofCaps, narrow: false, Math.Max(WorkMax / 50, work / 2));
+            upper = Math.Max(upper, most);
         }
         // What was not searched to its end may still be below a menu that was found later.
         var complete = upper <= best.Profit + enough;
@@ -133,6 +133,47 @@ internal sealed class PriceStates
         }
         var baseProfit = Bound(any, [all[0]]).OfBase;
         return new([.. steps], upper + baseProfit, complete && caps.Length == all.Length);
+
+        void Narrow(int[] over, double[][] values)
+        {
+            foreach (var range in ranges) SearchRange(range, over, values, narrow: true, WorkOfNarrowSearch);
+        }
+
+        // What no menu of the range over these caps exceeds; −∞ if the best menu found is at least that.
+        double SearchRange(Range range, int[] over, double[][] values, bool narrow, long workMax)
+        {
+            var bound = Bound(range.Rules, over, values);
+            if (bound.AtMost() <= best.Profit + enough) return double.NegativeInfinity;
+            var remaining = new double[tables.Types.Count][];
+            var most = Math.Min(bound.AtMost(), bound.At(range.Lambda, remaining, cancellation));
+            if (most <= best.Profit + enough) return double.NegativeInfinity;
+            if (!narrow && work <= 0) return most;
+            var states = new PriceStates(tables, bound, range.Rules, over, unit, range.Lambda, remaining, plansMax is not null, capRules.MustServe, best, narrow) { _workMax = workMax };
+            var ended = states.Run(cancellation) && !states._dropped;
+            best = new(states._best, states._bestPath);
+            if (!narrow) work -= states._work;
+            return ended || most <= best.Profit + enough ? double.NegativeInfinity : most;
+        }
+    }
+
+    private sealed record Range(PriceRules Rules, double Lambda, double Promise);
+
+    /// <summary>Caps near those of a menu, the closer the more of them.</summary>
+    private static int[] Around(Node? path, int[] caps)
+    {
+        var around = new SortedSet<int> { 0, caps.Length - 1 };
+        for (var node = path; node is not null; node = node.Before)
+        {
+            var own = Array.BinarySearch(caps, node.CapTokens);
+            own = own < 0 ? ~own : own;
+            around.Add(Math.Min(own, caps.Length - 1));
+            for (var distance = 1; distance <= caps.Length / 16 + 1; distance *= 2)
+            {
+                around.Add(Math.Clamp(own - distance, 0, caps.Length - 1));
+                around.Add(Math.Clamp(own + distance, 0, caps.Length - 1));
+            }
+        }
+        return [.. around.Select(n => caps[n])];
     }
 
     /// <summary>All caps, or where they are too many those of the exact menu and others evenly between them.</summary>
@@ -153,7 +194,7 @@ internal sealed class PriceStates
         : [.. Enumerable.Range(0, count).Select(n => caps[(int)((long)n * (caps.Length - 1) / (count - 1))]).Distinct()];
 
     /// <returns>Whether it came to its end.</returns>
-    private bool Run(int labelsPerState, CancellationToken cancellation)
+    private bool Run(CancellationToken cancellation)
     {
         var last = _tables.Types.Count - 1;
         double[] own = ValueInUnits(last), urgent = [];
@@ -164,15 +205,17 @@ internal sealed class PriceStates
             found.Clear();
             Prune(j);
             if (!_mustServe || j == last) Begin(j, own, urgent, found);
-            for (var state = 0; state < _labels.Length; state++)
+            for (var state = 0; state < _labels.Length && !IsTooMuch; state++)
                 if (_labels[state].Count > 0) Extend(j, state, own, urgent, found);
-            foreach (var (state, label) in found) Keep(state, label, labelsPerState);
-            if (_work > _workMax || _made > LabelsMax) return false;
+            foreach (var (state, label) in found) Keep(state, label, _narrow ? LabelsOfNarrowSearch : int.MaxValue);
+            if (IsTooMuch) return false;
             urgent = own;
             if (j > 0) own = ValueInUnits(j - 1);
         }
         return true;
     }
+
+    private bool IsTooMuch => _work > _workMax || _made > LabelsMax;
 
     /// <summary>Labels that can no longer become the best menu with cutoffs up to j.</summary>
     private void Prune(int j)
@@ -197,7 +240,8 @@ internal sealed class PriceStates
             if (_bound.First(j, n, _lambda, own, urgent) + more <= _best + _enough) continue;
             var low = Math.Max(_rules.Min, urgent.Length == 0 ? 0 : Steps(urgent, 0, n) + 1);
             var high = Math.Min(Math.Min(_rules.Max ?? long.MaxValue, _rules.FirstMax ?? long.MaxValue), Steps(own, 0, n));
-            for (var q = low; q <= high; q++)
+            // The dearer the first step, the more the rest may cost too; only where nothing follows can less be better.
+            for (var q = high; q >= low && !IsTooMuch; q = _narrow && q > low ? low : q - 1)
             {
                 _work++;
                 var (profit, budget) = (weight * (q * _unit - (Cost(n) - Cost(0))), _rules.BudgetAfter(q, _usable[n]));
@@ -224,8 +268,9 @@ internal sealed class PriceStates
             foreach (var label in labels)
             {
                 var (most, worth) = (Math.Min(high, label.Budget), label.Profit + _lambda * label.Budget);
-                // From the better end on, until what can be added no longer reaches the best.
-                for (long q = slope >= 0 ? most : low; q >= low && q <= most; q += slope >= 0 ? -1 : 1)
+                // From the better end on, until what can be added no longer reaches the best. Of two steps the one that sells to more should be as dear as it may,
+                // so but for one step every price is at an end, which is all that a narrow search looks at.
+                for (long q = slope >= 0 ? most : low; q >= low && q <= most && !IsTooMuch; q = Next(q, low, most, slope >= 0))
                 {
                     _work++;
                     if (worth + slope * q <= _best + _enough - more + cost) break;
@@ -234,6 +279,14 @@ internal sealed class PriceStates
             }
         }
     }
+
+    private long Next(long q, long low, long most, bool falling) => (_narrow, falling) switch
+    {
+        (false, true) => q - 1,
+        (false, false) => q + 1,
+        (true, true) => q > low ? low : low - 1,
+        (true, false) => q < most ? most : most + 1,
+    };
 
     private void Found(int state, Label label, List<(int, Label)> found)
     {
