@@ -84,7 +84,7 @@ public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
         var billing = new Contracts.Billing.V1.Billing.BillingClient(channel);
         while (true)
         {
-            var draft = await billing.GetInvoiceAsync(new() { PeriodId = Company.PeriodOf(subscription) }, cancellationToken: ct);
+            var draft = await billing.GetInvoiceAsync(new() { PeriodId = Company.PeriodOf(subscription) }, deadline: TimeProvider.System.GetUtcNow().UtcDateTime + LostAfter, cancellationToken: ct);
             if (draft.Lines.Sum(l => l.Tokens) >= tokens) return Stopwatch.GetTimestamp() - since;
             if (Stopwatch.GetElapsedTime(since) > LostAfter) throw new TimeoutException($"{tokens} tokens of {subscription} did not come to its draft");
             await Task.Delay(LookEvery, ct);
@@ -105,11 +105,12 @@ public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
 /// <summary>Whether a service serves, asked until it does.</summary>
 internal sealed class HealthClient(GrpcChannel channel)
 {
+    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(5);
     private readonly Health.HealthClient _health = new(channel);
 
     public async Task<bool> IsServingAsync(CancellationToken ct)
     {
-        try { return (await _health.CheckAsync(new HealthCheckRequest(), cancellationToken: ct)).Status == HealthCheckResponse.Types.ServingStatus.Serving; }
+        try { return (await _health.CheckAsync(new HealthCheckRequest(), deadline: TimeProvider.System.GetUtcNow().UtcDateTime + AnswersWithin, cancellationToken: ct)).Status == HealthCheckResponse.Types.ServingStatus.Serving; }
         catch (RpcException) { return false; }
     }
 }

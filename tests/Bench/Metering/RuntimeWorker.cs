@@ -37,6 +37,7 @@ public sealed record WorkerLoad(
 public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad load, int seed) : IDisposable
 {
     private const int DaysLateMax = 3, OverKept = 1_024;
+    private const long NotDue = 0;
     private readonly Random _random = new(seed);
     private readonly Dictionary<string, Slot> _byId = [];
     private readonly Latencies _latencies = new();
@@ -84,7 +85,8 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
         var begin = Stopwatch.GetTimestamp();
         while (!reading.IsCompleted)
         {
-            var due = load.EventsPerSecond == 0 ? long.MaxValue : (long)(Stopwatch.GetElapsedTime(begin).TotalSeconds * load.EventsPerSecond) - _sent;
+            // What is left at the end is not paced: at the pace of a machine that was busy for a moment it could take for ever.
+            var due = load.EventsPerSecond == 0 || _ending ? long.MaxValue : (long)(Stopwatch.GetElapsedTime(begin).TotalSeconds * load.EventsPerSecond) - _sent;
             var room = Math.Min(due, load.UnacknowledgedMax - (_sent - Acknowledged));
             message.Frames.Clear();
             Fill(message, slots, room, begin);
@@ -117,7 +119,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
             if (--room == 0) _next = (first + n + 1) % slots.Length;
             _sent++;
             slot.Sent++;
-            slot.DueAt[slot.Sent - 1] = load.EventsPerSecond == 0 ? Stopwatch.GetTimestamp() : begin + (long)(_sent / load.EventsPerSecond * Stopwatch.Frequency);
+            slot.DueAt[slot.Sent - 1] = _ending ? NotDue : load.EventsPerSecond == 0 ? Stopwatch.GetTimestamp() : begin + (long)(_sent / load.EventsPerSecond * Stopwatch.Frequency);
             Add(message, slot.Id, slot.Sent, slot.SaidAt[slot.Sent - 1] = stamp);
             if (load.Dirty && _random.Next(10) == 0) AddAgain(message, slot);
         }
@@ -187,7 +189,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
         var now = Stopwatch.GetTimestamp();
         for (var last = Math.Min(ack.Sequence, WorkerLoad.ChunksPerGeneration); slot.Acknowledged < last; slot.Acknowledged++)
         {
-            if (_measuring) _latencies.Add(now - slot.DueAt[slot.Acknowledged]);
+            if (_measuring && slot.DueAt[slot.Acknowledged] != NotDue) _latencies.Add(now - slot.DueAt[slot.Acknowledged]);
             _acknowledged++;
         }
         if (!ack.Finished) return;
