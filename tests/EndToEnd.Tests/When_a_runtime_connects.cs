@@ -1,5 +1,7 @@
 using Contracts.Usage.V1;
+using Grpc.Core;
 using Grpc.Net.Client;
+using Hosting;
 
 namespace EndToEnd.Tests;
 
@@ -15,7 +17,8 @@ public sealed class When_a_runtime_connects
         var cap = company.CapOf(subscription.SubscriptionId, [subscription]);
         var model = new CountingModel();
 
-        await MeterAsync(company.Address(Company.Usage), subscription.SubscriptionId, model.Generate(tokens: (int)cap + 100));
+        // Nobody is asked for a key here; where somebody is, see When_keys_are_asked_for.
+        await MeterAsync(company.Address(Company.Usage), AccessKey.NewText(), subscription.SubscriptionId, model.Generate(tokens: (int)cap + 100));
 
         Assert.Equal(cap, model.Generated);
         var books = await Books.ReadAsync(company.Deployment.Ledger);
@@ -24,15 +27,15 @@ public sealed class When_a_runtime_connects
             .Windows.Single(w => w.Window == "conversation").UsedTokens);
 
         // An answer that ends before the cap is metered as long as it is.
-        await MeterAsync(company.Address(Company.Usage), (await company.SubscribeAsync(2))[1].SubscriptionId, new CountingModel().Generate(tokens: 45));
+        await MeterAsync(company.Address(Company.Usage), AccessKey.NewText(), (await company.SubscribeAsync(2))[1].SubscriptionId, new CountingModel().Generate(tokens: 45));
         Assert.Equal(cap + 45, (await Books.ReadAsync(company.Deployment.Ledger)).Rows.Sum(r => r.Tokens.Output));
     }
 
-    private static async Task MeterAsync(Uri usage, string subscription, IEnumerable<string> model)
+    internal static async Task MeterAsync(Uri usage, string key, string subscription, IEnumerable<string> model)
     {
         // README: connect a runtime
         using var channel = GrpcChannel.ForAddress(usage);                      // http://127.0.0.1:8181
-        using var call = new TokenMeter.TokenMeterClient(channel).Meter();
+        using var call = new TokenMeter.TokenMeterClient(channel).Meter(new Metadata { { "authorization", $"Bearer {key}" } });
         var id = $"gen_{Guid.CreateVersion7():n}";                              // minted once, kept over every retry
         (long allowed, long generated, long sequence, bool final, bool finished) = (0, 0, 0, false, false);
 
@@ -60,7 +63,7 @@ public sealed class When_a_runtime_connects
     }
 
     /// <summary>A model that knows how many tokens it was made to generate.</summary>
-    private sealed class CountingModel
+    internal sealed class CountingModel
     {
         public long Generated { get; private set; }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Cli.Commands;
 using Contracts.PlanDesign.V1;
+using Grpc.Core;
 using Hosting;
 
 namespace EndToEnd.Tests;
@@ -15,9 +16,9 @@ public sealed class When_keys_are_asked_for : IDisposable
     [Fact]
     public async Task The_month_is_played_with_the_operators_key_and_not_without()
     {
-        var (admin, service) = (AccessKey.NewText(), AccessKey.NewText());
+        var (admin, service, engine) = (AccessKey.NewText(), AccessKey.NewText(), AccessKey.NewText());
         await using var company = await Company.OpenAsync([],
-            ("Access:Mode", "Keys"), ("Access:Keys:0", $"operator:admin:{AccessKey.Sha256Of(admin)}"), ("Access:Keys:1", $"services:service:{AccessKey.Sha256Of(service)}"), ("Calls:Key", service));
+            ("Access:Mode", "Keys"), ("Access:Keys:0", $"operator:admin:{AccessKey.Sha256Of(admin)}"), ("Access:Keys:1", $"services:service:{AccessKey.Sha256Of(service)}"), ("Access:Keys:2", $"engine:runtime:{AccessKey.Sha256Of(engine)}"), ("Calls:Key", service));
         Task<(int Exit, string Output, string Error)> Demo(string? key) => DotnetProcess.RunAsync(
             typeof(Cli.CommandLine).Assembly.Location, new Dictionary<string, string?> { ["BILLING_HOME"] = _home, [ServiceChannel.KeyVariable] = key }, "",
             "demo", "--connect", "--customers", "20", "--json", "--plan-design", $"{company.Address(Company.PlanDesign)}", "--usage", $"{company.Address(Company.Usage)}", "--billing", $"{company.Address(Company.Billing)}");
@@ -31,6 +32,15 @@ public sealed class When_keys_are_asked_for : IDisposable
         var figures = JsonDocument.Parse(output).RootElement;
         Assert.True(figures.GetProperty("invoices").GetInt32() > 0);
         Assert.Equal(figures.GetProperty("tokensRecorded").GetInt64(), figures.GetProperty("tokensInvoiced").GetInt64());
+
+        // The program of the README, with a runtime's key and with one that nobody knows.
+        using var billing = OutgoingCalls.Open(company.Address(Company.Billing), admin, null, 64 << 20);
+        var subscription = (await new Contracts.Billing.V1.Billing.BillingClient(billing).ListSubscriptionsAsync(new() { PageSize = 1 })).Subscriptions[0].SubscriptionId;
+        var model = new When_a_runtime_connects.CountingModel();
+        await When_a_runtime_connects.MeterAsync(company.Address(Company.Usage), engine, subscription, model.Generate(tokens: 5));
+        Assert.Equal(5, model.Generated);
+        var stranger = await Assert.ThrowsAsync<RpcException>(() => When_a_runtime_connects.MeterAsync(company.Address(Company.Usage), AccessKey.NewText(), subscription, model.Generate(tokens: 5)));
+        Assert.Equal(StatusCode.Unauthenticated, stranger.StatusCode);
 
         // Plan design asks both others, with a key of its own.
         using var channel = OutgoingCalls.Open(company.Address(Company.PlanDesign), admin, null, 64 << 20);

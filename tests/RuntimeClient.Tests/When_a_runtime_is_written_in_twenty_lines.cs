@@ -10,16 +10,16 @@ public sealed class When_a_runtime_is_written_in_twenty_lines(SharedService shar
     {
         await shared.Service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000)));
         var generated = 0;
-        await MeterAsync(shared.Address, Samples.SubscriptionId("alice"), Enumerable.Range(0, 5_000).Select(_ => ++generated), Samples.Jan1);
+        await MeterAsync(shared.Address, "", Samples.SubscriptionId("alice"), Enumerable.Range(0, 5_000).Select(_ => ++generated), Samples.Jan1);
         Assert.Equal(1_000, generated);
         Assert.Equal((1_000, 0, 0), await shared.RecordedAsync("request-1"));
         Assert.Equal(1, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where subscription = '{Samples.SubscriptionId("alice")[4..]}' and finish = 3"));
     }
 
-    private static async Task MeterAsync(Uri usage, string subscription, IEnumerable<int> model, DateTimeOffset receivedAt)
+    private static async Task MeterAsync(Uri usage, string key, string subscription, IEnumerable<int> model, DateTimeOffset receivedAt)
     {
         // README: the client library
-        await using var meter = new MeterClient(usage);                         // one for each process: batches, reconnects, sends again
+        await using var meter = new MeterClient(usage, new() { ApiKey = key }); // one for each process: batches, reconnects, sends again
         await using var generation = await meter.StartAsync(new()
         {
             Id = GenerationId.Derive(receivedAt, "request-1"),                  // the same in every attempt, so that none is billed twice
