@@ -64,7 +64,7 @@ public sealed class UsageLedgerService(
         gate.ThrowUnlessServing();
         // What was committed before the call is then in a report.
         await routes.ReportedAsync(context.CancellationToken);
-        foreach (var proof in await proofs.ReadAsync(Ids.Parse(Ids.Generation, request.GenerationId), request.HasSequence ? request.Sequence : null, context.CancellationToken))
+        foreach (var proof in await proofs.ReadAsync(Ids.Parse(Ids.Generation, request.GenerationId), request.Sequences, context.CancellationToken))
             await responseStream.WriteAsync(proof, context.CancellationToken);
     }
 

@@ -34,8 +34,8 @@ public sealed class When_days_pass
         // And each of them can still be proved by itself, from the table that was detached.
         var generation = Started("g0", Samples.Jan1).GenerationId;
         foreach (var proof in await service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation }).ResponseStream.ReadAllAsync().ToListAsync()) LedgerChecks.Proves(proof);
-        Assert.Equal(1, Assert.Single(await service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation, Sequence = 1 }).ResponseStream.ReadAllAsync().ToListAsync()).Row.Sequence);
-        var never = await Assert.ThrowsAsync<RpcException>(() => service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation, Sequence = 9 }).ResponseStream.ReadAllAsync().ToListAsync().AsTask());
+        Assert.Equal(1, Assert.Single(await service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation, Sequences = { 1 } }).ResponseStream.ReadAllAsync().ToListAsync()).Row.Sequence);
+        var never = await Assert.ThrowsAsync<RpcException>(() => service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation, Sequences = { 9 } }).ResponseStream.ReadAllAsync().ToListAsync().AsTask());
         Assert.Equal(StatusCode.NotFound, never.StatusCode);
 
         // What is out of sight can still be corrected, as part of its period.

@@ -21,7 +21,7 @@ public static class AuditProveCommand
         {
             var (path, rows) = (parsed.GetValue(output)!, new List<EventProof>());
             var request = new ProveEventsRequest { GenerationId = parsed.GetValue(generation) };
-            if (parsed.GetValue(sequence) is { } one) request.Sequence = one;
+            if (parsed.GetValue(sequence) is { } one) request.Sequences.Add(one);
             await UsageCalls.AskAsync(parsed.GetValue(usage)!, async channel =>
             {
                 using var call = new UsageLedger.UsageLedgerClient(channel).ProveEvents(request, cancellationToken: ct);

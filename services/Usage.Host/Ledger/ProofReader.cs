@@ -11,13 +11,13 @@ namespace Usage.Host.Ledger;
 /// </summary>
 public sealed class ProofReader(UsageStore store, LedgerWriters ledger)
 {
-    /// <param name="sequence">null for every row of the generation, its corrections among them</param>
+    /// <param name="sequences">none for every row of the generation, its corrections among them</param>
     /// <exception cref="RefusedException">event_unknown</exception>
-    public async Task<IReadOnlyList<EventProof>> ReadAsync(Guid generation, long? sequence, CancellationToken ct)
+    public async Task<IReadOnlyList<EventProof>> ReadAsync(Guid generation, IReadOnlyCollection<long> sequences, CancellationToken ct)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         var rows = await RowsAsync(connection, generation, ct);
-        if (sequence is { } one) rows = [.. rows.Where(r => r.Sequence == one && r.Kind != RowKind.Correction)];
+        if (sequences.Count > 0) rows = [.. rows.Where(r => sequences.Contains(r.Sequence) && r.Kind != RowKind.Correction)];
         if (rows.Count == 0)
             throw new Refusal(Reasons.EventUnknown, $"{Ids.Format(Ids.Generation, generation)} has no such row: it was never recorded, or its partition was detached and archived elsewhere").AsException();
         var proofs = new List<EventProof>();
