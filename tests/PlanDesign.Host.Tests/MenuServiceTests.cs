@@ -70,7 +70,7 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
     [Fact]
     public async Task A_continuous_market_is_bounded_itself_and_not_only_its_types()
     {
-        var market = new Contracts.PlanDesign.V1.Market { Urgency = new() { Uniform = new() { From = 0, To = 1 }, TypeCount = 40 }, AnswerTime = new() { Exponential = new() { MeanSeconds = 5 }, CapTokensMax = 150 }, TokensPerSecond = 5, ValuePerAnswer = 1 };
+        var market = new Contracts.PlanDesign.V1.Market { Urgency = new() { Uniform = new() { From = 0, To = 1 }, TypeCount = 30 }, AnswerTime = new() { Exponential = new() { MeanSeconds = 5 }, CapTokensMax = 150 }, TokensPerSecond = 5, ValuePerAnswer = 1 };
         var certificate = Assert.Single(await Answers(new SolveMenuRequest { Market = market })).Solution.Certificate;
         Assert.True(certificate.DensityUpperBound > 1.01 * certificate.UpperBound);
         Assert.InRange(certificate.UpperBound, 0, certificate.TokenBound + 1e-9);
