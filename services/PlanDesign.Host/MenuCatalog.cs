@@ -15,6 +15,7 @@ public sealed record MenuView(
     public DateTimeOffset? PublishedAt { get; init; }
     public DateTimeOffset? RetiredAt { get; init; }
     public string? Evidence { get; init; }
+    public string? Terms { get; init; }
     public MenuSignature? Signature { get; init; }
 }
 
@@ -26,7 +27,7 @@ public sealed partial class MenuCatalog : SingleStreamProjection<MenuView, strin
 
     public static MenuView Evolve(MenuView? view, string id, MenuEvent e) => e switch
     {
-        MenuDrafted d => new MenuView(id, d.Name, MenuStanding.Draft, d.Currency, d.ConversationsPerPeriod, d.Models, d.At) { Evidence = d.Evidence },
+        MenuDrafted d => new MenuView(id, d.Name, MenuStanding.Draft, d.Currency, d.ConversationsPerPeriod, d.Models, d.At) { Evidence = d.Evidence, Terms = d.Terms },
         MenuSolved s => view! with { Standing = MenuStanding.Solved, Solution = s },
         MenuPublished p => view! with { Standing = MenuStanding.Published, PublishedAt = p.At, Signature = p.Signature },
         MenuRetired r => view! with { Standing = MenuStanding.Retired, RetiredAt = r.At },

@@ -28,6 +28,7 @@ internal static class MenuMessages
             RetiredAt = view.RetiredAt?.ToTimestamp(),
             Models = { view.Models },
             Evidence = view.Evidence ?? "",
+            Terms = view.Terms is { } terms ? Menus.SaleTerms.Read(terms).ToMessage() : null,
             Signature = view.Signature is { } signature ? ToMessage(signature) : null,
         };
         if (view.Solution is not { } s) return menu;

@@ -9,6 +9,7 @@ using PlanDesign.Menus;
 using Announced = Contracts.Messages.MenuPublished;
 using AnnouncedRetirement = Contracts.Messages.MenuRetired;
 using PublishedCap = Contracts.Messages.PublishedCap;
+using PublishedOverage = Contracts.Messages.PublishedOverage;
 using PublishedPlan = Contracts.Messages.PublishedPlan;
 
 namespace PlanDesign.Host;
@@ -52,18 +53,14 @@ public sealed class MenuPublisher : SubscriptionBase
         await using var session = store.QuerySession();
         var history = await session.Events.FetchStreamAsync(menuId, token: ct);
         var view = EventStreams.Fold<MenuView?, MenuEvent>(history, null, (v, e) => MenuCatalog.Evolve(v, menuId, e))!;
+        var terms = SaleTerms.Read(view.Terms);
+        PublishedOverage[] overage = [.. terms.Overage.Select(o => new PublishedOverage(o.Kind.Name(), o.PerMillionTokens.ToString()))];
         return new(
             menuId, view.Name, view.Currency.Code, view.ConversationsPerPeriod,
             [.. view.Solution!.Tiers.Select(t => new PublishedPlan(
-                t.PlanId, t.Name, t.PeriodFee.Value, [.. Caps(t, view.ConversationsPerPeriod).Select(Cap)], []))],
+                t.PlanId, t.Name, t.PeriodFee.Value, [.. terms.CapsOf(t.CapTokens, view.ConversationsPerPeriod).Select(Cap)], overage))],
             view.Models, published.At);
     }
-
-    private static IEnumerable<Cap> Caps(SolvedTier tier, int conversationsPerPeriod) =>
-    [
-        Kernel.Cap.Hard(CapWindow.Conversation, tier.CapTokens),
-        Kernel.Cap.Hard(CapWindow.BillingPeriod, (long)tier.CapTokens * conversationsPerPeriod),
-    ];
 
     private static PublishedCap Cap(Cap cap) => new(cap.Window.Name(), cap.Tokens, [.. cap.Counts.Select(c => c.Name())], cap.Enforcement.Name());
 }

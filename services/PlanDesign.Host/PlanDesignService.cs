@@ -59,8 +59,8 @@ public sealed class PlanDesignService(
     public override Task<Menu> DraftMenu(DraftMenuRequest request, ServerCallContext context) => calls.Once<Menu>(context, request, async remember =>
     {
         var (market, currency, plansMax) = (request.Market.ToMarket(), MarketMessages.CurrencyOf(request.Currency), request.PlansMax == 0 ? null : (int?)request.PlansMax);
-        var constraints = request.Constraints.ToConstraints();
-        if (DraftMenuDecision.Check(request.Name, request.ConversationsPerPeriod, request.Models, market.ValuePerAnswer) is { } wrong) throw wrong.AsException();
+        var (constraints, terms) = (request.Constraints.ToConstraints(), request.Terms.ToTerms());
+        if ((DraftMenuDecision.Check(request.Name, request.ConversationsPerPeriod, request.Models, market.ValuePerAnswer) ?? terms.Check(request.ConversationsPerPeriod)) is { } wrong) throw wrong.AsException();
         var solved = await solver.SolveAsync(market, DraftMenuDecision.OptionsFor(plansMax, currency, request.ConversationsPerPeriod, constraints), null, context.CancellationToken);
 
         var at = clock.Now;
@@ -70,6 +70,7 @@ public sealed class PlanDesignService(
         {
             Constraints = constraints,
             Evidence = request.Evidence,
+            Terms = terms,
         };
         return await Transact(menuId, f => DraftMenuDecision.Decide(command, f.State), remember, context);
     });

@@ -57,6 +57,8 @@ public class EventShapeTests
     [
         (new MenuDrafted("Chat", "{}", null, Currency.Parse("USD"), 20, [], At) { Constraints = "{\"capTokensMax\":1}", Evidence = "lengths moved" },
             """{"name":"Chat","market":"{}","plansMax":null,"currency":"USD","conversationsPerPeriod":20,"models":[],"at":"2026-01-01T00:00:00+00:00","constraints":"{\u0022capTokensMax\u0022:1}","evidence":"lengths moved"}"""),
+        (new MenuDrafted("Chat", "{}", null, Currency.Parse("USD"), 20, [], At) { Terms = "{\"weekConversations\":5}" },
+            """{"name":"Chat","market":"{}","plansMax":null,"currency":"USD","conversationsPerPeriod":20,"models":[],"at":"2026-01-01T00:00:00+00:00","terms":"{\u0022weekConversations\u0022:5}"}"""),
         (new MenuPublished("ada", At) { Signature = new(1, "a2V5", "dmFsdWU=", "ZGlnZXN0cw==") },
             """{"actor":"ada","at":"2026-01-01T00:00:00+00:00","signature":{"form":1,"publicKey":"a2V5","value":"dmFsdWU=","digestsValue":"ZGlnZXN0cw=="}}"""),
     ];

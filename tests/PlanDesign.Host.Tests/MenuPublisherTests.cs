@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Contracts.Messages;
+using Contracts.PlanDesign.V1;
 using Hosting;
 using Marten;
 using MassTransit;
@@ -54,6 +55,34 @@ public sealed class MenuPublisherTests : IAsyncLifetime
     {
         await using var session = plans.App.Services.GetRequiredService<IDocumentStore>().QuerySession();
         return await session.Events.FetchStreamAsync(menuId);
+    }
+
+    [Fact]
+    public async Task Windows_and_overage_prices_are_announced_with_every_plan_and_signed()
+    {
+        var billing = await Billing();
+        await using var plans = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
+        var draft = Draft();
+        draft.Terms = new() { FiveHoursConversations = 3, WeekConversations = 10, Overage = { new OveragePrice { Kind = "output", PerMillionTokens = "12.50" } } };
+        var menu = await plans.Client.DraftMenuAsync(draft);
+        Assert.Equal(draft.Terms, menu.Terms);
+        await plans.Client.PublishMenuAsync(Publish(menu));
+        await Hears(1);
+
+        var message = Assert.Single(_heard).Message;
+        Assert.Equal(
+            [("conversation", 2L, "hard"), ("five_hours", 6L, "hard"), ("week", 20L, "hard"), ("billing_period", 40L, "billed")],
+            message.Plans[0].Caps.Select(c => (c.Window, c.Tokens, c.Enforcement)));
+        Assert.All(message.Plans, p => Assert.Equal(("output", "12.50", ""), Assert.Single(p.Overage) is var o ? (o.Kind, o.PerMillionTokens, o.Model) : default));
+        var signed = SignedMenu.Check(System.Text.Encoding.UTF8.GetBytes((await plans.Client.GetMenuAsync(new() { MenuId = menu.MenuId, IncludeSignedDocument = true })).SignedDocument));
+        Assert.Empty(signed.Findings);
+        Assert.Contains("12.50", signed.Document!.Terms, StringComparison.Ordinal);
+
+        draft.Terms.Overage[0].Kind = "words";
+        Assert.Equal(Grpc.Core.StatusCode.InvalidArgument, (await Refused(() => plans.Client.DraftMenuAsync(draft))).Status);
+        draft.Terms = new() { WeekConversations = 20 };
+        Assert.Contains("terms.week_conversations", (await Refused(() => plans.Client.DraftMenuAsync(draft))).Detail, StringComparison.Ordinal);
+        await billing.StopAsync();
     }
 
     [Fact]

@@ -21,14 +21,20 @@ public static class MenuPublish
         var actor = new Option<string>("--actor") { HelpName = "NAME", Description = "Who publishes (default: who is logged in).", DefaultValueFactory = _ => Environment.UserName };
         var draftOnly = new Option<bool>("--draft") { Description = "Only draft it; somebody else publishes." };
         var key = new Option<string?>("--key") { HelpName = "TEXT", Description = "Idempotency key: the same command with the same key drafts one menu." };
+        var fiveHours = new Option<int>("--five-hours") { HelpName = "N", Description = "At most so many conversations' tokens in five hours; for a market. Default: no such window." };
+        var week = new Option<int>("--week") { HelpName = "N", Description = "The same in a week." };
+        var overage = new Option<string[]>("--overage") { HelpName = "[KIND=]PRICE", Description = "Bills tokens beyond a period's allowance at so much a million, instead of stopping: 12.50, or output=10 reasoning=15.", AllowMultipleArgumentsPerToken = true };
         var json = MenuSolve.Json();
         var command = new Command("publish", "Puts a menu on sale, signed and for good. It never changes; whoever subscribed to an earlier one keeps it.");
         input.AddTo(command);
-        foreach (var option in new Option[] { name, models, actor, draftOnly, key, address, json }) command.Add(option);
+        foreach (var option in new Option[] { name, models, fiveHours, week, overage, actor, draftOnly, key, address, json }) command.Add(option);
         command.SetAction(async (parsed, ct) =>
         {
             var menuId = Ids.TryParse(Ids.Menu, input.FileOf(parsed), out _) ? input.FileOf(parsed) : null;
             var draft = menuId is null ? await DraftOf(await input.ReadAsync(parsed, ct), parsed.GetValue(name), parsed.GetValue(models)) : null;
+            var terms = TermsOf(parsed.GetValue(fiveHours), parsed.GetValue(week), parsed.GetValue(overage) ?? []);
+            if (draft is not null) draft.Terms = terms;
+            else if (!terms.Equals(new SaleTerms())) throw new UserException("--five-hours, --week and --overage are for a market: a draft keeps the terms that it was drafted with");
             return await PlanDesignCalls.AskAsync(parsed.GetValue(address)!, async plans =>
             {
                 Menu? menu = null;
@@ -62,6 +68,19 @@ public static class MenuPublish
             Models = { models?.Split(',') ?? [] },
             Constraints = asked.Options.Constraints?.ToMessage(),
         });
+    }
+
+    private static SaleTerms TermsOf(int fiveHours, int week, string[] overage)
+    {
+        var terms = new SaleTerms { FiveHoursConversations = fiveHours, WeekConversations = week };
+        foreach (var price in overage)
+        {
+            var parts = price.Split('=', 2);
+            // One price is for every kind that a cap counts.
+            foreach (var kind in parts.Length == 2 ? [parts[0]] : Cap.GeneratedTokens.Select(k => k.Name()))
+                terms.Overage.Add(new OveragePrice { Kind = kind, PerMillionTokens = parts[^1] });
+        }
+        return terms;
     }
 
     private static Metadata? KeyOf(string? key, string step) => key is null ? null : new() { { IdempotentCalls.Metadata, $"{key}-{step}" } };

@@ -3,6 +3,7 @@ using System.Globalization;
 using Contracts.PlanDesign.V1;
 using Kernel;
 using PlanDesign;
+using PlanDesign.Host;
 using Spectre.Console;
 
 namespace Cli.Commands;
@@ -50,6 +51,7 @@ public static class MenuShow
         console.MarkupLineInterpolated($"[bold]{menu.Name}[/]  {menu.MenuId}  {Status(menu)}");
         if (menu.Evidence.Length > 0) console.MarkupLineInterpolated($"[yellow]{menu.Evidence}[/]");
         if (menu.Plans.Count > 0) console.Write(Plans(menu));
+        foreach (var sentence in menu.Terms.ToTerms().Sentences()) console.WriteLine(sentence);
         console.WriteLine($"Earns {MenuForPeople.Number(menu.Solution.Profit)} a conversation; no such menu earns more than {MenuForPeople.Number(menu.Solution.Certificate.UpperBound)}.");
         if (menu.Signature is { } signature) console.WriteLine($"Signed (Ed25519) by {signature.PublicKey.ToBase64()}");
     }
@@ -112,6 +114,9 @@ public static class MenuShow
         menu.Solution?.ExitReason,
         Certificate = menu.Solution?.Certificate is { } c ? new { c.UpperBound, c.Gap, c.MaxIncentiveViolation, c.MaxParticipationViolation } : null,
         Signature = menu.Signature is { } s ? new { Algorithm = "Ed25519", PublicKey = s.PublicKey.ToBase64(), Value = s.Value.ToBase64() } : null,
+        Terms = menu.Terms is { } t
+            ? new { t.FiveHoursConversations, t.WeekConversations, Overage = t.Overage.Select(o => new { o.Kind, o.PerMillionTokens }) }
+            : null,
         Evidence = menu.Evidence.Length > 0 ? menu.Evidence : null,
         DraftedAt = Time(menu.DraftedAt),
         PublishedAt = menu.PublishedAt is { } at ? Time(at) : null,

@@ -27,6 +27,9 @@ public sealed record DraftMenu(
 
     /// <summary>Why, where a watch on the market drafted it; null where a person did.</summary>
     public string? Evidence { get; init; }
+
+    /// <summary>What is sold with the plans beside their caps and fees.</summary>
+    public SaleTerms Terms { get; init; } = SaleTerms.None;
 }
 
 public static class DraftMenuDecision
@@ -65,12 +68,13 @@ public static class DraftMenuDecision
         {
             Constraints = MenuConstraintsJson.Write(c.Constraints),
             Evidence = string.IsNullOrEmpty(c.Evidence) ? null : c.Evidence,
+            Terms = SaleTerms.Write(c.Terms),
         };
         return state switch
         {
             MenuState.None when c.Solution.Fault is { } fault => Decision.Refuse("market_invalid", fault.ToString()),
             MenuState.None when c.Evidence is { Length: > EvidenceLengthMax } text => Invalid("evidence", $"has {text.Length} characters, expected at most {EvidenceLengthMax}"),
-            MenuState.None => Check(c.Name, c.ConversationsPerPeriod, c.Models, c.Market.ValuePerAnswer) is { } refusal
+            MenuState.None => (Check(c.Name, c.ConversationsPerPeriod, c.Models, c.Market.ValuePerAnswer) ?? c.Terms.Check(c.ConversationsPerPeriod)) is { } refusal
                 ? refusal
                 : Decision.Accept<MenuEvent>(drafted, SolvedBy(c)),
             MenuState.Solved s when s.Draft == drafted => Decision.NoChange,

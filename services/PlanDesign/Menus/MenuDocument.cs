@@ -17,6 +17,9 @@ public sealed record MenuDocument(
     string MenuId, string Name, Currency Currency, int ConversationsPerPeriod, IReadOnlyList<string> Models, int? PlansMax, string? Constraints,
     string Market, MenuSolved Solved, DateTimeOffset DraftedAt, string PublishedBy, DateTimeOffset PublishedAt)
 {
+    /// <summary>One line of JSON (<see cref="SaleTerms"/>); null for none.</summary>
+    public string? Terms { get; init; }
+
     /// <summary>Counts up when the bytes of the same menu would change; what was signed under an earlier form stays verifiable.</summary>
     public const int Form = 1;
 
@@ -25,7 +28,10 @@ public sealed record MenuDocument(
 
     public static MenuDocument Of(string menuId, MenuDrafted drafted, MenuSolved solved, string actor, DateTimeOffset at) => new(
         menuId, drafted.Name, drafted.Currency, drafted.ConversationsPerPeriod, drafted.Models, drafted.PlansMax, drafted.Constraints, drafted.Market,
-        solved, drafted.At, actor, at);
+        solved, drafted.At, actor, at)
+    {
+        Terms = drafted.Terms,
+    };
 
     public byte[] ToBytes()
     {
@@ -46,6 +52,11 @@ public sealed record MenuDocument(
             {
                 json.WritePropertyName("constraints");
                 json.WriteRawValue(Constraints);
+            }
+            if (Terms is not null)
+            {
+                json.WritePropertyName("terms");
+                json.WriteRawValue(Terms);
             }
             json.WritePropertyName("market");
             json.WriteRawValue(Market);
@@ -94,7 +105,10 @@ public sealed record MenuDocument(
                     fields.Text("exitReason"), plans, fields.Number("profit"), fields.Number("revenue"), fields.Number("servingCost"), fields.Number("profitUnlimited"),
                     new(certificate.Number("upperBound"), certificate.Number("gap"), certificate.Number("maxIncentiveViolation"), certificate.Number("maxParticipationViolation")),
                     [], TimeOf(fields, "draftedAt")),
-                TimeOf(fields, "draftedAt"), fields.Text("publishedBy"), TimeOf(fields, "publishedAt")), null);
+                TimeOf(fields, "draftedAt"), fields.Text("publishedBy"), TimeOf(fields, "publishedAt"))
+            {
+                Terms = fields.IsGiven("terms") ? json.GetProperty("terms").GetRawText() : null,
+            }, null);
         }
         catch (InputFaultException e)
         {

@@ -21,9 +21,13 @@ public sealed record MenuDrafted(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Evidence { get; init; }
 
+    /// <summary>Windows and overage prices that are sold with the plans, one line of JSON (<see cref="SaleTerms"/>); null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Terms { get; init; }
+
     public bool Equals(MenuDrafted? other) =>
         other is not null && (Name, Market, PlansMax, Currency, ConversationsPerPeriod, At) == (other.Name, other.Market, other.PlansMax, other.Currency, other.ConversationsPerPeriod, other.At)
-        && (Constraints, Evidence) == (other.Constraints, other.Evidence) && Models.SequenceEqual(other.Models);
+        && (Constraints, Evidence, Terms) == (other.Constraints, other.Evidence, other.Terms) && Models.SequenceEqual(other.Models);
 
     public override int GetHashCode() => HashCode.Combine(Name, Market, At);
 }

@@ -35,6 +35,14 @@ public static class MenuVerification
         {
             return [new("constraints", e.Message)];
         }
+        try
+        {
+            if (SaleTerms.Read(document.Terms).Check(document.ConversationsPerPeriod) is { } wrong) findings.Add(new("terms", wrong.Detail));
+        }
+        catch (FormatException e)
+        {
+            findings.Add(new("terms", e.Message));
+        }
         CheckPlans(document, findings);
         if (findings.Count > 0) return findings;
 
