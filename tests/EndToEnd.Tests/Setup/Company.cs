@@ -175,11 +175,12 @@ public sealed class Company : IAsyncDisposable
     }
 
     /// <summary>Solves, publishes, and waits until billing sells it. At most three plans, caps of at most 600 tokens.</summary>
-    public async Task PublishMenuAsync()
+    /// <param name="terms">what is sold with the plans</param>
+    public async Task PublishMenuAsync(SaleTerms? terms = null)
     {
         var draft = await Deployment.PlanDesign.DraftMenuAsync(new()
         {
-            Name = "Spring", PlansMax = 3, Currency = "USD", ConversationsPerPeriod = ConversationsPerPeriod,
+            Name = "Spring", PlansMax = 3, Currency = "USD", ConversationsPerPeriod = ConversationsPerPeriod, Terms = terms,
             Market = new()
             {
                 Urgency = new() { LogNormal = new() { Mu = -2.5, Sigma = 1.5 }, TypeCount = 60 },
