@@ -11,7 +11,7 @@ public sealed class When_a_menu_has_terms
     public async Task U1_B1_five_hours_hold_three_conversations_and_what_a_period_does_not_hold_is_billed_by_the_token()
     {
         await using var company = await Company.OpenAsync([]);
-        await company.PublishMenuAsync(new() { FiveHoursConversations = 3, Overage = { new Contracts.PlanDesign.V1.OveragePrice { Kind = "output", PerMillionTokens = "12.50" } } });
+        await company.PublishMenuAsync(new() { FiveHoursConversations = 3, Overage = { Price("output", "12.50"), Price("reasoning", "15") } });
         var subscription = Assert.Single(await company.SubscribeAsync(1));
         var cap = company.CapOf(subscription.SubscriptionId, [subscription]);
         await using var meter = new MeterClient(company.Address(Company.Usage));
@@ -34,6 +34,8 @@ public sealed class When_a_menu_has_terms
         // A dollar for a million tokens is a micro for one; lines are in whole cents.
         Assert.InRange(beyond.AmountMicros, tokens * 12.5 - 10_000, tokens * 12.5 + 10_000);
     }
+
+    private static Contracts.PlanDesign.V1.OveragePrice Price(string kind, string perMillionTokens) => new() { Kind = kind, PerMillionTokens = perMillionTokens };
 
     private static async Task<long> ConverseAsync(MeterClient meter, string subscription, string conversation, long cap)
     {

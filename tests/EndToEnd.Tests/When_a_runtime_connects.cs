@@ -63,7 +63,7 @@ public sealed class When_a_runtime_connects
     }
 
     /// <summary>A model that knows how many tokens it was made to generate.</summary>
-    internal sealed class CountingModel
+    private sealed class CountingModel
     {
         public long Generated { get; private set; }
 

@@ -3,6 +3,7 @@ using Cli.Commands;
 using Contracts.PlanDesign.V1;
 using Grpc.Core;
 using Hosting;
+using RuntimeClient;
 
 namespace EndToEnd.Tests;
 
@@ -33,14 +34,21 @@ public sealed class When_keys_are_asked_for : IDisposable
         Assert.True(figures.GetProperty("invoices").GetInt32() > 0);
         Assert.Equal(figures.GetProperty("tokensRecorded").GetInt64(), figures.GetProperty("tokensInvoiced").GetInt64());
 
-        // The program of the README, with a runtime's key and with one that nobody knows.
+        // A runtime with its key is metered. The program of the README shows one that nobody knows: that it came is what the refusal says.
         using var billing = OutgoingCalls.Open(company.Address(Company.Billing), admin, null, 64 << 20);
         var subscription = (await new Contracts.Billing.V1.Billing.BillingClient(billing).ListSubscriptionsAsync(new() { PageSize = 1 })).Subscriptions[0].SubscriptionId;
-        var model = new When_a_runtime_connects.CountingModel();
-        await When_a_runtime_connects.MeterAsync(company.Address(Company.Usage), engine, subscription, model.Generate(tokens: 5));
-        Assert.Equal(5, model.Generated);
-        var stranger = await Assert.ThrowsAsync<RpcException>(() => When_a_runtime_connects.MeterAsync(company.Address(Company.Usage), AccessKey.NewText(), subscription, model.Generate(tokens: 5)));
+        await using (var meter = new MeterClient(company.Address(Company.Usage), new() { ApiKey = engine }))
+        {
+            await using var generation = await meter.StartAsync(new()
+            {
+                Id = GenerationId.Derive(Company.Jan1.AddMonths(1), "let-in"), Subscription = subscription, Conversation = "chat-1", Model = "my-model",
+            });
+            Assert.Equal(5, generation.Count(output: 5));
+            await generation.FinishAsync();
+        }
+        var stranger = await Assert.ThrowsAsync<RpcException>(() => When_a_runtime_connects.MeterAsync(company.Address(Company.Usage), AccessKey.NewText(), subscription, ["token"]));
         Assert.Equal(StatusCode.Unauthenticated, stranger.StatusCode);
+        Assert.Contains("no such API key", stranger.Status.Detail, StringComparison.Ordinal);
 
         // Plan design asks both others, with a key of its own.
         using var channel = OutgoingCalls.Open(company.Address(Company.PlanDesign), admin, null, 64 << 20);

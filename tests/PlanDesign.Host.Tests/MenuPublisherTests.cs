@@ -63,7 +63,7 @@ public sealed class MenuPublisherTests : IAsyncLifetime
         var billing = await Billing();
         await using var plans = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
         var draft = Draft();
-        draft.Terms = new() { FiveHoursConversations = 3, WeekConversations = 10, Overage = { new OveragePrice { Kind = "output", PerMillionTokens = "12.50" } } };
+        draft.Terms = new() { FiveHoursConversations = 3, WeekConversations = 10, Overage = { new OveragePrice { Kind = "output", PerMillionTokens = "12.50" }, new OveragePrice { Kind = "reasoning", PerMillionTokens = "15" } } };
         var menu = await plans.Client.DraftMenuAsync(draft);
         Assert.Equal(draft.Terms, menu.Terms);
         await plans.Client.PublishMenuAsync(Publish(menu));
@@ -73,7 +73,7 @@ public sealed class MenuPublisherTests : IAsyncLifetime
         Assert.Equal(
             [("conversation", 2L, "hard"), ("five_hours", 6L, "hard"), ("week", 20L, "hard"), ("billing_period", 40L, "billed")],
             message.Plans[0].Caps.Select(c => (c.Window, c.Tokens, c.Enforcement)));
-        Assert.All(message.Plans, p => Assert.Equal(("output", "12.50", ""), Assert.Single(p.Overage) is var o ? (o.Kind, o.PerMillionTokens, o.Model) : default));
+        Assert.All(message.Plans, p => Assert.Equal([("output", "12.50", ""), ("reasoning", "15", "")], p.Overage.Select(o => (o.Kind, o.PerMillionTokens, o.Model))));
         var signed = SignedMenu.Check(System.Text.Encoding.UTF8.GetBytes((await plans.Client.GetMenuAsync(new() { MenuId = menu.MenuId, IncludeSignedDocument = true })).SignedDocument));
         Assert.Empty(signed.Findings);
         Assert.Contains("12.50", signed.Document!.Terms, StringComparison.Ordinal);

@@ -52,7 +52,7 @@ public sealed class When_the_service_starts_and_stops
         await stream.SendAsync(Samples.Chunk("g", 1, 100));
         await stream.AckOf("g", 1);
         await service.App.StopAsync();
-        var goodbye = await Assert.ThrowsAsync<RpcException>(stream.CompleteAsync);
+        var goodbye = await stream.GoodbyeAsync();
         Assert.Equal((StatusCode.Unavailable, "draining"), (goodbye.StatusCode, When_a_generation_is_metered.Reason(goodbye)));
 
         Assert.Equal(100, await service.ScalarAsync<long>("select sum(tokens) from usage.report_line l join usage.report r using (shard, number) where r.published"));

@@ -13,7 +13,7 @@ public sealed record KindPrice(TokenKind Kind, UnitPrice PerMillionTokens);
 /// </summary>
 /// <param name="FiveHoursConversations">Conversations' worth of tokens in five hours; null for no such window.</param>
 /// <param name="WeekConversations">The same for a week.</param>
-/// <param name="Overage">By kind; none where a period's allowance is hard, otherwise it is billed beyond.</param>
+/// <param name="Overage">By kind, every kind that caps count; none where a period's allowance is hard, otherwise it is billed beyond.</param>
 public sealed record SaleTerms(int? FiveHoursConversations, int? WeekConversations, IReadOnlyList<KindPrice> Overage)
 {
     public static SaleTerms None { get; } = new(null, null, []);
@@ -42,6 +42,9 @@ public sealed record SaleTerms(int? FiveHoursConversations, int? WeekConversatio
                 return DraftMenuDecision.Invalid($"terms.overage[{n}].kind", $"is {kind.Name()}, which no cap counts; expected {string.Join(" or ", Cap.GeneratedTokens.Select(k => k.Name()))}");
             if (Overage.Take(n).Any(o => o.Kind == kind)) return DraftMenuDecision.Invalid($"terms.overage[{n}].kind", $"{kind.Name()} is priced twice");
         }
+        // Where a kind had no price, somebody's tokens beyond the allowance would be for nothing.
+        if (Overage.Count > 0 && Cap.GeneratedTokens.FirstOrDefault(k => Overage.All(o => o.Kind != k), TokenKind.Overrun) is var unpriced and not TokenKind.Overrun)
+            return DraftMenuDecision.Invalid("terms.overage", $"has no price for {unpriced.Name()}, which a period's allowance counts too: price every one of {string.Join(" and ", Cap.GeneratedTokens.Select(k => k.Name()))}");
         return null;
     }
 

@@ -46,6 +46,10 @@ public sealed class SaleTermsTests
         Assert.Contains(told, new SaleTerms(null, null, [new(TokenKind.Output, UnitPrice.Parse("1")), new(second, UnitPrice.Parse("1"))]).Check(20)!.Value.Detail, StringComparison.Ordinal);
 
     [Fact]
+    public void A_kind_without_a_price_is_named() =>
+        Assert.Contains("no price for reasoning", new SaleTerms(null, null, [new(TokenKind.Output, UnitPrice.Parse("1"))]).Check(20)!.Value.Detail, StringComparison.Ordinal);
+
+    [Fact]
     public void A_draft_keeps_them_and_other_terms_are_another_draft()
     {
         var drafted = DraftMenuDecision.Decide(Draft() with { Terms = All }, MenuState.Initial);
@@ -67,7 +71,7 @@ public sealed class SaleTermsTests
         Assert.Equal(document.Terms, read!.Terms);
         Assert.Empty(MenuVerification.Recompute(read));
         Assert.Contains(MenuDocument.Digests(json.RootElement), d => d.Path == "terms.overage[0].perMillionTokens");
-        foreach (var wrong in new[] { """{"weekConversations":20}""", """{"hours":5}""", """{"overage":[{"kind":"output","perMillionTokens":"-1"}]}""" })
+        foreach (var wrong in new[] { """{"weekConversations":20}""", """{"hours":5}""", """{"overage":[{"kind":"output","perMillionTokens":"-1"}]}""", """{"overage":[{"kind":"output","perMillionTokens":"1"}]}""" })
             Assert.Contains(MenuVerification.Recompute(read with { Terms = wrong }), f => f.Field == "terms");
     }
 }
