@@ -60,7 +60,7 @@ public sealed class PlanDesignService(
     {
         var (market, currency, plansMax) = (request.Market.ToMarket(), MarketMessages.CurrencyOf(request.Currency), request.PlansMax == 0 ? null : (int?)request.PlansMax);
         var (constraints, terms) = (request.Constraints.ToConstraints(), request.Terms.ToTerms());
-        if ((DraftMenuDecision.Check(request.Name, request.ConversationsPerPeriod, request.Models, market.ValuePerAnswer) ?? terms.Check(request.ConversationsPerPeriod)) is { } wrong) throw wrong.AsException();
+        if (DraftMenuDecision.Check(request.Name, request.ConversationsPerPeriod, request.Models, market.ValuePerAnswer, terms) is { } wrong) throw wrong.AsException();
         var solved = await solver.SolveAsync(market, DraftMenuDecision.OptionsFor(plansMax, currency, request.ConversationsPerPeriod, constraints), null, context.CancellationToken);
 
         var at = clock.Now;

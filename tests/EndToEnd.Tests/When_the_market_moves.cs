@@ -3,6 +3,7 @@ using Contracts.Billing.V1;
 using Contracts.PlanDesign.V1;
 using Contracts.Usage.V1;
 using Grpc.Core;
+using OveragePrice = Contracts.PlanDesign.V1.OveragePrice;
 
 namespace EndToEnd.Tests;
 
@@ -15,7 +16,7 @@ public sealed class When_the_market_moves
     public async Task The_watch_sees_it_in_what_was_metered_and_drafts_a_better_menu_once_for_a_person_to_publish()
     {
         await using var company = await Company.OpenAsync([]);
-        await company.PublishMenuAsync();
+        await company.PublishMenuAsync(new() { Overage = { new OveragePrice { Kind = "output", PerMillionTokens = "12.50" }, new OveragePrice { Kind = "reasoning", PerMillionTokens = "15" } } });
         await ServeAsync(company, await company.SubscribeAsync(Customers), share => share);
         await company.AdvanceAsync(Company.Jan1.AddDays(7));
         using (var lengths = company.Deployment.Ledger.ListConversationLengths(new()))
@@ -47,7 +48,7 @@ public sealed class When_the_market_moves
 
             var menus = (await company.Deployment.PlanDesign.ListMenusAsync(new())).Menus;
             var draft = Assert.Single(menus, m => m.MenuId != company.Menu.MenuId);
-            Assert.Equal(MenuStatus.Solved, draft.Status);
+            Assert.Equal((MenuStatus.Solved, company.Menu.Terms), (draft.Status, draft.Terms));
             Assert.Equal(MenuStatus.Published, Assert.Single(menus, m => m.MenuId == company.Menu.MenuId).Status);
             var shown = JsonDocument.Parse(await BillingAsync(company, "menu", "show", draft.MenuId, "--json")).RootElement;
             Assert.Contains("answers come sooner than before: the market moved", shown.GetProperty("evidence").GetString(), StringComparison.Ordinal);

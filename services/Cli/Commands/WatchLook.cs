@@ -82,6 +82,7 @@ internal static class WatchLook
             Models = { document.Models },
             Constraints = SolvingOf(document).Constraints?.ToMessage(),
             Evidence = found.Evidence,
+            Terms = document.Terms is { } terms ? SaleTermsMessages.ToMessage(PlanDesign.Menus.SaleTerms.Read(terms)) : null,
         };
         var key = $"watch-{setting.MenuId}-{Convert.ToHexStringLower(SHA256.HashData(request.ToByteArray()))[..32]}";
         state = state with { Pending = new(key, JsonFormatter.Default.Format(request)) };

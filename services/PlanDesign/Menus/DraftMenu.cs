@@ -43,7 +43,7 @@ public static class DraftMenuDecision
     public const double PeriodFeeMax = 1e12;
 
     /// <summary>What is wrong with the words and counts around the market, before anything is solved; null if nothing.</summary>
-    public static Refusal? Check(string name, int conversationsPerPeriod, IReadOnlyList<string> models, double valuePerAnswer)
+    public static Refusal? Check(string name, int conversationsPerPeriod, IReadOnlyList<string> models, double valuePerAnswer, SaleTerms terms)
     {
         if (WrongText("name", name) is { } wrongName) return wrongName;
         if (conversationsPerPeriod is < 1 or > ConversationsPerPeriodMax)
@@ -56,7 +56,7 @@ public static class DraftMenuDecision
             if (WrongText($"models[{n}]", models[n]) is { } wrongModel) return wrongModel;
             if (models.Take(n).Contains(models[n], StringComparer.Ordinal)) return Invalid($"models[{n}]", $"'{models[n]}' is named twice");
         }
-        return null;
+        return terms.Check(conversationsPerPeriod);
     }
 
     public static SolveOptions OptionsFor(int? plansMax, Currency currency, int conversationsPerPeriod, MenuConstraints? constraints = null) =>
@@ -74,7 +74,7 @@ public static class DraftMenuDecision
         {
             MenuState.None when c.Solution.Fault is { } fault => Decision.Refuse("market_invalid", fault.ToString()),
             MenuState.None when c.Evidence is { Length: > EvidenceLengthMax } text => Invalid("evidence", $"has {text.Length} characters, expected at most {EvidenceLengthMax}"),
-            MenuState.None => (Check(c.Name, c.ConversationsPerPeriod, c.Models, c.Market.ValuePerAnswer) ?? c.Terms.Check(c.ConversationsPerPeriod)) is { } refusal
+            MenuState.None => Check(c.Name, c.ConversationsPerPeriod, c.Models, c.Market.ValuePerAnswer, c.Terms) is { } refusal
                 ? refusal
                 : Decision.Accept<MenuEvent>(drafted, SolvedBy(c)),
             MenuState.Solved s when s.Draft == drafted => Decision.NoChange,

@@ -78,11 +78,11 @@ public class DraftMenuTests
     [InlineData("Chat", 20, " ", "models[1] is missing")]
     [InlineData("Chat", 20, "first", "models[1] 'first' is named twice")]
     public void A_bad_word_or_count_is_named(string name, int conversations, string model, string detail) =>
-        Assert.Equal(new Refusal("menu_invalid", detail), DraftMenuDecision.Check(name, conversations, ["first", model], 40));
+        Assert.Equal(new Refusal("menu_invalid", detail), DraftMenuDecision.Check(name, conversations, ["first", model], 40, SaleTerms.None));
 
     [Fact]
     public void A_fee_that_no_invoice_can_show_is_refused() =>
-        Assert.Contains("no invoice", DraftMenuDecision.Check("Chat", 1_000_000, [], 1e7)!.Value.Detail, StringComparison.Ordinal);
+        Assert.Contains("no invoice", DraftMenuDecision.Check("Chat", 1_000_000, [], 1e7, SaleTerms.None)!.Value.Detail, StringComparison.Ordinal);
 
     [Fact]
     public void Nothing_is_drafted_from_a_market_that_the_solver_refused()

@@ -1,4 +1,3 @@
-using Google.OrTools.LinearSolver;
 using PlanDesign.ReferenceCases;
 
 namespace PlanDesign.Screening;
@@ -29,46 +28,5 @@ public sealed class LotteryTests
         if (market.Grid() is { Types.Count: <= 8, CapTokensMax: <= 40 }) Assert.Equal(lotteryUpperBound, BestLottery(market), 1e-8 * Math.Max(1, lotteryUpperBound));
     }
 
-    /// <summary>max Σ_i w_i (t_i − Σ_m x[i,m] C[m]) over probabilities x[i,m] of cap m ≥ 0 and payments t_i, by GLOP.</summary>
-    private static double BestLottery(Market market)
-    {
-        var tables = new MarketTables(market, market.Grid());
-        var (types, caps) = (tables.Types.Count, tables.CapTokensMax);
-        var value = Enumerable.Range(0, types).Select(_ => tables.NewRow()).ToArray();
-        for (var i = 0; i < types; i++) tables.FillValue(i, value[i]);
-
-        using var solver = Solver.CreateSolver("GLOP");
-        solver.SetSolverSpecificParametersAsString("solution_feasibility_tolerance: 1e-10 primal_feasibility_tolerance: 1e-11 dual_feasibility_tolerance: 1e-11");
-        var payment = Enumerable.Range(0, types).Select(i => solver.MakeNumVar(double.NegativeInfinity, double.PositiveInfinity, $"t{i}")).ToArray();
-        var lottery = Enumerable.Range(0, types).Select(i => Enumerable.Range(0, caps + 1).Select(m => solver.MakeNumVar(0, 1, $"x{i},{m}")).ToArray()).ToArray();
-        var gain = solver.Objective();
-        gain.SetMaximization();
-        for (var i = 0; i < types; i++)
-        {
-            gain.SetCoefficient(payment[i], tables.Types.Weights[i]);
-            var certain = solver.MakeConstraint(1, 1, "");
-            for (var m = 0; m <= caps; m++)
-            {
-                gain.SetCoefficient(lottery[i][m], -tables.Types.Weights[i] * tables.ServingCost[m]);
-                certain.SetCoefficient(lottery[i][m], 1);
-            }
-            var participates = solver.MakeConstraint(0, double.PositiveInfinity, "");
-            Worth(participates, i, i, 1);
-            for (var j = 0; j < types; j++)
-            {
-                if (j == i) continue;
-                var prefersOwn = solver.MakeConstraint(0, double.PositiveInfinity, "");
-                Worth(prefersOwn, i, i, 1);
-                Worth(prefersOwn, i, j, -1);
-            }
-        }
-        Assert.Equal(Solver.ResultStatus.OPTIMAL, solver.Solve());
-        return gain.Value();
-
-        void Worth(Constraint constraint, int type, int chosen, double sign)
-        {
-            constraint.SetCoefficient(payment[chosen], -sign);
-            for (var m = 0; m <= caps; m++) constraint.SetCoefficient(lottery[chosen][m], sign * value[type][m]);
-        }
-    }
+    private static double BestLottery(Market market) => new Bench.GlopMenus(market).FullLottery(TimeSpan.FromMinutes(1))!.Value;
 }
