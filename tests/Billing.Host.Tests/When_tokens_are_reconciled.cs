@@ -41,13 +41,14 @@ public sealed class When_tokens_are_reconciled
         Assert.Contains("billing parked replay UsageRecorded/1/3", parked.Detail, StringComparison.Ordinal);
 
         // One that was recorded and not sent is on its way; of a shard that is stopped it is not.
-        app.Usage.Record(2, Jan1.AddDays(2), Line(one, "output", 9));
+        app.Usage.FillsGaps = false;
+        app.Usage.Record(1, Jan1.AddDays(2), Line(one, "output", 9));
         Assert.Equal(1, (await Reconcile(app)).Summary.WaitingReports);
-        await app.Sql<object>("insert into billing.usage_shard values (2, 0, 0, 'its chain is broken') on conflict (shard) do update set stopped = excluded.stopped");
+        await app.Sql<object>("update billing.usage_shard set stopped = 'its chain is broken' where shard = 1");
         (differences, summary) = await Reconcile(app);
         Assert.Equal(["report_parked", "shard_stopped"], differences.Select(d => d.Reason));
         Assert.Equal(0, summary.WaitingReports);
-        Assert.Equal((2, 9), (differences[1].Shard, differences[1].RecordedTokens));
+        Assert.Equal((1, 4, 9), (differences[1].Shard, differences[1].ReportNumber, differences[1].RecordedTokens));
         Assert.Contains("its chain is broken", differences[1].Detail, StringComparison.Ordinal);
     }
 

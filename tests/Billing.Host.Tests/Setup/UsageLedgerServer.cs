@@ -53,10 +53,14 @@ public sealed class UsageLedgerServer : IAsyncDisposable
         row.GenerationId, row.Sequence, row.SubscriptionId, row.PeriodId, row.PlanId, row.Conversation, row.Model, row.Tokens.Input, row.Tokens.CachedInput, row.Tokens.CacheCreation,
         row.Tokens.Output, row.Tokens.Reasoning, row.OverrunTokens, row.At.ToDateTimeOffset(), row.ReceivedAt.ToDateTimeOffset())));
 
+    /// <summary>Whether somebody who misses reports in the middle can have them. An audit, which reads from the first, always can.</summary>
+    public bool FillsGaps { set => _reports.FillsGaps = value; }
+
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private sealed class Reports
     {
+        public volatile bool FillsGaps = true;
         private readonly Lock _gate = new();
         private readonly Dictionary<int, List<UsageRecorded>> _byShard = [];
         private readonly Dictionary<int, List<Batch>> _batches = [];
@@ -148,6 +152,7 @@ public sealed class UsageLedgerServer : IAsyncDisposable
 
         public override async Task GetReports(GetReportsRequest request, IServerStreamWriter<UsageReport> responseStream, ServerCallContext context)
         {
+            if (request.FromNumber > 1 && !Of(context).FillsGaps) throw new RpcException(new(StatusCode.Unavailable, "gaps are not filled"));
             foreach (var r in Of(context).Of(request.Shard).Where(r => r.Number >= request.FromNumber && (request.ToNumber == 0 || r.Number <= request.ToNumber)))
             {
                 var report = new UsageReport
