@@ -12,6 +12,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     MenuCommands.Create(),
     UsageCommand.Create(),
     CustomerCommand.Create(),
+    ImportCommand.Create(),
     SubscriptionCommand.Create(),
     InvoiceCommand.Create(),
     AccountCommand.Create(),

@@ -1,0 +1,117 @@
+using System.Collections.Concurrent;
+using System.CommandLine;
+using Cli.Demo;
+using Cli.Imports;
+using Contracts.Billing.V1;
+using Google.Rpc;
+using Grpc.Core;
+using Spectre.Console;
+using AgreementsClient = Contracts.Billing.V1.Agreements.AgreementsClient;
+using BillingClient = Contracts.Billing.V1.Billing.BillingClient;
+
+namespace Cli.Commands;
+
+/// <summary>billing import: customers from another system, with their subscriptions and credit. Nothing is done while any row is at fault.</summary>
+public static class ImportCommand
+{
+    private const int CallsAtOnce = 8, FaultsPrinted = 50;
+
+    public static Command Create() => new("import", "Bring customers over from another system, with their subscriptions and credit") { Customers() };
+
+    private static Command Customers()
+    {
+        var file = new Argument<string>("file") { Description = $"CSV with a header, or a JSON array of objects. Columns: {string.Join(", ", CustomerImportReader.Columns)}" };
+        var menu = new Option<string>("--menu") { HelpName = "MENU", Description = "menu_…, whose plans the rows name", DefaultValueFactory = _ => "" };
+        var dry = new Option<bool>("--dry-run") { Description = "only name every faulty row, and say what would be done" };
+        var (address, json, by) = (ServiceAddress.Billing(), BillingCalls.Json(), new ByOptions());
+        var command = new Command("customers", "Create customers with name, address, tax, time zone, subscription and credit; run again, it does only what is not done yet") { file, menu, dry, address, json };
+        by.AddTo(command);
+        command.SetAction((result, ct) => BillingCalls.AskAsync(result.GetValue(address)!, async channel =>
+        {
+            var (rows, unread) = ImportFile.Read(result.GetValue(file)!, CustomerImportReader.Columns);
+            var (imports, faults) = await Check(rows, new(channel), result.GetValue(menu)!, ct);
+            faults = [.. unread.Concat(faults).OrderBy(f => f.Row)];
+            var isDone = faults.Count == 0 && !result.GetValue(dry);
+            if (isDone) faults = await Apply(imports, new(channel), new(channel), ct);
+            var failed = faults.Select(f => f.Row).ToHashSet();
+            var good = imports.Where(i => !failed.Contains(i.Row.Number)).ToArray();
+            if (result.GetValue(json)) BillingCalls.Print(Figures(rows.Count + unread.Count, good, faults, isDone));
+            else Print(rows.Count + unread.Count, good, faults, isDone);
+            return faults.Count == 0 ? 0 : CommandLine.Faulty;
+        }, by.Of(result)));
+        return command;
+    }
+
+    private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(IReadOnlyList<ImportRow> rows, BillingClient billing, string menu, CancellationToken ct)
+    {
+        var there = new List<Customer>();
+        for (var token = ""; ;)
+        {
+            var page = await billing.ListCustomersAsync(new() { PageSize = 1_000, PageToken = token }, cancellationToken: ct);
+            there.AddRange(page.Customers);
+            if ((token = page.NextPageToken).Length == 0) break;
+        }
+        var terms = menu.Length == 0 ? null : await billing.GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);
+        if (terms?.RetiredAt is not null) throw new UserException($"{menu} is off sale: name the menu that is on sale");
+        var reader = new CustomerImportReader(there.ToLookup(c => c.Reference), terms, TimeProvider.System.GetUtcNow());
+        var read = rows.Select(reader.Read).ToArray();
+        return ([.. read.Where(r => r.Import is not null).Select(r => r.Import!)], [.. read.SelectMany(r => r.Faults)]);
+    }
+
+    /// <summary>Row by row, several at once. A row that is refused does not hold up the others.</summary>
+    private static async Task<IReadOnlyList<RowFault>> Apply(IReadOnlyList<CustomerImport> imports, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
+    {
+        var faults = new ConcurrentBag<RowFault>();
+        var done = 0;
+        return await ProgressBar.During($"importing {imports.Count:N0} customers", async progress =>
+        {
+            await Parallel.ForEachAsync(imports, new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce, CancellationToken = ct }, async (import, token) =>
+            {
+                try
+                {
+                    await Apply(import, billing, agreements, token);
+                }
+                catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info && e.StatusCode != StatusCode.Unavailable)
+                {
+                    faults.Add(new(import.Row.Number, import.Customer.Reference, BillingCalls.Told(e.Status.Detail, info.Reason)));
+                }
+                progress.Report((double)Interlocked.Increment(ref done) / imports.Count);
+            });
+            return (IReadOnlyList<RowFault>)[.. faults.OrderBy(f => f.Row)];
+        }, ct);
+    }
+
+    private static async Task Apply(CustomerImport import, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
+    {
+        if (import.IsNew) await billing.CreateCustomerAsync(import.Customer, cancellationToken: ct);
+        if (import.Details is { } details) await billing.RecordCustomerDetailsAsync(details, cancellationToken: ct);
+        if (import.Tax is { } tax) await billing.SetCustomerTaxAsync(tax, cancellationToken: ct);
+        if (import.TimeZone is { } zone) await billing.SetCustomerTimeZoneAsync(zone, cancellationToken: ct);
+        // Credit first: a subscription's first invoice may use it.
+        if (import.Credit is { } credit) await agreements.GrantMoneyCreditAsync(credit, cancellationToken: ct);
+        if (import.Subscription is { } subscription) await billing.SubscribeAsync(subscription, cancellationToken: ct);
+    }
+
+    private static object Figures(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone) => new
+    {
+        rows, done = isDone, customersCreated = good.Count(i => i.IsNew), customersThere = good.Count(i => !i.IsNew), subscriptions = good.Count(i => i.Subscription is not null),
+        credits = good.Count(i => i.Credit is not null), creditMicros = good.Sum(i => i.Credit?.AmountMicros ?? 0), faults,
+    };
+
+    private static void Print(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone)
+    {
+        if (faults.Count > 0)
+        {
+            var table = InvoicePrinter.Table("row", "reference", "what is wrong");
+            foreach (var f in faults.Take(FaultsPrinted)) table.AddRow($"{f.Row}", f.Reference.EscapeMarkup(), f.Problem.EscapeMarkup());
+            CommandLine.Output.Write(table);
+            if (faults.Count > FaultsPrinted) Console.Out.WriteLine($"and {faults.Count - FaultsPrinted:N0} more: --json names all");
+        }
+        var what = $"{good.Count(i => i.IsNew):N0} customers created, {good.Count(i => !i.IsNew):N0} there already, {good.Count(i => i.Subscription is not null):N0} subscriptions, {good.Count(i => i.Credit is not null):N0} credits";
+        Console.Out.WriteLine(
+            isDone && faults.Count == 0 ? $"{rows:N0} rows: {what}"
+            : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused: mend them and run it again, what is done is recognised"
+            : faults.Count == 0 ? $"{rows:N0} rows are good. It would be: {what}"
+            : $"nothing was imported: {faults.Select(f => f.Row).Distinct().Count():N0} of {rows:N0} rows are at fault");
+    }
+}

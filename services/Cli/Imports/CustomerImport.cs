@@ -1,0 +1,152 @@
+using System.Globalization;
+using Billing;
+using Billing.Accounts;
+using Billing.Customers;
+using Billing.Subscriptions;
+using Contracts.Billing.V1;
+using Google.Protobuf.WellKnownTypes;
+using Wire = Billing.Host.Wire;
+
+namespace Cli.Imports;
+
+/// <summary>
+/// What one row asks of billing. Every id but a new customer's is derived from the customer's, and a customer that is there is found by its
+/// reference: whatever was done of a row before is recognised when it is done again.
+/// </summary>
+/// <param name="IsNew">false where a customer has this reference already</param>
+public sealed record CustomerImport(
+    ImportRow Row, bool IsNew, CreateCustomerRequest Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
+    SubscribeRequest? Subscription, GrantMoneyCreditRequest? Credit);
+
+/// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks.</summary>
+/// <param name="there">by reference</param>
+/// <param name="menu">whose plans rows name; null where none was given</param>
+public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTerms? menu, DateTimeOffset now)
+{
+    public static readonly IReadOnlyList<string> Columns =
+    [
+        "reference", "currency", "name", "email", "line1", "line2", "postalCode", "city", "country", "taxId", "timeZone", "taxCountry", "taxRegion", "taxStatus",
+        "plan", "anchorDay", "trialDays", "credit", "creditName", "creditExpires",
+    ];
+
+    private const string Grant = "crd", DefaultCreditName = "Credit brought forward", AnySha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    private readonly Dictionary<string, long> _rowOf = [];
+
+    /// <returns>the requests, or all that is wrong with the row</returns>
+    public (CustomerImport? Import, IReadOnlyList<RowFault> Faults) Read(ImportRow row)
+    {
+        var reference = row["reference"];
+        var faults = new List<RowFault>();
+        void Fault(string problem) => faults.Add(new(row.Number, reference, problem));
+        void Refused(Refusal? refusal) { if (refusal is { } r) Fault(r.Detail); }
+
+        if (reference.Length == 0) Fault("it has no reference: your own key of the customer, by which a repeat is recognised");
+        else if (!_rowOf.TryAdd(reference, row.Number)) Fault($"row {_rowOf[reference]} has this reference too: one row is one customer");
+        var found = reference.Length == 0 ? [] : there[reference].ToArray();
+        if (found.Length > 1) Fault($"{found.Length} customers have this reference: {string.Join(", ", found.Take(3).Select(c => c.CustomerId))}");
+        if (found is [{ ErasedAt: not null }]) Fault($"{found[0].CustomerId} has this reference, and its details were erased: take another reference");
+        if (found is [{ } other] && other.Currency != row["currency"]) Fault($"{other.CustomerId} has this reference and is billed in {other.Currency}, which cannot change");
+
+        var id = found.Length > 0 ? found[0].CustomerId : Ids.New(Ids.Customer, now);
+        var created = CreateCustomerDecision.Decide(new(row["currency"], reference, now), CustomerState.Initial);
+        Refused(created.Refused);
+        // Without a customer there is nothing that the rest could be asked of.
+        if (created.Refused is not null) return (null, faults);
+        var state = created.Events.Aggregate(CustomerState.Initial, CustomerState.Evolve);
+
+        var import = new CustomerImport(
+            row, found.Length == 0, new() { CustomerId = id, Currency = row["currency"], Reference = reference },
+            Details(row, id, state, Refused), Tax(row, id, state, Refused, Fault), TimeZone(row, id, state, Refused), Subscription(row, id, Fault), Credit(row, id, Refused, Fault));
+        return faults.Count == 0 ? (import, []) : (null, faults);
+    }
+
+    private RecordCustomerDetailsRequest? Details(ImportRow row, string id, CustomerState state, Action<Refusal?> refused)
+    {
+        if (!row.HasAny("name", "email", "line1", "line2", "postalCode", "city", "country", "taxId")) return null;
+        var details = new Contracts.Billing.V1.CustomerDetails
+        {
+            Name = row["name"], Email = row["email"], PostalCode = row["postalCode"], City = row["city"], Country = row["country"], TaxId = row["taxId"],
+        };
+        details.Lines.AddRange(new[] { row["line1"], row["line2"] }.Where(l => l.Length > 0));
+        refused(RecordCustomerDetailsDecision.Decide(new(Wire.Details(details), AnySha256, now), state).Refused);
+        return new() { CustomerId = id, Details = details };
+    }
+
+    private SetCustomerTaxRequest? Tax(ImportRow row, string id, CustomerState state, Action<Refusal?> refused, Action<string> fault)
+    {
+        if (!row.HasAny("taxCountry", "taxRegion", "taxStatus")) return null;
+        try
+        {
+            refused(SetCustomerTaxDecision.Decide(new(row["taxCountry"], row["taxRegion"], Wire.ParseTaxStatus(row["taxStatus"]), now), state).Refused);
+        }
+        catch (FormatException e)
+        {
+            fault($"taxStatus: {e.Message}");
+        }
+        return new() { CustomerId = id, Tax = new() { Country = row["taxCountry"], Region = row["taxRegion"], Status = row["taxStatus"] } };
+    }
+
+    private SetCustomerTimeZoneRequest? TimeZone(ImportRow row, string id, CustomerState state, Action<Refusal?> refused)
+    {
+        if (!row.HasAny("timeZone")) return null;
+        refused(SetCustomerTimeZoneDecision.Decide(new(row["timeZone"], now), state).Refused);
+        return new() { CustomerId = id, TimeZone = row["timeZone"] };
+    }
+
+    private SubscribeRequest? Subscription(ImportRow row, string id, Action<string> fault)
+    {
+        int Number(string column, int max)
+        {
+            if (row[column].Length == 0) return 0;
+            if (int.TryParse(row[column], NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= 1 && n <= max) return n;
+            fault($"{column} '{row[column]}' is not a whole number from 1 to {max}");
+            return 0;
+        }
+
+        var (anchor, trial) = (Number("anchorDay", 31), Number("trialDays", SubscribeDecision.TrialDaysMax));
+        if (!row.HasAny("plan"))
+        {
+            if (row.HasAny("anchorDay", "trialDays")) fault("it has an anchorDay or trialDays, and no plan that they could be of");
+            return null;
+        }
+        if (menu is null)
+        {
+            fault("it names a plan: say of which menu with --menu");
+            return null;
+        }
+        var plans = menu.Plans.Where(p => p.PlanId == row["plan"] || p.Name == row["plan"]).ToArray();
+        if (plans.Length != 1) fault($"'{row["plan"]}' is {(plans.Length == 0 ? "not a plan" : "the name of several plans")} of the menu: those are {string.Join("; ", menu.Plans.Select(p => $"{p.Name} ({p.PlanId})"))}");
+        if (menu.Currency != row["currency"]) fault($"it is billed in {row["currency"]}, and the menu is priced in {menu.Currency}");
+        return new()
+        {
+            SubscriptionId = Derived(Ids.Subscription, id, menu.MenuId), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial,
+        };
+    }
+
+    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, Action<Refusal?> refused, Action<string> fault)
+    {
+        if (!row.HasAny("credit"))
+        {
+            if (row.HasAny("creditName", "creditExpires")) fault("it has a creditName or creditExpires, and no credit");
+            return null;
+        }
+        if (!decimal.TryParse(row["credit"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) || amount.Scale > 6 || amount > 1_000_000_000_000)
+        {
+            fault($"credit '{row["credit"]}' is not an amount such as 12.50");
+            return null;
+        }
+        DateTimeOffset? expires = null;
+        if (row.HasAny("creditExpires"))
+        {
+            if (DateTimeOffset.TryParseExact(row["creditExpires"], ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss'Z'"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) expires = time;
+            else fault($"creditExpires '{row["creditExpires"]}' is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
+        }
+        var name = row.HasAny("creditName") ? row["creditName"] : DefaultCreditName;
+        var (grant, micros) = (Derived(Grant, id, name), (long)(amount * 1_000_000));
+        refused(GrantCreditDecision.Decide(new GrantMoneyCredit(grant, name, new(micros), Currency.Parse(row["currency"]), 0, expires, now), AccountState.Initial).Refused);
+        return new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() };
+    }
+
+    private static string Derived(string prefix, string customerId, string what) => Ids.Derive(prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), "import", customerId, what);
+}

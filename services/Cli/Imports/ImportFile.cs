@@ -1,0 +1,121 @@
+using System.Text.Json;
+using Microsoft.VisualBasic.FileIO;
+
+namespace Cli.Imports;
+
+/// <summary>One line of a file, by the names of its columns.</summary>
+/// <param name="Number">its line in a CSV file, its place in a JSON array, from 1</param>
+public sealed record ImportRow(long Number, IReadOnlyDictionary<string, string> Values)
+{
+    /// <summary>Empty where the row has nothing.</summary>
+    public string this[string column] => Values.GetValueOrDefault(column, "");
+
+    public bool HasAny(params ReadOnlySpan<string> columns)
+    {
+        foreach (var column in columns)
+            if (this[column].Length > 0) return true;
+        return false;
+    }
+}
+
+/// <summary>What is wrong with a row, in one line.</summary>
+public sealed record RowFault(long Row, string Reference, string Problem);
+
+/// <summary>
+/// Rows of a CSV file (RFC 4180, with a header) or of a JSON array of flat objects. Columns are known by name, whatever their case: postalCode,
+/// postal_code and "Postal Code" are one.
+/// </summary>
+public static class ImportFile
+{
+    private const long BytesMax = 256L << 20;
+
+    /// <returns>the rows that could be read, and what is wrong with the others</returns>
+    /// <exception cref="UserException">the file cannot be read, or has columns that nobody knows</exception>
+    public static (IReadOnlyList<ImportRow> Rows, IReadOnlyList<RowFault> Faults) Read(string path, IReadOnlyList<string> columns)
+    {
+        try
+        {
+            if (new FileInfo(path).Length > BytesMax) throw new UserException($"{path} has more than {BytesMax >> 20} MB: split it");
+            var text = File.ReadAllText(path);
+            if (string.IsNullOrWhiteSpace(text)) throw new UserException($"{path} is empty: it needs a header and rows, or a JSON array of objects");
+            return text.TrimStart()[0] == '[' ? Json(text, path, columns) : Csv(text, path, columns);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{path} cannot be read: {e.Message}");
+        }
+    }
+
+    private static (IReadOnlyList<ImportRow> Rows, IReadOnlyList<RowFault> Faults) Csv(string text, string path, IReadOnlyList<string> columns)
+    {
+        using var parser = new TextFieldParser(new StringReader(text)) { TextFieldType = FieldType.Delimited, Delimiters = [","], HasFieldsEnclosedInQuotes = true, TrimWhiteSpace = true };
+        var (rows, faults) = (new List<ImportRow>(), new List<RowFault>());
+        string[]? header = null;
+        while (!parser.EndOfData)
+        {
+            var line = parser.LineNumber;
+            string[] fields;
+            try
+            {
+                fields = parser.ReadFields() ?? [];
+            }
+            catch (MalformedLineException)
+            {
+                if (header is null) throw new UserException($"{path} has no header that can be read: a quote does not end");
+                faults.Add(new(line, "", "a quote does not end, or something follows it: double the quotes within quotes"));
+                continue;
+            }
+            if (header is null)
+            {
+                header = [.. fields.Select(f => Known(f, path, columns))];
+                if (header.GroupBy(h => h).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new UserException($"{path} has the column {twice.Key} twice");
+            }
+            else if (fields.Length != header.Length)
+                faults.Add(new(line, "", $"it has {fields.Length} fields, and the header {header.Length}"));
+            else
+                rows.Add(new(line, header.Zip(fields).ToDictionary(p => p.First, p => p.Second)));
+        }
+        return (rows, faults);
+    }
+
+    private static (IReadOnlyList<ImportRow> Rows, IReadOnlyList<RowFault> Faults) Json(string text, string path, IReadOnlyList<string> columns)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(text);
+        }
+        catch (JsonException e)
+        {
+            throw new UserException($"{path} is not JSON: {e.Message}");
+        }
+        using (document)
+        {
+            var (rows, faults) = (new List<ImportRow>(), new List<RowFault>());
+            foreach (var (index, row) in document.RootElement.EnumerateArray().Index())
+            {
+                var number = index + 1;
+                if (row.ValueKind != JsonValueKind.Object) faults.Add(new(number, "", $"it is {Name(row.ValueKind)}, where an object is expected"));
+                else if (row.EnumerateObject().Where(p => p.Value.ValueKind is JsonValueKind.Object or JsonValueKind.Array).Select(p => p.Name).FirstOrDefault() is { } nested)
+                    faults.Add(new(number, "", $"{nested} is {Name(row.GetProperty(nested).ValueKind)}, where a text or a number is expected"));
+                else
+                {
+                    var values = new Dictionary<string, string>();
+                    foreach (var property in row.EnumerateObject())
+                        if (property.Value.ValueKind != JsonValueKind.Null && !values.TryAdd(Known(property.Name, path, columns), property.Value.ToString().Trim()))
+                            faults.Add(new(number, "", $"it has {property.Name} twice"));
+                    rows.Add(new(number, values));
+                }
+            }
+            return (rows, faults);
+        }
+    }
+
+    /// <exception cref="UserException">a column that would be dropped in silence</exception>
+    private static string Known(string name, string path, IReadOnlyList<string> columns) => columns.FirstOrDefault(c => Plain(c) == Plain(name))
+        ?? throw new UserException($"{path} has a column '{name}' that is not known: those are {string.Join(", ", columns)}");
+
+    private static string Plain(string name) => string.Concat(name.Where(char.IsAsciiLetterOrDigit)).ToLowerInvariant();
+
+    private static string Name(JsonValueKind kind) => kind switch { JsonValueKind.Object => "an object", JsonValueKind.Array => "an array", _ => $"a {kind.ToString().ToLowerInvariant()}" };
+}

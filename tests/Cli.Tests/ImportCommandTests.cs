@@ -1,0 +1,115 @@
+using System.Text.Json;
+
+namespace Cli.Tests;
+
+/// <summary>billing import, as a process, against a billing service that runs.</summary>
+public sealed class ImportCommandTests
+{
+    private const string Good = """
+        reference,currency,name,line1,Postal Code,city,time_zone,taxCountry,taxStatus,plan,anchorDay,credit,creditName,creditExpires
+        acme,USD,"Acme, ""the"" GmbH",Ringstraße 1,10115,Berlin,Europe/Berlin,DE,business,Small,15,120.50,Balance of the old system,2027-01-01
+        bert,USD,Bert,,,,,,,,,,,
+        cleo,EUR,,,,,,,,,,7,,
+
+        """;
+
+    private const string Faulty = """
+        reference,currency,name,timeZone,taxCountry,taxStatus,plan,anchorDay,credit
+        acme,USD,Acme,Europe/Berlin,DE,business,Small,15,1.00
+        ,USD,Nobody,,,,,,
+        acme,USD,Acme,,,,,,
+        dora,XXQ,Dora,,,,,,
+        eve,USD,,Mars/Olympus,Germany,private,Medium,32,12.345
+        fritz,EUR,Fritz,,,,Small,,-3
+        gina,USD,Gina,,,,,4,
+        hugo,USD
+        "ida,USD
+
+        """;
+
+    [Fact]
+    public async Task Customers_are_brought_over_once_however_often_their_file_is_imported()
+    {
+        await using var running = await RunningBilling.StartAsync();
+        using var folder = new TemporaryFolder();
+        var (good, faulty, json) = (folder.Write("good.csv", Good), folder.Write("faulty.csv", Faulty), folder.Write("more.json", """[{"reference": "acme", "currency": "USD", "name": "Acme AG"}, {"reference": "ivo", "currency": "USD", "credit": 2.5}, {"reference": "kim", "currency": {"code": "USD"}}]"""));
+        Task<(int Exit, string Output, string Error)> Import(string file, params string[] more) => running.Billing(["import", "customers", file, .. more]);
+        string[] menu = ["--menu", RunningBilling.Menu];
+
+        // Every faulty row is named, with all that is wrong with it; and nothing is done.
+        var faults = Json(await Import(faulty, [.. menu, "--json"]), 1);
+        Assert.False(faults.GetProperty("done").GetBoolean());
+        var told = faults.GetProperty("faults").EnumerateArray().Select(f => $"{f.GetProperty("row")} {f.GetProperty("reference")}: {f.GetProperty("problem")}").ToArray();
+        string[] expected =
+        [
+            "3 : it has no reference", "4 acme: row 2 has this reference too", "5 dora: 'XXQ' is not an ISO 4217 currency", "6 eve: 'Mars/Olympus' is not an IANA time zone",
+            "6 eve: taxStatus: 'private' is not one of consumer, business, exempt", "6 eve: anchorDay '32' is not a whole number from 1 to 31", "6 eve: 'Medium' is not a plan of the menu",
+            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay or trialDays, and no plan", "9 : it has 2 fields, and the header 9", "10 : a quote does not end",
+        ];
+        foreach (var e in expected) Assert.Contains(told, t => t.StartsWith(e, StringComparison.Ordinal));
+        Assert.DoesNotContain(told, t => t.StartsWith("2 ", StringComparison.Ordinal));
+        Assert.Contains("it names a plan: say of which menu with --menu", (await Import(good)).Output, StringComparison.Ordinal);
+        var dry = await Import(good, [.. menu, "--dry-run"]);
+        Assert.Equal((0, "3 rows are good. It would be: 3 customers created, 0 there already, 1 subscriptions, 2 credits\n"), (dry.Exit, dry.Output));
+        Assert.Empty(Json(await running.Billing("customer", "list", "--json")).GetProperty("customers").EnumerateArray());
+
+        var first = Json(await Import(good, [.. menu, "--json", "--reason", "we moved"]));
+        Assert.Equal((3, 0, 1, 2, 127_500_000), (Count(first, "customersCreated"), Count(first, "customersThere"), Count(first, "subscriptions"), Count(first, "credits"), Count(first, "creditMicros")));
+        var again = Json(await Import(good, [.. menu, "--json"]));
+        Assert.Equal((0, 3), (Count(again, "customersCreated"), Count(again, "customersThere")));
+
+        var customers = Json(await running.Billing("customer", "list", "--json")).GetProperty("customers").EnumerateArray().ToDictionary(c => c.GetProperty("reference").GetString()!, c => c.GetProperty("customerId").GetString()!);
+        Assert.Equal(["acme", "bert", "cleo"], customers.Keys.Order());
+        var subscription = Assert.Single(Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray());
+        Assert.Equal((customers["acme"], RunningBilling.Small), (subscription.GetProperty("customerId").GetString(), subscription.GetProperty("planId").GetString()));
+        // The fifteenth began at midnight in Berlin.
+        Assert.Equal("2026-01-14T23:00:00+00:00", subscription.GetProperty("currentPeriod").GetProperty("end").GetString());
+        var shown = (await running.Billing("customer", "show", customers["acme"])).Output;
+        Assert.Contains("Acme, \"the\" GmbH", shown, StringComparison.Ordinal);
+        Assert.Contains("Ringstraße 1, 10115 Berlin", shown, StringComparison.Ordinal);
+        Assert.Contains("120.50", (await running.Billing("account", "show", customers["acme"])).Output, StringComparison.Ordinal);
+
+        // JSON: a faulty object is named by its place; mended, the others are done.
+        Assert.Equal("currency is an object, where a text or a number is expected", Assert.Single(Json(await Import(json, "--json"), 1).GetProperty("faults").EnumerateArray()).GetProperty("problem").GetString());
+        var mended = folder.Write("mended.json", """[{"reference": "acme", "currency": "USD", "name": "Acme AG"}, {"reference": "ivo", "currency": "USD", "credit": 2.5}]""");
+        var more = await Import(mended);
+        Assert.Equal((0, "2 rows: 1 customers created, 1 there already, 0 subscriptions, 1 credits\n"), (more.Exit, more.Output));
+        Assert.Contains("Acme AG", (await running.Billing("customer", "show", customers["acme"])).Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", "is empty")]
+    [InlineData("reference,currency,colour\na,USD,red\n", "has a column 'colour' that is not known")]
+    [InlineData("reference,reference\na,b\n", "has the column reference twice")]
+    [InlineData("[{", "is not JSON")]
+    public async Task A_file_that_cannot_be_meant_is_refused_in_one_line(string text, string said)
+    {
+        using var folder = new TemporaryFolder();
+        var answer = await BillingProcess.Run("", "import", "customers", folder.Write("file", text), "--billing", "http://127.0.0.1:9");
+        Assert.Equal((1, ""), (answer.Exit, answer.Output));
+        Assert.Contains(said, answer.Error, StringComparison.Ordinal);
+        Assert.Single(answer.Error.Trim().Split('\n'));
+    }
+
+    private static JsonElement Json((int Exit, string Output, string Error) result, int exit = 0)
+    {
+        Assert.Equal((exit, ""), (result.Exit, result.Error));
+        return JsonDocument.Parse(result.Output).RootElement;
+    }
+
+    private static long Count(JsonElement figures, string name) => figures.GetProperty(name).GetInt64();
+
+    private sealed class TemporaryFolder : IDisposable
+    {
+        private readonly string _path = Directory.CreateTempSubdirectory("billing-import-").FullName;
+
+        public string Write(string name, string text)
+        {
+            var path = Path.Combine(_path, name);
+            File.WriteAllText(path, text);
+            return path;
+        }
+
+        public void Dispose() => Directory.Delete(_path, recursive: true);
+    }
+}
