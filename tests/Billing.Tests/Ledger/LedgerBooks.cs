@@ -79,5 +79,4 @@ internal sealed class LedgerBooks
     public string[] Told(Period window) => [.. Journal(window).Select(e => $"{e.At:MM-dd} {e.Kind}: {string.Join(", ", e.Lines.Select(l => $"{l.Account.Name} {l.AmountMicros.ToMajorUnits(Usd)}"))}")];
 
     public TrialBalance Balance(DateTimeOffset before) => TrialBalance.Of(Journal(Before(before)));
-
 }
