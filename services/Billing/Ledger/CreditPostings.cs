@@ -57,5 +57,5 @@ public sealed class CreditPostings(IReadOnlyList<RecordedEvent<AccountEvent>> ev
     private IEnumerable<CreditDraw> Money(CreditDrawn drawn) => drawn.Draws.Where(d => _grants.ContainsKey(d.GrantId));
 
     private JournalEntry Entry(RecordedEvent<AccountEvent> e, string kind, DateTimeOffset at, string invoiceId, string text, IEnumerable<JournalLine> lines) => new(
-        JournalEntry.IdOf(e.StreamId, e.Version, at), kind, at, at, e.Sequence, customerId, invoiceId, text, currency, lines.Where(l => l.AmountMicros != Micros.Zero).ToValueList());
+        JournalEntry.IdOf(e.StreamId, e.Version, at), kind, at, at, e.Sequence, customerId, invoiceId, text, currency, JournalEntry.Written(lines));
 }

@@ -1,5 +1,5 @@
-using System.Globalization;
 using Billing.Invoices;
+using Billing.Rating;
 
 namespace Billing.Ledger;
 
@@ -48,8 +48,8 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
             var demanded = from >= _final.At ? invoiced.NetMicros : Micros.Zero;
             // It counts for the last moment of its time: a month's revenue is in that month.
             yield return Entry(
-                Ids.Derive(JournalEntry.IdPrefix, to, known.StreamId, JournalEntry.RevenueRecognized, Text(from), Text(to)), known.Sequence, JournalEntry.RevenueRecognized, to.AddTicks(-1), _final.At,
-                $"{_final.Number}: served before {Text(to)}", [.. Moved(demanded - invoiced.EarnedBefore(from), demanded - invoiced.EarnedBefore(to)), .. Earned(from, to, -1)]);
+                Ids.Derive(JournalEntry.IdPrefix, to, known.StreamId, JournalEntry.RevenueRecognized, $"{from.UtcDateTime:O}", $"{to.UtcDateTime:O}"), known.Sequence, JournalEntry.RevenueRecognized, to.AddTicks(-1), _final.At,
+                $"{_final.Number}: {InvoiceRating.Day(from)} to {InvoiceRating.Day(to.AddTicks(-1))}", [.. Moved(demanded - invoiced.EarnedBefore(from), demanded - invoiced.EarnedBefore(to)), .. Earned(from, to, -1)]);
         }
     }
 
@@ -74,7 +74,5 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
         Entry(JournalEntry.IdOf(e.StreamId, e.Version, postedAt), e.Sequence, kind, at, postedAt, text, lines);
 
     private JournalEntry Entry(string id, long sequence, string kind, DateTimeOffset at, DateTimeOffset postedAt, string text, IEnumerable<JournalLine> lines) =>
-        new(id, kind, at, postedAt, sequence, _final.CustomerId, events[0].StreamId, text, _final.Currency, lines.Where(l => l.AmountMicros != Micros.Zero).ToValueList());
-
-    private static string Text(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);
+        new(id, kind, at, postedAt, sequence, _final.CustomerId, events[0].StreamId, text, _final.Currency, JournalEntry.Written(lines));
 }

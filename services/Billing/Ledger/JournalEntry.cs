@@ -29,6 +29,9 @@ public sealed record JournalEntry(
     /// <summary>Of the entry that an event posts: there is one at most.</summary>
     public static string IdOf(string streamId, long version, DateTimeOffset at) => Ids.Derive(IdPrefix, at, streamId, version.ToString(CultureInfo.InvariantCulture));
 
+    /// <summary>As they are written: debits first, and nothing that moves nothing.</summary>
+    public static ValueList<JournalLine> Written(IEnumerable<JournalLine> lines) => lines.Where(l => l.AmountMicros != Micros.Zero).OrderBy(l => l.AmountMicros < Micros.Zero).ToValueList();
+
     public bool IsBalanced => Micros.Sum(Lines.Select(l => l.AmountMicros)) == Micros.Zero;
 }
 

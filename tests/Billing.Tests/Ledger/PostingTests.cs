@@ -100,7 +100,7 @@ public sealed class PostingTests
         var invoice = January_();
         _books.Pay(invoice, 15_000_000, Feb(3));
         _books.Refund(invoice, 120_000, Feb(4));
-        Assert.Equal(["02-03 payment_recorded: Cash 15.00, Receivables -15.00", "02-04 refund_recorded: Cash -0.12, Receivables 0.12"], _books.Told(new(Feb(2), Mar1)));
+        Assert.Equal(["02-03 payment_recorded: Cash 15.00, Receivables -15.00", "02-04 refund_recorded: Receivables 0.12, Cash -0.12"], _books.Told(new(Feb(2), Mar1)));
         Assert.Equal((-120_000, 0), (Of(_books.Balance(Feb(4)), LedgerAccount.Receivables), Of(_books.Balance(Mar1), LedgerAccount.Receivables)));
     }
 
@@ -136,10 +136,9 @@ public sealed class PostingTests
         _books.Void(January_(), Feb(10));
         Assert.Equal(
             [
-                "02-10 invoice_voided: Receivables -12.98, Tax payable 0.48, Subscription revenue 5.00, Usage revenue 7.50", "02-10 credit_returned: Customer credit -10.00, Receivables 10.00",
+                "02-10 invoice_voided: Tax payable 0.48, Subscription revenue 5.00, Usage revenue 7.50, Receivables -12.98", "02-10 credit_returned: Receivables 10.00, Customer credit -10.00",
             ], _books.Told(new(Feb(2), Mar1)));
-        Assert.Equal(["1000 0", "1100 0", "1200 0", "2000 -10000000", "2200 0", "4000 0", "4100 0", "4900 10000000"],
-            _books.Balance(Mar1).Balances.Select(b => $"{b.Account.Code} {b.BalanceMicros.Value}").Prepend("1000 0"));
+        Assert.Equal(["2000 -10000000", "4900 10000000"], _books.Balance(Mar1).Balances.Where(b => b.BalanceMicros != Micros.Zero).Select(b => $"{b.Account.Code} {b.BalanceMicros.Value}"));
         // January's books, as they are known now, stand.
         Assert.Equal(12_500_000, Of(_books.Balance(Feb1), LedgerAccount.Unbilled));
     }
@@ -160,7 +159,7 @@ public sealed class PostingTests
         Assert.Equal("01-21 credit_expired: Customer credit 5.00, Credit expired -5.00", _books.Told(LedgerBooks.Ever)[1]);
         Assert.Equal("02-01 credit_drawn: Credit expired 5.00, Receivables -5.00", _books.Told(LedgerBooks.Ever)[^1]);
         _books.Void(invoice, Feb(10));
-        Assert.Equal("02-10 credit_returned: Credit expired -5.00, Receivables 5.00", _books.Told(LedgerBooks.Ever)[^1]);
+        Assert.Equal("02-10 credit_returned: Receivables 5.00, Credit expired -5.00", _books.Told(LedgerBooks.Ever)[^1]);
     }
 
     [Fact]
