@@ -92,7 +92,7 @@ public sealed class LedgerCommandTests
         Assert.Equal("12500000", january.GetProperty("balances").EnumerateArray().Single(b => b.GetProperty("account").GetProperty("code").GetString() == "1200").GetProperty("balanceMicros").GetString());
         var half = await Done("ledger", "as-of", "2026-01-15");
         // 15 of 31 days of 5.00 and of 7.50.
-        Assert.Contains("6.048386", half, StringComparison.Ordinal);
+        Assert.Contains("USD: debits 11.048386, credits 11.048386", half, StringComparison.Ordinal);
         Assert.Contains(Invoice, half, StringComparison.Ordinal);
         Assert.Contains($"{Invoice},{Acme},USD,12.50,0.00,0.00,8.93", await Done("ledger", "as-of", "2026-02-01", "--csv"), StringComparison.Ordinal);
         Assert.Contains("5.00", await Done("ledger", "balance", "--known", "2026-01-31"), StringComparison.Ordinal);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Billing.Accounts;
 
@@ -30,6 +31,10 @@ public sealed class CreditPostings(IReadOnlyList<RecordedEvent<AccountEvent>> ev
             case CreditReturned r:
                 yield return Entry(e, "credit_returned", r.At, r.InvoiceId, "", Used(_drawn[r.InvoiceId], r.At, -1));
                 break;
+            case CommitmentAgreed or DiscountGranted or AgreementEnded or TokenCreditGranted or TaxTreatmentSet:
+                break;
+            default:
+                throw new UnreachableException($"{e.Event.GetType().Name} has no place in the ledger");
         }
     }
 

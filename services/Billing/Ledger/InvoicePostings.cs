@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Billing.Invoices;
 using Billing.Rating;
 
@@ -33,7 +34,8 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
             ]),
         PaymentRecorded p => Entry(e, "payment_recorded", p.PaidAt, p.At, $"{_final.Number}: {p.Provider} {p.Reference}", [new(LedgerAccount.Cash, p.AmountMicros), new(LedgerAccount.Receivables, -p.AmountMicros)]),
         RefundRecorded r => Entry(e, "refund_recorded", r.RefundedAt, r.At, $"{_final.Number}: {r.Provider} {r.Reference}", [new(LedgerAccount.Cash, -r.AmountMicros), new(LedgerAccount.Receivables, r.AmountMicros)]),
-        _ => null,
+        InvoiceTermsCut or InvoiceFellOverdue => null,
+        _ => throw new UnreachableException($"{e.Event.GetType().Name} has no place in the ledger"),
     };
 
     private IEnumerable<JournalEntry> Recognized(Period window)

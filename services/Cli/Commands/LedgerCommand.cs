@@ -99,8 +99,8 @@ public static class LedgerCommand
         }
         shape.Print(parsed, balance.Balances, BalanceColumns);
         if (shape.IsCsv(parsed)) return;
-        foreach (var currency in balance.Balances.GroupBy(b => b.Currency))
-            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{currency.Key}: debits {BillingCalls.Major(currency.Key, currency.Sum(b => b.DebitMicros)):N2}, credits {BillingCalls.Major(currency.Key, currency.Sum(b => b.CreditMicros)):N2}"));
+        foreach (var all in balance.Balances.GroupBy(b => Kernel.Currency.Parse(b.Currency)))
+            Console.Out.WriteLine($"{all.Key}: debits {new Micros(all.Sum(b => b.DebitMicros)).ToMajorUnits(all.Key)}, credits {new Micros(all.Sum(b => b.CreditMicros)).ToMajorUnits(all.Key)}");
         if (balance.PeriodsToInvoice > 0)
             Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"periods that had begun and have no final invoice, so that nothing of them is in it: {balance.PeriodsToInvoice:N0} (billing invoice list --drafts)"));
     }
