@@ -70,7 +70,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
             select count(*) from known o
             where o.type = 'period_opened' and (o.data ->> 'start')::timestamptz < $1 and (o.data ->> 'ended') is distinct from 'true'
               and not exists (select from known f where f.type = 'invoice_finalized' and f.data ->> 'periodId' = o.stream_id)
-              and not exists (select from known p where p.type = 'period_plan_ended' and p.stream_id = o.stream_id and p.data ->> 'from' = o.data ->> 'start')
+              and not exists (select from known p where p.type = 'period_plan_ended' and p.stream_id = o.stream_id and (p.data ->> 'from')::timestamptz <= (o.data ->> 'start')::timestamptz)
             """, books)
         {
             CommandTimeout = 0,

@@ -5,7 +5,7 @@ using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
 
-/// <summary>January of five customers, taxed at 19 %, 12.50 before tax: one paid, one was credited, one is void, one had credit that did for all of it, and one changed its plan and used nothing.</summary>
+/// <summary>January of five customers, taxed at 19 %, 12.50 before tax: one paid, one was credited, one is void, one had credit that did for all of it, and one changed its plan and used nothing. The void one's customer cancelled.</summary>
 public sealed class When_the_ledger_is_asked(When_the_ledger_is_asked.Month month) : IClassFixture<When_the_ledger_is_asked.Month>
 {
     private static readonly string[] Names = ["paid", "credited", "void", "prepaid", "changed"];
@@ -38,6 +38,7 @@ public sealed class When_the_ledger_is_asked(When_the_ledger_is_asked.Month mont
             await App.Agreements.GrantMoneyCreditAsync(new() { CustomerId = Customer("prepaid"), GrantId = Ids.Derive("crd", Jan1, "1"), Name = "Welcome", AmountMicros = 20_000_000, ExpiresAt = Feb(20).ToTimestamp() });
             await App.Advance(Jan1.AddDays(10));
             await App.Billing.ChangePlanAsync(new() { SubscriptionId = _subscriptions["changed"].SubscriptionId, PlanId = Metered, When = EffectiveWhen.Now });
+            await App.Billing.CancelSubscriptionAsync(new() { SubscriptionId = _subscriptions["void"].SubscriptionId, When = EffectiveWhen.PeriodEnd });
             await App.Applied(1, Names.Length - 1);
             await App.Advance(Feb1.AddHours(1));
 
@@ -85,10 +86,10 @@ public sealed class When_the_ledger_is_asked(When_the_ledger_is_asked.Month mont
         Assert.Equal(4 * 6_250_000 + 6_450_000 + 3_390_000 * 55 / 210, half["1200"]);
         var closed = await Balance(Feb1);
         Assert.Equal((4 * 12_500_000 + 9_840_000, -4 * 5_000_000 - 9_840_000, -4 * 7_500_000), (closed["1200"], closed["4000"], closed["4100"]));
-        // An hour later everything is invoiced; the next period has none yet.
+        // An hour later everything is invoiced; the next periods are not, and who cancelled has none.
         var invoiced = await Ledger.GetTrialBalanceAsync(new() { AsOf = Feb(2).ToTimestamp() });
         Assert.DoesNotContain(invoiced.Balances, b => b.Account.Code is "1200" or "2100" && b.BalanceMicros != 0);
-        Assert.Equal(Names.Length, invoiced.PeriodsToInvoice);
+        Assert.Equal(Names.Length - 1, invoiced.PeriodsToInvoice);
         Assert.Equal(0, (await Ledger.GetTrialBalanceAsync(new() { AsOf = Feb1.ToTimestamp() })).PeriodsToInvoice);
         // Credit that nobody used by its expiry is released by that date alone.
         Assert.Equal((-7_500_000, 0, -7_500_000), ((await Balance(Feb(19)))["2000"], (await Balance(Feb(21)))["2000"], (await Balance(Feb(21)))["4910"]));

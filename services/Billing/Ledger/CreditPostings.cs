@@ -62,5 +62,5 @@ public sealed class CreditPostings(IReadOnlyList<RecordedEvent<AccountEvent>> ev
     private IEnumerable<CreditDraw> Money(CreditDrawn drawn) => drawn.Draws.Where(d => _grants.ContainsKey(d.GrantId));
 
     private JournalEntry Entry(RecordedEvent<AccountEvent> e, string kind, DateTimeOffset at, string invoiceId, string text, IEnumerable<JournalLine> lines) => new(
-        JournalEntry.IdOf(e.StreamId, e.Version, at), kind, at, at, e.Sequence, customerId, invoiceId, text, currency, JournalEntry.Written(lines));
+        JournalEntry.IdOf(e.StreamId, e.Version, at), kind, at, at, e.Sequence, customerId, invoiceId, text, currency, JournalEntry.Balanced(lines));
 }

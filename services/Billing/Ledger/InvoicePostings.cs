@@ -76,5 +76,5 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
         Entry(JournalEntry.IdOf(e.StreamId, e.Version, postedAt), e.Sequence, kind, at, postedAt, text, lines);
 
     private JournalEntry Entry(string id, long sequence, string kind, DateTimeOffset at, DateTimeOffset postedAt, string text, IEnumerable<JournalLine> lines) =>
-        new(id, kind, at, postedAt, sequence, _final.CustomerId, events[0].StreamId, text, _final.Currency, JournalEntry.Written(lines));
+        new(id, kind, at, postedAt, sequence, _final.CustomerId, events[0].StreamId, text, _final.Currency, JournalEntry.Balanced(lines));
 }

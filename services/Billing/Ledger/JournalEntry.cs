@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Billing.Ledger;
@@ -29,10 +30,13 @@ public sealed record JournalEntry(
     /// <summary>Of the entry that an event posts: there is one at most.</summary>
     public static string IdOf(string streamId, long version, DateTimeOffset at) => Ids.Derive(IdPrefix, at, streamId, version.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>As they are written: debits first, and nothing that moves nothing.</summary>
-    public static ValueList<JournalLine> Written(IEnumerable<JournalLine> lines) => lines.Where(l => l.AmountMicros != Micros.Zero).OrderBy(l => l.AmountMicros < Micros.Zero).ToValueList();
-
-    public bool IsBalanced => Micros.Sum(Lines.Select(l => l.AmountMicros)) == Micros.Zero;
+    /// <summary>Lines as they are written: debits first, and nothing that moves nothing.</summary>
+    /// <exception cref="UnreachableException">Debits and credits differ: an event says two amounts for one thing.</exception>
+    public static ValueList<JournalLine> Balanced(IEnumerable<JournalLine> lines)
+    {
+        var written = lines.Where(l => l.AmountMicros != Micros.Zero).OrderBy(l => l.AmountMicros < Micros.Zero).ToValueList();
+        return Micros.Sum(written.Select(l => l.AmountMicros)) == Micros.Zero ? written : throw new UnreachableException($"an entry is not balanced: {written}");
+    }
 }
 
 /// <summary>The order in which a journal is read: by date, and what was known first comes first.</summary>
