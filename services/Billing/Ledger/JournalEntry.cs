@@ -16,7 +16,7 @@ public sealed record JournalLine(LedgerAccount Account, Micros AmountMicros, str
     public Micros CreditMicros => AmountMicros < Micros.Zero ? -AmountMicros : Micros.Zero;
 }
 
-/// <summary>A balanced double entry. It follows from stored events and is never stored: the id is derived, so that it is the same whenever it is computed.</summary>
+/// <summary>A balanced double entry. It follows from stored events and is never stored: the id is derived, so that it is the same whenever it is computed (for recognition: for the same span).</summary>
 /// <param name="Kind">the type of the event that posts it, or <see cref="RevenueRecognized"/> or <see cref="CreditExpired"/>, which time posts</param>
 /// <param name="At">the date that it counts for</param>
 /// <param name="PostedAt">business time from which it was known, for it may count for an earlier date</param>

@@ -6,7 +6,7 @@ using static Billing.Tests.Terms;
 
 namespace Billing.Tests.Ledger;
 
-/// <summary>A new event of an account or an invoice says here whether it moves money.</summary>
+/// <summary>A new event of an account or an invoice says here whether it moves money. Its currency is its account's.</summary>
 public sealed class EveryEventTests
 {
     private static readonly AccountEvent[] AccountEvents =
@@ -32,6 +32,16 @@ public sealed class EveryEventTests
         var amounts = new InvoicedAmounts(new(Jan1, Feb1), [new(LedgerAccount.UsageRevenue, new(1_000_000), new(Jan1, Feb1))], [new("VAT", new(190_000))]);
         var invoice = new InvoicePostings([.. InvoiceEvents.Select((e, i) => new RecordedEvent<InvoiceEvent>("inv_1", i + 1, i + 10, e))], amounts).Entries(LedgerBooks.Ever);
         Assert.Equal(["credit_note_issued", "invoice_finalized", "invoice_voided", "payment_recorded", "refund_recorded", "revenue_recognized"], invoice.Select(e => e.Kind).Order());
+    }
+
+    [Fact]
+    public void Currencies_are_never_added_up()
+    {
+        IEnumerable<JournalEntry> In(string currency, long micros) => new CreditPostings([new("acct_1", 1, 1, Money(micros))], Customer, Currency.Parse(currency)).Entries(LedgerBooks.Ever);
+        var balance = TrialBalance.Of([.. In("USD", 5_000_000), .. In("EUR", 7_000_000), .. In("USD", 1_000_000)]);
+        Assert.Equal(
+            [("EUR", "2000", -7_000_000), ("EUR", "4900", 7_000_000), ("USD", "2000", -6_000_000), ("USD", "4900", 6_000_000)],
+            balance.Balances.Select(b => (b.Currency.Code, b.Account.Code, b.BalanceMicros.Value)));
     }
 
     private static IEnumerable<string> TypesOf<T>() => typeof(T).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(T))).Select(t => t.Name).Order();
