@@ -25,9 +25,9 @@ public sealed partial class AuditService
 
     public override async Task<KnownState> AsOf(AsOfRequest request, ServerCallContext context)
     {
-        await using var snapshot = await Snapshot.Open(database, context.CancellationToken);
+        await using var snapshot = await AuditSnapshot.Open(database, context.CancellationToken);
         await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
-        var (at, known) = (Point(request.At), await Known(session, request.Id, Point(request.At), context.CancellationToken));
+        var (at, known) = (Wire.Point(request.At), await Known(session, request.Id, Wire.Point(request.At), context.CancellationToken));
         if (known.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {at}: ask for a later time or event").AsException();
         var answer = new KnownState { Id = request.Id, Json = known.Json };
         answer.Versions.AddRange(known.Versions.Select(v => new StreamVersion { Stream = v.Key, Version = v.Value }));
@@ -37,11 +37,11 @@ public sealed partial class AuditService
     public override async Task Diff(DiffRequest request, IServerStreamWriter<DiffPart> responseStream, ServerCallContext context)
     {
         var ct = context.CancellationToken;
-        await using var snapshot = await Snapshot.Open(database, ct);
+        await using var snapshot = await AuditSnapshot.Open(database, ct);
         await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
-        var (from, to) = (await Known(session, request.Id, Point(request.From), ct), await Known(session, request.Id, Point(request.To), ct));
-        if (to.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {Point(request.To)}: ask for a later time or event").AsException();
-        if (from.Versions.Any(v => v.Value > to.Versions.GetValueOrDefault(v.Key))) throw new FormatException($"{Point(request.From)} is after {Point(request.To)}: from comes first");
+        var (from, to) = (await Known(session, request.Id, Wire.Point(request.From), ct), await Known(session, request.Id, Wire.Point(request.To), ct));
+        if (to.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {Wire.Point(request.To)}: ask for a later time or event").AsException();
+        if (from.Versions.Any(v => v.Value > to.Versions.GetValueOrDefault(v.Key))) throw new FormatException($"{Wire.Point(request.From)} is after {Wire.Point(request.To)}: from comes first");
         foreach (var c in JsonChanges.Between(from.Json ?? "{}", to.Json))
             await responseStream.WriteAsync(new DiffPart { Change = new() { Path = c.Path, Before = c.Before, After = c.After } }, ct);
 
@@ -120,14 +120,6 @@ public sealed partial class AuditService
             document = JsonSerializer.Deserialize<JsonElement>(document.ToUtf8()),
         }), versions);
     }
-
-    private static HistoryPoint Point(Contracts.Billing.V1.HistoryPoint? point) => point?.PointCase switch
-    {
-        Contracts.Billing.V1.HistoryPoint.PointOneofCase.Time => new(Time: point.Time.ToTime("time")),
-        Contracts.Billing.V1.HistoryPoint.PointOneofCase.Sequence when point.Sequence < 1 => throw new FormatException("events are counted from 1"),
-        Contracts.Billing.V1.HistoryPoint.PointOneofCase.Sequence => new(Sequence: point.Sequence),
-        _ => default,
-    };
 
     private static string Json(object value) => JsonSerializer.Serialize(value, value.GetType(), JsonSerializerOptions.Web);
 }

@@ -11,7 +11,7 @@ public sealed partial class AuditService
         var ct = context.CancellationToken;
         if (request.Reports.Count == 0) throw new FormatException("reports is empty: name at least one report and the period that it has lines of");
         foreach (var report in request.Reports) Ids.Parse(Ids.Period, report.PeriodId);
-        await using var snapshot = await Snapshot.Open(database, ct);
+        await using var snapshot = await AuditSnapshot.Open(database, ct);
         await foreach (var part in new ReportProofs(snapshot.Connection).Run(request.Reports, ct)) await responseStream.WriteAsync(part, ct);
     }
 }

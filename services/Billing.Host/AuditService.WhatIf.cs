@@ -28,7 +28,7 @@ public sealed partial class AuditService
         if (request.MenuId.Length > 0) Ids.Parse(Ids.Menu, request.MenuId);
         if (request.RatingVersion is < 0 or > OtherTerms.PublishedOrder) throw new FormatException($"rating_version is from 1 to {OtherTerms.PublishedOrder}, or 0 for that of the invoice");
         var (from, to) = (request.From?.ToTime("from") ?? DateTimeOffset.MinValue, request.To?.ToTime("to") ?? DateTimeOffset.MaxValue);
-        await using var snapshot = await Snapshot.Open(database, ct);
+        await using var snapshot = await AuditSnapshot.Open(database, ct);
         await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
         var other = Other(request, await OtherMenu(session, request.MenuId, ct));
         for (long after = 0; ;)

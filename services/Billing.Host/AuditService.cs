@@ -1,10 +1,8 @@
-using System.Data;
 using Contracts.Billing.V1;
 using Contracts.Usage.V1;
 using Google.Protobuf;
 using Grpc.Core;
 using Marten;
-using Npgsql;
 using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
 using SessionOptions = Marten.Services.SessionOptions;
 
@@ -22,7 +20,7 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
     {
         var ct = context.CancellationToken;
         if (request.InvoiceId.Length > 0) Ids.Parse(Ids.Invoice, request.InvoiceId);
-        await using var snapshot = await Snapshot.Open(database, ct);
+        await using var snapshot = await AuditSnapshot.Open(database, ct);
         await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
         var found = false;
         var seals = new SealExplanation(snapshot.Connection);
@@ -44,7 +42,7 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
     {
         var ct = context.CancellationToken;
         if (request.KnownHead.Length is not (0 or MerkleTree.HashBytes)) throw new FormatException($"known_head has {MerkleTree.HashBytes} bytes, or none");
-        await using var snapshot = await Snapshot.Open(database, ct);
+        await using var snapshot = await AuditSnapshot.Open(database, ct);
         var (head, through, headSeen) = (MerkleTree.EmptyRoot, 0L, request.KnownHead.Length == 0);
         await foreach (var (verdict, chain) in SealVerification.Run(snapshot.Connection, ct))
         {
@@ -67,7 +65,7 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
 
     public override async Task Export(ExportRequest request, IServerStreamWriter<ExportLine> responseStream, ServerCallContext context)
     {
-        await using var snapshot = await Snapshot.Open(database, context.CancellationToken);
+        await using var snapshot = await AuditSnapshot.Open(database, context.CancellationToken);
         await foreach (var line in ExportReader.Lines(snapshot.Connection, context.CancellationToken))
             await responseStream.WriteAsync(new ExportLine { Json = line }, context.CancellationToken);
     }
@@ -78,7 +76,7 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
         try
         {
             var heads = (await usage.GetHeadsAsync(new(), cancellationToken: ct)).Heads;
-            await using var snapshot = await Snapshot.Open(database, ct);
+            await using var snapshot = await AuditSnapshot.Open(database, ct);
             await foreach (var part in new Reconciliation(usage, snapshot.Connection, heads, !request.WithoutRows).Run(ct)) await responseStream.WriteAsync(part, ct);
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
@@ -86,31 +84,4 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
             throw new Refusal("usage_unreachable", $"usage does not show what it recorded ({e.Status.Detail}); ask again when it answers").AsException();
         }
     }
-
-    private sealed record Snapshot(NpgsqlConnection Connection, NpgsqlTransaction Transaction) : IAsyncDisposable
-    {
-        public static async Task<Snapshot> Open(AuditDatabase database, CancellationToken ct)
-        {
-            var connection = await database.Source.OpenConnectionAsync(ct);
-            return new(connection, await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct));
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await Transaction.DisposeAsync();
-            await Connection.DisposeAsync();
-        }
-    }
-}
-
-/// <summary>The database as an auditor sees it: PostgreSQL itself refuses every write on these connections.</summary>
-public sealed class AuditDatabase(string connectionString) : IAsyncDisposable
-{
-    public NpgsqlDataSource Source { get; } = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString)
-    {
-        Options = "-c default_transaction_read_only=on",
-        ApplicationName = "billing audit",
-    });
-
-    public ValueTask DisposeAsync() => Source.DisposeAsync();
 }

@@ -3,7 +3,8 @@ namespace Billing.Host;
 /// <summary>Who may call what of billing.</summary>
 public static class BillingAccess
 {
-    private const string Billing = "billing.v1.Billing/", Audit = "billing.v1.Audit/", Invoicing = "billing.v1.Invoicing/", Agreements = "billing.v1.Agreements/", Operations = "billing.v1.Operations/";
+    private const string Billing = "billing.v1.Billing/", Audit = "billing.v1.Audit/", Invoicing = "billing.v1.Invoicing/", Agreements = "billing.v1.Agreements/", Operations = "billing.v1.Operations/",
+        Ledger = "billing.v1.Ledger/";
     private const Scope Readers = Scope.Finance | Scope.Auditor, AndTheirOwner = Readers | Scope.Customer;
 
     public static MethodScopes Methods => new(new Dictionary<string, Scope>
@@ -38,6 +39,11 @@ public static class BillingAccess
         [Audit + "Reconcile"] = Scope.Auditor,
         [Audit + "WhatIf"] = Scope.Auditor | Scope.Analyst,
         [Audit + "ProveReports"] = Scope.Auditor,
+
+        [Ledger + "ListAccounts"] = Readers,
+        [Ledger + "GetTrialBalance"] = Readers,
+        [Ledger + "ListEntries"] = Readers,
+        [Ledger + "ListPositions"] = Readers,
 
         [Invoicing + "FinalizeInvoice"] = Scope.Finance,
         [Invoicing + "VoidInvoice"] = Scope.Finance,

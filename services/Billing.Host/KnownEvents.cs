@@ -12,11 +12,13 @@ internal sealed class KnownEvents(HistoryPoint point)
     private readonly HashSet<string> _ended = [];
 
     /// <param name="e">the events of a stream in their order</param>
-    public bool Has(IEvent e)
+    public bool Has(IEvent e) => e.Data is not Tombstone && Has(e.StreamKey!, e.Sequence, e.Data);
+
+    public bool Has(string stream, long sequence, object e)
     {
-        if (e.Data is Tombstone || _ended.Contains(e.StreamKey!)) return false;
-        if (point == default || point.Knows(e.Sequence, BusinessTimes.Of(e.Data))) return true;
-        _ended.Add(e.StreamKey!);
+        if (_ended.Contains(stream)) return false;
+        if (point == default || point.Knows(sequence, BusinessTimes.Of(e))) return true;
+        _ended.Add(stream);
         return false;
     }
 }

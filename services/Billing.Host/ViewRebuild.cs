@@ -22,7 +22,7 @@ public sealed class ViewRebuild
     private readonly DocumentStore _store;
     private readonly NpgsqlConnection _reading;
     private readonly NpgsqlConnection _writing;
-    private readonly Dictionary<string, Type> _types;
+    private readonly EventRows _rows;
     private readonly HashSet<string> _invoiced = [];
     private readonly List<PeriodToClose> _toClose = [];
     private readonly List<PeriodToInvoice> _toInvoice = [];
@@ -31,7 +31,7 @@ public sealed class ViewRebuild
     private ViewRebuild(DocumentStore store, NpgsqlConnection reading, NpgsqlConnection writing)
     {
         (_store, _reading, _writing) = (store, reading, writing);
-        _types = ((IReadOnlyStoreOptions)store.Options).Events.AllKnownEventTypes().ToDictionary(t => t.EventTypeName, t => t.EventType);
+        _rows = new(store);
     }
 
     /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
@@ -105,7 +105,7 @@ public sealed class ViewRebuild
                 await Finish();
                 (id, view) = (stream, null);
             }
-            var e = (TEvent)Event(serializer, reader);
+            var e = (TEvent)_rows.Read(reader, 2);
             (view, version) = (fold(view, id, e), reader.GetInt64(1));
             also?.Invoke(id, e);
             _events++;
@@ -125,14 +125,6 @@ public sealed class ViewRebuild
             await writer.WriteAsync(typeof(TView).FullName!, NpgsqlDbType.Varchar, ct);
             documents++;
         }
-    }
-
-    private object Event(ISerializer serializer, NpgsqlDataReader reader)
-    {
-        var type = reader.GetString(2);
-        return _types.TryGetValue(type, out var known)
-            ? InvoiceUpcasts.Attributed(serializer.FromJson(known, reader, 3))
-            : throw new Refusal("event_type_unknown", $"a newer billing wrote '{type}' into {reader.GetString(0)}: rebuild with that one").AsException();
     }
 
     private async Task Replace<T>(List<T> documents, Func<T, string> id, CancellationToken ct) where T : class

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Billing.Audit;
 using Billing.Customers;
 using Billing.Invoices;
 using Billing.Menus;
@@ -14,6 +15,14 @@ namespace Billing.Host;
 /// <summary>The forms in which billing answers over gRPC.</summary>
 public static class Wire
 {
+    public static HistoryPoint Point(V1.HistoryPoint? point) => point?.PointCase switch
+    {
+        V1.HistoryPoint.PointOneofCase.Time => new(Time: point.Time.ToTime("time")),
+        V1.HistoryPoint.PointOneofCase.Sequence when point.Sequence < 1 => throw new FormatException("events are counted from 1"),
+        V1.HistoryPoint.PointOneofCase.Sequence => new(Sequence: point.Sequence),
+        _ => default,
+    };
+
     public static V1.Subscription Subscription(string id, SubscriptionState.Known known, MenuTerms menu)
     {
         var s = SubscriptionSnapshot.Of(id, known, menu);

@@ -17,6 +17,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     InvoiceCommand.Create(),
     AccountCommand.Create(),
     SellerCommand.Create(),
+    LedgerCommand.Create(),
     AuditCommand.Create(),
     ParkedCommand.Create(),
     ShardCommand.Create(),

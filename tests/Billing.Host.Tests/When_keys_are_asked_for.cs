@@ -70,6 +70,22 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Finance_and_auditors_read_the_ledger_and_nobody_else()
+    {
+        foreach (var key in new[] { Finance, Auditor }) Assert.Equal(11, (await new Contracts.Billing.V1.Ledger.LedgerClient(With(key)).ListAccountsAsync(new())).Accounts.Count);
+        var his = await _app.Subscribe(Small, "acme");
+        foreach (var (key, why) in new[] { (null, (StatusCode.Unauthenticated, "key_missing")), (await CustomersKey(his.CustomerId), (StatusCode.PermissionDenied, "scope_missing")) })
+        {
+            var ledger = new Contracts.Billing.V1.Ledger.LedgerClient(With(key));
+            foreach (var ask in new Func<Task>[]
+            {
+                async () => await ledger.ListAccountsAsync(new()), async () => await ledger.GetTrialBalanceAsync(new() { CustomerId = his.CustomerId }),
+                async () => await ledger.ListEntries(new()).ResponseStream.MoveNext(default), async () => await ledger.ListPositions(new()).ResponseStream.MoveNext(default),
+            }) Assert.Equal(why, Why(await Assert.ThrowsAsync<RpcException>(ask)));
+        }
+    }
+
+    [Fact]
     public async Task Who_ordered_it_is_the_key_and_the_actor_it_names_or_else_the_keys_own_name()
     {
         var finance = new Contracts.Billing.V1.Billing.BillingClient(With(Finance));

@@ -72,7 +72,7 @@ public static class AuditHistoryCommands
         return command;
     }
 
-    private static Option<HistoryPoint?> Point(string name, string description, bool required = false) => new(name)
+    internal static Option<HistoryPoint?> Point(string name, string description, bool required = false) => new(name)
     {
         HelpName = "TIME|EVENT",
         Required = required,

@@ -82,6 +82,8 @@ public static class BillingCalls
         "parked_unknown" => "billing parked list shows what is",
         "shard_unknown" => "billing shard list shows those there are",
         "period_not_closed" or "period_unknown" => "billing invoice list --drafts shows what can be finalized",
+        "ledger_account_unknown" => "billing ledger accounts shows those there are",
+        "document_differs" => "billing audit replay says how",
         "tax_rate_unknown" => "set one with: billing seller tax-rate --jurisdiction … --name … --percent …",
         "agreement_unknown" => "billing account show CUSTOMER lists them",
         "commitment_overlaps" => "end the other with: billing account end CUSTOMER --agreement …",
@@ -109,6 +111,9 @@ public static class BillingCalls
             return null;
         },
     };
+
+    /// <summary>Micros in major units, exact, with at least the digits of the currency.</summary>
+    public static decimal Major(string currency, long micros) => micros / 1_000_000m + new decimal(0, 0, 0, false, (byte)Kernel.Currency.Parse(currency).Digits);
 
     /// <summary>A day, or a moment, in UTC.</summary>
     public static Option<Timestamp?> Time(string name, string description) => new(name)

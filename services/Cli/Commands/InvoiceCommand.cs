@@ -15,7 +15,7 @@ public static class InvoiceCommand
     private static readonly (string Name, Func<InvoiceStanding, object> Of)[] Columns =
     [
         ("number", i => i.Number), ("invoice", i => i.InvoiceId), ("status", i => i.Status), ("finalized", i => BillingCalls.Day(i.FinalizedAt)), ("due", i => BillingCalls.Day(i.DueAt)),
-        ("currency", i => i.Currency), ("total", i => Money(i, i.TotalMicros)), ("credited", i => Money(i, i.CreditedMicros)), ("paid", i => Money(i, i.PaidMicros)), ("left", i => Money(i, i.OutstandingMicros)),
+        ("currency", i => i.Currency), ("total", i => BillingCalls.Major(i.Currency, i.TotalMicros)), ("credited", i => BillingCalls.Major(i.Currency, i.CreditedMicros)), ("paid", i => BillingCalls.Major(i.Currency, i.PaidMicros)), ("left", i => BillingCalls.Major(i.Currency, i.OutstandingMicros)),
     ];
 
     private static Command Show() => Document("show", "An invoice, or the live draft of one, as a table or a document", "INVOICE", "inv_…, or the per_… it is for", id => new() { InvoiceId = id }, async (channel, id, ct) =>
@@ -151,6 +151,4 @@ public static class InvoiceCommand
         Console.Out.WriteLine($"reason: {note.Reason}");
         Console.Out.WriteLine($"print it with: billing invoice credit-note {note.CreditNoteId} --pdf {note.Number}.pdf");
     }
-
-    internal static string Money(InvoiceStanding invoice, long micros) => new Micros(micros).ToMajorUnits(Kernel.Currency.Parse(invoice.Currency));
 }

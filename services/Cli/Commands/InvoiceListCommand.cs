@@ -9,7 +9,7 @@ internal static class InvoiceListCommand
     private static readonly (string Name, Func<Invoice, object> Of)[] DraftColumns =
     [
         ("invoice", i => i.InvoiceId), ("period", i => i.Period.PeriodId), ("state", i => i.PeriodStatus == "closed" ? "to finalize" : "running"), ("from", i => i.FirstDay.Length > 0 ? i.FirstDay : BillingCalls.Day(i.Period.Start)),
-        ("to", i => i.LastDay.Length > 0 ? i.LastDay : BillingCalls.Day(i.Period.End)), ("subscription", i => i.SubscriptionId), ("currency", i => i.Currency), ("total", i => new Micros(i.TotalMicros).ToMajorUnits(Kernel.Currency.Parse(i.Currency))),
+        ("to", i => i.LastDay.Length > 0 ? i.LastDay : BillingCalls.Day(i.Period.End)), ("subscription", i => i.SubscriptionId), ("currency", i => i.Currency), ("total", i => BillingCalls.Major(i.Currency, i.TotalMicros)),
     ];
 
     public static Command Create((string Name, Func<InvoiceStanding, object> Of)[] columns)

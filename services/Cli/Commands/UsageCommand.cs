@@ -211,29 +211,34 @@ internal sealed class OutputShape
         });
     }
 
+    public bool IsJson(ParseResult parsed) => parsed.GetValue(_json);
+
+    public bool IsCsv(ParseResult parsed) => parsed.GetValue(_csv);
+
     public void Print<T>(ParseResult parsed, IReadOnlyCollection<T> rows, (string Name, Func<T, object> Of)[] columns)
         where T : IMessage
     {
-        if (parsed.GetValue(_json))
+        if (IsJson(parsed))
         {
             foreach (var row in rows) Console.Out.WriteLine(JsonFormatter.Default.Format(row));
             return;
         }
-        if (parsed.GetValue(_csv))
+        if (IsCsv(parsed))
         {
-            Console.Out.WriteLine(string.Join(',', columns.Select(c => c.Name.Replace(' ', '_'))));
-            foreach (var row in rows) Console.Out.WriteLine(string.Join(',', columns.Select(c => Quoted(Plain(c.Of(row))))));
+            Csv.Write(Console.Out, [.. columns.Select(c => c.Name.Replace(' ', '_'))], rows.Select(row => columns.Select(c => c.Of(row)).ToArray()));
             return;
         }
         var table = new Table().Border(TableBorder.Simple);
         foreach (var (name, _) in columns) table.AddColumn(new TableColumn(name).NoWrap());
-        foreach (var row in rows)
-            table.AddRow(columns.Select(c => c.Of(row) is var value && value is long or int ? new Markup($"{value:N0}").RightJustified() : new Markup(Markup.Escape(Plain(value)))));
+        foreach (var row in rows) table.AddRow(columns.Select(c => Cell(c.Of(row))));
         CommandLine.Output.Write(table);
     }
 
-    private static string Plain(object value) => Convert.ToString(value, CultureInfo.InvariantCulture)!;
-
-    private static string Quoted(string text) =>
-        text.AsSpan().IndexOfAny(",\"\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    /// <summary>A cell of a table: numbers to the right, in groups of digits.</summary>
+    public static Markup Cell(object value) => value switch
+    {
+        long or int => new Markup($"{value:N0}").RightJustified(),
+        decimal amount => new Markup(amount.ToString($"N{amount.Scale}", CultureInfo.InvariantCulture)).RightJustified(),
+        _ => new Markup(Markup.Escape(Convert.ToString(value, CultureInfo.InvariantCulture)!)),
+    };
 }

@@ -47,6 +47,7 @@ public sealed class BillingApp : IAsyncDisposable
     public Contracts.Billing.V1.Billing.BillingClient Billing => new(_channel!);
     public Contracts.Billing.V1.Audit.AuditClient Audit => new(_channel!);
     public Contracts.Billing.V1.Invoicing.InvoicingClient Invoicing => new(_channel!);
+    public Contracts.Billing.V1.Ledger.LedgerClient Ledger => new(_channel!);
     public Contracts.Billing.V1.Operations.OperationsClient Operations => new(_channel!);
     public Contracts.Billing.V1.Agreements.AgreementsClient Agreements => new(_channel!);
     public Contracts.Clock.V1.BusinessClock.BusinessClockClient Clock => new(_channel!);

@@ -1,0 +1,32 @@
+using System.Data;
+using Npgsql;
+
+namespace Billing.Host;
+
+/// <summary>The database as an auditor sees it: PostgreSQL itself refuses every write on these connections.</summary>
+public sealed class AuditDatabase(string connectionString) : IAsyncDisposable
+{
+    public NpgsqlDataSource Source { get; } = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString)
+    {
+        Options = "-c default_transaction_read_only=on",
+        ApplicationName = "billing audit",
+    });
+
+    public ValueTask DisposeAsync() => Source.DisposeAsync();
+}
+
+/// <summary>One moment of it.</summary>
+internal sealed record AuditSnapshot(NpgsqlConnection Connection, NpgsqlTransaction Transaction) : IAsyncDisposable
+{
+    public static async Task<AuditSnapshot> Open(AuditDatabase database, CancellationToken ct)
+    {
+        var connection = await database.Source.OpenConnectionAsync(ct);
+        return new(connection, await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Transaction.DisposeAsync();
+        await Connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,151 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using System.Text;
+using Billing.Accounts;
+using Billing.Audit;
+using Billing.Invoices;
+using Billing.Ledger;
+using Billing.Periods;
+using Npgsql;
+
+namespace Billing.Host;
+
+/// <summary>
+/// The journal out of one snapshot of the database. Accounts and invoices are read one after the other, each whole, so that memory holds one of them, who the customers
+/// are, and when the plans of those periods held in which they changed.
+/// </summary>
+internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, HistoryPoint point)
+{
+    private readonly KnownEvents _known = new(point);
+
+    /// <param name="customerId">empty for all</param>
+    /// <returns>in no particular order</returns>
+    /// <exception cref="RefusedException">customer_unknown, document_differs, event_type_unknown</exception>
+    public async IAsyncEnumerable<JournalEntry> Entries(Period window, string customerId, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var customers = await Customers(customerId, ct);
+        await foreach (var account in Streams<AccountEvent>(
+            """
+            select stream_id, version, seq_id, type, data, null from billing.mt_events
+            where starts_with(stream_id, 'acct_') and ($1 = '' or stream_id = $1) and not is_archived and type <> 'tombstone' order by stream_id, version
+            """, customerId.Length == 0 ? "" : AccountIds.Of(customerId), ct))
+        {
+            var (customer, currency) = customers.GetValueOrDefault(account.Id) ?? throw new InvalidOperationException($"{account.Id} is the account of no customer: the store is corrupt");
+            foreach (var entry in new CreditPostings(account.Events, customer, currency).Entries(window)) yield return entry;
+        }
+
+        var times = await ChangedPeriods(ct);
+        await foreach (var invoice in Streams<InvoiceEvent>(
+            """
+            select e.stream_id, e.version, e.seq_id, e.type, e.data, d.data ->> 'document'
+            from billing.mt_events e left join billing.mt_doc_storedinvoice d on d.id = e.stream_id and e.type = 'invoice_finalized'
+            where starts_with(e.stream_id, 'inv_') and not e.is_archived and e.type <> 'tombstone'
+              and ($1 = '' or e.stream_id in (select stream_id from billing.mt_events where type = 'invoice_finalized' and data ->> 'customerId' = $1))
+            order by e.stream_id, e.version
+            """, customerId, ct))
+        {
+            if (invoice.Events.Select(e => e.Event).OfType<InvoiceFinalized>().SingleOrDefault() is not { } final) continue;
+            var amounts = InvoicedAmounts.Of(Document(invoice.Id, final, invoice.Document), times.GetValueOrDefault(final.PeriodId));
+            foreach (var entry in new InvoicePostings(invoice.Events, amounts).Entries(window)) yield return entry;
+        }
+    }
+
+    /// <summary>Whose invoice it is.</summary>
+    /// <exception cref="RefusedException">invoice_unknown</exception>
+    public async Task<string> CustomerOf(string invoiceId, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select data ->> 'customerId' from billing.mt_events where stream_id = $1 and type = 'invoice_finalized'", books) { Parameters = { new() { Value = invoiceId } } };
+        return await command.ExecuteScalarAsync(ct) as string ?? throw new Refusal("invoice_unknown", $"{invoiceId} is not a final invoice").AsException();
+    }
+
+    /// <summary>Periods that began before a moment and have no final invoice. One that a cancellation emptied before it began will have none, unless usage comes late for it.</summary>
+    public async Task<long> PeriodsToInvoice(DateTimeOffset before, string customerId, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            with known as (
+                select stream_id, type, data from billing.mt_events
+                where type in ('period_opened', 'period_plan_ended', 'invoice_finalized') and ($2 = '' or data ->> 'customerId' = $2 or type = 'period_plan_ended')
+                  and ($3::bigint is null or seq_id <= $3) and ($4::timestamptz is null or (data ->> 'at')::timestamptz <= $4))
+            select count(*) from known o
+            where o.type = 'period_opened' and (o.data ->> 'start')::timestamptz < $1 and (o.data ->> 'ended') is distinct from 'true'
+              and not exists (select from known f where f.type = 'invoice_finalized' and f.data ->> 'periodId' = o.stream_id)
+              and not exists (select from known p where p.type = 'period_plan_ended' and p.stream_id = o.stream_id and (p.data ->> 'from')::timestamptz <= (o.data ->> 'start')::timestamptz)
+            """, books)
+        {
+            CommandTimeout = 0,
+            Parameters =
+            {
+                new() { Value = before.ToUniversalTime() }, new() { Value = customerId }, new() { Value = (object?)point.Sequence ?? DBNull.Value },
+                new() { Value = (object?)point.Time?.ToUniversalTime() ?? DBNull.Value },
+            },
+        };
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>By the id of their account.</summary>
+    private async Task<Dictionary<string, CustomerAccount>> Customers(string customerId, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("select stream_id, data ->> 'currency' from billing.mt_events where type = 'customer_created' and ($1 = '' or stream_id = $1)", books)
+        {
+            CommandTimeout = 0, Parameters = { new() { Value = customerId } },
+        };
+        var customers = new Dictionary<string, CustomerAccount>();
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct)) customers.Add(AccountIds.Of(reader.GetString(0)), new(reader.GetString(0), Currency.Parse(reader.GetString(1))));
+        return customers.Count > 0 || customerId.Length == 0 ? customers : throw new Refusal("customer_unknown", $"there is no customer {customerId}").AsException();
+    }
+
+    private async Task<Dictionary<string, PlanTimes>> ChangedPeriods(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            select stream_id, type, data from billing.mt_events
+            where type in ('period_opened', 'period_plan_changed', 'period_plan_ended')
+              and stream_id in (select stream_id from billing.mt_events where type in ('period_plan_changed', 'period_plan_ended'))
+            order by stream_id, version
+            """, books) { CommandTimeout = 0 };
+        var times = new Dictionary<string, PlanTimes>();
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        PeriodFacts? facts = null;
+        while (await reader.ReadAsync(ct))
+        {
+            facts = rows.Read(reader, 1) switch
+            {
+                PeriodOpened o => PeriodFacts.Of(o),
+                PeriodPlanChanged c => facts!.With(c),
+                PeriodPlanEnded e => facts!.With(e),
+                var other => throw new System.Diagnostics.UnreachableException($"{other.GetType().Name} was not asked for"),
+            };
+            times[reader.GetString(0)] = facts.Plans;
+        }
+        return times;
+    }
+
+    /// <summary>What is known of streams, each with the document that stands beside its events.</summary>
+    private async IAsyncEnumerable<(string Id, List<RecordedEvent<TEvent>> Events, string? Document)> Streams<TEvent>(string sql, string parameter, [EnumeratorCancellation] CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(sql, books) { CommandTimeout = 0, Parameters = { new() { Value = parameter } } };
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var (id, events, document) = ("", new List<RecordedEvent<TEvent>>(), (string?)null);
+        while (await reader.ReadAsync(ct))
+        {
+            if (reader.GetString(0) != id)
+            {
+                if (events.Count > 0) yield return (id, events, document);
+                (id, events, document) = (reader.GetString(0), [], null);
+            }
+            var (sequence, e) = (reader.GetInt64(2), (TEvent)rows.Read(reader, 3));
+            if (!_known.Has(id, sequence, e!)) continue;
+            events.Add(new(id, reader.GetInt64(1), sequence, e));
+            if (!reader.IsDBNull(5)) document = reader.GetString(5);
+        }
+        if (events.Count > 0) yield return (id, events, document);
+    }
+
+    private static string Document(string invoiceId, InvoiceFinalized final, string? document) => document is not null && Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(document))) == final.DocumentSha256
+        ? document
+        : throw new Refusal("document_differs", $"the document of {final.Number} ({invoiceId}) is {(document is null ? "missing" : "not the one that its event names")}: nothing is added up from it").AsException();
+
+    private sealed record CustomerAccount(string CustomerId, Currency Currency);
+}

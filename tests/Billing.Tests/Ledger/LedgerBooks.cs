@@ -1,0 +1,82 @@
+using System.Text;
+using Billing.Accounts;
+using Billing.Audit;
+using Billing.Invoices;
+using Billing.Ledger;
+using Billing.Periods;
+using static Billing.Tests.Some;
+using static Billing.Tests.Terms;
+
+namespace Billing.Tests.Ledger;
+
+/// <summary>A customer's account and invoices, kept by the real decisions, and the ledger that follows from their events.</summary>
+internal sealed class LedgerBooks
+{
+    private readonly List<RecordedEvent<AccountEvent>> _account = [];
+    private readonly Dictionary<string, (InvoicedAmounts Amounts, string Document, List<RecordedEvent<InvoiceEvent>> Events)> _invoices = [];
+    private long _sequence;
+
+    public static readonly Period Ever = new(DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
+
+    public static Period Before(DateTimeOffset at) => Ever with { End = at };
+
+    public AccountState Account => _account.Select(e => e.Event).Aggregate(AccountState.Initial, AccountState.Evolve);
+    public IReadOnlyCollection<string> Invoices => _invoices.Keys;
+    public InvoicedAmounts Amounts(string invoice) => _invoices[invoice].Amounts;
+    public InvoiceState Invoice(string invoice) => Past(invoice, DateTimeOffset.MaxValue);
+
+    /// <summary>As it stood right before a moment.</summary>
+    public InvoiceState Past(string invoice, DateTimeOffset at) =>
+        _invoices[invoice].Events.Select(e => e.Event).Where(e => BusinessTimes.Of(e) < at).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+
+    public AccountState AccountBefore(DateTimeOffset at) => _account.Select(e => e.Event).Where(e => BusinessTimes.Of(e) < at).Aggregate(AccountState.Initial, AccountState.Evolve);
+
+    public void Keep(Decision<AccountEvent> decision)
+    {
+        foreach (var e in decision.Events) _account.Add(new(AccountIds.Of(Customer), _account.Count + 1, ++_sequence, e));
+    }
+
+    public void Keep(string invoice, Decision<InvoiceEvent> decision)
+    {
+        var events = _invoices[invoice].Events;
+        foreach (var e in decision.Events) events.Add(new(invoice, events.Count + 1, ++_sequence, e));
+    }
+
+    /// <summary>Finalizes the invoice of a closed period by the account as it stands, and draws the credit that it uses.</summary>
+    public string Finalize(PeriodFacts facts, DateTimeOffset at)
+    {
+        var terms = Agreed() with { Account = Account };
+        var (id, period) = (InvoiceIds.Of(facts.PeriodId), new PeriodState.Closed(facts, facts.Usage, [], facts.End, 9));
+        var decision = FinalizeInvoiceDecision.Decide(new(period, terms, $"INV-{_invoices.Count + 1:D6}", at), InvoiceState.Initial);
+        var document = InvoiceDocument.Finalized(facts, terms, ((InvoiceFinalized)decision.Events[1]).Number, (InvoiceTermsCut)decision.Events[0]);
+        var json = Encoding.UTF8.GetString(document.ToUtf8());
+        _invoices[id] = (InvoicedAmounts.Of(json, facts.Plans), json, []);
+        Keep(id, decision);
+        Keep(DrawCreditDecision.Decide(new DrawCredit(id, document.Rated.Draws, at), Account));
+        return id;
+    }
+
+    public void Void(string invoice, DateTimeOffset at)
+    {
+        var decision = VoidInvoiceDecision.Decide(new("wrong customer", at), Invoice(invoice));
+        Keep(invoice, decision);
+        if (decision.Events.Count > 0) Keep(DrawCreditDecision.Decide(new ReturnCredit(invoice, at), Account));
+    }
+
+    public void Credit(string invoice, long? micros, DateTimeOffset at) => Keep(invoice, IssueCreditNoteDecision.Decide(
+        new(invoice, $"cn_{_sequence}", $"CN-{_sequence:D6}", micros is { } m ? new Micros(m) : null, "outage", TaxedParts.Of(_invoices[invoice].Document), at), Invoice(invoice)));
+
+    public void Pay(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordPaymentDecision.Decide(new("stripe", $"pi_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
+
+    public void Refund(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
+
+    public void Grant(string id, long micros, DateTimeOffset? expires, DateTimeOffset at) => Keep(GrantCreditDecision.Decide(new GrantMoneyCredit(id, "Welcome", new(micros), Usd, 0, expires, at), Account));
+
+    public IEnumerable<JournalEntry> Journal(Period window) =>
+        new CreditPostings(_account, Customer, Usd).Entries(window).Concat(_invoices.Values.SelectMany(i => new InvoicePostings(i.Events, i.Amounts).Entries(window))).Order(JournalOrder.Default);
+
+    /// <summary>The entries as lines of text: what it is, the day, and each account with its amount, debits above zero.</summary>
+    public string[] Told(Period window) => [.. Journal(window).Select(e => $"{e.At:MM-dd} {e.Kind}: {string.Join(", ", e.Lines.Select(l => $"{l.Account.Name} {l.AmountMicros.ToMajorUnits(Usd)}"))}")];
+
+    public TrialBalance Balance(DateTimeOffset before) => TrialBalance.Of(Journal(Before(before)));
+}

@@ -1,0 +1,108 @@
+using Billing.Accounts;
+using Billing.Invoices;
+using Billing.Ledger;
+using Billing.Periods;
+using CsCheck;
+using static Billing.Tests.Some;
+using static Billing.Tests.Terms;
+
+namespace Billing.Tests.Ledger;
+
+/// <summary>Whatever is ordered, in whatever sequence: every account is explained by what the decisions themselves say, on every date.</summary>
+public sealed class LedgerProperties
+{
+    private const long Cent = 10_000;
+
+    /// <summary>Hours that pass before it, and what is ordered then: refused or not, as the decision says.</summary>
+    private sealed record Step(int Hours, Action<LedgerBooks, DateTimeOffset> Order);
+
+    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 200], Gen.Int[0, 9], Gen.Int[0, 7], Gen.Long[1, 3_000], Gen.Int[0, 3_000_000], (hours, what, which, cents, tokens) => new Step(hours, (books, at) =>
+    {
+        var invoice = books.Invoices.ElementAtOrDefault(which % Math.Max(books.Invoices.Count, 1));
+        switch (what)
+        {
+            case 0 or 1 or 2: Finalize(books, at, tokens, which); break;
+            case 3: books.Grant($"crd_{at:O}_{cents}", cents * Cent, which > 3 ? at.AddDays(which * 9) : null, at); break;
+            case 4 when which > 5: books.Keep(Decision.Accept<AccountEvent>(PercentOff("30", id: $"dis_{at:O}"))); break;
+            case 5 when invoice is not null: books.Void(invoice, at); break;
+            case 6 when invoice is not null: books.Credit(invoice, which > 5 ? null : cents * Cent, at); break;
+            case 7 or 8 when invoice is not null: books.Pay(invoice, which > 3 ? Math.Max(((books.Invoice(invoice) as InvoiceState.Finalized)?.OutstandingMicros.Value) ?? 1, Cent) : cents * Cent, at); break;
+            case 9 when invoice is not null: books.Refund(invoice, cents * Cent, at); break;
+        }
+    }));
+
+    /// <summary>The invoice of a period that ended right then, with a plan change, a trial or a cancellation in it.</summary>
+    private static void Finalize(LedgerBooks books, DateTimeOffset at, int tokens, int which)
+    {
+        var (start, middle) = (at.AddDays(-30), at.AddDays(-11).AddMinutes(-17));
+        List<PeriodEvent> events = [new PeriodOpened(Subscription, Customer, Menu, which > 3 ? Small : Metered, books.Invoices.Count, start, at, "", start, Trial: which == 7)];
+        if (which is 4 or 7) events.Add(new PeriodPlanChanged(Menu, Metered, false, middle, middle));
+        if (which == 1) events.Add(new PeriodPlanEnded(middle, middle));
+        events.Add(Usage(1, Tokens(Metered, TokenKind.Output, tokens)));
+        books.Finalize(FactsAfter([.. events]), at);
+    }
+
+    private static readonly Gen<LedgerBooks> AnyBooks = AnyStep.Array[1, 40].Select(steps =>
+    {
+        var (books, at) = (new LedgerBooks(), Jan1.AddDays(40));
+        books.Keep(Decision.Accept<AccountEvent>(Taxed()));
+        foreach (var step in steps)
+        {
+            at = at.AddHours(step.Hours).AddMinutes(1);
+            step.Order(books, at);
+        }
+        return books;
+    });
+
+    private static readonly Gen<DateTimeOffset> AnyDate = Gen.Int[0, 400 * 24 * 60].Select(minutes => Jan1.AddMinutes(minutes));
+
+    [Fact]
+    public void Every_entry_is_balanced_and_the_trial_balance_is_zero_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
+        books.Journal(LedgerBooks.Before(date)).All(e => Micros.Sum(e.Lines.Select(l => l.AmountMicros)) == Micros.Zero && e.Lines.Count > 1) && Micros.Sum(books.Balance(date).Balances.Select(b => b.BalanceMicros)) == Micros.Zero);
+
+    [Fact]
+    public void Receivables_are_what_the_invoices_say_is_left_to_pay_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
+        Positions(books, date).All(p => p.ReceivableMicros == (books.Past(p.InvoiceId, date) is InvoiceState.Finalized f ? f.OutstandingMicros : Micros.Zero))
+        && books.Balance(date)[Usd, LedgerAccount.Receivables] == Micros.Sum(books.Invoices.Select(i => books.Past(i, date)).OfType<InvoiceState.Finalized>().Select(f => f.OutstandingMicros)));
+
+    [Fact]
+    public void Customer_credit_is_what_the_account_says_is_left_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
+        -books.Balance(date)[Usd, LedgerAccount.CustomerCredit].Value == books.AccountBefore(date).CreditFor(date.AddTicks(-1), date).Where(g => g.IsMoney).Sum(g => g.Left));
+
+    [Fact]
+    public void What_is_recognized_and_deferred_less_unbilled_is_what_was_invoiced_before_tax_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
+        Positions(books, date).All(p =>
+            p.RecognizedMicros + p.DeferredMicros - p.UnbilledMicros == (books.Past(p.InvoiceId, date) is InvoiceState.Finalized ? books.Amounts(p.InvoiceId).NetMicros : Micros.Zero)
+            && (p.DeferredMicros == Micros.Zero || p.UnbilledMicros == Micros.Zero)));
+
+    [Fact]
+    public void Cash_and_tax_are_what_was_paid_and_taxed() => AnyBooks.Sample(books =>
+    {
+        var (balance, all) = (books.Balance(DateTimeOffset.MaxValue), books.Invoices.ToDictionary(i => i, books.Invoice));
+        var final = all.Where(i => i.Value is InvoiceState.Finalized).ToDictionary(i => i.Key, i => (InvoiceState.Finalized)i.Value);
+        return balance[Usd, LedgerAccount.Cash] == Micros.Sum(final.Values.Select(f => f.PaidMicros))
+            && -balance[Usd, LedgerAccount.TaxPayable] == Micros.Sum(final.Select(f => books.Amounts(f.Key).TaxMicros - Micros.Sum(f.Value.CreditNotes.SelectMany(n => n.Parts).Select(p => p.TaxMicros))))
+            && balance[Usd, LedgerAccount.CreditNotes] == Micros.Sum(final.Values.SelectMany(f => f.CreditNotes).SelectMany(n => n.Parts).Select(p => p.NetMicros))
+            && balance[Usd, LedgerAccount.Unbilled] == Micros.Zero && balance[Usd, LedgerAccount.DeferredRevenue] == Micros.Zero;
+    });
+
+    [Fact]
+    public void A_journal_cut_anywhere_adds_up_to_the_whole() => Gen.Select(AnyBooks, AnyDate, AnyDate, AnyDate).Sample((books, a, b, c) =>
+    {
+        DateTimeOffset[] cuts = [DateTimeOffset.MinValue, .. new[] { a, b, c }.Order(), DateTimeOffset.MaxValue];
+        var parts = cuts.Zip(cuts.Skip(1)).SelectMany(w => books.Journal(new(w.First, w.Second))).ToArray();
+        return Told(TrialBalance.Of(parts)).SequenceEqual(Told(books.Balance(DateTimeOffset.MaxValue)));
+    });
+
+    [Fact]
+    public void Recognition_by_day_sums_to_the_whole() => Gen.Select(Gen.Long[-1_000_000_000_000_000, 1_000_000_000_000_000], Gen.Int[1, 400 * 24 * 60], Gen.Int[0, 59]).Sample((micros, minutes, offset) =>
+    {
+        var part = new RevenuePart(LedgerAccount.UsageRevenue, new(micros), new(Jan1.AddSeconds(offset), Jan1.AddSeconds(offset).AddMinutes(minutes)));
+        var days = Enumerable.Range(0, minutes / 1440 + 2).Select(d => part.EarnedBefore(Jan1.AddDays(d + 1)) - part.EarnedBefore(Jan1.AddDays(d))).ToArray();
+        return Micros.Sum(days).Value == micros && days.All(d => Math.Sign(d.Value) * Math.Sign(micros) >= 0);
+    });
+
+    private static IEnumerable<ContractPosition> Positions(LedgerBooks books, DateTimeOffset date) => ContractPositions.Of(books.Journal(LedgerBooks.Before(date))).All;
+
+    private static IEnumerable<(string, long)> Told(TrialBalance balance) => balance.Balances.Where(b => b.BalanceMicros != Micros.Zero).Select(b => (b.Account.Code, b.BalanceMicros.Value));
+}

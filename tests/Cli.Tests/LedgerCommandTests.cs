@@ -1,0 +1,111 @@
+using System.Text.Json;
+using Billing.Host;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Subscriptions;
+using Hosting;
+using LocalServers;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Cli.Tests;
+
+/// <summary>billing ledger, as processes, against a billing service that runs: the example of docs/ledger.md.</summary>
+public sealed class LedgerCommandTests
+{
+    private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), Feb1 = Jan1.AddMonths(1);
+    private static readonly string Menu = Ids.Derive(Ids.Menu, Jan1, "menu"), Metered = Ids.Derive(Ids.Plan, Jan1, "metered");
+    private static readonly string Acme = Ids.Derive(Ids.Customer, Jan1, "acme"), Theirs = Ids.Derive(Ids.Subscription, Jan1, "acme");
+    private static readonly string January = PeriodIds.Of(Theirs, 0, Jan1), Invoice = InvoiceIds.Of(January);
+
+    [Fact]
+    public async Task A_bookkeeper_adds_up_two_months_from_the_command_line()
+    {
+        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
+        await using var host = BillingHost.Build([], b =>
+        {
+            b.Environment.EnvironmentName = "Test";
+            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
+                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:FinalizeBy"] = "hand",
+            });
+        });
+        await host.StartAsync();
+        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "billing is ready");
+        var (streams, clock) = (host.Services.GetRequiredService<EventStreams>(), host.Services.GetRequiredService<BusinessClock>());
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", host.Endpoints().Grpc), "", args);
+        async Task<string> Done(params string[] args)
+        {
+            var (exit, output, error) = await Billing(args);
+            Assert.True(exit == 0, error);
+            return output;
+        }
+
+        var terms = new MenuTerms(
+            Menu, "Spring", Currency.Parse("USD"), 20,
+            [new(Metered, "Metered", new(5_000_000), [new(CapWindow.BillingPeriod, 1_000, Cap.GeneratedTokens, CapEnforcement.Billed)], [new(TokenKind.Output, UnitPrice.Parse("12.5")), new(TokenKind.Reasoning, UnitPrice.Parse("25"))])],
+            [], Jan1);
+        await streams.Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
+        await Done("customer", "create", "--currency", "USD", "--id", Acme);
+        await Done("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14");
+        await Done("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19");
+        await Done("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard");
+        await Done("subscription", "start", "--customer", Acme, "--menu", Menu, "--plan", Metered, "--id", Theirs);
+        clock.MoveTo(Jan1.AddDays(4));
+        await Done("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00");
+        // The month ends without usage having to answer.
+        await streams.Transact<PeriodState, PeriodEvent>(January, PeriodState.Initial, PeriodState.Evolve, s => s is PeriodState.Closed
+            ? Decision.NoChange
+            : Decision.Accept<PeriodEvent>(new UsageApplied(0, 1, [new(Metered, TokenKind.Output, 601_000)], Jan1.AddDays(20)), new PeriodClosed([], Feb1.AddHours(1))), default);
+        clock.MoveTo(Feb1.AddHours(1));
+        await Done("invoice", "finalize", January);
+        clock.MoveTo(Feb1.AddDays(9));
+        await Done("invoice", "pay", Invoice, "--amount", "8.93", "--provider", "bank", "--reference", "4711");
+        clock.MoveTo(Feb1.AddDays(11));
+        await Done("invoice", "credit", Invoice, "--amount", "1.19", "--reason", "outage");
+        clock.MoveTo(Feb1.AddDays(12));
+        await Done("invoice", "refund", Invoice, "--amount", "1.19", "--provider", "bank", "--reference", "4712");
+
+        Assert.Contains("1200   Unbilled revenue", await Done("ledger", "accounts"), StringComparison.Ordinal);
+        var journal = (await Done("ledger", "journal", "--csv")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal("entry,date,posted,event,what,customer,invoice,text,code,account,debit,credit,currency,line_text", journal[0]);
+        string[][] rows = [.. journal[1..].Select(l => l.Split(','))];
+        Assert.Equal(
+            [
+                "2026-01-05 money_credit_granted 4900 5.00 0.00", "2026-01-05 money_credit_granted 2000 0.00 5.00",
+                "2026-01-31 revenue_recognized 1200 12.50 0.00", "2026-01-31 revenue_recognized 4000 0.00 5.00", "2026-01-31 revenue_recognized 4100 0.00 7.50",
+                "2026-02-01 invoice_finalized 1100 13.93 0.00", "2026-02-01 invoice_finalized 2200 0.00 1.43", "2026-02-01 invoice_finalized 1200 0.00 12.50",
+                "2026-02-01 credit_drawn 2000 5.00 0.00", "2026-02-01 credit_drawn 1100 0.00 5.00",
+                "2026-02-10 payment_recorded 1000 8.93 0.00", "2026-02-10 payment_recorded 1100 0.00 8.93",
+                "2026-02-12 credit_note_issued 4800 1.00 0.00", "2026-02-12 credit_note_issued 2200 0.19 0.00", "2026-02-12 credit_note_issued 1100 0.00 1.19",
+                "2026-02-13 refund_recorded 1100 1.19 0.00", "2026-02-13 refund_recorded 1000 0.00 1.19",
+            ], rows.Select(r => $"{r[1]} {r[4]} {r[8]} {r[10]} {r[11]}"));
+        Assert.Contains("VAT 19 % (DE)", await Done("ledger", "journal", "--from", "2026-02-01", "--to", "2026-02-02", "--invoice", Invoice, "--account", "2200"), StringComparison.Ordinal);
+
+        foreach (var (command, printed) in Examples()) Assert.Equal(printed, Lines(await Done(command.Split(' '))));
+        var january = JsonDocument.Parse(await Done("ledger", "balance", "--as-of", "2026-01-31", "--json")).RootElement;
+        Assert.Equal("12500000", january.GetProperty("balances").EnumerateArray().Single(b => b.GetProperty("account").GetProperty("code").GetString() == "1200").GetProperty("balanceMicros").GetString());
+        Assert.Contains($"{Invoice},{Acme},USD,12.50,0.00,0.00,8.93", await Done("ledger", "as-of", "2026-02-01", "--csv"), StringComparison.Ordinal);
+        Assert.Equal(
+            ["2000 -5.00", "4900 5.00"], (await Done("ledger", "balance", "--customer", Acme, "--known", "2026-01-31", "--csv")).Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..].Select(l => l.Split(',')).Select(l => $"{l[1]} {l[5]}"));
+
+        var refused = await Task.WhenAll(Billing("ledger", "journal", "--account", "9999"), Billing("ledger", "journal", "--csv", "--json"), Billing("ledger", "as-of", "yesterday"));
+        Assert.Equal([1, 2, 2], refused.Select(r => r.Exit));
+        Assert.Contains("billing ledger accounts", refused[0].Error, StringComparison.Ordinal);
+        await host.StopAsync();
+    }
+
+    /// <summary>What docs/ledger.md shows, command by command.</summary>
+    private static IEnumerable<(string Command, string[] Printed)> Examples()
+    {
+        const string prompt = "$ ./billing ";
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Billing.sln"))) folder = folder.Parent!;
+        foreach (var part in File.ReadAllText(Path.Combine(folder.FullName, "docs", "ledger.md")).Split(prompt)[1..])
+            yield return (part[..part.IndexOf('\n', StringComparison.Ordinal)], Lines(part[part.IndexOf('\n', StringComparison.Ordinal)..].Split("```")[0]));
+    }
+
+    private static string[] Lines(string text) => [.. text.Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0)];
+}
