@@ -1,4 +1,5 @@
 using Usage.Caps;
+using Usage.Corrections;
 using Usage.Metering;
 
 namespace Usage.Simulation.Tests;
@@ -7,7 +8,7 @@ namespace Usage.Simulation.Tests;
 /// Sees everything from outside, keeps books of its own, and holds the product to its invariants after every step that could break them.
 /// What it counts comes from rows and answers, never from the totals it checks.
 /// </summary>
-internal sealed class Observer(World world)
+internal sealed class Observer
 {
     private sealed class Watched(RuntimeGeneration runtime)
     {
@@ -30,13 +31,21 @@ internal sealed class Observer(World world)
     private readonly Dictionary<Guid, Watched> _generations = [];
     private readonly Dictionary<Guid, List<Watched>> _bySubscription = [];
     private readonly HashSet<Guid> _lateAfterLoss = [], _lowered = [];
-    private readonly Dictionary<(Guid, Guid), Tally> _periods = [];
-    private readonly Dictionary<(Guid, string), Tally> _conversations = [];
-    private readonly Dictionary<(Guid, OpenWindow), Tally> _windows = [];
+    private readonly Books _books;
+    private readonly HashSet<string> _corrected = [];
     private readonly Dictionary<(Guid, CapWindow), long> _ceilings = [];
     private readonly Dictionary<(int Shard, LineKey Line), long> _unreported = [];
-    private readonly CommitSums _sums = new();
+    private readonly World _world;
 
+    public Observer(World world)
+    {
+        (_world, _books) = (world, new Books(world));
+        (Thresholds, Publishing) = (new ThresholdWatch(world, _books), new PublishingWatch(world, _books));
+    }
+
+    public ThresholdWatch Thresholds { get; }
+    public PublishingWatch Publishing { get; }
+    public int Corrections { get; private set; }
     public long Grants { get; private set; }
     public long CapDenials { get; private set; }
     public long OverrunTokens { get; private set; }
@@ -71,15 +80,15 @@ internal sealed class Observer(World world)
     public void Counting(Generation generation)
     {
         var watched = _generations[generation.Id];
-        if (watched.Runtime.Generated <= watched.Allowed(world.Now.Real)) return;
+        if (watched.Runtime.Generated <= watched.Allowed(_world.Now.Real)) return;
         watched.WasLate = true;
         // A successor cannot tell late tokens from live ones: it counts them against the slab, so that others' may come out as overrun.
-        if (world.Store.Shards[world.ShardOf(generation.Header.Subscription)].Epoch > 1) _lateAfterLoss.Add(generation.Header.Subscription);
+        if (_world.Store.Shards[_world.ShardOf(generation.Header.Subscription)].Epoch > 1) _lateAfterLoss.Add(generation.Header.Subscription);
     }
 
     public void Answered(Hold hold, in Answer answer)
     {
-        if (world.Schedule.IsTold) world.Tell($"{hold} says {world.Name(answer.Generation)} {answer.Kind} {answer.Number} {answer.Reason}{(answer.Final ? "final" : "")}{(answer.Kind == AnswerKind.Granted ? $" until {(answer.Until - World.Jan1).TotalSeconds:0.0}" : "")}");
+        if (_world.Schedule.IsTold) _world.Tell($"{hold} says {_world.Name(answer.Generation)} {answer.Kind} {answer.Number} {answer.Reason}{(answer.Final ? "final" : "")}{(answer.Kind == AnswerKind.Granted ? $" until {(answer.Until - World.Jan1).TotalSeconds:0.0}" : "")}");
         var watched = _generations[answer.Generation];
         if (answer.Kind == AnswerKind.Acknowledged && watched.Rows <= answer.Number)
             throw new ViolationException($"U3: {watched.Runtime.Name} is acknowledged to {answer.Number} with {watched.Rows} rows in the table");
@@ -94,11 +103,14 @@ internal sealed class Observer(World world)
         var (shard, before, plan) = (commit.Shard, commit.Before, commit.Plan);
         if (plan.Batch is { } batch)
         {
-            world.Tell($"shard {shard}: batch {batch.Number} of {batch.Rows.Count} rows");
+            _world.Tell($"shard {shard}: batch {batch.Number} of {batch.Rows.Count} rows");
             Must(batch.Number == before.Batch + 1 && batch.PreviousChain.AsSpan().SequenceEqual(before.Chain), "U5: batches follow each other");
             foreach (var row in batch.Rows) Recorded(shard, row);
             foreach (var row in batch.Rows) CheckTotals(row);
+            foreach (var correction in batch.Corrections) Corrected(shard, correction);
+            foreach (var correction in batch.Corrections) CheckTotals(correction);
         }
+        if (commit.Call is { } call) Must(_corrected.Add(call.Key), $"{call.Key} is corrected twice");
         if (plan.Report is { } report) Reported(shard, before, report, plan.Head);
     }
 
@@ -106,56 +118,81 @@ internal sealed class Observer(World world)
     {
         var watched = _generations[row.Generation.Id];
         var (header, runtime) = (watched.Runtime.Header, watched.Runtime);
-        if (world.Schedule.IsTold) world.Tell($"  {runtime.Name} #{row.Sequence}: {row.Tokens.Generated} counted, {row.OverrunTokens} overrun{(row.Finish == FinishReason.None ? "" : ", finished")}");
+        if (_world.Schedule.IsTold) _world.Tell($"  {runtime.Name} #{row.Sequence}: {row.Tokens.Generated} counted, {row.OverrunTokens} overrun{(row.Finish == FinishReason.None ? "" : ", finished")}");
         Must(row.Sequence == watched.Rows, $"U3: {runtime.Name} #{row.Sequence} is recorded where #{watched.Rows} was next");
         Must(row.Content == (row.Sequence == 0 ? header.Content : runtime.Contents[(int)row.Sequence - 1]), $"U3: {runtime.Name} #{row.Sequence} is not what was said");
-        Must(row.OverrunTokens == 0 || watched.WasLate || _lateAfterLoss.Contains(header.Subscription) || ((_lowered.Contains(header.Subscription) || world.PeriodTurns) && world.Store.Shards[shard].Epoch > 1), $"{runtime.Name} kept to its grants, and {row.OverrunTokens} of its tokens are overrun");
+        Must(row.OverrunTokens == 0 || watched.WasLate || _lateAfterLoss.Contains(header.Subscription) || ((_lowered.Contains(header.Subscription) || _world.PeriodTurns) && _world.Store.Shards[shard].Epoch > 1), $"{runtime.Name} kept to its grants, and {row.OverrunTokens} of its tokens are overrun");
         watched.Rows++;
         watched.Counted += row.Tokens;
         watched.Overrun += row.OverrunTokens;
         OverrunTokens += row.OverrunTokens;
         Must(!runtime.IsHonest || watched.Counted.Generated + watched.Overrun <= runtime.Generated, $"U3: more is recorded of {runtime.Name} than it generated");
-        Add(_periods, (header.Subscription, row.Period.Id), row.Tokens);
-        Add(_conversations, (header.Subscription, header.Conversation), row.Tokens);
-        if (row.FiveHours is { } fiveHours) Add(_windows, (header.Subscription, fiveHours), row.Tokens);
-        if (row.Week is { } week) Add(_windows, (header.Subscription, week), row.Tokens);
-        var lines = new ReportLines();
-        _sums.Of([row]);
-        lines.Add(_sums);
-        foreach (var (line, tokens) in lines.Tokens) _unreported[(shard, line)] = _unreported.GetValueOrDefault((shard, line)) + tokens;
+        ToReport(shard, _books.Add(row));
+    }
+
+    private void Corrected(int shard, UsageCorrection correction)
+    {
+        if (_world.Schedule.IsTold) _world.Tell($"  correction {correction.Deltas}, overrun {correction.OverrunDelta}{(correction.Void ? ", a void" : "")}");
+        Corrections++;
+        // Room that a lost owner had granted may be gone to what somebody added: its tokens may come out as overrun.
+        if (correction.Deltas.AnyAbove(0)) _lowered.Add(correction.Subscription);
+        ToReport(shard, _books.Add(correction));
+        Thresholds.Corrected(correction);
+    }
+
+    private void CheckTotals(UsageCorrection correction)
+    {
+        Must(_books.IsSound(correction), "a correction leaves something below zero, or something of what it voided");
+        var store = _world.Store;
+        Must(store.Periods[(correction.Subscription, correction.Period)].Tokens == _books.Period(correction.Subscription, correction.Period).Used, "U4: the total of a corrected period differs from its rows");
+        Must(correction.Generation is null || store.Conversations[(correction.Subscription, correction.Conversation)] == _books.Conversation(correction.Subscription, correction.Conversation).Used, "U4: the total of a corrected conversation differs from its rows");
+        foreach (var (window, _) in correction.Windows) Must(store.Windows[(correction.Subscription, window)] == _books.Window(correction.Subscription, window).Used, "U4: the total of a corrected window differs from its rows");
+    }
+
+    /// <summary>Whoever is told that his correction is made finds it made, as he asked for it.</summary>
+    public void Answered(CorrectionCall call, CorrectionAnswer answer)
+    {
+        Must(_corrected.Contains(call.Key) == answer.Corrections is not null, $"{call.Key} is told {answer.Refused ?? "that it is made"}, and is not");
+        Must(call.IsVoid || answer.Corrections is null || (answer.Corrections is [var made] && made.Deltas == call.Deltas && made.OverrunDelta == call.OverrunDelta), $"{call.Key} is not what was asked for");
+    }
+
+    private void ToReport(int shard, IReadOnlyDictionary<LineKey, long> lines)
+    {
+        foreach (var (line, tokens) in lines)
+            if ((_unreported[(shard, line)] = _unreported.GetValueOrDefault((shard, line)) + tokens) == 0) _unreported.Remove((shard, line));
     }
 
     /// <summary>The totals say what the rows say, and no hard cap is passed by what is committed or may yet come.</summary>
     private void CheckTotals(UsageRow row)
     {
-        var (header, watched, store) = (row.Generation.Header, _generations[row.Generation.Id], world.Store);
+        var (header, watched, store) = (row.Generation.Header, _generations[row.Generation.Id], _world.Store);
         var recorded = store.Generations[header.Id].Recorded;
         Must(recorded.Counted.Generated == watched.Counted.Generated && recorded.OverrunTokens == watched.Overrun && recorded.LastSequence == watched.Rows - 1, $"U3: the totals of {watched.Runtime.Name} differ from its rows");
-        var (period, conversation) = (_periods[(header.Subscription, row.Period.Id)], _conversations[(header.Subscription, header.Conversation)]);
-        Must(store.Periods[(header.Subscription, row.Period.Id)] == period, "U3: the total of a period differs from its rows");
-        Must(store.Conversations[(header.Subscription, header.Conversation)] == conversation, "U3: the total of a conversation differs from its rows");
+        var (period, conversation) = (_books.Period(header.Subscription, row.Period.Id), _books.Conversation(header.Subscription, header.Conversation));
+        Must(store.Periods[(header.Subscription, row.Period.Id)].Tokens == period.Used, "U3: the total of a period differs from its rows");
+        Must(store.Conversations[(header.Subscription, header.Conversation)] == conversation.Used, "U3: the total of a conversation differs from its rows");
         foreach (var window in new[] { row.FiveHours, row.Week })
         {
             if (window is null) continue;
-            var used = _windows[(header.Subscription, window)];
-            Must(store.Windows[(header.Subscription, window)] == used, "U3: the total of a window differs from its rows");
-            CheckCeiling(header.Subscription, window.Window, used);
+            var account = _books.Window(header.Subscription, window);
+            Must(store.Windows[(header.Subscription, window)] == account.Used, "U3: the total of a window differs from its rows");
+            CheckCeiling(header.Subscription, window.Window, account);
         }
         CheckCeiling(header.Subscription, CapWindow.BillingPeriod, period);
         CheckCeiling(header.Subscription, CapWindow.Conversation, conversation);
         CheckExposure(header.Subscription);
     }
 
-    private void CheckCeiling(Guid subscription, CapWindow window, in Tally used)
+    private void CheckCeiling(Guid subscription, CapWindow window, Books.Account account)
     {
-        if (_ceilings.TryGetValue((subscription, window), out var cap) && used.Of(world.CountedBy(subscription, window)) > cap)
-            throw new ViolationException($"U1: {used.Of(world.CountedBy(subscription, window))} are used of a hard cap of {cap} per {window}");
+        if (_ceilings.TryGetValue((subscription, window), out var cap) && account.Used.Of(_world.CountedBy(subscription, window)) is var used && used > cap + account.Beyond)
+            throw new ViolationException($"U1: {used} are used of a hard cap of {cap} per {window}, which corrections filled {account.Beyond} beyond");
     }
 
     private void Reported(int shard, ShardHead before, PlannedReport report, ShardHead head)
     {
         Must(report.Number == before.Report + 1 && report.FirstBatch == before.ReportedBatch + 1 && report.LastBatch == head.Batch && report.PreviousChain.AsSpan().SequenceEqual(before.ReportedChain), "U5: reports follow each other without a gap");
-        if (world.Schedule.IsTold) world.Tell($"shard {shard}: report {report.Number} of batches {report.FirstBatch} to {report.LastBatch}: {string.Join(", ", report.Lines.Select(l => $"{l.Key.Kind} {l.Value}"))}");
+        if (_world.Schedule.IsTold) _world.Tell($"shard {shard}: report {report.Number} of batches {report.FirstBatch} to {report.LastBatch}: {string.Join(", ", report.Lines.Select(l => $"{l.Key.Kind} {l.Value}"))}");
         var lines = 0;
         foreach (var (key, tokens) in _unreported)
         {
@@ -170,38 +207,39 @@ internal sealed class Observer(World world)
     /// <summary>What is committed, and what holders of valid grants and the queue of the current owner may still add, keep within the caps.</summary>
     private void CheckExposure(Guid subscription)
     {
-        if (_lateAfterLoss.Contains(subscription) || world.CapsCountPrompts(subscription)) return;
-        var now = world.Now;
-        if (_ceilings.TryGetValue((subscription, CapWindow.BillingPeriod), out var cap) && !world.PeriodTurns)
-            CheckExposure(subscription, null, cap, _periods.GetValueOrDefault((subscription, world.TermsOf(subscription).PeriodAt(now.Business).Id)).Generated, now);
+        if (_lateAfterLoss.Contains(subscription) || _world.CapsCountPrompts(subscription)) return;
+        var now = _world.Now;
+        if (_ceilings.TryGetValue((subscription, CapWindow.BillingPeriod), out var cap) && !_world.PeriodTurns)
+            CheckExposure(subscription, null, cap, _books.Period(subscription, _world.TermsOf(subscription).PeriodAt(now.Business).Id), now);
         if (!_ceilings.TryGetValue((subscription, CapWindow.Conversation), out cap)) return;
-        foreach (var conversation in World.Conversations) CheckExposure(subscription, conversation, cap, _conversations.GetValueOrDefault((subscription, conversation)).Generated, now);
+        foreach (var conversation in World.Conversations) CheckExposure(subscription, conversation, cap, _books.Conversation(subscription, conversation), now);
     }
 
-    private void CheckExposure(Guid subscription, string? conversation, long cap, long committed, Moment now)
+    private void CheckExposure(Guid subscription, string? conversation, long cap, Books.Account account, Moment now)
     {
         long exposed = 0;
         foreach (var watched in _bySubscription[subscription])
         {
             var runtime = watched.Runtime;
             if (conversation is not null && runtime.Header.Conversation != conversation) continue;
-            if (watched.Rows > 0 && world.Store.Generations[runtime.Header.Id].Recorded.Finish != FinishReason.None) continue;
-            var (queued, queuedOverrun) = world.Queued(runtime.Header);
+            if (watched.Rows > 0 && _world.Store.Generations[runtime.Header.Id].Recorded.Finish != FinishReason.None) continue;
+            var (queued, queuedOverrun) = _world.Queued(runtime.Header);
             // A runtime that has finished generates no more, whatever it was granted.
             var reach = watched.Allowed(now.Real);
             if (runtime.HasFinished || !runtime.Worker.IsAlive) reach = Math.Min(reach, runtime.Generated);
             exposed += Math.Max(queued, reach - queuedOverrun - watched.Counted.Generated - watched.Overrun);
         }
-        if (committed + exposed > cap) throw new ViolationException($"U1: {committed} committed and {exposed} that may still come pass the cap of {cap} {(conversation is null ? "per period" : $"of {conversation}")}");
+        var committed = account.Used.Generated;
+        if (committed + exposed > cap + account.Beyond) throw new ViolationException($"U1: {committed} committed and {exposed} that may still come pass the cap of {cap} {(conversation is null ? "per period" : $"of {conversation}")}");
     }
 
     public void Denied(Hold hold, Cell cell, GenerationHeader header, in Outcome denied)
     {
-        if (world.Schedule.IsTold) world.Tell($"{hold} denies {world.Name(header.Id)}: {denied.Why.Code}");
+        if (_world.Schedule.IsTold) _world.Tell($"{hold} denies {_world.Name(header.Id)}: {denied.Why.Code}");
         if (denied.Why.Code != Reasons.CapReached) return;
         CapDenials++;
         if (hold.IsCurrent && !hold.IsClosing && RoomOf(hold, cell, header, withPrompt: true) is > 0 and var room)
-            throw new ViolationException($"U2: {world.Name(header.Id)} is denied with room for {room} tokens");
+            throw new ViolationException($"U2: {_world.Name(header.Id)} is denied with room for {room} tokens");
     }
 
     public void Swept(Hold hold, Cell cell)
@@ -215,20 +253,13 @@ internal sealed class Observer(World world)
     /// <summary>What an observer who sees the tables, the queue, every reservation and the inherited slab would call room.</summary>
     private long RoomOf(Hold hold, Cell cell, GenerationHeader header, bool withPrompt)
     {
-        var (owner, now) = (cell.Owner, world.Now);
+        var (owner, now) = (cell.Owner, _world.Now);
         var (least, inherited) = (long.MaxValue, cell.Inherited is { } slab ? slab.All.Where(s => hold.ConfirmedAt < s.Until).Sum(s => s.Tokens) : 0);
         foreach (var rule in CapRule.Of(owner.Terms!))
         {
             if (!rule.Hard) continue;
-            var used = rule.Window switch
-            {
-                CapWindow.Conversation => _conversations.GetValueOrDefault((owner.Subscription, header.Conversation)),
-                CapWindow.BillingPeriod => _periods.GetValueOrDefault((owner.Subscription, owner.Terms!.PeriodAt(now.Business).Id)),
-                CapWindow.FiveHours or CapWindow.Week => OpenWindow(owner.Subscription, rule.Window, now.Business),
-            };
-            foreach (var row in cell.Uncommitted)
-                if (!world.Store.Events.ContainsKey((row.Generation.Id, row.Sequence)) && CountsIn(rule.Window, row, header, owner.Terms!.PeriodAt(now.Business).Id, now.Business)) used += row.Tokens;
-            var left = rule.Tokens - used.Of(rule.Kinds) - inherited - (withPrompt ? header.Prompt.Of(rule.Kinds) : 0);
+            var used = _books.UsedBy(cell, rule, header.Conversation, owner.Terms!.PeriodAt(now.Business).Id, now.Business);
+            var left = rule.Tokens - used - inherited - (withPrompt ? header.Prompt.Of(rule.Kinds) : 0);
             foreach (var watched in _bySubscription[owner.Subscription])
                 if (owner.Find(watched.Runtime.Header.Id) is { } other && (rule.Window != CapWindow.Conversation || other.Header.Conversation == header.Conversation))
                     left -= other.Held + (other.Started ? 0 : other.Header.Prompt.Of(rule.Kinds));
@@ -236,21 +267,6 @@ internal sealed class Observer(World world)
         }
         return least;
     }
-
-    private Tally OpenWindow(Guid subscription, CapWindow kind, DateTimeOffset business)
-    {
-        foreach (var (key, used) in _windows)
-            if (key.Item1 == subscription && key.Item2.Window == kind && business < key.Item2.ClosesAt) return used;
-        return Tally.Zero;
-    }
-
-    private static bool CountsIn(CapWindow window, UsageRow row, GenerationHeader header, Guid period, DateTimeOffset business) => window switch
-    {
-        CapWindow.Conversation => row.Generation.Header.Conversation == header.Conversation,
-        CapWindow.BillingPeriod => row.Period.Id == period,
-        CapWindow.FiveHours => row.FiveHours is { } open && business < open.ClosesAt,
-        CapWindow.Week => row.Week is { } open && business < open.ClosesAt,
-    };
 
     /// <summary>U6: what is held is held by somebody who runs, and a reservation that ended holds nothing.</summary>
     public void TurnTaken(Hold hold, Cell cell)
@@ -264,9 +280,21 @@ internal sealed class Observer(World world)
         }
         Must(held == cell.Owner.HeldTokens, $"U6: {cell.Owner.HeldTokens} are held, by generations {held}");
         if (!hold.IsCurrent || cell.Owner.Terms is null) return;
-        foreach (var line in cell.Owner.Balance(null, world.Now))
-            if (line.Rule.Hard && _ceilings[(cell.Owner.Subscription, line.Rule.Window)] is var cap && line.UsedTokens + (line.Rule.CountsGenerated ? held : 0) > cap)
-                throw new ViolationException($"U1: {line.UsedTokens} used and {held} held pass the cap of {cap} per {line.Rule.Window}");
+        foreach (var line in cell.Owner.Balance(null, _world.Now))
+        {
+            if (!line.Rule.Hard) continue;
+            var cap = _ceilings[(cell.Owner.Subscription, line.Rule.Window)] + Beyond(cell, line.Rule);
+            if (line.UsedTokens + (line.Rule.CountsGenerated ? held : 0) > cap) throw new ViolationException($"U1: {line.UsedTokens} used and {held} held pass the cap of {cap} per {line.Rule.Window}");
+        }
+    }
+
+    /// <summary>So much beyond a cap may be used as far as the owner in a cell has been told.</summary>
+    private long Beyond(Cell cell, CapRule rule)
+    {
+        var (business, period) = (_world.Now.Business, cell.Owner.Terms!.PeriodAt(_world.Now.Business).Id);
+        var beyond = _books.Of(rule.Window, cell.Owner.Subscription, "", period, business).Beyond;
+        foreach (var correction in cell.Untold) beyond -= Books.In(rule.Window, correction, "", period, business).Of(rule.Kinds);
+        return Math.Max(0, beyond);
     }
 
     /// <summary>Once all is quiet: everything acknowledged is in the table, everything in the table is reported, nothing is held.</summary>
@@ -280,10 +308,8 @@ internal sealed class Observer(World world)
             Must(watched.Counted.Generated + watched.Overrun == runtime.Generated, $"U3: {runtime.Name} generated {runtime.Generated}, recorded are {watched.Counted.Generated} and {watched.Overrun} overrun");
         }
         Must(_unreported.Count == 0, "U4: not everything in the table is reported");
+        Publishing.Settled();
     }
-
-    private static void Add<TKey>(Dictionary<TKey, Tally> totals, TKey key, in Tally tokens)
-        where TKey : notnull => totals[key] = totals.GetValueOrDefault(key) + tokens;
 
     private static void Must(bool holds, string message)
     {
