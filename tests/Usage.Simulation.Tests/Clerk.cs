@@ -13,7 +13,7 @@ internal sealed class Clerk(World world) : Process(world.Schedule)
     private sealed record Wish(CorrectionCall Call)
     {
         public CorrectionAnswer? Answer { get; set; }
-        public int AskedAgain { get; set; }
+        public bool AskedAgain { get; set; }
     }
 
     private readonly List<Wish> _wishes = [];
@@ -58,10 +58,16 @@ internal sealed class Clerk(World world) : Process(world.Schedule)
     {
         if (answer == CorrectionAnswer.Unknown) return;
         if (world.Schedule.IsTold) world.Tell($"{wish.Call.Key} hears {answer.Refused ?? $"of {answer.Corrections!.Count} corrections"}");
-        if (wish.Answer is { Corrections: { } first } && (answer.Corrections is null || !first.Select(c => c.Id).SequenceEqual(answer.Corrections.Select(c => c.Id))))
-            throw new ViolationException($"{wish.Call.Key} was answered twice, and not the same");
+        // A refusal is not kept: of two that were on their way at once the later may succeed, and its answer come first.
+        if (wish.Answer is { Corrections: { } first })
+        {
+            if (answer.Corrections is { } again && !first.Select(c => c.Id).SequenceEqual(again.Select(c => c.Id))) throw new ViolationException($"{wish.Call.Key} was answered twice, and not the same");
+            return;
+        }
         wish.Answer = answer;
-        world.Observer.Answered(wish.Call, answer);
-        if (wish.AskedAgain++ == 0 && world.Draw.Chance(0.3)) After(world.Draw.Int(10, 3_000), () => Ask(wish));
+        if (answer.Corrections is not null) world.Observer.Answered(wish.Call, answer.Corrections);
+        if (wish.AskedAgain || !world.Draw.Chance(0.3)) return;
+        wish.AskedAgain = true;
+        After(world.Draw.Int(10, 3_000), () => Ask(wish));
     }
 }

@@ -64,6 +64,7 @@ internal sealed class CorrectionWriting(World world, Hold hold, ShardLedger ledg
         {
             transaction.RollBack();
             ledger.Committed(ledger.Plan(head, [], cut: false));
+            world.Observer.Refused(request.Call, refusal.Code);
             request.Answer.SetResult(new(null, refusal.Code));
             return true;
         }

@@ -150,11 +150,13 @@ internal sealed class Observer
     }
 
     /// <summary>Whoever is told that his correction is made finds it made, as he asked for it.</summary>
-    public void Answered(CorrectionCall call, CorrectionAnswer answer)
+    public void Answered(CorrectionCall call, IReadOnlyList<UsageCorrection> corrections)
     {
-        Must(_corrected.Contains(call.Key) == answer.Corrections is not null, $"{call.Key} is told {answer.Refused ?? "that it is made"}, and is not");
-        Must(call.IsVoid || answer.Corrections is null || (answer.Corrections is [var made] && made.Deltas == call.Deltas && made.OverrunDelta == call.OverrunDelta), $"{call.Key} is not what was asked for");
+        Must(_corrected.Contains(call.Key), $"{call.Key} is told that it is made, and is not");
+        Must(call.IsVoid || (corrections is [var made] && made.Deltas == call.Deltas && made.OverrunDelta == call.OverrunDelta), $"{call.Key} is not what was asked for");
     }
+
+    public void Refused(CorrectionCall call, string reason) => Must(!_corrected.Contains(call.Key), $"{call.Key} is made, and told {reason}");
 
     private void ToReport(int shard, IReadOnlyDictionary<LineKey, long> lines)
     {
