@@ -31,11 +31,12 @@ internal sealed class Books(World world)
     public Account Conversation(Guid subscription, string conversation) => _conversations.GetValueOrDefault((subscription, conversation));
     public Account Window(Guid subscription, OpenWindow window) => _windows.GetValueOrDefault((subscription, window));
 
-    public Account OpenWindow(Guid subscription, CapWindow kind, DateTimeOffset business)
+    /// <summary>The window of a kind that is open, as far as the tables know.</summary>
+    public OpenWindow? Open(Guid subscription, CapWindow kind, DateTimeOffset business)
     {
-        foreach (var (key, account) in _windows)
-            if (key.Item1 == subscription && key.Item2.Window == kind && business < key.Item2.ClosesAt) return account;
-        return default;
+        foreach (var (of, window) in _windows.Keys)
+            if (of == subscription && window.Window == kind && business < window.ClosesAt) return window;
+        return null;
     }
 
     /// <summary>The account of a cap, for a generation of a conversation.</summary>
@@ -43,7 +44,7 @@ internal sealed class Books(World world)
     {
         CapWindow.Conversation => Conversation(subscription, conversation),
         CapWindow.BillingPeriod => Period(subscription, period),
-        CapWindow.FiveHours or CapWindow.Week => OpenWindow(subscription, window, business),
+        CapWindow.FiveHours or CapWindow.Week => Open(subscription, window, business) is { } open ? Window(subscription, open) : default,
     };
 
     /// <summary>What the owner in a cell must know to be used: what is committed, what it has decided since, and not yet what corrections did that it has not been told.</summary>
@@ -103,11 +104,13 @@ internal sealed class Books(World world)
     {
         var use = c.Generation is { } id ? _generations[(id, c.Period)] : new(Tally.Zero, 0);
         var held = c.Windows.Select(w => _generationWindows.GetValueOrDefault((c.Generation ?? default, w.Window))).ToList();
-        return !Period(c.Subscription, c.Period).Used.AnyNegative && _overrun[(c.Subscription, c.Period)] >= 0
+        return !Period(c.Subscription, c.Period).Used.AnyNegative && Overrun(c.Subscription, c.Period) >= 0
             && !use.Tokens.AnyNegative && use.Overrun >= 0 && held.TrueForAll(h => !h.AnyNegative)
             && (c.Generation is null || !Conversation(c.Subscription, c.Conversation).Used.AnyNegative)
             && (!c.Void || (use.Tokens.IsZero && use.Overrun == 0 && held.TrueForAll(h => h.IsZero)));
     }
+
+    public long Overrun(Guid subscription, Guid period) => _overrun.GetValueOrDefault((subscription, period));
 
     /// <summary>What of a correction counts in a window.</summary>
     public static Tally In(CapWindow window, UsageCorrection c, string conversation, Guid period, DateTimeOffset business) => window switch

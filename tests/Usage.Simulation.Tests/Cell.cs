@@ -14,6 +14,8 @@ internal sealed class Cell(SubscriptionOwner owner)
     public List<UsageCorrection> Untold { get; } = [];
     /// <summary>Corrections under way: the thresholds that they pass are stored apart from rows.</summary>
     public int Announcing { get; set; }
+    /// <summary>Thresholds that a correction has passed could not be stored: they go with the next row.</summary>
+    public bool GaveBack { get; set; }
     public bool Loaded { get; set; }
     public int Pins { get; set; }
     public bool Evicted { get; set; }

@@ -20,10 +20,12 @@ internal sealed class Clerk(World world) : Process(world.Schedule)
 
     public bool IsDone => _wishes.TrueForAll(w => w.Answer is not null);
 
-    /// <summary>Thinks of a correction that may be right or impossible.</summary>
+    /// <summary>Thinks of a correction, right or impossible, mostly of a generation of which something is recorded.</summary>
     public void Correct(IReadOnlyList<RuntimeGeneration> generations)
     {
-        var (generation, key) = (world.Draw.Of(generations).Header, $"k{_wishes.Count}");
+        List<RuntimeGeneration> recorded = [.. generations.Where(g => world.Store.Generations.ContainsKey(g.Header.Id))];
+        var generation = world.Draw.Of(recorded.Count > 0 && world.Draw.Chance(0.9) ? recorded : generations).Header;
+        var key = $"k{_wishes.Count}";
         var now = world.Now.Business;
         var period = world.TermsOf(generation.Subscription).PeriodAt(now).Id;
         var call = world.Draw.Int(0, 9) switch
@@ -65,7 +67,7 @@ internal sealed class Clerk(World world) : Process(world.Schedule)
             return;
         }
         wish.Answer = answer;
-        if (answer.Corrections is not null) world.Observer.Answered(wish.Call, answer.Corrections);
+        if (answer.Corrections is not null) world.Observer.Corrections.Answered(wish.Call, answer.Corrections);
         if (wish.AskedAgain || !world.Draw.Chance(0.3)) return;
         wish.AskedAgain = true;
         After(world.Draw.Int(10, 3_000), () => Ask(wish));

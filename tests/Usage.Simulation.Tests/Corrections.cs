@@ -31,6 +31,9 @@ internal sealed class CorrectionRequest(CorrectionCall call, Cell cell, Recorded
     public RecordedUse? Possible => possible;
     public TaskCompletionSource<CorrectionAnswer> Answer { get; } = new();
 
+    /// <summary>Thresholds that must be stored once it is answered.</summary>
+    public IReadOnlyList<ThresholdWatch.Key> Passed { get; set; } = [];
+
     /// <summary>What the last attempt wrote, if its outcome is not known.</summary>
     public IReadOnlyList<UsageCorrection>? Attempted { get; set; }
 }
@@ -44,7 +47,7 @@ internal sealed class CorrectionWriting(World world, Hold hold, ShardLedger ledg
     public async Task<bool> TryAsync(Transaction transaction, CorrectionRequest request, Func<ShardHead, List<KeyValuePair<LineKey, long>>> unreported)
     {
         ledger.Begin();
-        await transaction.LockAsync(hold.Shard, LockMode.NoKeyUpdate);
+        await transaction.LockAsync(Store.Shards[hold.Shard].Locks, LockMode.NoKeyUpdate);
         if (Store.Shards[hold.Shard].Epoch != hold.Epoch) return false;
         var head = Store.Shards[hold.Shard].Head;
         if (ledger.MustReadUnreported(head)) ledger.LoadUnreported(unreported(head));
@@ -64,7 +67,7 @@ internal sealed class CorrectionWriting(World world, Hold hold, ShardLedger ledg
         {
             transaction.RollBack();
             ledger.Committed(ledger.Plan(head, [], cut: false));
-            world.Observer.Refused(request.Call, refusal.Code);
+            world.Observer.Corrections.Refused(request.Call, refusal.Code);
             request.Answer.SetResult(new(null, refusal.Code));
             return true;
         }
@@ -92,7 +95,7 @@ internal sealed class CorrectionWriting(World world, Hold hold, ShardLedger ledg
         if (call.Generation is { } generation) return OfGeneration(generation);
         if (!Store.Periods.TryGetValue((call.Subscription, call.Period!.Value), out var total)) return request.Possible is { } possible ? [possible] : [];
         var period = world.TermsOf(call.Subscription).Current is { } current && current.Id == call.Period ? current : world.TermsOf(call.Subscription).Next;
-        return [new(call.Subscription, period.Id, period.End, World.Plan, null, "", "", total.Tokens, total.Overrun, total.Tokens, total.Overrun, [])];
+        return [new(call.Subscription, period.Id, period.End, Plans.Plan, null, "", "", total.Tokens, total.Overrun, total.Tokens, total.Overrun, [])];
     }
 
     private List<RecordedUse> OfGeneration(GenerationHeader generation)
@@ -107,7 +110,7 @@ internal sealed class CorrectionWriting(World world, Hold hold, ShardLedger ledg
             foreach (var correction in corrections.Where(c => c.Period == period.Id)) (tokens, overrun) = (tokens + correction.Deltas, overrun + correction.OverrunDelta);
             var total = Store.Periods[(generation.Subscription, period.Id)];
             uses.Add(new(
-                generation.Subscription, period.Id, period.End, World.Plan, generation.Id, generation.Conversation, generation.Model,
+                generation.Subscription, period.Id, period.End, Plans.Plan, generation.Id, generation.Conversation, generation.Model,
                 tokens, overrun, total.Tokens, total.Overrun, Windows(generation, period.Id, rows, corrections)));
         }
         return uses;

@@ -18,6 +18,8 @@ public enum Mutation
     CorrectionUntold,
     /// <summary>Thresholds that a correction has passed are stored while rows that they count are not committed yet. The product did this once.</summary>
     CorrectionAnnouncedAtOnce,
+    /// <summary>Thresholds that a correction has passed are stored nowhere.</summary>
+    CorrectionUnannounced,
     /// <summary>A commit is planned over the head that the writer remembers, and not over the one that the table has.</summary>
     HeadRemembered,
     /// <summary>Reports are marked as published when they are sent.</summary>

@@ -34,7 +34,7 @@ internal sealed partial class Hold
                 var request = new CorrectionRequest(call, cell, call.Period is { } named ? RecordedUse.Possible(cell.Owner.Terms, named) : null);
                 _writing.Add(request);
                 var answered = await request.Answer.Task;
-                await AnnounceAsync(cell);
+                await AnnounceAsync(cell, request.Passed);
                 answer(answered);
             }
             finally
@@ -59,24 +59,30 @@ internal sealed partial class Hold
     {
         if (IsClosing) return;
         var cell = request.Cell;
-        _world.Observer.Thresholds.Told(cell);
+        _world.Observer.Thresholds.Telling(cell);
         cell.Untold.Clear();
         foreach (var correction in corrections) cell.Owner.Correct(correction, Now, cell.Outcomes);
         Deliver(cell);
+        request.Passed = _world.Observer.Thresholds.Told(cell, request.Call.Conversation);
     }
 
     /// <summary>Stores thresholds that the correction has passed.</summary>
-    private async Task AnnounceAsync(Cell cell)
+    private async Task AnnounceAsync(Cell cell, IReadOnlyList<ThresholdWatch.Key> passed)
     {
         var crossings = cell.Owner.TakeCrossings();
-        if (crossings.Count == 0 || IsClosing) return;
+        if (IsClosing) return;
         try
         {
-            if (_world.Mutation != Mutation.CorrectionAnnouncedAtOnce) await _writing.FlushAsync();
-            await _world.Store.WriteAsync(this, () => _world.Store.Announce(Shard, crossings));
+            if (crossings.Count > 0 && _world.Mutation != Mutation.CorrectionUnannounced)
+            {
+                if (_world.Mutation != Mutation.CorrectionAnnouncedAtOnce) await _writing.FlushAsync();
+                await _world.Store.WriteAsync(this, () => _world.Store.Announce(Shard, crossings));
+            }
+            _world.Observer.Thresholds.Announced(passed);
         }
         catch (StoreLostException)
         {
+            cell.GaveBack = true;
             cell.Owner.GiveBack(crossings);
         }
     }

@@ -184,7 +184,7 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
         try
         {
             var (at, transaction) = (world.Now.Real, world.Store.Begin(this));
-            await transaction.LockAsync(shard, LockMode.Update);
+            await transaction.LockAsync(world.Store.Shards[shard].Locks, LockMode.Update);
             var epoch = world.Store.Shards[shard].Epoch + 1;
             transaction.Write(() => world.Store.Shards[shard].Epoch = epoch);
             await transaction.CommitAsync();

@@ -32,7 +32,6 @@ internal sealed class Observer
     private readonly Dictionary<Guid, List<Watched>> _bySubscription = [];
     private readonly HashSet<Guid> _lateAfterLoss = [], _lowered = [];
     private readonly Books _books;
-    private readonly HashSet<string> _corrected = [];
     private readonly Dictionary<(Guid, CapWindow), long> _ceilings = [];
     private readonly Dictionary<(int Shard, LineKey Line), long> _unreported = [];
     private readonly World _world;
@@ -40,12 +39,12 @@ internal sealed class Observer
     public Observer(World world)
     {
         (_world, _books) = (world, new Books(world));
-        (Thresholds, Publishing) = (new ThresholdWatch(world, _books), new PublishingWatch(world, _books));
+        (Corrections, Thresholds, Publishing) = (new CorrectionWatch(world, _books), new ThresholdWatch(world, _books), new PublishingWatch(world, _books));
     }
 
+    public CorrectionWatch Corrections { get; }
     public ThresholdWatch Thresholds { get; }
     public PublishingWatch Publishing { get; }
-    public int Corrections { get; private set; }
     public long Grants { get; private set; }
     public long CapDenials { get; private set; }
     public long OverrunTokens { get; private set; }
@@ -108,9 +107,8 @@ internal sealed class Observer
             foreach (var row in batch.Rows) Recorded(shard, row);
             foreach (var row in batch.Rows) CheckTotals(row);
             foreach (var correction in batch.Corrections) Corrected(shard, correction);
-            foreach (var correction in batch.Corrections) CheckTotals(correction);
         }
-        if (commit.Call is { } call) Must(_corrected.Add(call.Key), $"{call.Key} is corrected twice");
+        if (commit.Call is { } call) Corrections.Committed(call, plan.Batch?.Corrections ?? []);
         if (plan.Report is { } report) Reported(shard, before, report, plan.Head);
     }
 
@@ -132,31 +130,11 @@ internal sealed class Observer
 
     private void Corrected(int shard, UsageCorrection correction)
     {
-        if (_world.Schedule.IsTold) _world.Tell($"  correction {correction.Deltas}, overrun {correction.OverrunDelta}{(correction.Void ? ", a void" : "")}");
-        Corrections++;
         // Room that a lost owner had granted may be gone to what somebody added: its tokens may come out as overrun.
         if (correction.Deltas.AnyAbove(0)) _lowered.Add(correction.Subscription);
         ToReport(shard, _books.Add(correction));
         Thresholds.Corrected(correction);
     }
-
-    private void CheckTotals(UsageCorrection correction)
-    {
-        Must(_books.IsSound(correction), "a correction leaves something below zero, or something of what it voided");
-        var store = _world.Store;
-        Must(store.Periods[(correction.Subscription, correction.Period)].Tokens == _books.Period(correction.Subscription, correction.Period).Used, "U4: the total of a corrected period differs from its rows");
-        Must(correction.Generation is null || store.Conversations[(correction.Subscription, correction.Conversation)] == _books.Conversation(correction.Subscription, correction.Conversation).Used, "U4: the total of a corrected conversation differs from its rows");
-        foreach (var (window, _) in correction.Windows) Must(store.Windows[(correction.Subscription, window)] == _books.Window(correction.Subscription, window).Used, "U4: the total of a corrected window differs from its rows");
-    }
-
-    /// <summary>Whoever is told that his correction is made finds it made, as he asked for it.</summary>
-    public void Answered(CorrectionCall call, IReadOnlyList<UsageCorrection> corrections)
-    {
-        Must(_corrected.Contains(call.Key), $"{call.Key} is told that it is made, and is not");
-        Must(call.IsVoid || (corrections is [var made] && made.Deltas == call.Deltas && made.OverrunDelta == call.OverrunDelta), $"{call.Key} is not what was asked for");
-    }
-
-    public void Refused(CorrectionCall call, string reason) => Must(!_corrected.Contains(call.Key), $"{call.Key} is made, and told {reason}");
 
     private void ToReport(int shard, IReadOnlyDictionary<LineKey, long> lines)
     {

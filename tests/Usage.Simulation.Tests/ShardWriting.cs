@@ -127,7 +127,7 @@ internal sealed class ShardWriting
     {
         var (store, shard) = (_world.Store, _hold.Shard);
         _ledger.Begin();
-        await transaction.LockAsync(shard, LockMode.NoKeyUpdate);
+        await transaction.LockAsync(store.Shards[shard].Locks, LockMode.NoKeyUpdate);
         if (store.Shards[shard].Epoch != _hold.Epoch && _world.Mutation != Mutation.EpochUnchecked) return false;
         var head = _world.Mutation == Mutation.HeadRemembered && _remembered is { } known ? known : store.Shards[shard].Head;
         if (_ledger.MustReadUnreported(head))

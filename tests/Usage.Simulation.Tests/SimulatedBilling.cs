@@ -81,7 +81,7 @@ internal sealed class SimulatedBilling : Process
         var shard = _shards[report.Shard];
         if (shard.Applied.TryGetValue(report.Number, out var same) && same.Chain == report.Chain && _world.Mutation != Mutation.ReportsBilledAgain) return;
         if (_world.Mutation != Mutation.ReportsBilledAgain && ReportChain.Broken(report, Neighbours(shard, report.Number)) is { } broken) throw new ViolationException($"U5: shard {report.Shard}: {broken}");
-        var decision = ApplyReportDecision.Decide(report, _world.KnownPeriods, _world.KnownPlans);
+        var decision = ApplyReportDecision.Decide(report, _world.Plans.Opened, _world.Plans.Sold);
         if (decision.Refused is { } refusal) throw new ViolationException($"U4: report {report.Number} of shard {report.Shard} is parked: {refusal.Detail}");
         shard.Applied[report.Number] = report;
         while (shard.Applied.ContainsKey(shard.Through + 1)) shard.Through++;

@@ -27,13 +27,21 @@ internal sealed record Unmarked<T>(T What)
     public bool Published { get; set; }
 }
 
-/// <summary>One shard's row, and who holds which lock on it.</summary>
+/// <summary>Who holds which lock on a row, and who waits for one.</summary>
+internal sealed class RowLocks
+{
+    public List<(Transaction By, LockMode Mode)> Held { get; } = [];
+    public List<Action> Waiting { get; } = [];
+}
+
+/// <summary>One shard's row, and what is written under it.</summary>
 internal sealed class ShardRow
 {
+    public RowLocks Locks { get; } = new();
+    /// <summary>Of its slabs: whoever writes one again waits until an earlier attempt has ended, known or not.</summary>
+    public RowLocks SlabLocks { get; } = new();
     public long Epoch { get; set; }
     public ShardHead Head { get; set; } = ShardHead.Empty;
-    public List<(Transaction By, LockMode Mode)> Locks { get; } = [];
-    public List<Action> Waiting { get; } = [];
     public List<CommittedPlan> Commits { get; } = [];
     /// <summary>As billing reads them, from number 1.</summary>
     public List<Unmarked<UsageReport>> Reports { get; } = [];

@@ -31,6 +31,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.CorrectionWithoutKey)]
     [InlineData(Mutation.CorrectionUntold)]
     [InlineData(Mutation.CorrectionAnnouncedAtOnce)]
+    [InlineData(Mutation.CorrectionUnannounced)]
     [InlineData(Mutation.HeadRemembered)]
     [InlineData(Mutation.MarkedBeforeConfirmed)]
     [InlineData(Mutation.ReportsNotMandatory)]

@@ -32,7 +32,7 @@ internal static class Stories
         Interlocked.Add(ref sum.CapDenials, world.Observer.CapDenials);
         Interlocked.Add(ref sum.Overrun, world.Observer.OverrunTokens);
         Interlocked.Add(ref sum.Crashes, world.Crashes);
-        Interlocked.Add(ref sum.Corrections, world.Observer.Corrections);
+        Interlocked.Add(ref sum.Corrections, world.Observer.Corrections.Count);
         Interlocked.Add(ref sum.Thresholds, world.Observer.Thresholds.Count);
         Interlocked.Add(ref sum.Reports, world.Store.Shards.Sum(s => s.Head.Report));
         return null;

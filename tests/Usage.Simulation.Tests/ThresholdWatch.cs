@@ -10,7 +10,7 @@ namespace Usage.Simulation.Tests;
 /// </summary>
 internal sealed class ThresholdWatch(World world, Books books)
 {
-    private readonly record struct Key(Guid Subscription, CapWindow Window, string Conversation, DateTimeOffset? OpenedAt, long Tokens, CapThreshold Threshold);
+    public readonly record struct Key(Guid Subscription, CapWindow Window, string Conversation, DateTimeOffset? OpenedAt, long Tokens, CapThreshold Threshold);
 
     private static readonly CapThreshold[] Percents = [CapThreshold.Percent50, CapThreshold.Percent80, CapThreshold.Percent100];
     private readonly Dictionary<UsageRow, List<Key>> _expected = [];
@@ -22,35 +22,53 @@ internal sealed class ThresholdWatch(World world, Books books)
 
     public void Corrected(UsageCorrection correction) => _corrections.Add(correction);
 
-    /// <summary>The owner hears of corrections: what it decided before did not know of them.</summary>
-    public void Told(Cell cell)
+    /// <summary>The owner is about to hear of corrections: what it decided before did not know of them.</summary>
+    public void Telling(Cell cell)
     {
         foreach (var correction in cell.Untold) _toldAt[correction.Id] = world.Now.Business;
     }
 
-    /// <summary>
-    /// Whatever is passed by now goes with this row, or with one before it. Not while a correction is about to be announced apart.
-    /// </summary>
+    /// <summary>Whatever is passed by now goes with this row, or with one before it. Not while a correction is about to be announced apart.</summary>
     public void Decided(Cell cell, UsageRow row)
     {
-        var owner = cell.Owner;
-        if (cell.Announcing > 0 || owner.Terms is null) return;
-        var (conversation, expected) = (row.Generation.Header.Conversation, new List<Key>());
-        foreach (var rule in CapRule.Of(owner.Terms))
+        cell.GaveBack &= cell.Announcing > 0;
+        if (cell.Announcing > 0 || cell.Owner.Terms is null) return;
+        var passed = Passed(cell, row.Generation.Header.Conversation, row.Period, row.FiveHours, row.Week, row.ReceivedAt);
+        if (passed.Count > 0) _expected.Add(row, passed);
+    }
+
+    /// <summary>The owner has been told of a correction. What it passed is stored when it has been announced, unless a row on its way says it, or another correction.</summary>
+    public IReadOnlyList<Key> Told(Cell cell, string conversation)
+    {
+        if (cell.Uncommitted.Count > 0 || cell.Announcing > 1 || cell.GaveBack || cell.Owner.Terms is not { } terms) return [];
+        var now = world.Now.Business;
+        return Passed(cell, conversation, terms.PeriodAt(now), books.Open(cell.Owner.Subscription, CapWindow.FiveHours, now), books.Open(cell.Owner.Subscription, CapWindow.Week, now), now);
+    }
+
+    public void Announced(IReadOnlyList<Key> passed)
+    {
+        foreach (var key in passed)
+            if (!_stored.Contains(key)) throw new ViolationException($"{key.Threshold} of {key.Tokens} per {key.Window} is used up to a correction, and nothing says so");
+    }
+
+    private List<Key> Passed(Cell cell, string conversation, TermPeriod period, OpenWindow? fiveHours, OpenWindow? week, DateTimeOffset business)
+    {
+        var passed = new List<Key>();
+        foreach (var rule in CapRule.Of(cell.Owner.Terms!))
         {
             DateTimeOffset? opened = rule.Window switch
             {
                 CapWindow.Conversation => null,
-                CapWindow.FiveHours => row.FiveHours?.OpenedAt,
-                CapWindow.Week => row.Week?.OpenedAt,
-                CapWindow.BillingPeriod => row.Period.Start,
+                CapWindow.FiveHours => fiveHours?.OpenedAt,
+                CapWindow.Week => week?.OpenedAt,
+                CapWindow.BillingPeriod => period.Start,
             };
-            if (opened is null && rule.Window != CapWindow.Conversation) continue;
-            var used = books.UsedBy(cell, rule, conversation, row.Period.Id, row.ReceivedAt);
+            if (opened is null && (rule.Window != CapWindow.Conversation || conversation.Length == 0)) continue;
+            var used = books.UsedBy(cell, rule, conversation, period.Id, business);
             foreach (var percent in Percents)
-                if (used * 100 >= rule.Tokens * (int)percent) expected.Add(new(owner.Subscription, rule.Window, rule.Window == CapWindow.Conversation ? conversation : "", opened, rule.Tokens, percent));
+                if (used * 100 >= rule.Tokens * (int)percent) passed.Add(new(cell.Owner.Subscription, rule.Window, rule.Window == CapWindow.Conversation ? conversation : "", opened, rule.Tokens, percent));
         }
-        if (expected.Count > 0) _expected.Add(row, expected);
+        return passed;
     }
 
     public void Committed(IReadOnlyList<UsageRow> rows)

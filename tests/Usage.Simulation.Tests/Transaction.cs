@@ -12,7 +12,7 @@ internal enum LockMode { KeyShare, NoKeyUpdate, Update }
 internal sealed class Transaction(SimulatedStore store, Process client)
 {
     private readonly List<Action> _writes = [];
-    private readonly List<ShardRow> _locked = [];
+    private readonly List<RowLocks> _locked = [];
     private bool _ended;
 
     public Process Client => client;
@@ -27,17 +27,16 @@ internal sealed class Transaction(SimulatedStore store, Process client)
         throw new StoreLostException();
     }
 
-    public async Task LockAsync(int shard, LockMode mode)
+    public async Task LockAsync(RowLocks row, LockMode mode)
     {
         await RoundTripAsync();
-        var row = store.Shards[shard];
-        while (row.Locks.Any(l => l.By != this && Conflict(l.Mode, mode)))
+        while (row.Held.Any(l => l.By != this && Conflict(l.Mode, mode)))
         {
             var turn = new TaskCompletionSource();
             row.Waiting.Add(() => client.After(0, turn.SetResult));
             await turn.Task;
         }
-        row.Locks.Add((this, mode));
+        row.Held.Add((this, mode));
         _locked.Add(row);
     }
 
@@ -71,7 +70,7 @@ internal sealed class Transaction(SimulatedStore store, Process client)
         store.Closed(this);
         foreach (var row in _locked)
         {
-            row.Locks.RemoveAll(l => l.By == this);
+            row.Held.RemoveAll(l => l.By == this);
             Action[] waiting = [.. row.Waiting];
             row.Waiting.Clear();
             foreach (var wake in waiting) wake();

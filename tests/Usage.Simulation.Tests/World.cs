@@ -1,6 +1,4 @@
 using System.Globalization;
-using Billing;
-using Billing.Periods;
 using Usage.Caps;
 using Usage.Metering;
 
@@ -16,8 +14,6 @@ internal sealed class World
     public static readonly MeterLimits Limits = new(ChunkTokens: 8, GrantTokensMax: 40, Lease: TimeSpan.FromSeconds(10), GenerationsMax: 100) { AnnounceConversations = true };
     public static readonly string[] Conversations = ["c0", "c1"];
     private const int CalmMsMax = 240_000, StepsMax = 200_000;
-    private static readonly DateTimeOffset Feb1 = new(2026, 2, 1, 0, 0, 0, TimeSpan.Zero);
-    public static readonly Guid Plan = Ids.DeriveGuid(Jan1, "plan");
     private static readonly Guid[] SubscriptionIds = Named("subscription", 3), GenerationIds = Named("generation", 14);
 
     private readonly Instance[] _instances;
@@ -40,11 +36,12 @@ internal sealed class World
         Schedule = new Schedule(seed, tell);
         Observer = new Observer(this);
         var draw = Draw;
+        Plans = new Plans(draw);
         Faults = new Faults(Schedule, draw.Of([0, 0.01, 0.05]), draw.Of([0, 0.05, 0.3]));
         Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer);
         for (var i = 0; i < SubscriptionIds.Length; i++) _shardOf[i] = Shards.Of(SubscriptionIds[i], Store.Shards.Length);
         PeriodTurns = draw.Chance(0.2);
-        _businessStart = PeriodTurns ? Feb1.AddSeconds(-draw.Int(1, 30)) : Jan1.AddDays(1);
+        _businessStart = PeriodTurns ? Plans.Feb1.AddSeconds(-draw.Int(1, 30)) : Jan1.AddDays(1);
         _chaosMs = draw.Int(8, 45) * 1_000;
         _troubleEvery = draw.Of([300, 700, 2_000, 5_000]);
         // What goes wrong: instances killed or frozen, connections broken, shards moved, the store or the broker out, runtimes vanished, billing killed. Each story has its own mixture.
@@ -68,10 +65,7 @@ internal sealed class World
     public Observer Observer { get; }
     public Broker Broker { get; }
     public SimulatedBilling Billing { get; private set; }
-    public IReadOnlyList<RuntimeGeneration> Generations => _generations;
-    /// <summary>What billing has opened and sold.</summary>
-    public Dictionary<string, KnownPeriod> KnownPeriods { get; } = [];
-    public Dictionary<string, ValueList<string>> KnownPlans { get; } = [];
+    public Plans Plans { get; }
     public bool IsCalm { get; private set; }
     public bool PeriodTurns { get; }
     public Moment Now => new(Jan1.AddMilliseconds(Schedule.NowMs), _businessStart.AddMilliseconds(Schedule.NowMs));
@@ -129,7 +123,7 @@ internal sealed class World
     private void Populate()
     {
         var subscriptions = Draw.Int(1, SubscriptionIds.Length);
-        for (var i = 0; i < subscriptions; i++) ChangeTerms(FirstTerms(SubscriptionIds[i]));
+        for (var i = 0; i < subscriptions; i++) ChangeTerms(Plans.First(SubscriptionIds[i]));
         var workers = Draw.Int(1, 3);
         for (var i = 0; i < workers; i++) _workers.Add(new Worker(this, unary: Draw.Chance(0.2)));
         var hostile = Draw.Chance(0.15);
@@ -150,39 +144,7 @@ internal sealed class World
         }
         if (Draw.Chance(0.6))
             for (var times = Draw.Int(1, 5); times > 0; times--) _clerk.After(Draw.Int(1_000, (int)_chaosMs), () => _clerk.Correct(_generations));
-        if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(NextTerms(SubscriptionIds[Draw.Int(0, subscriptions - 1)])));
-    }
-
-    private SubscriptionTerms FirstTerms(Guid subscription)
-    {
-        var caps = new List<Cap>();
-        IReadOnlyList<TokenKind> counts = Draw.Chance(0.8) ? Cap.GeneratedTokens : [TokenKind.Input, .. Cap.GeneratedTokens];
-        if (Draw.Chance(0.6)) caps.Add(new Cap(CapWindow.Conversation, Draw.Int(5, 60), counts, CapEnforcement.Hard));
-        if (Draw.Chance(0.2)) caps.Add(new Cap(CapWindow.FiveHours, Draw.Int(10, 90), counts, CapEnforcement.Hard));
-        if (Draw.Chance(0.1)) caps.Add(new Cap(CapWindow.Week, Draw.Int(10, 90), counts, Draw.Chance(0.5) ? CapEnforcement.Hard : CapEnforcement.Billed));
-        if (Draw.Chance(0.8) || caps.Count == 0) caps.Add(new Cap(CapWindow.BillingPeriod, Draw.Int(8, 120), counts, CapEnforcement.Hard));
-        return new SubscriptionTerms(subscription, 1, true, Plan, caps, [], Month(subscription, 0), Month(subscription, 1));
-    }
-
-    /// <summary>A period, which billing has opened.</summary>
-    private TermPeriod Month(Guid subscription, int number)
-    {
-        var start = Jan1.AddMonths(number);
-        var (period, name) = (new TermPeriod(Ids.DeriveGuid(start, "period", SimulatedStore.Name(subscription)), number, start, start.AddMonths(1)), SimulatedStore.Name(subscription));
-        KnownPlans[name] = new([SimulatedStore.Name(Plan)]);
-        KnownPeriods.Add(SimulatedStore.Name(period.Id), new(SimulatedStore.Name(period.Id), name, period.End));
-        return period;
-    }
-
-    private SubscriptionTerms NextTerms(Guid subscription)
-    {
-        var old = _terms[subscription];
-        return old with
-        {
-            Version = old.Version + 1,
-            Active = !Draw.Chance(0.2),
-            Caps = [.. old.Caps.Select(c => c with { Tokens = Math.Max(1, c.Tokens + Draw.Int(-30, 40)) })],
-        };
+        if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_terms[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
     }
 
     /// <summary>Stored, then told to every owner: late, in any order, and some of it twice.</summary>
@@ -302,7 +264,7 @@ internal sealed class World
         if (waiting.Length > 0) return $"somebody waits for ever: {waiting}";
         return "it never becomes quiet: " + string.Join("; ", Store.Shards.Select((row, shard) => HomeOf(shard).HoldOf(shard) is { IsCurrent: true } hold
             ? $"{hold} with {row.Head.Batch - row.Head.ReportedBatch} batches unreported, {row.Unpublished} unpublished, billed to {_billed[shard].Through} of {row.Head.Report}, {hold.Cells.Sum(c => c.Uncommitted.Count)} rows uncommitted, {hold.Cells.Count(c => !c.Owner.IsIdle)} owners busy with {hold.Cells.Sum(c => c.Owner.Generations)} generations"
-            : $"shard {shard} has no holder, only {HomeOf(shard).HoldOf(shard)}, with {row.Locks.Count} locks"));
+            : $"shard {shard} has no holder, only {HomeOf(shard).HoldOf(shard)}, with {row.Locks.Held.Count} locks"));
     }
 
     /// <summary>Leases have ended and slabs with them: whoever comes now gets all that is left.</summary>

@@ -72,6 +72,7 @@ public sealed partial class SubscriptionOwner
     private long WaitingIn(CapRule rule, Conversation? conversation, DateTimeOffset? opened)
     {
         var tokens = 0L;
+        if ((rule.Kinds & CountedKinds.Prompt) == 0) return tokens;
         foreach (var generation in _promptsWaiting)
         {
             var row = generation.PromptRow!;
