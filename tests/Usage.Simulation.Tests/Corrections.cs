@@ -39,12 +39,12 @@ internal sealed class CorrectionRequest(CorrectionCall call, Cell cell, Recorded
 }
 
 /// <summary>Decides corrections under the lock of the shard and writes them, as the host's commit of a correction does, over the real decisions.</summary>
-internal sealed class CorrectionWriting(World world, Hold hold, ShardLedger ledger)
+internal sealed class CorrectionWriting(World world, Hold hold)
 {
     private SimulatedStore Store => world.Store;
 
     /// <returns>false if another instance has taken the shard</returns>
-    public async Task<bool> TryAsync(Transaction transaction, CorrectionRequest request, Func<ShardHead, List<KeyValuePair<LineKey, long>>> unreported)
+    public async Task<bool> TryAsync(Transaction transaction, ShardLedger ledger, CorrectionRequest request, Func<ShardHead, List<KeyValuePair<LineKey, long>>> unreported)
     {
         ledger.Begin();
         await transaction.LockAsync(Store.Shards[hold.Shard].Locks, LockMode.NoKeyUpdate);

@@ -8,7 +8,7 @@ namespace Usage.Simulation.Tests;
 /// Sees everything from outside, keeps books of its own, and holds the product to its invariants after every step that could break them.
 /// What it counts comes from rows and answers, never from the totals it checks.
 /// </summary>
-internal sealed class Observer
+internal sealed class Observer(World world, Books books)
 {
     private sealed class Watched(RuntimeGeneration runtime)
     {
@@ -31,20 +31,12 @@ internal sealed class Observer
     private readonly Dictionary<Guid, Watched> _generations = [];
     private readonly Dictionary<Guid, List<Watched>> _bySubscription = [];
     private readonly HashSet<Guid> _lateAfterLoss = [], _lowered = [];
-    private readonly Books _books;
     private readonly Dictionary<(Guid, CapWindow), long> _ceilings = [];
     private readonly Dictionary<(int Shard, LineKey Line), long> _unreported = [];
-    private readonly World _world;
 
-    public Observer(World world)
-    {
-        (_world, _books) = (world, new Books(world));
-        (Corrections, Thresholds, Publishing) = (new CorrectionWatch(world, _books), new ThresholdWatch(world, _books), new PublishingWatch(world, _books));
-    }
-
-    public CorrectionWatch Corrections { get; }
-    public ThresholdWatch Thresholds { get; }
-    public PublishingWatch Publishing { get; }
+    public CorrectionWatch Corrections { get; } = new(world, books);
+    public ThresholdWatch Thresholds { get; } = new(world, books);
+    public PublishingWatch Publishing { get; } = new(world, books);
     public long Grants { get; private set; }
     public long CapDenials { get; private set; }
     public long OverrunTokens { get; private set; }
@@ -79,15 +71,15 @@ internal sealed class Observer
     public void Counting(Generation generation)
     {
         var watched = _generations[generation.Id];
-        if (watched.Runtime.Generated <= watched.Allowed(_world.Now.Real)) return;
+        if (watched.Runtime.Generated <= watched.Allowed(world.Now.Real)) return;
         watched.WasLate = true;
         // A successor cannot tell late tokens from live ones: it counts them against the slab, so that others' may come out as overrun.
-        if (_world.Store.Shards[_world.ShardOf(generation.Header.Subscription)].Epoch > 1) _lateAfterLoss.Add(generation.Header.Subscription);
+        if (world.Store.Shards[world.ShardOf(generation.Header.Subscription)].Epoch > 1) _lateAfterLoss.Add(generation.Header.Subscription);
     }
 
     public void Answered(Hold hold, in Answer answer)
     {
-        if (_world.Schedule.IsTold) _world.Tell($"{hold} says {_world.Name(answer.Generation)} {answer.Kind} {answer.Number} {answer.Reason}{(answer.Final ? "final" : "")}{(answer.Kind == AnswerKind.Granted ? $" until {(answer.Until - World.Jan1).TotalSeconds:0.0}" : "")}");
+        if (world.Schedule.IsTold) world.Tell($"{hold} says {world.Name(answer.Generation)} {answer.Kind} {answer.Number} {answer.Reason}{(answer.Final ? "final" : "")}{(answer.Kind == AnswerKind.Granted ? $" until {(answer.Until - World.Jan1).TotalSeconds:0.0}" : "")}");
         var watched = _generations[answer.Generation];
         if (answer.Kind == AnswerKind.Acknowledged && watched.Rows <= answer.Number)
             throw new ViolationException($"U3: {watched.Runtime.Name} is acknowledged to {answer.Number} with {watched.Rows} rows in the table");
@@ -102,7 +94,7 @@ internal sealed class Observer
         var (shard, before, plan) = (commit.Shard, commit.Before, commit.Plan);
         if (plan.Batch is { } batch)
         {
-            _world.Tell($"shard {shard}: batch {batch.Number} of {batch.Rows.Count} rows");
+            world.Tell($"shard {shard}: batch {batch.Number} of {batch.Rows.Count} rows");
             Must(batch.Number == before.Batch + 1 && batch.PreviousChain.AsSpan().SequenceEqual(before.Chain), "U5: batches follow each other");
             foreach (var row in batch.Rows) Recorded(shard, row);
             foreach (var row in batch.Rows) CheckTotals(row);
@@ -116,23 +108,23 @@ internal sealed class Observer
     {
         var watched = _generations[row.Generation.Id];
         var (header, runtime) = (watched.Runtime.Header, watched.Runtime);
-        if (_world.Schedule.IsTold) _world.Tell($"  {runtime.Name} #{row.Sequence}: {row.Tokens.Generated} counted, {row.OverrunTokens} overrun{(row.Finish == FinishReason.None ? "" : ", finished")}");
+        if (world.Schedule.IsTold) world.Tell($"  {runtime.Name} #{row.Sequence}: {row.Tokens.Generated} counted, {row.OverrunTokens} overrun{(row.Finish == FinishReason.None ? "" : ", finished")}");
         Must(row.Sequence == watched.Rows, $"U3: {runtime.Name} #{row.Sequence} is recorded where #{watched.Rows} was next");
         Must(row.Content == (row.Sequence == 0 ? header.Content : runtime.Contents[(int)row.Sequence - 1]), $"U3: {runtime.Name} #{row.Sequence} is not what was said");
-        Must(row.OverrunTokens == 0 || watched.WasLate || _lateAfterLoss.Contains(header.Subscription) || ((_lowered.Contains(header.Subscription) || _world.PeriodTurns) && _world.Store.Shards[shard].Epoch > 1), $"{runtime.Name} kept to its grants, and {row.OverrunTokens} of its tokens are overrun");
+        Must(row.OverrunTokens == 0 || watched.WasLate || _lateAfterLoss.Contains(header.Subscription) || ((_lowered.Contains(header.Subscription) || world.PeriodTurns) && world.Store.Shards[shard].Epoch > 1), $"{runtime.Name} kept to its grants, and {row.OverrunTokens} of its tokens are overrun");
         watched.Rows++;
         watched.Counted += row.Tokens;
         watched.Overrun += row.OverrunTokens;
         OverrunTokens += row.OverrunTokens;
         Must(!runtime.IsHonest || watched.Counted.Generated + watched.Overrun <= runtime.Generated, $"U3: more is recorded of {runtime.Name} than it generated");
-        ToReport(shard, _books.Add(row));
+        ToReport(shard, books.Add(row));
     }
 
     private void Corrected(int shard, UsageCorrection correction)
     {
         // Room that a lost owner had granted may be gone to what somebody added: its tokens may come out as overrun.
         if (correction.Deltas.AnyAbove(0)) _lowered.Add(correction.Subscription);
-        ToReport(shard, _books.Add(correction));
+        ToReport(shard, books.Add(correction));
         Thresholds.Corrected(correction);
     }
 
@@ -145,16 +137,16 @@ internal sealed class Observer
     /// <summary>The totals say what the rows say, and no hard cap is passed by what is committed or may yet come.</summary>
     private void CheckTotals(UsageRow row)
     {
-        var (header, watched, store) = (row.Generation.Header, _generations[row.Generation.Id], _world.Store);
+        var (header, watched, store) = (row.Generation.Header, _generations[row.Generation.Id], world.Store);
         var recorded = store.Generations[header.Id].Recorded;
         Must(recorded.Counted.Generated == watched.Counted.Generated && recorded.OverrunTokens == watched.Overrun && recorded.LastSequence == watched.Rows - 1, $"U3: the totals of {watched.Runtime.Name} differ from its rows");
-        var (period, conversation) = (_books.Period(header.Subscription, row.Period.Id), _books.Conversation(header.Subscription, header.Conversation));
+        var (period, conversation) = (books.Period(header.Subscription, row.Period.Id), books.Conversation(header.Subscription, header.Conversation));
         Must(store.Periods[(header.Subscription, row.Period.Id)].Tokens == period.Used, "U3: the total of a period differs from its rows");
         Must(store.Conversations[(header.Subscription, header.Conversation)] == conversation.Used, "U3: the total of a conversation differs from its rows");
         foreach (var window in new[] { row.FiveHours, row.Week })
         {
             if (window is null) continue;
-            var account = _books.Window(header.Subscription, window);
+            var account = books.Window(header.Subscription, window);
             Must(store.Windows[(header.Subscription, window)] == account.Used, "U3: the total of a window differs from its rows");
             CheckCeiling(header.Subscription, window.Window, account);
         }
@@ -165,14 +157,14 @@ internal sealed class Observer
 
     private void CheckCeiling(Guid subscription, CapWindow window, Books.Account account)
     {
-        if (_ceilings.TryGetValue((subscription, window), out var cap) && account.Used.Of(_world.CountedBy(subscription, window)) is var used && used > cap + account.Beyond)
+        if (_ceilings.TryGetValue((subscription, window), out var cap) && account.Used.Of(world.CountedBy(subscription, window)) is var used && used > cap + account.Beyond)
             throw new ViolationException($"U1: {used} are used of a hard cap of {cap} per {window}, which corrections filled {account.Beyond} beyond");
     }
 
     private void Reported(int shard, ShardHead before, PlannedReport report, ShardHead head)
     {
         Must(report.Number == before.Report + 1 && report.FirstBatch == before.ReportedBatch + 1 && report.LastBatch == head.Batch && report.PreviousChain.AsSpan().SequenceEqual(before.ReportedChain), "U5: reports follow each other without a gap");
-        if (_world.Schedule.IsTold) _world.Tell($"shard {shard}: report {report.Number} of batches {report.FirstBatch} to {report.LastBatch}: {string.Join(", ", report.Lines.Select(l => $"{l.Key.Kind} {l.Value}"))}");
+        if (world.Schedule.IsTold) world.Tell($"shard {shard}: report {report.Number} of batches {report.FirstBatch} to {report.LastBatch}: {string.Join(", ", report.Lines.Select(l => $"{l.Key.Kind} {l.Value}"))}");
         var lines = 0;
         foreach (var (key, tokens) in _unreported)
         {
@@ -187,12 +179,12 @@ internal sealed class Observer
     /// <summary>What is committed, and what holders of valid grants and the queue of the current owner may still add, keep within the caps.</summary>
     private void CheckExposure(Guid subscription)
     {
-        if (_lateAfterLoss.Contains(subscription) || _world.CapsCountPrompts(subscription)) return;
-        var now = _world.Now;
-        if (_ceilings.TryGetValue((subscription, CapWindow.BillingPeriod), out var cap) && !_world.PeriodTurns)
-            CheckExposure(subscription, null, cap, _books.Period(subscription, _world.TermsOf(subscription).PeriodAt(now.Business).Id), now);
+        if (_lateAfterLoss.Contains(subscription) || world.CapsCountPrompts(subscription)) return;
+        var now = world.Now;
+        if (_ceilings.TryGetValue((subscription, CapWindow.BillingPeriod), out var cap) && !world.PeriodTurns)
+            CheckExposure(subscription, null, cap, books.Period(subscription, world.TermsOf(subscription).PeriodAt(now.Business).Id), now);
         if (!_ceilings.TryGetValue((subscription, CapWindow.Conversation), out cap)) return;
-        foreach (var conversation in World.Conversations) CheckExposure(subscription, conversation, cap, _books.Conversation(subscription, conversation), now);
+        foreach (var conversation in World.Conversations) CheckExposure(subscription, conversation, cap, books.Conversation(subscription, conversation), now);
     }
 
     private void CheckExposure(Guid subscription, string? conversation, long cap, Books.Account account, Moment now)
@@ -202,8 +194,8 @@ internal sealed class Observer
         {
             var runtime = watched.Runtime;
             if (conversation is not null && runtime.Header.Conversation != conversation) continue;
-            if (watched.Rows > 0 && _world.Store.Generations[runtime.Header.Id].Recorded.Finish != FinishReason.None) continue;
-            var (queued, queuedOverrun) = _world.Queued(runtime.Header);
+            if (watched.Rows > 0 && world.Store.Generations[runtime.Header.Id].Recorded.Finish != FinishReason.None) continue;
+            var (queued, queuedOverrun) = world.Queued(runtime.Header);
             // A runtime that has finished generates no more, whatever it was granted.
             var reach = watched.Allowed(now.Real);
             if (runtime.HasFinished || !runtime.Worker.IsAlive) reach = Math.Min(reach, runtime.Generated);
@@ -215,11 +207,11 @@ internal sealed class Observer
 
     public void Denied(Hold hold, Cell cell, GenerationHeader header, in Outcome denied)
     {
-        if (_world.Schedule.IsTold) _world.Tell($"{hold} denies {_world.Name(header.Id)}: {denied.Why.Code}");
+        if (world.Schedule.IsTold) world.Tell($"{hold} denies {world.Name(header.Id)}: {denied.Why.Code}");
         if (denied.Why.Code != Reasons.CapReached) return;
         CapDenials++;
         if (hold.IsCurrent && !hold.IsClosing && RoomOf(hold, cell, header, withPrompt: true) is > 0 and var room)
-            throw new ViolationException($"U2: {_world.Name(header.Id)} is denied with room for {room} tokens");
+            throw new ViolationException($"U2: {world.Name(header.Id)} is denied with room for {room} tokens");
     }
 
     public void Swept(Hold hold, Cell cell)
@@ -233,12 +225,12 @@ internal sealed class Observer
     /// <summary>What an observer who sees the tables, the queue, every reservation and the inherited slab would call room.</summary>
     private long RoomOf(Hold hold, Cell cell, GenerationHeader header, bool withPrompt)
     {
-        var (owner, now) = (cell.Owner, _world.Now);
+        var (owner, now) = (cell.Owner, world.Now);
         var (least, inherited) = (long.MaxValue, cell.Inherited is { } slab ? slab.All.Where(s => hold.ConfirmedAt < s.Until).Sum(s => s.Tokens) : 0);
         foreach (var rule in CapRule.Of(owner.Terms!))
         {
             if (!rule.Hard) continue;
-            var used = _books.UsedBy(cell, rule, header.Conversation, owner.Terms!.PeriodAt(now.Business).Id, now.Business);
+            var used = books.UsedBy(cell, rule, header.Conversation, owner.Terms!.PeriodAt(now.Business).Id, now.Business);
             var left = rule.Tokens - used - inherited - (withPrompt ? header.Prompt.Of(rule.Kinds) : 0);
             foreach (var watched in _bySubscription[owner.Subscription])
                 if (owner.Find(watched.Runtime.Header.Id) is { } other && (rule.Window != CapWindow.Conversation || other.Header.Conversation == header.Conversation))
@@ -260,7 +252,7 @@ internal sealed class Observer
         }
         Must(held == cell.Owner.HeldTokens, $"U6: {cell.Owner.HeldTokens} are held, by generations {held}");
         if (!hold.IsCurrent || cell.Owner.Terms is null) return;
-        foreach (var line in cell.Owner.Balance(null, _world.Now))
+        foreach (var line in cell.Owner.Balance(null, world.Now))
         {
             if (!line.Rule.Hard) continue;
             var cap = _ceilings[(cell.Owner.Subscription, line.Rule.Window)] + Beyond(cell, line.Rule);
@@ -271,8 +263,8 @@ internal sealed class Observer
     /// <summary>So much beyond a cap may be used as far as the owner in a cell has been told.</summary>
     private long Beyond(Cell cell, CapRule rule)
     {
-        var (business, period) = (_world.Now.Business, cell.Owner.Terms!.PeriodAt(_world.Now.Business).Id);
-        var beyond = _books.Of(rule.Window, cell.Owner.Subscription, "", period, business).Beyond;
+        var (business, period) = (world.Now.Business, cell.Owner.Terms!.PeriodAt(world.Now.Business).Id);
+        var beyond = books.Of(rule.Window, cell.Owner.Subscription, "", period, business).Beyond;
         foreach (var correction in cell.Untold) beyond -= Books.In(rule.Window, correction, "", period, business).Of(rule.Kinds);
         return Math.Max(0, beyond);
     }

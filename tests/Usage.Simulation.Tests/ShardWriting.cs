@@ -3,7 +3,7 @@ using Usage.Metering;
 namespace Usage.Simulation.Tests;
 
 /// <summary>The writer of one shard, as in the host: what is queued, then what queued meanwhile, over the real <see cref="ShardLedger"/>.</summary>
-internal sealed class ShardWriting
+internal sealed class ShardWriting(World world, Hold hold)
 {
     private readonly record struct Item(UsageRow? Row = null, CorrectionRequest? Correction = null, TaskCompletionSource? Barrier = null);
 
@@ -13,20 +13,12 @@ internal sealed class ShardWriting
     private readonly List<TaskCompletionSource> _barriers = [];
     private readonly List<UsageRow> _rows = [];
     private readonly ShardLedger _ledger = new();
-    private readonly World _world;
-    private readonly Hold _hold;
-    private readonly CorrectionWriting _corrections;
+    private readonly CorrectionWriting _corrections = new(world, hold);
     private CorrectionRequest? _correction;
     private bool _writing, _waitingForCut, _draining;
-    private long _lastCutMs;
+    private long _lastCutMs = world.Schedule.NowMs;
     private ShardHead? _remembered;
     private TaskCompletionSource? _drained;
-
-    public ShardWriting(World world, Hold hold)
-    {
-        (_world, _hold, _lastCutMs) = (world, hold, world.Schedule.NowMs);
-        _corrections = new CorrectionWriting(world, hold, _ledger);
-    }
 
     public void Add(UsageRow row)
     {
@@ -54,7 +46,7 @@ internal sealed class ShardWriting
     {
         if (_writing) return;
         _writing = true;
-        _hold.Run(WriteAsync);
+        hold.Run(WriteAsync);
     }
 
     /// <summary>Returns when everything queued is committed and reported.</summary>
@@ -68,25 +60,25 @@ internal sealed class ShardWriting
 
     private async Task WriteAsync()
     {
-        await _hold.Pause(0);
+        await hold.Pause(0);
         while (true)
         {
             Take();
-            var cut = _draining || _world.Schedule.NowMs - _lastCutMs >= ReportIntervalMs;
+            var cut = _draining || world.Schedule.NowMs - _lastCutMs >= ReportIntervalMs;
             if (_rows.Count == 0 && _correction is null && _barriers.Count == 0 && !(cut && _ledger.HasUnreported)) break;
             if ((_rows.Count > 0 || (cut && _ledger.HasUnreported)) && !await UntilItHappenedAsync(t => TryCommitAsync(t, cut))) return;
-            if (_correction is { } correction && !await UntilItHappenedAsync(t => _corrections.TryAsync(t, correction, Unreported))) return;
+            if (_correction is { } correction && !await UntilItHappenedAsync(t => _corrections.TryAsync(t, _ledger, correction, Unreported))) return;
             _correction = null;
             TaskCompletionSource[] passed = [.. _barriers];
             _barriers.Clear();
             foreach (var barrier in passed) barrier.SetResult();
         }
         _writing = false;
-        if (_draining) _hold.After(0, () => _drained?.TrySetResult());
+        if (_draining) hold.After(0, () => _drained?.TrySetResult());
         else if (_ledger.HasUnreported && !_waitingForCut)
         {
             _waitingForCut = true;
-            _hold.After(ReportIntervalMs, () =>
+            hold.After(ReportIntervalMs, () =>
             {
                 _waitingForCut = false;
                 Kick();
@@ -96,7 +88,7 @@ internal sealed class ShardWriting
 
     private void Take()
     {
-        for (var left = _world.Draw.Int(1, 12); left > 0 && _correction is null && _queue.TryDequeue(out var next); left--)
+        for (var left = world.Draw.Int(1, 12); left > 0 && _correction is null && _queue.TryDequeue(out var next); left--)
         {
             if (next.Row is { } row) _rows.Add(row);
             if (next.Barrier is { } barrier) _barriers.Add(barrier);
@@ -109,34 +101,34 @@ internal sealed class ShardWriting
     {
         for (var backoff = 50; ; backoff = Math.Min(2 * backoff, BackoffMaxMs))
         {
-            var transaction = _world.Store.Begin(_hold);
+            var transaction = world.Store.Begin(hold);
             try
             {
                 if (await tryAsync(transaction)) return true;
                 transaction.RollBack();
-                _world.Lost(_hold);
+                world.Lost(hold);
                 return false;
             }
             catch (StoreLostException) { /* Whether it happened is found out by the next attempt. */ }
             catch (UniqueKeyException) { transaction.RollBack(); }
-            await _hold.Pause(backoff);
+            await hold.Pause(backoff);
         }
     }
 
     private async Task<bool> TryCommitAsync(Transaction transaction, bool cut)
     {
-        var (store, shard) = (_world.Store, _hold.Shard);
+        var (store, shard) = (world.Store, hold.Shard);
         _ledger.Begin();
         await transaction.LockAsync(store.Shards[shard].Locks, LockMode.NoKeyUpdate);
-        if (store.Shards[shard].Epoch != _hold.Epoch && _world.Mutation != Mutation.EpochUnchecked) return false;
-        var head = _world.Mutation == Mutation.HeadRemembered && _remembered is { } known ? known : store.Shards[shard].Head;
+        if (store.Shards[shard].Epoch != hold.Epoch && world.Mutation != Mutation.EpochUnchecked) return false;
+        var head = world.Mutation == Mutation.HeadRemembered && _remembered is { } known ? known : store.Shards[shard].Head;
         if (_ledger.MustReadUnreported(head))
         {
             await transaction.RoundTripAsync();
             _ledger.LoadUnreported(Unreported(head));
         }
         var stored = NotLookedUp;
-        if (_ledger.MustLookUp && _rows.Count > 0 && _world.Mutation != Mutation.RepeatsCountedAgain)
+        if (_ledger.MustLookUp && _rows.Count > 0 && world.Mutation != Mutation.RepeatsCountedAgain)
         {
             await transaction.RoundTripAsync();
             stored = Stored();
@@ -145,7 +137,7 @@ internal sealed class ShardWriting
         if (plan.WritesAnything)
         {
             await transaction.RoundTripAsync();
-            if (plan.Batch is { } batch && _world.Mutation != Mutation.RepeatsCountedAgain && batch.Rows.Any(r => store.Events.ContainsKey((r.Generation.Id, r.Sequence))))
+            if (plan.Batch is { } batch && world.Mutation != Mutation.RepeatsCountedAgain && batch.Rows.Any(r => store.Events.ContainsKey((r.Generation.Id, r.Sequence))))
                 throw new UniqueKeyException();
             var copy = new PlanCopy(plan);
             transaction.Write(() => store.Write(shard, copy, null));
@@ -156,19 +148,19 @@ internal sealed class ShardWriting
         _remembered = plan.Head;
         if (plan.Report is not null)
         {
-            _lastCutMs = _world.Schedule.NowMs;
-            _hold.ReportCut();
+            _lastCutMs = world.Schedule.NowMs;
+            hold.ReportCut();
         }
         UsageRow[] rows = [.. _rows];
         _rows.Clear();
-        _hold.Committed(rows, plan.Conflicts);
+        hold.Committed(rows, plan.Conflicts);
         return true;
     }
 
     private List<KeyValuePair<LineKey, long>> Unreported(ShardHead head)
     {
         var (lines, sums) = (new ReportLines(), new CommitSums());
-        foreach (var commit in _world.Store.Shards[_hold.Shard].Commits)
+        foreach (var commit in world.Store.Shards[hold.Shard].Commits)
         {
             if (commit.Plan.Batch is not { } batch || batch.Number <= head.ReportedBatch) continue;
             sums.Of(batch.Rows);
@@ -182,7 +174,7 @@ internal sealed class ShardWriting
     {
         var stored = new Dictionary<(Guid, long), long>();
         foreach (var row in _rows)
-            if (_world.Store.Events.TryGetValue((row.Generation.Id, row.Sequence), out var found)) stored[(row.Generation.Id, row.Sequence)] = found.Row.Content;
+            if (world.Store.Events.TryGetValue((row.Generation.Id, row.Sequence), out var found)) stored[(row.Generation.Id, row.Sequence)] = found.Row.Content;
         return stored;
     }
 }

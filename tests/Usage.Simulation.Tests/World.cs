@@ -34,7 +34,7 @@ internal sealed class World
     {
         Mutation = mutation;
         Schedule = new Schedule(seed, tell);
-        Observer = new Observer(this);
+        Observer = new Observer(this, new Books(this));
         var draw = Draw;
         Plans = new Plans(draw);
         Faults = new Faults(Schedule, draw.Of([0, 0.01, 0.05]), draw.Of([0, 0.05, 0.3]));
