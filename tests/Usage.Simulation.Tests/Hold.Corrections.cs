@@ -63,7 +63,7 @@ internal sealed partial class Hold
         cell.Untold.Clear();
         foreach (var correction in corrections) cell.Owner.Correct(correction, Now, cell.Outcomes);
         Deliver(cell);
-        request.Passed = _world.Observer.Thresholds.Told(cell, request.Call.Conversation);
+        if (corrections.Count > 0) request.Passed = _world.Observer.Thresholds.Told(cell, request.Call.Conversation);
     }
 
     /// <summary>Stores thresholds that the correction has passed.</summary>
