@@ -20,13 +20,12 @@ public sealed class UsageReports(
 {
     private const int AttemptsMax = 20;
     private const int KnownPeriodsMax = 100_000;
-    private static readonly string ChainStart = Convert.ToHexStringLower(MerkleTree.EmptyRoot);
     private readonly ConcurrentDictionary<string, KnownPeriod> _periods = new();
     private readonly ConcurrentDictionary<string, ValueList<string>> _plans = new();
 
     public async Task<ReportOutcome> Apply(UsageReport report, CancellationToken ct)
     {
-        if (OwnFault(report) is { } fault) return await Park(report, new Refusal("report_corrupt", fault), ct);
+        if (ReportChain.OwnFault(report) is { } fault) return await Park(report, new Refusal("report_corrupt", fault), ct);
         for (var attempt = 1; ; attempt++)
         {
             try
@@ -89,11 +88,11 @@ public sealed class UsageReports(
         var shard = await LockShard(connection, report.Shard, ct);
         await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
         var neighbours = (await session.LoadManyAsync<AppliedReport>(
-            ct, [.. new[] { -1, 0, 1 }.Select(d => AppliedReport.IdOf(report.Shard, report.Number + d))])).ToDictionary(r => r.Number);
+            ct, [.. new[] { -1, 0, 1 }.Select(d => AppliedReport.IdOf(report.Shard, report.Number + d))])).ToDictionary(r => r.Number, r => new ReportLink(r.FirstBatch, r.LastBatch, r.PreviousChain, r.Chain));
 
         if (neighbours.TryGetValue(report.Number, out var same) && same.Chain == report.Chain) return ReportOutcome.KnownAlready;
         if (shard.Stopped is not null) return ReportOutcome.ShardStopped;
-        if (BrokenChain(report, neighbours) is { } broken)
+        if (ReportChain.Broken(report, neighbours) is { } broken)
         {
             await Stop(connection, report.Shard, broken, ct);
             await transaction.CommitAsync(ct);
@@ -123,33 +122,6 @@ public sealed class UsageReports(
         var through = await Advance(connection, session, shard, report.Number, ct);
         await transaction.CommitAsync(ct);
         return through < report.Number ? ReportOutcome.AppliedAfterGap : ReportOutcome.Applied;
-    }
-
-    /// <summary>What is wrong with a report all by itself: it was damaged on its way, and the one that usage holds will be fetched.</summary>
-    private static string? OwnFault(UsageReport r)
-    {
-        if (r.Number < 1 || r.LastBatch < r.FirstBatch || r.Roots.Count != r.LastBatch - r.FirstBatch + 1) return "its numbers do not fit its roots";
-        try
-        {
-            var chain = Convert.FromHexString(r.PreviousChain);
-            for (var i = 0; i < r.Roots.Count; i++) chain = MerkleTree.Chain(chain, r.FirstBatch + i, Convert.FromHexString(r.Roots[i]));
-            return Convert.ToHexStringLower(chain) == r.Chain ? null : "its roots do not give its chain value";
-        }
-        catch (Exception e) when (e is FormatException or ArgumentException)
-        {
-            return "its hashes are not 64 hex digits";
-        }
-    }
-
-    private static string? BrokenChain(UsageReport r, Dictionary<long, AppliedReport> neighbours)
-    {
-        if (neighbours.ContainsKey(r.Number)) return $"report {r.Number} came again with another content";
-        if (r.Number == 1 && (r.PreviousChain != ChainStart || r.FirstBatch != 1)) return "report 1 does not start the chain";
-        if (neighbours.TryGetValue(r.Number - 1, out var before) && (before.Chain != r.PreviousChain || before.LastBatch + 1 != r.FirstBatch))
-            return $"report {r.Number} does not follow report {before.Number} as it was applied";
-        if (neighbours.TryGetValue(r.Number + 1, out var after) && (after.PreviousChain != r.Chain || r.LastBatch + 1 != after.FirstBatch))
-            return $"report {after.Number}, which was applied, does not follow report {r.Number}";
-        return null;
     }
 
     private async Task<IReadOnlyDictionary<string, KnownPeriod>> KnownPeriods(IQuerySession session, UsageReport report, CancellationToken ct)

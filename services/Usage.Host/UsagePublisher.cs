@@ -4,6 +4,7 @@ using MassTransit;
 using Npgsql;
 using Usage.Host.Ledger;
 using Usage.Host.Store;
+using Usage.Metering;
 
 namespace Usage.Host;
 
@@ -13,8 +14,7 @@ namespace Usage.Host;
 /// </summary>
 public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWriters ledger, ILogger<UsagePublisher> log)
 {
-    private const int ReportsAtOnceMax = 200;
-    private const int UnconfirmedMax = 50;
+    private static readonly Outbox Reports = new(readMax: 200, unconfirmedMax: 50);
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
     private readonly SemaphoreSlim[] _signals = [.. Enumerable.Range(0, ledger.Shards).Select(_ => new SemaphoreSlim(1, 1))];
 
@@ -70,24 +70,20 @@ public sealed class UsagePublisher(UsageStore store, IBusControl bus, LedgerWrit
     /// <summary>Publishes the next reports of a shard and marks those that were taken. True if there may be more.</summary>
     private async Task<bool> PublishSomeAsync(int shard, CancellationToken ct)
     {
-        var reports = await ReadAsync(shard, ct);
-        foreach (var some in reports.Chunk(UnconfirmedMax))
-        {
-            var taken = await bus.PublishConfirmed([.. some.Select(r => (r, IdOf(r)))], mandatory: true, ct);
-            await MarkAsync(shard, some[taken - 1].Number);
-            if (taken < some.Length) return true;
-        }
-        await ThresholdOutbox.PublishAsync(store, bus, shard, ct);
-        return reports.Count == ReportsAtOnceMax;
+        var more = await Reports.PublishSomeAsync(
+            reportsMax => ReadAsync(shard, reportsMax, ct),
+            some => bus.PublishConfirmed([.. some.Select(r => (r, IdOf(r)))], mandatory: true, ct),
+            taken => MarkAsync(shard, taken[^1].Number));
+        return await ThresholdOutbox.PublishSomeAsync(store, bus, shard, ct) || more;
     }
 
     private static Guid IdOf(UsageRecorded report) => Ids.DeriveGuid(
         report.RecordedAt, "usage_recorded", report.Shard.ToString(CultureInfo.InvariantCulture), report.Number.ToString(CultureInfo.InvariantCulture));
 
-    private async Task<List<UsageRecorded>> ReadAsync(int shard, CancellationToken ct)
+    private async Task<List<UsageRecorded>> ReadAsync(int shard, int reportsMax, CancellationToken ct)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
-        return await ReportReader.ReadAsync(connection, shard, unpublishedOnly: true, 1, long.MaxValue, ReportsAtOnceMax, ct);
+        return await ReportReader.ReadAsync(connection, shard, unpublishedOnly: true, 1, long.MaxValue, reportsMax, ct);
     }
 
     private async Task MarkAsync(int shard, long through)

@@ -1,4 +1,5 @@
 using Usage.Caps;
+using Usage.Corrections;
 using Usage.Metering;
 
 namespace Usage.Simulation.Tests;
@@ -9,6 +10,12 @@ internal sealed class Cell(SubscriptionOwner owner)
     public SubscriptionOwner Owner => owner;
     public List<Outcome> Outcomes { get; } = [];
     public List<UsageRow> Uncommitted { get; } = [];
+    /// <summary>Corrections that are committed, and that the owner has not been told.</summary>
+    public List<UsageCorrection> Untold { get; } = [];
+    /// <summary>Corrections under way: the thresholds that they pass are stored apart from rows.</summary>
+    public int Announcing { get; set; }
+    /// <summary>Thresholds that a correction has passed could not be stored: they go with the next row.</summary>
+    public bool GaveBack { get; set; }
     public bool Loaded { get; set; }
     public int Pins { get; set; }
     public bool Evicted { get; set; }
@@ -28,19 +35,19 @@ internal sealed class Loaded
     public (GenerationHeader Header, RecordedGeneration Recorded)? Generation { get; set; }
 
     /// <summary>Statement by statement, each with what is committed by then, as the host's one batch of queries reads.</summary>
-    public static async Task<Loaded> ReadAsync(World world, Hold reader, GenerationHeader header)
+    public static async Task<Loaded> ReadAsync(World world, Hold reader, Guid subscription, string conversation, Guid generation)
     {
-        var (store, subscription) = (world.Store, header.Subscription);
+        var store = world.Store;
         var loaded = new Loaded { Terms = await store.ReadAsync(reader, () => store.Terms.GetValueOrDefault(subscription)) };
-        foreach (var period in store.Periods.Where(p => p.Key.Subscription == subscription)) loaded.Periods.Add((period.Key.Period, period.Value));
+        foreach (var period in store.Periods.Where(p => p.Key.Subscription == subscription)) loaded.Periods.Add((period.Key.Period, period.Value.Tokens));
         await reader.Pause(world.Draw.Int(0, 3));
         foreach (var window in store.Windows.Where(w => w.Key.Subscription == subscription && w.Key.Window.ClosesAt > world.Now.Business))
             loaded.Windows.Add((window.Key.Window, window.Value));
         await reader.Pause(world.Draw.Int(0, 3));
         loaded.Slab = store.Slabs.GetValueOrDefault(subscription);
         await reader.Pause(world.Draw.Int(0, 3));
-        loaded.ConversationUsed = store.Conversations.GetValueOrDefault((subscription, header.Conversation));
-        if (store.Generations.TryGetValue(header.Id, out var generation)) loaded.Generation = generation;
+        loaded.ConversationUsed = store.Conversations.GetValueOrDefault((subscription, conversation));
+        if (store.Generations.TryGetValue(generation, out var known)) loaded.Generation = known;
         await reader.Pause(world.Schedule.Delay());
         return loaded;
     }

@@ -12,6 +12,24 @@ public enum Mutation
     AcknowledgedBeforeCommit,
     /// <summary>A new owner reads the tables without the slab of the lost one.</summary>
     SlabIgnored,
+    /// <summary>A correction is made without a look whether its key was answered before.</summary>
+    CorrectionWithoutKey,
+    /// <summary>The owner is told of a correction only if the answer to its commit was not lost.</summary>
+    CorrectionUntold,
+    /// <summary>Thresholds that a correction has passed are stored while rows that they count are not committed yet. The product did this once.</summary>
+    CorrectionAnnouncedAtOnce,
+    /// <summary>Thresholds that a correction has passed are stored nowhere.</summary>
+    CorrectionUnannounced,
+    /// <summary>A commit is planned over the head that the writer remembers, and not over the one that the table has.</summary>
+    HeadRemembered,
+    /// <summary>Reports are marked as published when they are sent.</summary>
+    MarkedBeforeConfirmed,
+    /// <summary>Reports are published whether a queue takes them or not.</summary>
+    ReportsNotMandatory,
+    /// <summary>Billing enters a report that comes again.</summary>
+    ReportsBilledAgain,
+    /// <summary>Thresholds are stored when they are noticed, and not with the usage that passed them.</summary>
+    ThresholdsBeforeUsage,
     /// <summary>A commit is planned again as if the one whose answer got lost had not happened, and overwrites what it finds.</summary>
     RepeatsCountedAgain,
     /// <summary>An owner that has not read the tables yet cuts its lost predecessor's slab down to nothing. The product did this once.</summary>
@@ -32,9 +50,14 @@ internal sealed class Faults(Schedule schedule, double storeFailure, double lost
     /// <summary>The database is away for everyone until then.</summary>
     public long OutageUntilMs { get; set; }
 
-    public void Calm() => (_calm, OutageUntilMs) = (true, 0);
+    /// <summary>Likewise the broker.</summary>
+    public long BrokerAwayUntilMs { get; set; }
+
+    public void Calm() => (_calm, OutageUntilMs, BrokerAwayUntilMs) = (true, 0, 0);
 
     public bool StoreFails() => !_calm && (schedule.NowMs < OutageUntilMs || schedule.Draw.Chance(storeFailure));
+
+    public bool BrokerFails() => !_calm && (schedule.NowMs < BrokerAwayUntilMs || schedule.Draw.Chance(lostAnswer / 2));
 
     public Fate Commit() => _calm || !schedule.Draw.Chance(lostAnswer) ? Fate.Answered : schedule.Draw.Chance(0.6) ? Fate.HappensUnanswered : Fate.Lost;
 }

@@ -7,13 +7,14 @@ namespace Usage.Simulation.Tests;
 /// A shard in the hands of one instance, under one epoch: its owners, and the turns that frames take with them. What Intake and
 /// OwnerDirectory do in the host, told in virtual time.
 /// </summary>
-internal sealed class Hold : Process
+internal sealed partial class Hold : Process
 {
     private readonly World _world;
     private readonly Dictionary<Guid, Cell> _cells = [];
     private readonly Dictionary<Guid, Generation> _running = [];
     private readonly ShardWriting _writing;
     private readonly SlabWriting _slabs;
+    private readonly Publishing _publishing;
 
     public Hold(World world, Instance instance, int shard, long epoch, DateTimeOffset confirmedAt)
         : base(world.Schedule, instance)
@@ -21,6 +22,7 @@ internal sealed class Hold : Process
         (_world, Instance, Shard, Epoch, ConfirmedAt) = (world, instance, shard, epoch, confirmedAt);
         _writing = new ShardWriting(world, this);
         _slabs = new SlabWriting(world, this);
+        _publishing = new Publishing(world, this);
         After(world.Draw.Int(200, 1_200), Sweep);
         After(world.Draw.Int(200, 1_200), CheckEpoch);
         _writing.Kick();
@@ -57,7 +59,7 @@ internal sealed class Hold : Process
         var cell = Pin(header.Subscription);
         try
         {
-            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await Loaded.ReadAsync(_world, this, header) : null;
+            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await Loaded.ReadAsync(_world, this, header.Subscription, header.Conversation, header.Id) : null;
             if (IsClosing)
             {
                 outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable));
@@ -99,7 +101,7 @@ internal sealed class Hold : Process
             }
             if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
         }
-        if (!cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);
+        if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);
     }
 
     private void Start(Cell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long wanted, bool resumed, Outlet outlet)
@@ -169,6 +171,8 @@ internal sealed class Hold : Process
         {
             case OutcomeKind.Recorded:
                 cell.Uncommitted.Add(outcome.Row!);
+                _world.Observer.Thresholds.Decided(cell, outcome.Row!);
+                if (_world.Mutation == Mutation.ThresholdsBeforeUsage) _world.Store.Announce(Shard, outcome.Row!.Crossed);
                 _writing.Add(outcome.Row!);
                 if (_world.Mutation == Mutation.AcknowledgedBeforeCommit) Send(outlet!, new Answer(AnswerKind.Acknowledged, outcome.Generation!.Id, outcome.Row!.Sequence, Finished: outcome.Generation.Finished));
                 break;
@@ -234,6 +238,9 @@ internal sealed class Hold : Process
         }
         foreach (var row in conflicts) throw new ViolationException($"U3: {_world.Name(row.Generation.Id)} #{row.Sequence} is in the table with other content");
     }
+
+    /// <summary>A report is durable: it can go out.</summary>
+    public void ReportCut() => _publishing.Wake();
 
     public void SlabDurable(SlabAsked asked)
     {

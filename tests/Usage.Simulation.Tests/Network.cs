@@ -116,6 +116,28 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
         }
     }
 
+    /// <summary>A correction goes the same way, once it is known whose generation it is about.</summary>
+    public void Receive(CorrectionCall call, Action<CorrectionAnswer> answer) => Run(async () =>
+    {
+        try
+        {
+            if (call.Generation is { } named && !await world.Store.ReadAsync(this, () => world.Store.Generations.ContainsKey(named.Id)))
+            {
+                answer(new(null, Reasons.UsageUnknown));
+                return;
+            }
+        }
+        catch (StoreLostException)
+        {
+            answer(CorrectionAnswer.Unknown);
+            return;
+        }
+        var shard = world.ShardOf(call.Subscription);
+        var hold = HoldOf(shard) ?? (world.HomeOf(shard) is { IsAlive: true } home ? home.HoldOf(shard) : null);
+        if (hold is null) answer(CorrectionAnswer.Unknown);
+        else hold.After(_holds.ContainsKey(shard) ? 0 : world.Schedule.Delay(), () => hold.Run(() => hold.CorrectAsync(call, answer)));
+    });
+
     private void Take(Request request, Outlet outlet, Dictionary<Hold, Lane>? lanes, Hold hold, int delayMs)
     {
         if (lanes is null)
@@ -162,7 +184,7 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
         try
         {
             var (at, transaction) = (world.Now.Real, world.Store.Begin(this));
-            await transaction.LockAsync(shard, LockMode.Update);
+            await transaction.LockAsync(world.Store.Shards[shard].Locks, LockMode.Update);
             var epoch = world.Store.Shards[shard].Epoch + 1;
             transaction.Write(() => world.Store.Shards[shard].Epoch = epoch);
             await transaction.CommitAsync();

@@ -1,4 +1,5 @@
 using Usage.Caps;
+using Usage.Corrections;
 using Usage.Metering;
 
 namespace Usage.Simulation.Tests;
@@ -7,7 +8,7 @@ namespace Usage.Simulation.Tests;
 /// Sees everything from outside, keeps books of its own, and holds the product to its invariants after every step that could break them.
 /// What it counts comes from rows and answers, never from the totals it checks.
 /// </summary>
-internal sealed class Observer(World world)
+internal sealed class Observer(World world, Books books)
 {
     private sealed class Watched(RuntimeGeneration runtime)
     {
@@ -30,13 +31,12 @@ internal sealed class Observer(World world)
     private readonly Dictionary<Guid, Watched> _generations = [];
     private readonly Dictionary<Guid, List<Watched>> _bySubscription = [];
     private readonly HashSet<Guid> _lateAfterLoss = [], _lowered = [];
-    private readonly Dictionary<(Guid, Guid), Tally> _periods = [];
-    private readonly Dictionary<(Guid, string), Tally> _conversations = [];
-    private readonly Dictionary<(Guid, OpenWindow), Tally> _windows = [];
     private readonly Dictionary<(Guid, CapWindow), long> _ceilings = [];
     private readonly Dictionary<(int Shard, LineKey Line), long> _unreported = [];
-    private readonly CommitSums _sums = new();
 
+    public CorrectionWatch Corrections { get; } = new(world, books);
+    public ThresholdWatch Thresholds { get; } = new(world, books);
+    public PublishingWatch Publishing { get; } = new(world, books);
     public long Grants { get; private set; }
     public long CapDenials { get; private set; }
     public long OverrunTokens { get; private set; }
@@ -98,7 +98,9 @@ internal sealed class Observer(World world)
             Must(batch.Number == before.Batch + 1 && batch.PreviousChain.AsSpan().SequenceEqual(before.Chain), "U5: batches follow each other");
             foreach (var row in batch.Rows) Recorded(shard, row);
             foreach (var row in batch.Rows) CheckTotals(row);
+            foreach (var correction in batch.Corrections) Corrected(shard, correction);
         }
+        if (commit.Call is { } call) Corrections.Committed(call, plan.Batch?.Corrections ?? []);
         if (plan.Report is { } report) Reported(shard, before, report, plan.Head);
     }
 
@@ -115,14 +117,21 @@ internal sealed class Observer(World world)
         watched.Overrun += row.OverrunTokens;
         OverrunTokens += row.OverrunTokens;
         Must(!runtime.IsHonest || watched.Counted.Generated + watched.Overrun <= runtime.Generated, $"U3: more is recorded of {runtime.Name} than it generated");
-        Add(_periods, (header.Subscription, row.Period.Id), row.Tokens);
-        Add(_conversations, (header.Subscription, header.Conversation), row.Tokens);
-        if (row.FiveHours is { } fiveHours) Add(_windows, (header.Subscription, fiveHours), row.Tokens);
-        if (row.Week is { } week) Add(_windows, (header.Subscription, week), row.Tokens);
-        var lines = new ReportLines();
-        _sums.Of([row]);
-        lines.Add(_sums);
-        foreach (var (line, tokens) in lines.Tokens) _unreported[(shard, line)] = _unreported.GetValueOrDefault((shard, line)) + tokens;
+        ToReport(shard, books.Add(row));
+    }
+
+    private void Corrected(int shard, UsageCorrection correction)
+    {
+        // Room that a lost owner had granted may be gone to what somebody added: its tokens may come out as overrun.
+        if (correction.Deltas.AnyAbove(0)) _lowered.Add(correction.Subscription);
+        ToReport(shard, books.Add(correction));
+        Thresholds.Corrected(correction);
+    }
+
+    private void ToReport(int shard, IReadOnlyDictionary<LineKey, long> lines)
+    {
+        foreach (var (line, tokens) in lines)
+            if ((_unreported[(shard, line)] = _unreported.GetValueOrDefault((shard, line)) + tokens) == 0) _unreported.Remove((shard, line));
     }
 
     /// <summary>The totals say what the rows say, and no hard cap is passed by what is committed or may yet come.</summary>
@@ -131,25 +140,25 @@ internal sealed class Observer(World world)
         var (header, watched, store) = (row.Generation.Header, _generations[row.Generation.Id], world.Store);
         var recorded = store.Generations[header.Id].Recorded;
         Must(recorded.Counted.Generated == watched.Counted.Generated && recorded.OverrunTokens == watched.Overrun && recorded.LastSequence == watched.Rows - 1, $"U3: the totals of {watched.Runtime.Name} differ from its rows");
-        var (period, conversation) = (_periods[(header.Subscription, row.Period.Id)], _conversations[(header.Subscription, header.Conversation)]);
-        Must(store.Periods[(header.Subscription, row.Period.Id)] == period, "U3: the total of a period differs from its rows");
-        Must(store.Conversations[(header.Subscription, header.Conversation)] == conversation, "U3: the total of a conversation differs from its rows");
+        var (period, conversation) = (books.Period(header.Subscription, row.Period.Id), books.Conversation(header.Subscription, header.Conversation));
+        Must(store.Periods[(header.Subscription, row.Period.Id)].Tokens == period.Used, "U3: the total of a period differs from its rows");
+        Must(store.Conversations[(header.Subscription, header.Conversation)] == conversation.Used, "U3: the total of a conversation differs from its rows");
         foreach (var window in new[] { row.FiveHours, row.Week })
         {
             if (window is null) continue;
-            var used = _windows[(header.Subscription, window)];
-            Must(store.Windows[(header.Subscription, window)] == used, "U3: the total of a window differs from its rows");
-            CheckCeiling(header.Subscription, window.Window, used);
+            var account = books.Window(header.Subscription, window);
+            Must(store.Windows[(header.Subscription, window)] == account.Used, "U3: the total of a window differs from its rows");
+            CheckCeiling(header.Subscription, window.Window, account);
         }
         CheckCeiling(header.Subscription, CapWindow.BillingPeriod, period);
         CheckCeiling(header.Subscription, CapWindow.Conversation, conversation);
         CheckExposure(header.Subscription);
     }
 
-    private void CheckCeiling(Guid subscription, CapWindow window, in Tally used)
+    private void CheckCeiling(Guid subscription, CapWindow window, Books.Account account)
     {
-        if (_ceilings.TryGetValue((subscription, window), out var cap) && used.Of(world.CountedBy(subscription, window)) > cap)
-            throw new ViolationException($"U1: {used.Of(world.CountedBy(subscription, window))} are used of a hard cap of {cap} per {window}");
+        if (_ceilings.TryGetValue((subscription, window), out var cap) && account.Used.Of(world.CountedBy(subscription, window)) is var used && used > cap + account.Beyond)
+            throw new ViolationException($"U1: {used} are used of a hard cap of {cap} per {window}, which corrections filled {account.Beyond} beyond");
     }
 
     private void Reported(int shard, ShardHead before, PlannedReport report, ShardHead head)
@@ -173,12 +182,12 @@ internal sealed class Observer(World world)
         if (_lateAfterLoss.Contains(subscription) || world.CapsCountPrompts(subscription)) return;
         var now = world.Now;
         if (_ceilings.TryGetValue((subscription, CapWindow.BillingPeriod), out var cap) && !world.PeriodTurns)
-            CheckExposure(subscription, null, cap, _periods.GetValueOrDefault((subscription, world.TermsOf(subscription).PeriodAt(now.Business).Id)).Generated, now);
+            CheckExposure(subscription, null, cap, books.Period(subscription, world.TermsOf(subscription).PeriodAt(now.Business).Id), now);
         if (!_ceilings.TryGetValue((subscription, CapWindow.Conversation), out cap)) return;
-        foreach (var conversation in World.Conversations) CheckExposure(subscription, conversation, cap, _conversations.GetValueOrDefault((subscription, conversation)).Generated, now);
+        foreach (var conversation in World.Conversations) CheckExposure(subscription, conversation, cap, books.Conversation(subscription, conversation), now);
     }
 
-    private void CheckExposure(Guid subscription, string? conversation, long cap, long committed, Moment now)
+    private void CheckExposure(Guid subscription, string? conversation, long cap, Books.Account account, Moment now)
     {
         long exposed = 0;
         foreach (var watched in _bySubscription[subscription])
@@ -192,7 +201,8 @@ internal sealed class Observer(World world)
             if (runtime.HasFinished || !runtime.Worker.IsAlive) reach = Math.Min(reach, runtime.Generated);
             exposed += Math.Max(queued, reach - queuedOverrun - watched.Counted.Generated - watched.Overrun);
         }
-        if (committed + exposed > cap) throw new ViolationException($"U1: {committed} committed and {exposed} that may still come pass the cap of {cap} {(conversation is null ? "per period" : $"of {conversation}")}");
+        var committed = account.Used.Generated;
+        if (committed + exposed > cap + account.Beyond) throw new ViolationException($"U1: {committed} committed and {exposed} that may still come pass the cap of {cap} {(conversation is null ? "per period" : $"of {conversation}")}");
     }
 
     public void Denied(Hold hold, Cell cell, GenerationHeader header, in Outcome denied)
@@ -220,15 +230,8 @@ internal sealed class Observer(World world)
         foreach (var rule in CapRule.Of(owner.Terms!))
         {
             if (!rule.Hard) continue;
-            var used = rule.Window switch
-            {
-                CapWindow.Conversation => _conversations.GetValueOrDefault((owner.Subscription, header.Conversation)),
-                CapWindow.BillingPeriod => _periods.GetValueOrDefault((owner.Subscription, owner.Terms!.PeriodAt(now.Business).Id)),
-                CapWindow.FiveHours or CapWindow.Week => OpenWindow(owner.Subscription, rule.Window, now.Business),
-            };
-            foreach (var row in cell.Uncommitted)
-                if (!world.Store.Events.ContainsKey((row.Generation.Id, row.Sequence)) && CountsIn(rule.Window, row, header, owner.Terms!.PeriodAt(now.Business).Id, now.Business)) used += row.Tokens;
-            var left = rule.Tokens - used.Of(rule.Kinds) - inherited - (withPrompt ? header.Prompt.Of(rule.Kinds) : 0);
+            var used = books.UsedBy(cell, rule, header.Conversation, owner.Terms!.PeriodAt(now.Business).Id, now.Business);
+            var left = rule.Tokens - used - inherited - (withPrompt ? header.Prompt.Of(rule.Kinds) : 0);
             foreach (var watched in _bySubscription[owner.Subscription])
                 if (owner.Find(watched.Runtime.Header.Id) is { } other && (rule.Window != CapWindow.Conversation || other.Header.Conversation == header.Conversation))
                     left -= other.Held + (other.Started ? 0 : other.Header.Prompt.Of(rule.Kinds));
@@ -236,21 +239,6 @@ internal sealed class Observer(World world)
         }
         return least;
     }
-
-    private Tally OpenWindow(Guid subscription, CapWindow kind, DateTimeOffset business)
-    {
-        foreach (var (key, used) in _windows)
-            if (key.Item1 == subscription && key.Item2.Window == kind && business < key.Item2.ClosesAt) return used;
-        return Tally.Zero;
-    }
-
-    private static bool CountsIn(CapWindow window, UsageRow row, GenerationHeader header, Guid period, DateTimeOffset business) => window switch
-    {
-        CapWindow.Conversation => row.Generation.Header.Conversation == header.Conversation,
-        CapWindow.BillingPeriod => row.Period.Id == period,
-        CapWindow.FiveHours => row.FiveHours is { } open && business < open.ClosesAt,
-        CapWindow.Week => row.Week is { } open && business < open.ClosesAt,
-    };
 
     /// <summary>U6: what is held is held by somebody who runs, and a reservation that ended holds nothing.</summary>
     public void TurnTaken(Hold hold, Cell cell)
@@ -265,8 +253,20 @@ internal sealed class Observer(World world)
         Must(held == cell.Owner.HeldTokens, $"U6: {cell.Owner.HeldTokens} are held, by generations {held}");
         if (!hold.IsCurrent || cell.Owner.Terms is null) return;
         foreach (var line in cell.Owner.Balance(null, world.Now))
-            if (line.Rule.Hard && _ceilings[(cell.Owner.Subscription, line.Rule.Window)] is var cap && line.UsedTokens + (line.Rule.CountsGenerated ? held : 0) > cap)
-                throw new ViolationException($"U1: {line.UsedTokens} used and {held} held pass the cap of {cap} per {line.Rule.Window}");
+        {
+            if (!line.Rule.Hard) continue;
+            var cap = _ceilings[(cell.Owner.Subscription, line.Rule.Window)] + Beyond(cell, line.Rule);
+            if (line.UsedTokens + (line.Rule.CountsGenerated ? held : 0) > cap) throw new ViolationException($"U1: {line.UsedTokens} used and {held} held pass the cap of {cap} per {line.Rule.Window}");
+        }
+    }
+
+    /// <summary>So much beyond a cap may be used as far as the owner in a cell has been told.</summary>
+    private long Beyond(Cell cell, CapRule rule)
+    {
+        var (business, period) = (world.Now.Business, cell.Owner.Terms!.PeriodAt(world.Now.Business).Id);
+        var beyond = books.Of(rule.Window, cell.Owner.Subscription, "", period, business).Beyond;
+        foreach (var correction in cell.Untold) beyond -= Books.In(rule.Window, correction, "", period, business).Of(rule.Kinds);
+        return Math.Max(0, beyond);
     }
 
     /// <summary>Once all is quiet: everything acknowledged is in the table, everything in the table is reported, nothing is held.</summary>
@@ -280,10 +280,8 @@ internal sealed class Observer(World world)
             Must(watched.Counted.Generated + watched.Overrun == runtime.Generated, $"U3: {runtime.Name} generated {runtime.Generated}, recorded are {watched.Counted.Generated} and {watched.Overrun} overrun");
         }
         Must(_unreported.Count == 0, "U4: not everything in the table is reported");
+        Publishing.Settled();
     }
-
-    private static void Add<TKey>(Dictionary<TKey, Tally> totals, TKey key, in Tally tokens)
-        where TKey : notnull => totals[key] = totals.GetValueOrDefault(key) + tokens;
 
     private static void Must(bool holds, string message)
     {

@@ -5,19 +5,41 @@ namespace Usage.Simulation.Tests;
 /// <summary>The writer of one shard, as in the host: what is queued, then what queued meanwhile, over the real <see cref="ShardLedger"/>.</summary>
 internal sealed class ShardWriting(World world, Hold hold)
 {
+    private readonly record struct Item(UsageRow? Row = null, CorrectionRequest? Correction = null, TaskCompletionSource? Barrier = null);
+
     private const int ReportIntervalMs = 500, BackoffMaxMs = 2_000;
     private static readonly Dictionary<(Guid, long), long> NotLookedUp = [];
-    private readonly ShardLedger _ledger = new();
-    private readonly List<UsageRow> _queue = [];
+    private readonly Queue<Item> _queue = new();
+    private readonly List<TaskCompletionSource> _barriers = [];
     private readonly List<UsageRow> _rows = [];
+    private readonly ShardLedger _ledger = new();
+    private readonly CorrectionWriting _corrections = new(world, hold);
+    private CorrectionRequest? _correction;
     private bool _writing, _waitingForCut, _draining;
     private long _lastCutMs = world.Schedule.NowMs;
+    private ShardHead? _remembered;
     private TaskCompletionSource? _drained;
 
     public void Add(UsageRow row)
     {
-        _queue.Add(row);
+        _queue.Enqueue(new(Row: row));
         Kick();
+    }
+
+    /// <summary>It is decided over everything that was queued before it.</summary>
+    public void Add(CorrectionRequest correction)
+    {
+        _queue.Enqueue(new(Correction: correction));
+        Kick();
+    }
+
+    /// <summary>Returns when everything queued before is committed.</summary>
+    public Task FlushAsync()
+    {
+        var barrier = new TaskCompletionSource();
+        _queue.Enqueue(new(Barrier: barrier));
+        Kick();
+        return barrier.Task;
     }
 
     public void Kick()
@@ -41,12 +63,15 @@ internal sealed class ShardWriting(World world, Hold hold)
         await hold.Pause(0);
         while (true)
         {
-            var take = Math.Min(_queue.Count, world.Draw.Int(1, 12));
-            _rows.AddRange(_queue.Take(take));
-            _queue.RemoveRange(0, take);
+            Take();
             var cut = _draining || world.Schedule.NowMs - _lastCutMs >= ReportIntervalMs;
-            if (_rows.Count == 0 && !(cut && _ledger.HasUnreported)) break;
-            if (!await CommitAsync(cut)) return;
+            if (_rows.Count == 0 && _correction is null && _barriers.Count == 0 && !(cut && _ledger.HasUnreported)) break;
+            if ((_rows.Count > 0 || (cut && _ledger.HasUnreported)) && !await UntilItHappenedAsync(t => TryCommitAsync(t, cut))) return;
+            if (_correction is { } correction && !await UntilItHappenedAsync(t => _corrections.TryAsync(t, _ledger, correction, Unreported))) return;
+            _correction = null;
+            TaskCompletionSource[] passed = [.. _barriers];
+            _barriers.Clear();
+            foreach (var barrier in passed) barrier.SetResult();
         }
         _writing = false;
         if (_draining) hold.After(0, () => _drained?.TrySetResult());
@@ -61,14 +86,25 @@ internal sealed class ShardWriting(World world, Hold hold)
         }
     }
 
-    private async Task<bool> CommitAsync(bool cut)
+    private void Take()
+    {
+        for (var left = world.Draw.Int(1, 12); left > 0 && _correction is null && _queue.TryDequeue(out var next); left--)
+        {
+            if (next.Row is { } row) _rows.Add(row);
+            if (next.Barrier is { } barrier) _barriers.Add(barrier);
+            _correction = next.Correction;
+        }
+    }
+
+    /// <returns>false if another instance has taken the shard</returns>
+    private async Task<bool> UntilItHappenedAsync(Func<Transaction, Task<bool>> tryAsync)
     {
         for (var backoff = 50; ; backoff = Math.Min(2 * backoff, BackoffMaxMs))
         {
             var transaction = world.Store.Begin(hold);
             try
             {
-                if (await TryCommitAsync(transaction, cut)) return true;
+                if (await tryAsync(transaction)) return true;
                 transaction.RollBack();
                 world.Lost(hold);
                 return false;
@@ -83,9 +119,9 @@ internal sealed class ShardWriting(World world, Hold hold)
     {
         var (store, shard) = (world.Store, hold.Shard);
         _ledger.Begin();
-        await transaction.LockAsync(shard, LockMode.NoKeyUpdate);
+        await transaction.LockAsync(store.Shards[shard].Locks, LockMode.NoKeyUpdate);
         if (store.Shards[shard].Epoch != hold.Epoch && world.Mutation != Mutation.EpochUnchecked) return false;
-        var head = store.Shards[shard].Head;
+        var head = world.Mutation == Mutation.HeadRemembered && _remembered is { } known ? known : store.Shards[shard].Head;
         if (_ledger.MustReadUnreported(head))
         {
             await transaction.RoundTripAsync();
@@ -104,12 +140,17 @@ internal sealed class ShardWriting(World world, Hold hold)
             if (plan.Batch is { } batch && world.Mutation != Mutation.RepeatsCountedAgain && batch.Rows.Any(r => store.Events.ContainsKey((r.Generation.Id, r.Sequence))))
                 throw new UniqueKeyException();
             var copy = new PlanCopy(plan);
-            transaction.Write(() => store.Write(shard, copy));
+            transaction.Write(() => store.Write(shard, copy, null));
         }
         await transaction.CommitAsync();
 
         _ledger.Committed(plan);
-        if (plan.Report is not null) _lastCutMs = world.Schedule.NowMs;
+        _remembered = plan.Head;
+        if (plan.Report is not null)
+        {
+            _lastCutMs = world.Schedule.NowMs;
+            hold.ReportCut();
+        }
         UsageRow[] rows = [.. _rows];
         _rows.Clear();
         hold.Committed(rows, plan.Conflicts);
@@ -119,11 +160,12 @@ internal sealed class ShardWriting(World world, Hold hold)
     private List<KeyValuePair<LineKey, long>> Unreported(ShardHead head)
     {
         var (lines, sums) = (new ReportLines(), new CommitSums());
-        foreach (var commit in world.Store.Commits[hold.Shard])
+        foreach (var commit in world.Store.Shards[hold.Shard].Commits)
         {
             if (commit.Plan.Batch is not { } batch || batch.Number <= head.ReportedBatch) continue;
             sums.Of(batch.Rows);
             lines.Add(sums);
+            foreach (var correction in batch.Corrections) lines.Add(correction);
         }
         return [.. lines.Tokens];
     }

@@ -1,15 +1,11 @@
+using System.Globalization;
+using Billing;
+using Billing.Periods;
 using Usage.Caps;
+using Usage.Corrections;
 using Usage.Metering;
 
 namespace Usage.Simulation.Tests;
-
-/// <summary>The connection broke: what was sent may have happened.</summary>
-internal sealed class StoreLostException : Exception;
-
-internal sealed class UniqueKeyException : Exception;
-
-/// <summary>The row locks of PostgreSQL that the product uses.</summary>
-internal enum LockMode { KeyShare, NoKeyUpdate, Update }
 
 /// <param name="Inherited">what its owner had inherited: each until its own lease ends</param>
 internal sealed record StoredSlab(long Epoch, long Tokens, DateTimeOffset Until, IReadOnlyList<InheritedSlab> Inherited)
@@ -19,20 +15,46 @@ internal sealed record StoredSlab(long Epoch, long Tokens, DateTimeOffset Until,
 
 internal sealed record StoredRow(UsageRow Row, long Batch);
 
-/// <summary>One shard's row, and who holds which lock on it.</summary>
+/// <summary>Usage of a period, with what was generated beyond grants.</summary>
+internal readonly record struct PeriodTotal(Tally Tokens, long Overrun);
+
+/// <summary>What a correction answered, under its key, for ever.</summary>
+internal sealed record StoredCall(CorrectionCall Call, IReadOnlyList<UsageCorrection> Corrections);
+
+/// <summary>A report or a threshold, durable before it is published.</summary>
+internal sealed record Unmarked<T>(T What)
+{
+    public bool Published { get; set; }
+}
+
+/// <summary>Who holds which lock on a row, and who waits for one.</summary>
+internal sealed class RowLocks
+{
+    public List<(Transaction By, LockMode Mode)> Held { get; } = [];
+    public List<Action> Waiting { get; } = [];
+}
+
+/// <summary>One shard's row, and what is written under it.</summary>
 internal sealed class ShardRow
 {
+    public RowLocks Locks { get; } = new();
+    /// <summary>Of its slabs: whoever writes one again waits until an earlier attempt has ended, known or not.</summary>
+    public RowLocks SlabLocks { get; } = new();
     public long Epoch { get; set; }
     public ShardHead Head { get; set; } = ShardHead.Empty;
-    public List<(Transaction By, LockMode Mode)> Locks { get; } = [];
-    public List<Action> Waiting { get; } = [];
+    public List<CommittedPlan> Commits { get; } = [];
+    /// <summary>As billing reads them, from number 1.</summary>
+    public List<Unmarked<UsageReport>> Reports { get; } = [];
+    public Dictionary<Guid, Unmarked<ThresholdCrossing>> Thresholds { get; } = [];
+    /// <summary>How many reports and thresholds are not marked as published.</summary>
+    public int Unpublished { get; set; }
 }
 
 /// <summary>
 /// The tables, with as much of PostgreSQL as the product leans on: row locks, unique keys, commits that happen whole or not at all, and
 /// whose answer may be lost. Statements outside a transaction see what is committed when they run, each for itself.
 /// </summary>
-internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shards, Action<CommittedPlan> committed)
+internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shards, Observer observer)
 {
     private readonly List<Transaction> _open = [];
 
@@ -40,13 +62,14 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
     public Faults Faults => faults;
     public ShardRow[] Shards { get; } = [.. Enumerable.Range(0, shards).Select(_ => new ShardRow())];
     public Dictionary<(Guid Generation, long Sequence), StoredRow> Events { get; } = [];
+    public List<UsageCorrection> Corrections { get; } = [];
+    public Dictionary<string, StoredCall> Calls { get; } = [];
     public Dictionary<Guid, (GenerationHeader Header, RecordedGeneration Recorded)> Generations { get; } = [];
     public Dictionary<(Guid Subscription, string Conversation), Tally> Conversations { get; } = [];
-    public Dictionary<(Guid Subscription, Guid Period), Tally> Periods { get; } = [];
+    public Dictionary<(Guid Subscription, Guid Period), PeriodTotal> Periods { get; } = [];
     public Dictionary<(Guid Subscription, OpenWindow Window), Tally> Windows { get; } = [];
     public Dictionary<Guid, StoredSlab> Slabs { get; } = [];
     public Dictionary<Guid, SubscriptionTerms> Terms { get; } = [];
-    public List<CommittedPlan>[] Commits { get; } = [.. Enumerable.Range(0, shards).Select(_ => new List<CommittedPlan>())];
 
     /// <summary>A statement by itself.</summary>
     public async Task<T> ReadAsync<T>(Process reader, Func<T> read)
@@ -56,6 +79,14 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
         var value = read();
         await reader.Pause(schedule.Delay());
         return value;
+    }
+
+    /// <summary>A statement by itself that changes something.</summary>
+    public Task WriteAsync(Process writer, Action write)
+    {
+        var transaction = Begin(writer);
+        transaction.Write(write);
+        return transaction.CommitAsync();
     }
 
     public Transaction Begin(Process client)
@@ -75,116 +106,86 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
     }
 
     /// <summary>The writes of one ledger commit, in the order in which the product's SQL does them.</summary>
-    public void Write(int shard, PlanCopy plan)
+    /// <param name="call">of a correction</param>
+    public void Write(int shard, PlanCopy plan, CorrectionCall? call)
     {
+        var row = Shards[shard];
         if (plan.Batch is { } batch)
         {
-            foreach (var row in batch.Rows) Events[(row.Generation.Id, row.Sequence)] = new StoredRow(row, batch.Number);
-            foreach (var (key, sum) in plan.Periods) Add(Periods, (key.Subscription, key.Period), sum.Tokens);
+            foreach (var usage in batch.Rows) Events[(usage.Generation.Id, usage.Sequence)] = new StoredRow(usage, batch.Number);
+            foreach (var (key, sum) in plan.Periods) AddPeriod((key.Subscription, key.Period), sum.Tokens, sum.Overrun);
             foreach (var (key, sum) in plan.Windows) Add(Windows, key, sum.Tokens);
             foreach (var (key, sum) in plan.Conversations) Add(Conversations, key, sum.Tokens);
-            foreach (var (id, sum) in plan.Generations)
-            {
-                var (counted, overrun) = Generations.TryGetValue(id, out var known) ? (known.Recorded.Counted, known.Recorded.OverrunTokens) : (Tally.Zero, 0);
-                var generated = new Tally(0, 0, 0, sum.Tokens.Output, sum.Tokens.Reasoning);
-                Generations[id] = (sum.Last.Generation.Header, new RecordedGeneration(
-                    sum.Last.Sequence, sum.Last.Reported, counted + generated, overrun + sum.Overrun, sum.Last.Finish));
-            }
+            foreach (var (id, sum) in plan.Generations) AddGeneration(id, sum);
+            foreach (var correction in batch.Corrections) Correct(correction);
         }
-        var commit = new CommittedPlan(shard, Shards[shard].Head, plan);
-        Shards[shard].Head = plan.Head;
-        Commits[shard].Add(commit);
-        committed(commit);
+        var commit = new CommittedPlan(shard, row.Head, plan, call);
+        row.Head = plan.Head;
+        row.Commits.Add(commit);
+        if (call is not null) Calls[call.Key] = new StoredCall(call, plan.Batch?.Corrections ?? []);
+        if (plan.Report is { } report)
+        {
+            row.Reports.Add(new(AsSent(shard, report)));
+            observer.Publishing.Cut(row.Reports[^1].What);
+            row.Unpublished++;
+        }
+        observer.Committed(commit);
+        foreach (var usage in plan.Batch?.Rows ?? []) Announce(shard, usage.Crossed);
+        if (plan.Batch is not null) observer.Thresholds.Committed(plan.Batch.Rows);
     }
+
+    /// <summary>Thresholds, each once: whoever notices it again finds it.</summary>
+    public void Announce(int shard, IReadOnlyList<ThresholdCrossing> crossings)
+    {
+        foreach (var crossing in crossings)
+        {
+            if (!Shards[shard].Thresholds.TryAdd(crossing.Id, new(crossing))) continue;
+            Shards[shard].Unpublished++;
+            observer.Thresholds.Stored(crossing);
+        }
+    }
+
+    /// <summary>Marked as published. Whoever is late marks nothing that is marked.</summary>
+    public void Mark<T>(int shard, IEnumerable<Unmarked<T>> some)
+    {
+        foreach (var one in some)
+        {
+            if (!one.Published) Shards[shard].Unpublished--;
+            one.Published = true;
+        }
+    }
+
+    private void Correct(UsageCorrection c)
+    {
+        Corrections.Add(c);
+        AddPeriod((c.Subscription, c.Period), c.Deltas, c.OverrunDelta);
+        if (c.Generation is not null) Add(Conversations, (c.Subscription, c.Conversation), c.Deltas);
+        foreach (var (window, deltas) in c.Windows) Add(Windows, (c.Subscription, window), deltas);
+    }
+
+    private void AddGeneration(Guid id, in Sum sum)
+    {
+        var (counted, overrun) = Generations.TryGetValue(id, out var known) ? (known.Recorded.Counted, known.Recorded.OverrunTokens) : (Tally.Zero, 0);
+        var generated = new Tally(0, 0, 0, sum.Tokens.Output, sum.Tokens.Reasoning);
+        Generations[id] = (sum.Last.Generation.Header, new RecordedGeneration(
+            sum.Last.Sequence, sum.Last.Reported, counted + generated, overrun + sum.Overrun, sum.Last.Finish));
+    }
+
+    private void AddPeriod((Guid, Guid) key, in Tally tokens, long overrun)
+    {
+        var total = Periods.GetValueOrDefault(key);
+        Periods[key] = new(total.Tokens + tokens, total.Overrun + overrun);
+    }
+
+    private UsageReport AsSent(int shard, PlannedReport report) => new(
+        shard, report.Number, report.FirstBatch, report.LastBatch, Convert.ToHexStringLower(report.PreviousChain),
+        Shards[shard].Commits.Select(c => c.Plan.Batch).Where(b => b is not null && b.Number >= report.FirstBatch && b.Number <= report.LastBatch)
+            .Select(b => Convert.ToHexStringLower(b!.Root)).ToValueList(),
+        Convert.ToHexStringLower(report.Chain), World.Jan1,
+        report.Lines.Select(l => new ReportedLine(Name(l.Key.Subscription), Name(l.Key.Period), Name(l.Key.Plan), l.Key.Kind.Name(), l.Value)).ToValueList());
+
+    public static string Name(Guid id) => id.ToString("N", CultureInfo.InvariantCulture);
 
     private static void Add<TKey>(Dictionary<TKey, Tally> totals, TKey key, in Tally tokens)
         where TKey : notnull => totals[key] = totals.GetValueOrDefault(key) + tokens;
-}
-
-/// <summary>A plan as it went over the wire: the writer reuses its sums.</summary>
-internal sealed class PlanCopy(CommitPlan plan)
-{
-    public PlannedBatch? Batch { get; } = plan.Batch is { } batch ? batch with { Rows = [.. batch.Rows] } : null;
-    public PlannedReport? Report { get; } = plan.Report is { } report ? report with { Lines = new Dictionary<LineKey, long>(report.Lines) } : null;
-    public ShardHead Head { get; } = plan.Head;
-    public KeyValuePair<(Guid Subscription, Guid Period, Guid Plan), Sum>[] Periods { get; } = plan.Batch is { } b ? [.. b.Sums.Periods] : [];
-    public KeyValuePair<(Guid Subscription, OpenWindow Window), Sum>[] Windows { get; } = plan.Batch is { } b ? [.. b.Sums.Windows] : [];
-    public KeyValuePair<(Guid Subscription, string Conversation), Sum>[] Conversations { get; } = plan.Batch is { } b ? [.. b.Sums.Conversations] : [];
-    public KeyValuePair<Guid, Sum>[] Generations { get; } = plan.Batch is { } b ? [.. b.Sums.Generations] : [];
-}
-
-internal sealed record CommittedPlan(int Shard, ShardHead Before, PlanCopy Plan);
-
-/// <summary>One transaction of one client. Locks are held until it ends, however that is.</summary>
-internal sealed class Transaction(SimulatedStore store, Process client)
-{
-    private readonly List<Action> _writes = [];
-    private readonly List<ShardRow> _locked = [];
-    private bool _ended;
-
-    public Process Client => client;
-    public bool IsSent { get; private set; }
-
-    /// <summary>Something is sent and answered: here the connection can break.</summary>
-    public async Task RoundTripAsync()
-    {
-        await client.Pause(store.Schedule.Delay());
-        if (!_ended && !store.Faults.StoreFails()) return;
-        RollBack();
-        throw new StoreLostException();
-    }
-
-    public async Task LockAsync(int shard, LockMode mode)
-    {
-        await RoundTripAsync();
-        var row = store.Shards[shard];
-        while (row.Locks.Any(l => l.By != this && Conflict(l.Mode, mode)))
-        {
-            var turn = new TaskCompletionSource();
-            row.Waiting.Add(() => client.After(0, turn.SetResult));
-            await turn.Task;
-        }
-        row.Locks.Add((this, mode));
-        _locked.Add(row);
-    }
-
-    public void Write(Action write) => _writes.Add(write);
-
-    public async Task CommitAsync()
-    {
-        await RoundTripAsync();
-        IsSent = true;
-        var fate = store.Faults.Commit();
-        var answer = new TaskCompletionSource();
-        store.Schedule.After(store.Schedule.Delay(), () =>
-        {
-            if (fate != Fate.Lost) foreach (var write in _writes) write();
-            End();
-            if (fate == Fate.Answered) client.After(store.Schedule.Delay(), answer.SetResult);
-        });
-        // The client may give up before the server is done.
-        if (fate != Fate.Answered) client.After(store.Schedule.Delay(), () => answer.SetException(new StoreLostException()));
-        await answer.Task;
-    }
-
-    public void RollBack()
-    {
-        if (!_ended && !IsSent) End();
-    }
-
-    private void End()
-    {
-        _ended = true;
-        store.Closed(this);
-        foreach (var row in _locked)
-        {
-            row.Locks.RemoveAll(l => l.By == this);
-            Action[] waiting = [.. row.Waiting];
-            row.Waiting.Clear();
-            foreach (var wake in waiting) wake();
-        }
-    }
-
-    private static bool Conflict(LockMode held, LockMode wanted) =>
-        held == LockMode.Update || wanted == LockMode.Update || (held == LockMode.NoKeyUpdate && wanted == LockMode.NoKeyUpdate);
 }

@@ -77,13 +77,13 @@ internal sealed class SlabWriting(World world, Hold hold)
     {
         var store = world.Store;
         var transaction = store.Begin(hold);
-        await transaction.LockAsync(hold.Shard, LockMode.KeyShare);
+        await transaction.LockAsync(store.Shards[hold.Shard].Locks, LockMode.KeyShare);
         if (store.Shards[hold.Shard].Epoch != hold.Epoch)
         {
             transaction.RollBack();
             return false;
         }
-        await transaction.RoundTripAsync();
+        await transaction.LockAsync(store.Shards[hold.Shard].SlabLocks, LockMode.Update);
         foreach (var asked in group)
             transaction.Write(() => store.Slabs[asked.Cell.Owner.Subscription] = new StoredSlab(hold.Epoch, asked.Tokens, asked.Until, asked.Inherited));
         await transaction.CommitAsync();

@@ -11,19 +11,17 @@ namespace Usage.Simulation.Tests;
 internal sealed class World
 {
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    public static readonly MeterLimits Limits = new(ChunkTokens: 8, GrantTokensMax: 40, Lease: TimeSpan.FromSeconds(10), GenerationsMax: 100);
+    public static readonly MeterLimits Limits = new(ChunkTokens: 8, GrantTokensMax: 40, Lease: TimeSpan.FromSeconds(10), GenerationsMax: 100) { AnnounceConversations = true };
     public static readonly string[] Conversations = ["c0", "c1"];
     private const int CalmMsMax = 240_000, StepsMax = 200_000;
-    private static readonly DateTimeOffset Feb1 = new(2026, 2, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly TermPeriod January = new(Ids.DeriveGuid(Jan1, "period"), 0, Jan1, Feb1);
-    private static readonly TermPeriod February = new(Ids.DeriveGuid(Feb1, "period"), 1, Feb1, Feb1.AddMonths(1));
-    private static readonly Guid Plan = Ids.DeriveGuid(Jan1, "plan");
     private static readonly Guid[] SubscriptionIds = Named("subscription", 3), GenerationIds = Named("generation", 14);
 
     private readonly Instance[] _instances;
     private readonly int[] _homes;
     private readonly int[] _shardOf = new int[3];
     private readonly List<Worker> _workers = [];
+    private readonly Clerk _clerk;
+    private readonly BilledShard[] _billed;
     private readonly List<RuntimeGeneration> _generations = [];
     private readonly Dictionary<Guid, SubscriptionTerms> _terms = [];
     private readonly long _chaosMs;
@@ -36,19 +34,24 @@ internal sealed class World
     {
         Mutation = mutation;
         Schedule = new Schedule(seed, tell);
-        Observer = new Observer(this);
+        Observer = new Observer(this, new Books(this));
         var draw = Draw;
+        Plans = new Plans(draw);
         Faults = new Faults(Schedule, draw.Of([0, 0.01, 0.05]), draw.Of([0, 0.05, 0.3]));
-        Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer.Committed);
+        Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer);
         for (var i = 0; i < SubscriptionIds.Length; i++) _shardOf[i] = Shards.Of(SubscriptionIds[i], Store.Shards.Length);
         PeriodTurns = draw.Chance(0.2);
-        _businessStart = PeriodTurns ? Feb1.AddSeconds(-draw.Int(1, 30)) : Jan1.AddDays(1);
+        _businessStart = PeriodTurns ? Plans.Feb1.AddSeconds(-draw.Int(1, 30)) : Jan1.AddDays(1);
         _chaosMs = draw.Int(8, 45) * 1_000;
         _troubleEvery = draw.Of([300, 700, 2_000, 5_000]);
-        // What goes wrong: instances killed or frozen, connections broken, shards moved, the store out, runtimes vanished. Each story has its own mixture.
-        _mood = draw.Of(["kkfbbbmmov", "kkkkkb", "fffmb", "mmmmkf", "mmk", "bbbbov", "fff"]);
+        // What goes wrong: instances killed or frozen, connections broken, shards moved, the store or the broker out, runtimes vanished, billing killed. Each story has its own mixture.
+        _mood = draw.Of(["kkfbbbmmovri", "kkkkkb", "fffmbr", "mmmmkf", "mmki", "bbbbov", "fff"]);
         _instances = [.. Enumerable.Range(0, draw.Int(1, 3)).Select(i => new Instance(this, i))];
         _homes = [.. Store.Shards.Select(_ => draw.Int(0, _instances.Length - 1))];
+        Broker = new Broker(this, draw.Chance(0.3) ? draw.Int(0, 20_000) : 0);
+        _billed = [.. Store.Shards.Select(_ => new BilledShard())];
+        Billing = new SimulatedBilling(this, _billed);
+        _clerk = new Clerk(this);
         Populate();
         foreach (var instance in _instances) instance.Watch();
         Schedule.After(draw.Int(0, 3_000), Trouble);
@@ -60,6 +63,9 @@ internal sealed class World
     public Faults Faults { get; }
     public SimulatedStore Store { get; }
     public Observer Observer { get; }
+    public Broker Broker { get; }
+    public SimulatedBilling Billing { get; private set; }
+    public Plans Plans { get; }
     public bool IsCalm { get; private set; }
     public bool PeriodTurns { get; }
     public Moment Now => new(Jan1.AddMilliseconds(Schedule.NowMs), _businessStart.AddMilliseconds(Schedule.NowMs));
@@ -117,7 +123,7 @@ internal sealed class World
     private void Populate()
     {
         var subscriptions = Draw.Int(1, SubscriptionIds.Length);
-        for (var i = 0; i < subscriptions; i++) ChangeTerms(FirstTerms(SubscriptionIds[i]));
+        for (var i = 0; i < subscriptions; i++) ChangeTerms(Plans.First(SubscriptionIds[i]));
         var workers = Draw.Int(1, 3);
         for (var i = 0; i < workers; i++) _workers.Add(new Worker(this, unary: Draw.Chance(0.2)));
         var hostile = Draw.Chance(0.15);
@@ -136,29 +142,9 @@ internal sealed class World
             if (Schedule.IsTold) Tell($"{generation.Name} is of subscription {Array.IndexOf(SubscriptionIds, header.Subscription)} in {header.Conversation}, prompt {prompt.Prompt}, at most {header.OutputTokensMax}, {header.Mode}{(generation.IsHonest ? "" : ", cheats")}");
             worker.After(Draw.Int(0, (int)_chaosMs * 2 / 3), () => worker.Begin(generation));
         }
-        if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(NextTerms(SubscriptionIds[Draw.Int(0, subscriptions - 1)])));
-    }
-
-    private SubscriptionTerms FirstTerms(Guid subscription)
-    {
-        var caps = new List<Cap>();
-        IReadOnlyList<TokenKind> counts = Draw.Chance(0.8) ? Cap.GeneratedTokens : [TokenKind.Input, .. Cap.GeneratedTokens];
-        if (Draw.Chance(0.6)) caps.Add(new Cap(CapWindow.Conversation, Draw.Int(5, 60), counts, CapEnforcement.Hard));
-        if (Draw.Chance(0.2)) caps.Add(new Cap(CapWindow.FiveHours, Draw.Int(10, 90), counts, CapEnforcement.Hard));
-        if (Draw.Chance(0.1)) caps.Add(new Cap(CapWindow.Week, Draw.Int(10, 90), counts, Draw.Chance(0.5) ? CapEnforcement.Hard : CapEnforcement.Billed));
-        if (Draw.Chance(0.8) || caps.Count == 0) caps.Add(new Cap(CapWindow.BillingPeriod, Draw.Int(8, 120), counts, CapEnforcement.Hard));
-        return new SubscriptionTerms(subscription, 1, true, Plan, caps, [], January, February);
-    }
-
-    private SubscriptionTerms NextTerms(Guid subscription)
-    {
-        var old = _terms[subscription];
-        return old with
-        {
-            Version = old.Version + 1,
-            Active = !Draw.Chance(0.2),
-            Caps = [.. old.Caps.Select(c => c with { Tokens = Math.Max(1, c.Tokens + Draw.Int(-30, 40)) })],
-        };
+        if (Draw.Chance(0.6))
+            for (var times = Draw.Int(1, 5); times > 0; times--) _clerk.After(Draw.Int(1_000, (int)_chaosMs), () => _clerk.Correct(_generations));
+        if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_terms[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
     }
 
     /// <summary>Stored, then told to every owner: late, in any order, and some of it twice.</summary>
@@ -190,6 +176,8 @@ internal sealed class World
             case 'b': Draw.Of(_workers).BreakConnection(); break;
             case 'm': _homes[Draw.Int(0, _homes.Length - 1)] = Draw.Int(0, _instances.Length - 1); break;
             case 'o': Faults.OutageUntilMs = Schedule.NowMs + Draw.Int(100, Draw.Chance(0.2) ? 15_000 : 2_000); break;
+            case 'r': Faults.BrokerAwayUntilMs = Schedule.NowMs + Draw.Int(100, 8_000); break;
+            case 'i': KillBilling(); break;
             case 'v' when Draw.Chance(0.3): Vanish(Draw.Of(_workers)); break;
         }
         Schedule.After(Draw.Int(1, 2 * (int)_troubleEvery), Trouble);
@@ -222,6 +210,14 @@ internal sealed class World
         Tell($"{_instances[number]} is back");
     }
 
+    private void KillBilling()
+    {
+        Tell("billing is killed");
+        Billing.Kill();
+        Billing = new SimulatedBilling(this, _billed);
+        Broker.Redeliver();
+    }
+
     private void Freeze(Instance instance)
     {
         var ms = Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Int(5_000, 20_000);
@@ -251,10 +247,11 @@ internal sealed class World
     private bool IsQuiet()
     {
         foreach (var generation in _generations) if (!generation.IsDone && generation.Worker.IsAlive) return false;
+        if (!_clerk.IsDone) return false;
         for (var shard = 0; shard < Store.Shards.Length; shard++)
         {
             var row = Store.Shards[shard];
-            if (row.Head.Batch != row.Head.ReportedBatch || HomeOf(shard).HoldOf(shard) is not { IsCurrent: true } hold) return false;
+            if (row.Head.Batch != row.Head.ReportedBatch || row.Unpublished > 0 || _billed[shard].Through != row.Head.Report || HomeOf(shard).HoldOf(shard) is not { IsCurrent: true } hold) return false;
             foreach (var cell in hold.Cells) if (cell.Uncommitted.Count > 0 || !cell.Owner.IsIdle) return false;
         }
         return true;
@@ -263,10 +260,11 @@ internal sealed class World
     private string Restless()
     {
         var waiting = string.Join("; ", _generations.Where(g => !g.IsDone && g.Worker.IsAlive));
+        if (!_clerk.IsDone) return "a correction is never answered";
         if (waiting.Length > 0) return $"somebody waits for ever: {waiting}";
         return "it never becomes quiet: " + string.Join("; ", Store.Shards.Select((row, shard) => HomeOf(shard).HoldOf(shard) is { IsCurrent: true } hold
-            ? $"{hold} with {row.Head.Batch - row.Head.ReportedBatch} batches unreported, {hold.Cells.Sum(c => c.Uncommitted.Count)} rows uncommitted, {hold.Cells.Count(c => !c.Owner.IsIdle)} owners busy with {hold.Cells.Sum(c => c.Owner.Generations)} generations"
-            : $"shard {shard} has no holder, only {HomeOf(shard).HoldOf(shard)}, with {row.Locks.Count} locks"));
+            ? $"{hold} with {row.Head.Batch - row.Head.ReportedBatch} batches unreported, {row.Unpublished} unpublished, billed to {_billed[shard].Through} of {row.Head.Report}, {hold.Cells.Sum(c => c.Uncommitted.Count)} rows uncommitted, {hold.Cells.Count(c => !c.Owner.IsIdle)} owners busy with {hold.Cells.Sum(c => c.Owner.Generations)} generations"
+            : $"shard {shard} has no holder, only {HomeOf(shard).HoldOf(shard)}, with {row.Locks.Held.Count} locks"));
     }
 
     /// <summary>Leases have ended and slabs with them: whoever comes now gets all that is left.</summary>

@@ -13,7 +13,7 @@ public sealed class OwnerScene
     public static readonly DateTimeOffset Apr1 = new(2026, 4, 1, 0, 0, 0, TimeSpan.Zero);
     public static readonly Guid Subscription = Ids.DeriveGuid(Jan1, "subscription");
     public static readonly Guid Plan = Ids.DeriveGuid(Jan1, "plan");
-    public static readonly MeterLimits Limits = new(ChunkTokens: 256, GrantTokensMax: 65_536, Lease: TimeSpan.FromSeconds(60), GenerationsMax: 100);
+    public static readonly MeterLimits Limits = new(ChunkTokens: 256, GrantTokensMax: 65_536, Lease: TimeSpan.FromSeconds(60), GenerationsMax: 100) { AnnounceConversations = true };
 
     public static readonly TermPeriod January = new(Ids.DeriveGuid(Jan1, "period"), 0, Jan1, Feb1);
     public static readonly TermPeriod February = new(Ids.DeriveGuid(Feb1, "period"), 1, Feb1, Mar1);

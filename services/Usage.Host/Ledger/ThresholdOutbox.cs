@@ -10,7 +10,7 @@ namespace Usage.Host.Ledger;
 /// <summary>Thresholds that were passed: written in the commit of the usage that passed them, then published until the broker has taken them.</summary>
 public static class ThresholdOutbox
 {
-    private const int AtOnceMax = 200;
+    private static readonly Outbox Thresholds = new(readMax: 200, unconfirmedMax: 200);
 
     public static void Add(NpgsqlBatch commands, int shard, IReadOnlyList<UsageRow> rows)
     {
@@ -29,16 +29,15 @@ public static class ThresholdOutbox
     }
 
     /// <summary>Publishes what a shard has not published. Not mandatory: whether anybody warns customers is not our business.</summary>
-    public static async Task PublishAsync(UsageStore store, IBusControl bus, int shard, CancellationToken ct)
-    {
-        for (var read = AtOnceMax; read == AtOnceMax;)
+    /// <returns>true if there may be more</returns>
+    public static Task<bool> PublishSomeAsync(UsageStore store, IBusControl bus, int shard, CancellationToken ct) => Thresholds.PublishSomeAsync(
+        crossingsMax => ReadAsync(store, shard, crossingsMax, ct),
+        async some =>
         {
-            var crossings = await ReadAsync(store, shard, ct);
-            read = crossings.Count;
-            await Task.WhenAll(crossings.Select(c => bus.PublishConfirmed(c.Message, c.Id, mandatory: false, ct)));
-            if (read > 0) await MarkAsync(store, [.. crossings.Select(c => c.Id)], ct);
-        }
-    }
+            await Task.WhenAll(some.Select(c => bus.PublishConfirmed(c.Message, c.Id, mandatory: false, ct)));
+            return some.Length;
+        },
+        taken => MarkAsync(store, [.. taken.Select(c => c.Id)], ct));
 
     public static string NameOf(CapThreshold threshold) => threshold switch
     {
@@ -63,11 +62,11 @@ public static class ThresholdOutbox
         return command;
     }
 
-    private static async Task<List<(Guid Id, CapThresholdReached Message)>> ReadAsync(UsageStore store, int shard, CancellationToken ct)
+    private static async Task<List<(Guid Id, CapThresholdReached Message)>> ReadAsync(UsageStore store, int shard, int crossingsMax, CancellationToken ct)
     {
         await using var command = store.DataSource.CreateCommand($"""
             select id, subscription, plan, window_kind, conversation, hard, threshold, cap_tokens, used_tokens, opened_at, closes_at, exhausted_at, reached_at
-            from usage.cap_threshold where shard = $1 and not published order by reached_at, id limit {AtOnceMax}
+            from usage.cap_threshold where shard = $1 and not published order by reached_at, id limit {crossingsMax}
             """);
         command.Parameters.Add(new NpgsqlParameter { Value = shard });
         await using var reader = await command.ExecuteReaderAsync(ct);

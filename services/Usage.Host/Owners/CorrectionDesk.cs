@@ -98,11 +98,17 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         if (crossings.Count == 0) return;
         try
         {
+            // They count rows that were decided before and are not committed yet: should those be lost, nothing was passed.
+            await cell.Tenure.Writer.FlushAsync();
             await ThresholdOutbox.AddAsync(store, cell.Tenure.Shard, crossings);
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
             lock (cell.Gate) cell.Owner.GiveBack(crossings);
+        }
+        catch (RefusedException e) when (OwnerMoved.Is(e))
+        {
+            // Whoever owns it now reads what is committed, and notices.
         }
     }
 
@@ -124,7 +130,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
             period, plan, new Tally(d.Input, d.CachedInput, d.CacheCreation, d.Output, d.Reasoning), amend.OverrunDelta, amend.Author, amend.Reason, call.Key.Id, call.At);
         return new(
             call.Key, sha256, call.Subscription, OrNull(Ids.Generation, amend.GenerationId), period,
-            period is { } named ? PossibleUse(cell.Owner.Terms, named) : null, recorded => AmendUsageDecision.Decide(amendment, recorded), corrections => Committed(cell, corrections));
+            period is { } named ? RecordedUse.Possible(cell.Owner.Terms, named) : null, recorded => AmendUsageDecision.Decide(amendment, recorded), corrections => Committed(cell, corrections));
     }
 
     private void Committed(OwnerCell cell, IReadOnlyList<UsageCorrection> corrections)
@@ -136,13 +142,6 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
             foreach (var correction in corrections) cell.Owner.Correct(correction, owners.NowOf(cell), cell.Outcomes);
             owners.Deliver(cell);
         }
-    }
-
-    /// <summary>A period that billing has named, under the plan that is in force: nothing else can be billed.</summary>
-    private static RecordedUse? PossibleUse(SubscriptionTerms? terms, Guid period)
-    {
-        if (terms is null || new[] { terms.Current, terms.Next, terms.Previous }.FirstOrDefault(p => p?.Id == period) is not { } known) return null;
-        return new RecordedUse(terms.Subscription, known.Id, known.End, terms.Plan, null, "", "", Tally.Zero, 0, Tally.Zero, 0, []);
     }
 
     private static Guid? OrNull(string prefix, string id) => id.Length == 0 ? null : Ids.Parse(prefix, id);

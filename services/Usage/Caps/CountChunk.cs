@@ -160,10 +160,14 @@ public sealed partial class SubscriptionOwner
         return Row(generation, 0, counted, overrun, received, received, generation.Header.Content, FinishReason.None, generation.ExposedPrompt).Row!;
     }
 
-    private static void RecordPrompt(Generation generation, List<Outcome> outcomes)
+    private void RecordPrompt(Generation generation, List<Outcome> outcomes)
     {
+        var row = generation.PromptRow!;
+        _promptsWaiting.Remove(generation);
+        NoteThresholds(generation.Conversation, row.ReceivedAt);
+        row.Crossed = TakeCrossed();
         generation.SentPrompt(generation.Header.Content);
-        outcomes.Add(new Outcome(OutcomeKind.Recorded) { Generation = generation, Row = generation.PromptRow });
+        outcomes.Add(new Outcome(OutcomeKind.Recorded) { Generation = generation, Row = row });
     }
 
     /// <param name="exposed">what a crash before the commit would make a successor grant again</param>
@@ -174,7 +178,10 @@ public sealed partial class SubscriptionOwner
         generation.Sent(content);
         generation.Finish = frame.Finish;
         _uncommitted += exposed;
-        outcomes.Add(Row(generation, frame.Sequence, counted, overrun, frame.At is { } said ? UsageRow.WholeMicroseconds(said) : received, received, content, frame.Finish, exposed));
+        NoteThresholds(generation.Conversation, at.Business);
+        var recorded = Row(generation, frame.Sequence, counted, overrun, frame.At is { } said ? UsageRow.WholeMicroseconds(said) : received, received, content, frame.Finish, exposed);
+        recorded.Row!.Crossed = TakeCrossed();
+        outcomes.Add(recorded);
     }
 
     private Outcome Row(
@@ -198,7 +205,6 @@ public sealed partial class SubscriptionOwner
                 FiveHours = _fiveHours.IsOpenAt(received) ? _fiveHours.Current : null,
                 Week = _week.IsOpenAt(received) ? _week.Current : null,
                 ExposedTokens = exposed,
-                Crossed = TakeCrossed(),
             },
         };
 

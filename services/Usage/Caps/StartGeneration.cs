@@ -27,6 +27,7 @@ public sealed partial class SubscriptionOwner
         generation.ExposedPrompt = _capsCountPrompts ? header.Prompt.Prompt : 0;
         _uncommitted += generation.ExposedPrompt;
         generation.PromptRow = PromptRow(generation, header.Prompt, 0, at);
+        _promptsWaiting.Add(generation);
         Hold(generation, Math.Min(room, Size(generation, tokensWanted)));
         TellWhenCovered(generation, at, outcomes);
         return generation;

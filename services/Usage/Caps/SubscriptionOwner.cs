@@ -73,6 +73,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         Release(generation);
         Unwait(generation);
         _withheld.Remove(generation);
+        _promptsWaiting.Remove(generation);
         generation.Conversation.Generations--;
         ForgetIfIdle(generation.Conversation.Name);
     }
@@ -122,7 +123,6 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         _week.Use(tokens);
         var period = Terms!.PeriodAt(business).Id;
         _periods[period] = _periods.GetValueOrDefault(period) + tokens;
-        NoteThresholds(conversation, business);
     }
 
     /// <summary>Tokens that may still be granted to a generation of this conversation: the tightest hard cap less used, held and inherited.</summary>

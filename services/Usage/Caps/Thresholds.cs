@@ -25,6 +25,8 @@ public sealed partial class SubscriptionOwner
     private static readonly CapThreshold[] Percents = [CapThreshold.Percent50, CapThreshold.Percent80, CapThreshold.Percent100];
     private RuleWatch[] _watches = [];
     private readonly List<ThresholdCrossing> _crossed = [];
+    // Their prompts are used, but their rows wait for a slab: what no row says was not passed, should this owner be lost.
+    private readonly List<Generation> _promptsWaiting = [];
 
     /// <summary>What of one cap's thresholds has been said in the window that is open. Forgotten with the owner: the table knows what was said already.</summary>
     private sealed class RuleWatch
@@ -34,7 +36,11 @@ public sealed partial class SubscriptionOwner
         public bool Projected { get; set; }
     }
 
-    private void WatchRules() => _watches = [.. _rules.Select(_ => new RuleWatch())];
+    private void WatchRules()
+    {
+        _watches = [.. _rules.Select(_ => new RuleWatch())];
+        foreach (var conversation in _conversations.Values) conversation.Announced = 0;
+    }
 
     /// <summary>Notes thresholds that were passed. They travel with the next row, and so are durable exactly when usage is.</summary>
     /// <param name="conversation">in which something was used; null if it was in none</param>
@@ -46,13 +52,13 @@ public sealed partial class SubscriptionOwner
             if (rule.Tokens == 0) continue;
             if (rule.Window == CapWindow.Conversation)
             {
-                if (limits.AnnounceConversations && conversation is not null) conversation.Announced = Note(rule, conversation.Name, conversation.Announced, conversation.Used.Of(rule.Kinds), null, null, business);
+                if (limits.AnnounceConversations && conversation is not null) conversation.Announced = Note(rule, conversation.Name, conversation.Announced, conversation.Used.Of(rule.Kinds) - WaitingIn(rule, conversation, null), null, null, business);
                 continue;
             }
             var (opened, closes) = Bounds(rule.Window, Terms!, business);
             var watch = _watches[i];
             if (watch.OpenedAt != opened) (watch.OpenedAt, watch.Reached, watch.Projected) = (opened, 0, false);
-            var used = UsedIn(rule.Window, conversation!, business).Of(rule.Kinds);
+            var used = UsedIn(rule.Window, conversation!, business).Of(rule.Kinds) - WaitingIn(rule, conversation, opened);
             watch.Reached = Note(rule, "", watch.Reached, used, opened, closes, business);
             if (!watch.Projected && watch.Reached < Percents.Length && ProjectedEnd(rule, used, opened, closes, business) is { } exhausted)
             {
@@ -60,6 +66,26 @@ public sealed partial class SubscriptionOwner
                 _crossed.Add(new(Subscription, Terms!.Plan, rule, "", CapThreshold.ProjectedExhaustion, used, opened, closes, exhausted, business));
             }
         }
+    }
+
+    /// <summary>Tokens of prompts whose rows are not on their way to the ledger yet.</summary>
+    private long WaitingIn(CapRule rule, Conversation? conversation, DateTimeOffset? opened)
+    {
+        var tokens = 0L;
+        if ((rule.Kinds & CountedKinds.Prompt) == 0) return tokens;
+        foreach (var generation in _promptsWaiting)
+        {
+            var row = generation.PromptRow!;
+            var counts = rule.Window switch
+            {
+                CapWindow.Conversation => generation.Conversation == conversation,
+                CapWindow.FiveHours => row.FiveHours?.OpenedAt == opened,
+                CapWindow.Week => row.Week?.OpenedAt == opened,
+                CapWindow.BillingPeriod => row.Period.Start == opened,
+            };
+            if (counts) tokens += row.Tokens.Of(rule.Kinds);
+        }
+        return tokens;
     }
 
     private int Note(CapRule rule, string conversation, int reached, long used, DateTimeOffset? opened, DateTimeOffset? closes, DateTimeOffset business)

@@ -25,6 +25,13 @@ public sealed record RecordedUse(
     Guid Subscription, Guid Period, DateTimeOffset PeriodEnd, Guid Plan, Guid? Generation, string Conversation, string Model,
     Tally Tokens, long OverrunTokens, Tally PeriodTokens, long PeriodOverrunTokens, IReadOnlyList<WindowCorrection> Windows)
 {
+    /// <summary>Nothing yet, in a period that billing has named, under the plan that is in force: nothing else can be billed. Null for any other period.</summary>
+    public static RecordedUse? Possible(SubscriptionTerms? terms, Guid period)
+    {
+        if (terms is null || new[] { terms.Current, terms.Next, terms.Previous }.FirstOrDefault(p => p?.Id == period) is not { } known) return null;
+        return new RecordedUse(terms.Subscription, known.Id, known.End, terms.Plan, null, "", "", Tally.Zero, 0, Tally.Zero, 0, []);
+    }
+
     public UsageCorrection Correct(Guid id, Tally deltas, long overrunDelta, bool isVoid, string author, string reason, DateTimeOffset at) => new(
         id, Subscription, Period, PeriodEnd, Plan, Generation, Conversation, Model, deltas, overrunDelta, isVoid, author, reason, UsageRow.WholeMicroseconds(at),
         [.. Windows.Select(w => w with { Deltas = deltas.AtLeast(Tally.Zero - w.Deltas) })]);

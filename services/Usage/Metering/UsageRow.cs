@@ -28,8 +28,8 @@ public sealed class UsageRow
     public FinishReason Finish { get; init; }
     public OpenWindow? FiveHours { get; init; }
     public OpenWindow? Week { get; init; }
-    /// <summary>Thresholds of caps that were passed since the row before.</summary>
-    public IReadOnlyList<ThresholdCrossing> Crossed { get; init; } = [];
+    /// <summary>Thresholds of caps that were passed since the row before; set when the row goes to the ledger.</summary>
+    public IReadOnlyList<ThresholdCrossing> Crossed { get; internal set; } = [];
 
     public static DateTimeOffset WholeMicroseconds(DateTimeOffset at) => new(at.UtcTicks - at.UtcTicks % TimeSpan.TicksPerMicrosecond, TimeSpan.Zero);
 }

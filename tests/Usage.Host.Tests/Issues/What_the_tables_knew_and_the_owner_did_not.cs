@@ -107,6 +107,44 @@ public sealed class What_the_tables_knew_and_the_owner_did_not
         Assert.Equal(1_000, Assert.Single((await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") })).Windows).ReservedTokens);
     }
 
+    /// <summary>Found by the simulation: with the instance killed in between, a threshold was announced that nothing in the tables had passed.</summary>
+    [Fact]
+    public async Task A_correction_announces_a_threshold_no_sooner_than_the_rows_that_it_counts_are_in_the_table()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000)));
+        await ExecuteAsync(service, """
+            create table usage.seen (used bigint);
+            create function usage.see() returns trigger language plpgsql as $$ begin insert into usage.seen select sum(output) from usage.ledger_row; return new; end $$;
+            create trigger see before insert on usage.cap_threshold for each row execute function usage.see()
+            """);
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        await stream.SendAsync(Samples.Chunk("g", 1, 200));
+        await stream.AckOf("g", 1);
+        Task correcting;
+        await using (await TableLock.TakeAsync(service, "usage.token_event", "share"))
+        {
+            await using (await TableLock.TakeAsync(service, "usage.correction", "share"))
+            {
+                correcting = service.Corrections.AmendUsageAsync(
+                    new AmendUsageRequest { GenerationId = Samples.GenerationId("g"), Deltas = new TokenCounts { Output = 250 }, Author = "ada", Reason = "lost" }, new Grpc.Core.Metadata { { "idempotency-key", "k" } }).ResponseAsync;
+                await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.correction") > 0, "the correction waits");
+                await stream.SendAsync(Samples.Chunk("g", 2, 260));
+                await UsedAsync(260);
+            }
+            await UsedAsync(510);
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.token_event") > 0, "the row of 60 tokens waits");
+        }
+        await correcting;
+        await Eventually.True(async () => await service.ScalarAsync<long>("select count(*) from usage.cap_threshold") == 1, "the threshold is stored");
+        Assert.Equal(510, await service.ScalarAsync<long>("select used from usage.seen"));
+
+        Task UsedAsync(long tokens) => Eventually.True(
+            async () => (await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") })).Windows.Single().UsedTokens == tokens, $"{tokens} are used");
+    }
+
     private static async Task ExecuteAsync(UsageService service, string sql)
     {
         await using var connection = new NpgsqlConnection(service.Postgres);

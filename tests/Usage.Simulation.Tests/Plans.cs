@@ -1,0 +1,41 @@
+using Billing;
+using Billing.Periods;
+using Usage.Caps;
+
+namespace Usage.Simulation.Tests;
+
+/// <summary>What subscriptions may use, with caps so small that they are met; and the periods and plans that billing knows.</summary>
+internal sealed class Plans(Draw draw)
+{
+    public static readonly DateTimeOffset Feb1 = new(2026, 2, 1, 0, 0, 0, TimeSpan.Zero);
+    public static readonly Guid Plan = Ids.DeriveGuid(World.Jan1, "plan");
+
+    public Dictionary<string, KnownPeriod> Opened { get; } = [];
+    public Dictionary<string, ValueList<string>> Sold { get; } = [];
+
+    public SubscriptionTerms First(Guid subscription)
+    {
+        var caps = new List<Cap>();
+        IReadOnlyList<TokenKind> counts = draw.Chance(0.8) ? Cap.GeneratedTokens : [TokenKind.Input, .. Cap.GeneratedTokens];
+        if (draw.Chance(0.6)) caps.Add(new Cap(CapWindow.Conversation, draw.Int(5, 60), counts, CapEnforcement.Hard));
+        if (draw.Chance(0.2)) caps.Add(new Cap(CapWindow.FiveHours, draw.Int(10, 90), counts, CapEnforcement.Hard));
+        if (draw.Chance(0.1)) caps.Add(new Cap(CapWindow.Week, draw.Int(10, 90), counts, draw.Chance(0.5) ? CapEnforcement.Hard : CapEnforcement.Billed));
+        if (draw.Chance(0.8) || caps.Count == 0) caps.Add(new Cap(CapWindow.BillingPeriod, draw.Int(8, 120), counts, CapEnforcement.Hard));
+        Sold.Add(SimulatedStore.Name(subscription), new([SimulatedStore.Name(Plan)]));
+        return new SubscriptionTerms(subscription, 1, true, Plan, caps, [], Open(subscription, 0, World.Jan1, Feb1), Open(subscription, 1, Feb1, Feb1.AddMonths(1)));
+    }
+
+    public SubscriptionTerms Next(SubscriptionTerms old) => old with
+    {
+        Version = old.Version + 1,
+        Active = !draw.Chance(0.2),
+        Caps = [.. old.Caps.Select(c => c with { Tokens = Math.Max(1, c.Tokens + draw.Int(-30, 40)) })],
+    };
+
+    private TermPeriod Open(Guid subscription, int number, DateTimeOffset start, DateTimeOffset end)
+    {
+        var (period, of) = (new TermPeriod(Ids.DeriveGuid(start, "period", SimulatedStore.Name(subscription)), number, start, end), SimulatedStore.Name(subscription));
+        Opened.Add(SimulatedStore.Name(period.Id), new(SimulatedStore.Name(period.Id), of, end));
+        return period;
+    }
+}
