@@ -52,11 +52,14 @@ public sealed class UsageLedgerService(
         if (request.FromNumber < 0 || to > last)
             throw new Refusal(Reasons.BatchUnknown, $"shard {request.Shard} has batches 1 to {last}").AsException();
         for (; from <= to; from += BatchesAtOnce)
-            foreach (var batch in await events.BatchesAsync(request.Shard, from, Math.Min(from + BatchesAtOnce - 1, to), context.CancellationToken))
+        {
+            var batches = await events.BatchesAsync(request.Shard, from, Math.Min(from + BatchesAtOnce - 1, to), context.CancellationToken);
+            foreach (var group in EventReader.Together(batches))
             {
-                if (request.IncludeRows) await events.FillAsync(batch, context.CancellationToken);
-                await responseStream.WriteAsync(batch, context.CancellationToken);
+                if (request.IncludeRows) await events.FillAsync(group, context.CancellationToken);
+                foreach (var batch in group) await responseStream.WriteAsync(batch, context.CancellationToken);
             }
+        }
     }
 
     public override async Task ProveEvents(ProveEventsRequest request, IServerStreamWriter<EventProof> responseStream, ServerCallContext context)

@@ -42,7 +42,8 @@ public sealed class LocalDeployment : Deployment
             {
                 ["PlanDesign:Postgres"] = database.ConnectionString("plan_design"), ["PlanDesign:UsageAddress"] = Address(3), ["PlanDesign:BillingAddress"] = Address(5),
             })),
-            UsageHost.Build(InDemo, b => Configure(b, 2, new() { ["Usage:Postgres"] = database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(5) })),
+            // A month goes by in half a minute: reports of every two seconds are of every other day.
+            UsageHost.Build(InDemo, b => Configure(b, 2, new() { ["Usage:Postgres"] = database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(5), ["Usage:ReportIntervalMs"] = "2000" })),
             BillingHost.Build(InDemo, b => Configure(b, 4, new()
             {
                 ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:AuditPostgres"] = database.ConnectionString("billing_auditor"), ["Billing:UsageAddress"] = Address(3),

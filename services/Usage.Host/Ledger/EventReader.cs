@@ -58,23 +58,52 @@ public sealed class EventReader(UsageStore store)
         return batches;
     }
 
-    /// <summary>Fills in the rows of a batch in order. Of rows that were archived only the leaf is left.</summary>
-    public async Task FillAsync(Batch batch, CancellationToken ct)
+    /// <summary>Batches that are read in one go: many are small, and each question is planned over the partitions of all days. Rows of many that are large would not fit.</summary>
+    public static IEnumerable<List<Batch>> Together(IEnumerable<Batch> batches)
     {
-        await using (var command = Command($"{LedgerRows.Select} where shard = $1 and batch = $2 order by ordinal", [batch.Shard, batch.Number]))
-        await using (var reader = await command.ExecuteReaderAsync(ct))
-            while (await reader.ReadAsync(ct)) batch.Rows.Add(LedgerRows.Event(reader));
-        if (batch.Rows.Count == batch.RowCount) return;
+        var (group, rows) = (new List<Batch>(), 0L);
+        foreach (var batch in batches)
+        {
+            if (group.Count > 0 && rows + batch.RowCount > PageRows)
+            {
+                yield return group;
+                (group, rows) = ([], 0);
+            }
+            group.Add(batch);
+            rows += batch.RowCount;
+        }
+        if (group.Count > 0) yield return group;
+    }
 
-        var here = batch.Rows.Select(r => r.Ordinal).ToHashSet();
-        var all = batch.Rows.ToList();
-        await using (var command = Command("select ordinal, leaf from usage.kept_leaf where shard = $1 and batch = $2", [batch.Shard, batch.Number]))
+    /// <summary>Fills in the rows of batches that follow each other, in order. Of rows that were archived only the leaf is left.</summary>
+    public async Task FillAsync(IReadOnlyList<Batch> batches, CancellationToken ct)
+    {
+        object[] range = [batches[0].Shard, batches[0].Number, batches[^1].Number];
+        var byNumber = batches.ToDictionary(b => b.Number);
+        await using (var command = Command($"{LedgerRows.Select} where shard = $1 and batch between $2 and $3 order by batch, ordinal", range))
         await using (var reader = await command.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))
-                if (here.Add(reader.GetInt32(0)))
-                    all.Add(new EventRow { Batch = batch.Number, Ordinal = reader.GetInt32(0), Kind = RowKind.Archived, Leaf = ByteString.CopyFrom((byte[])reader[1]) });
-        batch.Rows.Clear();
-        batch.Rows.Add(all.OrderBy(r => r.Ordinal));
+            {
+                var row = LedgerRows.Event(reader);
+                byNumber[row.Batch].Rows.Add(row);
+            }
+        if (batches.Any(b => b.Rows.Count < b.RowCount)) await FillArchivedAsync(byNumber, range, ct);
+    }
+
+    private async Task FillArchivedAsync(Dictionary<long, Batch> batches, object[] range, CancellationToken ct)
+    {
+        var here = batches.Values.SelectMany(b => b.Rows).Select(r => (r.Batch, r.Ordinal)).ToHashSet();
+        var rows = batches.Values.SelectMany(b => b.Rows).ToList();
+        await using (var command = Command("select batch, ordinal, leaf from usage.kept_leaf where shard = $1 and batch between $2 and $3", range))
+        await using (var reader = await command.ExecuteReaderAsync(ct))
+            while (await reader.ReadAsync(ct))
+                if (here.Add((reader.GetInt64(0), reader.GetInt32(1))))
+                    rows.Add(new EventRow { Batch = reader.GetInt64(0), Ordinal = reader.GetInt32(1), Kind = RowKind.Archived, Leaf = ByteString.CopyFrom((byte[])reader[2]) });
+        foreach (var batch in rows.GroupBy(r => r.Batch))
+        {
+            batches[batch.Key].Rows.Clear();
+            batches[batch.Key].Rows.Add(batch.OrderBy(r => r.Ordinal));
+        }
     }
 
     private async Task<List<EventRow>> PageAsync((string Where, List<object> Values) filter, Cursor? cursor, int rowsMax, CancellationToken ct)

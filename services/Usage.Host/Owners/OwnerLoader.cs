@@ -27,6 +27,7 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
 {
     private const int GroupMax = 500;
     private const int AheadMax = 2_000;
+    private static readonly TimeSpan Lately = TimeSpan.FromHours(1);
     private Grouped<Request>? _requests;
 
     private sealed record Request(Guid Subscription, string Conversation, Guid Generation)
@@ -106,7 +107,6 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
         await reader.NextResultAsync();
         while (await reader.ReadAsync())
         {
-            if (reader.IsDBNull(1)) continue;
             var generation = reader.GetGuid(1);
             if (reader.IsDBNull(0))
                 foreach (var request in requests) request.Loaded.LastGeneration = generation;
@@ -118,7 +118,7 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
     private NpgsqlBatch Queries(NpgsqlConnection connection, IReadOnlyList<Request> requests)
     {
         var subscriptions = requests.Select(r => r.Subscription).Distinct().ToArray();
-        var now = Partitions.FirstIdAt(clock.Now, TimeSpan.FromMilliseconds(1));
+        var (now, lately) = (Partitions.FirstIdAt(clock.Now, TimeSpan.FromMilliseconds(1)), Partitions.FirstIdAt(clock.Now, -Lately));
         return new NpgsqlBatch(connection)
         {
             BatchCommands =
@@ -143,14 +143,14 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
                       last_sequence, reported_output, reported_reasoning, output, reasoning, overrun, finish
                     from usage.generation where generation = any($1)
                     """, requests.Select(r => r.Generation).ToArray()),
-                // In one statement, so that it is one state of the table. Of very many that are ahead the highest says enough: then tables are asked more
-                // often than they need be.
+                // In one statement, so that it is one state of the table. Of very many that are ahead the highest says enough, and where none is of late so does that
+                // moment: then tables are asked more often than they need be. Each bound spares the planner the partitions of all other days.
                 Query($"""
                     with ahead as materialized (select subscription, generation from usage.generation where generation > $1 limit {AheadMax + 1})
-                    select null, case when (select count(*) from ahead) > {AheadMax} then (select generation from usage.generation order by generation desc limit 1)
-                      else (select generation from usage.generation where generation <= $1 order by generation desc limit 1) end
+                    select null, case when (select count(*) from ahead) > {AheadMax} then (select generation from usage.generation where generation > $1 order by generation desc limit 1)
+                      else coalesce((select generation from usage.generation where generation > $3 and generation <= $1 order by generation desc limit 1), $3) end
                     union all select subscription, generation from ahead where subscription = any($2)
-                    """, now, subscriptions),
+                    """, now, subscriptions, lately),
             },
         };
     }
