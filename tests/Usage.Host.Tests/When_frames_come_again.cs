@@ -118,6 +118,13 @@ public sealed class When_frames_come_again
         await service.StartHostAsync();
         await service.ReadyAsync();
         foreach (var id in ids) Assert.Equal("generation_finished", (await AuthorizeAsync(id)).Deny.Reason);
+        // Nor is it hours later, when none of them is of late.
+        await service.StopHostAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        Assert.Null(service.Clock.MoveTo(Samples.Jan1.AddHours(2)));
+        foreach (var id in ids) Assert.Equal("generation_finished", (await AuthorizeAsync(id)).Deny.Reason);
+        Assert.NotNull((await AuthorizeAsync(Samples.GenerationId("new", Samples.Jan1.AddHours(2)))).Grant);
         Assert.Equal(40, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
 
         async Task<AuthorizeResponse> AuthorizeAsync(string id)
