@@ -54,18 +54,21 @@ public sealed class When_a_menu_goes_off_sale
         foreach (var message in sent)
         {
             // One after the other: two queues have no order between them.
-            var parkedOrStored = await app.Sql<long>("select count(*) from billing.mt_events");
+            var parkedOrStored = await Stored();
             if (message is MenuPublished published) await app.Publish(published);
             else await app.Publish((MenuRetired)message);
-            if (parkedOrStored < 2) await Eventually.True(async () => await app.Sql<long>("select count(*) from billing.mt_events") == parkedOrStored + 1, $"{message.GetType().Name} is taken");
+            if (parkedOrStored < 2) await Eventually.True(async () => await Stored() == parkedOrStored + 1, $"{message.GetType().Name} is taken");
         }
         Assert.NotNull((await app.Billing.GetMenuTermsAsync(new() { MenuId = Menu })).RetiredAt);
         Assert.Equal("menu_retired", await Reason(() => app.Subscribe(Small)));
         // What comes behind the repeated ones was taken after them.
         await app.Publish(Retired with { MenuId = Other });
         await app.Publish(TheMenu with { MenuId = Other });
-        await Eventually.True(async () => await app.Sql<long>("select count(*) from billing.mt_events") == 4, "the other menu is taken");
+        await Eventually.True(async () => await Stored() == 4, "the other menu is taken");
         Assert.Empty((await app.Operations.ListParkedMessagesAsync(new())).Messages);
+
+        // Of two at once on one stream the second is taken again; its first attempt leaves a tombstone.
+        Task<long> Stored() => app.Sql<long>("select count(*) from billing.mt_events where type <> 'tombstone'");
     }
 
     [Fact]
