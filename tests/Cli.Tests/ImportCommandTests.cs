@@ -9,7 +9,7 @@ public sealed class ImportCommandTests
         reference,currency,name,line1,Postal Code,city,time_zone,taxCountry,taxStatus,plan,anchorDay,credit,creditName,creditExpires
         acme,USD,"Acme, ""the"" GmbH",Ringstraße 1,10115,Berlin,Europe/Berlin,DE,business,Small,15,120.50,Balance of the old system,2027-01-01
         bert,USD,Bert,,,,,,,,,,,
-        cleo,EUR,,,,,,,,,,7,,
+        cleo,EUR,,,,,,,,,,7,,2026-06-01
 
         """;
 
@@ -30,7 +30,7 @@ public sealed class ImportCommandTests
     [Fact]
     public async Task Customers_are_brought_over_once_however_often_their_file_is_imported()
     {
-        await using var running = await RunningBilling.StartAsync();
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
         using var folder = new TemporaryFolder();
         var (good, faulty, json) = (folder.Write("good.csv", Good), folder.Write("faulty.csv", Faulty), folder.Write("more.json", """[{"reference": "acme", "currency": "USD", "name": "Acme AG"}, {"reference": "ivo", "currency": "USD", "credit": 2.5}, {"reference": "kim", "currency": {"code": "USD"}}]"""));
         Task<(int Exit, string Output, string Error)> Import(string file, params string[] more) => running.Billing(["import", "customers", file, .. more]);

@@ -81,8 +81,7 @@ public static class AuditHistoryCommands
         {
             var text = result.Tokens[0].Value;
             if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence) && sequence > 0) return new() { Sequence = sequence };
-            string[] formats = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss'Z'"];
-            if (DateTimeOffset.TryParseExact(text, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return new() { Time = time.ToTimestamp() };
+            if (Inputs.TryTime(text, out var time)) return new() { Time = time.ToTimestamp() };
             result.AddError($"{name} {text} is neither a time such as 2026-01-31T12:00:00Z nor the number of an event");
             return null;
         },

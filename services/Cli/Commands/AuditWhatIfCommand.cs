@@ -71,7 +71,5 @@ public static class AuditWhatIfCommand
     }
 
     private static long MicrosOf(string amount) =>
-        decimal.TryParse(amount, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value.Scale <= 6 && value <= 1_000_000_000_000
-            ? (long)(value * 1_000_000)
-            : throw new UserException($"--fee {amount} is not an amount such as 12.50");
+        Inputs.TryAmount(amount, out var micros) ? micros : throw new UserException($"--fee {amount} is not an amount such as 12.50");
 }

@@ -105,8 +105,7 @@ public static class BillingCalls
         CustomParser = result =>
         {
             var text = result.Tokens[0].Value;
-            if (decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) && amount > 0 && amount.Scale <= 6 && amount <= 1_000_000_000_000)
-                return (long)(amount * 1_000_000);
+            if (Inputs.TryAmount(text, out var micros) && micros > 0) return micros;
             result.AddError($"{name} {text} is not an amount such as 12.50");
             return null;
         },
@@ -122,8 +121,7 @@ public static class BillingCalls
         Description = $"{description}: 2026-01-31 or 2026-01-31T12:00:00Z, UTC",
         CustomParser = result =>
         {
-            string[] formats = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss'Z'"];
-            if (DateTimeOffset.TryParseExact(result.Tokens[0].Value, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time.ToTimestamp();
+            if (Inputs.TryTime(result.Tokens[0].Value, out var time)) return time.ToTimestamp();
             result.AddError($"{name} {result.Tokens[0].Value} is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
             return null;
         },

@@ -36,13 +36,7 @@ public static class CustomerCommand
         var command = new Command("list", "List customers, without personal data") { address, json };
         command.SetAction((result, ct) => BillingCalls.Ask(result.GetValue(address)!, async billing =>
         {
-            var customers = new List<Customer>();
-            for (var token = ""; ;)
-            {
-                var page = await billing.ListCustomersAsync(new() { PageSize = 1_000, PageToken = token }, cancellationToken: ct);
-                customers.AddRange(page.Customers);
-                if ((token = page.NextPageToken).Length == 0) break;
-            }
+            var customers = await AllAsync(billing, ct);
             if (result.GetValue(json)) BillingCalls.Print(new { customers = customers.Select(Json) });
             else
             {
@@ -53,6 +47,18 @@ public static class CustomerCommand
             }
         }));
         return command;
+    }
+
+    /// <summary>Every customer there is, page by page.</summary>
+    internal static async Task<List<Customer>> AllAsync(BillingClient billing, CancellationToken ct)
+    {
+        var customers = new List<Customer>();
+        for (var token = ""; ;)
+        {
+            var page = await billing.ListCustomersAsync(new() { PageSize = 1_000, PageToken = token }, cancellationToken: ct);
+            customers.AddRange(page.Customers);
+            if ((token = page.NextPageToken).Length == 0) return customers;
+        }
     }
 
     private static Command Details()

@@ -8,6 +8,7 @@ using Grpc.Core;
 using Spectre.Console;
 using AgreementsClient = Contracts.Billing.V1.Agreements.AgreementsClient;
 using BillingClient = Contracts.Billing.V1.Billing.BillingClient;
+using BusinessClockClient = Contracts.Clock.V1.BusinessClock.BusinessClockClient;
 
 namespace Cli.Commands;
 
@@ -29,7 +30,7 @@ public static class ImportCommand
         command.SetAction((result, ct) => BillingCalls.AskAsync(result.GetValue(address)!, async channel =>
         {
             var (rows, unread) = ImportFile.Read(result.GetValue(file)!, CustomerImportReader.Columns);
-            var (imports, faults) = await Check(rows, new(channel), result.GetValue(menu)!, ct);
+            var (imports, faults) = await Check(rows, channel, result.GetValue(menu)!, ct);
             faults = [.. unread.Concat(faults).OrderBy(f => f.Row)];
             var isDone = faults.Count == 0 && !result.GetValue(dry);
             if (isDone) faults = await Apply(imports, new(channel), new(channel), ct);
@@ -42,18 +43,14 @@ public static class ImportCommand
         return command;
     }
 
-    private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(IReadOnlyList<ImportRow> rows, BillingClient billing, string menu, CancellationToken ct)
+    private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(IReadOnlyList<ImportRow> rows, CallInvoker channel, string menu, CancellationToken ct)
     {
-        var there = new List<Customer>();
-        for (var token = ""; ;)
-        {
-            var page = await billing.ListCustomersAsync(new() { PageSize = 1_000, PageToken = token }, cancellationToken: ct);
-            there.AddRange(page.Customers);
-            if ((token = page.NextPageToken).Length == 0) break;
-        }
-        var terms = menu.Length == 0 ? null : await billing.GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);
+        var there = await CustomerCommand.AllAsync(new(channel), ct);
+        // Billing's clock, by which it decides; it need not be this machine's.
+        var now = (await new BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset();
+        var terms = menu.Length == 0 ? null : await new BillingClient(channel).GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);
         if (terms?.RetiredAt is not null) throw new UserException($"{menu} is off sale: name the menu that is on sale");
-        var reader = new CustomerImportReader(there.ToLookup(c => c.Reference), terms, TimeProvider.System.GetUtcNow());
+        var reader = new CustomerImportReader(there.ToLookup(c => c.Reference), terms, now);
         var read = rows.Select(reader.Read).ToArray();
         return ([.. read.Where(r => r.Import is not null).Select(r => r.Import!)], [.. read.SelectMany(r => r.Faults)]);
     }

@@ -132,8 +132,8 @@ public static class LedgerCommand
     private static Timestamp? ParseDay(System.CommandLine.Parsing.ArgumentResult result, string name)
     {
         var text = result.Tokens[0].Value;
-        if (DateTimeOffset.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var day)) return day.AddDays(1).ToTimestamp();
-        if (DateTimeOffset.TryParseExact(text, "yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time.ToTimestamp();
+        // A day alone is meant to its close.
+        if (Inputs.TryTime(text, out var time)) return (text.Contains('T', StringComparison.Ordinal) ? time : time.AddDays(1)).ToTimestamp();
         result.AddError($"{name} {text} is not a day such as 2026-01-31, nor a time such as 2026-01-31T12:00:00Z");
         return null;
     }

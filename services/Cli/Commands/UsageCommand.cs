@@ -160,8 +160,7 @@ public static class UsageCommand
         Required = required,
         CustomParser = result =>
         {
-            string[] formats = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss'Z'"];
-            if (DateTimeOffset.TryParseExact(result.Tokens[0].Value, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time;
+            if (Inputs.TryTime(result.Tokens[0].Value, out var time)) return time;
             result.AddError($"{name} {result.Tokens[0].Value} is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
             return null;
         },

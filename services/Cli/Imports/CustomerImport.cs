@@ -131,7 +131,7 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
             if (row.HasAny("creditName", "creditExpires")) fault("it has a creditName or creditExpires, and no credit");
             return null;
         }
-        if (!decimal.TryParse(row["credit"], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) || amount.Scale > 6 || amount > 1_000_000_000_000)
+        if (!Inputs.TryAmount(row["credit"], out var micros))
         {
             fault($"credit '{row["credit"]}' is not an amount such as 12.50");
             return null;
@@ -139,11 +139,11 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         DateTimeOffset? expires = null;
         if (row.HasAny("creditExpires"))
         {
-            if (DateTimeOffset.TryParseExact(row["creditExpires"], ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mm:ss'Z'"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) expires = time;
+            if (Inputs.TryTime(row["creditExpires"], out var time)) expires = time;
             else fault($"creditExpires '{row["creditExpires"]}' is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
         }
         var name = row.HasAny("creditName") ? row["creditName"] : DefaultCreditName;
-        var (grant, micros) = (Derived(Grant, id, name), (long)(amount * 1_000_000));
+        var grant = Derived(Grant, id, name);
         refused(GrantCreditDecision.Decide(new GrantMoneyCredit(grant, name, new(micros), Currency.Parse(row["currency"]), 0, expires, now), AccountState.Initial).Refused);
         return new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() };
     }
