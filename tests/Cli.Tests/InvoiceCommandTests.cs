@@ -2,42 +2,24 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Billing.Host;
 using Billing.Invoices;
-using Billing.Menus;
 using Billing.Periods;
 using Billing.Subscriptions;
-using Hosting;
-using LocalServers;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Cli.Tests;
 
 /// <summary>billing seller, account and invoice, as processes, against a billing service that runs.</summary>
 public sealed class InvoiceCommandTests
 {
-    private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly string Menu = Ids.Derive(Ids.Menu, Jan1, "menu"), Small = Ids.Derive(Ids.Plan, Jan1, "small");
+    private static readonly DateTimeOffset Jan1 = RunningBilling.Jan1;
+    private static readonly string Menu = RunningBilling.Menu, Small = RunningBilling.Small;
     private static readonly string Acme = Ids.Derive(Ids.Customer, Jan1, "acme"), Theirs = Ids.Derive(Ids.Subscription, Jan1, "acme");
 
     [Fact]
     public async Task An_invoice_is_taxed_finalized_printed_credited_and_paid_from_the_command_line()
     {
-        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
-        await using var host = BillingHost.Build([], b =>
-        {
-            b.Environment.EnvironmentName = "Test";
-            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-            {
-                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
-                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:FinalizeBy"] = "hand",
-            });
-        });
-        await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "billing is ready");
-        var streams = host.Services.GetRequiredService<EventStreams>();
-        var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [new(Small, "Small", new(10_000_000), [Cap.Hard(CapWindow.Conversation, 1_000)], [])], [], Jan1);
-        await streams.Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
-        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", host.Endpoints().Grpc), "", args);
+        await using var running = await RunningBilling.StartAsync("hand", RunningBilling.SmallAndLarge);
+        var streams = running.Streams;
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => running.Billing(args);
 
         Assert.Equal(0, (await Billing("customer", "create", "--currency", "USD", "--id", Acme)).Exit);
         Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Łódź Robotics", "--line", "Piotrkowska 1", "--city", "Łódź")).Exit);
@@ -86,26 +68,14 @@ public sealed class InvoiceCommandTests
         Assert.Equal(0, (await Billing("invoice", "finalize", february)).Exit);
         Assert.Contains("void", (await Billing("invoice", "void", InvoiceIds.Of(february), "--reason", "wrong customer")).Output, StringComparison.Ordinal);
         folder.Delete(recursive: true);
-        await host.StopAsync();
     }
 
     [Fact]
     public async Task What_is_parked_is_listed_and_taken_again_and_a_shard_is_resumed_from_the_command_line()
     {
-        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
-        await using var host = BillingHost.Build([], b =>
-        {
-            b.Environment.EnvironmentName = "Test";
-            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-            {
-                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
-                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"),
-            });
-        });
-        await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "billing is ready");
-        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", host.Endpoints().Grpc), "", args);
-        var parked = host.Services.GetRequiredService<ParkedMessages>();
+        await using var running = await RunningBilling.StartAsync();
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => running.Billing(args);
+        var parked = running.Get<ParkedMessages>();
         var menu = ParkedMessages.Of(new Contracts.Messages.MenuPublished(Menu, "Spring", "USD", 20, [new(Small, "Small", 10_000_000, [], [])], [], Jan1));
         await parked.Park(menu, new("failed", "the books were jammed"), default);
         await parked.Park(new("MenuPublished/garbled", "{}"), new("failed", "nobody knows"), default);
@@ -118,6 +88,5 @@ public sealed class InvoiceCommandTests
         Assert.Contains("billing parked list", (await Billing("parked", "replay", menu.Id)).Error, StringComparison.Ordinal);
         Assert.Contains("billing shard list", (await Billing("shard", "resume", "5")).Error, StringComparison.Ordinal);
         Assert.Equal(0, (await Billing("shard", "list")).Exit);
-        await host.StopAsync();
     }
 }

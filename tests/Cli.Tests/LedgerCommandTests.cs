@@ -1,53 +1,33 @@
 using System.Text.Json;
-using Billing.Host;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Periods;
 using Billing.Subscriptions;
 using Hosting;
-using LocalServers;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Cli.Tests;
 
 /// <summary>billing ledger, as processes, against a billing service that runs: the example of docs/ledger.md.</summary>
 public sealed class LedgerCommandTests
 {
-    private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), Feb1 = Jan1.AddMonths(1);
-    private static readonly string Menu = Ids.Derive(Ids.Menu, Jan1, "menu"), Metered = Ids.Derive(Ids.Plan, Jan1, "metered");
+    private static readonly DateTimeOffset Jan1 = RunningBilling.Jan1, Feb1 = Jan1.AddMonths(1);
+    private static readonly string Menu = RunningBilling.Menu, Metered = Ids.Derive(Ids.Plan, Jan1, "metered");
     private static readonly string Acme = Ids.Derive(Ids.Customer, Jan1, "acme"), Theirs = Ids.Derive(Ids.Subscription, Jan1, "acme");
     private static readonly string January = PeriodIds.Of(Theirs, 0, Jan1), Invoice = InvoiceIds.Of(January);
 
     [Fact]
     public async Task A_bookkeeper_adds_up_two_months_from_the_command_line()
     {
-        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
-        await using var host = BillingHost.Build([], b =>
-        {
-            b.Environment.EnvironmentName = "Test";
-            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-            {
-                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
-                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:FinalizeBy"] = "hand",
-            });
-        });
-        await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "billing is ready");
-        var (streams, clock) = (host.Services.GetRequiredService<EventStreams>(), host.Services.GetRequiredService<BusinessClock>());
-        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", host.Endpoints().Grpc), "", args);
+        PlanTerms metered = new(Metered, "Metered", new(5_000_000), [new(CapWindow.BillingPeriod, 1_000, Cap.GeneratedTokens, CapEnforcement.Billed)], [new(TokenKind.Output, UnitPrice.Parse("12.5")), new(TokenKind.Reasoning, UnitPrice.Parse("25"))]);
+        await using var running = await RunningBilling.StartAsync("hand", metered);
+        var (streams, clock) = (running.Streams, running.Get<BusinessClock>());
         async Task<string> Done(params string[] args)
         {
-            var (exit, output, error) = await Billing(args);
+            var (exit, output, error) = await running.Billing(args);
             Assert.True(exit == 0, error);
             return output;
         }
 
-        var terms = new MenuTerms(
-            Menu, "Spring", Currency.Parse("USD"), 20,
-            [new(Metered, "Metered", new(5_000_000), [new(CapWindow.BillingPeriod, 1_000, Cap.GeneratedTokens, CapEnforcement.Billed)], [new(TokenKind.Output, UnitPrice.Parse("12.5")), new(TokenKind.Reasoning, UnitPrice.Parse("25"))])],
-            [], Jan1);
-        await streams.Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
         await Done("customer", "create", "--currency", "USD", "--id", Acme);
         await Done("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14");
         await Done("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19");
@@ -91,10 +71,9 @@ public sealed class LedgerCommandTests
         Assert.Equal(
             ["2000 -5.00", "4900 5.00"], (await Done("ledger", "balance", "--customer", Acme, "--known", "2026-01-31", "--csv")).Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..].Select(l => l.Split(',')).Select(l => $"{l[1]} {l[5]}"));
 
-        var refused = await Task.WhenAll(Billing("ledger", "journal", "--account", "9999"), Billing("ledger", "journal", "--csv", "--json"), Billing("ledger", "as-of", "yesterday"));
+        var refused = await Task.WhenAll(running.Billing("ledger", "journal", "--account", "9999"), running.Billing("ledger", "journal", "--csv", "--json"), running.Billing("ledger", "as-of", "yesterday"));
         Assert.Equal([1, 2, 2], refused.Select(r => r.Exit));
         Assert.Contains("billing ledger accounts", refused[0].Error, StringComparison.Ordinal);
-        await host.StopAsync();
     }
 
     /// <summary>What docs/ledger.md shows, command by command.</summary>

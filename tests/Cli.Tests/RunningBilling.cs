@@ -8,17 +8,24 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Cli.Tests;
 
-/// <summary>A billing service that runs, on a clock that stands at the first of January 2026, with a menu of two plans.</summary>
+/// <summary>A billing service that runs alone, on a clock that stands at the first of January 2026.</summary>
 internal sealed class RunningBilling : IAsyncDisposable
 {
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
     public static readonly string Menu = Ids.Derive(Ids.Menu, Jan1, "menu"), Small = Ids.Derive(Ids.Plan, Jan1, "small"), Large = Ids.Derive(Ids.Plan, Jan1, "large");
 
+    /// <summary>For 10.00 and 41.00 a period.</summary>
+    public static readonly PlanTerms[] SmallAndLarge = [Plan(Small, "Small", 10_000_000), Plan(Large, "Large", 41_000_000)];
+
     private readonly WebApplication _host;
 
     private RunningBilling(WebApplication host) => _host = host;
 
-    public static async Task<RunningBilling> StartAsync()
+    public EventStreams Streams => Get<EventStreams>();
+
+    /// <param name="finalizeBy">schedule or hand</param>
+    /// <param name="plans">of the menu on sale; without any there is no menu</param>
+    public static async Task<RunningBilling> StartAsync(string finalizeBy = "schedule", params PlanTerms[] plans)
     {
         var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
         var host = BillingHost.Build([], b =>
@@ -27,16 +34,18 @@ internal sealed class RunningBilling : IAsyncDisposable
             b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
             {
                 ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
-                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"),
+                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:FinalizeBy"] = finalizeBy,
             });
         });
         await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "billing is ready");
-        PlanTerms Plan(string id, string name, long fee) => new(id, name, new(fee), [Cap.Hard(CapWindow.Conversation, 1_000)], []);
-        var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [Plan(Small, "Small", 10_000_000), Plan(Large, "Large", 41_000_000)], [], Jan1);
-        await host.Services.GetRequiredService<EventStreams>().Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
-        return new(host);
+        var running = new RunningBilling(host);
+        await Eventually.True(() => running.Get<Readiness>().IsReady, "billing is ready");
+        var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [.. plans], [], Jan1);
+        if (plans.Length > 0) await running.Streams.Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
+        return running;
     }
+
+    public T Get<T>() where T : notnull => _host.Services.GetRequiredService<T>();
 
     /// <summary>The billing command as a process, which finds this service.</summary>
     public Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", _host.Endpoints().Grpc), "", args);
@@ -46,4 +55,6 @@ internal sealed class RunningBilling : IAsyncDisposable
         await _host.StopAsync();
         await _host.DisposeAsync();
     }
+
+    private static PlanTerms Plan(string id, string name, long feeMicros) => new(id, name, new(feeMicros), [Cap.Hard(CapWindow.Conversation, 1_000)], []);
 }

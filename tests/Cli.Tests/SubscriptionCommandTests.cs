@@ -10,7 +10,7 @@ public sealed class SubscriptionCommandTests
     [Fact]
     public async Task A_subscription_is_started_previewed_changed_and_ended_from_the_command_line()
     {
-        await using var running = await RunningBilling.StartAsync();
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
         var (menu, small, large) = (RunningBilling.Menu, RunningBilling.Small, RunningBilling.Large);
         Task<(int Exit, string Output, string Error)> Billing(params string[] args) => running.Billing(args);
 
