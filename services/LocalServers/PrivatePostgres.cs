@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace LocalServers;
 
-/// <summary>A PostgreSQL server of our own from installed binaries: data in the folder, TCP on a free loopback port, fsync on.</summary>
+/// <summary>A PostgreSQL server of our own from installed binaries: data in the folder, TCP on a free loopback port.</summary>
 public sealed class PrivatePostgres : IAsyncDisposable
 {
     /// <summary>Whom the server runs as when we are root, which it refuses to be.</summary>
@@ -15,11 +15,12 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     private readonly ServerFolder _folder;
     private readonly string _binaries, _home, _password;
+    private readonly bool _flushes;
     private Process? _postmaster;
 
-    private PrivatePostgres(ServerFolder folder, string binaries)
+    private PrivatePostgres(ServerFolder folder, string binaries, bool flushes)
     {
-        (_folder, _binaries, _home) = (folder, binaries, Path.Combine(folder.Path, "postgres"));
+        (_folder, _binaries, _home, _flushes) = (folder, binaries, Path.Combine(folder.Path, "postgres"), flushes);
         _password = RandomNumberGenerator.GetHexString(32, lowercase: true);
     }
 
@@ -34,9 +35,10 @@ public sealed class PrivatePostgres : IAsyncDisposable
     }.ConnectionString);
 
     /// <summary>Starts a server without databases of ours. Ready when this returns.</summary>
-    public static async Task<PrivatePostgres> StartAsync(ServerFolder folder, CancellationToken cancel = default)
+    /// <param name="flushes">false leaves it to the system when the disk has what was committed: it survives a kill of the server, not a loss of power</param>
+    public static async Task<PrivatePostgres> StartAsync(ServerFolder folder, bool flushes = true, CancellationToken cancel = default)
     {
-        var server = new PrivatePostgres(folder, FindBinaries());
+        var server = new PrivatePostgres(folder, FindBinaries(), flushes);
         await server.InitializeAsync(cancel);
         for (var attempt = 1; !await server.TryStartAsync(Ports.Free(1)[0], cancel); attempt++)
             if (attempt == StartAttemptsMax) throw server.DidNotStart();
@@ -112,6 +114,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
         [
             .. Processes.As(User), Path.Combine(_binaries, "postgres"), "-D", Data, "-p", $"{port}", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
             "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "max_wal_size=2GB", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
+            .. _flushes ? Array.Empty<string>() : ["-c", "fsync=off", "-c", "full_page_writes=off"],
         ];
         _postmaster?.Dispose();
         _postmaster = Processes.StartApart(server, _home, Log);

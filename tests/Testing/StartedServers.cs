@@ -46,7 +46,8 @@ public sealed class StartedServers : IAsyncDisposable
 
     private async Task<PostgresAddress> LocalPostgresAsync()
     {
-        var server = await KeepAsync(PrivatePostgres.StartAsync(await _folder.Value));
+        // Tests that kill a server start their own; for all others it is there for speed.
+        var server = await KeepAsync(PrivatePostgres.StartAsync(await _folder.Value, flushes: false));
         return new PostgresAddress(server.Cluster.SuperuserConnectionString);
     }
 
@@ -58,7 +59,8 @@ public sealed class StartedServers : IAsyncDisposable
 
     private async Task<PostgresAddress> ContainedPostgresAsync(string image)
     {
-        var container = new PostgreSqlBuilder(image).WithLogger(NullLogger.Instance).WithName(await NameContainerAsync("postgres")).WithCommand("-c", "max_connections=200").Build();
+        var container = new PostgreSqlBuilder(image).WithLogger(NullLogger.Instance).WithName(await NameContainerAsync("postgres"))
+            .WithCommand("-c", "max_connections=200", "-c", "fsync=off", "-c", "full_page_writes=off").Build();
         await container.StartAsync();
         return new PostgresAddress(container.GetConnectionString());
     }

@@ -135,7 +135,7 @@ public sealed class LocalServerPair : IAsyncDisposable
             say($"PostgreSQL is not installed: it runs in a container of {ContainedServers.PostgresImage}");
             Postgres = await ContainedServers.StartPostgresAsync(_folder, ct);
         }
-        else Postgres = (await KeepAsync(PrivatePostgres.StartAsync(_folder, ct))).Cluster;
+        else Postgres = (await KeepAsync(PrivatePostgres.StartAsync(_folder, cancel: ct))).Cluster;
     }
 
     private async Task StartRabbitMqAsync(bool docker, Action<string> say, CancellationToken ct)

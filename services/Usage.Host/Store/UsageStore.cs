@@ -72,7 +72,8 @@ public sealed class UsageStore(IOptions<UsageOptions> options) : IAsyncDisposabl
     {
         var builder = new NpgsqlDataSourceBuilder(connectionString);
         builder.ConnectionStringBuilder.ApplicationName ??= "usage";
-        // Statements are not prepared behind our back: after an error in a batch that prepares some, the driver may read one statement's rows as another's.
+        // Statements are not prepared behind our back: after an error in a batch that prepares some, the driver may read one statement's rows as another's. What runs
+        // with every commit and decision is prepared by its own call, before it runs.
         builder.ConnectionStringBuilder.MaxAutoPrepare = 0;
         return builder.Build();
     }

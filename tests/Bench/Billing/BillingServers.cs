@@ -30,7 +30,7 @@ public sealed class BillingServers : IAsyncDisposable
     public static async Task<BillingServers> StartAsync(CancellationToken ct)
     {
         var folder = await ServerFolder.CreateAsync(Path.Combine(Path.GetTempPath(), $"billing-bench-{Environment.UserName}"), Console.Error.WriteLine, ct);
-        var (postgres, rabbitMq) = (PrivatePostgres.StartAsync(folder, ct), PrivateRabbitMq.StartAsync(folder, ct));
+        var (postgres, rabbitMq) = (PrivatePostgres.StartAsync(folder, cancel: ct), PrivateRabbitMq.StartAsync(folder, ct));
         await Task.WhenAll(postgres, rabbitMq);
         return new(folder, await postgres, await rabbitMq);
     }

@@ -70,7 +70,7 @@ public sealed class BenchServers : IAsyncDisposable
     public static async Task<BenchServers> StartAsync(CancellationToken ct)
     {
         var folder = await ServerFolder.CreateAsync(Path.Combine(Path.GetTempPath(), $"billing-bench-{Environment.UserName}"), Console.Error.WriteLine, ct);
-        var (postgres, rabbitMq) = (PrivatePostgres.StartAsync(folder, ct), PrivateRabbitMq.StartAsync(folder, ct));
+        var (postgres, rabbitMq) = (PrivatePostgres.StartAsync(folder, cancel: ct), PrivateRabbitMq.StartAsync(folder, ct));
         await Task.WhenAll(postgres, rabbitMq);
         var servers = new BenchServers(folder, await postgres, await rabbitMq, await (await postgres).CreateDatabaseAsync("bench", ct));
         await servers._bus.StartAsync(ct);

@@ -7,7 +7,7 @@ namespace Bench.Metering;
 
 /// <summary>What the workers of a load do.</summary>
 /// <param name="Generations">that a worker runs at once: a message is one sweep over them, a chunk for each that may go on</param>
-/// <param name="EventsPerSecond">of one worker; 0 is as fast as it can with at most <paramref name="UnacknowledgedMax"/> events on their way</param>
+/// <param name="EventsPerSecond">of one worker, which then sends once a step; 0 is as fast as it can with at most <paramref name="UnacknowledgedMax"/> events on their way</param>
 /// <param name="Dirty">
 /// one frame in ten comes again after it was acknowledged, half of them of generations that are over; every twentieth generation began on an
 /// earlier day; subscriptions are chosen by Zipf's law
@@ -37,7 +37,8 @@ public sealed record WorkerLoad(
 public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad load, int seed) : IDisposable
 {
     private const int DaysLateMax = 3, OverKept = 1_024;
-    private const long NotDue = 0;
+    /// <summary>A runtime tells what a step of decoding made, and a step takes as long or longer.</summary>
+    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(10);
     private readonly Random _random = new(seed);
     private readonly Dictionary<string, Slot> _byId = [];
     private readonly Latencies _latencies = new();
@@ -56,7 +57,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
 
     public void Measure() => _measuring = true;
 
-    /// <summary>No new generations: those that run are finished, and what they reported is acknowledged, when <see cref="RunAsync"/> returns.</summary>
+    /// <summary>No new generations: those that run are finished where they are, and what they reported is acknowledged, when <see cref="RunAsync"/> returns.</summary>
     public void End() => _ending = true;
 
     public void Dispose() => _heard.Dispose();
@@ -85,14 +86,14 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
         var begin = Stopwatch.GetTimestamp();
         while (!reading.IsCompleted)
         {
-            // What is left at the end is not paced: at the pace of a machine that was busy for a moment it could take for ever.
-            var due = load.EventsPerSecond == 0 || _ending ? long.MaxValue : (long)(Stopwatch.GetElapsedTime(begin).TotalSeconds * load.EventsPerSecond) - _sent;
+            var due = load.EventsPerSecond == 0 ? long.MaxValue : (long)(Stopwatch.GetElapsedTime(begin).TotalSeconds * load.EventsPerSecond) - _sent;
             var room = Math.Min(due, load.UnacknowledgedMax - (_sent - Acknowledged));
             message.Frames.Clear();
             Fill(message, slots, room, begin);
             if (message.Frames.Count > 0) await stream.WriteAsync(message, ct);
             else if (_ending && Array.TrueForAll(slots, s => s.Phase is Phase.Idle)) return;
-            else await _heard.WaitAsync(TimeSpan.FromMilliseconds(1), ct);
+            if (load.EventsPerSecond > 0) await Task.Delay(Step, ct);
+            else if (message.Frames.Count == 0) await _heard.WaitAsync(TimeSpan.FromMilliseconds(1), ct);
         }
     }
 
@@ -109,7 +110,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
         {
             var slot = slots[(first + n) % slots.Length];
             if (slot.Phase != Phase.Running) continue;
-            if (slot.Sent == WorkerLoad.ChunksPerGeneration)
+            if (slot.Sent == WorkerLoad.ChunksPerGeneration || _ending)
             {
                 slot.Phase = Phase.Finishing;
                 message.Frames.Add(new RuntimeFrame { Finish = new Finish { GenerationId = slot.Id, Sequence = slot.Sent + 1, Reason = FinishReason.Stop, At = stamp } });
@@ -119,7 +120,7 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
             if (--room == 0) _next = (first + n + 1) % slots.Length;
             _sent++;
             slot.Sent++;
-            slot.DueAt[slot.Sent - 1] = _ending ? NotDue : load.EventsPerSecond == 0 ? Stopwatch.GetTimestamp() : begin + (long)(_sent / load.EventsPerSecond * Stopwatch.Frequency);
+            slot.DueAt[slot.Sent - 1] = load.EventsPerSecond == 0 ? Stopwatch.GetTimestamp() : begin + (long)(_sent / load.EventsPerSecond * Stopwatch.Frequency);
             Add(message, slot.Id, slot.Sent, slot.SaidAt[slot.Sent - 1] = stamp);
             if (load.Dirty && _random.Next(10) == 0) AddAgain(message, slot);
         }
@@ -187,9 +188,9 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
     {
         if (SlotOf(ack.GenerationId) is not { } slot) return;
         var now = Stopwatch.GetTimestamp();
-        for (var last = Math.Min(ack.Sequence, WorkerLoad.ChunksPerGeneration); slot.Acknowledged < last; slot.Acknowledged++)
+        for (var last = Math.Min(ack.Sequence, slot.Sent); slot.Acknowledged < last; slot.Acknowledged++)
         {
-            if (_measuring && slot.DueAt[slot.Acknowledged] != NotDue) _latencies.Add(now - slot.DueAt[slot.Acknowledged]);
+            if (_measuring) _latencies.Add(now - slot.DueAt[slot.Acknowledged]);
             _acknowledged++;
         }
         if (!ack.Finished) return;

@@ -19,8 +19,11 @@ public sealed record BenchPace(int Rounds, TimeSpan Round, TimeSpan Soak, TimeSp
     /// <summary>Measures nothing, and runs everything.</summary>
     public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 5, Generations: 8);
 
-    /// <summary>One line, to standard error: standard output has the figures only.</summary>
-    public static void Say(FormattableString line) => Console.Error.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+    private static readonly long Begun = TimeProvider.System.GetTimestamp();
+
+    /// <summary>One line with the seconds since the beginning, to standard error: standard output has the figures only.</summary>
+    public static void Say(FormattableString line) =>
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{TimeProvider.System.GetElapsedTime(Begun).TotalSeconds,6:F1}  ") + line.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Runs it until it gets no faster: code is compiled for good only while it runs, and on a busy machine late.</summary>
     /// <param name="round">a rate, measured for so long</param>
@@ -55,7 +58,6 @@ public sealed record UsageBench(DurableFigures Durable, DecisionFigures Decision
     /// <exception cref="ServerUnavailableException">A server is not installed.</exception>
     public static async Task<UsageBench> RunAsync(BenchPace pace, CancellationToken ct)
     {
-        var begin = TimeProvider.System.GetTimestamp();
         await using var servers = await BenchServers.StartAsync(ct);
         await using var redis = await PrivateRedis.StartAsync(servers.Folder, ct);
         BenchPace.Say($"{await servers.ConditionsAsync(redis, ct)}");
@@ -66,7 +68,6 @@ public sealed record UsageBench(DurableFigures Durable, DecisionFigures Decision
         var soak = await new SoakBench(servers, pace, subscriptions, ledger).RunAsync(durable.EventsPerSecond, ct);
         var decisions = await new DecisionBench(servers, redis, pace).RunAsync(ct);
         var overspend = await new OverspendBench(servers, redis, pace).RunAsync(ct);
-        BenchPace.Say($"all of it took {TimeProvider.System.GetElapsedTime(begin).TotalSeconds:F0} s");
         return new(durable, decisions, overspend, soak);
     }
 
