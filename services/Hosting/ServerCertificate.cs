@@ -14,13 +14,19 @@ public sealed class ServerCertificate
     private static readonly TimeSpan ReadEvery = TimeSpan.FromMinutes(1);
 
     private readonly HttpOptions _options;
+    private readonly TimeProvider _time;
     private readonly Lock _gate = new();
     private SslStreamCertificateContext _shown;
-    private long _readAt = TimeProvider.System.GetTimestamp();
+    private long _readAt;
 
+    /// <param name="time">by which they are read again; the machine's where none is given</param>
     /// <exception cref="CryptographicException">The files hold no certificate with its key, or the password is wrong.</exception>
     /// <exception cref="IOException">They cannot be read.</exception>
-    public ServerCertificate(HttpOptions options) => (_options, _shown) = (options, Read(options));
+    public ServerCertificate(HttpOptions options, TimeProvider? time = null)
+    {
+        (_options, _time, _shown) = (options, time ?? TimeProvider.System, Read(options));
+        _readAt = _time.GetTimestamp();
+    }
 
     /// <summary>What a new connection is shown.</summary>
     public SslStreamCertificateContext Current
@@ -29,8 +35,8 @@ public sealed class ServerCertificate
         {
             lock (_gate)
             {
-                if (TimeProvider.System.GetElapsedTime(_readAt) < ReadEvery) return _shown;
-                _readAt = TimeProvider.System.GetTimestamp();
+                if (_time.GetElapsedTime(_readAt) < ReadEvery) return _shown;
+                _readAt = _time.GetTimestamp();
                 try { _shown = Read(_options); }
                 catch (Exception e) when (IsUnreadable(e)) { /* Half a renewal: the last one is still good. */ }
                 return _shown;

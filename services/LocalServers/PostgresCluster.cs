@@ -86,7 +86,7 @@ public sealed partial class PostgresCluster(string superuserConnectionString)
 public sealed class ServiceDatabase
 {
     /// <summary>Connections a pool may open: three services, their tests and an auditor must fit into one server's 200.</summary>
-    private const int PoolSizeMax = 20;
+    private const int PoolSizeMax = 8;
 
     private readonly NpgsqlConnectionStringBuilder _server;
     private readonly Func<string, string> _password;

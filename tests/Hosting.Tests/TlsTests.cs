@@ -73,4 +73,32 @@ public sealed class TlsTests : IDisposable
         }));
         Assert.Contains(said, refused.ToString(), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_certificate_that_is_renewed_in_its_place_is_shown_within_a_minute_and_half_a_renewal_is_not()
+    {
+        var (authority, first) = Issue();
+        authority.Dispose();
+        using var _ = first;
+        var minutes = new Minutes();
+        var certificate = new ServerCertificate(new HttpOptions { Certificate = In("service.pem"), CertificateKey = In("service.key") }, minutes);
+        (authority, var renewed) = Issue();
+        authority.Dispose();
+        using var __ = renewed;
+        Assert.Equal(first.Thumbprint, certificate.Current.TargetCertificate.Thumbprint);
+        minutes.Passed++;
+        Assert.Equal(renewed.Thumbprint, certificate.Current.TargetCertificate.Thumbprint);
+
+        File.WriteAllText(In("service.pem"), "half of");
+        minutes.Passed++;
+        Assert.Equal(renewed.Thumbprint, certificate.Current.TargetCertificate.Thumbprint);
+    }
+
+    private sealed class Minutes : TimeProvider
+    {
+        public int Passed { get; set; }
+
+        public override long TimestampFrequency => 1;
+        public override long GetTimestamp() => Passed * 60;
+    }
 }

@@ -42,6 +42,7 @@ public sealed class DurableBench(BenchServers servers, BenchPace pace, IReadOnly
     private async Task<(double Rate, Latencies Latencies)> LoadAsync(string name, WorkerLoad what, TimeSpan time, CancellationToken ct)
     {
         using var load = RuntimeLoad.Start(servers, what, ct);
+        await load.RunningAsync(ct);
         await load.ForAsync(time / 4, ct);
         load.Measure();
         var (begin, before, cpu) = (Stopwatch.GetTimestamp(), load.Acknowledged, servers.ProcessorTimes());

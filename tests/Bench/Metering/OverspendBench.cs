@@ -18,7 +18,7 @@ public sealed record OverspendFigures(long Ours, long CheckThenAdd, long Increme
 public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, BenchPace pace)
 {
     private const int Workers = 64, Seed = 20260303, AwayMsMax = 500;
-    private const long CapTokens = 200_000, TokensMax = 256;
+    private const long TokensMax = 256;
     private static readonly TimeSpan Generating = TimeSpan.FromMilliseconds(2), Patience = TimeSpan.FromSeconds(1), Pause = TimeSpan.FromMilliseconds(20), AnsweredWithin = TimeSpan.FromMinutes(1);
 
     /// <summary>A lost owner's promise holds for two leases; after that everything that can be granted again has been asked for.</summary>
@@ -27,14 +27,14 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
     public async Task<OverspendFigures> RunAsync(CancellationToken ct)
     {
         await servers.RestartServiceAsync(ct, ("Usage:LeaseSeconds", $"{pace.LeaseSeconds}"));
-        var caps = await servers.SubscribeAsync("overspent", 2, CapTokens, ct);
+        var caps = await servers.SubscribeAsync("overspent", 2, pace.CapTokens, ct);
         using var channel = servers.Connect();
         var meter = new TokenMeter.TokenMeterClient(channel);
         long crashed = 0, generated = 0, generatedOfLost = 0;
         var comingBack = WorkAsync(LeasesEnd, random => OnceAsync(meter, caps[0], random, comesBack: true, tokens => Interlocked.Add(ref generated, tokens), _ => { }, ct));
         var neverBack = WorkAsync(LeasesEnd, random => OnceAsync(meter, caps[1], random, comesBack: false, tokens => Interlocked.Add(ref generatedOfLost, tokens), granted => Interlocked.Add(ref crashed, granted), ct));
         var when = new Random(Seed);
-        foreach (var at in Enumerable.Range(0, pace.Kills).Select(_ => when.NextInt64(CapTokens / 10, CapTokens * 9 / 10)).Order())
+        foreach (var at in Enumerable.Range(0, pace.Kills).Select(_ => when.NextInt64(pace.CapTokens / 10, pace.CapTokens * 9 / 10)).Order())
         {
             await BenchServers.UntilAsync(() => Task.FromResult(Interlocked.Read(ref generated) >= at || comingBack.IsCompleted), $"{at} tokens of the cap are used", ct);
             var killed = TimeProvider.System.GetTimestamp();
@@ -44,7 +44,7 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
         await Task.WhenAll(comingBack, neverBack);
         var checkThenAdd = await CheckThenAddAsync(ct);
         var incrementAfter = await IncrementAfterAsync();
-        BenchPace.Say($"overspend of a cap of {CapTokens} under {Workers} workers that crash, {pace.Kills} kills of the service, leases of {pace.LeaseSeconds} s waited out: {Over(generated)} tokens ({CapTokens - generated} not used); check-then-add {checkThenAdd}, increment-after {incrementAfter}");
+        BenchPace.Say($"overspend of a cap of {pace.CapTokens} under {Workers} workers that crash, {pace.Kills} kills of the service, leases of {pace.LeaseSeconds} s waited out: {Over(generated)} tokens ({pace.CapTokens - generated} not used); check-then-add {checkThenAdd}, increment-after {incrementAfter}");
         BenchPace.Say($"overspend where nobody who crashed came back: {Over(generatedOfLost)} tokens, and those who crashed were granted {crashed}");
         return new(Over(generated), checkThenAdd, incrementAfter, Over(generatedOfLost), crashed);
     }
@@ -105,7 +105,7 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
         var generated = 0L;
         await WorkAsync(Patience, async random =>
         {
-            if (await servers.ScalarAsync("select used from usage.checked", ct) + TokensMax > CapTokens) return false;
+            if (await servers.ScalarAsync("select used from usage.checked", ct) + TokensMax > pace.CapTokens) return false;
             var tokens = await GenerateAsync(random, TokensMax);
             Interlocked.Add(ref generated, tokens);
             if (!Crashes(random)) await servers.ExecuteAsync($"update usage.checked set used = used + {tokens}", ct);
@@ -121,7 +121,7 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
         var generated = 0L;
         await WorkAsync(Patience, async random =>
         {
-            if ((long)await database.StringGetAsync("used") >= CapTokens) return false;
+            if ((long)await database.StringGetAsync("used") >= pace.CapTokens) return false;
             var tokens = await GenerateAsync(random, TokensMax);
             Interlocked.Add(ref generated, tokens);
             if (!Crashes(random)) await database.StringIncrementAsync("used", tokens);
@@ -149,5 +149,5 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
 
     private static bool Crashes(Random random) => random.Next(10) == 0;
 
-    private static long Over(long generated) => Math.Max(0, generated - CapTokens);
+    private long Over(long generated) => Math.Max(0, generated - pace.CapTokens);
 }

@@ -35,6 +35,13 @@ public sealed class RuntimeLoad : IDisposable
         foreach (var worker in _workers) worker.Measure();
     }
 
+    /// <summary>Its beginning is over: as many events are durable as there are generations.</summary>
+    /// <exception cref="Exception">A worker's, as soon as one fails.</exception>
+    public async Task RunningAsync(CancellationToken ct)
+    {
+        while (!Array.TrueForAll(_workers, w => w.IsRunning)) await ForAsync(TimeSpan.FromMilliseconds(20), ct);
+    }
+
     /// <summary>Lets it go on for so long.</summary>
     /// <exception cref="Exception">A worker's, as soon as one fails.</exception>
     public async Task ForAsync(TimeSpan time, CancellationToken ct)

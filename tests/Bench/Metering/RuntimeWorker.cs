@@ -52,6 +52,9 @@ public sealed class RuntimeWorker(TokenMeter.TokenMeterClient meter, WorkerLoad 
     /// <summary>Chunks that are known to be durable, each counted once.</summary>
     public long Acknowledged => Volatile.Read(ref _acknowledged);
 
+    /// <summary>As many events are durable as it has generations.</summary>
+    public bool IsRunning => Acknowledged >= load.Generations;
+
     /// <summary>From when an event was due to its acknowledgement, since <see cref="Measure"/>.</summary>
     public Latencies Latencies => _latencies;
 
