@@ -65,6 +65,7 @@ public static class BillingHost
         builder.Services.AddSingleton<UsageReports>();
         builder.Services.AddSingleton<GapFetcher>();
         builder.Services.AddSingleton<SubscriptionStreams>();
+        builder.Services.AddSingleton<CustomerErasing>();
         builder.Services.AddSingleton<PersonalDetails>();
         builder.Services.AddSingleton<DueItems>();
         builder.Services.AddSingleton<SubscriptionsDue>();
