@@ -24,7 +24,7 @@ public sealed record InvoiceStandingView(
         return InvoiceState.Evolve(before, e) switch
         {
             InvoiceState.Finalized f => Of(id, f, f.Status),
-            InvoiceState.Voided v => Of(id, v.Was, v.Status) with { DunningState = v.DunningStatus.Name() },
+            InvoiceState.Voided v => Of(id, v.Was, v.Status) with { DunningState = v.Was.SettledDunning.Name() },
             InvoiceState.Cut c => new(id, "", "", "", c.Terms.DueAt, c.Terms, null),
             var other => throw new System.Diagnostics.UnreachableException($"{e.GetType().Name} left {id} as {other.GetType().Name}"),
         };

@@ -106,7 +106,7 @@ public sealed class InvoicingService(
         if (request.DunningState.Length > 0) query = query.Where(i => i.DunningState == request.DunningState);
         var found = await query.OrderBy(i => i.Id).Take(size + 1).ToListAsync(context.CancellationToken);
         var response = new ListInvoiceStandingsResponse { NextPageToken = found.Count > size ? found[size - 1].Id : "" };
-        response.Invoices.AddRange(found.Take(size).Select(i => Standing(i.Id, i.State!, i.Status, i.DunningState)));
+        response.Invoices.AddRange(found.Take(size).Select(i => Standing(i.Id, i.State!, i.Status)));
         return response;
     }
 
@@ -189,29 +189,29 @@ public sealed class InvoicingService(
 
     private static InvoiceStanding Standing(string id, InvoiceState state) => state switch
     {
-        InvoiceState.Finalized f => Standing(id, f, f.Status, f.DunningStatus.Name()),
-        InvoiceState.Voided v => Standing(id, v.Was, v.Status, v.DunningStatus.Name()),
+        InvoiceState.Finalized f => Standing(id, f, f.Status),
+        InvoiceState.Voided v => Standing(id, v.Was, v.Status),
         _ => throw new System.Diagnostics.UnreachableException($"{id} is {state.GetType().Name}"),
     };
 
-    private static InvoiceStanding Standing(string id, InvoiceState.Finalized f, string status, string dunning)
+    private static InvoiceStanding Standing(string id, InvoiceState.Finalized f, string status)
     {
         var standing = new InvoiceStanding
         {
             InvoiceId = id, Number = f.Invoice.Number, Status = status, CustomerId = f.Invoice.CustomerId, SubscriptionId = f.Invoice.SubscriptionId, Currency = f.Invoice.Currency.Code,
             TotalMicros = f.Invoice.TotalMicros.Value, CreditedMicros = f.CreditedMicros.Value, PaidMicros = f.PaidMicros.Value,
             OutstandingMicros = status == "void" ? 0 : f.OutstandingMicros.Value, FinalizedAt = f.Invoice.At.ToTimestamp(), DueAt = f.Terms?.DueAt.ToTimestamp(),
-            WrittenOffMicros = f.WrittenOffMicros.Value, Dunning = DunningOf(f, dunning),
+            WrittenOffMicros = f.WrittenOffMicros.Value, Dunning = DunningOf(f, status == "void" ? f.SettledDunning : f.DunningStatus),
         };
         standing.CreditNoteIds.AddRange(f.CreditNotes.Select(c => c.CreditNoteId));
         return standing;
     }
 
-    private static InvoiceDunning DunningOf(InvoiceState.Finalized f, string state)
+    private static InvoiceDunning DunningOf(InvoiceState.Finalized f, DunningStatus state)
     {
         var dunning = new InvoiceDunning
         {
-            State = state, StepsTaken = f.Dunning?.StepsTaken ?? 0, Steps = f.Dunning?.Schedule.StepDays.Count ?? 0, HeldSince = f.Hold?.At.ToTimestamp(), HoldReason = f.Hold?.Reason ?? "",
+            State = state.Name(), StepsTaken = f.Dunning?.StepsTaken ?? 0, Steps = f.Dunning?.Schedule.StepDays.Count ?? 0, HeldSince = f.Hold?.At.ToTimestamp(), HoldReason = f.Hold?.Reason ?? "",
         };
         if (f.Dunning is { NextAt: { } next } progress)
             (dunning.NextAt, dunning.Next) = (next.ToTimestamp(), progress.HasTakenAllSteps ? progress.Schedule.FinalAction.Name() : "step");

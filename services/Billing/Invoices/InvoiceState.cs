@@ -37,12 +37,15 @@ public abstract record InvoiceState
         public DunningStatus DunningStatus => this switch
         {
             { Dunning.ExhaustedAt: not null, OutstandingMicros.Value: > 0 } or { WrittenOffMicros.Value: > 0 } => DunningStatus.Exhausted,
-            { OutstandingMicros.Value: <= 0 } => OverdueSince is null ? DunningStatus.Current : DunningStatus.Resolved,
+            { OutstandingMicros.Value: <= 0 } => SettledDunning,
             { Hold: not null } => DunningStatus.OnHold,
             { OverdueSince: null } => DunningStatus.Current,
             { Dunning.StepsTaken: > 0 } => DunningStatus.InDunning,
             _ => DunningStatus.Overdue,
         };
+
+        /// <summary>Where it stands when nothing is left to pay, or it is void.</summary>
+        public DunningStatus SettledDunning => OverdueSince is null ? DunningStatus.Current : DunningStatus.Resolved;
 
         /// <summary>With something paid or credited.</summary>
         internal Finalized Less(Micros amount, DateTimeOffset at) =>
@@ -52,10 +55,7 @@ public abstract record InvoiceState
         internal Finalized Counting(DateTimeOffset at) => this with { Dunning = Dunning?.Counting(Hold is null && OutstandingMicros > Micros.Zero, at) };
     }
 
-    public sealed record Voided(Finalized Was, string Reason, DateTimeOffset At) : InvoiceState
-    {
-        public DunningStatus DunningStatus => Was.OverdueSince is null ? DunningStatus.Current : DunningStatus.Resolved;
-    }
+    public sealed record Voided(Finalized Was, string Reason, DateTimeOffset At) : InvoiceState;
 
     public static InvoiceState Initial { get; } = new None();
 
