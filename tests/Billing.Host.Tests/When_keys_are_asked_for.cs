@@ -118,7 +118,7 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
             (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await billing.ListSubscriptionsAsync(new() { CustomerId = id })),
             (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await invoicing.ListInvoiceStandingsAsync(new() { CustomerId = id })),
             (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await agreements.GetAccountAsync(new() { CustomerId = id })),
-            (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await app.Statements.GetStatementAsync(new() { CustomerId = id })),
+            (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await new Contracts.Billing.V1.Statements.StatementsClient(channel).GetStatementAsync(new() { CustomerId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.GetSubscriptionAsync(new() { SubscriptionId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.ListInvoicesAsync(new() { SubscriptionId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.PreviewChangeAsync(new() { Plan = new() { SubscriptionId = id, PlanId = Metered, When = EffectiveWhen.PeriodEnd } })),
