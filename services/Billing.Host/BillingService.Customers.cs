@@ -59,9 +59,9 @@ public sealed partial class BillingService
     public override Task<Customer> EraseCustomer(EraseCustomerRequest request, ServerCallContext context) => calls.Once<Customer>(context, request, async remember =>
     {
         Ids.Parse(Ids.Customer, request.CustomerId);
-        await erasing.Erase(
+        var erased = await erasing.Erase(
             request.CustomerId, attribution.Of(context), (session, s) => remember(session, Wire.Customer(request.CustomerId, (CustomerState.Known)s)), context.CancellationToken);
-        return Wire.Customer(request.CustomerId, await KnownCustomer(request.CustomerId, context.CancellationToken));
+        return Wire.Customer(request.CustomerId, (CustomerState.Known)erased);
     });
 
     private async Task<Customer> Decide(

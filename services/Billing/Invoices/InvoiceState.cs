@@ -82,7 +82,8 @@ public abstract record InvoiceState
         (Finalized s, InvoiceFellOverdue o) => s with { OverdueSince = o.At },
         (Finalized s, PaymentFailed f) => s with { Failures = [.. s.Failures, f] },
         (Finalized s, InvoiceWrittenOff w) => (s with { WrittenOffMicros = s.WrittenOffMicros + w.AmountMicros }).Counting(w.At),
-        (Finalized s, DunningStarted d) => (s with { Dunning = new(d.Schedule, d.From) }).Counting(d.At),
+        // What was held before it was noticed to be late has waited since then.
+        (Finalized s, DunningStarted d) => (s with { Dunning = new(d.Schedule, d.From) }).Counting(s.Hold?.At > d.From ? s.Hold.At : d.From),
         (Finalized { Dunning: { } d } s, DunningStepTaken t) => s with { Dunning = d with { StepsTaken = t.Step } },
         (Finalized { Dunning: { } d } s, DunningExhausted x) => s with { Dunning = d with { ExhaustedAt = x.At } },
         (Finalized s, DunningHeld h) => (s with { Hold = h }).Counting(h.At),

@@ -36,7 +36,7 @@ public static class DunningCommand
 
     private static Command Hold()
     {
-        var (invoice, reason) = (Invoice(), UsageCommand.Text("--reason", "why, such as a dispute; an auditor reads it", required: true));
+        var (invoice, reason) = (Invoice(), UsageCommand.Text("--reason", "why, such as a dispute; an auditor reads it, and the customer may", required: true));
         return Changing("hold", "Ask nobody for an invoice, whether it is late already or not, until it is released", [invoice], [reason], (client, parsed, ct) =>
             client.HoldDunningAsync(new() { InvoiceId = parsed.GetValue(invoice)!, Reason = parsed.GetValue(reason)! }, cancellationToken: ct).ResponseAsync);
     }

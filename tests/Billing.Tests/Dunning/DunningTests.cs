@@ -51,6 +51,9 @@ public sealed class DunningTests
     [Fact] public void What_was_held_before_it_was_late_waits_from_its_first_day() =>
         AnInvoice(Held(-3), Overdue, Started, Released(10)).When(s => Take(s, 11)).Then(Step(1, 11, 11));
 
+    [Fact] public void What_was_noticed_to_be_late_long_after_it_was_held_has_waited_since_then() =>
+        AnInvoice(Held(2), Overdue, Started with { At = Day(9) }, Released(10)).When(s => Take(s, 12)).Then(Step(1, 9, 12), Step(2, 11, 12));
+
     [Fact]
     public void The_final_action_writes_off_what_is_left() => AnInvoice(Overdue, Started with { Schedule = Schedule with { FinalAction = DunningFinalAction.MarkUncollectible } }, Step(4, 14, 14)).When(s => Take(s, 21)).Then(
         Exhausted(21, DunningFinalAction.MarkUncollectible), new InvoiceWrittenOff(new(11_900_000), "dunning is exhausted", Day(21)));
