@@ -1,5 +1,6 @@
 using Billing.Accounts;
 using Billing.Customers;
+using Billing.Dunning;
 using Billing.Rating;
 using Billing.Sellers;
 using Contracts.Billing.V1;
@@ -94,6 +95,13 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         return OnSeller(request, context, s => SetTaxRateDecision.Decide(new(request.Jurisdiction, request.Product, request.Name, rate, from, at), s));
     }
 
+    public override Task<Seller> SetDunningSchedule(SetDunningScheduleRequest request, ServerCallContext context)
+    {
+        var at = clock.Now;
+        var schedule = request.Schedule is { } s ? new Billing.Dunning.DunningSchedule(s.StepDays.ToValueList(), s.FinalDay, DunningWords.ParseAction(s.FinalAction)) : null;
+        return OnSeller(request, context, s => SetDunningScheduleDecision.Decide(new(schedule, at), s));
+    }
+
     public override async Task<Seller> GetSeller(GetSellerRequest request, ServerCallContext context) => Answer(await LoadSeller(context.CancellationToken));
 
     private Task<Account> OnAccount(
@@ -173,6 +181,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
             Version = s.Version, Name = s.Seller?.Name ?? "", TaxId = s.Seller?.TaxId ?? "", Email = s.Seller?.Email ?? "", PaymentInstructions = s.Seller?.PaymentInstructions ?? "",
             PaymentTermsDays = s.PaymentTermsDays,
         };
+        if (s.Dunning is { } dunning) seller.Dunning = new() { StepDays = { dunning.StepDays }, FinalDay = dunning.FinalDay, FinalAction = dunning.FinalAction.Name() };
         seller.AddressLines.AddRange(s.Seller?.AddressLines ?? []);
         seller.Rates.AddRange(s.Rates.Select(r => new V1.TaxRate { Jurisdiction = r.Jurisdiction, Product = r.Product, Name = r.Name, Percent = r.Rate.ToString(), From = r.From.ToTimestamp() }));
         return seller;

@@ -4,7 +4,7 @@ namespace Billing.Host;
 public static class BillingAccess
 {
     private const string Billing = "billing.v1.Billing/", Audit = "billing.v1.Audit/", Invoicing = "billing.v1.Invoicing/", Agreements = "billing.v1.Agreements/", Operations = "billing.v1.Operations/",
-        Ledger = "billing.v1.Ledger/";
+        Ledger = "billing.v1.Ledger/", Statements = "billing.v1.Statements/";
     private const Scope Readers = Scope.Finance | Scope.Auditor, AndTheirOwner = Readers | Scope.Customer;
 
     public static MethodScopes Methods => new(new Dictionary<string, Scope>
@@ -45,12 +45,18 @@ public static class BillingAccess
         [Ledger + "ListEntries"] = Readers,
         [Ledger + "ListPositions"] = Readers,
 
+        [Statements + "GetStatement"] = AndTheirOwner,
+
         [Invoicing + "FinalizeInvoice"] = Scope.Finance,
         [Invoicing + "VoidInvoice"] = Scope.Finance,
         [Invoicing + "IssueCreditNote"] = Scope.Finance,
         [Invoicing + "GetCreditNote"] = AndTheirOwner,
         [Invoicing + "RecordPayment"] = Scope.Finance,
         [Invoicing + "RecordRefund"] = Scope.Finance,
+        [Invoicing + "RecordPaymentFailure"] = Scope.Finance,
+        [Invoicing + "HoldDunning"] = Scope.Finance,
+        [Invoicing + "ReleaseDunning"] = Scope.Finance,
+        [Invoicing + "WriteOffInvoice"] = Scope.Finance,
         [Invoicing + "GetInvoiceStanding"] = AndTheirOwner,
         [Invoicing + "ListInvoiceStandings"] = AndTheirOwner,
         [Invoicing + "GetInvoiceDocument"] = AndTheirOwner,
@@ -64,6 +70,7 @@ public static class BillingAccess
         [Agreements + "GetAccount"] = AndTheirOwner,
         [Agreements + "DescribeSeller"] = Scope.Finance,
         [Agreements + "SetTaxRate"] = Scope.Finance,
+        [Agreements + "SetDunningSchedule"] = Scope.Finance,
         [Agreements + "GetSeller"] = AndTheirOwner,
 
         [Operations + "ListParkedMessages"] = Scope.Admin,

@@ -65,6 +65,7 @@ public static class BillingHost
         builder.Services.AddSingleton<UsageReports>();
         builder.Services.AddSingleton<GapFetcher>();
         builder.Services.AddSingleton<SubscriptionStreams>();
+        builder.Services.AddSingleton<CustomerErasing>();
         builder.Services.AddSingleton<PersonalDetails>();
         builder.Services.AddSingleton<DueItems>();
         builder.Services.AddSingleton<SubscriptionsDue>();
@@ -76,6 +77,7 @@ public static class BillingHost
         builder.Services.AddSingleton<PeriodCloser>();
         builder.Services.AddSingleton<IDueWork>(services => services.GetRequiredService<PeriodCloser>());
         builder.Services.AddSingleton<IDueWork, OverdueInvoices>();
+        builder.Services.AddSingleton<IDueWork, DunningDue>();
         builder.Services.AddHostedService(services => services.GetRequiredService<GapFetcher>());
         builder.Services.AddHostedService<DueWorkLoop>();
 
@@ -84,6 +86,7 @@ public static class BillingHost
         app.MapGrpcService<BillingService>();
         app.MapGrpcService<AuditService>();
         app.MapGrpcService<LedgerService>();
+        app.MapGrpcService<StatementsService>();
         app.MapGrpcService<InvoicingService>();
         app.MapGrpcService<AgreementsService>();
         app.MapGrpcService<OperationsService>();
@@ -99,7 +102,7 @@ public static class BillingHost
         "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
         "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"
-            or "payment_terms_invalid" or "actor_missing" or "attribution_too_long" or "ledger_account_unknown"
+            or "payment_terms_invalid" or "dunning_schedule_invalid" or "reason_too_long" or "actor_missing" or "attribution_too_long" or "ledger_account_unknown"
             or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown" or "anchor_out_of_range" or "trial_out_of_range" => StatusCode.InvalidArgument,
         "usage_unreachable" => StatusCode.Unavailable,
         IdempotentCalls.Reused => StatusCode.AlreadyExists,

@@ -1,5 +1,4 @@
 using Billing.Customers;
-using Billing.Subscriptions;
 using Grpc.Core;
 using Marten;
 using Contracts.Billing.V1;
@@ -60,13 +59,9 @@ public sealed partial class BillingService
     public override Task<Customer> EraseCustomer(EraseCustomerRequest request, ServerCallContext context) => calls.Once<Customer>(context, request, async remember =>
     {
         Ids.Parse(Ids.Customer, request.CustomerId);
-        await using var session = store.QuerySession();
-        var cancelled = SubscriptionSnapshot.NameOf(SubscriptionStatus.Cancelled);
-        var running = await session.Query<SubscriptionView>().Where(s => s.CustomerId == request.CustomerId && s.Status != cancelled)
-            .OrderBy(s => s.Id).Take(1).Select(s => s.Id).ToListAsync(context.CancellationToken);
-        var command = new EraseCustomer(running, clock.Now);
-        return await Decide(
-            request.CustomerId, s => EraseCustomerDecision.Decide(command, s), remember, writing => PersonalDetails.Erase(writing, request.CustomerId), context);
+        var erased = await erasing.Erase(
+            request.CustomerId, attribution.Of(context), (session, s) => remember(session, Wire.Customer(request.CustomerId, (CustomerState.Known)s)), context.CancellationToken);
+        return Wire.Customer(request.CustomerId, (CustomerState.Known)erased);
     });
 
     private async Task<Customer> Decide(

@@ -35,11 +35,13 @@ public sealed partial class BillingService
         var ct = context.CancellationToken;
         var id = IdOrNew(Ids.Subscription, request.SubscriptionId);
         Ids.Parse(Ids.Customer, request.CustomerId);
-        var command = new Subscribe(
-            request.CustomerId, request.MenuId, request.PlanId, await CustomerOf(request.CustomerId, ct), await MenuOf(request.MenuId, request.PlanId, ct), clock.Now,
-            request.AnchorDay, request.TimeZone, request.TrialDays);
-        var by = attribution.Of(context);
-        return await Transact(id, (s, _) => SubscribeDecision.Decide(command, s).By(by), remember, ct);
+        var (menu, by) = (await MenuOf(request.MenuId, request.PlanId, ct), attribution.Of(context));
+        var started = await subscriptions.Start(
+            id, request.CustomerId,
+            (s, customer) => SubscribeDecision.Decide(
+                new(request.CustomerId, request.MenuId, request.PlanId, customer, menu, clock.Now, request.AnchorDay, request.TimeZone, request.TrialDays), s).By(by),
+            (session, s, terms) => remember(session, Wire.Subscription(id, s, terms)), ct);
+        return await Answer(id, started, ct);
     });
 
     public override Task<Subscription> ChangePlan(ChangePlanRequest request, ServerCallContext context) =>

@@ -46,7 +46,7 @@ public static class BillingStore
         options.Schema.For<PeriodView>().Index(x => x.SubscriptionId).Index(x => x.InvoiceId);
         options.Schema.For<StoredInvoice>().Index(x => x.SubscriptionId).UniqueIndex(x => x.Number).UniqueIndex(x => x.PeriodId);
         options.Schema.For<StoredCreditNote>().Index(x => x.InvoiceId).UniqueIndex(x => x.Number);
-        options.Schema.For<InvoiceStandingView>().Index(x => x.CustomerId).Index(x => new { x.Status, x.DueAt });
+        options.Schema.For<InvoiceStandingView>().Index(x => x.CustomerId).Index(x => new { x.Status, x.DueAt }).Index(x => x.DunningDueAt!);
         options.Schema.For<ProviderReference>();
         options.Schema.For<AppliedReport>().Index(x => new { x.Shard, x.Number });
         options.Schema.For<ParkedMessage>();

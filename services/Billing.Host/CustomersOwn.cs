@@ -11,6 +11,7 @@ public sealed class CustomersOwn(IDocumentStore store) : ICustomerBoundary
     public Task CheckAsync(string customerId, object request, CancellationToken ct) => request switch
     {
         GetCustomerRequest r => Himself(customerId, r.CustomerId),
+        GetStatementRequest r => Himself(customerId, r.CustomerId),
         GetAccountRequest r => Himself(customerId, r.CustomerId),
         GetSubscriptionRequest r => MustOwnSubscription(customerId, r.SubscriptionId, ct),
         PreviewChangeRequest r => MustOwnSubscription(customerId, SubscriptionOf(r), ct),

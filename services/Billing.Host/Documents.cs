@@ -29,10 +29,11 @@ public sealed record StoredInvoice(
 /// <summary>An issued credit note. Its event is in the stream of its invoice; the document is kept as text.</summary>
 public sealed record StoredCreditNote(string Id, string Number, string InvoiceId, DateTimeOffset IssuedAt, string DocumentSha256, string Document);
 
-/// <summary>A payment or a refund of a provider that is recorded: no other invoice can have it too.</summary>
-/// <param name="Id">payment or refund, provider, reference</param>
+/// <summary>A payment, a failed one or a refund of a provider that is recorded: no other invoice can have it too.</summary>
+/// <param name="Id">payment, failure or refund, provider, reference</param>
 public sealed record ProviderReference(string Id, string InvoiceId)
 {
     public static ProviderReference Payment(string provider, string reference, string invoiceId) => new($"payment/{provider}/{reference}", invoiceId);
+    public static ProviderReference Failure(string provider, string reference, string invoiceId) => new($"failure/{provider}/{reference}", invoiceId);
     public static ProviderReference Refund(string provider, string reference, string invoiceId) => new($"refund/{provider}/{reference}", invoiceId);
 }

@@ -19,7 +19,7 @@ public sealed class DueItems
         (_readiness, _log) = (readiness, log);
         meters.Create("Billing.Due").CreateObservableGauge(
             "billing.due.failing", () => _failing.Keys.GroupBy(f => f.Kind).Select(g => new Measurement<long>(g.Count(), new KeyValuePair<string, object?>("kind", g.Key))),
-            "{item}", "Due work that fails and is tried again, by kind: subscription, late_usage, period, invoice, overdue.");
+            "{item}", "Due work that fails and is tried again, by kind: subscription, late_usage, period, invoice, overdue, dunning.");
     }
 
     /// <returns>null when nothing fails</returns>

@@ -101,6 +101,7 @@ internal sealed class ImportedViews
             case InvoiceFinalized f: _finalized[invoiceId] = f; break;
             case CreditNoteIssued c: _credited[c.CreditNoteId] = (invoiceId, c); break;
             case PaymentRecorded p: session.Insert(ProviderReference.Payment(p.Provider, p.Reference, invoiceId)); break;
+            case PaymentFailed f: session.Insert(ProviderReference.Failure(f.Provider, f.Reference, invoiceId)); break;
             case RefundRecorded r: session.Insert(ProviderReference.Refund(r.Provider, r.Reference, invoiceId)); break;
         }
     }

@@ -1,4 +1,6 @@
+using Billing.Dunning;
 using Billing.Invoices;
+using Billing.Sellers;
 using JasperFx.Events;
 using Marten;
 using Marten.Events.Aggregation;
@@ -7,11 +9,14 @@ using Microsoft.Extensions.Options;
 namespace Billing.Host;
 
 /// <summary>What was demanded by an invoice, what was credited and paid, and whether it is overdue. Written with its events.</summary>
-/// <param name="Status">finalized, overdue, paid or void</param>
+/// <param name="Status">finalized, overdue, paid, uncollectible or void</param>
 /// <param name="Terms">they come right before the invoice, in one commit: alone they are nothing to show</param>
 /// <param name="State">what the sums are folded from; null until the invoice is final</param>
+/// <param name="DunningState">current, overdue, in_dunning, on_hold, resolved or exhausted</param>
+/// <param name="DunningDueAt">when its next step or its final action is due; null when nothing comes, or not yet again</param>
 public sealed record InvoiceStandingView(
-    string Id, string CustomerId, string SubscriptionId, string Status, DateTimeOffset? DueAt, InvoiceTermsCut? Terms, InvoiceState.Finalized? State)
+    string Id, string CustomerId, string SubscriptionId, string Status, DateTimeOffset? DueAt, InvoiceTermsCut? Terms, InvoiceState.Finalized? State, string DunningState = "",
+    DateTimeOffset? DunningDueAt = null)
 {
     public static InvoiceStandingView Fold(InvoiceStandingView? view, string id, InvoiceEvent e)
     {
@@ -19,14 +24,14 @@ public sealed record InvoiceStandingView(
         return InvoiceState.Evolve(before, e) switch
         {
             InvoiceState.Finalized f => Of(id, f, f.Status),
-            InvoiceState.Voided v => Of(id, v.Was, v.Status),
+            InvoiceState.Voided v => Of(id, v.Was, v.Status) with { DunningState = v.Was.SettledDunning.Name() },
             InvoiceState.Cut c => new(id, "", "", "", c.Terms.DueAt, c.Terms, null),
             var other => throw new System.Diagnostics.UnreachableException($"{e.GetType().Name} left {id} as {other.GetType().Name}"),
         };
     }
 
     private static InvoiceStandingView Of(string id, InvoiceState.Finalized f, string status) =>
-        new(id, f.Invoice.CustomerId, f.Invoice.SubscriptionId, status, f.Terms?.DueAt, f.Terms, f);
+        new(id, f.Invoice.CustomerId, f.Invoice.SubscriptionId, status, f.Terms?.DueAt, f.Terms, f, f.DunningStatus.Name(), f.Dunning?.NextAt);
 }
 
 public sealed partial class InvoiceStandingProjection : SingleStreamProjection<InvoiceStandingView, string>
@@ -40,6 +45,13 @@ public sealed partial class InvoiceStandingProjection : SingleStreamProjection<I
         IncludeType<PaymentRecorded>();
         IncludeType<RefundRecorded>();
         IncludeType<InvoiceFellOverdue>();
+        IncludeType<PaymentFailed>();
+        IncludeType<InvoiceWrittenOff>();
+        IncludeType<DunningStarted>();
+        IncludeType<DunningStepTaken>();
+        IncludeType<DunningExhausted>();
+        IncludeType<DunningHeld>();
+        IncludeType<DunningReleased>();
     }
 
     public override InvoiceStandingView? Evolve(InvoiceStandingView? snapshot, string id, IEvent e) =>
@@ -58,9 +70,10 @@ public sealed class OverdueInvoices(IDocumentStore store, EventStreams streams, 
                 .Take(options.Value.PeriodBatchMax).ToListAsync(ct);
         }, async due =>
         {
+            var schedule = (await streams.Load<SellerState, SellerEvent>(SellerState.StreamId, SellerState.Initial, SellerState.Evolve, ct)).Dunning;
             var changed = 0;
             foreach (var id in due)
-                changed += (await streams.Transact<InvoiceState, InvoiceEvent>(id, InvoiceState.Initial, InvoiceState.Evolve, s => MarkOverdueDecision.Decide(new(now), s), ct)).OrThrow().Events.Count;
+                changed += (await streams.Transact<InvoiceState, InvoiceEvent>(id, InvoiceState.Initial, InvoiceState.Evolve, s => MarkOverdueDecision.Decide(new(now, schedule), s), ct)).OrThrow().Events.OfType<InvoiceFellOverdue>().Count();
             return changed;
         });
         if (overdue > 0) log.LogInformation("{Count} invoices fell overdue by {At:O}", overdue, now);

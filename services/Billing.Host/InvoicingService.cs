@@ -1,4 +1,5 @@
 using Billing.Documents;
+using Billing.Dunning;
 using Billing.Invoices;
 using Billing.Periods;
 using Contracts.Billing.V1;
@@ -64,6 +65,21 @@ public sealed class InvoicingService(
         return Record(request.InvoiceId, request, ProviderReference.Refund(request.Provider, request.Reference, request.InvoiceId), s => RecordRefundDecision.Decide(command, s), context);
     }
 
+    public override Task<InvoiceStanding> RecordPaymentFailure(RecordPaymentFailureRequest request, ServerCallContext context)
+    {
+        var command = new RecordPaymentFailure(request.Provider, request.Reference, request.Reason, request.FailedAt is null ? clock.Now : request.FailedAt.ToTime("failed_at"), clock.Now);
+        return Record(request.InvoiceId, request, ProviderReference.Failure(request.Provider, request.Reference, request.InvoiceId), s => RecordPaymentFailureDecision.Decide(command, s), context);
+    }
+
+    public override Task<InvoiceStanding> HoldDunning(HoldDunningRequest request, ServerCallContext context) =>
+        Order(request.InvoiceId, request, request.Reason, s => HoldDunningDecision.Decide(new(request.Reason, clock.Now), s), context);
+
+    public override Task<InvoiceStanding> ReleaseDunning(ReleaseDunningRequest request, ServerCallContext context) =>
+        Order(request.InvoiceId, request, null, s => ReleaseDunningDecision.Decide(new(clock.Now), s), context);
+
+    public override Task<InvoiceStanding> WriteOffInvoice(WriteOffInvoiceRequest request, ServerCallContext context) =>
+        Order(request.InvoiceId, request, request.Reason, s => WriteOffInvoiceDecision.Decide(new(request.Reason, clock.Now), s), context);
+
     public override Task<InvoiceStanding> GetInvoiceStanding(GetInvoiceStandingRequest request, ServerCallContext context)
     {
         Ids.Parse(Ids.Invoice, request.InvoiceId);
@@ -81,11 +97,13 @@ public sealed class InvoicingService(
         var (customer, status, after) = (request.CustomerId, request.Status, request.PageToken);
         if (after.Length > 0) Ids.Parse(Ids.Invoice, after);
         if (customer.Length > 0) Ids.Parse(Ids.Customer, customer);
-        if (status is not ("" or "finalized" or "overdue" or "paid" or "void")) throw new FormatException($"'{status}' is not one of finalized, overdue, paid, void");
+        if (status is not ("" or "finalized" or "overdue" or "paid" or "uncollectible" or "void")) throw new FormatException($"'{status}' is not one of finalized, overdue, paid, uncollectible, void");
+        if (request.DunningState is { Length: > 0 } dunning && !DunningStatuses.All.Contains(dunning)) throw new FormatException($"'{dunning}' is not one of {string.Join(", ", DunningStatuses.All)}");
         await using var session = store.QuerySession();
         var query = session.Query<InvoiceStandingView>().Where(i => i.Id.CompareTo(after) > 0 && i.State != null);
         if (customer.Length > 0) query = query.Where(i => i.CustomerId == customer);
         if (status.Length > 0) query = query.Where(i => i.Status == status);
+        if (request.DunningState.Length > 0) query = query.Where(i => i.DunningState == request.DunningState);
         var found = await query.OrderBy(i => i.Id).Take(size + 1).ToListAsync(context.CancellationToken);
         var response = new ListInvoiceStandingsResponse { NextPageToken = found.Count > size ? found[size - 1].Id : "" };
         response.Invoices.AddRange(found.Take(size).Select(i => Standing(i.Id, i.State!, i.Status)));
@@ -112,6 +130,16 @@ public sealed class InvoicingService(
             DocumentSha256 = ByteString.CopyFrom(Convert.FromHexString(file.Sha256)),
         };
     }
+
+    private Task<InvoiceStanding> Order(string invoiceId, IMessage request, string? reason, Func<InvoiceState, Decision<InvoiceEvent>> decide, ServerCallContext context) =>
+        calls.Once<InvoiceStanding>(context, request, async remember =>
+        {
+            Ids.Parse(Ids.Invoice, invoiceId);
+            var (ct, by) = (context.CancellationToken, reason is null ? attribution.Of(context) : attribution.Of(context, reason));
+            (await streams.Transact<InvoiceState, InvoiceEvent>(
+                invoiceId, InvoiceState.Initial, InvoiceState.Evolve, s => decide(s).By(by), ct, (session, state) => remember(session, Standing(invoiceId, state)))).OrThrow();
+            return await Get(invoiceId, ct);
+        });
 
     private Task<InvoiceStanding> Record(string invoiceId, IMessage request, ProviderReference reference, Func<InvoiceState, Decision<InvoiceEvent>> decide, ServerCallContext context) =>
         calls.Once<InvoiceStanding>(context, request, async remember =>
@@ -173,9 +201,22 @@ public sealed class InvoicingService(
             InvoiceId = id, Number = f.Invoice.Number, Status = status, CustomerId = f.Invoice.CustomerId, SubscriptionId = f.Invoice.SubscriptionId, Currency = f.Invoice.Currency.Code,
             TotalMicros = f.Invoice.TotalMicros.Value, CreditedMicros = f.CreditedMicros.Value, PaidMicros = f.PaidMicros.Value,
             OutstandingMicros = status == "void" ? 0 : f.OutstandingMicros.Value, FinalizedAt = f.Invoice.At.ToTimestamp(), DueAt = f.Terms?.DueAt.ToTimestamp(),
+            WrittenOffMicros = f.WrittenOffMicros.Value, Dunning = DunningOf(f, status == "void" ? f.SettledDunning : f.DunningStatus),
         };
         standing.CreditNoteIds.AddRange(f.CreditNotes.Select(c => c.CreditNoteId));
         return standing;
+    }
+
+    private static InvoiceDunning DunningOf(InvoiceState.Finalized f, DunningStatus state)
+    {
+        var dunning = new InvoiceDunning
+        {
+            State = state.Name(), StepsTaken = f.Dunning?.StepsTaken ?? 0, Steps = f.Dunning?.Schedule.StepDays.Count ?? 0, HeldSince = f.Hold?.At.ToTimestamp(), HoldReason = f.Hold?.Reason ?? "",
+        };
+        if (f.Dunning is { NextAt: { } next } progress)
+            (dunning.NextAt, dunning.Next) = (next.ToTimestamp(), progress.HasTakenAllSteps ? progress.Schedule.FinalAction.Name() : "step");
+        dunning.Failures.AddRange(f.Failures.Select(p => new FailedPayment { Provider = p.Provider, Reference = p.Reference, Reason = p.Reason, FailedAt = p.FailedAt.ToTimestamp() }));
+        return dunning;
     }
 
     private static CreditNote Answer(StoredCreditNote note)

@@ -50,6 +50,20 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
         }
     }
 
+    /// <summary>What is known of a customer's final invoices, one after the other.</summary>
+    /// <exception cref="RefusedException">customer_unknown</exception>
+    public async IAsyncEnumerable<IReadOnlyList<RecordedEvent<InvoiceEvent>>> Invoices(string customerId, [EnumeratorCancellation] CancellationToken ct)
+    {
+        await Customers(customerId, ct);
+        await foreach (var invoice in Streams<InvoiceEvent>(
+            """
+            select stream_id, version, seq_id, type, data, null from billing.mt_events
+            where not is_archived and type <> 'tombstone' and stream_id in (select stream_id from billing.mt_events where type = 'invoice_finalized' and data ->> 'customerId' = $1)
+            order by stream_id, version
+            """, customerId, ct))
+            if (invoice.Events.Any(e => e.Event is InvoiceFinalized)) yield return invoice.Events;
+    }
+
     /// <summary>Whose invoice it is.</summary>
     /// <exception cref="RefusedException">invoice_unknown</exception>
     public async Task<string> CustomerOf(string invoiceId, CancellationToken ct)

@@ -1,3 +1,4 @@
+using Billing.Dunning;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Subscriptions;
@@ -84,6 +85,8 @@ public sealed class InvoicePublisher : SubscriptionBase
         IncludeType<InvoiceVoidedEvent>();
         IncludeType<PaymentRecorded>();
         IncludeType<InvoiceFellOverdueEvent>();
+        IncludeType<DunningStepTaken>();
+        IncludeType<DunningExhausted>();
     }
 
     public override async Task<IChangeListener> ProcessEventsAsync(
@@ -106,6 +109,9 @@ public sealed class InvoicePublisher : SubscriptionBase
             InvoiceVoidedEvent v => Send(new InvoiceVoidedMessage(id, i.Number, i.CustomerId, v.Reason, v.At)),
             PaymentRecorded p => Send(new InvoicePaymentRecorded(id, i.Number, i.CustomerId, i.Currency.Code, p.Provider, p.Reference, p.AmountMicros.Value, p.PaidAt, p.At)),
             InvoiceFellOverdueEvent o => Send(new InvoiceFellOverdueMessage(id, i.Number, i.CustomerId, i.Currency.Code, o.OutstandingMicros.Value, invoice.Terms?.DueAt, o.At)),
+            DunningStepTaken t => Send(new InvoiceCollectionDue(
+                id, i.Number, i.CustomerId, i.SubscriptionId, i.Currency.Code, t.Step, invoice.Dunning!.Schedule.StepDays.Count, t.OutstandingMicros.Value, t.DueAt, t.At)),
+            DunningExhausted x => Send(new InvoiceDunningExhausted(id, i.Number, i.CustomerId, i.SubscriptionId, i.Currency.Code, x.FinalAction.Name(), x.OutstandingMicros.Value, x.DueAt, x.At)),
             _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} is no news of an invoice"),
         };
 

@@ -1,3 +1,4 @@
+using Billing.Customers;
 using Billing.Menus;
 using Billing.Periods;
 using Billing.Subscriptions;
@@ -57,9 +58,23 @@ public sealed class SubscriptionStreams(IDocumentStore store, MenuBook menus)
     /// <param name="alongside">written in the same transaction, given the state after it and its menu</param>
     public Task<SubscriptionState> Transact(
         string id, Func<SubscriptionState, IReadOnlyDictionary<string, MenuTerms>, Decision<SubscriptionEvent>> decide,
+        Action<IDocumentSession, SubscriptionState.Known, MenuTerms> alongside, CancellationToken ct) => Transact(id, _ => Task.FromResult(decide), alongside, ct);
+
+    /// <summary>Starts a subscription of a customer, who is not erased meanwhile.</summary>
+    public Task<SubscriptionState> Start(
+        string id, string customerId, Func<SubscriptionState, CustomerState, Decision<SubscriptionEvent>> decide,
+        Action<IDocumentSession, SubscriptionState.Known, MenuTerms> alongside, CancellationToken ct) => Transact(id, async session =>
+    {
+        var (customer, _) = await session.HoldCustomer(customerId, ct);
+        return (s, _) => decide(s, customer);
+    }, alongside, ct);
+
+    private Task<SubscriptionState> Transact(
+        string id, Func<IDocumentSession, Task<Func<SubscriptionState, IReadOnlyDictionary<string, MenuTerms>, Decision<SubscriptionEvent>>>> deciding,
         Action<IDocumentSession, SubscriptionState.Known, MenuTerms> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
     {
         await using var session = store.LightweightSession();
+        var decide = await deciding(session);
         var streams = await Read(session, [id], ct);
         var state = streams.Subscription(id);
         var decision = decide(state, await menus.Get(MenusOf(state), ct)).OrThrow();

@@ -18,6 +18,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     AccountCommand.Create(),
     SellerCommand.Create(),
     LedgerCommand.Create(),
+    DunningCommand.Create(),
     AuditCommand.Create(),
     ParkedCommand.Create(),
     ShardCommand.Create(),

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Billing.Accounts;
 using Billing.Customers;
+using Billing.Dunning;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Operations;
@@ -37,6 +38,9 @@ public sealed class EventShapeTests
     private static readonly PeriodClosed Closed = new([new(3, 7)], At);
 
     private static readonly InvoiceFinalized Final = new("INV-000001", "per_1", "sub_1", "cus_1", Currency.Parse("USD"), new(9_600_000), "ab", At);
+
+    private static readonly DunningSchedule Schedule = new([1, 3], 21, DunningFinalAction.CancelSubscription);
+    private static readonly DunningStarted Dunned = new(Schedule, At, At);
 
     public static TheoryData<string, object, object[], string> Samples => new()
     {
@@ -122,6 +126,34 @@ public sealed class EventShapeTests
             """{"provider":"stripe","reference":"re_1","amountMicros":600000,"refundedAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
         },
         { "invoice_fell_overdue", new InvoiceFellOverdue(new(9_600_000), At), [Final], """{"outstandingMicros":9600000,"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "dunning_started", new DunningStarted(Schedule, At, At), [Final],
+            """{"schedule":{"stepDays":[1,3],"finalDay":21,"finalAction":"cancel_subscription"},"from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "dunning_step_taken", new DunningStepTaken(1, new(9_600_000), At, At), [Final, Dunned],
+            """{"step":1,"outstandingMicros":9600000,"dueAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "dunning_exhausted", new DunningExhausted(DunningFinalAction.MarkUncollectible, new(9_600_000), At, At), [Final, Dunned],
+            """{"finalAction":"mark_uncollectible","outstandingMicros":9600000,"dueAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "dunning_exhausted", new DunningExhausted(DunningFinalAction.None, new(9_600_000), At, At), [Final, Dunned],
+            """{"finalAction":"none","outstandingMicros":9600000,"dueAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "dunning_held", new DunningHeld("disputed", At) { By = By }, [Final], """{"reason":"disputed","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "dunning_released", new DunningReleased(At) { By = By }, [Final, new DunningHeld("disputed", At)], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        {
+            "payment_failed", new PaymentFailed("stripe", "ch_1", "card_declined", At, At), [Final],
+            """{"provider":"stripe","reference":"ch_1","reason":"card_declined","failedAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "invoice_written_off", new InvoiceWrittenOff(new(9_600_000), "insolvent", At), [Final], """{"amountMicros":9600000,"reason":"insolvent","at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "dunning_schedule_set", new DunningScheduleSet(Schedule, At), [],
+            """{"schedule":{"stepDays":[1,3],"finalDay":21,"finalAction":"cancel_subscription"},"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "dunning_schedule_set", new DunningScheduleSet(null, At), [], """{"schedule":null,"at":"2026-01-01T00:00:00+00:00"}""" },
         {
             "commitment_agreed", new CommitmentAgreed("com_1", "sub_1", new(20_000_000), At, At.AddMonths(1), At), [],
             """{"commitmentId":"com_1","subscriptionId":"sub_1","amountMicros":20000000,"from":"2026-01-01T00:00:00+00:00","until":"2026-02-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""

@@ -72,7 +72,7 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
     [Fact]
     public async Task Finance_and_auditors_read_the_ledger_and_nobody_else()
     {
-        foreach (var key in new[] { Finance, Auditor }) Assert.Equal(11, (await new Contracts.Billing.V1.Ledger.LedgerClient(With(key)).ListAccountsAsync(new())).Accounts.Count);
+        foreach (var key in new[] { Finance, Auditor }) Assert.Equal(12, (await new Contracts.Billing.V1.Ledger.LedgerClient(With(key)).ListAccountsAsync(new())).Accounts.Count);
         var his = await _app.Subscribe(Small, "acme");
         foreach (var (key, why) in new[] { (null, (StatusCode.Unauthenticated, "key_missing")), (await CustomersKey(his.CustomerId), (StatusCode.PermissionDenied, "scope_missing")) })
         {
@@ -118,6 +118,7 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
             (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await billing.ListSubscriptionsAsync(new() { CustomerId = id })),
             (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await invoicing.ListInvoiceStandingsAsync(new() { CustomerId = id })),
             (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await agreements.GetAccountAsync(new() { CustomerId = id })),
+            (his.CustomerId, hers.CustomerId, Nothing(Ids.Customer), async id => await new Contracts.Billing.V1.Statements.StatementsClient(channel).GetStatementAsync(new() { CustomerId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.GetSubscriptionAsync(new() { SubscriptionId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.ListInvoicesAsync(new() { SubscriptionId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.PreviewChangeAsync(new() { Plan = new() { SubscriptionId = id, PlanId = Metered, When = EffectiveWhen.PeriodEnd } })),

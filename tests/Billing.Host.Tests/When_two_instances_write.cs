@@ -1,3 +1,5 @@
+using Grpc.Core;
+using Npgsql;
 using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
@@ -19,6 +21,29 @@ public sealed class When_two_instances_write
             Assert.Single(answers.Distinct());
         }
         Assert.Equal(5, await app.Sql<long>("select count(*) from billing.mt_events where type = 'subscription_started'"));
+    }
+
+    [Fact]
+    public async Task A_customer_who_is_just_subscribing_is_not_erased()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var customer = await app.Billing.CreateCustomerAsync(new() { Currency = "USD" });
+        var id = Ids.Derive(Ids.Subscription, Jan1, "just now");
+        // Somebody else is about to start the same stream: the subscription is decided, and waits to be written.
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var insert = new NpgsqlCommand($"insert into billing.mt_streams (id, version) values ('{id}', 1)", connection)) await insert.ExecuteNonQueryAsync();
+        var subscribing = app.Billing.SubscribeAsync(new() { SubscriptionId = id, CustomerId = customer.CustomerId, MenuId = BillingApp.Menu, PlanId = Small }).ResponseAsync;
+        await Eventually.True(async () => await Waiting("transactionid") == 1, "the subscription waits");
+        var erasing = app.Billing.EraseCustomerAsync(new() { CustomerId = customer.CustomerId }).ResponseAsync;
+        await Eventually.True(async () => erasing.IsCompleted || await Waiting("advisory") == 1, "the customer is erased, or waits");
+        await transaction.RollbackAsync();
+        Assert.Equal(customer.CustomerId, (await subscribing).CustomerId);
+        Assert.Equal("customer_subscribed", (await Assert.ThrowsAsync<RpcException>(() => erasing)).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        Assert.Null((await app.Billing.GetCustomerAsync(new() { CustomerId = customer.CustomerId })).ErasedAt);
+
+        Task<long> Waiting(string what) => app.Sql<long>($"select count(*) from pg_locks l join pg_stat_activity a using (pid) where not l.granted and l.locktype = '{what}' and a.datname = current_database()");
     }
 
     [Fact]

@@ -64,7 +64,7 @@ public sealed class LedgerCommandTests
             ], rows.Select(r => $"{r[1]} {r[4]} {r[8]} {r[10]} {r[11]}"));
         Assert.Contains("VAT 19 % (DE)", await Done("ledger", "journal", "--from", "2026-02-01", "--to", "2026-02-02", "--invoice", Invoice, "--account", "2200"), StringComparison.Ordinal);
 
-        foreach (var (command, printed) in Examples()) Assert.Equal(printed, Lines(await Done(command.Split(' '))));
+        foreach (var shown in DocumentedCommand.Of("ledger.md")) Assert.Equal(shown.Printed, DocumentedCommand.Lines(await Done(shown.Args)));
         var january = JsonDocument.Parse(await Done("ledger", "balance", "--as-of", "2026-01-31", "--json")).RootElement;
         Assert.Equal("12500000", january.GetProperty("balances").EnumerateArray().Single(b => b.GetProperty("account").GetProperty("code").GetString() == "1200").GetProperty("balanceMicros").GetString());
         Assert.Contains($"{Invoice},{Acme},USD,12.50,0.00,0.00,8.93", await Done("ledger", "as-of", "2026-02-01", "--csv"), StringComparison.Ordinal);
@@ -75,16 +75,4 @@ public sealed class LedgerCommandTests
         Assert.Equal([1, 2, 2], refused.Select(r => r.Exit));
         Assert.Contains("billing ledger accounts", refused[0].Error, StringComparison.Ordinal);
     }
-
-    /// <summary>What docs/ledger.md shows, command by command.</summary>
-    private static IEnumerable<(string Command, string[] Printed)> Examples()
-    {
-        const string prompt = "$ ./billing ";
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Billing.sln"))) folder = folder.Parent!;
-        foreach (var part in File.ReadAllText(Path.Combine(folder.FullName, "docs", "ledger.md")).Split(prompt)[1..])
-            yield return (part[..part.IndexOf('\n', StringComparison.Ordinal)], Lines(part[part.IndexOf('\n', StringComparison.Ordinal)..].Split("```")[0]));
-    }
-
-    private static string[] Lines(string text) => [.. text.Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0)];
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Billing.Dunning;
 
 namespace Billing.Invoices;
 
@@ -43,6 +44,31 @@ public sealed record RefundRecorded(string Provider, string Reference, Micros Am
 
 /// <summary>The invoice was not settled when it fell due.</summary>
 public sealed record InvoiceFellOverdue(Micros OutstandingMicros, DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>It is dunned by the schedule that the seller had then: one that is set later changes nothing for it.</summary>
+/// <param name="From">what the schedule's days count from</param>
+public sealed record DunningStarted(DunningSchedule Schedule, DateTimeOffset From, DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>The customer is asked again.</summary>
+/// <param name="Step">from 1</param>
+/// <param name="DueAt">when it was due, which may be long before it was taken</param>
+public sealed record DunningStepTaken(int Step, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>Every step was taken in vain. What the final action changes elsewhere is written in the same commit.</summary>
+public sealed record DunningExhausted(DunningFinalAction FinalAction, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>Nobody is asked to pay it, until it is released.</summary>
+public sealed record DunningHeld(string Reason, DateTimeOffset At) : InvoiceEvent;
+
+public sealed record DunningReleased(DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>A payment provider says that it could not collect.</summary>
+/// <param name="Reference">the provider's own id of the attempt</param>
+/// <param name="FailedAt">when, by the provider</param>
+public sealed record PaymentFailed(string Provider, string Reference, string Reason, DateTimeOffset FailedAt, DateTimeOffset At) : InvoiceEvent;
+
+/// <summary>Nobody expects to be paid any more. What is paid or credited after all is first taken back from it.</summary>
+public sealed record InvoiceWrittenOff(Micros AmountMicros, string Reason, DateTimeOffset At) : InvoiceEvent;
 
 /// <summary>An amount before tax and its tax.</summary>
 public sealed record TaxedPart(string Description, Micros NetMicros, Micros TaxMicros);

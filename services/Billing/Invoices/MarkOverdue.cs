@@ -1,14 +1,17 @@
+using Billing.Dunning;
+
 namespace Billing.Invoices;
 
 /// <summary>Notes that an invoice was not settled when it fell due. Once: what is paid later is paid late.</summary>
-public sealed record MarkOverdue(DateTimeOffset At);
+/// <param name="Schedule">by which it is dunned from its due date on; null for not at all</param>
+public sealed record MarkOverdue(DateTimeOffset At, DunningSchedule? Schedule = null);
 
 public static class MarkOverdueDecision
 {
     public static Decision<InvoiceEvent> Decide(MarkOverdue c, InvoiceState state) => state switch
     {
         InvoiceState.Finalized { OverdueSince: null, OutstandingMicros.Value: > 0, Terms: { } terms } s when terms.DueAt <= c.At =>
-            Decision.Accept<InvoiceEvent>(new InvoiceFellOverdue(s.OutstandingMicros, c.At)),
+            Decision.Accept<InvoiceEvent>([new InvoiceFellOverdue(s.OutstandingMicros, c.At), .. c.Schedule is null ? [] : new InvoiceEvent[] { new DunningStarted(c.Schedule, terms.DueAt, c.At) }]),
         _ => Decision.NoChange,
     };
 }

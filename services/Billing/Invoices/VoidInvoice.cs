@@ -11,6 +11,7 @@ public static class VoidInvoiceDecision
         InvoiceState.Finalized when string.IsNullOrWhiteSpace(c.Reason) => Decision.Refuse("reason_missing", "say why the invoice is voided: an auditor will ask"),
         InvoiceState.Finalized { PaidMicros.Value: not 0 } s =>
             Decision.Refuse("invoice_paid", $"{s.PaidMicros.ToMajorUnits(s.Invoice.Currency)} {s.Invoice.Currency} were paid: issue a credit note, then refund"),
+        InvoiceState.Finalized { WrittenOffMicros.Value: > 0 } => Decision.Refuse("invoice_written_off", "it was written off: issue a credit note instead"),
         InvoiceState.Finalized { CreditNotes.Count: > 0 } => Decision.Refuse("invoice_credited", "a credit note stands against it: credit the rest instead"),
         InvoiceState.Finalized => Decision.Accept<InvoiceEvent>(new InvoiceVoided(c.Reason, c.At)),
         _ => InvoiceRefusals.NotFinal,

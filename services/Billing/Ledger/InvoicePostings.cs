@@ -15,6 +15,8 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
     private readonly InvoiceFinalized _final = events.Select(e => e.Event).OfType<InvoiceFinalized>().Single();
     private readonly DateTimeOffset _voidedAt = events.Select(e => e.Event).OfType<InvoiceVoided>().SingleOrDefault()?.At ?? DateTimeOffset.MaxValue;
 
+    private readonly Dictionary<long, Micros> _recovered = RecoveredBy(events);
+
     /// <summary>
     /// Those that count for a span of time. Recognition is an entry for each calendar month (UTC) that the span meets, so that what stood before a span and
     /// its entries always add up to what stands after it.
@@ -30,13 +32,30 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
         CreditNoteIssued c => Entry(e, "credit_note_issued", c.At, c.At, $"{c.Number} for {_final.Number}: {c.Reason}",
             [
                 new(LedgerAccount.CreditNotes, Micros.Sum(c.Parts.Select(p => p.NetMicros))), .. c.Parts.Select(p => new JournalLine(LedgerAccount.TaxPayable, p.TaxMicros, p.Description)),
-                new(LedgerAccount.Receivables, -c.TotalMicros),
+                .. Settled(e, c.TotalMicros),
             ]),
-        PaymentRecorded p => Entry(e, "payment_recorded", p.PaidAt, p.At, $"{_final.Number}: {p.Provider} {p.Reference}", [new(LedgerAccount.Cash, p.AmountMicros), new(LedgerAccount.Receivables, -p.AmountMicros)]),
+        PaymentRecorded p => Entry(e, "payment_recorded", p.PaidAt, p.At, $"{_final.Number}: {p.Provider} {p.Reference}", [new(LedgerAccount.Cash, p.AmountMicros), .. Settled(e, p.AmountMicros)]),
         RefundRecorded r => Entry(e, "refund_recorded", r.RefundedAt, r.At, $"{_final.Number}: {r.Provider} {r.Reference}", [new(LedgerAccount.Cash, -r.AmountMicros), new(LedgerAccount.Receivables, r.AmountMicros)]),
-        InvoiceTermsCut or InvoiceFellOverdue => null,
+        InvoiceWrittenOff w => Entry(e, "invoice_written_off", w.At, w.At, $"{_final.Number}: {w.Reason}", [new(LedgerAccount.BadDebt, w.AmountMicros), new(LedgerAccount.Receivables, -w.AmountMicros)]),
+        InvoiceTermsCut or InvoiceFellOverdue or DunningStarted or DunningStepTaken or DunningExhausted or DunningHeld or DunningReleased or PaymentFailed => null,
         _ => throw new UnreachableException($"{e.Event.GetType().Name} has no place in the ledger"),
     };
+
+    /// <summary>What was written off is taken back first; the rest lowers what is demanded.</summary>
+    private JournalLine[] Settled(RecordedEvent<InvoiceEvent> e, Micros amount) => [new(LedgerAccount.BadDebt, -_recovered[e.Version]), new(LedgerAccount.Receivables, _recovered[e.Version] - amount)];
+
+    /// <summary>How much of what was written off each payment and credit note took back, by the version of its event.</summary>
+    private static Dictionary<long, Micros> RecoveredBy(IReadOnlyList<RecordedEvent<InvoiceEvent>> events)
+    {
+        var (state, recovered) = (InvoiceState.Initial, new Dictionary<long, Micros>());
+        foreach (var e in events)
+        {
+            var before = state;
+            state = InvoiceState.Evolve(state, e.Event);
+            if (e.Event is PaymentRecorded or CreditNoteIssued) recovered[e.Version] = ((InvoiceState.Finalized)before).WrittenOffMicros - ((InvoiceState.Finalized)state).WrittenOffMicros;
+        }
+        return recovered;
+    }
 
     private IEnumerable<JournalEntry> Recognized(Period window)
     {

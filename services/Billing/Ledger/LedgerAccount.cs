@@ -22,10 +22,11 @@ public sealed record LedgerAccount(string Code, string Name, LedgerAccountKind K
         SubscriptionRevenue = new("4000", "Subscription revenue", LedgerAccountKind.Income, "fees and minimums, after discounts"),
         UsageRevenue = new("4100", "Usage revenue", LedgerAccountKind.Income, "tokens beyond a cap, after discounts and prepaid tokens"),
         CreditNotes = new("4800", "Credit notes", LedgerAccountKind.Income, "revenue that was given back; lowers income"),
+        BadDebt = new("4850", "Bad debt", LedgerAccountKind.Income, "what was written off, less what was paid or credited after all; lowers income"),
         CreditGranted = new("4900", "Credit granted", LedgerAccountKind.Income, "credit that customers were given; lowers income"),
         CreditExpired = new("4910", "Credit expired", LedgerAccountKind.Income, "granted credit that nobody used in time");
 
     /// <summary>The chart, by code.</summary>
     public static IReadOnlyList<LedgerAccount> All { get; } =
-        [Cash, Receivables, Unbilled, CustomerCredit, DeferredRevenue, TaxPayable, SubscriptionRevenue, UsageRevenue, CreditNotes, CreditGranted, CreditExpired];
+        [Cash, Receivables, Unbilled, CustomerCredit, DeferredRevenue, TaxPayable, SubscriptionRevenue, UsageRevenue, CreditNotes, BadDebt, CreditGranted, CreditExpired];
 }

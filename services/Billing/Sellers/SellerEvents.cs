@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Billing.Dunning;
 using Billing.Rating;
 
 namespace Billing.Sellers;
@@ -30,10 +31,17 @@ public sealed record SellerDescribed(
 /// <param name="Name">what the invoice calls it, such as VAT</param>
 public sealed record TaxRateSet(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At) : SellerEvent;
 
+/// <summary>How invoices that fall overdue from now on are dunned.</summary>
+/// <param name="Schedule">null for not at all</param>
+public sealed record DunningScheduleSet(DunningSchedule? Schedule, DateTimeOffset At) : SellerEvent;
+
 /// <param name="PaymentTermsDays">an invoice falls due so many days after it was finalized</param>
 /// <param name="Version">events so far: an invoice names it, and is replayed with the table as it was</param>
 public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, ValueList<TaxRateSet> Rates, long Version)
 {
+    /// <summary>Null for none.</summary>
+    public DunningSchedule? Dunning { get; init; }
+
     public const int PaymentTermsDaysDefault = 30;
 
     public static readonly string StreamId = Ids.Derive("seller", DateTimeOffset.UnixEpoch, "seller");
@@ -60,6 +68,7 @@ public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, Valu
         SellerNamed n => state with { Seller = n },
         PaymentTermsSet t => state with { PaymentTermsDays = t.Days },
         TaxRateSet r => state with { Rates = [.. state.Rates, r] },
+        DunningScheduleSet d => state with { Dunning = d.Schedule },
         _ => throw new UnreachableException($"{e.GetType().Name} has no place in the seller's stream"),
     };
 }

@@ -11,7 +11,7 @@ public static class CustomerCommand
 {
     public static Command Create() => new("customer", "Customers: who is billed, in which currency, and where for taxes")
     {
-        New(), Show(), List(), Details(), Tax(), TimeZone(), Erase(),
+        New(), Show(), List(), Details(), Tax(), TimeZone(), StatementCommand.Create(), Erase(),
     };
 
     private static Command New()

@@ -9,7 +9,7 @@ public static class InvoiceCommand
 {
     public static Command Create() => new("invoice", "Look at invoices, print them, and settle them")
     {
-        InvoiceListCommand.Create(Columns), Show(), Finalize(), Void(), Credit(), CreditNote(), Pay(), Refund(),
+        InvoiceListCommand.Create(Columns), Show(), Finalize(), Void(), WriteOff(), Credit(), CreditNote(), Pay(), Refund(),
     };
 
     private static readonly (string Name, Func<InvoiceStanding, object> Of)[] Columns =
@@ -79,6 +79,13 @@ public static class InvoiceCommand
         var (invoice, reason) = (Invoice(), UsageCommand.Text("--reason", "why; an auditor reads it", required: true));
         return Changing("void", "Take back an invoice that nobody has paid or been credited for", [invoice], [reason], (client, parsed, ct) =>
             client.VoidInvoiceAsync(new() { InvoiceId = parsed.GetValue(invoice)!, Reason = parsed.GetValue(reason)! }, cancellationToken: ct).ResponseAsync);
+    }
+
+    private static Command WriteOff()
+    {
+        var (invoice, reason) = (Invoice(), UsageCommand.Text("--reason", "why; an auditor reads it", required: true));
+        return Changing("write-off", "Give up what is left to pay; what comes in after all is taken back from the loss", [invoice], [reason], (client, parsed, ct) =>
+            client.WriteOffInvoiceAsync(new() { InvoiceId = parsed.GetValue(invoice)!, Reason = parsed.GetValue(reason)! }, cancellationToken: ct).ResponseAsync);
     }
 
     private static Command Credit()

@@ -14,7 +14,7 @@ internal static class InvoiceListCommand
 
     public static Command Create((string Name, Func<InvoiceStanding, object> Of)[] columns)
     {
-        var (customer, status) = (UsageCommand.Text("--customer", "only this customer (cus_…)"), UsageCommand.Text("--status", "only finalized, overdue, paid or void ones"));
+        var (customer, status) = (UsageCommand.Text("--customer", "only this customer (cus_…)"), UsageCommand.Text("--status", "only finalized, overdue, paid, uncollectible or void ones"));
         var drafts = new Option<bool>("--drafts") { Description = "those that are not final: of running periods, and of closed ones that can be finalized" };
         var subscription = UsageCommand.Text("--subscription", "of drafts, only of this subscription (sub_…)");
         var (billing, shape) = (ServiceAddress.Billing(), new OutputShape());

@@ -127,7 +127,7 @@ public static class LedgerCommand
 
     private const string DayForms = "2026-01-31 is the close of that day, 2026-01-31T12:00:00Z the moment before, UTC";
 
-    private static Option<Timestamp?> Day(string name, string description) => new(name) { HelpName = "DATE", Description = $"{description}; {DayForms}", CustomParser = result => ParseDay(result, name) };
+    internal static Option<Timestamp?> Day(string name, string description) => new(name) { HelpName = "DATE", Description = $"{description}; {DayForms}", CustomParser = result => ParseDay(result, name) };
 
     private static Timestamp? ParseDay(System.CommandLine.Parsing.ArgumentResult result, string name)
     {

@@ -48,6 +48,7 @@ public sealed class BillingApp : IAsyncDisposable
     public Contracts.Billing.V1.Audit.AuditClient Audit => new(_channel!);
     public Contracts.Billing.V1.Invoicing.InvoicingClient Invoicing => new(_channel!);
     public Contracts.Billing.V1.Ledger.LedgerClient Ledger => new(_channel!);
+    public Contracts.Billing.V1.Statements.StatementsClient Statements => new(_channel!);
     public Contracts.Billing.V1.Operations.OperationsClient Operations => new(_channel!);
     public Contracts.Billing.V1.Agreements.AgreementsClient Agreements => new(_channel!);
     public Contracts.Clock.V1.BusinessClock.BusinessClockClient Clock => new(_channel!);
@@ -81,6 +82,8 @@ public sealed class BillingApp : IAsyncDisposable
             {
                 e.Handler<InvoiceVoided>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
                 e.Handler<InvoicePaymentRecorded>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
+                e.Handler<InvoiceCollectionDue>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
+                e.Handler<InvoiceDunningExhausted>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
                 e.Handler<InvoiceFellOverdue>(c => { _news.Enqueue(c.Message); return Task.CompletedTask; });
             });
         });

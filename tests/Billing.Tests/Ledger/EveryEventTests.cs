@@ -1,4 +1,5 @@
 using Billing.Accounts;
+using Billing.Dunning;
 using Billing.Invoices;
 using Billing.Ledger;
 using static Billing.Tests.Some;
@@ -15,11 +16,15 @@ public sealed class EveryEventTests
         new CreditReturned("inv_1", Mar1),
     ];
 
+    private static readonly DunningSchedule Schedule = new([1], 2, DunningFinalAction.MarkUncollectible);
+
     private static readonly InvoiceEvent[] InvoiceEvents =
     [
         new InvoiceTermsCut("acct_1", 1, 2, Feb1, Feb1), new InvoiceFinalized("INV-1", January, Subscription, Customer, Usd, new(1_190_000), "ab", Feb1), new InvoiceFellOverdue(new(1_190_000), Mar1),
         new PaymentRecorded("bank", "1", new(1_190_000), Feb1, Feb1), new RefundRecorded("bank", "2", new(1_190_000), Feb1, Feb1),
-        new CreditNoteIssued("cn_1", "CN-1", "outage", [new("VAT", new(1_000_000), new(190_000))], new(1_190_000), "cd", Feb1), new InvoiceVoided("x", Mar1),
+        new CreditNoteIssued("cn_1", "CN-1", "outage", [new("VAT", new(1_000_000), new(190_000))], new(1_190_000), "cd", Feb1), new DunningStarted(Schedule, Feb1, Mar1),
+        new DunningStepTaken(1, new(1_190_000), Mar1, Mar1), new DunningHeld("disputed", Mar1), new DunningReleased(Mar1), new PaymentFailed("stripe", "1", "declined", Mar1, Mar1),
+        new DunningExhausted(DunningFinalAction.MarkUncollectible, new(1_190_000), Mar1, Mar1), new InvoiceWrittenOff(new(1_190_000), "x", Mar1), new InvoiceVoided("x", Mar1),
     ];
 
     [Fact]
@@ -31,7 +36,7 @@ public sealed class EveryEventTests
         Assert.Equal(["credit_drawn", "credit_returned", "money_credit_granted"], account.Select(e => e.Kind).Order());
         var amounts = new InvoicedAmounts(new(Jan1, Feb1), [new(LedgerAccount.UsageRevenue, new(1_000_000), new(Jan1, Feb1))], [new("VAT", new(190_000))]);
         var invoice = new InvoicePostings([.. InvoiceEvents.Select((e, i) => new RecordedEvent<InvoiceEvent>("inv_1", i + 1, i + 10, e))], amounts).Entries(LedgerBooks.Ever);
-        Assert.Equal(["credit_note_issued", "invoice_finalized", "invoice_voided", "payment_recorded", "refund_recorded", "revenue_recognized"], invoice.Select(e => e.Kind).Order());
+        Assert.Equal(["credit_note_issued", "invoice_finalized", "invoice_voided", "invoice_written_off", "payment_recorded", "refund_recorded", "revenue_recognized"], invoice.Select(e => e.Kind).Order());
     }
 
     [Fact]

@@ -1,9 +1,11 @@
 using System.Text;
 using Billing.Accounts;
 using Billing.Audit;
+using Billing.Dunning;
 using Billing.Invoices;
 using Billing.Ledger;
 using Billing.Periods;
+using Billing.Statements;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
 
@@ -69,6 +71,11 @@ internal sealed class LedgerBooks
     public void Pay(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordPaymentDecision.Decide(new("stripe", $"pi_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
 
     public void Refund(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
+
+    public void WriteOff(string invoice, DateTimeOffset at) => Keep(invoice, WriteOffInvoiceDecision.Decide(new("insolvent", at), Invoice(invoice)));
+
+    /// <summary>Null while nothing was invoiced.</summary>
+    public CustomerStatement? Statement(Period window) => CustomerStatement.Of(_invoices.Values.Select(i => (IReadOnlyList<RecordedEvent<InvoiceEvent>>)i.Events), window).SingleOrDefault();
 
     public void Grant(string id, long micros, DateTimeOffset? expires, DateTimeOffset at) => Keep(GrantCreditDecision.Decide(new GrantMoneyCredit(id, "Welcome", new(micros), Usd, 0, expires, at), Account));
 

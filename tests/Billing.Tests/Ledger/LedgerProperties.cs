@@ -2,6 +2,7 @@ using Billing.Accounts;
 using Billing.Invoices;
 using Billing.Ledger;
 using Billing.Periods;
+using Billing.Statements;
 using CsCheck;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
@@ -16,7 +17,7 @@ public sealed class LedgerProperties
     /// <summary>Hours that pass before it, and what is ordered then: refused or not, as the decision says.</summary>
     private sealed record Step(int Hours, Action<LedgerBooks, DateTimeOffset> Order);
 
-    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 200], Gen.Int[0, 9], Gen.Int[0, 7], Gen.Long[1, 3_000], Gen.Int[0, 3_000_000], (hours, what, which, cents, tokens) => new Step(hours, (books, at) =>
+    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 200], Gen.Int[0, 10], Gen.Int[0, 7], Gen.Long[1, 3_000], Gen.Int[0, 3_000_000], (hours, what, which, cents, tokens) => new Step(hours, (books, at) =>
     {
         var invoice = books.Invoices.ElementAtOrDefault(which % Math.Max(books.Invoices.Count, 1));
         switch (what)
@@ -28,6 +29,7 @@ public sealed class LedgerProperties
             case 6 when invoice is not null: books.Credit(invoice, which > 5 ? null : cents * Cent, at); break;
             case 7 or 8 when invoice is not null: books.Pay(invoice, which > 3 ? Math.Max(((books.Invoice(invoice) as InvoiceState.Finalized)?.OutstandingMicros.Value) ?? 1, Cent) : cents * Cent, at); break;
             case 9 when invoice is not null: books.Refund(invoice, cents * Cent, at); break;
+            case 10 when invoice is not null: books.WriteOff(invoice, at); break;
         }
     }));
 
@@ -64,6 +66,24 @@ public sealed class LedgerProperties
     public void Receivables_are_what_the_invoices_say_is_left_to_pay_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
         Positions(books, date).All(p => p.ReceivableMicros == (books.Past(p.InvoiceId, date) is InvoiceState.Finalized f ? f.OutstandingMicros : Micros.Zero))
         && books.Balance(date)[Usd, LedgerAccount.Receivables] == Micros.Sum(books.Invoices.Select(i => books.Past(i, date)).OfType<InvoiceState.Finalized>().Select(f => f.OutstandingMicros)));
+
+    [Fact]
+    public void A_customers_statement_is_its_page_of_the_receivables_between_any_two_dates() => Gen.Select(AnyBooks, AnyDate, AnyDate).Sample((books, a, b) =>
+    {
+        var (from, to) = a < b ? (a, b) : (b, a);
+        var statement = books.Statement(new(from, to));
+        var (opening, closing) = (books.Balance(from)[Usd, LedgerAccount.Receivables], books.Balance(to)[Usd, LedgerAccount.Receivables]);
+        return statement is null
+            ? (opening, closing) == default
+            : (statement.OpeningMicros, statement.ClosingMicros) == (opening, closing) && opening + Micros.Sum(statement.Lines.Select(l => l.AmountMicros)) == closing
+              && statement.Lines.All(l => from <= l.At && l.At < to) && Ages(statement.Ageing).Skip(1).All(m => m >= Micros.Zero) && Micros.Sum(Ages(statement.Ageing)) == closing;
+    });
+
+    private static Micros[] Ages(Ageing a) => [a.CurrentMicros, a.To30DaysMicros, a.To60DaysMicros, a.To90DaysMicros, a.Over90DaysMicros];
+
+    [Fact]
+    public void Bad_debt_is_what_was_written_off_and_not_paid_after_all_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
+        books.Balance(date)[Usd, LedgerAccount.BadDebt] == Micros.Sum(books.Invoices.Select(i => books.Past(i, date)).OfType<InvoiceState.Finalized>().Select(f => f.WrittenOffMicros)));
 
     [Fact]
     public void Customer_credit_is_what_the_account_says_is_left_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>

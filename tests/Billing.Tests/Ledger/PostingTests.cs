@@ -105,6 +105,21 @@ public sealed class PostingTests
     }
 
     [Fact]
+    public void What_is_written_off_is_bad_debt_until_it_is_paid_or_credited_after_all()
+    {
+        var invoice = January_();
+        _books.WriteOff(invoice, Feb(3));
+        _books.Pay(invoice, 10_000_000, Feb(4));
+        _books.Credit(invoice, 1_190_000, Feb(5));
+        _books.Pay(invoice, 5_000_000, Feb(6));
+        Assert.Equal(
+            [
+                "02-03 invoice_written_off: Bad debt 14.88, Receivables -14.88", "02-04 payment_recorded: Cash 10.00, Bad debt -10.00",
+                "02-05 credit_note_issued: Credit notes 1.00, Tax payable 0.19, Bad debt -1.19", "02-06 payment_recorded: Cash 5.00, Bad debt -3.69, Receivables -1.31",
+            ], _books.Told(new(Feb(2), Mar1)));
+    }
+
+    [Fact]
     public void A_credit_note_gives_back_revenue_and_tax_by_its_parts()
     {
         var invoice = January_();

@@ -1,0 +1,40 @@
+using Billing.Customers;
+using Billing.Subscriptions;
+using Marten;
+
+namespace Billing.Host;
+
+/// <summary>
+/// Erases customers. Whether one may be erased is said by its subscriptions, and whether a subscription may start is said by its customer: two streams, each decided on by
+/// looking at the other. So whoever decides either holds the customer until it is written.
+/// </summary>
+public sealed class CustomerErasing(IDocumentStore store, BusinessClock clock)
+{
+    public Task<CustomerState> Erase(string customerId, Attribution? by, Action<IDocumentSession, CustomerState> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
+    {
+        await using var session = store.LightweightSession();
+        var (customer, version) = await session.HoldCustomer(customerId, ct);
+        var cancelled = SubscriptionSnapshot.NameOf(SubscriptionStatus.Cancelled);
+        var running = await session.Query<SubscriptionView>().Where(s => s.CustomerId == customerId && s.Status != cancelled).OrderBy(s => s.Id).Take(1).Select(s => s.Id).ToListAsync(ct);
+        var decision = EraseCustomerDecision.Decide(new(running, clock.Now), customer).OrThrow().By(by);
+        if (decision.Events.Count == 0) return customer;
+        var after = decision.Events.Aggregate(customer, CustomerState.Evolve);
+        session.AppendExpecting(customerId, version, decision.Events);
+        PersonalDetails.Erase(session, customerId);
+        alongside(session, after);
+        await session.SaveChangesAsync(ct);
+        return after;
+    });
+}
+
+internal static class HeldCustomers
+{
+    /// <summary>The customer as it stands, and nobody else who holds it decides anything until the session's transaction ends.</summary>
+    public static async Task<(CustomerState Customer, long Version)> HoldCustomer(this IDocumentSession session, string customerId, CancellationToken ct)
+    {
+        await session.BeginTransactionAsync(ct);
+        await session.AdvancedSql.QueryAsync<int>("select 1 from pg_advisory_xact_lock(hashtextextended(?, 0))", ct, customerId);
+        var streams = await StoredStreams.ReadAsync(session, [customerId], ct);
+        return (streams.Customer(customerId), streams.Version(customerId));
+    }
+}

@@ -1,0 +1,102 @@
+using Contracts.Billing.V1;
+using Contracts.Messages;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Verifier;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+/// <summary>Invoices of 20.00, final on the 1st of February at 1:00 and due on the 15th.</summary>
+public sealed class When_an_invoice_is_late
+{
+    private static readonly DateTimeOffset Due = Feb1.AddHours(1).AddDays(14);
+
+    private static async Task<(BillingApp App, Dictionary<string, InvoiceStanding> Invoices)> Start(DunningSchedule schedule, Dictionary<string, string?> settings, params string[] names)
+    {
+        var app = await BillingApp.StartAsync(settings);
+        await app.Agreements.DescribeSellerAsync(new() { Name = "Tokenwerke GmbH", AddressLines = { "Torstr. 1" }, PaymentTermsDays = 14 });
+        Assert.Equal(schedule, (await app.Agreements.SetDunningScheduleAsync(new() { Schedule = schedule })).Dunning);
+        var periods = new Dictionary<string, string>();
+        foreach (var name in names) periods[name] = (await app.Subscribe(Small, name)).CurrentPeriod.PeriodId;
+        await app.Advance(Feb1.AddHours(1));
+        var invoices = new Dictionary<string, InvoiceStanding>();
+        foreach (var (name, period) in periods) invoices[name] = await app.Invoicing.GetInvoiceStandingAsync(new() { InvoiceId = Billing.Invoices.InvoiceIds.Of(period) });
+        return (app, invoices);
+    }
+
+    private static async Task<string> ReasonOf<T>(AsyncUnaryCall<T> call) =>
+        (await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync)).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason;
+
+    private static string Told(InvoiceStanding i) => $"{i.Status} {i.Dunning.State} {i.Dunning.StepsTaken}/{i.Dunning.Steps} {i.Dunning.Next} {i.Dunning.NextAt?.ToDateTimeOffset() - Due}";
+
+    [Fact]
+    public async Task It_is_asked_for_by_the_schedule_until_it_is_paid_or_written_off_and_the_books_say_so()
+    {
+        var (app, invoices) = await Start(new() { StepDays = { 1, 3, 7 }, FinalDay = 10, FinalAction = "mark_uncollectible" }, [], "late", "paid", "held");
+        await using var _ = app;
+        async Task<InvoiceStanding> Of(string name) => await app.Invoicing.GetInvoiceStandingAsync(new() { InvoiceId = invoices[name].InvoiceId });
+        Assert.Equal("finalized current 0/0  ", Told(await Of("late")));
+
+        await app.Advance(Due);
+        Assert.Equal("overdue overdue 0/3 step 1.00:00:00", Told(await Of("late")));
+        var held = await app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoices["held"].InvoiceId, Reason = "disputed" });
+        Assert.Equal(("on_hold", "disputed", Due), (held.Dunning.State, held.Dunning.HoldReason, held.Dunning.HeldSince.ToDateTimeOffset()));
+
+        await app.Advance(Due.AddDays(1));
+        Assert.Equal("overdue in_dunning 1/3 step 3.00:00:00", Told(await Of("late")));
+        Assert.Equal(["late", "paid"], (await app.Invoicing.ListInvoiceStandingsAsync(new() { DunningState = "in_dunning" })).Invoices.Select(i => invoices.Single(n => n.Value.InvoiceId == i.InvoiceId).Key).Order());
+        await Eventually.True(
+            () => app.InvoiceNewsHeard.OfType<InvoiceCollectionDue>().Any(c => c is { Step: 1, Steps: 3, OutstandingMicros: 20_000_000 } && c.InvoiceId == invoices["late"].InvoiceId && c.DueAt == Due.AddDays(1)),
+            "whoever collects heard of it");
+        var failure = new RecordPaymentFailureRequest { InvoiceId = invoices["late"].InvoiceId, Provider = "stripe", Reference = "ch_1", Reason = "card_declined" };
+        Assert.Equal(await app.Invoicing.RecordPaymentFailureAsync(failure), await app.Invoicing.RecordPaymentFailureAsync(failure));
+        Assert.Equal(["card_declined"], (await Of("late")).Dunning.Failures.Select(f => f.Reason));
+        Assert.Equal("payment_reference_reused", await ReasonOf(app.Invoicing.RecordPaymentFailureAsync(new(failure) { InvoiceId = invoices["held"].InvoiceId })));
+        await app.Invoicing.RecordPaymentAsync(new() { InvoiceId = invoices["paid"].InvoiceId, Provider = "stripe", Reference = "ch_2", AmountMicros = 20_000_000, Currency = "USD" });
+        Assert.Equal("paid resolved 1/3  ", Told(await Of("paid")));
+
+        // A schedule that is set now is for others, and the clock jumps over all that is left.
+        await app.Agreements.SetDunningScheduleAsync(new());
+        await app.Advance(Due.AddDays(12));
+        Assert.Equal(("uncollectible exhausted 3/3  ", 20_000_000), (Told(await Of("late")), (await Of("late")).WrittenOffMicros));
+        Assert.Equal(
+            "dunning_step_taken 1.00 dunning_step_taken 3.00 dunning_step_taken 7.00 dunning_exhausted 10.00",
+            await app.Sql<string>($"select string_agg(type || ' ' || round(extract(epoch from (data ->> 'dueAt')::timestamptz - '{Due:O}'::timestamptz) / 86400, 2), ' ' order by version) from billing.mt_events where stream_id = '{invoices["late"].InvoiceId}' and data ? 'dueAt' and type <> 'invoice_terms_cut'"));
+        await Eventually.True(() => app.InvoiceNewsHeard.OfType<InvoiceDunningExhausted>().Any(x => x is { FinalAction: "mark_uncollectible", OutstandingMicros: 20_000_000 }), "whoever collects heard of the end");
+        Assert.Equal("paid resolved 1/3  ", Told(await Of("paid")));
+        Assert.Equal("overdue overdue 0/3 step 13.00:00:00", Told(await app.Invoicing.ReleaseDunningAsync(new() { InvoiceId = invoices["held"].InvoiceId })));
+
+        await app.Invoicing.RecordPaymentAsync(new() { InvoiceId = invoices["late"].InvoiceId, Provider = "bank", Reference = "4711", AmountMicros = 5_000_000, Currency = "USD" });
+        var balance = await app.Ledger.GetTrialBalanceAsync(new() { CustomerId = invoices["late"].CustomerId });
+        Assert.Equal((0, 15_000_000), (On("1100"), On("4850")));
+        var statement = await app.Statements.GetStatementAsync(new() { CustomerId = invoices["late"].CustomerId });
+        Assert.Equal(
+            ["invoice 20000000", "write_off -20000000", "payment -5000000", "recovery 5000000"], statement.Currencies.Single().Lines.Select(l => $"{l.Kind} {l.AmountMicros}"));
+        Assert.Equal(0, statement.Currencies.Single().ClosingMicros);
+        var owed = await app.Statements.GetStatementAsync(new() { CustomerId = invoices["held"].CustomerId, From = Feb1.AddDays(1).ToTimestamp() });
+        Assert.Equal((20_000_000, 20_000_000, 20_000_000), (owed.Currencies.Single().OpeningMicros, owed.Currencies.Single().ClosingMicros, owed.Currencies.Single().Ageing.To30DaysMicros));
+        Assert.Empty((await app.Statements.GetStatementAsync(new() { CustomerId = invoices["held"].CustomerId, Known = new() { Time = Jan1.ToTimestamp() } })).Currencies);
+        Assert.Equal("customer_unknown", await ReasonOf(app.Statements.GetStatementAsync(new() { CustomerId = Ids.Derive(Ids.Customer, Jan1, "nobody") })));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+        await app.CaughtUp();
+        Assert.Empty(VerifyExport.Check(await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync()));
+
+        long On(string code) => balance.Balances.SingleOrDefault(b => b.Account.Code == code)?.BalanceMicros ?? 0;
+    }
+
+    [Fact]
+    public async Task Steps_that_two_instances_take_at_once_are_taken_once_and_the_subscription_ends_once()
+    {
+        var (app, invoices) = await Start(new() { StepDays = { 1, 3 }, FinalDay = 5, FinalAction = "cancel_subscription" }, new() { ["Billing:DuePollSeconds"] = "3600" }, "a", "b", "c");
+        await using var _ = app;
+        await app.Advance(Due);
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(40), default))));
+        Assert.Equal(3 * 2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
+        Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
+        Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'subscription_cancelled'"));
+        Assert.All(
+            await Task.WhenAll(invoices.Values.Select(i => app.Billing.GetSubscriptionAsync(new() { SubscriptionId = i.SubscriptionId }).ResponseAsync)), s => Assert.Equal("cancelled", s.Status));
+        Assert.Equal("dunning_exhausted", await ReasonOf(app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoices["a"].InvoiceId, Reason = "late" })));
+    }
+}
