@@ -22,7 +22,8 @@ public sealed record WebhookSecretRotated(bool AtOnce, DateTimeOffset At) : Webh
 /// <param name="Detail">what it answered last, or what somebody ordered</param>
 public sealed record WebhookEndpointDisabled(DisablingCause Cause, string Detail, DateTimeOffset At) : WebhookEvent;
 
-public sealed record WebhookEndpointEnabled(DateTimeOffset At) : WebhookEvent;
+/// <param name="CatchUpFrom">the number of the event from which on it is sent what happened until now and was not delivered; null where it is told of nothing that happened meanwhile</param>
+public sealed record WebhookEndpointEnabled(long? CatchUpFrom, DateTimeOffset At) : WebhookEvent;
 
 /// <summary>What happened in [From, To] is sent to it (again), in its order.</summary>
 /// <param name="FromSequence">the number of the first event in the log</param>
