@@ -19,6 +19,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     SellerCommand.Create(),
     LedgerCommand.Create(),
     AuditCommand.Create(),
+    WebhookCommand.Create(),
     ParkedCommand.Create(),
     ShardCommand.Create(),
     KeyCommand.Create(),

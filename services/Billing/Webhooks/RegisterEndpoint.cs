@@ -14,14 +14,14 @@ public static class RegisterEndpointDecision
     /// <param name="networks">where this deployment sends to</param>
     public static Decision<WebhookEvent> Decide(RegisterEndpoint c, WebhookState state, ReachableNetworks networks) => state switch
     {
-        WebhookState.Known k when (k.Url, k.Types, k.Description) == (c.Url, c.Types, c.Description) => Decision.NoChange,
+        WebhookState.Known k when (k.Url, k.Types, k.Description).Equals((c.Url, c.Types, c.Description)) => Decision.NoChange,
         WebhookState.Known => Decision.Refuse("webhook_exists", "an endpoint with this id exists with another address, types or description: update that one, or take another id"),
         _ => Wrong(c.Url, c.Types, c.Description, networks) ?? Decision.Accept<WebhookEvent>(new WebhookEndpointRegistered(c.Url, c.Types, c.Description, c.At)),
     };
 
     public static Decision<WebhookEvent> Decide(UpdateEndpoint c, WebhookState state, ReachableNetworks networks) => state switch
     {
-        WebhookState.Known k when (k.Url, k.Types, k.Description) == (c.Url, c.Types, c.Description) => Decision.NoChange,
+        WebhookState.Known k when (k.Url, k.Types, k.Description).Equals((c.Url, c.Types, c.Description)) => Decision.NoChange,
         WebhookState.Known => Wrong(c.Url, c.Types, c.Description, networks) ?? Decision.Accept<WebhookEvent>(new WebhookEndpointUpdated(c.Url, c.Types, c.Description, c.At)),
         _ => Unknown,
     };

@@ -39,8 +39,8 @@ public sealed class WebhookBodyTests
         var state = new SubscriptionEvent[] { started, scheduled }.Aggregate(SubscriptionState.Initial, SubscriptionState.Evolve);
         var data = JsonDocument.Parse(Text(Subscription, scheduled, state)).RootElement.GetProperty("data");
         Assert.Equal(
-            $$"""{"subscription":{"subscriptionId":"{{Subscription}}","customerId":"{{Customer}}","status":"active","menuId":"{{Menu}}","planId":"{{Small}}","startedAt":"2026-01-01T00:00:00.000000Z","period":{"id":"{{January}}","number":0,"start":"2026-01-01T00:00:00.000000Z","end":"2026-02-01T00:00:00.000000Z"},"scheduled":{"effectiveAt":"2026-02-01T00:00:00.000000Z","cancels":true}}}""",
-            data.GetRawText());
+            $$$"""{"subscriptionId":"{{{Subscription}}}","customerId":"{{{Customer}}}","status":"active","menuId":"{{{Menu}}}","planId":"{{{Small}}}","startedAt":"2026-01-01T00:00:00.000000Z","period":{"id":"{{{January}}}","number":0,"start":"2026-01-01T00:00:00.000000Z","end":"2026-02-01T00:00:00.000000Z"},"scheduled":{"effectiveAt":"2026-02-01T00:00:00.000000Z","cancels":true}}""",
+            data.GetProperty("subscription").GetRawText());
     }
 
     [Fact]
