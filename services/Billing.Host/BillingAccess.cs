@@ -4,7 +4,7 @@ namespace Billing.Host;
 public static class BillingAccess
 {
     private const string Billing = "billing.v1.Billing/", Audit = "billing.v1.Audit/", Invoicing = "billing.v1.Invoicing/", Agreements = "billing.v1.Agreements/", Operations = "billing.v1.Operations/",
-        Ledger = "billing.v1.Ledger/", Statements = "billing.v1.Statements/";
+        Ledger = "billing.v1.Ledger/", Statements = "billing.v1.Statements/", Webhooks = "billing.v1.Webhooks/";
     private const Scope Readers = Scope.Finance | Scope.Auditor, AndTheirOwner = Readers | Scope.Customer;
 
     public static MethodScopes Methods => new(new Dictionary<string, Scope>
@@ -76,5 +76,17 @@ public static class BillingAccess
         [Operations + "ListParkedMessages"] = Scope.Admin,
         [Operations + "ReplayParkedMessage"] = Scope.Admin,
         [Operations + "ResumeShard"] = Scope.Admin,
+
+        // An endpoint hears of every customer: who may name one is who runs the service.
+        [Webhooks + "RegisterEndpoint"] = Scope.Admin,
+        [Webhooks + "UpdateEndpoint"] = Scope.Admin,
+        [Webhooks + "RotateSecret"] = Scope.Admin,
+        [Webhooks + "DisableEndpoint"] = Scope.Admin,
+        [Webhooks + "EnableEndpoint"] = Scope.Admin,
+        [Webhooks + "GetEndpoint"] = Scope.Admin | Scope.Finance,
+        [Webhooks + "ListEndpoints"] = Scope.Admin | Scope.Finance,
+        [Webhooks + "ListDeliveries"] = Scope.Admin | Scope.Finance,
+        [Webhooks + "Redeliver"] = Scope.Admin,
+        [Webhooks + "ReplayEndpoint"] = Scope.Admin,
     });
 }

@@ -18,11 +18,13 @@ public static class BillingHost
     {
         var builder = ServiceDefaults.CreateBuilder("billing", args, StatusOf, configure);
         builder.AddValidatedOptions<BillingOptions>(BillingOptions.Section);
+        builder.AddValidatedOptions<WebhookOptions>(WebhookOptions.Section);
         var options = builder.ReadOr(BillingOptions.Section, new BillingOptions());
 
         builder.AddEventStore(BillingStore.Schema, options.Postgres, BillingStore.Configure)
             .AddSubscriptionWithServices<SubscriptionPublisher>(ServiceLifetime.Singleton)
             .AddSubscriptionWithServices<InvoicePublisher>(ServiceLifetime.Singleton)
+            .AddSubscriptionWithServices<WebhookAnnouncer>(ServiceLifetime.Singleton)
             .AddSubscriptionWithServices<EventSealer>(ServiceLifetime.Singleton);
         builder.AddBus(
             bus =>
@@ -80,6 +82,13 @@ public static class BillingHost
         builder.Services.AddSingleton<IDueWork, DunningDue>();
         builder.Services.AddHostedService(services => services.GetRequiredService<GapFetcher>());
         builder.Services.AddHostedService<DueWorkLoop>();
+        builder.Services.AddSingleton<WebhookMetrics>();
+        builder.Services.AddSingleton<WebhookSecrets>();
+        builder.Services.AddSingleton<WebhookQueue>();
+        builder.Services.AddSingleton<WebhookLists>();
+        builder.Services.AddSingleton<WebhookContents>();
+        builder.Services.AddSingleton<WebhookClient>();
+        builder.Services.AddHostedService<WebhookSender>();
 
         var app = builder.Build();
         app.MapServiceDefaults();
@@ -90,6 +99,7 @@ public static class BillingHost
         app.MapGrpcService<InvoicingService>();
         app.MapGrpcService<AgreementsService>();
         app.MapGrpcService<OperationsService>();
+        app.MapGrpcService<WebhooksService>();
         return app;
     }
 
@@ -98,11 +108,13 @@ public static class BillingHost
 
     private static StatusCode StatusOf(string code) => code switch
     {
-        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" or "parked_unknown" or "shard_unknown" or "report_not_applied" => StatusCode.NotFound,
-        "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" => StatusCode.AlreadyExists,
+        "customer_unknown" or "subscription_unknown" or "invoice_unknown" or "credit_note_unknown" or "agreement_unknown" or "not_known_then" or "parked_unknown" or "shard_unknown" or "report_not_applied"
+            or "webhook_unknown" or "webhook_event_unknown" => StatusCode.NotFound,
+        "customer_exists" or "subscription_exists" or "credit_note_exists" or "commitment_exists" or "discount_exists" or "grant_exists" or "payment_reference_reused" or "webhook_exists" => StatusCode.AlreadyExists,
         "currency_unknown" or "reference_too_long" or "amount_invalid" or "reason_missing" or "reference_missing" or "name_invalid" or "discount_invalid" or "kinds_invalid"
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"
             or "payment_terms_invalid" or "dunning_schedule_invalid" or "reason_too_long" or "actor_missing" or "attribution_too_long" or "ledger_account_unknown"
+            or "webhook_url_invalid" or "webhook_type_unknown" or "description_too_long" or "replay_span_invalid"
             or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown" or "anchor_out_of_range" or "trial_out_of_range" => StatusCode.InvalidArgument,
         "usage_unreachable" => StatusCode.Unavailable,
         IdempotentCalls.Reused => StatusCode.AlreadyExists,

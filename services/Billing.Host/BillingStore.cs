@@ -6,6 +6,7 @@ using Billing.Operations;
 using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
+using Billing.Webhooks;
 using JasperFx;
 using JasperFx.Events.Projections;
 using Marten;
@@ -20,14 +21,14 @@ public static class BillingStore
     public const string Schema = "billing";
 
     /// <summary>The names under which the daemon keeps how far it is: of events as a whole, of each view that follows them and of each publisher.</summary>
-    internal static readonly string[] DaemonProgress = ["HighWaterMark", "PeriodView:All", $"{SubscriptionPublisher.ShardName}:All", $"{InvoicePublisher.ShardName}:All"];
+    internal static readonly string[] DaemonProgress = ["HighWaterMark", "PeriodView:All", $"{SubscriptionPublisher.ShardName}:All", $"{InvoicePublisher.ShardName}:All", $"{WebhookAnnouncer.ShardName}:All"];
 
     /// <summary>Likewise for the sealer.</summary>
     internal const string SealerProgress = EventSealer.ShardName + ":All";
 
     public static void Configure(StoreOptions options)
     {
-        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent), typeof(OperationEvent) })
+        foreach (var root in new[] { typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent), typeof(OperationEvent), typeof(WebhookEvent) })
             options.Events.AddEventTypes(root.Assembly.GetTypes().Where(t => t.IsSubclassOf(root)));
         options.Events.Upcast<InvoiceVoided, InvoiceVoided>(InvoiceUpcasts.Attributed);
         options.Events.Upcast<CreditNoteIssued, CreditNoteIssued>(InvoiceUpcasts.Attributed);
@@ -36,6 +37,7 @@ public static class BillingStore
         options.Projections.Add(new SubscriptionViewProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new PeriodWork(), ProjectionLifecycle.Inline);
         options.Projections.Add(new InvoiceStandingProjection(), ProjectionLifecycle.Inline);
+        options.Projections.Add(new WebhookEndpointViewProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new PeriodViewProjection(), ProjectionLifecycle.Async);
 
         options.Schema.For<SubscriptionView>().Index(x => x.CustomerId).Index(x => x.NextDueAt!);
@@ -48,6 +50,7 @@ public static class BillingStore
         options.Schema.For<StoredCreditNote>().Index(x => x.InvoiceId).UniqueIndex(x => x.Number);
         options.Schema.For<InvoiceStandingView>().Index(x => x.CustomerId).Index(x => new { x.Status, x.DueAt }).Index(x => x.DunningDueAt!);
         options.Schema.For<ProviderReference>();
+        options.Schema.For<WebhookEndpointView>();
         options.Schema.For<AppliedReport>().Index(x => new { x.Shard, x.Number });
         options.Schema.For<ParkedMessage>();
 
@@ -56,6 +59,7 @@ public static class BillingStore
         options.Storage.ExtendedSchemaObjects.Add(Seal());
         options.Storage.ExtendedSchemaObjects.Add(PersonalDetails());
         options.Storage.ExtendedSchemaObjects.Add(new ClosedToAuditors("personal_details"));
+        options.Storage.ExtendedSchemaObjects.AddRange(WebhookTables.All);
     }
 
     /// <summary>The store for work that no service may run beside, with its schema brought up to date.</summary>

@@ -18,7 +18,7 @@ public sealed record ImportedBooks(long Events, long Pages, long Reports, long I
     public IEnumerable<string> Told(string from)
     {
         yield return string.Create(CultureInfo.InvariantCulture, $"{Events:N0} events in {Pages:N0} sealed pages, {Reports:N0} reports, {Invoices:N0} invoices and {CreditNotes:N0} credit notes are imported from {from}");
-        yield return string.Create(CultureInfo.InvariantCulture, $"not in an export: names and addresses ({CustomersWithoutDetails:N0} customers have some: copy billing.personal_details or record them again), idempotency keys, parked messages");
+        yield return string.Create(CultureInfo.InvariantCulture, $"not in an export: names and addresses ({CustomersWithoutDetails:N0} customers have some: copy billing.personal_details or record them again), idempotency keys, parked messages, secrets of webhook endpoints (billing webhook rotate makes new ones)");
         yield return "start billing, then prove it with: billing audit replay, billing audit verify";
     }
 }

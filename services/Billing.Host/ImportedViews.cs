@@ -3,6 +3,7 @@ using Billing.Customers;
 using Billing.Invoices;
 using Billing.Periods;
 using Billing.Subscriptions;
+using Billing.Webhooks;
 using JasperFx.Events;
 using Marten;
 using Marten.Linq;
@@ -79,6 +80,9 @@ internal sealed class ImportedViews
             case InvoiceEvent:
                 session.UpdateRevision(Events<InvoiceEvent>(stream).Aggregate((InvoiceStandingView?)null, (v, e) => InvoiceStandingView.Fold(v, id, e))!, version);
                 foreach (var e in Events<InvoiceEvent>(stream)) KeepIssued(session, id, e);
+                break;
+            case WebhookEvent:
+                session.UpdateRevision(Events<WebhookEvent>(stream).Aggregate((WebhookEndpointView?)null, (v, e) => WebhookEndpointView.Fold(v, id, e))!, version);
                 break;
         }
     }

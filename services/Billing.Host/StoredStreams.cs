@@ -7,6 +7,7 @@ using Billing.Operations;
 using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
+using Billing.Webhooks;
 using JasperFx.Events;
 using Marten;
 using Marten.Linq;
@@ -102,6 +103,7 @@ public sealed class StoredStreams
             AccountEvent x => AccountState.Evolve(Account(id), x),
             SellerEvent x => SellerState.Evolve(Seller(id), x),
             OperationEvent x => OperationsState.Evolve(State(id, OperationsState.Initial), x),
+            WebhookEvent x => WebhookState.Evolve(State(id, WebhookState.Initial), x),
             _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} in {id} has no fold"),
         };
     }

@@ -3,6 +3,7 @@ using Billing.Customers;
 using Billing.Invoices;
 using Billing.Periods;
 using Billing.Subscriptions;
+using Billing.Webhooks;
 using Marten;
 using Npgsql;
 using NpgsqlTypes;
@@ -54,6 +55,7 @@ public sealed class ViewRebuild
     {
         var customers = await Rebuild<CustomerView, CustomerEvent>(Ids.Customer, CustomerView.Fold, ct);
         var subscriptions = await Rebuild<SubscriptionView, SubscriptionEvent>(Ids.Subscription, SubscriptionView.Fold, ct);
+        await Rebuild<WebhookEndpointView, WebhookEvent>(WebhookState.IdPrefix, WebhookEndpointView.Fold, ct);
         // Invoices before periods: a closed period waits for its invoice unless that is final.
         var invoices = await Rebuild<InvoiceStandingView, InvoiceEvent>(Ids.Invoice, InvoiceStandingView.Fold, ct, (_, e) =>
         {

@@ -20,6 +20,7 @@ var billing = new Command("billing", "Prices, meters, bills and audits a languag
     LedgerCommand.Create(),
     DunningCommand.Create(),
     AuditCommand.Create(),
+    WebhookCommand.Create(),
     ParkedCommand.Create(),
     ShardCommand.Create(),
     KeyCommand.Create(),

@@ -9,6 +9,7 @@ using Billing.Periods;
 using Billing.Rating;
 using Billing.Sellers;
 using Billing.Subscriptions;
+using Billing.Webhooks;
 using Marten;
 
 namespace Billing.Host.Tests;
@@ -37,6 +38,7 @@ public sealed class EventShapeTests
     private static readonly UsageApplied Applied = new(3, 7, [new("plan_1", TokenKind.CachedInput, 5)], At);
     private static readonly PeriodClosed Closed = new([new(3, 7)], At);
 
+    private static readonly WebhookEndpointRegistered Endpoint = new("https://example.com/", ["invoice.finalized"], "books", At);
     private static readonly InvoiceFinalized Final = new("INV-000001", "per_1", "sub_1", "cus_1", Currency.Parse("USD"), new(9_600_000), "ab", At);
 
     private static readonly DunningSchedule Schedule = new([1, 3], 21, DunningFinalAction.CancelSubscription);
@@ -155,6 +157,31 @@ public sealed class EventShapeTests
         },
         { "dunning_schedule_set", new DunningScheduleSet(null, At), [], """{"schedule":null,"at":"2026-01-01T00:00:00+00:00"}""" },
         {
+            "webhook_endpoint_registered", Endpoint, [],
+            """{"url":"https://example.com/","types":["invoice.finalized"],"description":"books","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "webhook_endpoint_updated", new WebhookEndpointUpdated("https://example.com/2", [], "books", At), [Endpoint],
+            """{"url":"https://example.com/2","types":[],"description":"books","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "webhook_secret_rotated", new WebhookSecretRotated(true, At), [Endpoint], """{"atOnce":true,"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "webhook_endpoint_disabled", new WebhookEndpointDisabled(DisablingCause.ByHand, "moves", At) { By = By }, [Endpoint],
+            """{"cause":"by_hand","detail":"moves","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}"""
+        },
+        { "webhook_endpoint_disabled", new WebhookEndpointDisabled(DisablingCause.Failures, "answered 500", At), [Endpoint], """{"cause":"failures","detail":"answered 500","at":"2026-01-01T00:00:00+00:00"}""" },
+        { "webhook_endpoint_disabled", new WebhookEndpointDisabled(DisablingCause.Gone, "answered 410", At), [Endpoint], """{"cause":"gone","detail":"answered 410","at":"2026-01-01T00:00:00+00:00"}""" },
+        { "webhook_endpoint_enabled", new WebhookEndpointEnabled(7, At), [Endpoint], """{"catchUpFrom":7,"at":"2026-01-01T00:00:00+00:00"}""" },
+        { "webhook_endpoint_enabled", new WebhookEndpointEnabled(null, At), [Endpoint], """{"catchUpFrom":null,"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "webhook_replay_ordered", new WebhookReplayOrdered(3, 9, false, At), [Endpoint],
+            """{"fromSequence":3,"toSequence":9,"onlyUndelivered":false,"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "webhook_replay_ordered", new WebhookReplayOrdered(3, null, true, At), [Endpoint],
+            """{"fromSequence":3,"toSequence":null,"onlyUndelivered":true,"at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
             "commitment_agreed", new CommitmentAgreed("com_1", "sub_1", new(20_000_000), At, At.AddMonths(1), At), [],
             """{"commitmentId":"com_1","subscriptionId":"sub_1","amountMicros":20000000,"from":"2026-01-01T00:00:00+00:00","until":"2026-02-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
         },
@@ -221,7 +248,7 @@ public sealed class EventShapeTests
     };
 
     private static readonly Type[] Roots =
-        [typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent), typeof(OperationEvent)];
+        [typeof(CustomerEvent), typeof(MenuEvent), typeof(SubscriptionEvent), typeof(PeriodEvent), typeof(InvoiceEvent), typeof(AccountEvent), typeof(SellerEvent), typeof(OperationEvent), typeof(WebhookEvent)];
 
     [Fact]
     public void Every_event_has_a_sample()
@@ -265,6 +292,10 @@ public sealed class EventShapeTests
                 events.Cast<InvoiceEvent>().Aggregate((InvoiceStandingView?)null, (v, x) => InvoiceStandingView.Fold(v, "inv_1", x));
                 break;
             case AccountEvent: events.Cast<AccountEvent>().Aggregate(AccountState.Initial, AccountState.Evolve); break;
+            case WebhookEvent:
+                events.Cast<WebhookEvent>().Aggregate(WebhookState.Initial, WebhookState.Evolve);
+                events.Cast<WebhookEvent>().Aggregate((WebhookEndpointView?)null, (v, x) => WebhookEndpointView.Fold(v, "whk_1", x));
+                break;
             case OperationEvent: events.Cast<OperationEvent>().Aggregate(OperationsState.Initial, OperationsState.Evolve); break;
             case SellerEvent: events.Cast<SellerEvent>().Aggregate(SellerState.Initial, SellerState.Evolve); break;
             default: Assert.Fail($"{e.GetType().Name} belongs to no stream"); break;

@@ -9,7 +9,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
 {
     private static readonly string[] Views =
     [
-        "customerview", "subscriptionview", "periodview", "invoicestandingview", "periodtoclose", "periodtoinvoice", "storedinvoice", "storedcreditnote", "appliedreport", "providerreference",
+        "customerview", "subscriptionview", "periodview", "invoicestandingview", "periodtoclose", "periodtoinvoice", "storedinvoice", "storedcreditnote", "appliedreport", "providerreference", "webhookendpointview",
     ];
 
     /// <summary>Of a line: its running hash.</summary>
@@ -34,6 +34,8 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
             // Late, and on no invoice yet: the import must not forget it.
             await App.Publish(App.Usage.Record(1, Mar1.AddHours(2), Line(One, "output", 1_000_000)));
             await App.Applied(1, 4);
+            var endpoint = (await App.Webhooks.RegisterEndpointAsync(new() { Url = "https://example.com/billing" })).Endpoint.EndpointId;
+            await App.Webhooks.DisableEndpointAsync(new() { EndpointId = endpoint });
             await App.CaughtUp();
             Lines = await Exported(App);
         }

@@ -35,6 +35,7 @@ internal sealed class RunningBilling : IAsyncDisposable
             {
                 ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
                 ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = database.ConnectionString("billing"), ["Billing:FinalizeBy"] = finalizeBy,
+                ["Billing:Webhooks:AllowHttp"] = "true", ["Billing:Webhooks:AllowedNetworks"] = "127.0.0.1/32", ["Billing:Webhooks:PollSeconds"] = "0.05",
             });
         });
         await host.StartAsync();

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using Billing.Webhooks;
+using Microsoft.Extensions.Options;
+
+namespace Billing.Host;
+
+/// <summary>What came of an attempt.</summary>
+/// <param name="Outcome">delivered, refused, redirected, gone, timed_out, unreachable or address_refused</param>
+/// <param name="Status">of HTTP; 0 without an answer</param>
+/// <param name="Detail">in one line</param>
+public sealed record WebhookAnswer(string Outcome, int Status, string Detail, TimeSpan Took)
+{
+    public const string Delivered = "delivered", Refused = "refused", Redirected = "redirected", Gone = "gone", TimedOut = "timed_out", Unreachable = "unreachable", AddressRefused = "address_refused";
+
+    public bool IsDelivered => Outcome == Delivered;
+}
+
+/// <summary>
+/// Sends to whatever address somebody registered, and so trusts nothing: no redirect is followed, no proxy asked, no cookie kept, no body of an answer read, and the address that is connected to is
+/// looked at itself, after names were resolved, so that no name can mean one thing when it is checked and another when it is used.
+/// </summary>
+public sealed class WebhookClient : IDisposable
+{
+    private const int LocationLengthMax = 200, HeaderKilobytesMax = 16;
+    private readonly ReachableNetworks _networks;
+    private readonly TimeSpan _timeout;
+    private readonly HttpClient _http;
+
+    public WebhookClient(IOptions<WebhookOptions> options)
+    {
+        (_networks, _timeout) = (options.Value.Networks, options.Value.Timeout);
+        _http = new(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false, UseProxy = false, UseCookies = false, ConnectCallback = Connect, ActivityHeadersPropagator = null,
+            MaxResponseHeadersLength = HeaderKilobytesMax, MaxResponseDrainSize = 0, PooledConnectionLifetime = TimeSpan.FromMinutes(1),
+        }) { Timeout = Timeout.InfiniteTimeSpan };
+        _http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("billing-webhooks", "1"));
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    /// <param name="secrets">that sign, the newest first</param>
+    public async Task<WebhookAnswer> Post(string url, string id, byte[] body, IReadOnlyList<string> secrets)
+    {
+        // Receivers hold it against their own clock: it is the real time of this attempt, whatever the business clock shows.
+        var (began, timestamp) = (TimeProvider.System.GetTimestamp(), TimeProvider.System.GetUtcNow().ToUnixTimeSeconds());
+        using var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = new(WebhookBody.ContentType) { CharSet = "utf-8" };
+        request.Headers.Add(WebhookSignature.IdHeader, id);
+        request.Headers.Add(WebhookSignature.TimestampHeader, timestamp.ToString(CultureInfo.InvariantCulture));
+        request.Headers.Add(WebhookSignature.SignatureHeader, WebhookSignature.Sign(secrets, id, timestamp, body));
+        using var deadline = new CancellationTokenSource(_timeout);
+        try
+        {
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token);
+            var (outcome, detail) = Judge(response);
+            return new(outcome, (int)response.StatusCode, detail, TimeProvider.System.GetElapsedTime(began));
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return Failed(WebhookAnswer.TimedOut, string.Create(CultureInfo.InvariantCulture, $"no answer within {_timeout.TotalSeconds:0.###} s"));
+        }
+        catch (HttpRequestException e)
+        {
+            return e.GetBaseException() is AddressRefusedException refused ? Failed(WebhookAnswer.AddressRefused, refused.Message) : Failed(WebhookAnswer.Unreachable, e.GetBaseException().Message.ReplaceLineEndings(" "));
+        }
+
+        WebhookAnswer Failed(string outcome, string detail) => new(outcome, 0, detail, TimeProvider.System.GetElapsedTime(began));
+    }
+
+    private static (string Outcome, string Detail) Judge(HttpResponseMessage response) => (int)response.StatusCode switch
+    {
+        >= 200 and < 300 => (WebhookAnswer.Delivered, ""),
+        410 => (WebhookAnswer.Gone, "answered 410: it wants to hear nothing more"),
+        >= 300 and < 400 and var status => (WebhookAnswer.Redirected, string.Create(CultureInfo.InvariantCulture, $"answered {status} and points to {Location(response)}: redirects are not followed, register where it is")),
+        var status => (WebhookAnswer.Refused, string.Create(CultureInfo.InvariantCulture, $"answered {status}")),
+    };
+
+    private static string Location(HttpResponseMessage response) =>
+        response.Headers.Location?.ToString() is not { Length: > 0 } location ? "nothing" : location.Length <= LocationLengthMax ? location : location[..LocationLengthMax] + "…";
+
+    private async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, CancellationToken ct)
+    {
+        var addresses = await Dns.GetHostAddressesAsync(context.DnsEndPoint.Host, ct);
+        var allowed = addresses.Where(_networks.Allows).ToArray();
+        if (allowed.Length == 0) throw new AddressRefusedException(addresses.Length == 0 ? $"{context.DnsEndPoint.Host} has no address" : ReachableNetworks.Refused(addresses[0]));
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync(allowed, context.DnsEndPoint.Port, ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private sealed class AddressRefusedException(string message) : Exception(message);
+}

@@ -1,0 +1,93 @@
+using Contracts.Billing.V1;
+using Google.Protobuf.WellKnownTypes;
+using Npgsql;
+
+namespace Billing.Host;
+
+/// <summary>What became of deliveries, as endpoints and lists show it.</summary>
+public sealed class WebhookLists(NpgsqlDataSource database)
+{
+    /// <summary>The endpoints, and how it goes with each.</summary>
+    public async Task WithStanding(IReadOnlyCollection<WebhookEndpoint> endpoints, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("""
+            select i.id, s.failing_since, coalesce(s.last_error, ''), s.delivered_at,
+                (select count(*) from billing.webhook_delivery d where d.endpoint_id = i.id and d.status = 'pending'),
+                (select count(*) from billing.webhook_delivery d where d.endpoint_id = i.id and d.status = 'failed'),
+                exists (select from billing.webhook_secret k where k.endpoint_id = i.id and k.valid_until is null)
+            from unnest($1) as i (id) left join billing.webhook_standing s on s.endpoint_id = i.id
+            """);
+        command.Parameters.Add(new() { Value = endpoints.Select(e => e.EndpointId).ToArray() });
+        var byId = endpoints.ToDictionary(e => e.EndpointId);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+        {
+            var endpoint = byId[reader.GetString(0)];
+            endpoint.FailingSince = Time(reader, 1);
+            endpoint.LastError = reader.GetString(2);
+            endpoint.DeliveredAt = Time(reader, 3);
+            (endpoint.Pending, endpoint.Failed, endpoint.HasSecret) = (reader.GetInt64(4), reader.GetInt64(5), reader.GetBoolean(6));
+        }
+    }
+
+    /// <param name="before">only events with a lower number</param>
+    public async Task<IReadOnlyList<WebhookDelivery>> Deliveries(string endpointId, string status, string subject, long before, int most, CancellationToken ct)
+    {
+        var found = new List<WebhookDelivery>();
+        await using (var command = database.CreateCommand("""
+            select d.sequence, e.id, d.type, d.stream_id, d.status, d.due_at from billing.webhook_delivery d join billing.mt_events e on e.seq_id = d.sequence
+            where d.endpoint_id = $1 and ($2 = '' or d.status = $2) and ($3 = '' or d.stream_id = $3) and d.sequence < $4 order by d.sequence desc limit $5
+            """))
+        {
+            foreach (var value in new object[] { endpointId, status, subject, before, most }) command.Parameters.Add(new() { Value = value });
+            await using var reader = await command.ExecuteReaderAsync(ct);
+            while (await reader.ReadAsync(ct))
+                found.Add(new()
+                {
+                    Sequence = reader.GetInt64(0), EventId = Ids.Format(Webhooks.WebhookState.EventIdPrefix, reader.GetGuid(1)), Type = reader.GetString(2), Subject = reader.GetString(3),
+                    Status = reader.GetString(4), DueAt = reader.GetString(4) == "pending" ? Time(reader, 5) : null,
+                });
+        }
+        await AddAttempts(endpointId, found, ct);
+        return found;
+    }
+
+    private async Task AddAttempts(string endpointId, List<WebhookDelivery> deliveries, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            "select sequence, number, at, outcome, status, detail, milliseconds from billing.webhook_attempt where endpoint_id = $1 and sequence = any($2) order by sequence, number");
+        command.Parameters.Add(new() { Value = endpointId });
+        command.Parameters.Add(new() { Value = deliveries.Select(d => d.Sequence).ToArray() });
+        var bySequence = deliveries.ToDictionary(d => d.Sequence);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+            bySequence[reader.GetInt64(0)].Attempts.Add(new WebhookAttempt
+            {
+                Number = reader.GetInt32(1), At = Time(reader, 2), Outcome = reader.GetString(3), Status = reader.GetInt32(4), Detail = reader.GetString(5), Milliseconds = reader.GetInt32(6),
+            });
+    }
+
+    /// <summary>The number of the first event that an endpoint may have missed: one that was given up, or the one that disabled it last.</summary>
+    public async Task<long> FirstMissed(string endpointId, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("""
+            select coalesce(least(
+                (select min(sequence) from billing.webhook_delivery where endpoint_id = $1 and status = 'failed'),
+                (select max(seq_id) from billing.mt_events where stream_id = $1 and type = 'webhook_endpoint_disabled')), 1)
+            """);
+        command.Parameters.Add(new() { Value = endpointId });
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>The number of the first event from a moment of business time on that is announced to anybody; one beyond the log when there is none.</summary>
+    public async Task<long> FirstFrom(DateTimeOffset from, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand(
+            "select coalesce(min(seq_id) filter (where type = any($1) and (data ->> 'at')::timestamptz >= $2), max(seq_id) + 1, 1) from billing.mt_events");
+        command.Parameters.Add(new() { Value = WebhookAnnouncer.StoredTypes });
+        command.Parameters.Add(new() { Value = from });
+        return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    private static Timestamp? Time(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetFieldValue<DateTimeOffset>(column).ToTimestamp();
+}
