@@ -24,21 +24,11 @@ public sealed partial class PostgresCluster(string superuserConnectionString)
             // template0, for nobody can be connected to it, and a template in use cannot be copied. The encoding is said, for a server that was
             // made without a locale has another one, in which JSON with an umlaut cannot be stored.
             await ExecuteAsync(
-                server,
-                $"CREATE DATABASE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' {await StrategyAsync(server, cancel)}",
-                cancel);
+                server, $"CREATE DATABASE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", cancel);
         }
         await using var database = await OpenAsync(new NpgsqlConnectionStringBuilder(SuperuserConnectionString) { Database = name, Pooling = false }, cancel);
         await ExecuteAsync(database, Statements("schemas.sql"), cancel);
         return new ServiceDatabase(name, new NpgsqlConnectionStringBuilder(SuperuserConnectionString), Password);
-    }
-
-    /// <summary>Copying the template's files is a third of the work of logging every page of them, but asks for checkpoints, which are cheap where nothing is flushed.</summary>
-    private static async Task<string> StrategyAsync(NpgsqlConnection server, CancellationToken cancel)
-    {
-        const int firstWithStrategies = 15;
-        await using var flushes = new NpgsqlCommand("SHOW fsync", server);
-        return server.PostgreSqlVersion.Major >= firstWithStrategies && await flushes.ExecuteScalarAsync(cancel) is "off" ? "STRATEGY FILE_COPY" : "";
     }
 
     private async Task CreateRolesAsync(NpgsqlConnection server, CancellationToken cancel)
@@ -86,7 +76,7 @@ public sealed partial class PostgresCluster(string superuserConnectionString)
 public sealed class ServiceDatabase
 {
     /// <summary>Connections a pool may open: three services, their tests and an auditor must fit into one server's 200.</summary>
-    private const int PoolSizeMax = 8;
+    private const int PoolSizeMax = 20;
 
     private readonly NpgsqlConnectionStringBuilder _server;
     private readonly Func<string, string> _password;
