@@ -29,11 +29,13 @@ public sealed class CustomerErasing(IDocumentStore store, BusinessClock clock)
 
 internal static class HeldCustomers
 {
+    public const string Hold = "select 1 from pg_advisory_xact_lock(hashtextextended(?, 0))";
+
     /// <summary>The customer as it stands, and nobody else who holds it decides anything until the session's transaction ends.</summary>
     public static async Task<(CustomerState Customer, long Version)> HoldCustomer(this IDocumentSession session, string customerId, CancellationToken ct)
     {
         await session.BeginTransactionAsync(ct);
-        await session.AdvancedSql.QueryAsync<int>("select 1 from pg_advisory_xact_lock(hashtextextended(?, 0))", ct, customerId);
+        await session.AdvancedSql.QueryAsync<int>(Hold, ct, customerId);
         var streams = await StoredStreams.ReadAsync(session, [customerId], ct);
         return (streams.Customer(customerId), streams.Version(customerId));
     }

@@ -42,8 +42,14 @@ public sealed class PersonalDetails(NpgsqlDataSource database)
         return await command.ExecuteScalarAsync(ct) as string;
     }
 
-    public static void KeepNote(IDocumentSession session, string customerId, string note, byte[] salt) => session.QueueSqlCommand(
-        "insert into billing.personal_details (customer_id, details_sha256, salt, details) values (?, ?, ?, ?) on conflict do nothing", customerId, NoteSha256(note, salt), salt, note);
+    /// <summary>Written with the event that names its hash, unless the customer is erased first: whoever erases holds the customer, and so does this.</summary>
+    public static void KeepNote(IDocumentSession session, string customerId, string note, byte[] salt)
+    {
+        session.QueueSqlCommand(HeldCustomers.Hold, customerId);
+        session.QueueSqlCommand(
+            "insert into billing.personal_details (customer_id, details_sha256, salt, details) select customer_id, ?, salt, ? from billing.personal_details where customer_id = ? and salt = ? limit 1 on conflict do nothing",
+            NoteSha256(note, salt), note, customerId, salt);
+    }
 
     /// <summary>One version of the details; null when there is none, or it was erased.</summary>
     public async Task<CustomerDetails?> Find(string customerId, string detailsSha256, CancellationToken ct)

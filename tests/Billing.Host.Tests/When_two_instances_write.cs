@@ -1,3 +1,4 @@
+using Billing.Accounts;
 using Grpc.Core;
 using Npgsql;
 using static Billing.Host.Tests.BillingApp;
@@ -44,6 +45,25 @@ public sealed class When_two_instances_write
         Assert.Null((await app.Billing.GetCustomerAsync(new() { CustomerId = customer.CustomerId })).ErasedAt);
 
         Task<long> Waiting(string what) => app.Sql<long>($"select count(*) from pg_locks l join pg_stat_activity a using (pid) where not l.granted and l.locktype = '{what}' and a.datname = current_database()");
+    }
+
+    [Fact]
+    public async Task A_note_that_is_just_being_kept_is_erased_with_its_customer()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var customer = (await app.Billing.CreateCustomerAsync(new() { Currency = "USD" })).CustomerId;
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var insert = new NpgsqlCommand($"insert into billing.mt_streams (id, version) values ('{AccountIds.Of(customer)}', 1)", connection)) await insert.ExecuteNonQueryAsync();
+        var noting = app.Agreements.SetTaxTreatmentAsync(new() { CustomerId = customer, Jurisdiction = "DE", Treatment = "exempt", Note = "certificate 4711" }).ResponseAsync;
+        await Eventually.True(async () => await app.Sql<long>("select count(*) from pg_locks where not granted and locktype = 'transactionid'") == 1, "the note waits to be kept");
+        var erasing = app.Billing.EraseCustomerAsync(new() { CustomerId = customer }).ResponseAsync;
+        await Eventually.True(
+            async () => erasing.IsCompleted || await app.Sql<long>("select count(*) from pg_locks where not granted and locktype = 'advisory'") == 1, "the customer is erased, or waits");
+        await transaction.RollbackAsync();
+        await Task.WhenAll(noting, erasing);
+        Assert.Equal(0, await app.Sql<long>($"select count(*) from billing.personal_details where customer_id = '{customer}'"));
     }
 
     [Fact]
