@@ -67,6 +67,7 @@ public sealed class WebhookAnnouncer : SubscriptionBase
         "insert into billing.webhook_delivery (endpoint_id, sequence, stream_id, type, status, attempts, step, due_at) values (?, ?, ?, ?, 'pending', 0, 0, ?) on conflict do nothing",
         endpointId, e.Sequence, e.StreamKey!, type, _clock.Now);
 
+    /// <summary>An attempt that is on its way meanwhile loses its claim, and with it the last word.</summary>
     private void Replay(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, long from, long through, bool onlyUndelivered)
     {
         var wanted = Types.Where(t => endpoint.Wants(t.Announced)).ToArray();
@@ -75,7 +76,8 @@ public sealed class WebhookAnnouncer : SubscriptionBase
             insert into billing.webhook_delivery (endpoint_id, sequence, stream_id, type, status, attempts, step, due_at)
             select ?, e.seq_id, e.stream_id, t.announced, 'pending', 0, 0, ? from billing.mt_events e join unnest(?, ?) as t (stored, announced) on t.stored = e.type
             where e.seq_id >= ? and e.seq_id <= ? and e.stream_id <> ?
-            on conflict (endpoint_id, sequence) do update set status = 'pending', step = 0, due_at = excluded.due_at where not ? or webhook_delivery.status <> 'delivered'
+            on conflict (endpoint_id, sequence) do update set status = 'pending', step = 0, due_at = excluded.due_at, claimed_by = null, claimed_until = null
+                where not ? or webhook_delivery.status <> 'delivered'
             """,
             endpointId, _clock.Now, wanted.Select(t => t.Stored).ToArray(), wanted.Select(t => t.Announced).ToArray(), from, through, endpointId, onlyUndelivered);
     }

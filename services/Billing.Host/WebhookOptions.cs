@@ -32,7 +32,7 @@ public sealed class WebhookOptions
     [Range(1, 1_000, ErrorMessage = "Billing__Webhooks__SendsMax must be from 1 to 1000")]
     public int SendsMax { get; init; } = 32;
 
-    /// <summary>Deliveries that are sent to one endpoint at once, by all instances: one that stalls holds up no other. Default 4, at most 100.</summary>
+    /// <summary>Deliveries that are on their way to one endpoint at once: one that stalls holds up no other. Default 4, at most 100. Instances that look at the same moment may each send so many.</summary>
     [Range(1, 100, ErrorMessage = "Billing__Webhooks__SendsPerEndpointMax must be from 1 to 100")]
     public int SendsPerEndpointMax { get; init; } = 4;
 

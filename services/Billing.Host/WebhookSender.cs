@@ -11,12 +11,12 @@ public sealed class WebhookSender(
     WebhookQueue queue, WebhookContents contents, WebhookSecrets secrets, WebhookClient client, EventStreams streams, BusinessClock clock, WebhookMetrics metrics, IOptions<WebhookOptions> options,
     ILogger<WebhookSender> log) : BackgroundService
 {
-    private static readonly TimeSpan Housekeeping = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan BetweenCounts = TimeSpan.FromSeconds(10), BetweenCleanings = TimeSpan.FromHours(1);
+    private long _countedAt, _cleanedAt;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var (sending, pause, o) = (new List<Task>(), TimeSpan.FromSeconds(options.Value.PollSeconds), options.Value);
-        var (kept, said) = (TimeProvider.System.GetTimestamp(), "");
+        var (sending, o, said) = (new List<Task>(), options.Value, "");
         while (!stoppingToken.IsCancellationRequested)
         {
             sending.RemoveAll(s => s.IsCompleted);
@@ -25,27 +25,36 @@ public sealed class WebhookSender(
             {
                 if (sending.Count < o.SendsMax) claimed = await queue.Claim(o.SendsMax - sending.Count, o.SendsPerEndpointMax, o.Timeout, clock.Now, stoppingToken);
                 sending.AddRange(claimed.Select(Send));
-                if (TimeProvider.System.GetElapsedTime(kept) > Housekeeping)
-                {
-                    kept = TimeProvider.System.GetTimestamp();
-                    metrics.Load = await queue.Load(stoppingToken);
-                    await queue.ForgetBefore(clock.Now.AddDays(-o.KeepDays), stoppingToken);
-                }
+                await KeepHouse(stoppingToken);
                 said = "";
             }
-            catch (Exception e) when (StoreFailure.Is(e))
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                if (said != StoreFailure.Cause(e)) log.LogWarning("webhooks wait for the database: {Cause}", said = StoreFailure.Cause(e));
+                var cause = StoreFailure.Is(e) ? StoreFailure.Cause(e) : e.ToString();
+                if (cause != said) log.LogWarning("webhooks wait: {Cause}", said = cause);
             }
             catch (OperationCanceledException)
             {
                 break;
             }
             // One that is done may let the next of its object go.
-            if (claimed.Count == 0) await Task.WhenAny([.. sending, Task.Delay(pause, stoppingToken)]);
+            if (claimed.Count == 0) await Task.WhenAny([.. sending, Task.Delay(TimeSpan.FromSeconds(o.PollSeconds), stoppingToken)]);
         }
         // What is on its way is answered within the timeout, and recorded.
         await Task.WhenAll(sending);
+    }
+
+    private async Task KeepHouse(CancellationToken ct)
+    {
+        if (IsOver(BetweenCounts, ref _countedAt)) metrics.Load = await queue.Load(ct);
+        if (IsOver(BetweenCleanings, ref _cleanedAt)) await queue.ForgetBefore(clock.Now.AddDays(-options.Value.KeepDays), ct);
+    }
+
+    private static bool IsOver(TimeSpan pause, ref long since)
+    {
+        if (since != 0 && TimeProvider.System.GetElapsedTime(since) < pause) return false;
+        since = TimeProvider.System.GetTimestamp();
+        return true;
     }
 
     private async Task Send(ClaimedDelivery delivery)

@@ -10,6 +10,7 @@ public sealed class When_options_are_wrong
         { ["--Billing:GraceMinutes=soon"], "Failed to convert configuration value 'soon' at 'Billing:GraceMinutes' to type 'System.Int32'." },
         { ["--Billing:UsageAddress=http://usage:port"], "Billing__UsageAddress must be an http:// or https:// address such as http://usage:8081" },
         { ["--Billing:UsageAddress=http://usage:8081/path"], "Billing__UsageAddress must be an http:// or https:// address such as http://usage:8081" },
+        { ["--Billing:Webhooks:AllowedNetworks=10.0.0.0/8,lab"], "Billing__Webhooks__AllowedNetworks must be networks in CIDR notation separated by commas, such as 10.1.0.0/16,fd00::/8" },
         { ["--Http:Port=http"], "Failed to convert configuration value 'http' at 'Http:Port' to type 'System.Int32'." },
         { ["--Access:Mode="], "Access__Mode must be said in Production: Keys lets in whoever has an API key, and Open everybody who reaches the ports" },
         { ["--Access:RefreshSeconds=0"], "Access__RefreshSeconds must be from 0.05 to 60" },

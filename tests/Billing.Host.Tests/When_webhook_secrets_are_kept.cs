@@ -59,5 +59,13 @@ public sealed class When_webhook_secrets_are_kept
         var fourth = await app.Webhooks.RotateSecretAsync(new() { EndpointId = endpoint });
         await Eventually.True(() => receiver.At("/hooks").Count == 5, "it is told");
         Assert.True(receiver.At("/hooks")[^1].IsSignedWith(fourth.Secret));
+
+        // What was done is listed for a while, and can be sent again for ever.
+        await Eventually.True(async () => (await app.Webhooks.GetEndpointAsync(new() { EndpointId = endpoint })).Pending == 0, "it is recorded");
+        await app.Get<WebhookQueue>().ForgetBefore(Jan1.AddDays(2), default);
+        Assert.Equal((0, 0), (await app.Sql<long>("select count(*) from billing.webhook_delivery"), await app.Sql<long>("select count(*) from billing.webhook_attempt")));
+        await app.Webhooks.ReplayEndpointAsync(new() { EndpointId = endpoint, FromSequence = 1 });
+        await Eventually.True(() => receiver.At("/hooks").Count == 10, "all is told again");
+        Assert.Equal(receiver.At("/hooks").Take(5).Select(h => h.Id).Order(), receiver.At("/hooks").Skip(5).Select(h => h.Id).Order());
     }
 }

@@ -64,7 +64,7 @@ public sealed class ReplayBench(BillingServers servers, BillingBenchSize size)
         while (true)
         {
             await using var command = source.CreateCommand(UpToDate);
-            if (await command.ExecuteScalarAsync(ct) is 4L) return;
+            if (await command.ExecuteScalarAsync(ct) is 5L) return;
             await Task.Delay(100, ct);
         }
     }
