@@ -35,6 +35,7 @@ public static class Wire
         };
         if (known.Scheduled is { } c)
             subscription.Scheduled = new() { EffectiveAt = c.EffectiveAt.ToTimestamp(), Cancels = c.Cancels, MenuId = c.MenuId, PlanId = c.PlanId };
+        if (known.Pause is { } p) subscription.Pause = new() { From = p.From.ToTimestamp(), ResumeAt = p.ResumeAt?.ToTimestamp() };
         subscription.Caps.AddRange(s.Caps.Select(Cap));
         subscription.Models.AddRange(s.Models);
         return subscription;
