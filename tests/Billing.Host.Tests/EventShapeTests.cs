@@ -196,6 +196,10 @@ public sealed class EventShapeTests
             "menu_terms_received", Menu with { Plans = [new("plan_1", "Small", new(1), [], [OveragePrice.Tiered(TokenKind.Output, PriceModel.Graduated, [new(9, UnitPrice.Parse("2")), new(null, UnitPrice.Parse("1"))])])] }, [],
             """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":1,"caps":[],"overage":[{"kind":"output","perMillionTokens":"2","tiers":[{"upTo":9,"perMillionTokens":"2"},{"upTo":null,"perMillionTokens":"1"}],"model":"graduated"}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
         },
+        {
+            "menu_terms_received", Menu with { Plans = [new("plan_1", "Small", new(1), [], [OveragePrice.Packaged(TokenKind.Output, new(100_000, new(2_000_000)))])] }, [],
+            """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":1,"caps":[],"overage":[{"kind":"output","perMillionTokens":"0","model":"package","package":{"tokens":100000,"priceMicros":2000000}}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
+        },
         { "replay_ordered", new ReplayOrdered("UsageRecorded/1/1", "failed", At) { By = By }, [], """{"messageId":"UsageRecorded/1/1","reason":"failed","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "shard_resumed", new ShardResumed(3, "report 1 came again", At), [], """{"shard":3,"stopped":"report 1 came again","at":"2026-01-01T00:00:00+00:00"}""" },
         // What every event may say since it is said who did it, for one event of each kind of stream.
