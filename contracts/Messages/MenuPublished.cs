@@ -23,10 +23,14 @@ public sealed record PublishedPlan(
 /// <param name="Enforcement">hard or billed</param>
 public sealed record PublishedCap(string Window, long Tokens, IReadOnlyList<string> Counts, string Enforcement);
 
-/// <param name="PerMillionTokens">a decimal in major units, as text; empty where there are tiers, so that whoever does not know them does not bill by another price</param>
-/// <param name="Model">graduated: each tier's tokens at its price; volume: all at the price of the tier they reach; empty for one price</param>
+/// <param name="PerMillionTokens">a decimal in major units, as text; empty where there are tiers or packages, so that whoever does not know them does not bill by another price</param>
+/// <param name="Model">graduated: each tier's tokens at its price; volume: all at the price of the tier they reach; package: so much for each package that is begun; empty for one price</param>
 /// <param name="Tiers">in order; null for one price</param>
-public sealed record PublishedOverage(string Kind, string PerMillionTokens, string Model = "", IReadOnlyList<PublishedPriceTier>? Tiers = null);
+/// <param name="Package">null unless the model says so</param>
+public sealed record PublishedOverage(string Kind, string PerMillionTokens, string Model = "", IReadOnlyList<PublishedPriceTier>? Tiers = null, PublishedPackage? Package = null);
+
+/// <param name="Tokens">in one package</param>
+public sealed record PublishedPackage(long Tokens, long PriceMicros);
 
 /// <param name="UpTo">the tier's last token, counted from the first beyond the cap; 0 for the last tier, which has no end</param>
 /// <param name="PerMillionTokens">a decimal in major units, as text</param>

@@ -20,6 +20,8 @@ public static class BillingAccess
         [Billing + "ChangePlan"] = Scope.Finance,
         [Billing + "MigrateSubscription"] = Scope.Finance,
         [Billing + "CancelSubscription"] = Scope.Finance,
+        [Billing + "PauseSubscription"] = Scope.Finance,
+        [Billing + "ResumeSubscription"] = Scope.Finance,
         [Billing + "ActivateSubscription"] = Scope.Finance,
         [Billing + "WithdrawScheduledChange"] = Scope.Finance,
         [Billing + "PreviewChange"] = AndTheirOwner,

@@ -56,6 +56,12 @@ public sealed partial class BillingService
     public override Task<Subscription> ActivateSubscription(ActivateSubscriptionRequest request, ServerCallContext context) =>
         Change(context, request, request.SubscriptionId, _ => Task.FromResult(Activating(attribution.Of(context))));
 
+    public override Task<Subscription> PauseSubscription(PauseSubscriptionRequest request, ServerCallContext context) =>
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, attribution.Of(context))));
+
+    public override Task<Subscription> ResumeSubscription(ResumeSubscriptionRequest request, ServerCallContext context) =>
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Resuming(attribution.Of(context))));
+
     public override Task<Subscription> WithdrawScheduledChange(WithdrawScheduledChangeRequest request, ServerCallContext context) =>
         Change(context, request, request.SubscriptionId, _ =>
         {
@@ -72,7 +78,9 @@ public sealed partial class BillingService
             PreviewChangeRequest.ChangeOneofCase.Migration => (request.Migration.SubscriptionId, await Deciding(request.Migration, null, ct)),
             PreviewChangeRequest.ChangeOneofCase.Cancellation => (request.Cancellation.SubscriptionId, Deciding(request.Cancellation, null)),
             PreviewChangeRequest.ChangeOneofCase.Activation => (request.Activation.SubscriptionId, Activating(null)),
-            _ => throw new FormatException("change is missing: expected plan, migration, cancellation or activation"),
+            PreviewChangeRequest.ChangeOneofCase.Pause => (request.Pause.SubscriptionId, Deciding(request.Pause, null)),
+            PreviewChangeRequest.ChangeOneofCase.Resumption => (request.Resumption.SubscriptionId, Resuming(null)),
+            _ => throw new FormatException("change is missing: expected plan, migration, cancellation, activation, pause or resumption"),
         };
         Ids.Parse(Ids.Subscription, id);
         await using var session = store.QuerySession();
@@ -154,6 +162,14 @@ public sealed partial class BillingService
         var when = Wire.When(request.When);
         return (s, _) => CancelSubscriptionDecision.Decide(new(when, clock.Now, by), s);
     }
+
+    private Decider Deciding(PauseSubscriptionRequest request, Attribution? by)
+    {
+        var (when, resumeAt) = (Wire.When(request.When), request.ResumeAt?.ToTime("resume_at"));
+        return (s, _) => PauseSubscriptionDecision.Decide(new(when, resumeAt, clock.Now, by), s);
+    }
+
+    private Decider Resuming(Attribution? by) => (s, _) => ResumeSubscriptionDecision.Decide(new(clock.Now, by), s);
 
     private Decider Activating(Attribution? by) => (s, _) => ActivateSubscriptionDecision.Decide(new(clock.Now, by), s);
 

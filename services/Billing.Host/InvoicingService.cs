@@ -182,7 +182,7 @@ public sealed class InvoicingService(
         return ((await StoredStreams.ReadAsync(session, [periodId], ct)).Period(periodId) switch
         {
             PeriodState.None => new Refusal("period_unknown", $"billing never opened {periodId}"),
-            PeriodState.Closed { Facts.IsEmpty: true } => new Refusal("period_empty", $"{periodId} began after its subscription had ended, and nothing was recorded for it: it has no invoice"),
+            PeriodState.Closed { Facts.IsEmpty: true } => new Refusal("period_empty", $"{periodId} began after its subscription had ended, or was paused throughout, and nothing was recorded for it: it has no invoice"),
             _ => new Refusal("period_not_closed", "an invoice is finalized when its period is closed: after its end and grace, when billing has all usage"),
         }).AsException();
     }

@@ -72,19 +72,26 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
         return await command.ExecuteScalarAsync(ct) as string ?? throw new Refusal("invoice_unknown", $"{invoiceId} is not a final invoice").AsException();
     }
 
-    /// <summary>Periods that began before a moment and have no final invoice. One that a cancellation emptied before it began will have none, unless usage comes late for it.</summary>
+    /// <summary>
+    /// Periods that began before a moment and have no final invoice. One that a cancellation emptied before it began, or that was paused throughout, will have none,
+    /// unless usage comes late for it.
+    /// </summary>
     public async Task<long> PeriodsToInvoice(DateTimeOffset before, string customerId, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
             """
             with known as (
-                select stream_id, type, data from billing.mt_events
-                where type in ('period_opened', 'period_plan_ended', 'invoice_finalized') and ($2 = '' or data ->> 'customerId' = $2 or type = 'period_plan_ended')
+                select stream_id, type, data, version from billing.mt_events
+                where type in ('period_opened', 'period_plan_changed', 'period_plan_ended', 'invoice_finalized')
+                  and ($2 = '' or data ->> 'customerId' = $2 or type in ('period_plan_changed', 'period_plan_ended'))
                   and ($3::bigint is null or seq_id <= $3) and ($4::timestamptz is null or (data ->> 'at')::timestamptz <= $4))
             select count(*) from known o
             where o.type = 'period_opened' and (o.data ->> 'start')::timestamptz < $1 and (o.data ->> 'ended') is distinct from 'true'
               and not exists (select from known f where f.type = 'invoice_finalized' and f.data ->> 'periodId' = o.stream_id)
               and not exists (select from known p where p.type = 'period_plan_ended' and p.stream_id = o.stream_id and (p.data ->> 'from')::timestamptz <= (o.data ->> 'start')::timestamptz)
+              and exists (select from known s where s.stream_id = o.stream_id and s.type in ('period_opened', 'period_plan_changed') and (s.data ->> 'paused') is distinct from 'true'
+                and not exists (select from known l where l.stream_id = s.stream_id and l.type = 'period_plan_changed' and l.version > s.version
+                  and (l.data ->> 'from')::timestamptz <= coalesce(s.data ->> 'from', s.data ->> 'start')::timestamptz))
             """, books)
         {
             CommandTimeout = 0,

@@ -43,6 +43,7 @@ public sealed class MenuReception(EventStreams streams)
         "graduated" or "volume" => OveragePrice.Tiered(
             TokenNames.ParseKind(o.Kind), o.Model == "volume" ? PriceModel.Volume : PriceModel.Graduated,
             (o.Tiers ?? []).Select(t => new PriceTier(t.UpTo == 0 ? null : t.UpTo, UnitPrice.Parse(t.PerMillionTokens))).ToValueList()),
+        "package" when o.Package is { } p => OveragePrice.Packaged(TokenNames.ParseKind(o.Kind), new(p.Tokens, new(p.PriceMicros))),
         var other => throw new FormatException($"'{other}' is not a way of pricing that billing knows; deploy a newer billing first"),
     };
 }

@@ -43,6 +43,10 @@ public sealed class SubscriptionPublisher : SubscriptionBase
         IncludeType<SubscriptionCancellationScheduled>();
         IncludeType<SubscriptionScheduleWithdrawn>();
         IncludeType<SubscriptionCancelled>();
+        IncludeType<SubscriptionPaused>();
+        IncludeType<SubscriptionPauseScheduled>();
+        IncludeType<SubscriptionPauseWithdrawn>();
+        IncludeType<SubscriptionResumed>();
     }
 
     public override async Task<IChangeListener> ProcessEventsAsync(

@@ -10,7 +10,7 @@ using Marten.Events.Projections;
 namespace Billing.Host;
 
 /// <summary>A subscription as it stands, for lists and for finding what is due. Written with its events.</summary>
-/// <param name="NextDueAt">when a trial ends, a period turns or something scheduled happens; null when it is over</param>
+/// <param name="NextDueAt">when a trial or a pause ends, a period turns or something scheduled happens; null when it is over</param>
 public sealed record SubscriptionView(
     string Id, string CustomerId, string MenuId, string PlanId, string Status, DateTimeOffset? NextDueAt, SubscriptionState.Known State)
 {
@@ -33,6 +33,10 @@ public sealed partial class SubscriptionViewProjection : SingleStreamProjection<
         IncludeType<SubscriptionCancellationScheduled>();
         IncludeType<SubscriptionScheduleWithdrawn>();
         IncludeType<SubscriptionCancelled>();
+        IncludeType<SubscriptionPaused>();
+        IncludeType<SubscriptionPauseScheduled>();
+        IncludeType<SubscriptionPauseWithdrawn>();
+        IncludeType<SubscriptionResumed>();
     }
 
     public override SubscriptionView? Evolve(SubscriptionView? snapshot, string id, IEvent e) =>

@@ -35,6 +35,7 @@ public static class Wire
         };
         if (known.Scheduled is { } c)
             subscription.Scheduled = new() { EffectiveAt = c.EffectiveAt.ToTimestamp(), Cancels = c.Cancels, MenuId = c.MenuId, PlanId = c.PlanId };
+        if (known.Pause is { } p) subscription.Pause = new() { From = p.From.ToTimestamp(), ResumeAt = p.ResumeAt?.ToTimestamp() };
         subscription.Caps.AddRange(s.Caps.Select(Cap));
         subscription.Models.AddRange(s.Models);
         return subscription;
@@ -95,8 +96,9 @@ public static class Wire
 
     private static V1.OveragePrice Price(OveragePrice o)
     {
-        var price = new V1.OveragePrice { Kind = o.Kind.Name(), PerMillionTokens = o.PerMillionTokens.ToString(), Model = o.Model switch { PriceModel.PerUnit => "per_unit", PriceModel.Graduated => "graduated", PriceModel.Volume => "volume" } };
+        var price = new V1.OveragePrice { Kind = o.Kind.Name(), PerMillionTokens = o.PerMillionTokens.ToString(), Model = o.Model switch { PriceModel.PerUnit => "per_unit", PriceModel.Graduated => "graduated", PriceModel.Volume => "volume", PriceModel.Package => "package" } };
         price.Tiers.AddRange((o.Tiers ?? []).Select(t => new V1.PriceTier { UpTo = t.UpTo ?? 0, PerMillionTokens = t.PerMillionTokens.ToString() }));
+        if (o.Package is { } p) (price.PerMillionTokens, price.PackageTokens, price.PackagePriceMicros) = ("", p.Tokens, p.PriceMicros.Value);
         return price;
     }
 

@@ -11,6 +11,7 @@ using AnnouncedRetirement = Contracts.Messages.MenuRetired;
 using PublishedCap = Contracts.Messages.PublishedCap;
 using PublishedOverage = Contracts.Messages.PublishedOverage;
 using PublishedPlan = Contracts.Messages.PublishedPlan;
+using PublishedPriceTier = Contracts.Messages.PublishedPriceTier;
 
 namespace PlanDesign.Host;
 
@@ -54,13 +55,17 @@ public sealed class MenuPublisher : SubscriptionBase
         var history = await session.Events.FetchStreamAsync(menuId, token: ct);
         var view = EventStreams.Fold<MenuView?, MenuEvent>(history, null, (v, e) => MenuCatalog.Evolve(v, menuId, e))!;
         var terms = SaleTerms.Read(view.Terms);
-        PublishedOverage[] overage = [.. terms.Overage.Select(o => new PublishedOverage(o.Kind.Name(), o.PerMillionTokens.ToString()))];
+        PublishedOverage[] overage = [.. terms.Overage.Select(Overage)];
         return new(
             menuId, view.Name, view.Currency.Code, view.ConversationsPerPeriod,
             [.. view.Solution!.Tiers.Select(t => new PublishedPlan(
                 t.PlanId, t.Name, t.PeriodFee.Value, [.. terms.CapsOf(t.CapTokens, view.ConversationsPerPeriod).Select(Cap)], overage))],
             view.Models, published.At);
     }
+
+    private static PublishedOverage Overage(KindPrice o) => o.Model == KindPrice.PerUnit ? new(o.Kind.Name(), o.PerMillionTokens.ToString()) : new(
+        o.Kind.Name(), "", o.Model, o.Tiers.Count == 0 ? null : [.. o.Tiers.Select(t => new PublishedPriceTier(t.UpTo ?? 0, t.PerMillionTokens.ToString()))],
+        o.Packages is { } p ? new(p.Tokens, p.PriceMicros) : null);
 
     private static PublishedCap Cap(Cap cap) => new(cap.Window.Name(), cap.Tokens, [.. cap.Counts.Select(c => c.Name())], cap.Enforcement.Name());
 }

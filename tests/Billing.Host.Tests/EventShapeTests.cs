@@ -78,6 +78,17 @@ public sealed class EventShapeTests
             "subscription_cancellation_scheduled", new SubscriptionCancellationScheduled(At, At), [Started],
             """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
         },
+        { "subscription_paused", new SubscriptionPaused(At, At.AddDays(9), At), [Started], """{"effectiveAt":"2026-01-01T00:00:00+00:00","resumeAt":"2026-01-10T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}""" },
+        { "subscription_paused", new SubscriptionPaused(At, null, At), [Started], """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "subscription_pause_scheduled", new SubscriptionPauseScheduled(At, At.AddDays(9), At), [Started],
+            """{"effectiveAt":"2026-01-01T00:00:00+00:00","resumeAt":"2026-01-10T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        { "subscription_pause_withdrawn", new SubscriptionPauseWithdrawn(At), [Started, new SubscriptionPauseScheduled(At, null, At)], """{"at":"2026-01-01T00:00:00+00:00"}""" },
+        {
+            "subscription_resumed", new SubscriptionResumed(At, At), [Started, new SubscriptionPaused(At, null, At)],
+            """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
         { "subscription_schedule_withdrawn", new SubscriptionScheduleWithdrawn(At), [Started], """{"at":"2026-01-01T00:00:00+00:00"}""" },
         { "subscription_cancelled", new SubscriptionCancelled(At, At), [Started], """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}""" },
         { "subscription_period_turned", new SubscriptionPeriodTurned(1, At), [new SubscriptionStarted("cus_1", "menu_1", "plan_1", At)], """{"number":1,"at":"2026-01-01T00:00:00+00:00"}""" },
@@ -92,6 +103,18 @@ public sealed class EventShapeTests
         {
             "period_plan_changed", new PeriodPlanChanged("menu_1", "plan_2", false, At, At), [Opened],
             """{"menuId":"menu_1","planId":"plan_2","trial":false,"from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "period_plan_changed", new PeriodPlanChanged("menu_1", "plan_1", false, At, At, Paused: true), [Opened],
+            """{"menuId":"menu_1","planId":"plan_1","trial":false,"from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","paused":true}"""
+        },
+        {
+            "period_opened", Opened with { Paused = true }, [],
+            """{"subscriptionId":"sub_1","customerId":"cus_1","menuId":"menu_1","planId":"plan_1","number":0,"start":"2026-01-01T00:00:00+00:00","end":"2026-02-01T00:00:00+00:00","previousPeriodId":"","at":"2026-01-01T00:00:00+00:00","paused":true}"""
+        },
+        {
+            "late_usage_added", new LateUsageAdded("per_1", "menu_1", 0, At, At, 4, [], [], At, new(At, At, At, [new("plan_1", At, false, Paused: true)], null)), [Opened],
+            """{"fromPeriodId":"per_1","fromMenuId":"menu_1","fromNumber":0,"fromStart":"2026-01-01T00:00:00+00:00","fromEnd":"2026-01-01T00:00:00+00:00","throughVersion":4,"before":[],"added":[],"at":"2026-01-01T00:00:00+00:00","fromPlans":{"fullStart":"2026-01-01T00:00:00+00:00","start":"2026-01-01T00:00:00+00:00","end":"2026-01-01T00:00:00+00:00","segments":[{"planId":"plan_1","from":"2026-01-01T00:00:00+00:00","trial":false,"paused":true}],"endedAt":null}}"""
         },
         { "period_plan_ended", new PeriodPlanEnded(At, At), [Opened], """{"from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}""" },
         {
@@ -231,6 +254,10 @@ public sealed class EventShapeTests
         {
             "menu_terms_received", Menu with { Plans = [new("plan_1", "Small", new(1), [], [OveragePrice.Tiered(TokenKind.Output, PriceModel.Graduated, [new(9, UnitPrice.Parse("2")), new(null, UnitPrice.Parse("1"))])])] }, [],
             """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":1,"caps":[],"overage":[{"kind":"output","perMillionTokens":"2","tiers":[{"upTo":9,"perMillionTokens":"2"},{"upTo":null,"perMillionTokens":"1"}],"model":"graduated"}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
+        },
+        {
+            "menu_terms_received", Menu with { Plans = [new("plan_1", "Small", new(1), [], [OveragePrice.Packaged(TokenKind.Output, new(100_000, new(2_000_000)))])] }, [],
+            """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":1,"caps":[],"overage":[{"kind":"output","perMillionTokens":"0","model":"package","package":{"tokens":100000,"priceMicros":2000000}}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
         },
         { "replay_ordered", new ReplayOrdered("UsageRecorded/1/1", "failed", At) { By = By }, [], """{"messageId":"UsageRecorded/1/1","reason":"failed","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "shard_resumed", new ShardResumed(3, "report 1 came again", At), [], """{"shard":3,"stopped":"report 1 came again","at":"2026-01-01T00:00:00+00:00"}""" },

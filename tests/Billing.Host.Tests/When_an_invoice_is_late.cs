@@ -85,18 +85,20 @@ public sealed class When_an_invoice_is_late
         long On(string code) => balance.Balances.SingleOrDefault(b => b.Account.Code == code)?.BalanceMicros ?? 0;
     }
 
-    [Fact]
-    public async Task Steps_that_two_instances_take_at_once_are_taken_once_and_the_subscription_ends_once()
+    [Theory]
+    [InlineData("cancel_subscription", "subscription_cancelled", "cancelled")]
+    [InlineData("pause_subscription", "subscription_paused", "paused")]
+    public async Task Steps_that_two_instances_take_at_once_are_taken_once_and_so_is_what_follows_for_the_subscription(string action, string what, string status)
     {
-        var (app, invoices) = await Start(new() { StepDays = { 1, 3 }, FinalDay = 5, FinalAction = "cancel_subscription" }, new() { ["Billing:DuePollSeconds"] = "3600" }, "a", "b", "c");
+        var (app, invoices) = await Start(new() { StepDays = { 1, 3 }, FinalDay = 5, FinalAction = action }, new() { ["Billing:DuePollSeconds"] = "3600" }, "a", "b", "c");
         await using var _ = app;
         await app.Advance(Due);
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(40), default))));
         Assert.Equal(3 * 2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
         Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
-        Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'subscription_cancelled'"));
+        Assert.Equal(3, await app.Sql<long>($"select count(*) from billing.mt_events where type = '{what}'"));
         Assert.All(
-            await Task.WhenAll(invoices.Values.Select(i => app.Billing.GetSubscriptionAsync(new() { SubscriptionId = i.SubscriptionId }).ResponseAsync)), s => Assert.Equal("cancelled", s.Status));
+            await Task.WhenAll(invoices.Values.Select(i => app.Billing.GetSubscriptionAsync(new() { SubscriptionId = i.SubscriptionId }).ResponseAsync)), s => Assert.Equal(status, s.Status));
         Assert.Equal("dunning_exhausted", await ReasonOf(app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoices["a"].InvoiceId, Reason = "late" })));
     }
 }

@@ -24,6 +24,15 @@ public sealed class SubscriptionCommandTests
         Assert.Equal(31_000_000, Json(previews[0]).GetProperty("differenceMicros").GetInt64());
         Assert.Contains("changes by 31.00 USD", previews[1].Output, StringComparison.Ordinal);
         Assert.Equal(large, Json(await Billing([.. toLarge, "--json"])).GetProperty("planId").GetString());
+
+        string[] rest = ["subscription", "pause", Theirs, "--now", "--until", "2026-01-11"];
+        Assert.Contains("2026-01-01 to 2026-01-31, paused", (await Billing([.. rest, "--preview"])).Output, StringComparison.Ordinal);
+        Assert.Contains("paused since 2026-01-01 until 2026-01-11", (await Billing(rest)).Output, StringComparison.Ordinal);
+        var twice = await Billing("subscription", "pause", Theirs, "--now");
+        Assert.Contains("(subscription_paused); use: billing subscription resume SUBSCRIPTION", twice.Error, StringComparison.Ordinal);
+        Assert.Equal("active", Json(await Billing("subscription", "resume", Theirs, "--json")).GetProperty("status").GetString());
+        Assert.Contains("active, pauses 2026-02-01", (await Billing("subscription", "pause", Theirs)).Output, StringComparison.Ordinal);
+
         Assert.Contains("active, ends 2026-02-01", (await Billing("subscription", "cancel", Theirs)).Output, StringComparison.Ordinal);
 
         var after = await Task.WhenAll(

@@ -78,6 +78,27 @@ public sealed class MenuPublisherTests : IAsyncLifetime
         Assert.Empty(signed.Findings);
         Assert.Contains("12.50", signed.Document!.Terms, StringComparison.Ordinal);
 
+        var packages = Draft("packages");
+        packages.Terms = new()
+        {
+            Overage =
+            {
+                new OveragePrice { Kind = "output", Model = "package", PackageTokens = 100_000, PackagePriceMicros = 2_000_000 },
+                new OveragePrice { Kind = "reasoning", Model = "volume", Tiers = { new PriceTier { UpTo = 1_000_000, PerMillionTokens = "12.50" }, new PriceTier { PerMillionTokens = "8" } } },
+            },
+        };
+        menu = await plans.Client.DraftMenuAsync(packages);
+        Assert.Equal(packages.Terms, menu.Terms);
+        await plans.Client.PublishMenuAsync(Publish(menu));
+        await Hears(2);
+        Assert.All(_heard.Last().Message.Plans, p =>
+        {
+            Assert.Equal([("output", "", "package", new PublishedPackage(100_000, 2_000_000)), ("reasoning", "", "volume", null)], p.Overage.Select(o => (o.Kind, o.PerMillionTokens, o.Model, o.Package)));
+            Assert.Equal([new(1_000_000, "12.50"), new(0, "8")], p.Overage[1].Tiers!);
+        });
+        packages.Terms.Overage[0].PerMillionTokens = "3";
+        Assert.Contains("per_million_tokens", (await Refused(() => plans.Client.DraftMenuAsync(packages))).Detail, StringComparison.Ordinal);
+
         draft.Terms.Overage[0].Kind = "words";
         Assert.Equal(Grpc.Core.StatusCode.InvalidArgument, (await Refused(() => plans.Client.DraftMenuAsync(draft))).Status);
         draft.Terms = new() { WeekConversations = 20 };

@@ -102,7 +102,11 @@ public static class Printing
 
     private static PrintedLine Line(JsonElement l, Money money) => new(
         Text(l, "description"), l.TryGetProperty("tokens", out var tokens) ? tokens.GetInt64().ToString("#,0", CultureInfo.InvariantCulture) : "",
-        Text(l, "perMillionTokens") is { Length: > 0 } price ? $"{price} / million" : "", money.Of(l, "amountMicros"));
+        Text(l, "perMillionTokens") is { Length: > 0 } price ? $"{price} / million" : l.TryGetProperty("packages", out var packages) ? PerPackage(packages, money) : "",
+        money.Of(l, "amountMicros"));
+
+    private static string PerPackage(JsonElement packages, Money money) =>
+        string.Create(CultureInfo.InvariantCulture, $"{money.Of(packages, "priceMicros")} / {packages.GetProperty("tokens").GetInt64():#,0}");
 
     private static PrintedParty Seller(JsonElement seller) => new(
         Text(seller, "name"),

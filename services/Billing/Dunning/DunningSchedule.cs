@@ -12,6 +12,9 @@ public enum DunningFinalAction
     /// <summary>The subscription that the invoice is for ends at once.</summary>
     [JsonStringEnumMemberName("cancel_subscription")] CancelSubscription,
 
+    /// <summary>The subscription that the invoice is for rests at once, until it is resumed by hand.</summary>
+    [JsonStringEnumMemberName("pause_subscription")] PauseSubscription,
+
     /// <summary>What is left to pay is written off.</summary>
     [JsonStringEnumMemberName("mark_uncollectible")] MarkUncollectible,
 }
@@ -31,6 +34,7 @@ public static class DunningWords
     {
         DunningFinalAction.None => "none",
         DunningFinalAction.CancelSubscription => "cancel_subscription",
+        DunningFinalAction.PauseSubscription => "pause_subscription",
         DunningFinalAction.MarkUncollectible => "mark_uncollectible",
     };
 

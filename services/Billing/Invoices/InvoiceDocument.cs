@@ -103,6 +103,14 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
             json.WriteNumber("tokens", line.Tokens);
         }
         if (line.UnitPrice is { } price) json.WriteString("perMillionTokens", price.ToString());
+        if (line.Packages is { } packages)
+        {
+            json.WriteStartObject("packages");
+            json.WriteNumber("count", packages.Count);
+            json.WriteNumber("tokens", packages.Tokens);
+            json.WriteNumber("priceMicros", packages.PriceMicros.Value);
+            json.WriteEndObject();
+        }
         json.WriteNumber("amountMicros", line.AmountMicros.Value);
         if (line.AboutPeriodId.Length > 0) json.WriteString("aboutPeriodId", line.AboutPeriodId);
         if (HasTerms && line.Product.Length > 0) json.WriteString("product", line.Product);

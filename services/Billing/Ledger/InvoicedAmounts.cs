@@ -6,16 +6,14 @@ using Billing.Rating;
 namespace Billing.Ledger;
 
 /// <summary>A part of an invoice's net that is earned evenly over the time in which it was served.</summary>
-public sealed record RevenuePart(LedgerAccount Account, Micros AmountMicros, Period Served)
+/// <param name="Served">in order of time; a pause lies between two of them</param>
+public sealed record RevenuePart(LedgerAccount Account, Micros AmountMicros, ValueList<Period> Served)
 {
     /// <summary>What is earned before a moment. Cumulative and rounded towards zero: what falls between two moments is a difference, and the last one takes all that is left.</summary>
-    public Micros EarnedBefore(DateTimeOffset at)
-    {
-        if (at <= Served.Start) return Micros.Zero;
-        if (at >= Served.End) return AmountMicros;
-        // 128 bits: micros times ticks exceed 64.
-        return new((long)((Int128)AmountMicros.Value * (at - Served.Start).Ticks / (Served.End - Served.Start).Ticks));
-    }
+    // 128 bits: micros times ticks exceed 64.
+    public Micros EarnedBefore(DateTimeOffset at) => new((long)((Int128)AmountMicros.Value * ServedBefore(at) / ServedBefore(DateTimeOffset.MaxValue)));
+
+    private long ServedBefore(DateTimeOffset at) => Served.Sum(p => Math.Clamp((at - p.Start).Ticks, 0, (p.End - p.Start).Ticks));
 }
 
 /// <param name="Description">of the line of tax: name, rate and jurisdiction</param>
@@ -23,7 +21,7 @@ public sealed record InvoicedTax(string Description, Micros AmountMicros);
 
 /// <summary>
 /// What a final invoice demanded, from its canonical document: revenue before money credit, which pays like money, and tax. A fee is earned over the time in which its
-/// plan held; everything else over all the time in which a plan did. Discounts and prepaid tokens lower what they were taken from.
+/// plan held; everything else over all the time in which a plan was served. Discounts and prepaid tokens lower what they were taken from.
 /// </summary>
 public sealed record InvoicedAmounts(Period Served, ValueList<RevenuePart> Revenue, ValueList<InvoicedTax> Tax)
 {
@@ -38,15 +36,15 @@ public sealed record InvoicedAmounts(Period Served, ValueList<RevenuePart> Reven
         using var json = JsonDocument.Parse(invoiceJson);
         var period = json.RootElement.GetProperty("period");
         var whole = new Period(period.GetProperty("start").GetDateTimeOffset(), period.GetProperty("end").GetDateTimeOffset());
-        var served = times?.EndedAt is { } ended && ended > whole.Start && ended < whole.End ? whole with { End = ended } : whole;
         Period[] spans = times is null ? [whole] : [.. times.Spans().Select(s => new Period(s.Segment.From, s.To))];
+        ValueList<Period> served = times is not null && times.Served().Any() ? times.Served().Select(s => new Period(s.Segment.From, s.To)).ToValueList() : [whole];
         Line[] lines = [.. json.RootElement.GetProperty("lines").EnumerateArray().Select(Line.Of)];
         return new(
             whole, Products.All.SelectMany(p => Parts(p, [.. lines.Where(l => l.Product == p)], spans, served)).Where(p => p.AmountMicros != Micros.Zero).ToValueList(),
             lines.Where(l => l.Kind == LineKinds.Tax && l.AmountMicros != 0).Select(l => new InvoicedTax(l.Description, new(l.AmountMicros))).ToValueList());
     }
 
-    private static IEnumerable<RevenuePart> Parts(string product, Line[] lines, Period[] spans, Period served)
+    private static IEnumerable<RevenuePart> Parts(string product, Line[] lines, Period[] spans, ValueList<Period> served)
     {
         Line[] fees = [.. lines.Where(l => l.Kind == LineKinds.PeriodFee)];
         if (fees.Length > 0 && fees.Length != spans.Length) throw new UnreachableException($"an invoice has {fees.Length} fees for the {spans.Length} times in which a plan held: the store is corrupt");
@@ -59,7 +57,7 @@ public sealed record InvoicedAmounts(Period Served, ValueList<RevenuePart> Reven
         var taken = Apportion.ByRemainder(spread, weights);
         taken[^1] -= off + spread;
         var account = product == Products.Usage ? LedgerAccount.UsageRevenue : LedgerAccount.SubscriptionRevenue;
-        return charges.Select((c, i) => new RevenuePart(account, new(c - taken[i]), i < fees.Length ? spans[i] : served));
+        return charges.Select((c, i) => new RevenuePart(account, new(c - taken[i]), i < fees.Length ? [spans[i]] : served));
     }
 
     private sealed record Line(string Kind, string Description, string Product, long AmountMicros)

@@ -16,8 +16,13 @@ public sealed record ChangePreview(DateTimeOffset EffectiveAt, PeriodFacts Befor
     public static (ChangePreview? Preview, Refusal? Refused) Of(
         string subscriptionId, SubscriptionState state, IReadOnlyList<SubscriptionEvent> change, Func<string, PeriodState> periods, DateTimeOffset now)
     {
-        var changed = (SubscriptionState.Known)change.Aggregate(state, SubscriptionState.Evolve);
-        var at = changed.Scheduled?.EffectiveAt is { } scheduled && scheduled > now ? scheduled : now;
+        var at = change switch
+        {
+            [.., SubscriptionPlanChangeScheduled s] => s.EffectiveAt,
+            [.., SubscriptionCancellationScheduled s] => s.EffectiveAt,
+            [.., SubscriptionPauseScheduled s] => s.EffectiveAt,
+            _ => now,
+        };
         var (withoutState, without) = Until(at, subscriptionId, state, [], periods);
         var (_, with) = Until(at, subscriptionId, state, change, periods);
         if ((without.Refused ?? with.Refused) is { } refusal) return (null, refusal);

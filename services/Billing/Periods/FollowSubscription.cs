@@ -26,6 +26,9 @@ public static class FollowSubscription
             // A trial may last to the very end of a period: that one stays a trial, and the fee begins with the next.
             SubscriptionActivated a when a.EffectiveAt >= current.End => [Change(next, next.Start, a.At)],
             SubscriptionActivated a => [Change(current, a.EffectiveAt, a.At), Change(next, next.Start, a.At)],
+            SubscriptionPaused p => [Change(current, p.EffectiveAt, p.At), Change(next, next.Start, p.At)],
+            SubscriptionResumed r when r.EffectiveAt >= current.End => [Change(next, next.Start, r.At)],
+            SubscriptionResumed r => [Change(current, r.EffectiveAt, r.At), Change(next, next.Start, r.At)],
             // At the end of the current period there is nothing left of it to end.
             SubscriptionCancelled c when c.EffectiveAt >= current.End => [End(next, next.Start, c.At)],
             SubscriptionCancelled c => [End(current, c.EffectiveAt, c.At), End(next, next.Start, c.At)],
@@ -34,7 +37,7 @@ public static class FollowSubscription
 
         PeriodEffect Open(PeriodSpan p, DateTimeOffset at) => new(p.PeriodId, s => OpenPeriodDecision.Decide(new(subscriptionId, after, p.Number, at), s));
         PeriodEffect Change(PeriodSpan p, DateTimeOffset from, DateTimeOffset at) => new(p.PeriodId, s =>
-            ChangePeriodPlanDecision.Decide(new(after.MenuId, after.PlanId, after.Status == SubscriptionStatus.Trialing, from, at), s));
+            ChangePeriodPlanDecision.Decide(new(after.MenuId, after.PlanId, after.Status == SubscriptionStatus.Trialing, from, at, after.Status == SubscriptionStatus.Paused), s));
         PeriodEffect End(PeriodSpan p, DateTimeOffset from, DateTimeOffset at) => new(p.PeriodId, s => EndPeriodPlanDecision.Decide(new(from, at), s));
     }
 

@@ -18,6 +18,6 @@ public static class OpenPeriodDecision
             c.SubscriptionId, s.CustomerId, s.MenuId, s.PlanId, c.Number, span.Start, span.End, previous, c.At,
             c.Number == 0 && s.FullStart != span.Start ? s.FullStart : null,
             s.Status == SubscriptionStatus.Trialing, s.Status == SubscriptionStatus.Cancelled,
-            LocalTime.Of(s.Anchor?.TimeZone ?? "UTC", c.Number == 0 ? s.FullStart : span.Start, span.End)));
+            LocalTime.Of(s.Anchor?.TimeZone ?? "UTC", c.Number == 0 ? s.FullStart : span.Start, span.End), s.Status == SubscriptionStatus.Paused));
     }
 }

@@ -13,6 +13,7 @@ public abstract record PeriodEvent;
 /// <param name="FullStart">the start of the whole period of which this one is a part; null when it is whole</param>
 /// <param name="Trial">it begins in a trial</param>
 /// <param name="LocalTime">by which its days are named; null where it is older than that, and goes by UTC</param>
+/// <param name="Paused">it begins in a pause</param>
 /// <param name="Ended">the subscription was cancelled before it began: it only takes what usage recorded late</param>
 public sealed record PeriodOpened(
     string SubscriptionId, string CustomerId, string MenuId, string PlanId, int Number, DateTimeOffset Start, DateTimeOffset End,
@@ -20,10 +21,14 @@ public sealed record PeriodOpened(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? FullStart = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Trial = false,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Ended = false,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] LocalTime? LocalTime = null) : PeriodEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] LocalTime? LocalTime = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Paused = false) : PeriodEvent;
 
-/// <summary>Another plan holds, or the same one without trial. Another menu only from the period's start.</summary>
-public sealed record PeriodPlanChanged(string MenuId, string PlanId, bool Trial, DateTimeOffset From, DateTimeOffset At) : PeriodEvent;
+/// <summary>Another plan holds, or the same one without trial, or it rests or goes on. Another menu only from the period's start.</summary>
+/// <param name="Paused">the subscription is paused from then on: the plan is kept and costs nothing</param>
+public sealed record PeriodPlanChanged(
+    string MenuId, string PlanId, bool Trial, DateTimeOffset From, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Paused = false) : PeriodEvent;
 
 /// <summary>The subscription was cancelled: no plan holds from then on, and the fee ends with it.</summary>
 public sealed record PeriodPlanEnded(DateTimeOffset From, DateTimeOffset At) : PeriodEvent;

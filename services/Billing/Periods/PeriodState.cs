@@ -16,18 +16,18 @@ public sealed record PeriodFacts(
 {
     public static PeriodFacts Of(PeriodOpened o) => new(
         o.SubscriptionId, o.CustomerId, o.MenuId, o.PlanId, o.Number, o.Start, o.End, [], [],
-        new(o.FullStart ?? o.Start, o.Start, o.End, [new(o.PlanId, o.Start, o.Trial)], o.Ended ? o.Start : null), "", o.LocalTime);
+        new(o.FullStart ?? o.Start, o.Start, o.End, [new(o.PlanId, o.Start, o.Trial, o.Paused)], o.Ended ? o.Start : null), "", o.LocalTime);
 
     [JsonIgnore]
     public string PeriodId => PeriodIds.Of(SubscriptionId, Number, Start);
 
-    /// <summary>True when there is nothing to invoice: the subscription was cancelled before it, and nothing was recorded late.</summary>
+    /// <summary>True when there is nothing to invoice: the subscription was cancelled before it or paused throughout, and nothing was recorded for it.</summary>
     [JsonIgnore]
-    public bool IsEmpty => !Plans.Spans().Any() && Usage.Count == 0 && Adjustments.Count == 0;
+    public bool IsEmpty => !Plans.Served().Any() && Usage.Count == 0 && Adjustments.Count == 0;
 
     public PeriodFacts With(UsageApplied u) => this with { Usage = Usage.Plus(u.Lines) };
     public PeriodFacts With(LateUsageAdded a) => this with { Adjustments = [.. Adjustments, a] };
-    public PeriodFacts With(PeriodPlanChanged c) => this with { MenuId = c.MenuId, PlanId = c.PlanId, Plans = Plans.With(c.PlanId, c.From, c.Trial) };
+    public PeriodFacts With(PeriodPlanChanged c) => this with { MenuId = c.MenuId, PlanId = c.PlanId, Plans = Plans.With(c.PlanId, c.From, c.Trial, c.Paused) };
     public PeriodFacts With(PeriodPlanEnded e) => this with { Plans = Plans.EndedFrom(e.From) };
     public PeriodFacts With(PeriodClosed c) => this with { CustomerDetailsSha256 = c.CustomerDetailsSha256 ?? "" };
 }

@@ -5,11 +5,13 @@ using Billing.Menus;
 namespace Billing.Periods;
 
 /// <param name="Trial">no fee while it lasts</param>
-public sealed record PlanSegment(string PlanId, DateTimeOffset From, bool Trial);
+/// <param name="Paused">the subscription rests: no fee, and nothing is included</param>
+public sealed record PlanSegment(
+    string PlanId, DateTimeOffset From, bool Trial, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Paused = false);
 
 /// <summary>
 /// Which plan held when within a period. Boundaries of periods never move, whatever happens to a subscription, for usage was told them: a change, the end
-/// of a trial, a cancellation each only begin another segment.
+/// of a trial, a pause, a cancellation each only begin another segment.
 /// </summary>
 /// <param name="FullStart">where the whole period begins of which this one is a part: earlier than Start only for a first period that began between two anchor days</param>
 /// <param name="Segments">in order of time; the first from Start</param>
@@ -20,18 +22,18 @@ public sealed record PlanTimes(DateTimeOffset FullStart, DateTimeOffset Start, D
     private const int FractionDigits = 9;
 
     /// <summary>This plan from then on. A segment that began at the same instant or later never was.</summary>
-    public PlanTimes With(string planId, DateTimeOffset from, bool trial)
+    public PlanTimes With(string planId, DateTimeOffset from, bool trial, bool paused = false)
     {
         var kept = Segments.Where(s => s.From < from).ToArray();
-        var unchanged = kept.Length > 0 && (kept[^1].PlanId, kept[^1].Trial) == (planId, trial);
-        return this with { Segments = unchanged ? kept.ToValueList() : [.. kept, new PlanSegment(planId, kept.Length == 0 ? Start : from, trial)] };
+        var unchanged = kept.Length > 0 && (kept[^1].PlanId, kept[^1].Trial, kept[^1].Paused) == (planId, trial, paused);
+        return this with { Segments = unchanged ? kept.ToValueList() : [.. kept, new PlanSegment(planId, kept.Length == 0 ? Start : from, trial, paused)] };
     }
 
     public PlanTimes EndedFrom(DateTimeOffset from) => this with { EndedAt = from };
 
     /// <summary>True when one plan held throughout, whole and paid.</summary>
     [JsonIgnore]
-    public bool IsWhole => FullStart == Start && EndedAt is null && Segments is [{ Trial: false }];
+    public bool IsWhole => FullStart == Start && EndedAt is null && Segments is [{ Trial: false, Paused: false }];
 
     /// <summary>True when this usage is rated by its own plan as it is sold: nothing about the period needs to be known.</summary>
     public bool IsPlainFor(ValueList<PlanTokens> usage) => IsWhole && usage.All(u => Held(u.PlanId));
@@ -46,6 +48,9 @@ public sealed record PlanTimes(DateTimeOffset FullStart, DateTimeOffset Start, D
             if (Segments[i].From < to) yield return (Segments[i], to);
         }
     }
+
+    /// <summary>Those in which the plan was served: neither fee nor tokens come from a pause.</summary>
+    public IEnumerable<(PlanSegment Segment, DateTimeOffset To)> Served() => Spans().Where(s => !s.Segment.Paused);
 
     /// <summary>
     /// The part of an amount for the whole period that falls before <paramref name="to"/>. Cumulative: what falls between two times is the difference of
@@ -80,6 +85,6 @@ public sealed record PlanTimes(DateTimeOffset FullStart, DateTimeOffset Start, D
     private bool Held(string planId) => Segments.Any(s => s.PlanId == planId);
 
     private Cap Prorated(string planId, Cap cap) => cap.Enforcement == CapEnforcement.Billed
-        ? cap with { Tokens = (long)decimal.Floor(Spans().Where(s => s.Segment.PlanId == planId).Sum(s => Between(s.Segment.From, s.To, cap.Tokens))) }
+        ? cap with { Tokens = (long)decimal.Floor(Served().Where(s => s.Segment.PlanId == planId).Sum(s => Between(s.Segment.From, s.To, cap.Tokens))) }
         : cap;
 }

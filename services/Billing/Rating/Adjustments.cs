@@ -28,7 +28,7 @@ public static class Adjustments
                 var billed = after.Beyond - before.GetValueOrDefault(after.Kind);
                 if (tokens == 0 && billed == 0) continue;
                 yield return new(LineKinds.Adjustment, $"{plan.Name}, {span}: {Overage.Words(after.Kind)} tokens recorded after that period closed, {billed} of them billed",
-                    plan.PlanId, after.Kind, tokens, billed == 0 || after.Price.Tiers is not null ? null : after.Price.PerMillionTokens, Micros(after.Price, before.GetValueOrDefault(after.Kind), billed), late.FromPeriodId);
+                    plan.PlanId, after.Kind, tokens, billed == 0 || after.Price.Model != PriceModel.PerUnit ? null : after.Price.PerMillionTokens, Micros(after.Price, before.GetValueOrDefault(after.Kind), billed), late.FromPeriodId);
             }
             if (added.GetValueOrDefault(TokenKind.Overrun) is var overrun and not 0)
                 yield return new(LineKinds.Adjustment, $"{plan.Name}, {span}: tokens generated beyond a grant, recorded late, not billed",
@@ -36,6 +36,6 @@ public static class Adjustments
         }
     }
 
-    /// <summary>What so many more tokens beyond the cap cost: with tiers it depends on how many there were.</summary>
-    private static decimal Micros(OveragePrice price, long before, long billed) => price.Tiers is null ? price.MicrosFor(billed) : price.MicrosFor(before + billed) - price.MicrosFor(before);
+    /// <summary>What so many more tokens beyond the cap cost: with tiers or packages it depends on how many there were.</summary>
+    private static decimal Micros(OveragePrice price, long before, long billed) => price.Model == PriceModel.PerUnit ? price.MicrosFor(billed) : price.MicrosFor(before + billed) - price.MicrosFor(before);
 }

@@ -22,6 +22,10 @@ public static class Products
     public static bool IsIn(this string product, DiscountScope scope) => scope == DiscountScope.All || scope.Name() == product;
 }
 
+/// <param name="Count">packages that were begun</param>
+/// <param name="Tokens">in one of them</param>
+public sealed record LinePackages(long Count, long Tokens, Micros PriceMicros);
+
 /// <summary>A line before rounding: its amount is exact, fractions of a micro included.</summary>
 /// <param name="AboutPeriodId">for an adjustment, the closed period it belongs to; else empty</param>
 public sealed record ExactLine(
@@ -31,6 +35,9 @@ public sealed record ExactLine(
 
     /// <summary>The agreement or grant that the line comes from; empty for what the plan says.</summary>
     public string TermId { get; init; } = "";
+
+    /// <summary>Null where tokens are not sold in packages.</summary>
+    public LinePackages? Packages { get; init; }
 }
 
 /// <summary>A line as invoiced: a whole number of the currency's minor unit.</summary>
@@ -39,6 +46,7 @@ public sealed record InvoiceLine(
 {
     public string Product { get; init; } = Products.Of(Kind);
     public string TermId { get; init; } = "";
+    public LinePackages? Packages { get; init; }
 
     /// <summary>Only on a line of tax that is charged, or is not owed.</summary>
     public LineTax? Tax { get; init; }

@@ -8,7 +8,7 @@ public sealed record IncludedSplit(TokenKind Kind, long Included, long Beyond, O
 
 /// <summary>
 /// Step 2: how many tokens the fee covers. Without a billed cap, all of them. A billed cap covers its dearest kinds first, which
-/// is best for the customer and does not depend on the order of usage; kinds at one price in the order of the enum. Of tiers the dearest counts.
+/// is best for the customer and does not depend on the order of usage; kinds at one price in the order of the enum. Of tiers the dearest counts, of packages a full one.
 /// </summary>
 public static class IncludedTokens
 {
@@ -20,7 +20,7 @@ public static class IncludedTokens
         foreach (var cap in plan.BilledCaps())
         {
             var left = cap.Tokens;
-            foreach (var line in lines.Where(l => cap.Counts.Contains(l.Kind)).OrderByDescending(l => plan.PriceOf(l.Kind).PerMillionTokens.PerMillionTokens).ThenBy(l => l.Kind))
+            foreach (var line in lines.Where(l => cap.Counts.Contains(l.Kind)).OrderByDescending(l => plan.PriceOf(l.Kind).Dearest).ThenBy(l => l.Kind))
             {
                 var covered = Math.Min(Math.Max(line.Tokens, 0), left);
                 left -= covered;

@@ -4,7 +4,7 @@ namespace Billing.Rating;
 
 /// <summary>
 /// Step 4: what is missing to the minimum that was agreed for the period. It is measured by the list price, before discounts: a
-/// discount must not be answered by a higher commitment. A period that is partly trial, or was cut short, owes that part of the
+/// discount must not be answered by a higher commitment. A period that is partly trial or paused, or was cut short, owes that part of the
 /// minimum in which a plan was paid. Late usage of other periods counts towards their minimum, not this one.
 /// </summary>
 public static class MinimumCommitment
@@ -13,7 +13,7 @@ public static class MinimumCommitment
     public static IEnumerable<ExactLine> Lines(PeriodFacts facts, IReadOnlyList<ExactLine> charges, RatingTerms terms)
     {
         var charged = charges.Sum(l => l.ExactMicros);
-        var paid = facts.Plans.Spans().Where(s => !s.Segment.Trial).ToArray();
+        var paid = facts.Plans.Served().Where(s => !s.Segment.Trial).ToArray();
         foreach (var agreed in terms.Account.Commitments.Where(c => c.SubscriptionId == facts.SubscriptionId && facts.StartsIn(c.From, terms.Account.EndOf(c.CommitmentId, c.Until))))
         {
             var missing = paid.Sum(s => facts.Plans.Between(s.Segment.From, s.To, agreed.AmountMicros.Value)) - charged;

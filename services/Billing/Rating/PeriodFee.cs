@@ -17,8 +17,8 @@ public static class PeriodFee
         {
             var plan = InvoiceRating.PlanOf(menu, segment.PlanId);
             var span = InvoiceRating.Days(facts.LocalTime, segment.From, to);
-            yield return segment.Trial
-                ? new(LineKinds.PeriodFee, $"{plan.Name}, {span}, trial", plan.PlanId, null, 0, null, 0, "")
+            yield return segment.Trial || segment.Paused
+                ? new(LineKinds.PeriodFee, $"{plan.Name}, {span}, {(segment.Paused ? "paused" : "trial")}", plan.PlanId, null, 0, null, 0, "")
                 : new(
                     LineKinds.PeriodFee, $"{plan.Name}, {span}{Part(facts, segment.From, to)}", plan.PlanId, null, 0, null,
                     times.Between(segment.From, to, plan.PeriodFeeMicros.Value), "");

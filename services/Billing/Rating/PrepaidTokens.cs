@@ -6,7 +6,7 @@ namespace Billing.Rating;
 
 /// <summary>
 /// Step 6: tokens paid for in advance take overage of this period off the invoice, the dearest kind first, each token at what it
-/// would have cost after discounts. A grant is used if it was usable at any moment of the period, whatever the order of usage.
+/// would have cost after discounts; of packages its part of those that were begun. A grant is used if it was usable at any moment of the period, whatever the order of usage.
 /// </summary>
 public static class PrepaidTokens
 {
@@ -18,7 +18,7 @@ public static class PrepaidTokens
         // Discounts take the same share of every token.
         var share = charged > 0 ? usage.Sum(l => l.ExactMicros) / charged : 0;
         var open = lines.Select((l, i) => (Line: l, Index: i)).Where(x => x.Line.Kind == LineKinds.Overage)
-            .OrderByDescending(x => x.Line.UnitPrice!.Value.PerMillionTokens).ThenBy(x => x.Index).Select(x => x.Line).ToArray();
+            .OrderByDescending(x => x.Line.UnitPrice?.PerMillionTokens ?? x.Line.ExactMicros / x.Line.Tokens).ThenBy(x => x.Index).Select(x => x.Line).ToArray();
         var left = open.Select(l => l.Tokens).ToArray();
         foreach (var grant in terms.Account.CreditFor(facts.Start, facts.End).Where(g => !g.IsMoney))
         {
@@ -28,7 +28,7 @@ public static class PrepaidTokens
                 var covered = grant.Kinds.Contains(open[i].TokenKind!.Value) ? Math.Min(tokens, left[i]) : 0;
                 if (covered == 0) continue;
                 (tokens, left[i]) = (tokens - covered, left[i] - covered);
-                var worth = open[i].UnitPrice!.Value.MicrosFor(covered) * share;
+                var worth = (open[i].UnitPrice?.MicrosFor(covered) ?? open[i].ExactMicros * covered / open[i].Tokens) * share;
                 draws.Add(new(grant.GrantId, covered, new((long)decimal.Round(worth))));
                 yield return new(
                     LineKinds.PrepaidTokens, string.Create(CultureInfo.InvariantCulture, $"{grant.Name}: {covered:#,0} {Overage.Words(open[i].TokenKind!.Value)} tokens paid in advance"),

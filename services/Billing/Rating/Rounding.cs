@@ -20,7 +20,7 @@ public static class Rounding
             lines.Select((l, i) => new InvoiceLine(
                 l.Kind, l.Description, l.PlanId, l.TokenKind, l.Tokens, l.UnitPrice, new Micros((long)(units[i] * unit)), l.AboutPeriodId)
             {
-                Product = l.Product, TermId = l.TermId,
+                Product = l.Product, TermId = l.TermId, Packages = l.Packages,
             }).ToValueList(),
             new Micros((long)(total * unit)));
     }

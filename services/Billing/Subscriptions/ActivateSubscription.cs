@@ -9,6 +9,7 @@ public static class ActivateSubscriptionDecision
     {
         { Status: SubscriptionStatus.Cancelled } => Lifecycle.Cancelled(s),
         { Status: SubscriptionStatus.Active } => Decision.NoChange,
+        { Status: SubscriptionStatus.Paused } => Lifecycle.Paused(s),
         { Scheduled.Cancels: true } => Lifecycle.Ending(s),
         _ => Decision.Accept<SubscriptionEvent>(new SubscriptionActivated(at, at)),
     });

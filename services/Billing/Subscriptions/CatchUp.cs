@@ -1,7 +1,7 @@
 namespace Billing.Subscriptions;
 
 /// <summary>
-/// Lets a subscription follow the business clock: trials end, periods turn, and what was scheduled happens, each at its time and in order,
+/// Lets a subscription follow the business clock: trials and pauses end, periods turn, and what was scheduled happens, each at its time and in order,
 /// however long the step.
 /// </summary>
 public sealed record CatchUp(DateTimeOffset At);
@@ -50,7 +50,13 @@ public static class CatchUpDecision
             yield return new SubscriptionActivated(trialEnd, at);
             yield break;
         }
+        if (s is { Status: SubscriptionStatus.Paused, Pause.ResumeAt: { } resumeAt } && resumeAt <= due)
+        {
+            yield return new SubscriptionResumed(resumeAt, at);
+            yield break;
+        }
         yield return TurnPeriodDecision.Turn(s, at);
         if (s.Scheduled is { Cancels: false } change && change.EffectiveAt <= due) yield return new SubscriptionPlanChanged(change.MenuId, change.PlanId, change.EffectiveAt, at);
+        if (s is { Status: SubscriptionStatus.Active, Pause: { } pause }) yield return new SubscriptionPaused(pause.From, pause.ResumeAt, at);
     }
 }

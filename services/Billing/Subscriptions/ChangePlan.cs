@@ -44,4 +44,7 @@ internal static class Lifecycle
 
     public static Refusal Ending(SubscriptionState.Known s) =>
         Decision.Refuse("cancellation_scheduled", $"the subscription ends at {s.Scheduled!.EffectiveAt:u}: withdraw the cancellation first");
+
+    public static Refusal Paused(SubscriptionState.Known s) => Decision.Refuse("subscription_paused",
+        $"the subscription is paused since {s.Pause!.From:u}{(s.Pause.ResumeAt is { } at ? $" until {at:u}" : "")}: resume it first");
 }

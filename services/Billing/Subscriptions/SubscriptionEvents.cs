@@ -38,3 +38,18 @@ public sealed record SubscriptionScheduleWithdrawn(DateTimeOffset At) : Subscrip
 
 /// <summary>It is over, for good: no fee and no new generation from then on.</summary>
 public sealed record SubscriptionCancelled(DateTimeOffset EffectiveAt, DateTimeOffset At) : SubscriptionEvent;
+
+/// <summary>It rests: no fee and no new generation until it is resumed.</summary>
+/// <param name="ResumeAt">when it goes on by itself; null waits to be resumed</param>
+public sealed record SubscriptionPaused(
+    DateTimeOffset EffectiveAt, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? ResumeAt, DateTimeOffset At) : SubscriptionEvent;
+
+/// <summary>It will rest from the end of the current period. Stands beside a change of plan that is scheduled.</summary>
+public sealed record SubscriptionPauseScheduled(
+    DateTimeOffset EffectiveAt, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? ResumeAt, DateTimeOffset At) : SubscriptionEvent;
+
+/// <summary>The pause that was scheduled will not happen.</summary>
+public sealed record SubscriptionPauseWithdrawn(DateTimeOffset At) : SubscriptionEvent;
+
+/// <summary>The pause is over, at its time or by hand, and the fee runs.</summary>
+public sealed record SubscriptionResumed(DateTimeOffset EffectiveAt, DateTimeOffset At) : SubscriptionEvent;

@@ -8,7 +8,7 @@ public sealed record PeriodSpan(string PeriodId, int Number, DateTimeOffset Star
 /// All that usage must know of a subscription. The message and the answer of GetSubscription are both made from this, so they
 /// cannot differ. Current and next period, so that usage meters across the turn without hearing from billing.
 /// </summary>
-/// <param name="Status">trialing, active or cancelled; only a cancelled one may not generate</param>
+/// <param name="Status">trialing, active, paused or cancelled; the last two may not generate</param>
 public sealed record SubscriptionSnapshot(
     string SubscriptionId, long Version, string CustomerId, string Status, string MenuId, string PlanId,
     ValueList<Cap> Caps, ValueList<string> Models, PeriodSpan CurrentPeriod, PeriodSpan NextPeriod, DateTimeOffset ChangedAt)
@@ -25,6 +25,7 @@ public sealed record SubscriptionSnapshot(
     {
         SubscriptionStatus.Trialing => "trialing",
         SubscriptionStatus.Active => "active",
+        SubscriptionStatus.Paused => "paused",
         SubscriptionStatus.Cancelled => "cancelled",
     };
 

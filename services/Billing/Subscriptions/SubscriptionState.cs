@@ -9,12 +9,17 @@ public enum SubscriptionStatus
 {
     [JsonStringEnumMemberName("trialing")] Trialing,
     [JsonStringEnumMemberName("active")] Active,
+    [JsonStringEnumMemberName("paused")] Paused,
     [JsonStringEnumMemberName("cancelled")] Cancelled,
 }
 
 /// <summary>What will happen at a time: a change of plan, or the end.</summary>
 /// <param name="MenuId">empty for a cancellation, as the plan is</param>
 public sealed record ScheduledChange(DateTimeOffset EffectiveAt, bool Cancels, string MenuId = "", string PlanId = "");
+
+/// <summary>A time in which a subscription rests: that it is in, or that is to come.</summary>
+/// <param name="ResumeAt">when it goes on by itself; null waits to be resumed</param>
+public sealed record SubscriptionPause(DateTimeOffset From, DateTimeOffset? ResumeAt);
 
 public abstract record SubscriptionState
 {
@@ -24,10 +29,12 @@ public abstract record SubscriptionState
     /// <param name="CurrentPeriod">counted from 0</param>
     /// <param name="Plans">every plan it ever had: what usage may have recorded for it</param>
     /// <param name="Version">how many events the subscription has: what makes one snapshot newer than another</param>
+    /// <param name="Pause">that it is in while its status says so; else one that begins with the next period</param>
     public sealed record Known(
         string CustomerId, string MenuId, string PlanId, SubscriptionStatus Status, DateTimeOffset StartedAt, BillingAnchor? Anchor, DateTimeOffset FullStart,
         DateTimeOffset? TrialEnd, ScheduledChange? Scheduled, DateTimeOffset? CancelledAt, int CurrentPeriod, Period Current, Period Next,
-        ValueList<string> Plans, DateTimeOffset ChangedAt, long Version) : SubscriptionState
+        ValueList<string> Plans, DateTimeOffset ChangedAt, long Version,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SubscriptionPause? Pause = null) : SubscriptionState
     {
         /// <summary>When something must happen to it by itself; null when it is over.</summary>
         [JsonIgnore]
@@ -39,6 +46,7 @@ public abstract record SubscriptionState
                 var due = Current.End;
                 if (Scheduled is { } s && s.EffectiveAt < due) due = s.EffectiveAt;
                 if (Status == SubscriptionStatus.Trialing && TrialEnd is { } t && t < due) due = t;
+                if (Status == SubscriptionStatus.Paused && Pause!.ResumeAt is { } r && r < due) due = r;
                 return due;
             }
         }
@@ -60,10 +68,15 @@ public abstract record SubscriptionState
         },
         (Known { Status: not SubscriptionStatus.Cancelled } k, SubscriptionPlanChangeScheduled c) =>
             Step(k, c.At) with { Scheduled = new(c.EffectiveAt, Cancels: false, c.MenuId, c.PlanId) },
-        (Known { Status: not SubscriptionStatus.Cancelled } k, SubscriptionCancellationScheduled c) => Step(k, c.At) with { Scheduled = new(c.EffectiveAt, Cancels: true) },
+        (Known { Status: not SubscriptionStatus.Cancelled } k, SubscriptionCancellationScheduled c) =>
+            Step(k, c.At) with { Scheduled = new(c.EffectiveAt, Cancels: true), Pause = k.Status == SubscriptionStatus.Paused ? k.Pause : null },
         (Known { Status: not SubscriptionStatus.Cancelled } k, SubscriptionScheduleWithdrawn w) => Step(k, w.At) with { Scheduled = null },
         (Known { Status: not SubscriptionStatus.Cancelled } k, SubscriptionCancelled c) =>
-            Step(k, c.At) with { Status = SubscriptionStatus.Cancelled, Scheduled = null, CancelledAt = c.EffectiveAt },
+            Step(k, c.At) with { Status = SubscriptionStatus.Cancelled, Scheduled = null, Pause = null, CancelledAt = c.EffectiveAt },
+        (Known { Status: SubscriptionStatus.Active } k, SubscriptionPaused p) => Step(k, p.At) with { Status = SubscriptionStatus.Paused, Pause = new(p.EffectiveAt, p.ResumeAt) },
+        (Known { Status: SubscriptionStatus.Active } k, SubscriptionPauseScheduled p) => Step(k, p.At) with { Pause = new(p.EffectiveAt, p.ResumeAt) },
+        (Known { Status: SubscriptionStatus.Active } k, SubscriptionPauseWithdrawn w) => Step(k, w.At) with { Pause = null },
+        (Known { Status: SubscriptionStatus.Paused } k, SubscriptionResumed r) => Step(k, r.At) with { Status = SubscriptionStatus.Active, Pause = null },
         _ => throw new UnreachableException($"{e.GetType().Name} cannot follow {state.GetType().Name}: the stream is corrupt"),
     };
 

@@ -1,6 +1,6 @@
 namespace Billing.Subscriptions;
 
-/// <summary>Keeps a subscription as it is: a scheduled change of plan or cancellation will not happen.</summary>
+/// <summary>Keeps a subscription as it is: a scheduled change of plan, cancellation or pause will not happen.</summary>
 public sealed record WithdrawScheduledChange(DateTimeOffset At, Attribution? By = null);
 
 public static class WithdrawScheduledChangeDecision
@@ -8,7 +8,8 @@ public static class WithdrawScheduledChangeDecision
     public static Decision<SubscriptionEvent> Decide(WithdrawScheduledChange c, SubscriptionState state) => CatchUpDecision.Then(state, c.At, c.By, (s, at) => s switch
     {
         { Status: SubscriptionStatus.Cancelled } => Lifecycle.Cancelled(s),
-        { Scheduled: null } => Decision.NoChange,
-        _ => Decision.Accept<SubscriptionEvent>(new SubscriptionScheduleWithdrawn(at)),
+        _ => Decision.Accept<SubscriptionEvent>([
+            .. s.Scheduled is null ? (SubscriptionEvent[])[] : [new SubscriptionScheduleWithdrawn(at)],
+            .. s is { Status: SubscriptionStatus.Active, Pause: not null } ? (SubscriptionEvent[])[new SubscriptionPauseWithdrawn(at)] : []]),
     });
 }

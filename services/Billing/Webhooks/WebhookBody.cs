@@ -127,6 +127,9 @@ public static class WebhookBody
             case SubscriptionActivated a: WriteTime(json, "effectiveAt", a.EffectiveAt); break;
             case SubscriptionPlanChanged c: WriteTime(json, "effectiveAt", c.EffectiveAt); break;
             case SubscriptionCancelled c: WriteTime(json, "effectiveAt", c.EffectiveAt); break;
+            case SubscriptionPauseScheduled p: WritePause(p.EffectiveAt, p.ResumeAt); break;
+            case SubscriptionPaused p: WritePause(p.EffectiveAt, p.ResumeAt); break;
+            case SubscriptionResumed r: WriteTime(json, "effectiveAt", r.EffectiveAt); break;
             case WebhookEndpointDisabled d:
                 json.WriteStartObject("endpoint");
                 json.WriteString("endpointId", e.Stream);
@@ -134,6 +137,12 @@ public static class WebhookBody
                 json.WriteString("detail", d.Detail);
                 json.WriteEndObject();
                 break;
+        }
+
+        void WritePause(DateTimeOffset effectiveAt, DateTimeOffset? resumeAt)
+        {
+            WriteTime(json, "effectiveAt", effectiveAt);
+            WriteTime(json, "resumeAt", resumeAt);
         }
 
         void WriteMoved(string name, string provider, string reference, Micros amount, string when, DateTimeOffset at)

@@ -64,6 +64,8 @@ public static class BillingCalls
         "customer_unknown" => "billing customer list shows those there are",
         "subscription_unknown" => "billing subscription list shows those there are",
         "cancellation_scheduled" => "withdraw it with: billing subscription keep SUBSCRIPTION",
+        "subscription_paused" => "use: billing subscription resume SUBSCRIPTION",
+        "subscription_trialing" => "end the trial with: billing subscription activate SUBSCRIPTION",
         "customer_subscribed" => "end it with: billing subscription cancel SUBSCRIPTION --now",
         "menu_is_current" => "use: billing subscription change SUBSCRIPTION --plan PLAN",
         "subscription_cancelled" => "billing subscription start begins a new one",

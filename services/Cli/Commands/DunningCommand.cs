@@ -71,7 +71,7 @@ public static class DunningCommand
             },
         };
         var final = CommandLine.Count("--final-day", "DAYS", "days after the due date on which the final action is taken, after the last step", 1, 365);
-        var action = UsageCommand.Text("--final", "none (default), cancel_subscription or mark_uncollectible");
+        var action = UsageCommand.Text("--final", "none (default), pause_subscription, cancel_subscription or mark_uncollectible");
         var off = new Option<bool>("--off") { Description = "ask nobody, for invoices that fall overdue from now on" };
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("schedule", "The schedule for invoices that fall overdue from now on; with --steps or --off set it") { steps, final, action, off, billing, json };

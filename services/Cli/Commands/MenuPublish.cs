@@ -23,7 +23,7 @@ public static class MenuPublish
         var key = new Option<string?>("--key") { HelpName = "TEXT", Description = "Idempotency key: the same command with the same key drafts one menu." };
         var fiveHours = new Option<int>("--five-hours") { HelpName = "N", Description = "At most so many conversations' tokens in five hours; for a market. Default: no such window." };
         var week = new Option<int>("--week") { HelpName = "N", Description = "The same in a week." };
-        var overage = new Option<string[]>("--overage") { HelpName = "[KIND=]PRICE", Description = "Bills tokens beyond a period's allowance at so much a million, instead of stopping: 12.50, or output=10 reasoning=15.", AllowMultipleArgumentsPerToken = true };
+        var overage = new Option<string[]>("--overage") { HelpName = "[KIND=]PRICE", Description = "Bills tokens beyond a period's allowance instead of stopping: 12.50 a million, or output=10 reasoning=15; graduated:12.50@1000000,8 by tiers up to so many tokens; volume:12.50@1000000,8 all at the price of the tier reached; package:2.00/100000 for each package begun.", AllowMultipleArgumentsPerToken = true };
         var json = MenuSolve.Json();
         var command = new Command("publish", "Puts a menu on sale, signed and for good. It never changes; whoever subscribed to an earlier one keeps it.");
         input.AddTo(command);
@@ -78,7 +78,7 @@ public static class MenuPublish
             var parts = price.Split('=', 2);
             // One price is for every kind that a cap counts.
             foreach (var kind in parts.Length == 2 ? [parts[0]] : Cap.GeneratedTokens.Select(k => k.Name()))
-                terms.Overage.Add(new OveragePrice { Kind = kind, PerMillionTokens = parts[^1] });
+                terms.Overage.Add(OverageInput.Read(kind, parts[^1]));
         }
         return terms;
     }

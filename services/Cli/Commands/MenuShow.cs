@@ -115,13 +115,17 @@ public static class MenuShow
         Certificate = menu.Solution?.Certificate is { } c ? new { c.UpperBound, c.Gap, c.MaxIncentiveViolation, c.MaxParticipationViolation } : null,
         Signature = menu.Signature is { } s ? new { Algorithm = "Ed25519", PublicKey = s.PublicKey.ToBase64(), Value = s.Value.ToBase64() } : null,
         Terms = menu.Terms is { } t
-            ? new { t.FiveHoursConversations, t.WeekConversations, Overage = t.Overage.Select(o => new { o.Kind, o.PerMillionTokens }) }
+            ? new { t.FiveHoursConversations, t.WeekConversations, Overage = t.Overage.Select(Price) }
             : null,
         Evidence = menu.Evidence.Length > 0 ? menu.Evidence : null,
         DraftedAt = Time(menu.DraftedAt),
         PublishedAt = menu.PublishedAt is { } at ? Time(at) : null,
         RetiredAt = menu.RetiredAt is { } end ? Time(end) : null,
     };
+
+    private static object Price(OveragePrice o) => o.Model.Length == 0 ? new { o.Kind, o.PerMillionTokens }
+        : o.PackageTokens > 0 ? new { o.Kind, o.Model, o.PackageTokens, o.PackagePriceMicros }
+        : new { o.Kind, o.Model, Tiers = o.Tiers.Select(t => new { UpTo = t.UpTo == 0 ? (long?)null : t.UpTo, t.PerMillionTokens }) };
 
     private static string Status(Menu menu) => menu.Status.ToString().ToLowerInvariant();
 

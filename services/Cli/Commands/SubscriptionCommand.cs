@@ -5,12 +5,12 @@ using BillingClient = Contracts.Billing.V1.Billing.BillingClient;
 
 namespace Cli.Commands;
 
-/// <summary>billing subscription: start, change, preview, migrate, cancel.</summary>
+/// <summary>billing subscription: start, change, preview, migrate, pause, resume, cancel.</summary>
 public static class SubscriptionCommand
 {
     public static Command Create() => new("subscription", "Subscriptions: which plan a customer has, and what changes would cost")
     {
-        Start(), Show(), List(), Change(), Migrate(), Cancel(), Activate(), Keep(),
+        Start(), Show(), List(), Change(), Migrate(), Pause(), Resume(), Cancel(), Activate(), Keep(),
     };
 
     private static Command Start()
@@ -82,6 +82,24 @@ public static class SubscriptionCommand
             r => new() { Cancellation = Request(r) }, (r, billing, ct) => billing.CancelSubscriptionAsync(Request(r), cancellationToken: ct).ResponseAsync);
     }
 
+    private static Command Pause()
+    {
+        var (id, now, until) = (Id(), Now(), BillingCalls.Time("--until", "when it goes on by itself; waits to be resumed if absent"));
+        PauseSubscriptionRequest Request(ParseResult r) => new() { SubscriptionId = r.GetValue(id)!, When = When(r.GetValue(now)), ResumeAt = r.GetValue(until) };
+        return With(
+            new Command("pause", "Let a subscription rest, from the next period or --now: no fee and no new generation until it is resumed") { id, now, until },
+            r => new() { Pause = Request(r) }, (r, billing, ct) => billing.PauseSubscriptionAsync(Request(r), cancellationToken: ct).ResponseAsync);
+    }
+
+    private static Command Resume()
+    {
+        var id = Id();
+        ResumeSubscriptionRequest Request(ParseResult r) => new() { SubscriptionId = r.GetValue(id)! };
+        return With(
+            new Command("resume", "End a pause now, or withdraw one that has not begun") { id },
+            r => new() { Resumption = Request(r) }, (r, billing, ct) => billing.ResumeSubscriptionAsync(Request(r), cancellationToken: ct).ResponseAsync);
+    }
+
     private static Command Activate()
     {
         var id = Id();
@@ -94,7 +112,7 @@ public static class SubscriptionCommand
     private static Command Keep()
     {
         var id = Id();
-        return With(new Command("keep", "Withdraw a scheduled change or cancellation") { id }, null, (r, billing, ct) =>
+        return With(new Command("keep", "Withdraw a scheduled change, pause or cancellation") { id }, null, (r, billing, ct) =>
             billing.WithdrawScheduledChangeAsync(new() { SubscriptionId = r.GetValue(id)! }, cancellationToken: ct).ResponseAsync);
     }
 

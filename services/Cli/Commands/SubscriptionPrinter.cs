@@ -52,7 +52,8 @@ public static class SubscriptionPrinter
     {
         s.SubscriptionId, s.Version, s.CustomerId, s.Status, s.MenuId, s.PlanId, currentPeriod = Json(s.CurrentPeriod), nextPeriod = Json(s.NextPeriod),
         trialEnd = s.TrialEnd?.ToDateTimeOffset(), cancelledAt = s.CancelledAt?.ToDateTimeOffset(),
-        scheduled = s.Scheduled is { } c ? new { effectiveAt = c.EffectiveAt.ToDateTimeOffset(), c.Cancels, c.MenuId, c.PlanId } : null, s.AnchorDay, s.TimeZone,
+        scheduled = s.Scheduled is { } c ? new { effectiveAt = c.EffectiveAt.ToDateTimeOffset(), c.Cancels, c.MenuId, c.PlanId } : null,
+        pause = s.Pause is { } p ? new { from = p.From.ToDateTimeOffset(), resumeAt = p.ResumeAt?.ToDateTimeOffset() } : null, s.AnchorDay, s.TimeZone,
     };
 
     public static object Json(PreviewChangeResponse p) => new
@@ -71,11 +72,15 @@ public static class SubscriptionPrinter
     private static string StatusOf(Subscription s) => s switch
     {
         { CancelledAt: { } at } => $"cancelled {Time(at)}",
-        { Scheduled: { Cancels: true } c } => $"{s.Status}, ends {Time(c.EffectiveAt)}",
-        { Scheduled: { } c } => $"{s.Status}, changes to {c.PlanId} {Time(c.EffectiveAt)}",
+        { Scheduled: { Cancels: true } c } => $"{Resting(s)}, ends {Time(c.EffectiveAt)}",
+        { Scheduled: { } c } => $"{Resting(s)}, changes to {c.PlanId} {Time(c.EffectiveAt)}",
         { Status: "trialing", TrialEnd: { } end } => $"trial until {Time(end)}",
-        _ => s.Status,
+        _ => Resting(s),
     };
+
+    private static string Resting(Subscription s) => s.Pause is { } pause
+        ? $"{(s.Status == "paused" ? "paused since" : $"{s.Status}, pauses")} {Time(pause.From)}{(pause.ResumeAt is { } until ? $" until {Time(until)}" : "")}"
+        : s.Status;
 
     private static string Time(Timestamp at) => at.ToDateTimeOffset() is { TimeOfDay.Ticks: 0 } midnight ? midnight.ToString("yyyy-MM-dd") : at.ToDateTimeOffset().ToString("yyyy-MM-dd HH:mm 'UTC'");
 }

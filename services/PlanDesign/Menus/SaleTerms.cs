@@ -3,9 +3,6 @@ using System.Text.Json;
 
 namespace PlanDesign.Menus;
 
-/// <summary>What tokens of one kind cost beyond a period's allowance.</summary>
-public sealed record KindPrice(TokenKind Kind, UnitPrice PerMillionTokens);
-
 /// <summary>
 /// What is sold with the solved plans and is no part of the solution: how many conversations of a plan's cap shorter windows hold, and what tokens cost beyond
 /// the period's allowance. Every plan of a menu has the same ones, so what customers choose among stays the caps and prices that were solved for. The
@@ -38,6 +35,7 @@ public sealed record SaleTerms(int? FiveHoursConversations, int? WeekConversatio
         for (var n = 0; n < Overage.Count; n++)
         {
             var kind = Overage[n].Kind;
+            if (Overage[n].Fault() is { } fault) return DraftMenuDecision.Invalid($"terms.overage[{n}].{fault.Field}", fault.Detail);
             if (!Cap.GeneratedTokens.Contains(kind))
                 return DraftMenuDecision.Invalid($"terms.overage[{n}].kind", $"is {kind.Name()}, which no cap counts; expected {string.Join(" or ", Cap.GeneratedTokens.Select(k => k.Name()))}");
             if (Overage.Take(n).Any(o => o.Kind == kind)) return DraftMenuDecision.Invalid($"terms.overage[{n}].kind", $"{kind.Name()} is priced twice");
@@ -61,13 +59,7 @@ public sealed record SaleTerms(int? FiveHoursConversations, int? WeekConversatio
             if (terms.Overage.Count > 0)
             {
                 json.WriteStartArray("overage");
-                foreach (var price in terms.Overage.OrderBy(o => o.Kind))
-                {
-                    json.WriteStartObject();
-                    json.WriteString("kind", price.Kind.Name());
-                    json.WriteString("perMillionTokens", price.PerMillionTokens.ToString());
-                    json.WriteEndObject();
-                }
+                foreach (var price in terms.Overage.OrderBy(o => o.Kind)) price.Write(json);
                 json.WriteEndArray();
             }
             json.WriteEndObject();
@@ -86,7 +78,7 @@ public sealed record SaleTerms(int? FiveHoursConversations, int? WeekConversatio
             var fields = new JsonFields(document.RootElement, "terms");
             var terms = new SaleTerms(
                 fields.OptionalCount("fiveHoursConversations"), fields.OptionalCount("weekConversations"),
-                fields.IsGiven("overage") ? [.. fields.Objects("overage").Select(o => new KindPrice(TokenNames.ParseKind(o.Text("kind")), UnitPrice.Parse(o.Text("perMillionTokens"))))] : []);
+                fields.IsGiven("overage") ? [.. fields.Objects("overage").Select(KindPrice.Read)] : []);
             fields.RefuseTheRest();
             return terms;
         }
@@ -101,6 +93,6 @@ public sealed record SaleTerms(int? FiveHoursConversations, int? WeekConversatio
     {
         if (FiveHoursConversations is { } five) yield return string.Create(CultureInfo.InvariantCulture, $"No more than {five:#,0} conversations' tokens in five hours.");
         if (WeekConversations is { } week) yield return string.Create(CultureInfo.InvariantCulture, $"No more than {week:#,0} conversations' tokens in a week.");
-        foreach (var price in Overage) yield return $"Beyond a period's tokens: {price.PerMillionTokens} for a million tokens of {price.Kind.Name()}.";
+        foreach (var price in Overage) yield return $"Beyond a period's tokens: {price.Words()}.";
     }
 }

@@ -23,8 +23,10 @@ public sealed class DocumentSchemaTests
     public void The_schema_names_every_property_of_an_invoice_in_its_order()
     {
         var late = new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 4, [], [Tokens(Metered, TokenKind.Output, 900_000)], Mar1);
-        var facts = FactsAfter(Opened(Metered, 1), Usage(1, Tokens(Metered, TokenKind.Output, 601_000), Tokens(Metered, TokenKind.Overrun, 3)), late, Closed()) with { CustomerDetailsSha256 = "ab", LocalTime = LocalTime.Of("Europe/Berlin", Feb1, Mar1) };
-        var terms = Agreed(Minimum(90_000_000), PercentOff("10"), Prepaid(100_000), Money(1_000_000), Taxed());
+        var facts = FactsAfter(Opened(Metered, 1), Usage(1, Tokens(Metered, TokenKind.Output, 601_000), Tokens(Metered, TokenKind.Reasoning, 5), Tokens(Metered, TokenKind.Overrun, 3)), late, Closed()) with { CustomerDetailsSha256 = "ab", LocalTime = LocalTime.Of("Europe/Berlin", Feb1, Mar1) };
+        var reasoning = Billing.Menus.OveragePrice.Packaged(TokenKind.Reasoning, new(3, new(2_000_000)));
+        var menu = Some.Terms() with { Plans = [Some.Terms().Plans[0], Some.Terms().Plans[1] with { Caps = [new(CapWindow.BillingPeriod, 1, Cap.GeneratedTokens, CapEnforcement.Billed)], Overage = [Some.Terms().Plans[1].Overage[0], reasoning] }] };
+        var terms = Agreed(menu, Minimum(90_000_000), PercentOff("10"), Prepaid(100_000), Money(1_000_000), Taxed());
         using var json = JsonDocument.Parse(InvoiceDocument.Finalized(facts, terms, "INV-1", new("", 0, 0, Mar1, Mar1)).ToUtf8());
         var schema = Schema("invoice.schema.json");
         Assert.Equal(schema.GetProperty("properties").EnumerateObject().Select(p => p.Name), json.RootElement.EnumerateObject().Select(p => p.Name));

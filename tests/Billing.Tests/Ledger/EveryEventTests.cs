@@ -34,7 +34,7 @@ public sealed class EveryEventTests
         Assert.Equal(TypesOf<InvoiceEvent>(), InvoiceEvents.Select(e => e.GetType().Name).Order());
         var account = new CreditPostings([.. AccountEvents.Select((e, i) => new RecordedEvent<AccountEvent>("acct_1", i + 1, i + 1, e))], Customer, Usd).Entries(LedgerBooks.Ever);
         Assert.Equal(["credit_drawn", "credit_returned", "money_credit_granted"], account.Select(e => e.Kind).Order());
-        var amounts = new InvoicedAmounts(new(Jan1, Feb1), [new(LedgerAccount.UsageRevenue, new(1_000_000), new(Jan1, Feb1))], [new("VAT", new(190_000))]);
+        var amounts = new InvoicedAmounts(new(Jan1, Feb1), [new(LedgerAccount.UsageRevenue, new(1_000_000), [new(Jan1, Feb1)])], [new("VAT", new(190_000))]);
         var invoice = new InvoicePostings([.. InvoiceEvents.Select((e, i) => new RecordedEvent<InvoiceEvent>("inv_1", i + 1, i + 10, e))], amounts).Entries(LedgerBooks.Ever);
         Assert.Equal(["credit_note_issued", "invoice_finalized", "invoice_voided", "invoice_written_off", "payment_recorded", "refund_recorded", "revenue_recognized"], invoice.Select(e => e.Kind).Order());
     }

@@ -31,6 +31,6 @@ public sealed class InvoicedAmountsTests
         var amounts = Of(lines);
         long Revenue(LedgerAccount account) => amounts.Revenue.Where(r => r.Account == account).Sum(r => r.AmountMicros.Value);
         Assert.Equal((subscription, usage, tax), (Revenue(LedgerAccount.SubscriptionRevenue), Revenue(LedgerAccount.UsageRevenue), amounts.TaxMicros.Value));
-        Assert.All(amounts.Revenue, r => Assert.Equal(new Period(Jan1, Feb1), r.Served));
+        Assert.All(amounts.Revenue, r => Assert.Equal([new(Jan1, Feb1)], r.Served));
     }
 }

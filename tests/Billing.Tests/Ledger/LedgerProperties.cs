@@ -33,12 +33,14 @@ public sealed class LedgerProperties
         }
     }));
 
-    /// <summary>The invoice of a period that ended right then, with a plan change, a trial or a cancellation in it.</summary>
+    /// <summary>The invoice of a period that ended right then, with a plan change, a trial, a pause or a cancellation in it.</summary>
     private static void Finalize(LedgerBooks books, DateTimeOffset at, int tokens, int which)
     {
         var (start, middle) = (at.AddDays(-30), at.AddDays(-11).AddMinutes(-17));
         List<PeriodEvent> events = [new PeriodOpened(Subscription, Customer, Menu, which > 3 ? Small : Metered, books.Invoices.Count, start, at, "", start, Trial: which == 7)];
         if (which is 4 or 7) events.Add(new PeriodPlanChanged(Menu, Metered, false, middle, middle));
+        if (which is 2 or 5) events.Add(new PeriodPlanChanged(Menu, which > 3 ? Small : Metered, false, middle, middle, Paused: true));
+        if (which == 5) events.Add(new PeriodPlanChanged(Menu, Small, false, at.AddDays(-3), middle));
         if (which == 1) events.Add(new PeriodPlanEnded(middle, middle));
         events.Add(Usage(1, Tokens(Metered, TokenKind.Output, tokens)));
         books.Finalize(FactsAfter([.. events]), at);
@@ -117,7 +119,7 @@ public sealed class LedgerProperties
     [Fact]
     public void Recognition_by_day_sums_to_the_whole() => Gen.Select(Gen.Long[-1_000_000_000_000_000, 1_000_000_000_000_000], Gen.Int[1, 400 * 24 * 60], Gen.Int[0, 59]).Sample((micros, minutes, offset) =>
     {
-        var part = new RevenuePart(LedgerAccount.UsageRevenue, new(micros), new(Jan1.AddSeconds(offset), Jan1.AddSeconds(offset).AddMinutes(minutes)));
+        var part = new RevenuePart(LedgerAccount.UsageRevenue, new(micros), [new(Jan1.AddSeconds(offset), Jan1.AddSeconds(offset).AddMinutes(minutes))]);
         var days = Enumerable.Range(0, minutes / 1440 + 2).Select(d => part.EarnedBefore(Jan1.AddDays(d + 1)) - part.EarnedBefore(Jan1.AddDays(d))).ToArray();
         return Micros.Sum(days).Value == micros && days.All(d => Math.Sign(d.Value) * Math.Sign(micros) >= 0);
     });

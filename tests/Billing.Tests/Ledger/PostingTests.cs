@@ -50,7 +50,7 @@ public sealed class PostingTests
     [Fact]
     public void An_invoice_before_its_time_is_deferred_until_it_is_served()
     {
-        var amounts = new InvoicedAmounts(new(Jan1, Feb1), [new(LedgerAccount.SubscriptionRevenue, new(31_000_000), new(Jan1, Feb1))], []);
+        var amounts = new InvoicedAmounts(new(Jan1, Feb1), [new(LedgerAccount.SubscriptionRevenue, new(31_000_000), [new(Jan1, Feb1)])], []);
         RecordedEvent<InvoiceEvent>[] events = [new("inv_1", 1, 1, new InvoiceFinalized("INV-1", January, Subscription, Customer, Usd, new(31_000_000), "", Jan1.AddDays(10)))];
         var postings = new InvoicePostings(events, amounts);
         (long, long, long) Stands(DateTimeOffset before)

@@ -67,6 +67,26 @@ public sealed class FollowSubscriptionTests
     }
 
     [Fact]
+    public void A_pause_rests_from_its_moment_and_in_the_period_that_is_open_ahead() => Equal(
+        Follow([Started], new SubscriptionPaused(Jan10, null, Jan10)),
+        (January, [new PeriodPlanChanged(Menu, Small, false, Jan10, Jan10, Paused: true)]), (February, [new PeriodPlanChanged(Menu, Small, false, Feb1, Jan10, Paused: true)]));
+
+    [Fact]
+    public void A_period_that_opens_in_a_pause_rests() => Equal(
+        Follow([Started, new SubscriptionPaused(Jan10, null, Jan10)], new SubscriptionPeriodTurned(1, Feb1)), (March, [OpenedMarch with { Paused = true }]));
+
+    [Fact]
+    public void What_is_resumed_goes_on_from_its_moment() => Equal(
+        Follow([Started, new SubscriptionPaused(Jan10, null, Jan10)], new SubscriptionPeriodTurned(1, Feb1), new SubscriptionResumed(Feb1.AddDays(2), Feb1.AddDays(2))),
+        (February, [new PeriodPlanChanged(Menu, Small, false, Feb1.AddDays(2), Feb1.AddDays(2))]),
+        (March, [OpenedMarch with { Paused = true }, new PeriodPlanChanged(Menu, Small, false, Mar1, Feb1.AddDays(2))]));
+
+    [Fact]
+    public void What_is_resumed_with_the_end_of_a_period_begins_with_the_next() => Equal(
+        Follow([Started, new SubscriptionPaused(Jan10, Feb1, Jan10)], new SubscriptionResumed(Feb1, Feb1), new SubscriptionPeriodTurned(1, Feb1)),
+        (February, [new PeriodPlanChanged(Menu, Small, false, Feb1, Feb1)]), (March, [OpenedMarch]));
+
+    [Fact]
     public void A_cancellation_now_ends_the_current_period_and_the_next() => Equal(
         Follow([Started], new SubscriptionCancelled(Jan10, Jan10)), (January, [new PeriodPlanEnded(Jan10, Jan10)]), (February, [new PeriodPlanEnded(Feb1, Jan10)]));
 

@@ -78,6 +78,7 @@ public sealed class InvoiceRatingTests
 
     private static Gen<OveragePrice> AnyPrice(TokenKind kind) => Gen.OneOf(
         AnyUnitPrice.Select(p => new OveragePrice(kind, p)),
+        Gen.Select(Gen.Long[1, 2_000_000], Gen.Long[0, 9_000_000], (tokens, micros) => OveragePrice.Packaged(kind, new(tokens, new(micros)))),
         Gen.Select(Gen.OneOf(Gen.Const(PriceModel.Graduated), Gen.Const(PriceModel.Volume)), Gen.Long[1, 2_000_000].Array[0, 3], AnyUnitPrice.Array[4], (model, widths, prices) => OveragePrice.Tiered(
             kind, model, [.. widths.Select((_, i) => new PriceTier(widths.Take(i + 1).Sum(), prices[i])), new PriceTier(null, prices[3])])));
 

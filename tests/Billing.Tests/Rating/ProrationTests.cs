@@ -9,6 +9,7 @@ namespace Billing.Tests.Rating;
 public sealed class ProrationTests
 {
     private static PeriodPlanChanged To(string plan, DateTimeOffset from, bool trial = false) => new(Menu, plan, trial, from, from);
+    private static PeriodPlanChanged Resting(DateTimeOffset from, string? plan = null) => To(plan ?? Small, from) with { Paused = true };
     private static DateTimeOffset January_(int day) => Jan1.AddDays(day - 1);
     private static IEnumerable<(string, long)> Fees(params PeriodEvent[] events) =>
         InvoiceRating.Rate(FactsAfter(events), Book()).Lines.Where(l => l.Kind == LineKinds.PeriodFee).Select(l => (l.Description, l.AmountMicros.Value));
@@ -29,6 +30,34 @@ public sealed class ProrationTests
     public void A_trial_costs_nothing_until_it_ends() => Assert.Equal(
         [("Small, 2026-01-01 to 2026-01-15, trial", 0L), ("Small, 2026-01-15 to 2026-02-01, 54.8387 % of 2026-01-01 to 2026-02-01", 10_970_000L)],
         Fees(Opened(Small) with { Trial = true }, To(Small, January_(15))));
+
+    // 9 + 12 of 31 days: 20.00 × 9/31 = 5.8065 and 20.00 × 12/31 = 7.7419, together 13.5484.
+    [Fact]
+    public void A_pause_costs_nothing_while_it_lasts() => Assert.Equal(
+        [
+            ("Small, 2026-01-01 to 2026-01-10, 29.0323 % of 2026-01-01 to 2026-02-01", 5_810_000L), ("Small, 2026-01-10 to 2026-01-20, paused", 0L),
+            ("Small, 2026-01-20 to 2026-02-01, 38.7097 % of 2026-01-01 to 2026-02-01", 7_740_000L),
+        ],
+        Fees(Opened(Small), Resting(January_(10)), To(Small, January_(20))));
+
+    [Fact]
+    public void A_period_that_rests_throughout_is_empty_until_something_is_recorded_for_it()
+    {
+        PeriodEvent[] rests = [Opened(Small) with { Paused = true }];
+        Assert.True(FactsAfter(rests).IsEmpty);
+        Assert.Equal([("Small, 2026-01-01 to 2026-02-01, paused", 0L)], Fees([.. rests, Usage(1, Tokens(Small, TokenKind.Output, 5))]));
+        Assert.False(FactsAfter([.. rests, Usage(1, Tokens(Small, TokenKind.Output, 5))]).IsEmpty);
+        // Resumed at its very start it never rested.
+        Assert.Equal(FactsAfter(Opened(Small)).Plans, FactsAfter([.. rests, To(Small, Jan1)]).Plans);
+    }
+
+    [Fact]
+    public void A_plan_that_rests_includes_the_part_of_its_tokens_for_the_time_it_was_served()
+    {
+        // 21 of 31 days of 1,000 are 677; what was in flight when it was paused is among them.
+        var rated = InvoiceRating.Rate(FactsAfter(Opened(Metered), Resting(January_(10), Metered), Usage(1, Tokens(Metered, TokenKind.Output, 1_000)), To(Metered, January_(20))), Book());
+        Assert.Equal([(LineKinds.Included, 677L), (LineKinds.Overage, 323)], rated.Lines.Where(l => l.TokenKind is not null).Select(l => (l.Kind, l.Tokens)));
+    }
 
     [Fact]
     public void A_cancelled_period_is_charged_up_to_the_moment() => Assert.Equal(
@@ -74,7 +103,7 @@ public sealed class ProrationTests
 
     private static readonly Gen<DateTimeOffset> Within = Gen.Long[1, (Feb1 - Jan1).Ticks - 1].Select(Jan1.AddTicks);
     private static readonly Gen<PeriodPlanChanged[]> AnyChanges =
-        Gen.Select(Within, Gen.OneOf(Gen.Const(Small), Gen.Const(Metered)), Gen.Bool, (at, plan, trial) => To(plan, at, trial)).Array[0, 6].Select(c => c.OrderBy(x => x.From).ToArray());
+        Gen.Select(Within, Gen.OneOf(Gen.Const(Small), Gen.Const(Metered)), Gen.Bool, Gen.Bool, (at, plan, trial, paused) => To(plan, at, trial && !paused) with { Paused = paused }).Array[0, 6].Select(c => c.OrderBy(x => x.From).ToArray());
 
     [Fact]
     public void However_a_period_is_split_the_parts_add_up_to_the_whole_exactly() => Gen.Select(Within.Array[0, 8], Gen.Long[0, 9_000_000_000_000_000_000], Gen.Int[0, 40]).Sample((cuts, whole, days) =>
@@ -89,7 +118,7 @@ public sealed class ProrationTests
     {
         var facts = FactsAfter([Opened(Small), .. changes, Usage(1, Tokens(Metered, TokenKind.Output, tokens), Tokens(Small, TokenKind.Input, 7))]);
         var rated = InvoiceRating.Rate(facts, Book());
-        var fees = facts.Plans.Spans().Where(s => !s.Segment.Trial)
+        var fees = facts.Plans.Served().Where(s => !s.Segment.Trial)
             .Sum(s => (decimal)Terms().Plan(s.Segment.PlanId)!.PeriodFeeMicros.Value * (s.To - s.Segment.From).Ticks / (Feb1 - Jan1).Ticks);
         return Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
             && rated.Lines.Sum(l => l.Tokens) == tokens + 7

@@ -13,7 +13,7 @@ public sealed class TieredPriceTests
 
     private static MenuTerms Menu(PriceModel model) => Some.Terms() with
     {
-        Plans = [Some.Terms().Plans[0], Some.Terms().Plans[1] with { Overage = [OveragePrice.Tiered(TokenKind.Output, model, Tiers), new(TokenKind.Reasoning, UnitPrice.Parse("11"))] }],
+        Plans = [Some.Terms().Plans[0], Some.Terms().Plans[1] with { Overage = [model == PriceModel.Package ? OveragePrice.Packaged(TokenKind.Output, new(500_000, new(5_000_000))) : OveragePrice.Tiered(TokenKind.Output, model, Tiers), new(TokenKind.Reasoning, UnitPrice.Parse("11"))] }],
     };
 
     private static RatedInvoice Rate(PriceModel model, long output) => InvoiceRating.Rate(FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, output))), Book(Menu(model)));
@@ -27,6 +27,8 @@ public sealed class TieredPriceTests
     [InlineData(PriceModel.Volume, 1_000_000, 17_500_000)]
     [InlineData(PriceModel.Volume, 1_001_000, 15_010_000)]
     [InlineData(PriceModel.Volume, 6_200_000, 54_600_000)]
+    [InlineData(PriceModel.Package, 6_000_000, 65_000_000)]
+    [InlineData(PriceModel.Package, 6_200_000, 70_000_000)]
     public void Tiers_price_what_is_beyond_the_cap(PriceModel model, long beyond, long total) => Assert.Equal(total, Rate(model, beyond + 1_000).TotalMicros.Value);
 
     [Fact]

@@ -49,6 +49,45 @@ public sealed class SaleTermsTests
     public void A_kind_without_a_price_is_named() =>
         Assert.Contains("no price for reasoning", new SaleTerms(null, null, [new(TokenKind.Output, UnitPrice.Parse("1"))]).Check(20)!.Value.Detail, StringComparison.Ordinal);
 
+    private static readonly KindTier[] Tiers = [new(1_000_000, UnitPrice.Parse("12.50")), new(null, UnitPrice.Parse("8"))];
+    private static readonly KindPrice ByVolume = new(TokenKind.Output, default) { Model = KindPrice.Volume, Tiers = Tiers };
+    private static readonly KindPrice InPackages = new(TokenKind.Reasoning, default) { Model = KindPrice.Package, Packages = new(100_000, 2_000_000) };
+
+    [Fact]
+    public void Tokens_are_sold_by_tiers_and_in_packages_too()
+    {
+        var terms = new SaleTerms(null, null, [ByVolume, InPackages]);
+        var text = SaleTerms.Write(terms)!;
+        Assert.Null(terms.Check(20));
+        Assert.Equal(
+            """{"overage":[{"kind":"output","model":"volume","tiers":[{"upTo":1000000,"perMillionTokens":"12.50"},{"perMillionTokens":"8"}]},{"kind":"reasoning","model":"package","packageTokens":100000,"packagePriceMicros":2000000}]}""", text);
+        Assert.Equal(text, SaleTerms.Write(SaleTerms.Read(text)));
+        Assert.Equal(
+            [
+                "Beyond a period's tokens: for a million tokens of output, all at the price of how many there are, 12.50 up to 1,000,000, 8 beyond.",
+                "Beyond a period's tokens: 2.00 for each package of 100,000 tokens of reasoning that is begun.",
+            ], terms.Sentences());
+    }
+
+    public static TheoryData<KindPrice, string> Faults => new()
+    {
+        { ByVolume with { Model = "cheap" }, "terms.overage[0].model" },
+        { ByVolume with { Tiers = [] }, "terms.overage[0].tiers" },
+        { ByVolume with { Tiers = [.. Tiers, new(null, default)] }, "terms.overage[0].tiers[1].up_to" },
+        { ByVolume with { Tiers = [Tiers[0]] }, "terms.overage[0].tiers[0].up_to" },
+        { ByVolume with { Tiers = [Tiers[0], .. Tiers] }, "terms.overage[0].tiers[1].up_to" },
+        { ByVolume with { Model = KindPrice.PerUnit }, "terms.overage[0].tiers" },
+        { ByVolume with { Packages = new(5, 5) }, "terms.overage[0].package_tokens" },
+        { InPackages with { Packages = null }, "terms.overage[0].package_tokens" },
+        { InPackages with { Packages = new(0, 5) }, "terms.overage[0].package_tokens" },
+        { InPackages with { Packages = new(5, -1) }, "terms.overage[0].package_price_micros" },
+        { InPackages with { Tiers = Tiers }, "terms.overage[0].tiers" },
+    };
+
+    [Theory, MemberData(nameof(Faults))]
+    public void A_price_that_no_invoice_could_be_made_from_is_named(KindPrice price, string field) =>
+        Assert.Contains(field, new SaleTerms(null, null, [price]).Check(20)!.Value.Detail, StringComparison.Ordinal);
+
     [Fact]
     public void A_draft_keeps_them_and_other_terms_are_another_draft()
     {
