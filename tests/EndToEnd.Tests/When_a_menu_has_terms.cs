@@ -11,7 +11,7 @@ public sealed class When_a_menu_has_terms
     public async Task U1_B1_five_hours_hold_three_conversations_and_what_a_period_does_not_hold_is_billed_by_the_token()
     {
         await using var company = await Company.OpenAsync([]);
-        await company.PublishMenuAsync(new() { FiveHoursConversations = 3, Overage = { Price("output", "12.50"), new() { Kind = "reasoning", Model = "package", PackageTokens = 100_000, PackagePriceMicros = 2_000_000 } } });
+        await company.PublishMenuAsync(new() { FiveHoursConversations = 3, Overage = { Price("output", "12.50"), new Contracts.PlanDesign.V1.OveragePrice { Kind = "reasoning", Model = "package", PackageTokens = 100_000, PackagePriceMicros = 2_000_000 } } });
         var known = (await company.Deployment.Billing.GetMenuTermsAsync(new() { MenuId = company.Menu.MenuId })).Plans[0].Overage.Single(o => o.Kind == "reasoning");
         Assert.Equal(("package", "", 100_000, 2_000_000), (known.Model, known.PerMillionTokens, known.PackageTokens, known.PackagePriceMicros));
         var subscription = Assert.Single(await company.SubscribeAsync(1));
