@@ -42,6 +42,18 @@ public sealed class PrintedInvoiceTests
     }
 
     [Fact]
+    public void Packages_and_a_pause_are_printed_with_what_they_cost()
+    {
+        var packaged = Some.Terms().Plans[1] with { Overage = [Billing.Menus.OveragePrice.Packaged(TokenKind.Output, new(100_000, new(1_250_000))), new(TokenKind.Reasoning, default)] };
+        var facts = FactsAfter(
+            Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 1_241_000)),
+            new PeriodPlanChanged(Menu, Metered, false, Jan1.AddDays(15), Jan1, Paused: true), new PeriodPlanChanged(Menu, Metered, false, Jan1.AddDays(16), Jan1));
+        var printed = Printing.Invoice(Encoding.UTF8.GetString(InvoiceDocument.Finalized(facts, Agreed(Some.Terms() with { Plans = [packaged] }), "INV-000042", Cut).ToUtf8()), Acme, "finalized");
+        Assert.Contains(new PrintedLine("Metered, 2026-01-16 to 2026-01-17, paused", "", "", "0.00"), printed.Lines);
+        Assert.Contains(new PrintedLine("Metered: output tokens beyond the cap, 13 packages of 100,000 at 1.25 USD", "1,240,033", "1.25 / 100,000", "16.25"), printed.Lines);
+    }
+
+    [Fact]
     public void The_amounts_that_are_printed_add_up()
     {
         var printed = Printing.Invoice(Json, null, "finalized");
