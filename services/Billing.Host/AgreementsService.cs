@@ -13,7 +13,7 @@ using V1 = Contracts.Billing.V1;
 namespace Billing.Host;
 
 /// <summary>billing.v1.Agreements.</summary>
-public sealed class AgreementsService(EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, PersonalDetails personal, BusinessClock clock) : V1.Agreements.AgreementsBase
+public sealed class AgreementsService(EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, PersonalDetails personal, Numbering numbering, BusinessClock clock) : V1.Agreements.AgreementsBase
 {
     private const string Commitment = "com", Discount = "dis", Grant = "crd";
 
@@ -102,6 +102,13 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         return OnSeller(request, context, s => SetDunningScheduleDecision.Decide(new(schedule, at), s));
     }
 
+    public override Task<Seller> ContinueNumbering(ContinueNumberingRequest request, ServerCallContext context) => calls.Once<Seller>(context, request, async remember =>
+    {
+        var ct = context.CancellationToken;
+        await numbering.Continue(request.Series, request.LastNumber, clock.Now, attribution.Of(context), (session, s) => remember(session, Answer(s)), ct);
+        return Answer(await LoadSeller(ct));
+    });
+
     public override async Task<Seller> GetSeller(GetSellerRequest request, ServerCallContext context) => Answer(await LoadSeller(context.CancellationToken));
 
     private Task<Account> OnAccount(
@@ -184,6 +191,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         if (s.Dunning is { } dunning) seller.Dunning = new() { StepDays = { dunning.StepDays }, FinalDay = dunning.FinalDay, FinalAction = dunning.FinalAction.Name() };
         seller.AddressLines.AddRange(s.Seller?.AddressLines ?? []);
         seller.Rates.AddRange(s.Rates.Select(r => new V1.TaxRate { Jurisdiction = r.Jurisdiction, Product = r.Product, Name = r.Name, Percent = r.Rate.ToString(), From = r.From.ToTimestamp() }));
+        seller.Continued.AddRange(s.Continued.Select(c => new ContinuedSeries { Series = c.Series, LastNumber = c.LastNumber }));
         return seller;
     }
 }

@@ -73,6 +73,7 @@ public static class BillingAccess
         [Agreements + "DescribeSeller"] = Scope.Finance,
         [Agreements + "SetTaxRate"] = Scope.Finance,
         [Agreements + "SetDunningSchedule"] = Scope.Finance,
+        [Agreements + "ContinueNumbering"] = Scope.Finance,
         [Agreements + "GetSeller"] = AndTheirOwner,
 
         [Operations + "ListParkedMessages"] = Scope.Admin,

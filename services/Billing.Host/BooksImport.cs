@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Billing.Audit;
 using Billing.Periods;
+using Billing.Sellers;
 using JasperFx.Events;
 using Marten;
 using Npgsql;
@@ -153,12 +154,13 @@ public sealed class BooksImport
         };
         if (!_dotnetTypes.ContainsKey(stored.Type) && stored.Type != TombstoneType)
             throw new Refusal("event_type_unknown", $"{stored.Name} is of a type that this billing does not know: import with the version that wrote the export, or a later one").AsException();
+        if (stored.Type == NumberingType) Count(JsonSerializer.Deserialize<NumberingContinued>(stored.Data, JsonSerializerOptions.Web)!);
         _events.Add(stored);
         (_eventCount, _lastSequence) = (_eventCount + 1, stored.Sequence);
         if (_events.Count >= EventsAtOnce) await FlushEvents(ct);
     }
 
-    private static readonly string TombstoneType = typeof(Tombstone).GetEventTypeName();
+    private static readonly string TombstoneType = typeof(Tombstone).GetEventTypeName(), NumberingType = typeof(NumberingContinued).GetEventTypeName();
 
     private async Task FlushEvents(CancellationToken ct)
     {
@@ -210,6 +212,9 @@ public sealed class BooksImport
         var (series, count) = (number[..dash], long.Parse(number.AsSpan(dash + 1), CultureInfo.InvariantCulture));
         _numbers[series] = Math.Max(count, _numbers.GetValueOrDefault(series));
     }
+
+    /// <summary>A number that another system gave: likewise. Events come before documents, and the last word counts.</summary>
+    private void Count(NumberingContinued continued) => _numbers[continued.Series] = continued.LastNumber;
 
     private async Task FoldEvents(CancellationToken ct)
     {

@@ -178,6 +178,7 @@ public sealed class EventShapeTests
             "dunning_schedule_set", new DunningScheduleSet(Schedule, At), [],
             """{"schedule":{"stepDays":[1,3],"finalDay":21,"finalAction":"cancel_subscription"},"at":"2026-01-01T00:00:00+00:00"}"""
         },
+        { "numbering_continued", new NumberingContinued("INV", 4711, At), [], """{"series":"INV","lastNumber":4711,"at":"2026-01-01T00:00:00+00:00"}""" },
         { "dunning_schedule_set", new DunningScheduleSet(null, At), [], """{"schedule":null,"at":"2026-01-01T00:00:00+00:00"}""" },
         {
             "webhook_endpoint_registered", Endpoint, [],

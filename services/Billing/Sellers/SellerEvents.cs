@@ -35,6 +35,9 @@ public sealed record TaxRateSet(string Jurisdiction, string Product, string Name
 /// <param name="Schedule">null for not at all</param>
 public sealed record DunningScheduleSet(DunningSchedule? Schedule, DateTimeOffset At) : SellerEvent;
 
+/// <summary>The next number of a series is the one after the last that another system gave.</summary>
+public sealed record NumberingContinued(string Series, long LastNumber, DateTimeOffset At) : SellerEvent;
+
 /// <param name="PaymentTermsDays">an invoice falls due so many days after it was finalized</param>
 /// <param name="Version">events so far: an invoice names it, and is replayed with the table as it was</param>
 public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, ValueList<TaxRateSet> Rates, long Version)
@@ -42,10 +45,16 @@ public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, Valu
     /// <summary>Null for none.</summary>
     public DunningSchedule? Dunning { get; init; }
 
+    /// <summary>Series whose numbers go on from another system's, each once.</summary>
+    public ValueList<NumberingContinued> Continued { get; init; } = [];
+
     public const int PaymentTermsDaysDefault = 30;
 
     public static readonly string StreamId = Ids.Derive("seller", DateTimeOffset.UnixEpoch, "seller");
     public static SellerState Initial { get; } = new(null, PaymentTermsDaysDefault, [], 0);
+
+    /// <summary>The last number of another system that a series goes on from; 0 where it began here.</summary>
+    public long ContinuedFrom(string series) => Continued.FirstOrDefault(n => n.Series == series)?.LastNumber ?? 0;
 
     /// <summary>
     /// The rate that holds on a day; one of the product itself goes before one of all products, and of two for the same day the later
@@ -69,6 +78,7 @@ public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, Valu
         PaymentTermsSet t => state with { PaymentTermsDays = t.Days },
         TaxRateSet r => state with { Rates = [.. state.Rates, r] },
         DunningScheduleSet d => state with { Dunning = d.Schedule },
+        NumberingContinued n => state with { Continued = [.. state.Continued.Where(c => c.Series != n.Series), n] },
         _ => throw new UnreachableException($"{e.GetType().Name} has no place in the seller's stream"),
     };
 }

@@ -1,14 +1,15 @@
 using System.CommandLine;
+using System.Globalization;
 using Contracts.Billing.V1;
 using Google.Protobuf;
 using Spectre.Console;
 
 namespace Cli.Commands;
 
-/// <summary>billing seller: the head of invoices, payment terms, and the tax table.</summary>
+/// <summary>billing seller: the head of invoices, payment terms, the tax table, and where numbers begin.</summary>
 public static class SellerCommand
 {
-    public static Command Create() => new("seller", "Who sells: the head of invoices, payment terms, and the tax table") { Show(), Describe(), TaxRate() };
+    public static Command Create() => new("seller", "Who sells: the head of invoices, payment terms, the tax table, and where numbers begin") { Show(), Describe(), TaxRate(), Numbering() };
 
     private static Command Show() => Changing("show", "The seller as invoices show it, and the tax table", [], (client, _, ct) => client.GetSellerAsync(new(), cancellationToken: ct).ResponseAsync);
 
@@ -38,6 +39,14 @@ public static class SellerCommand
             new() { Jurisdiction = parsed.GetValue(jurisdiction)!, Name = parsed.GetValue(name)!, Percent = parsed.GetValue(percent)!, Product = parsed.GetValue(product)!, From = parsed.GetValue(from) }, cancellationToken: ct).ResponseAsync);
     }
 
+    private static Command Numbering()
+    {
+        var series = UsageCommand.Text("--series", "of invoices or of credit notes, as billing is configured: INV, CN", required: true);
+        var last = new Option<long>("--last") { HelpName = "NUMBER", Description = "the last number of the other system, digits alone: after 4711 the next is INV-004712", Required = true };
+        return Changing("numbering", "Let numbers go on where another system stopped, before the first one is given here", [series, last],
+            (client, parsed, ct) => client.ContinueNumberingAsync(new() { Series = parsed.GetValue(series)!, LastNumber = parsed.GetValue(last) }, cancellationToken: ct).ResponseAsync);
+    }
+
     private static Command Changing(string name, string description, Option[] options, Func<Agreements.AgreementsClient, ParseResult, CancellationToken, Task<Seller>> change)
     {
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
@@ -60,6 +69,7 @@ public static class SellerCommand
         if (seller.Name.Length == 0) Console.Out.WriteLine("invoices have no head yet: billing seller describe --name … --address …");
         foreach (var line in seller.AddressLines.Prepend(seller.Name).Append(seller.TaxId).Append(seller.Email).Where(l => l.Length > 0)) Console.Out.WriteLine(line);
         Console.Out.WriteLine($"payable within {seller.PaymentTermsDays} days");
+        foreach (var series in seller.Continued) Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"numbers of {series.Series} go on after {series.LastNumber} of another system"));
         if (seller.Rates.Count == 0) return;
         var table = new Table().Border(TableBorder.Simple);
         foreach (var column in new[] { "jurisdiction", "product", "tax", "percent", "from" }) table.AddColumn(column);
