@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json;
 using Billing.Rating;
 
 namespace Billing.Documents;
@@ -53,7 +55,17 @@ public sealed record PrecedingInvoice(string Number, DateOnly IssuedOn);
 
 /// <param name="First">BT-73</param>
 /// <param name="Last">BT-74, inclusive</param>
-public sealed record InvoicedDays(DateOnly First, DateOnly Last);
+public sealed record InvoicedDays(DateOnly First, DateOnly Last)
+{
+    /// <param name="period">of a canonical invoice: by the customer's calendar, or by UTC where it is older than that</param>
+    public static InvoicedDays Of(JsonElement period) => period.TryGetProperty("firstDay", out var first)
+        ? new(Day(first.GetString()!), Day(period.GetProperty("lastDay").GetString()!))
+        : new(DateOnly.FromDateTime(Time(period, "start")), DateOnly.FromDateTime(Time(period, "end").AddTicks(-1)));
+
+    private static DateOnly Day(string text) => DateOnly.ParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    private static DateTime Time(JsonElement period, string name) => DateTimeOffset.Parse(period.GetProperty(name).GetString()!, CultureInfo.InvariantCulture).UtcDateTime;
+}
 
 /// <summary>BG-4 or BG-7. What is not known is empty.</summary>
 /// <param name="Id">BT-29 or BT-46</param>

@@ -31,7 +31,7 @@ internal static partial class ElectronicParties
     }
 
     /// <summary>A number that has its country in front, without spaces; else empty.</summary>
-    private static string VatId(string taxId) => taxId.Replace(" ", "", StringComparison.Ordinal) is var id && VatNumber().IsMatch(id) ? id : "";
+    internal static string VatId(string taxId) => taxId.Replace(" ", "", StringComparison.Ordinal) is var id && VatNumber().IsMatch(id) ? id : "";
 
     private static ValueList<string> AddressLines(IEnumerable<string> lines) => lines.Where(l => l.Length > 0).ToArray() switch
     {

@@ -12,14 +12,14 @@ internal sealed record InvoicedTax(ValueList<VatBreakdown> Breakdown)
     public VatCategory Of(string product) => Breakdown[Breakdown.Count == 1 || product == Products.Subscription ? 0 : 1].Category;
 
     /// <exception cref="BusinessTermMissingException">It is not known how the customer is taxed, or not all of the invoice is.</exception>
-    public static InvoicedTax Of(JsonElement invoice, string taxNote)
+    public static InvoicedTax Of(JsonElement invoice, string taxNote, DocumentLanguage say)
     {
         var lines = invoice.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") == LineKinds.Tax).ToArray();
         var net = invoice.GetProperty("netMicros").GetInt64();
-        if (lines.Length == 0) return new([new(new(net), Micros.Zero, VatCategory.OutsideScope, "Not subject to VAT", "VATEX-EU-O")]);
+        if (lines.Length == 0) return new([new(new(net), Micros.Zero, VatCategory.OutsideScope, say["NotSubjectToVat"], "VATEX-EU-O")]);
         if (lines.FirstOrDefault(l => !l.TryGetProperty("tax", out _)) is { ValueKind: not JsonValueKind.Undefined } unknown)
             throw new BusinessTermMissingException("BT-118", "VAT category", $"the invoice says \"{Text(unknown, "description")}\"; billing customer tax, billing account tax and billing seller tax-rate say it for those to come");
-        var breakdown = lines.Select(l => Of(l, l.GetProperty("tax"), taxNote)).ToArray();
+        var breakdown = lines.Select(l => Of(l, l.GetProperty("tax"), taxNote, say)).ToArray();
         if (breakdown.Sum(b => b.BaseMicros.Value) != net) throw new BusinessTermMissingException("BT-151", "VAT category of a line", "the seller had no rate for all that is on the invoice; billing seller tax-rate sets it for those to come");
         return breakdown.Select(b => b.Category).Distinct().Count() == breakdown.Length
             ? new(breakdown.ToValueList())
@@ -36,10 +36,11 @@ internal sealed record InvoicedTax(ValueList<VatBreakdown> Breakdown)
         _ => (seller, buyer),
     };
 
-    private static VatBreakdown Of(JsonElement line, JsonElement tax, string taxNote)
+    private static VatBreakdown Of(JsonElement line, JsonElement tax, string taxNote, DocumentLanguage say)
     {
         var (taxed, charged, rate) = (new Micros(tax.GetProperty("baseMicros").GetInt64()), new Micros(line.GetProperty("amountMicros").GetInt64()), Percent.Parse(Text(tax, "rate")));
-        var reason = taxNote.Length == 0 ? Text(line, "description") : $"{Text(line, "description")}: {taxNote}";
+        var words = say.Line(Text(line, "description"));
+        var reason = taxNote.Length == 0 ? words : $"{words}: {taxNote}";
         return Text(tax, "treatment") switch
         {
             "reverse_charge" => new(taxed, charged, new("AE", default(Percent)), reason, "VATEX-EU-AE"),

@@ -23,7 +23,7 @@ internal static class ElectronicInvoices
     private static readonly XmlNamespaceManager Names = NamesOf();
 
     /// <summary>Of January on the plan Metered, with a line of every kind that one month can have.</summary>
-    public static InvoiceDocument January(params AccountEvent[] agreed) => Of(Terms(SellerInGermany, agreed), Opened(Metered),
+    public static InvoiceDocument January(params AccountEvent[] agreed) => Of(Terms(SellerInGermany, agreed), Opened(Metered) with { LocalTime = LocalTime.Of("UTC", Jan1, Feb1) },
         Usage(1, Tokens(Metered, TokenKind.Output, 601_000), Tokens(Metered, TokenKind.Input, 1_234_567), Tokens(Metered, TokenKind.Overrun, 3)), Closed());
 
     public static InvoiceDocument Of(RatingTerms terms, params PeriodEvent[] period) => Of(FactsAfter(period), terms);

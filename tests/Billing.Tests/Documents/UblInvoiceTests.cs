@@ -18,7 +18,7 @@ namespace Billing.Tests.Documents;
 public sealed class UblInvoiceTests
 {
     /// <summary>Invoices in euros and yen under any agreement, with late usage of an earlier period or without.</summary>
-    private static readonly Gen<InvoiceDocument> AnyInvoice = Gen.Select(
+    internal static readonly Gen<InvoiceDocument> AnyInvoice = Gen.Select(
         Gen.OneOf(Rating.AgreedTermsProperties.AnyTerms("EUR"), Rating.AgreedTermsProperties.AnyTerms("JPY")), Rating.AgreedTermsProperties.AnyMonth, Rating.AgreedTermsProperties.AnyMonth, Gen.Bool, (terms, month, late, isLate) =>
         {
             var named = terms with { Seller = terms.Seller with { Seller = SellerInGermany } };
