@@ -6,7 +6,7 @@ namespace Billing.Documents;
 /// </summary>
 public static class PdfDocument
 {
-    private const double Small = 7.5, Body = 9, Leading = 12.5;
+    private const double Tiny = 7, Small = 7.5, Body = 9, Leading = 12.5;
     private const double QuantityRight = 366, PriceRight = 458, DescriptionWidth = 222;
     private static readonly (byte, byte, byte) Ink = (28, 36, 48), Line = (214, 220, 228);
 
@@ -44,7 +44,8 @@ public static class PdfDocument
 
     private static void Parties(PdfPen pen, PrintedDocument d)
     {
-        const double factsAt = 290, valuesAt = 380;
+        const double factsAt = 282;
+        var valuesAt = factsAt + 8 + d.Facts.Max(f => pen.Width(f.Label, Body));
         var y = pen.Y;
         Grey(pen);
         pen.Text(d.Language["BilledTo"].ToUpperInvariant(), Small, PdfPen.Left, y);
@@ -62,7 +63,7 @@ public static class PdfDocument
             pen.Text(fact.Label, Body, factsAt, right);
             Dark(pen);
             // Ids are long and seldom read: smaller, they stay on one line.
-            var size = fact.Value.Length > 30 ? Small : Body;
+            var size = fact.Value.Length > 30 ? Tiny : Body;
             foreach (var text in pen.Wrap(fact.Value, size, PdfPen.Right - valuesAt))
             {
                 pen.Text(text, size, valuesAt, right);
