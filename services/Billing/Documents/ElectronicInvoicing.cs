@@ -31,9 +31,8 @@ public static class ElectronicInvoicing
         var (seller, buyer) = taxes.Identify(named, ElectronicParties.Buyer(Text(root, "customerId"), customer));
         var lines = root.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") != LineKinds.Tax).ToArray();
         return new(
-            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.Day(Text(root, "dueAt")), currency, say.With("ProofNote", ("sha256", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json))))), Text(root, "subscriptionId"), null,
-            InvoicedDays.Of(root.GetProperty("period")),
-            seller, buyer, Printing.PaymentTerms(root, say),
+            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.Day(Text(root, "dueAt")), currency, Proof(json, say), Text(root, "subscriptionId"), null,
+            InvoicedDays.Of(root.GetProperty("period")), seller, buyer, Printing.PaymentTerms(root, say),
             lines.Where(l => !IsAllowance(l)).Select((l, i) => Line(l, i + 1, taxes.Of(Text(l, "product")), currency, say)).ToValueList(),
             lines.Where(IsAllowance).Select(l => Allowance(l, taxes.Of(Text(l, "product")), say)).ToValueList(), taxes.Breakdown);
     }
@@ -49,9 +48,11 @@ public static class ElectronicInvoicing
         var taxes = InvoicedTax.Of(invoice, taxNote, say);
         var (seller, buyer) = taxes.Identify(named, ElectronicParties.Buyer(Text(root, "customerId"), customer));
         // Parts are in the order of the invoice's taxes, which is that of its breakdown.
-        var parts = root.GetProperty("parts").EnumerateArray().Select((p, i) => (Part: p, Vat: taxes.Breakdown[i])).Where(p => Amount(p.Part, "netMicros") != 0 || Amount(p.Part, "taxMicros") != 0).ToArray();
+        var parts = root.GetProperty("parts").EnumerateArray().Select((p, i) => (Part: p, Vat: taxes.Breakdown[i]))
+            .Where(p => Amount(p.Part, "netMicros") != 0 || Amount(p.Part, "taxMicros") != 0).ToArray();
         return new(
-            IsCreditNote: true, Text(root, "number"), Printing.Day(Text(root, "issuedAt")), null, currency, say.With("ProofNote", ("sha256", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json))))), "", new(Text(root, "invoiceNumber"), Printing.Day(Text(invoice, "finalizedAt"))), null,
+            IsCreditNote: true, Text(root, "number"), Printing.Day(Text(root, "issuedAt")), null, currency, Proof(json, say), "",
+            new(Text(root, "invoiceNumber"), Printing.Day(Text(invoice, "finalizedAt"))), null,
             seller, buyer, say.With("CreditedOn", ("reason", Text(root, "reason")), ("invoice", Text(root, "invoiceNumber"))),
             parts.Select((p, i) => Whole(i + 1, say.With("CreditedPart", ("invoice", Text(root, "invoiceNumber")), ("line", say.Line(Text(p.Part, "description")))), "", Amount(p.Part, "netMicros"), p.Vat.Category, [])).ToValueList(), [],
             parts.Select(p => p.Vat with { BaseMicros = new(Amount(p.Part, "netMicros")), TaxMicros = new(Amount(p.Part, "taxMicros")) }).ToValueList());
@@ -80,6 +81,8 @@ public static class ElectronicInvoicing
     private static Currency CurrencyOf(JsonElement root) => Currency.Parse(Text(root, "currency")) is { Digits: <= 2 } currency
         ? currency
         : throw new BusinessTermMissingException("BT-112", "invoice total", $"EN 16931 has amounts of at most two decimals, and those in {Text(root, "currency")} have three");
+
+    private static string Proof(string json, DocumentLanguage say) => say.With("ProofNote", ("sha256", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)))));
 
     private static string Id(int number) => number.ToString(CultureInfo.InvariantCulture);
 

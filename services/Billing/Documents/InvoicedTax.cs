@@ -17,7 +17,7 @@ internal sealed record InvoicedTax(ValueList<VatBreakdown> Breakdown)
         var lines = invoice.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") == LineKinds.Tax).ToArray();
         var net = invoice.GetProperty("netMicros").GetInt64();
         if (lines.Length == 0) return new([new(new(net), Micros.Zero, VatCategory.OutsideScope, say["NotSubjectToVat"], "VATEX-EU-O")]);
-        if (lines.FirstOrDefault(l => !l.TryGetProperty("tax", out _)) is { ValueKind: not JsonValueKind.Undefined } unknown)
+        if (lines.FirstOrDefault(l => !l.TryGetProperty("tax", out _)) is { ValueKind: JsonValueKind.Object } unknown)
             throw new BusinessTermMissingException("BT-118", "VAT category", $"the invoice says \"{Text(unknown, "description")}\"; billing customer tax, billing account tax and billing seller tax-rate say it for those to come");
         var breakdown = lines.Select(l => Of(l, l.GetProperty("tax"), taxNote, say)).ToArray();
         if (breakdown.Sum(b => b.BaseMicros.Value) != net) throw new BusinessTermMissingException("BT-151", "VAT category of a line", "the seller had no rate for all that is on the invoice; billing seller tax-rate sets it for those to come");

@@ -26,6 +26,9 @@ public sealed class LanguageTests
     }
 
     [Fact]
+    public void The_tests_have_no_culture_either() => Assert.True(AppContext.TryGetSwitch("System.Globalization.Invariant", out var isInvariant) && isInvariant);
+
+    [Fact]
     public void Every_language_has_every_text_with_the_same_placeholders()
     {
         static IEnumerable<string> Placeholders(string text) => Regex.Matches(text, "\\{\\w+\\}").Select(m => m.Value).Order();
