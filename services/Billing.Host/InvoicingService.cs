@@ -115,13 +115,16 @@ public sealed class InvoicingService(
         if (request.InvoiceId.Length > 0 == request.CreditNoteId.Length > 0) throw new FormatException("give either invoice_id or credit_note_id");
         if (request.InvoiceId.Length > 0) Ids.Parse(Ids.Invoice, request.InvoiceId);
         else Ids.Parse(InvoiceIds.CreditNote, request.CreditNoteId);
+        var language = DocumentLanguage.Find(request.Language)
+            ?? throw new Refusal("language_unknown", $"there are no texts in '{request.Language}': documents are in {string.Join(", ", DocumentLanguage.All.Select(l => l.Code))}").AsException();
         var file = request.InvoiceId.Length > 0
-            ? await documents.Invoice(request.InvoiceId, context.CancellationToken)
-            : await documents.CreditNote(request.CreditNoteId, context.CancellationToken);
+            ? await documents.Invoice(request.InvoiceId, language, context.CancellationToken)
+            : await documents.CreditNote(request.CreditNoteId, language, context.CancellationToken);
         var (content, type, ending) = request.Form switch
         {
             DocumentForm.Pdf => (documents.Pdf(file.Printed), "application/pdf", "pdf"),
             DocumentForm.Html => (System.Text.Encoding.UTF8.GetBytes(HtmlDocument.Render(file.Printed)), "text/html; charset=utf-8", "html"),
+            DocumentForm.Ubl => (PrintedDocuments.Ubl(file), "application/xml", "xml"),
             _ => (System.Text.Encoding.UTF8.GetBytes(file.Json), "application/json", "json"),
         };
         return new()

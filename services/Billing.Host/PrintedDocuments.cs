@@ -9,45 +9,52 @@ using PdfDocument = Billing.Documents.PdfDocument;
 
 namespace Billing.Host;
 
-/// <summary>A document as stored and as people read it.</summary>
+/// <summary>A document as stored, as people read it, and as programs of customers do.</summary>
 /// <param name="Sha256">of the canonical JSON, 64 hex digits; empty for a draft</param>
-public sealed record PrintedFile(string Json, string Sha256, PrintedDocument Printed);
+/// <param name="Electronic">made when it is asked for: what can be printed may lack what an e-invoice must have</param>
+public sealed record PrintedFile(string Json, string Sha256, PrintedDocument Printed, Func<ElectronicInvoice> Electronic);
 
 /// <summary>Finds documents and sets them in type.</summary>
 public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams, PersonalDetails people, IOptions<BillingOptions> options)
 {
     private readonly Lazy<PdfFaces> _faces = new(() => DocumentFonts.Find(options.Value.DocumentFont, options.Value.DocumentFontBold));
 
-    public async Task<PrintedFile> Invoice(string invoiceId, CancellationToken ct)
+    public async Task<PrintedFile> Invoice(string invoiceId, DocumentLanguage language, CancellationToken ct)
     {
         await using var session = store.QuerySession();
         if (await session.LoadAsync<StoredInvoice>(invoiceId, ct) is { } final)
         {
             var state = await streams.Load<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, ct);
-            return new(final.Document, final.DocumentSha256, Printing.Invoice(final.Document, await Customer(final.Document, ct), state.Status, await TaxNote(final.Document, ct)));
+            return Invoice(final.Document, final.DocumentSha256, await Customer(final.Document, ct), state.Status, await TaxNote(final.Document, ct), language);
         }
         if (await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == invoiceId, ct) is not { } view)
             throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
         var terms = await StoredTerms.ReadAsync(session, [view.Facts], ct);
         var draft = System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(view.Facts, terms.Now(view.Facts)).ToUtf8());
-        return new(draft, "", Printing.Invoice(draft, await Now(session, view.Facts.CustomerId, ct), "draft", await TaxNote(draft, ct)));
+        return Invoice(draft, "", await Now(session, view.Facts.CustomerId, ct), "draft", await TaxNote(draft, ct), language);
     }
 
-    public async Task<PrintedFile> CreditNote(string creditNoteId, CancellationToken ct)
+    private static PrintedFile Invoice(string json, string sha256, CustomerDetails? customer, string status, string taxNote, DocumentLanguage language) => new(
+        json, sha256, Printing.Invoice(json, Party(customer, language), status, taxNote, language), () => ElectronicInvoicing.Invoice(json, customer, status, taxNote, language));
+
+    public async Task<PrintedFile> CreditNote(string creditNoteId, DocumentLanguage language, CancellationToken ct)
     {
         await using var session = store.QuerySession();
         var note = await session.LoadAsync<StoredCreditNote>(creditNoteId, ct) ?? throw NoCreditNote(creditNoteId);
         var invoice = await session.LoadAsync<StoredInvoice>(note.InvoiceId, ct) ?? throw new InvalidOperationException($"{note.InvoiceId} is credited and not stored");
-        return new(note.Document, note.DocumentSha256, Printing.CreditNote(note.Document, invoice.Document, await Customer(invoice.Document, ct)));
+        var (customer, taxNote) = (await Customer(invoice.Document, ct), await TaxNote(invoice.Document, ct));
+        return new(
+            note.Document, note.DocumentSha256, Printing.CreditNote(note.Document, invoice.Document, Party(customer, language), language),
+            () => ElectronicInvoicing.CreditNote(note.Document, invoice.Document, customer, taxNote, language));
     }
 
     /// <summary>The customer as it was when the document was made; once erased, its id is all that is printed.</summary>
-    private async Task<PrintedParty?> Customer(string json, CancellationToken ct)
+    private async Task<CustomerDetails?> Customer(string json, CancellationToken ct)
     {
         using var document = JsonDocument.Parse(json);
         var root = document.RootElement;
         return root.TryGetProperty("customerDetailsSha256", out var sha256)
-            ? Party(await people.Find(root.GetProperty("customerId").GetString()!, sha256.GetString()!, ct))
+            ? await people.Find(root.GetProperty("customerId").GetString()!, sha256.GetString()!, ct)
             : null;
     }
 
@@ -59,14 +66,25 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
         return await people.FindNote(document.RootElement.GetProperty("customerId").GetString()!, sha256, ct) ?? "";
     }
 
-    private async Task<PrintedParty?> Now(IQuerySession session, string customerId, CancellationToken ct) =>
+    private async Task<CustomerDetails?> Now(IQuerySession session, string customerId, CancellationToken ct) =>
         (await StoredStreams.ReadAsync(session, [customerId], ct)).Customer(customerId) is CustomerState.Known { DetailsSha256: { Length: > 0 } sha256 }
-            ? Party(await people.Find(customerId, sha256, ct))
+            ? await people.Find(customerId, sha256, ct)
             : null;
 
-    private static PrintedParty? Party(CustomerDetails? d) => d is null
-        ? null
-        : new(d.Name, [.. d.Lines.Concat([$"{d.PostalCode} {d.City}".Trim(), d.Country, d.TaxId.Length == 0 ? "" : $"Tax ID {d.TaxId}"]).Where(l => l.Length > 0)]);
+    private static PrintedParty? Party(CustomerDetails? details, DocumentLanguage language) => details is null ? null : Printing.Party(details, language);
+
+    /// <exception cref="RefusedException">e_invoice_incomplete</exception>
+    public static byte[] Ubl(PrintedFile file)
+    {
+        try
+        {
+            return UblInvoice.Render(file.Electronic());
+        }
+        catch (BusinessTermMissingException e)
+        {
+            throw new Refusal("e_invoice_incomplete", e.Message).AsException();
+        }
+    }
 
     /// <exception cref="RefusedException">document_font_lacks_characters</exception>
     public byte[] Pdf(PrintedDocument printed)

@@ -26,12 +26,13 @@ public readonly record struct Micros(long Value) : IComparable<Micros>
     public static Micros Sum(IEnumerable<Micros> amounts) => amounts.Aggregate(Zero, (sum, a) => sum + a);
 
     /// <summary>Major units as text with the currency's digits, for people: 9,600,000 µ of USD is "9.60".</summary>
+    /// <param name="numbers">how a language writes numbers; null as programs do</param>
     /// <remarks>More digits are shown when the amount has them, so that a printed sum always adds up.</remarks>
-    public string ToMajorUnits(Currency currency)
+    public string ToMajorUnits(Currency currency, NumberFormatInfo? numbers = null)
     {
         var major = Value / 1_000_000m;
         var fraction = new string('0', currency.Digits) + new string('#', 6 - currency.Digits);
-        return major.ToString(currency.Digits == 0 ? "#,##0.######" : "#,##0." + fraction, CultureInfo.InvariantCulture);
+        return major.ToString(currency.Digits == 0 ? "#,##0.######" : "#,##0." + fraction, numbers ?? NumberFormatInfo.InvariantInfo);
     }
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Value}µ");

@@ -239,6 +239,10 @@ public sealed class EventShapeTests
             "seller_named", new SellerNamed("Tokenwerke", ["Street 1"], "DE1", "a@b.example", "IBAN", At), [],
             """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","at":"2026-01-01T00:00:00+00:00"}"""
         },
+        {
+            "seller_named", new SellerNamed("Tokenwerke", ["Street 1"], "DE1", "a@b.example", "IBAN", At, "DE"), [],
+            """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","at":"2026-01-01T00:00:00+00:00","country":"DE"}"""
+        },
         { "payment_terms_set", new PaymentTermsSet(14, At), [], """{"days":14,"at":"2026-01-01T00:00:00+00:00"}""" },
         {
             "period_opened", Opened with { LocalTime = new("Europe/Berlin", [new(At, 60)]) }, [],
@@ -268,6 +272,10 @@ public sealed class EventShapeTests
         { "subscription_cancelled", new SubscriptionCancelled(At, At) { By = By }, [Started], """{"effectiveAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "invoice_voided", new InvoiceVoided("wrong customer", At) { By = By }, [Final], """{"reason":"wrong customer","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "agreement_ended", new AgreementEnded("dis_1", At, At) { By = By }, [], """{"agreementId":"dis_1","until":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        {
+            "seller_named", new SellerNamed("Tokenwerke", ["Street 1"], "DE1", "a@b.example", "IBAN", At, "DE"), [],
+            """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","at":"2026-01-01T00:00:00+00:00","country":"DE"}"""
+        },
         { "payment_terms_set", new PaymentTermsSet(14, At) { By = By }, [], """{"days":14,"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         {
             "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At), [],

@@ -15,6 +15,9 @@ public static class Terms
     public static readonly SellerDescribed Seller = new(
         "Tokenwerke GmbH", ["Torstraße 1", "10119 Berlin", "Germany"], "DE123456789", "billing@tokenwerke.example", "IBAN DE02 1203 0000 0000 2020 51\nPlease quote the invoice number.", 14, Jan1);
 
+    /// <summary>The same with what e-invoices ask for.</summary>
+    public static readonly SellerNamed SellerInGermany = new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, Jan1, "DE");
+
     public static readonly TaxRateSet Vat = new("DE", "", "VAT", Percent.Parse("19"), Jan1.AddYears(-5), Jan1);
 
     public static RatingTerms Agreed(params AccountEvent[] events) => Agreed(null, events);

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using Billing.Customers;
 using Billing.Host;
 using Billing.Invoices;
 using Billing.Periods;
@@ -22,18 +23,19 @@ public sealed class InvoiceCommandTests
         Task<(int Exit, string Output, string Error)> Billing(params string[] args) => running.Billing(args);
 
         Assert.Equal(0, (await Billing("customer", "create", "--currency", "USD", "--id", Acme)).Exit);
-        Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Łódź Robotics", "--line", "Piotrkowska 1", "--city", "Łódź")).Exit);
+        Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Łódź Robotics", "--line", "Piotrkowska 1", "--city", "Łódź", "--country", "PL")).Exit);
         Assert.Equal(0, (await Billing("subscription", "start", "--customer", Acme, "--menu", Menu, "--plan", Small, "--id", Theirs)).Exit);
         Assert.Contains("billing seller tax-rate", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Error, StringComparison.Ordinal);
         Assert.Contains("VAT", (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19")).Output, StringComparison.Ordinal);
-        Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14")).Exit);
+        Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--country", "DE", "--tax-id", "DE123456789", "--terms", "14")).Exit);
         Assert.Contains("standard in DE", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Output, StringComparison.Ordinal);
         Assert.Contains("5.00 USD", (await Billing("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00")).Output, StringComparison.Ordinal);
 
         // The month ends without usage having to answer.
         var period = PeriodIds.Of(Theirs, 0, Jan1);
+        var details = ((CustomerState.Known)await streams.Load<CustomerState, CustomerEvent>(Acme, CustomerState.Initial, CustomerState.Evolve, default)).DetailsSha256;
         await streams.Transact<PeriodState, PeriodEvent>(
-            period, PeriodState.Initial, PeriodState.Evolve, s => s is PeriodState.Closed ? Decision.NoChange : Decision.Accept<PeriodEvent>(new PeriodClosed([], Jan1.AddMonths(1))), default);
+            period, PeriodState.Initial, PeriodState.Evolve, s => s is PeriodState.Closed ? Decision.NoChange : Decision.Accept<PeriodEvent>(new PeriodClosed([], Jan1.AddMonths(1), details)), default);
         var invoice = InvoiceIds.Of(period);
         await Eventually.True(
             async () => (await Billing("invoice", "list", "--drafts", "--json")).Output.Split('\n').Any(l => l.Contains(period, StringComparison.Ordinal) && l.Contains(invoice, StringComparison.Ordinal) && l.Contains("\"periodStatus\": \"closed\"", StringComparison.Ordinal)),
@@ -43,15 +45,19 @@ public sealed class InvoiceCommandTests
         Assert.Contains("5.95", (await Billing("invoice", "finalize", period)).Output, StringComparison.Ordinal);
 
         var folder = Directory.CreateTempSubdirectory("invoice-");
-        var (html, pdf) = (Path.Combine(folder.FullName, "i.html"), Path.Combine(folder.FullName, "i.pdf"));
+        var (html, pdf, ubl, german) = (Path.Combine(folder.FullName, "i.html"), Path.Combine(folder.FullName, "i.pdf"), Path.Combine(folder.FullName, "i.xml"), Path.Combine(folder.FullName, "de.html"));
         var shown = await Task.WhenAll(
             Billing("invoice", "show", invoice), Billing("invoice", "show", invoice, "--html", html, "--pdf", pdf), Billing("invoice", "show", invoice, "--json"),
-            Billing("invoice", "show", InvoiceIds.Of(PeriodIds.Of(Theirs, 9, Jan1))), Billing("invoice", "pay", invoice, "--amount", "five", "--provider", "bank", "--reference", "1"));
-        Assert.Equal([0, 0, 0, 1, 2], shown.Select(s => s.Exit));
+            Billing("invoice", "show", InvoiceIds.Of(PeriodIds.Of(Theirs, 9, Jan1))), Billing("invoice", "pay", invoice, "--amount", "five", "--provider", "bank", "--reference", "1"),
+            Billing("invoice", "show", invoice, "--ubl", ubl, "--html", german, "--language", "de"), Billing("invoice", "show", invoice, "--html", german, "--language", "xx"));
+        Assert.Equal([0, 0, 0, 1, 2, 0, 1], shown.Select(s => s.Exit));
         var hash = Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(shown[2].Output)));
         Assert.Contains(hash, await File.ReadAllTextAsync(html), StringComparison.Ordinal);
         Assert.Contains("Tokenwerke GmbH", await File.ReadAllTextAsync(html), StringComparison.Ordinal);
         Assert.StartsWith("%PDF", await File.ReadAllTextAsync(pdf), StringComparison.Ordinal);
+        Assert.Contains("<cbc:ID>INV-000001</cbc:ID>", await File.ReadAllTextAsync(ubl), StringComparison.Ordinal);
+        Assert.Contains("Rechnungsdatum", await File.ReadAllTextAsync(german), StringComparison.Ordinal);
+        Assert.Contains("en, de", shown[6].Error, StringComparison.Ordinal);
         Assert.Contains("billing invoice list", shown[3].Error, StringComparison.Ordinal);
 
         var note = JsonDocument.Parse((await Billing("invoice", "credit", invoice, "--amount", "1.19", "--reason", "outage", "--json")).Output).RootElement.GetProperty("creditNoteId").GetString()!;

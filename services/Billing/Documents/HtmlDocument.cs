@@ -24,27 +24,27 @@ public static class HtmlDocument
         .sums { width: 55%; margin: 4mm 0 8mm auto; break-inside: avoid; } .sums td { border: 0; padding: 1mm 2mm; }
         .sums .total td { border-top: 2px solid #1c2430; font-size: 12pt; font-weight: 700; padding-top: 2mm; }
         section { break-inside: avoid; margin-top: 5mm; } section p { margin: 0; white-space: pre-line; overflow-wrap: anywhere; } .proof p { font-size: 8pt; color: #5b6675; }
-        .stamp { position: absolute; top: 90mm; left: 0; right: 0; text-align: center; font-size: 72pt; font-weight: 800; letter-spacing: .1em; color: rgb(192 32 32 / .14); transform: rotate(-24deg); pointer-events: none; }
+        .stamp { position: absolute; top: 90mm; left: 0; right: 0; text-align: center; font-size: 60pt; font-weight: 800; letter-spacing: .1em; color: rgb(192 32 32 / .14); transform: rotate(-24deg); pointer-events: none; }
         @media print { body { background: none; } main { margin: 0; padding: 0; max-width: none; } }
         """;
 
     public static string Render(PrintedDocument d)
     {
-        var html = new StringBuilder();
-        html.Append("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n");
+        var (html, say) = (new StringBuilder(), d.Language);
+        html.Append("<!DOCTYPE html>\n<html lang=\"" + say.Code + "\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n");
         html.Append($"<title>{E($"{d.Title} {d.Number}".TrimEnd())}</title>\n<style>\n{Style}\n</style>\n</head>\n<body>\n<main>\n");
         if (d.Stamp.Length > 0) html.Append($"<div class=\"stamp\">{E(d.Stamp)}</div>\n");
         html.Append($"<header>\n<div><h1>{E(d.Title)}</h1><p>{E(d.Number)}</p></div>\n");
         if (d.Seller is { } seller) html.Append($"<div class=\"seller\">{Party(seller)}</div>\n");
-        html.Append($"</header>\n<div class=\"parties\">\n<div class=\"party\"><h2>Billed to</h2>{Party(d.Customer)}</div>\n<dl>\n");
+        html.Append($"</header>\n<div class=\"parties\">\n<div class=\"party\"><h2>{E(say["BilledTo"])}</h2>{Party(d.Customer)}</div>\n<dl>\n");
         foreach (var fact in d.Facts) html.Append($"<dt>{E(fact.Label)}</dt><dd{(fact.Value.Length > 30 ? " class=\"id\"" : "")}>{E(fact.Value)}</dd>\n");
-        html.Append($"</dl>\n</div>\n<table>\n<thead><tr><th>Description</th><th class=\"n\">Tokens</th><th class=\"n\">Unit price</th><th class=\"n\">Amount, {E(d.Currency)}</th></tr></thead>\n<tbody>\n");
+        html.Append($"</dl>\n</div>\n<table>\n<thead><tr><th>{E(say["Description"])}</th><th class=\"n\">{E(say["Tokens"])}</th><th class=\"n\">{E(say["UnitPrice"])}</th><th class=\"n\">{E(say.With("Amount", ("currency", d.Currency)))}</th></tr></thead>\n<tbody>\n");
         foreach (var l in d.Lines)
             html.Append($"<tr><td>{E(l.Description)}</td><td class=\"n\">{E(l.Quantity)}</td><td class=\"n\">{E(l.UnitPrice)}</td><td class=\"n\">{E(l.Amount)}</td></tr>\n");
         html.Append("</tbody>\n</table>\n<table class=\"sums\"><tbody>\n");
         foreach (var sum in d.Sums) html.Append($"<tr{(sum.IsTotal ? " class=\"total\"" : "")}><td>{E(sum.Label)}</td><td class=\"n\">{E(sum.Amount)}{(sum.IsTotal ? $" {E(d.Currency)}" : "")}</td></tr>\n");
         html.Append("</tbody></table>\n");
-        foreach (var note in d.Notes) html.Append($"<section{(note.Label == "Proof" ? " class=\"proof\"" : "")}><h2>{E(note.Label)}</h2><p>{E(note.Value)}</p></section>\n");
+        foreach (var note in d.Notes) html.Append($"<section{(note.IsProof ? " class=\"proof\"" : "")}><h2>{E(note.Label)}</h2><p>{E(note.Value)}</p></section>\n");
         return html.Append("</main>\n</body>\n</html>\n").ToString();
     }
 

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Billing.Documents;
 
 /// <summary>
@@ -8,7 +6,7 @@ namespace Billing.Documents;
 /// </summary>
 public static class PdfDocument
 {
-    private const double Small = 7.5, Body = 9, Leading = 12.5;
+    private const double Tiny = 7, Small = 7.5, Body = 9, Leading = 12.5;
     private const double QuantityRight = 366, PriceRight = 458, DescriptionWidth = 222;
     private static readonly (byte, byte, byte) Ink = (28, 36, 48), Line = (214, 220, 228);
 
@@ -46,10 +44,11 @@ public static class PdfDocument
 
     private static void Parties(PdfPen pen, PrintedDocument d)
     {
-        const double factsAt = 290, valuesAt = 380;
+        const double factsAt = 282;
+        var valuesAt = factsAt + 8 + d.Facts.Max(f => pen.Width(f.Label, Body));
         var y = pen.Y;
         Grey(pen);
-        pen.Text("BILLED TO", Small, PdfPen.Left, y);
+        pen.Text(d.Language["BilledTo"].ToUpperInvariant(), Small, PdfPen.Left, y);
         Dark(pen);
         y -= Leading + 1;
         foreach (var (text, i) in d.Customer.Lines.Prepend(d.Customer.Name).SelectMany((l, n) => pen.Wrap(l, Body, factsAt - PdfPen.Left - 20, n == 0).Select(w => (w, n))))
@@ -64,7 +63,7 @@ public static class PdfDocument
             pen.Text(fact.Label, Body, factsAt, right);
             Dark(pen);
             // Ids are long and seldom read: smaller, they stay on one line.
-            var size = fact.Value.Length > 30 ? Small : Body;
+            var size = fact.Value.Length > 30 ? Tiny : Body;
             foreach (var text in pen.Wrap(fact.Value, size, PdfPen.Right - valuesAt))
             {
                 pen.Text(text, size, valuesAt, right);
@@ -77,10 +76,10 @@ public static class PdfDocument
     private static void TableHead(PdfPen pen, PrintedDocument d)
     {
         Grey(pen);
-        pen.Text("Description", Small, PdfPen.Left, pen.Y);
-        pen.TextRight("Tokens", Small, QuantityRight, pen.Y);
-        pen.TextRight("Unit price", Small, PriceRight, pen.Y);
-        pen.TextRight($"Amount, {d.Currency}", Small, PdfPen.Right, pen.Y);
+        pen.Text(d.Language["Description"], Small, PdfPen.Left, pen.Y);
+        pen.TextRight(d.Language["Tokens"], Small, QuantityRight, pen.Y);
+        pen.TextRight(d.Language["UnitPrice"], Small, PriceRight, pen.Y);
+        pen.TextRight(d.Language.With("Amount", ("currency", d.Currency)), Small, PdfPen.Right, pen.Y);
         Dark(pen);
         pen.Rule(pen.Y - 5, 0.8, Ink);
         pen.Y -= 18;
@@ -129,9 +128,9 @@ public static class PdfDocument
         pen.Y -= 22;
     }
 
-    private static void Note(PdfPen pen, PrintedDocument d, PrintedFact note)
+    private static void Note(PdfPen pen, PrintedDocument d, PrintedNote note)
     {
-        var size = note.Label == "Proof" ? Small : Body;
+        var size = note.IsProof ? Small : Body;
         var words = pen.Wrap(note.Value, size, PdfPen.Right - PdfPen.Left);
         if (!pen.Fits((Math.Min(words.Count, 4) + 1) * Leading)) NextPage(pen, d);
         Grey(pen);
@@ -163,15 +162,16 @@ public static class PdfDocument
     {
         var on = pen.Pages[page];
         Grey(pen, on);
-        pen.Text($"{d.Seller?.Name} {d.Title.ToLowerInvariant()} {d.Number}".Trim(), Small, PdfPen.Left, 36, on: on);
-        pen.TextRight(string.Create(CultureInfo.InvariantCulture, $"page {page + 1} of {pen.Pages.Count}"), Small, PdfPen.Right, 36, on: on);
+        pen.Text(string.Join(", ", new[] { d.Seller?.Name, $"{d.Title} {d.Number}".TrimEnd() }.Where(t => t is not null)), Small, PdfPen.Left, 36, on: on);
+        pen.TextRight(d.Language.With("Page", ("page", d.Language.Number(page + 1)), ("pages", d.Language.Number(pen.Pages.Count))), Small, PdfPen.Right, 36, on: on);
     }
 
     private static void Stamp(PdfPen pen, PrintedDocument d)
     {
         if (d.Stamp.Length == 0) return;
         pen.Colour(246, 222, 222);
-        pen.Text(d.Stamp, 96, (PdfPen.Left + PdfPen.Right - pen.Width(d.Stamp, 96, bold: true)) / 2, 400, bold: true);
+        var size = 96 * Math.Min(1, (PdfPen.Right - PdfPen.Left) / pen.Width(d.Stamp, 96, bold: true));
+        pen.Text(d.Stamp, size, (PdfPen.Left + PdfPen.Right - pen.Width(d.Stamp, size, bold: true)) / 2, 400, bold: true);
         Dark(pen);
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Billing.Customers;
 
 namespace Billing.Documents;
 
@@ -9,17 +10,21 @@ namespace Billing.Documents;
 /// What a person reads of an invoice or a credit note: the one model behind HTML and PDF. It is read from the canonical JSON, so a
 /// rendering can say nothing that the stored bytes do not.
 /// </summary>
+/// <param name="Language">of every text, number and day in it</param>
 /// <param name="Stamp">DRAFT or VOID across the page; else empty</param>
 /// <param name="Facts">number, dates, ids: a label and a value each</param>
 /// <param name="Notes">each a paragraph</param>
 public sealed record PrintedDocument(
-    string Title, string Number, string Stamp, PrintedParty? Seller, PrintedParty Customer, IReadOnlyList<PrintedFact> Facts, string Currency,
-    IReadOnlyList<PrintedLine> Lines, IReadOnlyList<PrintedSum> Sums, IReadOnlyList<PrintedFact> Notes);
+    DocumentLanguage Language, string Title, string Number, string Stamp, PrintedParty? Seller, PrintedParty Customer, IReadOnlyList<PrintedFact> Facts, string Currency,
+    IReadOnlyList<PrintedLine> Lines, IReadOnlyList<PrintedSum> Sums, IReadOnlyList<PrintedNote> Notes);
 
 /// <param name="Lines">address, tax number, whatever identifies the party</param>
 public sealed record PrintedParty(string Name, IReadOnlyList<string> Lines);
 
 public sealed record PrintedFact(string Label, string Value);
+
+/// <param name="IsProof">small: seldom read</param>
+public sealed record PrintedNote(string Label, string Value, bool IsProof = false);
 
 /// <param name="Quantity">and <paramref name="UnitPrice"/>: empty where the line has none</param>
 public sealed record PrintedLine(string Description, string Quantity, string UnitPrice, string Amount);
@@ -27,93 +32,110 @@ public sealed record PrintedLine(string Description, string Quantity, string Uni
 /// <param name="IsTotal">what is owed</param>
 public sealed record PrintedSum(string Label, string Amount, bool IsTotal);
 
-/// <summary>Reads canonical documents.</summary>
+/// <summary>Reads canonical documents. Without a language they are printed in English.</summary>
 public static class Printing
 {
     /// <param name="json">canonical; the hash that is printed is over its bytes</param>
     /// <param name="customer">from the personal data; null prints the customer's id</param>
     /// <param name="status">of the invoice today: a void one is stamped</param>
     /// <param name="taxNote">likewise from the personal data: why no tax is charged; empty prints what the document says alone</param>
-    public static PrintedDocument Invoice(string json, PrintedParty? customer, string status, string taxNote = "")
+    public static PrintedDocument Invoice(string json, PrintedParty? customer, string status, string taxNote = "", DocumentLanguage? language = null)
     {
         using var document = JsonDocument.Parse(json);
-        var root = document.RootElement;
-        var money = new Money(Currency.Parse(Text(root, "currency")));
+        var (root, say) = (document.RootElement, language ?? DocumentLanguage.English);
+        var money = new Money(Currency.Parse(Text(root, "currency")), say);
         var (number, period) = (Text(root, "number"), root.GetProperty("period"));
         var isDraft = Text(root, "status") == "draft";
-        List<PrintedFact> facts = [new("Invoice number", isDraft ? "(draft)" : number)];
-        if (Text(root, "finalizedAt") is { Length: > 0 } at) facts.Add(new("Invoice date", Day(at)));
-        if (Text(root, "dueAt") is { Length: > 0 } due) facts.Add(new("Due", Day(due)));
-        facts.Add(new("Billing period", period.TryGetProperty("firstDay", out _)
-            ? $"{Text(period, "firstDay")} to {Text(period, "lastDay")}{(Text(period, "timeZone") is "UTC" ? "" : $" ({Text(period, "timeZone")})")}"
-            : $"{Day(Text(period, "start"))} to {LastDay(Text(period, "end"))}"));
-        facts.Add(new("Customer", Text(root, "customerId")));
-        facts.Add(new("Subscription", Text(root, "subscriptionId")));
+        List<PrintedFact> facts = [new(say["InvoiceNumber"], isDraft ? say["NoNumber"] : number)];
+        if (Text(root, "finalizedAt") is { Length: > 0 } at) facts.Add(new(say["InvoiceDate"], say.Day(Day(at))));
+        if (Text(root, "dueAt") is { Length: > 0 } due) facts.Add(new(say["Due"], say.Day(Day(due))));
+        var days = InvoicedDays.Of(period);
+        facts.Add(new(say["BillingPeriod"], say.With("Days", ("from", say.Day(days.First)), ("to", say.Day(days.Last))) + (Text(period, "timeZone") is "" or "UTC" ? "" : $" ({Text(period, "timeZone")})")));
+        facts.Add(new(say["Customer"], Text(root, "customerId")));
+        facts.Add(new(say["Subscription"], Text(root, "subscriptionId")));
 
         var lines = root.GetProperty("lines").EnumerateArray().ToArray();
         var seller = root.TryGetProperty("seller", out var s) ? s : (JsonElement?)null;
-        List<PrintedFact> notes = [];
-        if (seller is { } by && Text(by, "paymentInstructions") is { Length: > 0 } instructions && !isDraft)
-            notes.Add(new("Payment", $"Payable within {by.GetProperty("paymentTermsDays").GetInt32()} days, by {Day(Text(root, "dueAt"))}.\n{instructions}"));
-        if (lines.Any(l => Text(l, "aboutPeriodId").Length > 0))
-            notes.Add(new("Earlier periods", "Lines that name an earlier period are for usage that was recorded after that period's invoice was final."));
-        if (!isDraft) notes.Add(Proof(json, $"billing invoice show {Text(root, "invoiceId")} --json | sha256sum", "; billing audit replay makes the document again from recorded usage"));
+        List<PrintedNote> notes = [];
+        if (seller is { } by && Text(by, "paymentInstructions").Length > 0 && !isDraft) notes.Add(new(say["Payment"], PaymentTerms(root, say)));
+        if (lines.Any(l => Text(l, "aboutPeriodId").Length > 0)) notes.Add(new(say["EarlierPeriods"], say["EarlierPeriodsWhy"]));
+        if (!isDraft) notes.Add(Proof(json, $"billing invoice show {Text(root, "invoiceId")} --json | sha256sum", say["ProofReplay"], say));
         return new(
-            isDraft ? "Draft invoice" : "Invoice", number, isDraft ? "DRAFT" : status == "void" ? "VOID" : "", seller is { } who ? Seller(who) : null,
+            say, say[isDraft ? "DraftInvoice" : "Invoice"], number, isDraft ? say["StampDraft"] : status == "void" ? say["StampVoid"] : "", seller is { } who ? Seller(who, say) : null,
             customer ?? new(Text(root, "customerId"), []), facts, money.Currency.Code, [.. lines.Where(l => !IsTax(l)).Select(l => Line(l, money))], [.. Sums(root, lines, money, taxNote)], notes);
     }
 
-    public static PrintedDocument CreditNote(string json, string invoiceJson, PrintedParty? customer)
+    public static PrintedDocument CreditNote(string json, string invoiceJson, PrintedParty? customer, DocumentLanguage? language = null)
     {
         using var document = JsonDocument.Parse(json);
         using var invoice = JsonDocument.Parse(invoiceJson);
-        var root = document.RootElement;
-        var money = new Money(Currency.Parse(Text(root, "currency")));
+        var (root, say) = (document.RootElement, language ?? DocumentLanguage.English);
+        var money = new Money(Currency.Parse(Text(root, "currency")), say);
         PrintedFact[] facts =
         [
-            new("Credit note number", Text(root, "number")), new("Date", Day(Text(root, "issuedAt"))), new("For invoice", Text(root, "invoiceNumber")),
-            new("Invoice date", Day(Text(invoice.RootElement, "finalizedAt"))), new("Customer", Text(root, "customerId")),
+            new(say["CreditNoteNumber"], Text(root, "number")), new(say["CreditNoteDate"], say.Day(Day(Text(root, "issuedAt")))), new(say["ForInvoice"], Text(root, "invoiceNumber")),
+            new(say["InvoiceDate"], say.Day(Day(Text(invoice.RootElement, "finalizedAt")))), new(say["Customer"], Text(root, "customerId")),
         ];
         var parts = root.GetProperty("parts").EnumerateArray().Where(p => p.GetProperty("netMicros").GetInt64() != 0 || p.GetProperty("taxMicros").GetInt64() != 0).ToArray();
-        List<PrintedSum> sums = [new("Credited before tax", money.Of(root, "netMicros"), false)];
-        sums.AddRange(parts.Where(p => p.GetProperty("taxMicros").GetInt64() != 0).Select(p => new PrintedSum(Text(p, "description"), money.Of(p, "taxMicros"), false)));
-        sums.Add(new("Total credited", money.Of(root, "totalMicros"), true));
+        List<PrintedSum> sums = [new(say["CreditedBeforeTax"], money.Of(root, "netMicros"), false)];
+        sums.AddRange(parts.Where(p => p.GetProperty("taxMicros").GetInt64() != 0).Select(p => new PrintedSum(say.Line(Text(p, "description")), money.Of(p, "taxMicros"), false)));
+        sums.Add(new(say["TotalCredited"], money.Of(root, "totalMicros"), true));
         return new(
-            "Credit note", Text(root, "number"), "", invoice.RootElement.TryGetProperty("seller", out var seller) ? Seller(seller) : null, customer ?? new(Text(root, "customerId"), []), facts,
+            say, say["CreditNote"], Text(root, "number"), "", invoice.RootElement.TryGetProperty("seller", out var seller) ? Seller(seller, say) : null, customer ?? new(Text(root, "customerId"), []), facts,
             money.Currency.Code,
-            [.. parts.Select(p => new PrintedLine($"Credit on invoice {Text(root, "invoiceNumber")}: {Text(p, "description")}", "", "", money.Of(p, "netMicros")))], sums,
-            [new("Reason", Text(root, "reason")), Proof(json, $"billing invoice credit-note {Text(root, "creditNoteId")} --json | sha256sum", "")]);
+            [.. parts.Select(p => new PrintedLine(say.With("CreditedPart", ("invoice", Text(root, "invoiceNumber")), ("line", say.Line(Text(p, "description")))), "", "", money.Of(p, "netMicros")))], sums,
+            [new(say["Reason"], Text(root, "reason")), Proof(json, $"billing invoice credit-note {Text(root, "creditNoteId")} --json | sha256sum", "", say)]);
+    }
+
+    /// <summary>Name and address as they are printed.</summary>
+    public static PrintedParty Party(CustomerDetails d, DocumentLanguage? language = null) =>
+        new(d.Name, [.. d.Lines.Concat([$"{d.PostalCode} {d.City}".Trim(), d.Country, TaxNumber(d.TaxId, language ?? DocumentLanguage.English)]).Where(l => l.Length > 0)]);
+
+    /// <summary>By when it is to be paid, and how.</summary>
+    internal static string PaymentTerms(JsonElement invoice, DocumentLanguage say)
+    {
+        var seller = invoice.GetProperty("seller");
+        var terms = say.With("PayableWithin", ("days", say.Number(seller.GetProperty("paymentTermsDays").GetInt32())), ("day", say.Day(Day(Text(invoice, "dueAt")))));
+        return Text(seller, "paymentInstructions") is { Length: > 0 } instructions ? $"{terms}\n{instructions}" : terms;
     }
 
     private static IEnumerable<PrintedSum> Sums(JsonElement root, JsonElement[] lines, Money money, string taxNote)
     {
+        var say = money.Language;
         if (root.TryGetProperty("netMicros", out var net))
         {
             var products = lines.Where(l => !IsTax(l)).GroupBy(l => Text(l, "product")).ToArray();
             if (products.Length > 1)
                 foreach (var product in products)
-                    yield return new(product.Key == "usage" ? "Usage" : "Subscription", money.Of(product.Sum(l => l.GetProperty("amountMicros").GetInt64())), false);
-            if (lines.Any(IsTax)) yield return new("Total before tax", money.Of(net.GetInt64()), false);
+                    yield return new(say[product.Key == "usage" ? "SumUsage" : "SumSubscription"], money.Of(product.Sum(l => l.GetProperty("amountMicros").GetInt64())), false);
+            if (lines.Any(IsTax)) yield return new(say["TotalBeforeTax"], money.Of(net.GetInt64()), false);
             foreach (var tax in lines.Where(IsTax))
-                yield return new($"{Text(tax, "description")}{(NoteOf(tax).Length > 0 ? Prefixed(": ", taxNote) : "")}{(tax.GetProperty("amountMicros").GetInt64() == 0 ? "" : $" on {money.Of(tax.GetProperty("tax"), "baseMicros")}")}", money.Of(tax, "amountMicros"), false);
+            {
+                var words = $"{say.Line(Text(tax, "description"))}{(NoteOf(tax).Length > 0 ? Prefixed(": ", taxNote) : "")}";
+                yield return new(tax.GetProperty("amountMicros").GetInt64() == 0 ? words : say.With("TaxOn", ("tax", words), ("amount", money.Of(tax.GetProperty("tax"), "baseMicros"))), money.Of(tax, "amountMicros"), false);
+            }
         }
-        yield return new("Total due", money.Of(root, "totalMicros"), true);
+        yield return new(say["TotalDue"], money.Of(root, "totalMicros"), true);
     }
 
-    private static PrintedLine Line(JsonElement l, Money money) => new(
-        Text(l, "description"), l.TryGetProperty("tokens", out var tokens) ? tokens.GetInt64().ToString("#,0", CultureInfo.InvariantCulture) : "",
-        Text(l, "perMillionTokens") is { Length: > 0 } price ? $"{price} / million" : l.TryGetProperty("packages", out var packages) ? PerPackage(packages, money) : "",
-        money.Of(l, "amountMicros"));
+    private static PrintedLine Line(JsonElement l, Money money)
+    {
+        var say = money.Language;
+        return new(
+            say.Line(Text(l, "description")), l.TryGetProperty("tokens", out var tokens) ? say.Number(tokens.GetInt64()) : "",
+            Text(l, "perMillionTokens") is { Length: > 0 } price ? say.With("PerMillion", ("price", say.Number(decimal.Parse(price, CultureInfo.InvariantCulture))))
+                : l.TryGetProperty("packages", out var packages) ? $"{money.Of(packages, "priceMicros")} / {say.Number(packages.GetProperty("tokens").GetInt64())}" : "",
+            money.Of(l, "amountMicros"));
+    }
 
-    private static string PerPackage(JsonElement packages, Money money) =>
-        string.Create(CultureInfo.InvariantCulture, $"{money.Of(packages, "priceMicros")} / {packages.GetProperty("tokens").GetInt64():#,0}");
-
-    private static PrintedParty Seller(JsonElement seller) => new(
+    private static PrintedParty Seller(JsonElement seller, DocumentLanguage say) => new(
         Text(seller, "name"),
-        [.. seller.GetProperty("addressLines").EnumerateArray().Select(l => l.GetString()!).Append(Prefixed("Tax ID ", Text(seller, "taxId"))).Append(Text(seller, "email")).Where(l => l.Length > 0)]);
+        [.. seller.GetProperty("addressLines").EnumerateArray().Select(l => l.GetString()!).Append(TaxNumber(Text(seller, "taxId"), say)).Append(Text(seller, "email")).Where(l => l.Length > 0)]);
 
-    private static PrintedFact Proof(string json, string command, string more) => new(
-        "Proof", $"SHA-256 of this document's canonical JSON:\n{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)))}\nCheck it with: {command}{more}");
+    private static string TaxNumber(string number, DocumentLanguage say) => number.Length == 0 ? "" : say.With(ElectronicParties.VatId(number).Length > 0 ? "VatId" : "TaxId", ("number", number));
+
+    private static PrintedNote Proof(string json, string command, string more, DocumentLanguage say) => new(
+        say["Proof"], say.With("ProofHash", ("sha256", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)))), ("command", command)) + more, IsProof: true);
 
     /// <summary>The hash of the note that is printed with the invoice's tax; empty where there is none.</summary>
     public static string TaxNoteSha256(string json)
@@ -130,14 +152,11 @@ public static class Printing
 
     private static string Text(JsonElement e, string name) => e.TryGetProperty(name, out var text) ? text.GetString()! : "";
 
-    private static string Day(string time) => DateTimeOffset.Parse(time, CultureInfo.InvariantCulture).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+    internal static DateOnly Day(string time) => DateOnly.FromDateTime(DateTimeOffset.Parse(time, CultureInfo.InvariantCulture).UtcDateTime);
 
-    /// <summary>Periods end before their end; people name the last day.</summary>
-    private static string LastDay(string end) => DateTimeOffset.Parse(end, CultureInfo.InvariantCulture).AddTicks(-1).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
-
-    private sealed record Money(Currency Currency)
+    private sealed record Money(Currency Currency, DocumentLanguage Language)
     {
-        public string Of(long micros) => new Micros(micros).ToMajorUnits(Currency);
+        public string Of(long micros) => Language.Money(new(micros), Currency);
         public string Of(JsonElement e, string name) => Of(e.GetProperty(name).GetInt64());
     }
 }

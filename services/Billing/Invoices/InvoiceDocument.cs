@@ -84,6 +84,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteStartArray("addressLines");
         foreach (var line in seller.AddressLines) json.WriteStringValue(line);
         json.WriteEndArray();
+        if (seller.Country is { } country) json.WriteString("country", country);
         json.WriteString("taxId", seller.TaxId);
         json.WriteString("email", seller.Email);
         json.WriteString("paymentInstructions", seller.PaymentInstructions);

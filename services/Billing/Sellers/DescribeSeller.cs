@@ -1,8 +1,9 @@
 namespace Billing.Sellers;
 
 /// <summary>Says who sells and when it wants to be paid: the head, foot and due date of every invoice from now on. Each is an event of its own, where it changes.</summary>
+/// <param name="Country">ISO 3166-1, two capital letters: e-invoices demand it; empty for none</param>
 public sealed record DescribeSeller(
-    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At);
+    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At, string Country = "");
 
 public static class DescribeSellerDecision
 {
@@ -10,11 +11,13 @@ public static class DescribeSellerDecision
 
     public static Decision<SellerEvent> Decide(DescribeSeller c, SellerState state)
     {
-        var named = new SellerNamed(c.Name, c.AddressLines, c.TaxId, c.Email, c.PaymentInstructions, c.At);
+        var named = new SellerNamed(c.Name, c.AddressLines, c.TaxId, c.Email, c.PaymentInstructions, c.At, c.Country.Length == 0 ? null : c.Country);
         var isNamed = state.Seller is { } seller && seller with { At = c.At, By = null } == named;
         var hasTerms = state.Seller is not null && state.PaymentTermsDays == c.PaymentTermsDays;
         if (isNamed && hasTerms) return Decision.NoChange;
         if (c.Name.Length == 0 || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
+        if (c.Country.Length > 0 && (c.Country.Length != 2 || !c.Country.All(char.IsAsciiLetterUpper)))
+            return Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or US");
         if (c.AddressLines.Count > AddressLinesMax || c.AddressLines.Concat([c.Name, c.TaxId, c.Email]).Any(t => t.Length > TextLengthMax) || c.PaymentInstructions.Length > InstructionsLengthMax)
             return Decision.Refuse("seller_too_long", $"at most {AddressLinesMax} address lines of {TextLengthMax} characters, and {InstructionsLengthMax} characters of payment instructions");
         return c.PaymentTermsDays is < 0 or > DaysMax

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Serialization;
 using Billing.Dunning;
 using Billing.Rating;
 
@@ -10,7 +11,10 @@ public abstract record SellerEvent : AttributedEvent;
 
 /// <summary>What stands at the head of an invoice from now on.</summary>
 /// <param name="PaymentInstructions">how to pay: account, reference; may have several lines</param>
-public sealed record SellerNamed(string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, DateTimeOffset At) : SellerEvent;
+/// <param name="Country">ISO 3166-1, two letters: for programs, where the address is for people; null until it is said</param>
+public sealed record SellerNamed(
+    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Country = null) : SellerEvent;
 
 /// <summary>An invoice that is finalized from now on falls due so many days after.</summary>
 public sealed record PaymentTermsSet(int Days, DateTimeOffset At) : SellerEvent;

@@ -66,7 +66,7 @@ public static class CustomerCommand
         var id = Id();
         var name = new Option<string>("--name") { Description = "as printed on invoices", Required = true };
         var lines = new Option<string[]>("--line") { Description = "a line of the address; may be given several times", DefaultValueFactory = _ => [] };
-        var (email, postal, city, country, taxId) = (Text("--email", "where invoices go"), Text("--postal-code", ""), Text("--city", ""), Text("--country", "as printed"), Text("--tax-id", "as printed"));
+        var (email, postal, city, country, taxId) = (Text("--email", "where invoices go"), Text("--postal-code", ""), Text("--city", ""), Text("--country", "as printed; e-invoices want ISO 3166-1, such as DE"), Text("--tax-id", "as printed; e-invoices know a VAT identifier by the country in front"));
         return With(new Command("details", "Record name and address, in the place of those before; they can be erased") { id, name, lines, email, postal, city, country, taxId }, (result, billing, ct) =>
         {
             var details = new CustomerDetails

@@ -33,9 +33,11 @@ public static class InvoiceCommand
         var id = new Argument<string>(argument) { Description = form };
         var html = new Option<string?>("--html") { HelpName = "FILE", Description = "write it as a web page that prints" };
         var pdf = new Option<string?>("--pdf") { HelpName = "FILE", Description = "write it as PDF" };
+        var ubl = new Option<string?>("--ubl") { HelpName = "FILE", Description = "write it as an e-invoice: UBL 2.1 by EN 16931" };
+        var language = UsageCommand.Text("--language", "of the page, the PDF or the e-invoice: en (default) or de");
         var json = new Option<bool>("--json") { Description = "print the canonical JSON, byte for byte: sha256sum of it is the hash that documents show" };
         var billing = ServiceAddress.Billing();
-        var command = new Command(name, description) { id, html, pdf, json, billing };
+        var command = new Command(name, description) { id, html, pdf, ubl, language, json, billing };
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var client = new Invoicing.InvoicingClient(channel);
@@ -47,9 +49,10 @@ public static class InvoiceCommand
             {
                 var request = requested(named);
                 request.Form = as_;
+                request.Language = parsed.GetValue(language)!;
                 return await client.GetInvoiceDocumentAsync(request, cancellationToken: ct);
             }
-            foreach (var (path, as_) in new[] { (parsed.GetValue(html), DocumentForm.Html), (parsed.GetValue(pdf), DocumentForm.Pdf) })
+            foreach (var (path, as_) in new[] { (parsed.GetValue(html), DocumentForm.Html), (parsed.GetValue(pdf), DocumentForm.Pdf), (parsed.GetValue(ubl), DocumentForm.Ubl) })
             {
                 if (path is null) continue;
                 var file = await Get(as_);
@@ -61,7 +64,7 @@ public static class InvoiceCommand
                 await using var output = Console.OpenStandardOutput();
                 await output.WriteAsync((await Get(DocumentForm.Json)).Content.Memory, ct);
             }
-            else if (parsed.GetValue(html) is null && parsed.GetValue(pdf) is null) await print(channel, named, ct);
+            else if (parsed.GetValue(html) is null && parsed.GetValue(pdf) is null && parsed.GetValue(ubl) is null) await print(channel, named, ct);
             return 0;
         }));
         return command;

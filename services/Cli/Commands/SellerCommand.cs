@@ -17,13 +17,15 @@ public static class SellerCommand
     {
         var (name, tax, email) = (UsageCommand.Text("--name", "as invoices show it", required: true), UsageCommand.Text("--tax-id", "the seller's tax number"), UsageCommand.Text("--email", "for questions about invoices"));
         var address = new Option<string[]>("--address") { HelpName = "LINE", Description = "a line of the address; repeat it", Required = true };
+        var country = UsageCommand.Text("--country", "ISO 3166-1, such as DE: e-invoices demand it");
         var payment = UsageCommand.Text("--payment", "how to pay, such as an IBAN");
         var days = CommandLine.Count("--terms", "DAYS", "an invoice is due so many days after it was finalized (default 30)", 0, 365);
-        return Changing("describe", "Say who sells, for invoices that become final from now on", [name, address, tax, email, payment, days], (client, parsed, ct) =>
+        return Changing("describe", "Say who sells, for invoices that become final from now on", [name, address, country, tax, email, payment, days], (client, parsed, ct) =>
         {
             var request = new DescribeSellerRequest
             {
                 Name = parsed.GetValue(name)!, TaxId = parsed.GetValue(tax)!, Email = parsed.GetValue(email)!, PaymentInstructions = parsed.GetValue(payment)!, PaymentTermsDays = parsed.GetValue(days) ?? 30,
+                Country = parsed.GetValue(country)!,
             };
             request.AddressLines.AddRange(parsed.GetValue(address)!);
             return client.DescribeSellerAsync(request, cancellationToken: ct).ResponseAsync;

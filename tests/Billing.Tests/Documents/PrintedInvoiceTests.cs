@@ -22,7 +22,7 @@ public sealed class PrintedInvoiceTests
     private static string Document(PeriodFacts facts) => Encoding.UTF8.GetString(InvoiceDocument.Finalized(
         facts, Agreed(PercentOff("10", DiscountScope.Usage), Money(1_000_000), Taxed()), "INV-000042", Cut).ToUtf8());
 
-    private static string TextOf(byte[] pdf)
+    internal static string TextOf(byte[] pdf)
     {
         using var read = UglyToad.PdfPig.PdfDocument.Open(pdf);
         return string.Join("\n", read.GetPages().Select(p => string.Join(' ', p.GetWords().Select(w => w.Text))));

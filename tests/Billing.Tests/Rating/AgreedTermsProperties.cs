@@ -13,13 +13,13 @@ namespace Billing.Tests.Rating;
 /// <summary>Whatever was agreed, in any currency, with any usage.</summary>
 public sealed class AgreedTermsProperties
 {
-    private static readonly Gen<UsageApplied[]> AnyMonth =
+    internal static readonly Gen<UsageApplied[]> AnyMonth =
         Gen.Select(Gen.OneOf(Gen.Const(Small), Gen.Const(Metered)), Gen.Enum<TokenKind>(), Gen.Long[0, 5_000_000], (plan, kind, tokens) => Tokens(plan, kind, tokens))
             .Array[1, 4].Array[0, 8].Select(reports => reports.Select((r, i) => Usage(i + 1, r)).ToArray());
 
     private static readonly Gen<Percent> AnyPercent = Gen.Int[1, 10_000].Select(n => new Percent(n / 100m));
 
-    private static Gen<RatingTerms> AnyTerms(string currency)
+    internal static Gen<RatingTerms> AnyTerms(string currency)
     {
         var unit = Currency.Parse(currency).MinorUnit.Value;
         var amount = Gen.Long[1, 5_000].Select(n => n * unit);

@@ -1,0 +1,142 @@
+using System.Globalization;
+using System.Text;
+using System.Xml.Linq;
+using Billing.Accounts;
+using Billing.Customers;
+using Billing.Documents;
+using Billing.Invoices;
+using Billing.Periods;
+using Billing.Rating;
+using Billing.Sellers;
+using CsCheck;
+using static Billing.Tests.Some;
+using static Billing.Tests.Terms;
+using static Billing.Tests.Documents.ElectronicInvoices;
+
+namespace Billing.Tests.Documents;
+
+public sealed class UblInvoiceTests
+{
+    /// <summary>Invoices in euros and yen under any agreement, with late usage of an earlier period or without.</summary>
+    internal static readonly Gen<InvoiceDocument> AnyInvoice = Gen.Select(
+        Gen.OneOf(Rating.AgreedTermsProperties.AnyTerms("EUR"), Rating.AgreedTermsProperties.AnyTerms("JPY")), Rating.AgreedTermsProperties.AnyMonth, Rating.AgreedTermsProperties.AnyMonth, Gen.Bool, (terms, month, late, isLate) =>
+        {
+            var named = terms with { Seller = terms.Seller with { Seller = SellerInGermany } };
+            var before = FactsAfter([Opened(Metered), .. month]);
+            return isLate
+                ? Of(named.Earlier(before), Opened(Metered, 1), new LateUsageAdded(Billing.Tests.Some.January, Menu, 0, Jan1, Feb1, 9, before.Usage, FactsAfter([Opened(Metered), .. late]).Usage, Mar1, before.Plans))
+                : Of(before, named);
+        });
+
+    private static readonly Gen<ElectronicInvoice> AnyCreditNote = Gen.Select(AnyInvoice, Gen.Int[1, 100]).Where(x => x.Item1.Rated.TotalMicros >= x.Item1.Currency.MinorUnit * 100).Select((invoice, percent) =>
+        Credited(invoice, new(invoice.Rated.TotalMicros.Value / invoice.Currency.MinorUnit.Value * percent / 100 * invoice.Currency.MinorUnit.Value)));
+
+    internal static ElectronicInvoice Credited(InvoiceDocument invoice, Micros amount)
+    {
+        var json = Json(invoice);
+        var state = new InvoiceState.Finalized(null, new(invoice.Number, "", "", Customer, invoice.Currency, invoice.Rated.TotalMicros, "", Feb1 + Grace), [], [], [], null);
+        var issued = IssueCreditNoteDecision.Decide(new(invoice.InvoiceId, "cn_1", "CN-1", amount, "Outage on 12 January", TaxedParts.Of(json), Mar1), state);
+        return ElectronicInvoicing.CreditNote(Encoding.UTF8.GetString(CreditNoteDocument.Of(invoice.InvoiceId, state.Invoice, (CreditNoteIssued)issued.Events[0]).ToUtf8()), json, Acme);
+    }
+
+    [Fact]
+    public void An_invoice_comes_back_from_its_XML_as_it_was() => AnyInvoice.Sample(i => UblReader.Read(Xml(i)) == Read(i));
+
+    [Fact]
+    public void A_credit_note_comes_back_from_its_XML_as_it_was() => AnyCreditNote.Sample(n => UblReader.Read(Xml(n)) == n);
+
+    [Fact]
+    public void Whatever_a_customer_is_called_comes_back_but_for_control_characters()
+    {
+        var named = Read(January(Taxed())) with { Note = "a\r\nb\tc <&>\"' 𝒳\u0001" };
+        Assert.Equal(named with { Note = "a\r\nb\tc <&>\"' 𝒳\uFFFD" }, UblReader.Read(Xml(named)));
+    }
+
+    [Fact]
+    public void The_lines_and_allowances_are_those_of_the_invoice() => AnyInvoice.Sample(i =>
+    {
+        var e = Read(i);
+        var lines = e.Lines.Select(l => (l.Name, l.PlanId, l.AmountMicros.Value));
+        var allowances = e.Allowances.Select(a => (a.Reason, "", a.IsCharge ? a.AmountMicros.Value : -a.AmountMicros.Value));
+        bool IsAllowance(InvoiceLine l) => l.Kind is LineKinds.Discount or LineKinds.PrepaidTokens or LineKinds.Credit;
+        var invoiced = i.Rated.Lines.Where(l => l.Kind != LineKinds.Tax).ToArray();
+        return lines.SequenceEqual(invoiced.Where(l => !IsAllowance(l)).Select(l => (l.Description, l.PlanId, l.AmountMicros.Value)))
+            && allowances.SequenceEqual(invoiced.Where(IsAllowance).Select(l => (l.Description, "", l.AmountMicros.Value)))
+            && (e.NetMicros, e.VatMicros, e.TotalMicros) == (i.Rated.NetMicros, i.Rated.TaxMicros, i.Rated.TotalMicros);
+    });
+
+    [Fact]
+    public void The_sums_obey_the_rules_of_EN_16931() => AnyInvoice.Sample(i => Assert.Empty(EN16931Rules.BrokenBy(Xml(i), i.Currency, taxSlackUnits: 0)));
+
+    /// <summary>Its tax is a share of the invoice's, not computed again: of several notes each may be a unit off, and all together are not.</summary>
+    [Fact]
+    public void So_do_those_of_a_credit_note_but_for_the_rounding_of_its_share_of_the_tax() => AnyCreditNote.Sample(n => Assert.Empty(EN16931Rules.BrokenBy(Xml(n), n.Currency, taxSlackUnits: 2)));
+
+    [Fact]
+    public void What_a_late_correction_takes_back_of_a_discount_is_a_charge()
+    {
+        var before = FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 101_000)));
+        var terms = Terms(SellerInGermany, AmountOff(8_000_000), Taxed()).Earlier(before);
+        var late = new LateUsageAdded(Billing.Tests.Some.January, Menu, 0, Jan1, Feb1, 9, before.Usage, [Tokens(Metered, TokenKind.Output, -100_000)], Mar1, before.Plans);
+        var e = Read(Of(terms, Opened(Metered, 1), late));
+        Assert.Contains(e.Allowances, a => a.IsCharge);
+        Assert.Contains(e.Lines, l => l is { Quantity: -100_000, Price: 12.5m, AmountMicros.Value: -1_250_000 });
+        Assert.Empty(EN16931Rules.BrokenBy(Xml(e), e.Currency, 0));
+        Assert.Equal(e, UblReader.Read(Xml(e)));
+    }
+
+    [Theory]
+    [InlineData("standard", "19", "S", "19", "", "")]
+    [InlineData("standard", "0", "Z", "0", "", "")]
+    [InlineData("exempt", "19", "E", "0", "Exempt from tax (DE): certificate 7", "")]
+    [InlineData("reverse_charge", "19", "AE", "0", "Reverse charge: the customer owes the tax (DE): certificate 7", "VATEX-EU-AE")]
+    [InlineData("", "", "O", "", "Not subject to VAT", "VATEX-EU-O")]
+    public void How_the_customer_is_taxed_is_the_category(string treatment, string rate, string category, string percent, string reason, string code)
+    {
+        var terms = treatment.Length == 0
+            ? Agreed() with { Seller = SellerAfter(SellerInGermany) }
+            : Agreed(new TaxTreatmentSet("DE", Enum.GetValues<TaxTreatment>().Single(t => t.Name() == treatment), "", Jan1)) with { Seller = SellerAfter(SellerInGermany, Vat with { Rate = Percent.Parse(rate) }) };
+        var xml = Xml(ElectronicInvoicing.Invoice(Json(Of(terms, Opened(Metered), Closed())), Acme, "finalized", treatment is "" or "standard" ? "" : "certificate 7"));
+        Assert.Equal([category], xml.At("/*/cac:InvoiceLine/cac:Item/cac:ClassifiedTaxCategory/cbc:ID"));
+        Assert.Equal(
+            (category, percent, reason, code),
+            (xml.The("/*//cac:TaxSubtotal/cac:TaxCategory/cbc:ID"), xml.The("/*//cac:TaxSubtotal/cac:TaxCategory/cbc:Percent"), xml.The("/*//cbc:TaxExemptionReason"), xml.The("/*//cbc:TaxExemptionReasonCode")));
+        // BR-O-2: whoever is not subject to tax has no VAT identifier.
+        Assert.Equal(category == "O", xml.At("/*//cac:PartyTaxScheme").Length == 0);
+        Assert.Empty(EN16931Rules.BrokenBy(xml, Usd, 0));
+    }
+
+    [Fact]
+    public void Products_that_are_taxed_apart_are_broken_down_apart()
+    {
+        var terms = Agreed(Taxed()) with { Seller = SellerAfter(SellerInGermany, Vat, Vat with { Product = Products.Usage, Rate = Percent.Parse("7") }) };
+        var xml = Xml(Of(terms, Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 601_000)), Closed()));
+        Assert.Equal(["19", "7"], xml.At("/*/cac:TaxTotal/cac:TaxSubtotal/cac:TaxCategory/cbc:Percent"));
+        Assert.Equal(["19", "7", "7"], xml.At("/*/cac:InvoiceLine/cac:Item/cac:ClassifiedTaxCategory/cbc:Percent"));
+    }
+
+    [Fact]
+    public void A_tax_number_without_a_country_is_no_VAT_identifier()
+    {
+        var xml = Xml(Of(Terms(SellerInGermany with { TaxId = "30/123/45678" }, Taxed()), Opened(Metered), Closed()));
+        Assert.Equal(["30/123/45678"], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='FC']/cbc:CompanyID"));
+        Assert.Equal(["30/123/45678"], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyIdentification/cbc:ID"));
+    }
+
+    [Fact]
+    public void A_credit_note_names_its_invoice()
+    {
+        var xml = Xml(Credited(January(Taxed()), new(1_190_000)));
+        Assert.Equal(
+            ("CreditNote", "381", "INV-000042", "2026-02-01", "1.00", "0.19", "1.19"),
+            (xml.Root!.Name.LocalName, xml.The("/*/cbc:CreditNoteTypeCode"), xml.The("/*/cac:BillingReference/cac:InvoiceDocumentReference/cbc:ID"), xml.The("/*/cac:BillingReference/cac:InvoiceDocumentReference/cbc:IssueDate"),
+            xml.The("/*/cac:LegalMonetaryTotal/cbc:TaxExclusiveAmount"), xml.The("/*/cac:TaxTotal/cbc:TaxAmount"), xml.The("/*/cac:LegalMonetaryTotal/cbc:PayableAmount")));
+        Assert.Equal(["1"], xml.At("/*/cac:CreditNoteLine/cbc:CreditedQuantity"));
+    }
+
+    [Fact]
+    public void Elements_stand_in_the_order_of_the_schema() => AnyInvoice.Sample(i => UblOrder.MustHold(Xml(i)));
+
+    [Fact]
+    public void So_do_those_of_a_credit_note() => AnyCreditNote.Sample(n => UblOrder.MustHold(Xml(n)));
+}
