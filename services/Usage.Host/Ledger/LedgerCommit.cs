@@ -79,7 +79,6 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
         commands.BatchCommands.Add(Command(
             "update usage.shard set last_batch = $2, chain = $3, last_report = $4, reported_batch = $5, reported_chain = $6 where shard = $1",
             _shard, plan.Head.Batch, plan.Head.Chain, plan.Head.Report, plan.Head.ReportedBatch, plan.Head.ReportedChain));
-        await commands.PrepareAsync(ct);
         await commands.ExecuteNonQueryAsync(ct);
     }
 
@@ -99,7 +98,6 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
         await using var command = new NpgsqlCommand(
             $"select epoch, last_batch, chain, last_report, reported_batch, reported_chain from usage.shard where shard = $1 {locking}", connection);
         command.Parameters.Add(new NpgsqlParameter { Value = _shard });
-        await command.PrepareAsync(ct);
         await using var reader = await command.ExecuteReaderAsync(ct);
         if (!await reader.ReadAsync(ct)) throw new StoreMismatchException($"usage.shard has no row {_shard}");
         tenure.Check(reader.GetInt64(0));

@@ -72,7 +72,6 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync();
         await using var batch = Queries(connection, requests);
-        await batch.PrepareAsync();
         await using var reader = await batch.ExecuteReaderAsync();
         var bySubscription = requests.ToLookup(r => r.Subscription);
         while (await reader.ReadAsync())

@@ -68,7 +68,6 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
         await using (var command = new NpgsqlCommand("select shard, epoch from usage.shard where shard = any($1) for key share", connection))
         {
             command.Parameters.Add(new NpgsqlParameter { Value = shards });
-            await command.PrepareAsync(ct);
             await using var reader = await command.ExecuteReaderAsync(ct);
             while (await reader.ReadAsync(ct)) epochs[reader.GetInt32(0)] = reader.GetInt64(1);
         }
@@ -89,7 +88,6 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Tokens).ToArray() });
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Until).ToArray() });
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Inherited.Count == 0 ? "[]" : JsonSerializer.Serialize(r.Inherited)).ToArray() });
-            await command.PrepareAsync(ct);
             await command.ExecuteNonQueryAsync(ct);
         }
         await transaction.CommitAsync(ct);

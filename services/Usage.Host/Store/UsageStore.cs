@@ -72,8 +72,7 @@ public sealed class UsageStore(IOptions<UsageOptions> options) : IAsyncDisposabl
     {
         var builder = new NpgsqlDataSourceBuilder(connectionString);
         builder.ConnectionStringBuilder.ApplicationName ??= "usage";
-        // Statements are not prepared behind our back: after an error in a batch that prepares some, the driver may read one statement's rows as another's. What runs
-        // with every commit and decision is prepared by its own call, before it runs.
+        // Statements are not prepared behind our back: after an error in a batch that prepares some, the driver may read one statement's rows as another's.
         builder.ConnectionStringBuilder.MaxAutoPrepare = 0;
         // Every type in the schema is PostgreSQL's own: the catalogue need not be asked for others.
         builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
