@@ -22,7 +22,7 @@ public sealed partial class BillingService
 
     public override async Task<ListCustomersResponse> ListCustomers(ListCustomersRequest request, ServerCallContext context)
     {
-        var (size, after) = (PageSize(request.PageSize), PageToken(Ids.Customer, request.PageToken));
+        var (size, after) = (Pages.Size(request.PageSize), PageToken(Ids.Customer, request.PageToken));
         await using var session = store.QuerySession();
         var views = await session.Query<CustomerView>().Where(c => c.Id.CompareTo(after) > 0).OrderBy(c => c.Id).Take(size + 1).ToListAsync(context.CancellationToken);
         var response = new ListCustomersResponse { NextPageToken = views.Count > size ? views[size - 1].Id : "" };

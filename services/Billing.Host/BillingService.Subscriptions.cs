@@ -106,7 +106,7 @@ public sealed partial class BillingService
 
     public override async Task<ListSubscriptionsResponse> ListSubscriptions(ListSubscriptionsRequest request, ServerCallContext context)
     {
-        var (ct, size, after) = (context.CancellationToken, PageSize(request.PageSize), PageToken(Ids.Subscription, request.PageToken));
+        var (ct, size, after) = (context.CancellationToken, Pages.Size(request.PageSize), PageToken(Ids.Subscription, request.PageToken));
         await using var session = store.QuerySession();
         var query = session.Query<SubscriptionView>().Where(s => s.Id.CompareTo(after) > 0);
         if (request.CustomerId.Length > 0)

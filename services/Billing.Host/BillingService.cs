@@ -14,8 +14,6 @@ public sealed partial class BillingService(
     MenuBook menus, UsageReports reports, BusinessClock clock)
     : Contracts.Billing.V1.Billing.BillingBase
 {
-    private const int PageSizeDefault = 100, PageSizeMax = 1_000;
-
     public override async Task<Contracts.Billing.V1.MenuTerms> GetMenuTerms(GetMenuTermsRequest request, ServerCallContext context)
     {
         Ids.Parse(Ids.Menu, request.MenuId);
@@ -41,7 +39,7 @@ public sealed partial class BillingService(
 
     public override async Task<ListInvoicesResponse> ListInvoices(ListInvoicesRequest request, ServerCallContext context)
     {
-        var (ct, size, after) = (context.CancellationToken, PageSize(request.PageSize), PageToken(Ids.Invoice, request.PageToken));
+        var (ct, size, after) = (context.CancellationToken, Pages.Size(request.PageSize), PageToken(Ids.Invoice, request.PageToken));
         if (request.SubscriptionId.Length > 0) Ids.Parse(Ids.Subscription, request.SubscriptionId);
         await using var session = store.QuerySession();
         var found = new List<Invoice>();
@@ -97,13 +95,6 @@ public sealed partial class BillingService(
         Ids.Parse(prefix, given);
         return given;
     }
-
-    private static int PageSize(int asked) => asked switch
-    {
-        0 => PageSizeDefault,
-        < 0 or > PageSizeMax => throw new FormatException($"page_size must be from 1 to {PageSizeMax}, or 0 for {PageSizeDefault}"),
-        _ => asked,
-    };
 
     private static string PageToken(string prefix, string token)
     {

@@ -17,8 +17,6 @@ public sealed class InvoicingService(
     EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, IDocumentStore store, InvoiceFinalizing finalizing, CreditNotes creditNotes, InvoiceVoiding voiding, PrintedDocuments documents,
     BusinessClock clock) : V1.Invoicing.InvoicingBase
 {
-    private const int PageSizeDefault = 100, PageSizeMax = 1_000;
-
     public override Task<InvoiceStanding> FinalizeInvoice(FinalizeInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async _ =>
     {
         var ct = context.CancellationToken;
@@ -88,12 +86,7 @@ public sealed class InvoicingService(
 
     public override async Task<ListInvoiceStandingsResponse> ListInvoiceStandings(ListInvoiceStandingsRequest request, ServerCallContext context)
     {
-        var size = request.PageSize switch
-        {
-            0 => PageSizeDefault,
-            < 0 or > PageSizeMax => throw new FormatException($"page_size must be from 1 to {PageSizeMax}, or 0 for {PageSizeDefault}"),
-            _ => request.PageSize,
-        };
+        var size = Pages.Size(request.PageSize);
         var (customer, status, after) = (request.CustomerId, request.Status, request.PageToken);
         if (after.Length > 0) Ids.Parse(Ids.Invoice, after);
         if (customer.Length > 0) Ids.Parse(Ids.Customer, customer);

@@ -10,12 +10,9 @@ namespace Billing.Host;
 public sealed class OperationsService(
     ParkedMessages parked, UsageReports reports, MenuReception menus, GapFetcher gaps, EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, BusinessClock clock) : V1.Operations.OperationsBase
 {
-    private const int PageSizeDefault = 100, PageSizeMax = 1_000;
-
     public override async Task<ListParkedMessagesResponse> ListParkedMessages(ListParkedMessagesRequest request, ServerCallContext context)
     {
-        if (request.PageSize is < 0 or > PageSizeMax) throw new FormatException($"page_size must be from 1 to {PageSizeMax}, or 0 for {PageSizeDefault}");
-        var size = request.PageSize == 0 ? PageSizeDefault : request.PageSize;
+        var size = Pages.Size(request.PageSize);
         var found = await parked.List(request.PageToken, size + 1, context.CancellationToken);
         var response = new ListParkedMessagesResponse { NextPageToken = found.Count > size ? found[size - 1].Id : "" };
         response.Messages.AddRange(found.Take(size).Select(m => new V1.ParkedMessage { Id = m.Id, Reason = m.Reason, Detail = m.Detail, Body = m.Body, ParkedAt = m.At.ToTimestamp() }));

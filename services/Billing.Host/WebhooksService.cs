@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Billing.Webhooks;
 using Contracts.Billing.V1;
 using Google.Protobuf;
@@ -16,7 +15,6 @@ public sealed class WebhooksService(
     EventStreams streams, IDocumentStore store, IdempotentCalls calls, CallerAttribution attribution, WebhookLists lists, WebhookContents contents, BusinessClock clock, IOptions<WebhookOptions> options)
     : V1.Webhooks.WebhooksBase
 {
-    private const int PageSizeDefault = 100, PageSizeMax = 1_000;
     private static readonly string[] Statuses = ["", "pending", "delivered", "failed"];
 
     private ReachableNetworks Networks => options.Value.Networks;
@@ -61,7 +59,7 @@ public sealed class WebhooksService(
 
     public override async Task<ListEndpointsResponse> ListEndpoints(ListEndpointsRequest request, ServerCallContext context)
     {
-        var (size, ct) = (PageSize(request.PageSize), context.CancellationToken);
+        var (size, ct) = (Pages.Size(request.PageSize), context.CancellationToken);
         await using var session = store.QuerySession();
         var found = await session.Query<WebhookEndpointView>().Where(v => v.Id.CompareTo(request.PageToken) > 0).OrderBy(v => v.Id).Take(size + 1).ToListAsync(ct);
         var response = new ListEndpointsResponse { NextPageToken = found.Count > size ? found[size - 1].Id : "" };
@@ -72,7 +70,7 @@ public sealed class WebhooksService(
 
     public override async Task<ListDeliveriesResponse> ListDeliveries(ListDeliveriesRequest request, ServerCallContext context)
     {
-        var (size, ct) = (PageSize(request.PageSize), context.CancellationToken);
+        var (size, ct) = (Pages.Size(request.PageSize), context.CancellationToken);
         if (!Statuses.Contains(request.Status)) throw new FormatException($"status is one of {string.Join(", ", Statuses[1..])}, or empty for all");
         var before = long.MaxValue;
         if (request.PageToken.Length > 0 && !long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before)) throw new FormatException("page_token is not one that this call gave");
@@ -148,7 +146,7 @@ public sealed class WebhooksService(
         var answer = new WebhookEndpoint
         {
             EndpointId = id, Url = k.Url, Description = k.Description, RegisteredAt = k.RegisteredAt.ToTimestamp(), Status = k.Disabled is null ? WebhookEndpointView.Enabled : WebhookEndpointView.Disabled,
-            DisabledCause = k.Disabled is { } d ? JsonSerializer.SerializeToElement(d.Cause).GetString()! : "", DisabledDetail = k.Disabled?.Detail ?? "", DisabledAt = k.Disabled?.At.ToTimestamp(),
+            DisabledCause = k.Disabled is { } d ? d.Cause.Name() : "", DisabledDetail = k.Disabled?.Detail ?? "", DisabledAt = k.Disabled?.At.ToTimestamp(),
         };
         answer.EventTypes.AddRange(k.Types);
         return answer;
@@ -163,11 +161,4 @@ public sealed class WebhooksService(
     }
 
     private static ValueList<string> Types(IEnumerable<string> types) => types.Distinct().Order(StringComparer.Ordinal).ToValueList();
-
-    private static int PageSize(int asked) => asked switch
-    {
-        0 => PageSizeDefault,
-        < 0 or > PageSizeMax => throw new FormatException($"page_size must be from 1 to {PageSizeMax}, or 0 for {PageSizeDefault}"),
-        _ => asked,
-    };
 }

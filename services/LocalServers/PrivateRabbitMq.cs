@@ -144,8 +144,7 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
         ["RABBITMQ_CONF_ENV_FILE"] = "/dev/null",
         // Then the script becomes the node instead of watching over it: one process, whose id we hold.
         ["RABBITMQ_ALLOW_INPUT"] = "1",
-        // Its schedulers wait asleep, not in a loop: the machine has other work.
-        ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-noinput -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+        ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
     };
 
     private ServerUnavailableException DidNotStart()

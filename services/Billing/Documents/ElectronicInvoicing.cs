@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Billing.Customers;
 using Billing.Rating;
+using static Billing.Documents.JsonText;
 
 namespace Billing.Documents;
 
@@ -27,7 +28,7 @@ public static class ElectronicInvoicing
         if (Text(root, "status") == "draft") throw new BusinessTermMissingException("BT-1", "invoice number", "a draft has none; its period closes first, and billing invoice finalize numbers it");
         if (status == "void") throw new BusinessTermMissingException("BT-115", "amount due for payment", "the invoice is void and demands nothing");
         var (currency, named) = (CurrencyOf(root), ElectronicParties.Seller(root));
-        var taxes = InvoicedTax.Of(root, taxNote, say);
+        var taxes = InvoicedVat.Of(root, taxNote, say);
         var (seller, buyer) = taxes.Identify(named, ElectronicParties.Buyer(Text(root, "customerId"), customer));
         var lines = root.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") != LineKinds.Tax).ToArray();
         return new(
@@ -45,7 +46,7 @@ public static class ElectronicInvoicing
         using var credited = JsonDocument.Parse(invoiceJson);
         var (root, invoice, say) = (document.RootElement, credited.RootElement, language ?? DocumentLanguage.English);
         var (currency, named) = (CurrencyOf(root), ElectronicParties.Seller(invoice));
-        var taxes = InvoicedTax.Of(invoice, taxNote, say);
+        var taxes = InvoicedVat.Of(invoice, taxNote, say);
         var (seller, buyer) = taxes.Identify(named, ElectronicParties.Buyer(Text(root, "customerId"), customer));
         // Parts are in the order of the invoice's taxes, which is that of its breakdown.
         var parts = root.GetProperty("parts").EnumerateArray().Select((p, i) => (Part: p, Vat: taxes.Breakdown[i]))
@@ -85,8 +86,6 @@ public static class ElectronicInvoicing
     private static string Proof(string json, DocumentLanguage say) => say.With("ProofNote", ("sha256", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)))));
 
     private static string Id(int number) => number.ToString(CultureInfo.InvariantCulture);
-
-    private static string Text(JsonElement e, string name) => e.TryGetProperty(name, out var text) ? text.GetString()! : "";
 
     private static long Amount(JsonElement e, string name) => e.GetProperty(name).GetInt64();
 }

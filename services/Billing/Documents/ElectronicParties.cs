@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Billing.Customers;
+using static Billing.Documents.JsonText;
 
 namespace Billing.Documents;
 
@@ -40,8 +41,6 @@ internal static partial class ElectronicParties
     };
 
     private static BusinessTermMissingException Missing(string term, string name, string why) => new(term, name, why);
-
-    private static string Text(JsonElement e, string name) => e.TryGetProperty(name, out var text) ? text.GetString()! : "";
 
     [GeneratedRegex("^[A-Z]{2}$")]
     private static partial Regex CountryCode();

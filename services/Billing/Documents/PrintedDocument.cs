@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Billing.Customers;
+using static Billing.Documents.JsonText;
 
 namespace Billing.Documents;
 
@@ -149,8 +150,6 @@ public static class Printing
     private static bool IsTax(JsonElement line) => Text(line, "kind") == "tax";
 
     private static string Prefixed(string prefix, string text) => text.Length == 0 ? "" : prefix + text;
-
-    private static string Text(JsonElement e, string name) => e.TryGetProperty(name, out var text) ? text.GetString()! : "";
 
     internal static DateOnly Day(string time) => DateOnly.FromDateTime(DateTimeOffset.Parse(time, CultureInfo.InvariantCulture).UtcDateTime);
 

@@ -133,7 +133,7 @@ public static class WebhookBody
             case WebhookEndpointDisabled d:
                 json.WriteStartObject("endpoint");
                 json.WriteString("endpointId", e.Stream);
-                json.WriteString("cause", JsonSerializer.SerializeToElement(d.Cause).GetString());
+                json.WriteString("cause", d.Cause.Name());
                 json.WriteString("detail", d.Detail);
                 json.WriteEndObject();
                 break;

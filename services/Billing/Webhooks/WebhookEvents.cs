@@ -41,6 +41,16 @@ public enum DisablingCause
     [JsonStringEnumMemberName("gone")] Gone,
 }
 
+public static class DisablingCauses
+{
+    public static string Name(this DisablingCause cause) => cause switch
+    {
+        DisablingCause.ByHand => "by_hand",
+        DisablingCause.Failures => "failures",
+        DisablingCause.Gone => "gone",
+    };
+}
+
 public abstract record WebhookState
 {
     /// <summary>What the ids of endpoints and of what they are sent start with.</summary>

@@ -8,8 +8,6 @@ namespace Hosting;
 /// <summary>access.v1.AccessKeys of this service.</summary>
 public sealed class AccessKeysService(KeyRing ring, AccessKeyTable table) : AccessKeys.AccessKeysBase
 {
-    private const int PageSizeDefault = 100, PageSizeMax = 1_000;
-
     public override async Task<Key> RegisterKey(RegisterKeyRequest request, ServerCallContext context)
     {
         var by = ByWhom(context);
@@ -27,8 +25,7 @@ public sealed class AccessKeysService(KeyRing ring, AccessKeyTable table) : Acce
     public override async Task<ListKeysResponse> ListKeys(ListKeysRequest request, ServerCallContext context)
     {
         ByWhom(context);
-        if (request.PageSize is < 0 or > PageSizeMax) throw new FormatException($"page_size must be from 1 to {PageSizeMax}, or 0 for {PageSizeDefault}");
-        var size = request.PageSize == 0 ? PageSizeDefault : request.PageSize;
+        var size = Pages.Size(request.PageSize);
         var found = await table.ListAsync(request.IncludeRevoked, request.PageToken, size + 1, context.CancellationToken);
         var response = new ListKeysResponse { NextPageToken = found.Count > size ? found[size - 1].Id : "" };
         if (request.PageToken.Length == 0) response.Keys.AddRange(ring.Configured.Select(Show));

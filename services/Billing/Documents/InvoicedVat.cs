@@ -1,18 +1,19 @@
 using System.Text.Json;
 using Billing.Accounts;
 using Billing.Rating;
+using static Billing.Documents.JsonText;
 
 namespace Billing.Documents;
 
 /// <summary>The tax of an invoice in the categories of EN 16931: what was taxed alike, and which products that is.</summary>
 /// <param name="Breakdown">in the order of the invoice's lines of tax</param>
-internal sealed record InvoicedTax(ValueList<VatBreakdown> Breakdown)
+internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
 {
     /// <summary>Lines of tax are in the order of the products; one alone is for all of them.</summary>
     public VatCategory Of(string product) => Breakdown[Breakdown.Count == 1 || product == Products.Subscription ? 0 : 1].Category;
 
     /// <exception cref="BusinessTermMissingException">It is not known how the customer is taxed, or not all of the invoice is.</exception>
-    public static InvoicedTax Of(JsonElement invoice, string taxNote, DocumentLanguage say)
+    public static InvoicedVat Of(JsonElement invoice, string taxNote, DocumentLanguage say)
     {
         var lines = invoice.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") == LineKinds.Tax).ToArray();
         var net = invoice.GetProperty("netMicros").GetInt64();
@@ -48,6 +49,4 @@ internal sealed record InvoicedTax(ValueList<VatBreakdown> Breakdown)
             _ => new(taxed, charged, new(rate.Value == 0 ? "Z" : "S", rate), "", ""),
         };
     }
-
-    private static string Text(JsonElement e, string name) => e.TryGetProperty(name, out var text) ? text.GetString()! : "";
 }
