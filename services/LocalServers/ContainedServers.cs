@@ -27,7 +27,7 @@ public static class ContainedServers
         var address = await RunAsync(folder, "postgres", 5432, ["-e", $"POSTGRES_PASSWORD={password}", PostgresImage, "-c", "max_connections=200"], cancel);
         var cluster = new PostgresCluster(new NpgsqlConnectionStringBuilder
         {
-            Host = $"{address.Address}", Port = address.Port, Database = "postgres", Username = "postgres", Password = password, Timeout = 15,
+            Host = $"{address.Address}", Port = address.Port, Database = "postgres", Username = "postgres", Password = password, Timeout = PostgresCluster.ConnectSeconds,
         }.ConnectionString);
         await UntilAsync("PostgreSQL", async () =>
         {

@@ -11,6 +11,9 @@ namespace LocalServers;
 /// </summary>
 public sealed partial class PostgresCluster(string superuserConnectionString)
 {
+    /// <summary>How long a connection may take: a machine that has more to do than it can makes it late, and late is better than failed.</summary>
+    internal const int ConnectSeconds = 60;
+
     private const long RolesLock = 0x62696c6c;
 
     public string SuperuserConnectionString { get; } = superuserConnectionString;
@@ -24,7 +27,7 @@ public sealed partial class PostgresCluster(string superuserConnectionString)
             // template0, for nobody can be connected to it, and a template in use cannot be copied. The encoding is said, for a server that was
             // made without a locale has another one, in which JSON with an umlaut cannot be stored.
             await ExecuteAsync(
-                server, $"CREATE DATABASE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", cancel);
+                server, $"CREATE DATABASE {Quoted(name)} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", cancel);
         }
         await using var database = await OpenAsync(new NpgsqlConnectionStringBuilder(SuperuserConnectionString) { Database = name, Pooling = false }, cancel);
         await ExecuteAsync(database, Statements("schemas.sql"), cancel);
@@ -47,6 +50,8 @@ public sealed partial class PostgresCluster(string superuserConnectionString)
         var key = Encoding.UTF8.GetBytes(new NpgsqlConnectionStringBuilder(SuperuserConnectionString).Password ?? "");
         return Convert.ToHexStringLower(HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(role)))[..32];
     }
+
+    internal static string Quoted(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
     private static string Statements(string resource)
     {
@@ -77,6 +82,7 @@ public sealed class ServiceDatabase
 {
     /// <summary>Connections a pool may open: three services, their tests and an auditor must fit into one server's 200.</summary>
     private const int PoolSizeMax = 20;
+    private const int IdleSeconds = 15, PruningSeconds = 5;
 
     private readonly NpgsqlConnectionStringBuilder _server;
     private readonly Func<string, string> _password;
@@ -90,9 +96,21 @@ public sealed class ServiceDatabase
     public string ConnectionString(string role) => new NpgsqlConnectionStringBuilder
     {
         Host = _server.Host, Port = _server.Port, Database = Name, Username = role, Password = _password(role),
-        MaxPoolSize = PoolSizeMax, ConnectionIdleLifetime = 15, ConnectionPruningInterval = 5, Timeout = 15, CommandTimeout = 60, IncludeErrorDetail = true,
+        MaxPoolSize = PoolSizeMax, ConnectionIdleLifetime = IdleSeconds, ConnectionPruningInterval = PruningSeconds, Timeout = PostgresCluster.ConnectSeconds, CommandTimeout = 60, IncludeErrorDetail = true,
     }.ConnectionString;
 
     /// <summary>The server's superuser, in this database: for tests that look at everything at once, never for a service.</summary>
-    public string SuperuserConnectionString => new NpgsqlConnectionStringBuilder(_server.ConnectionString) { Database = Name, MaxPoolSize = PoolSizeMax }.ConnectionString;
+    public string SuperuserConnectionString => new NpgsqlConnectionStringBuilder(_server.ConnectionString)
+    {
+        Database = Name, MaxPoolSize = PoolSizeMax, ConnectionIdleLifetime = IdleSeconds, ConnectionPruningInterval = PruningSeconds,
+    }.ConnectionString;
+
+    /// <summary>Removes it, whoever is connected. That it is gone already is no error.</summary>
+    public async Task DropAsync()
+    {
+        await using var server = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_server.ConnectionString) { Pooling = false }.ConnectionString);
+        await server.OpenAsync();
+        await using var drop = new NpgsqlCommand($"DROP DATABASE IF EXISTS {PostgresCluster.Quoted(Name)} WITH (FORCE)", server);
+        await drop.ExecuteNonQueryAsync();
+    }
 }

@@ -31,7 +31,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
 
     public PostgresCluster Cluster => new(new NpgsqlConnectionStringBuilder
     {
-        Host = "127.0.0.1", Port = Port, Database = "postgres", Username = "postgres", Password = _password, Timeout = 15,
+        Host = "127.0.0.1", Port = Port, Database = "postgres", Username = "postgres", Password = _password, Timeout = PostgresCluster.ConnectSeconds,
     }.ConnectionString);
 
     /// <summary>Starts a server without databases of ours. Ready when this returns.</summary>
@@ -113,8 +113,8 @@ public sealed class PrivatePostgres : IAsyncDisposable
         string[] server =
         [
             .. Processes.As(User), Path.Combine(_binaries, "postgres"), "-D", Data, "-p", $"{port}", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-            "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "max_wal_size=2GB", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
-            .. _flushes ? Array.Empty<string>() : ["-c", "fsync=off", "-c", "full_page_writes=off"],
+            "-c", "max_connections=200", "-c", "shared_buffers=256MB", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
+            .. _flushes ? ["-c", "max_wal_size=2GB"] : (string[])["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=256MB"],
         ];
         _postmaster?.Dispose();
         _postmaster = Processes.StartApart(server, _home, Log);

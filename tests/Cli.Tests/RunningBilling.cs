@@ -18,8 +18,9 @@ internal sealed class RunningBilling : IAsyncDisposable
     public static readonly PlanTerms[] SmallAndLarge = [Plan(Small, "Small", 10_000_000), Plan(Large, "Large", 41_000_000)];
 
     private readonly WebApplication _host;
+    private readonly ServiceDatabase _database;
 
-    private RunningBilling(WebApplication host) => _host = host;
+    private RunningBilling(WebApplication host, ServiceDatabase database) => (_host, _database) = (host, database);
 
     public EventStreams Streams => Get<EventStreams>();
 
@@ -39,7 +40,7 @@ internal sealed class RunningBilling : IAsyncDisposable
             });
         });
         await host.StartAsync();
-        var running = new RunningBilling(host);
+        var running = new RunningBilling(host, database);
         await Eventually.True(() => running.Get<Readiness>().IsReady, "billing is ready");
         var terms = new MenuTerms(Menu, "Spring", Currency.Parse("USD"), 20, [.. plans], [], Jan1);
         if (plans.Length > 0) await running.Streams.Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
@@ -55,6 +56,7 @@ internal sealed class RunningBilling : IAsyncDisposable
     {
         await _host.StopAsync();
         await _host.DisposeAsync();
+        await Servers.DropAsync(_database);
     }
 
     private static PlanTerms Plan(string id, string name, long feeMicros) => new(id, name, new(feeMicros), [Cap.Hard(CapWindow.Conversation, 1_000)], []);

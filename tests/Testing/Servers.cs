@@ -10,7 +10,7 @@ namespace Testing;
 /// </summary>
 public static class Servers
 {
-    /// <summary>Connection string of a superuser. The server must be for tests only: databases and roles are made in it and left there.</summary>
+    /// <summary>Connection string of a superuser. The server must be for tests only: databases and roles are made in it, and some are left there.</summary>
     public const string PostgresVariable = "BILLING_TEST_POSTGRES";
 
     /// <summary>AMQP address of a user, without a virtual host.</summary>
@@ -38,6 +38,9 @@ public static class Servers
     /// <summary>A fresh database with the schemas and roles of all services.</summary>
     public static async Task<ServiceDatabase> CreateDatabaseAsync() =>
         await (await PostgresAsync()).CreateDatabaseAsync($"test_{Run}_{Interlocked.Increment(ref _databases)}");
+
+    /// <summary>Ends the use of a database that came from here: hundreds of them, each written to, would be more than the machine's memory caches. Another's is left alone.</summary>
+    public static Task DropAsync(ServiceDatabase database) => database.Name.StartsWith($"test_{Run}_", StringComparison.Ordinal) ? database.DropAsync() : Task.CompletedTask;
 
     /// <summary>AMQP address of a fresh virtual host.</summary>
     public static async Task<Uri> CreateVirtualHostAsync()

@@ -14,12 +14,16 @@ public sealed record RabbitMqAddress(Uri Uri, string Control);
 /// <summary>Servers that this process starts, each when it is first asked for, and ends when it is disposed.</summary>
 public sealed class StartedServers : IAsyncDisposable
 {
+    private const string Memory = "/dev/shm";
+    private const long MemoryEnough = 4L << 30;
+
     private readonly List<IAsyncDisposable> _running = [];
-    private readonly Lazy<Task<ServerFolder>> _folder;
+    private readonly Lazy<Task<ServerFolder>> _folder, _databases;
 
     private StartedServers(string root, Images? images, Action<string> say)
     {
         _folder = new(() => KeepAsync(ServerFolder.CreateAsync(root, say)));
+        _databases = new(() => KeepAsync(ServerFolder.CreateAsync(DatabaseRoot(root), say)));
         Postgres = new(() => images is null ? LocalPostgresAsync() : ContainedPostgresAsync(images.Postgres));
         RabbitMq = new(() => images is null ? LocalRabbitMqAsync() : ContainedRabbitMqAsync(images.RabbitMq));
     }
@@ -33,9 +37,13 @@ public sealed class StartedServers : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // The folder came first and goes last.
+        // The folders came first and go last.
         foreach (var server in Enumerable.Reverse(_running)) await server.DisposeAsync();
     }
+
+    // In memory where there is plenty of it: nothing in them outlives the run, and a disk that is behind with its writing holds up every test at once.
+    private static string DatabaseRoot(string onDisk) => Directory.Exists(Memory) && new DriveInfo(Memory).AvailableFreeSpace > MemoryEnough
+        ? Path.Combine(Memory, Path.GetFileName(onDisk)) : onDisk;
 
     private async Task<T> KeepAsync<T>(Task<T> starting) where T : IAsyncDisposable
     {
@@ -47,7 +55,7 @@ public sealed class StartedServers : IAsyncDisposable
     private async Task<PostgresAddress> LocalPostgresAsync()
     {
         // Tests that kill a server start their own; for all others it is there for speed.
-        var server = await KeepAsync(PrivatePostgres.StartAsync(await _folder.Value, flushes: false));
+        var server = await KeepAsync(PrivatePostgres.StartAsync(await _databases.Value, flushes: false));
         return new PostgresAddress(server.Cluster.SuperuserConnectionString);
     }
 

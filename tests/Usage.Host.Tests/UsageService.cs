@@ -27,6 +27,7 @@ public sealed class UsageService : IAsyncDisposable
     private readonly ConcurrentDictionary<Guid, CapThresholdReached> _thresholds = new();
     private readonly ConcurrentQueue<long> _arrivals = new();
     private IBusControl? _bus;
+    private ServiceDatabase? _own;
     private WebApplication? _app;
     private GrpcChannel? _channel;
 
@@ -53,11 +54,11 @@ public sealed class UsageService : IAsyncDisposable
     /// <summary>Prepares a service without starting it.</summary>
     public static async Task<UsageService> PrepareAsync(ServiceDatabase? database = null, Uri? broker = null, params (string Name, string Value)[] settings)
     {
-        database ??= await Servers.CreateDatabaseAsync();
+        var own = database is null ? await Servers.CreateDatabaseAsync() : null;
         broker ??= await Servers.CreateVirtualHostAsync();
         var all = new Dictionary<string, string?>
         {
-            ["Usage:Postgres"] = database.ConnectionString("usage"),
+            ["Usage:Postgres"] = (database ?? own)!.ConnectionString("usage"),
             ["Usage:BillingAddress"] = "http://127.0.0.1:1",
             ["RabbitMq:Uri"] = broker.ToString(),
             ["Http:Address"] = "127.0.0.1",
@@ -68,7 +69,7 @@ public sealed class UsageService : IAsyncDisposable
             ["Logging:Minimum"] = "Error",
         };
         foreach (var (name, value) in settings) all[name] = value;
-        return new UsageService(all, broker, new());
+        return new UsageService(all, broker, new()) { _own = own };
     }
 
     public static async Task<UsageService> StartAsync(params (string Name, string Value)[] settings)
@@ -192,5 +193,6 @@ public sealed class UsageService : IAsyncDisposable
     {
         await StopHostAsync();
         await ForgetListenerAsync();
+        if (_own is not null) await Servers.DropAsync(_own);
     }
 }

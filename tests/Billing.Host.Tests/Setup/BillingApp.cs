@@ -207,5 +207,6 @@ public sealed class BillingApp : IAsyncDisposable
         _channel?.Dispose();
         if (_bus is not null) await _bus.StopAsync();
         if (OwnsUsage) await Usage.DisposeAsync();
+        await Servers.DropAsync(Database);
     }
 }

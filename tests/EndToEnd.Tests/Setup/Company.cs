@@ -244,6 +244,7 @@ public sealed class Company : IAsyncDisposable
             await host.StopAsync();
             await host.DisposeAsync();
         }));
+        await Servers.DropAsync(_database);
         File.Delete(_log);
     }
 }
