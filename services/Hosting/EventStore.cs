@@ -19,7 +19,7 @@ public static class EventStore
         this WebApplicationBuilder builder, string schema, string connectionString, Action<StoreOptions> configure)
     {
         builder.Services.AddSingleton(new StoreConnection(connectionString, schema));
-        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString));
+        builder.Services.AddSingleton(_ => Connections(connectionString));
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddSingleton<IdempotentCalls>();
         builder.Services.AddSingleton<DaemonLease>();
@@ -34,6 +34,16 @@ public static class EventStore
             options.AutoCreateSchemaObjects = AutoCreate.None;
             return options;
         });
+    }
+
+    // A session leaves nothing behind in its connection that would have to be reset: what could be, such as the election's lock, has a connection of its
+    // own. And every type in the schema is PostgreSQL's, so the catalogue need not be asked for others.
+    private static NpgsqlDataSource Connections(string connectionString)
+    {
+        var builder = new NpgsqlDataSourceBuilder(connectionString);
+        builder.ConnectionStringBuilder.NoResetOnClose = true;
+        builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
+        return builder.Build();
     }
 
     /// <summary>The settings that decide what is stored: a test that opens its own store must use the same.</summary>

@@ -74,6 +74,8 @@ public sealed class UsageStore(IOptions<UsageOptions> options) : IAsyncDisposabl
         builder.ConnectionStringBuilder.ApplicationName ??= "usage";
         // Statements are not prepared behind our back: after an error in a batch that prepares some, the driver may read one statement's rows as another's.
         builder.ConnectionStringBuilder.MaxAutoPrepare = 0;
+        // Nothing is left in a connection that would have to be reset when it goes back to the pool, and a reset would forget every plan with it.
+        builder.ConnectionStringBuilder.NoResetOnClose = true;
         // Every type in the schema is PostgreSQL's own: the catalogue need not be asked for others.
         builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
         return builder.Build();

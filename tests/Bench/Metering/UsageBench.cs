@@ -15,10 +15,10 @@ public sealed record BenchPace(int Rounds, TimeSpan Round, TimeSpan Soak, TimeSp
     public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(12), 5, 5, 200_000);
 
     /// <summary>Within a minute.</summary>
-    public static BenchPace Quick => new(3, TimeSpan.FromSeconds(0.7), TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), 1, 3, 50_000);
+    public static BenchPace Quick => new(3, TimeSpan.FromSeconds(0.7), TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), 1, 3, 20_000);
 
     /// <summary>Measures nothing, and runs everything.</summary>
-    public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 5, 50_000, Generations: 8);
+    public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 2, 5_000, Generations: 8);
 
     private static readonly long Begun = TimeProvider.System.GetTimestamp();
 
