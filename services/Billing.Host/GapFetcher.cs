@@ -11,7 +11,7 @@ namespace Billing.Host;
 /// message may be the one that was lost. Also how closing makes sure that it has everything.
 /// </summary>
 public sealed class GapFetcher(
-    UsageReports reports, UsageLedger.UsageLedgerClient usage, IOptions<BillingOptions> options, ILogger<GapFetcher> log) : BackgroundService
+    UsageReports reports, ParkedMessages parked, UsageLedger.UsageLedgerClient usage, IOptions<BillingOptions> options, ILogger<GapFetcher> log) : BackgroundService
 {
     private static readonly TimeSpan SoonAfter = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(30);
@@ -93,8 +93,13 @@ public sealed class GapFetcher(
         {
             var last = Math.Min(to, from + options.Value.FetchReportsMax - 1);
             using var call = usage.GetReports(new GetReportsRequest { Shard = shard, FromNumber = from, ToNumber = last }, deadline: Deadline(), cancellationToken: ct);
-            await foreach (var report in call.ResponseStream.ReadAllAsync(ct))
-                if (await reports.Apply(Pure(report), ct) == ReportOutcome.ShardStopped) return;
+            await foreach (var fetched in call.ResponseStream.ReadAllAsync(ct))
+            {
+                var (report, stopped) = (Pure(fetched), false);
+                // One that fails is parked, as one from the queue is: those behind it, and the shards behind this one, are fetched all the same.
+                await parked.TakeOrPark(ParkedMessages.Of(report), async () => stopped = await reports.Apply(report, ct) == ReportOutcome.ShardStopped, ct);
+                if (stopped) return;
+            }
         }
     }
 

@@ -48,6 +48,25 @@ public sealed class When_a_message_cannot_be_taken
     }
 
     [Fact]
+    public async Task A_report_that_was_fetched_and_fails_is_parked_too_and_holds_up_no_other_shard()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await app.Sql<object>("""
+            create function billing.broken() returns trigger language plpgsql as $$ begin raise exception 'the books are jammed'; end $$;
+            create trigger broken before insert on billing.mt_events for each row when (new.type = 'usage_applied' and new.data::text like '%666%') execute function billing.broken();
+            """);
+        // Their messages are lost: both are missing until they are asked for.
+        app.Usage.Record(1, Jan1, Line(subscription, "output", 666));
+        app.Usage.Record(2, Jan1, Line(subscription, "output", 7));
+        await app.Applied(2, 1);
+        Assert.Equal(("UsageRecorded/1/1", "failed"), (Assert.Single(await Parked(app)).Id, (await Parked(app))[0].Reason));
+        await app.Sql<object>("drop trigger broken on billing.mt_events");
+        await app.Applied(1, 1);
+        Assert.Empty(await Parked(app));
+    }
+
+    [Fact]
     public async Task An_order_to_take_it_again_is_done_once_under_its_key_and_only_kept_when_it_was()
     {
         await using var app = await BillingApp.StartAsync();

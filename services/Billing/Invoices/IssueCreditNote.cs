@@ -24,6 +24,8 @@ public static class IssueCreditNoteDecision
                 : Decision.Refuse("credit_note_exists", "a credit note with this id was issued with another amount or reason; take another id");
         if (string.IsNullOrWhiteSpace(c.Reason)) return Decision.Refuse("reason_missing", "say why the invoice is credited: it is printed on the note");
         var currency = s.Invoice.Currency;
+        if (s.Invoice.TotalMicros <= Micros.Zero)
+            return Decision.Refuse("nothing_to_credit", "the invoice demands nothing that could be credited; voiding it gives back the credit that it used");
         var left = s.Invoice.TotalMicros - s.CreditedMicros;
         if (left <= Micros.Zero) return Decision.Refuse("nothing_to_credit", "all of the invoice is credited");
         var amount = c.AmountMicros ?? left;
