@@ -36,15 +36,10 @@ public static class EventStore
         });
     }
 
-    // A session leaves nothing behind in its connection that would have to be reset: what could be, such as the election's lock, has a connection of its
-    // own. And every type in the schema is PostgreSQL's, so the catalogue need not be asked for others.
-    private static NpgsqlDataSource Connections(string connectionString)
-    {
-        var builder = new NpgsqlDataSourceBuilder(connectionString);
-        builder.ConnectionStringBuilder.NoResetOnClose = true;
-        builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
-        return builder.Build();
-    }
+    // A session leaves nothing behind in its connection that would have to be reset, and a reset would forget every plan: what could be left, such as the
+    // election's lock, has a connection of its own.
+    private static NpgsqlDataSource Connections(string connectionString) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { NoResetOnClose = true });
 
     /// <summary>The settings that decide what is stored: a test that opens its own store must use the same.</summary>
     public static void Configure(StoreOptions options, string schema)

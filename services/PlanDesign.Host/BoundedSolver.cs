@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Comparison;
 using PlanDesign.Reports;
+using PlanDesign.Estimation;
 using PlanDesign.Screening;
 using PlanDesign.Screening.Constraints;
 using PlanDesign.Urgency;
@@ -135,6 +136,14 @@ public sealed class BoundedSolver : IDisposable
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
         if (TooMuchWork(market, solve) is { } tooMuch) throw tooMuch.AsException();
+    }
+
+    /// <summary>What is kept of every draw, within the limit of memory.</summary>
+    /// <exception cref="RefusedException">market_too_large</exception>
+    public void MustFit(MarketObservations observed, int draws)
+    {
+        if (TooLarge("draws × distinct lengths: megabytes needed", MarketEstimation.Bytes(observed, draws) >> 20, _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax)) is { } refusal)
+            throw refusal.AsException();
     }
 
     /// <summary>Before the market checks itself, which takes time in proportion to its lists.</summary>

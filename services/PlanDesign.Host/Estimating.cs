@@ -22,6 +22,7 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
         var running = request.MenuId.Length == 0 ? null : await RunningAsync(request.MenuId, ct);
         if (running is null && request.Observations is null) throw Invalid("menu_id is missing: expected the menu on sale, or observations");
         var observed = await ObservedAsync(request, running, ct);
+        solver.MustFit(observed, estimation.Draws);
         PlanOffer[] plans = running is not null
             ? [.. running.Solved.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))]
             : observed.Menus.Count == 0 ? [] : [.. observed.Menus[^1].Plans.Select(p => p.Offer)];

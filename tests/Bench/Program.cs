@@ -7,7 +7,7 @@ using LocalServers;
 switch (args)
 {
     case ["menu", .. var rest] when rest.All(option => option is "--quick" or "--json"):
-        Console.WriteLine(MenuBench.Run(rest.Contains("--quick")).ToJson());
+        Console.WriteLine(MenuBench.Run(rest.Contains("--quick") ? MenuBenchSize.Quick : MenuBenchSize.Full).ToJson());
         return 0;
     case ["adapt", .. var rest] when rest.All(option => option is "--quick" or "--json"):
         var years = AdaptBench.Run(rest.Contains("--quick") ? 2 : 10);

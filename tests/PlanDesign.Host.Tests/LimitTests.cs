@@ -73,6 +73,16 @@ public sealed class LimitTests(PlanDesignFixture small) : IClassFixture<PlanDesi
         }
     }
 
+    [Fact]
+    public async Task What_the_draws_keep_counts_before_they_are_drawn()
+    {
+        await using var plans = await RunningPlanDesign.StartAsync(small.Postgres, small.RabbitMq, new() { ["PlanDesign:MemoryMegabytesMax"] = "4" });
+        var request = Observed();
+        // 2,000 draws of some 150 lengths of 20 bytes.
+        request.Draws = 2_000;
+        MustName(await Assert.ThrowsAsync<RpcException>(async () => await plans.Client.EstimateMarketAsync(request)), "market_too_large", "draws × distinct lengths");
+    }
+
     public static TheoryData<string, Market, Solving> TakesMemory => new()
     {
         // 300 types × 501² pairs of caps × 8 bytes.

@@ -18,6 +18,10 @@ public static class BenchCommand
         var menu = new Command("menu", "The menu solver against GLOP, against its own table pass and against itself at other sizes.") { quick, json };
         menu.SetAction((parsed, ct) => ProgressBar.During("measuring", _ => RunAsync("Bench", ["menu", .. Flag(quick, parsed), .. Flag(json, parsed)], ct), ct));
 
+        var few = new Option<bool>("--quick") { Description = "Two years in place of ten." };
+        var adapt = new Command("adapt", "Simulated years of a market that moves: what adapting the menu earns and loses over keeping it.") { few, json };
+        adapt.SetAction((parsed, ct) => ProgressBar.During("playing years", _ => RunAsync("Bench", ["adapt", .. Flag(few, parsed), .. Flag(json, parsed)], ct), ct));
+
         var shorter = new Option<bool>("--quick") { Description = "Shorter rounds, within a minute on a machine that has nothing else to do." };
         var usage = new Command("usage", "Metering and cap decisions beside bare PostgreSQL, bare gRPC and Redis, on private servers; about 20 minutes.") { shorter, json };
         usage.SetAction((parsed, ct) => RunAsync("Bench", ["usage", .. Flag(shorter, parsed), .. Flag(json, parsed)], ct));
@@ -31,7 +35,7 @@ public static class BenchCommand
         var chaos = new Command("chaos", "Kills usage, billing, PostgreSQL and RabbitMQ at random under load, and holds the books to what clients know.") { rounds, seed, json };
         chaos.SetAction((parsed, ct) => RunAsync(
             "Chaos", ["--rounds", $"{parsed.GetValue(rounds) ?? RoundsDefault}", "--seed", $"{parsed.GetValue(seed) ?? Random.Shared.Next()}", .. Flag(json, parsed)], ct));
-        return new("bench", "Measures this checkout on this machine.") { menu, usage, billing, chaos };
+        return new("bench", "Measures this checkout on this machine.") { menu, adapt, usage, billing, chaos };
     }
 
     private static string[] Flag(Option<bool> option, ParseResult parsed) => parsed.GetValue(option) ? [option.Name] : [];

@@ -19,8 +19,14 @@ public static class MarketEstimation
     /// <summary>Beyond this part of customers who bought what is best for nobody, price or value is wrong.</summary>
     public const double ContradictingMax = 0.5;
 
+    /// <summary>Of every draw and distinct length: a length, its probability, and what survives it (<see cref="LengthLaw"/>).</summary>
+    private const int BytesPerLength = sizeof(int) + 2 * sizeof(double);
+
     private const double DrawsLostMax = 0.1;
     private const double MisfitLevel = 0.01;
+
+    /// <summary>What the draws keep while the market is learned, in bytes.</summary>
+    public static long Bytes(MarketObservations observed, int draws) => (long)draws * observed.Conversations.Select(c => c.GeneratedTokens).Distinct().Count() * BytesPerLength;
 
     /// <summary>Never throws for data: an outcome other than <see cref="EstimationOutcome.Estimated"/> says what is missing.</summary>
     /// <param name="progress">The part done, from 0 to 1.</param>

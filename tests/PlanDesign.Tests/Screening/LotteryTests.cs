@@ -28,5 +28,9 @@ public sealed class LotteryTests
         if (market.Grid() is { Types.Count: <= 8, CapTokensMax: <= 40 }) Assert.Equal(lotteryUpperBound, BestLottery(market), 1e-8 * Math.Max(1, lotteryUpperBound));
     }
 
-    private static double BestLottery(Market market) => new Bench.GlopMenus(market).FullLottery(TimeSpan.FromMinutes(1))!.Value;
+    private static double BestLottery(Market market)
+    {
+        using var programme = new Bench.GlopMenus(market).FullLottery();
+        return programme.Solve(TimeSpan.FromMinutes(1))!.Value;
+    }
 }

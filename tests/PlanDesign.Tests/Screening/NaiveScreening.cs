@@ -88,4 +88,24 @@ public sealed record NaiveScreening(double[] Rates, double[] Weights, double[] P
         }
         return next.Max();
     }
+
+    /// <summary>The same with at most so many plans: a type keeps the plan of the one before it, or the plans that are left serve it and all who are more urgent.</summary>
+    public double BestByPlainRecursion(int plans)
+    {
+        var next = Enumerable.Range(0, plans + 1).Select(_ => new double[Caps + 1]).ToArray();
+        var cumulative = Weights.Sum();
+        for (var i = Rates.Length - 1; i >= 0; i--)
+        {
+            cumulative -= Weights[i];
+            var rows = next.Select(_ => new double[Caps + 1]).ToArray();
+            for (var m = 0; m <= Caps; m++)
+            {
+                var surplus = Weights[i] * (V(i, m) - C(m)) - (i == 0 ? 0 : cumulative * (V(i - 1, m) - V(i, m)));
+                for (var k = 0; k <= plans; k++)
+                    rows[k][m] = m == 0 ? surplus + next[k][0] : k == 0 ? double.NegativeInfinity : surplus + Math.Max(next[k][m], next[k - 1].Take(m).Max());
+            }
+            next = rows;
+        }
+        return next[plans].Max();
+    }
 }

@@ -17,6 +17,13 @@ public sealed class OracleTests
         Agree(problem.BestByPlainRecursion(), MenuSolver.Solve(problem.Market, new()), problem.Value), iter: 300);
 
     [Fact]
+    public void Caps_enough_for_whole_vectors_and_a_rest_change_nothing() => Gen.Select(Small(typesMax: 6, capsMax: 260), Gen.Int[1, 4]).Sample((problem, plans) =>
+    {
+        Agree(problem.BestByPlainRecursion(), MenuSolver.Solve(problem.Market, new()), problem.Value);
+        Agree(problem.BestByPlainRecursion(plans), MenuSolver.Solve(problem.Market, new(plans)), problem.Value);
+    }, iter: 100);
+
+    [Fact]
     public void What_the_menu_earns_by_its_prices_is_what_the_recursion_of_prices_says() => Small(typesMax: 12, capsMax: 30).Sample(problem =>
     {
         var solution = MenuSolver.Solve(problem.Market, new());
