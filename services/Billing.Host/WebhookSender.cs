@@ -81,7 +81,8 @@ public sealed class WebhookSender(
         log.LogWarning("event {Sequence} was not taken by {Endpoint} at attempt {Attempt}: {Detail}", delivery.Sequence, delivery.EndpointId, delivery.Step + 1, answer.Detail);
         if (next is null) metrics.Failed();
         if (answer.Outcome == WebhookAnswer.Gone) await Disable(delivery.EndpointId, s => DisableEndpointDecision.Decide(new DisableEndpoint(DisablingCause.Gone, answer.Detail, at), s));
-        else if (failingSince is { } since) await Disable(delivery.EndpointId, s => DisableEndpointDecision.Decide(new GiveUpEndpoint(since, answer.Detail, at), s));
+        // Only once a delivery is given up: a billing that stood still for days has not tried for days.
+        else if (next is null && failingSince is { } since) await Disable(delivery.EndpointId, s => DisableEndpointDecision.Decide(new GiveUpEndpoint(since, answer.Detail, at), s));
     }
 
     private async Task Disable(string endpointId, Func<WebhookState, Decision<WebhookEvent>> decide)

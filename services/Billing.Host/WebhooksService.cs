@@ -34,7 +34,7 @@ public sealed class WebhooksService(
     public override Task<WebhookEndpoint> UpdateEndpoint(UpdateEndpointRequest request, ServerCallContext context)
     {
         var (types, at) = (Types(request.EventTypes), clock.Now);
-        return OnEndpoint(request.EndpointId, request, context, s => RegisterEndpointDecision.Decide(new UpdateEndpoint(request.Url, types, request.Description, at), s, Networks));
+        return OnEndpoint(request.EndpointId, request, context, s => RegisterEndpointDecision.Decide(new UpdateEndpoint(request.Url, types, request.Description, at), s, Networks), session => WebhookQueue.Forgive(session, request.EndpointId));
     }
 
     public override Task<WebhookEndpoint> DisableEndpoint(DisableEndpointRequest request, ServerCallContext context)

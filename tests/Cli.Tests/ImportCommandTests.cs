@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Hosting;
 
 namespace Cli.Tests;
 
@@ -24,6 +25,7 @@ public sealed class ImportCommandTests
         gina,USD,Gina,,,,,4,
         hugo,USD
         "ida,USD
+        jan,XXQ,Jan,,,,,,
 
         """;
 
@@ -45,6 +47,7 @@ public sealed class ImportCommandTests
             "3 : it has no reference", "4 acme: row 2 has this reference too", "5 dora: 'XXQ' is not an ISO 4217 currency", "6 eve: 'Mars/Olympus' is not an IANA time zone",
             "6 eve: taxStatus: 'private' is not one of consumer, business, exempt", "6 eve: anchorDay '32' is not a whole number from 1 to 31", "6 eve: 'Medium' is not a plan of the menu",
             "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay or trialDays, and no plan", "9 : it has 2 fields, and the header 9", "10 : a quote does not end",
+            "11 jan: 'XXQ' is not an ISO 4217 currency",
         ];
         foreach (var e in expected) Assert.Contains(told, t => t.StartsWith(e, StringComparison.Ordinal));
         Assert.DoesNotContain(told, t => t.StartsWith("2 ", StringComparison.Ordinal));
@@ -74,7 +77,19 @@ public sealed class ImportCommandTests
         var mended = folder.Write("mended.json", """[{"reference": "acme", "currency": "USD", "name": "Acme AG"}, {"reference": "ivo", "currency": "USD", "credit": 2.5}]""");
         var more = await Import(mended);
         Assert.Equal((0, "2 rows: 1 customers created, 1 there already, 0 subscriptions, 1 credits\n"), (more.Exit, more.Output));
+        // What a customer has is kept, unless it is asked to be written over.
+        Assert.DoesNotContain("Acme AG", (await running.Billing("customer", "show", customers["acme"])).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await Import(mended, "--update")).Exit);
         Assert.Contains("Acme AG", (await running.Billing("customer", "show", customers["acme"])).Output, StringComparison.Ordinal);
+
+        // Another plan, and a credit of another name, are the same subscription and the same credit: refused, and nobody pays or gets twice.
+        var other = folder.Write("other.csv", Good.Replace(",Small,", ",Large,", StringComparison.Ordinal).Replace("Balance of", "Rest of", StringComparison.Ordinal));
+        var refused = Json(await Import(other, [.. menu, "--json"]), 1).GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("reference").GetString());
+        Assert.Equal(["acme"], refused);
+        Assert.Single(Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray());
+        // Long after the credit ran out, the same file is still a repeat.
+        Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddMonths(13)));
+        Assert.Equal(0, (await Import(good, menu)).Exit);
     }
 
     [Theory]
@@ -89,6 +104,17 @@ public sealed class ImportCommandTests
         Assert.Equal((1, ""), (answer.Exit, answer.Output));
         Assert.Contains(said, answer.Error, StringComparison.Ordinal);
         Assert.Single(answer.Error.Trim().Split('\n'));
+    }
+
+    [Fact]
+    public async Task A_file_in_another_encoding_is_refused_rather_than_imported_damaged()
+    {
+        using var folder = new TemporaryFolder();
+        var file = folder.Write("file.csv", "");
+        await File.WriteAllBytesAsync(file, [.. "reference,currency,name\nacme,USD,Ringstra"u8, 0xDF, .. "e\n"u8]);
+        var answer = await BillingProcess.Run("", "import", "customers", file, "--billing", "http://127.0.0.1:9");
+        Assert.Equal((1, ""), (answer.Exit, answer.Output));
+        Assert.Contains("is not UTF-8 text: save it as UTF-8", answer.Error, StringComparison.Ordinal);
     }
 
     private static JsonElement Json((int Exit, string Output, string Error) result, int exit = 0)

@@ -20,6 +20,7 @@ public static class RecordRefundDecision
         var most = invoice.PaidMicros > -invoice.OutstandingMicros ? invoice.PaidMicros : -invoice.OutstandingMicros;
         if (c.AmountMicros > most)
             return Decision.Refuse("refund_exceeds_payments", $"{most.ToMajorUnits(invoice.Invoice.Currency)} {invoice.Invoice.Currency} were paid and not refunded: no more can go back");
+        if (InvoiceRefusals.OfTime(c.RefundedAt, c.At) is { } early) return early;
         return Decision.Accept<InvoiceEvent>(new RefundRecorded(c.Provider, c.Reference, c.AmountMicros, c.RefundedAt, c.At));
     }
 }

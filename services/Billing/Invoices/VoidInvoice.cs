@@ -22,6 +22,14 @@ internal static class InvoiceRefusals
 {
     public static Refusal NotFinal => Decision.Refuse("invoice_unknown", "there is no such final invoice; list them with ListInvoices");
 
+    /// <summary>How far a provider's clock may be ahead of billing's.</summary>
+    private static readonly TimeSpan AheadMax = TimeSpan.FromMinutes(5);
+
+    /// <summary>When a provider says that something happened: not after now.</summary>
+    public static Refusal? OfTime(DateTimeOffset said, DateTimeOffset now) => said <= now + AheadMax
+        ? null
+        : Decision.Refuse("time_span_invalid", $"{said:u} has not come yet: it is {now:u} by billing's clock; record it when it has happened");
+
     /// <summary>An amount that a person could pay: positive, in whole minor units of the invoice's currency.</summary>
     public static Refusal? OfAmount(Micros amount, string currency, Currency invoiced) => true switch
     {

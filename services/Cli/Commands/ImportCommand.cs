@@ -24,13 +24,14 @@ public static class ImportCommand
         var file = new Argument<string>("file") { Description = $"CSV with a header, or a JSON array of objects. Columns: {string.Join(", ", CustomerImportReader.Columns)}" };
         var menu = new Option<string>("--menu") { HelpName = "MENU", Description = "menu_…, whose plans the rows name", DefaultValueFactory = _ => "" };
         var dry = new Option<bool>("--dry-run") { Description = "only name every faulty row, and say what would be done" };
+        var update = new Option<bool>("--update") { Description = "write over name, address, tax and time zone of customers that have them already" };
         var (address, json, by) = (ServiceAddress.Billing(), BillingCalls.Json(), new ByOptions());
-        var command = new Command("customers", "Create customers with name, address, tax, time zone, subscription and credit; run again, it does only what is not done yet") { file, menu, dry, address, json };
+        var command = new Command("customers", "Create customers with name, address, tax, time zone, subscription and credit; run again, it does only what is not done yet") { file, menu, dry, update, address, json };
         by.AddTo(command);
         command.SetAction((result, ct) => BillingCalls.AskAsync(result.GetValue(address)!, async channel =>
         {
             var (rows, unread) = ImportFile.Read(result.GetValue(file)!, CustomerImportReader.Columns);
-            var (imports, faults) = await Check(rows, channel, result.GetValue(menu)!, ct);
+            var (imports, faults) = await Check(rows, channel, result.GetValue(menu)!, result.GetValue(update), ct);
             faults = [.. unread.Concat(faults).OrderBy(f => f.Row)];
             var isDone = faults.Count == 0 && !result.GetValue(dry);
             if (isDone) faults = await Apply(imports, new(channel), new(channel), ct);
@@ -43,14 +44,15 @@ public static class ImportCommand
         return command;
     }
 
-    private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(IReadOnlyList<ImportRow> rows, CallInvoker channel, string menu, CancellationToken ct)
+    private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(
+        IReadOnlyList<ImportRow> rows, CallInvoker channel, string menu, bool updates, CancellationToken ct)
     {
         var there = await CustomerCommand.AllAsync(new(channel), ct);
         // Billing's clock, by which it decides; it need not be this machine's.
         var now = (await new BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset();
         var terms = menu.Length == 0 ? null : await new BillingClient(channel).GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);
         if (terms?.RetiredAt is not null) throw new UserException($"{menu} is off sale: name the menu that is on sale");
-        var reader = new CustomerImportReader(there.ToLookup(c => c.Reference), terms, now);
+        var reader = new CustomerImportReader(there.ToLookup(c => c.Reference), terms, updates, now);
         var read = rows.Select(reader.Read).ToArray();
         return ([.. read.Where(r => r.Import is not null).Select(r => r.Import!)], [.. read.SelectMany(r => r.Faults)]);
     }

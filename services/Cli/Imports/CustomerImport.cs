@@ -21,7 +21,8 @@ public sealed record CustomerImport(
 /// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks.</summary>
 /// <param name="there">by reference</param>
 /// <param name="menu">whose plans rows name; null where none was given</param>
-public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTerms? menu, DateTimeOffset now)
+/// <param name="updates">whether what a customer has already of name, address, tax and time zone is written over</param>
+public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTerms? menu, bool updates, DateTimeOffset now)
 {
     public static readonly IReadOnlyList<string> Columns =
     [
@@ -55,9 +56,13 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         if (created.Refused is not null) return (null, faults);
         var state = created.Events.Aggregate(CustomerState.Initial, CustomerState.Evolve);
 
+        // An old file must not put back what was corrected since.
+        T? Unless<T>(bool isSet, T? request) where T : class => isSet && !updates ? null : request;
+        var known = found.FirstOrDefault();
         var import = new CustomerImport(
-            row, found.Length == 0, new() { CustomerId = id, Currency = row["currency"], Reference = reference },
-            Details(row, id, state, Refused), Tax(row, id, state, Refused, Fault), TimeZone(row, id, state, Refused), Subscription(row, id, Fault), Credit(row, id, Refused, Fault));
+            row, known is null, new() { CustomerId = id, Currency = row["currency"], Reference = reference },
+            Unless(known is { DetailsSha256.Length: > 0 }, Details(row, id, state, Refused)), Unless(known is { Tax: not null }, Tax(row, id, state, Refused, Fault)),
+            Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused)), Subscription(row, id, Fault), Credit(row, id, known is null, Refused, Fault));
         return faults.Count == 0 ? (import, []) : (null, faults);
     }
 
@@ -120,11 +125,11 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         if (menu.Currency != row["currency"]) fault($"it is billed in {row["currency"]}, and the menu is priced in {menu.Currency}");
         return new()
         {
-            SubscriptionId = Derived(Ids.Subscription, id, menu.MenuId), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial,
+            SubscriptionId = Derived(Ids.Subscription, id), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial,
         };
     }
 
-    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, Action<Refusal?> refused, Action<string> fault)
+    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, bool isNew, Action<Refusal?> refused, Action<string> fault)
     {
         if (!row.HasAny("credit"))
         {
@@ -143,10 +148,13 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
             else fault($"creditExpires '{row["creditExpires"]}' is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
         }
         var name = row.HasAny("creditName") ? row["creditName"] : DefaultCreditName;
-        var grant = Derived(Grant, id, name);
-        refused(GrantCreditDecision.Decide(new GrantMoneyCredit(grant, name, new(micros), Currency.Parse(row["currency"]), 0, expires, now), AccountState.Initial).Refused);
+        var grant = Derived(Grant, id);
+        // Who is there already may have had the credit before it expired: whether this is a repeat, billing knows.
+        var asked = new GrantMoneyCredit(grant, name, new(micros), Currency.Parse(row["currency"]), 0, isNew ? expires : null, now);
+        refused(GrantCreditDecision.Decide(asked, AccountState.Initial).Refused);
         return new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() };
     }
 
-    private static string Derived(string prefix, string customerId, string what) => Ids.Derive(prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), "import", customerId, what);
+    // By the customer alone: whatever else a later file says, it is the same subscription and the same credit, and billing refuses another one under its id.
+    private static string Derived(string prefix, string customerId) => Ids.Derive(prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), "import", customerId);
 }

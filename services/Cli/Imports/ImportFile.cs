@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.VisualBasic.FileIO;
 
@@ -29,6 +30,9 @@ public static class ImportFile
 {
     private const long BytesMax = 256L << 20;
 
+    /// <summary>A byte that is no UTF-8 is a fault: what it was meant to be can only be guessed, and stands on invoices for ever.</summary>
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     /// <returns>the rows that could be read, and what is wrong with the others</returns>
     /// <exception cref="UserException">the file cannot be read, or has columns that nobody knows</exception>
     public static (IReadOnlyList<ImportRow> Rows, IReadOnlyList<RowFault> Faults) Read(string path, IReadOnlyList<string> columns)
@@ -36,9 +40,13 @@ public static class ImportFile
         try
         {
             if (new FileInfo(path).Length > BytesMax) throw new UserException($"{path} has more than {BytesMax >> 20} MB: split it");
-            var text = File.ReadAllText(path);
+            var text = File.ReadAllText(path, Strict);
             if (string.IsNullOrWhiteSpace(text)) throw new UserException($"{path} is empty: it needs a header and rows, or a JSON array of objects");
             return text.TrimStart()[0] == '[' ? Json(text, path, columns) : Csv(text, path, columns);
+        }
+        catch (DecoderFallbackException)
+        {
+            throw new UserException($"{path} is not UTF-8 text: save it as UTF-8, or convert it with iconv -f WINDOWS-1252 -t UTF-8");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -48,12 +56,12 @@ public static class ImportFile
 
     private static (IReadOnlyList<ImportRow> Rows, IReadOnlyList<RowFault> Faults) Csv(string text, string path, IReadOnlyList<string> columns)
     {
-        using var parser = new TextFieldParser(new StringReader(text)) { TextFieldType = FieldType.Delimited, Delimiters = [","], HasFieldsEnclosedInQuotes = true, TrimWhiteSpace = true };
         var (rows, faults) = (new List<ImportRow>(), new List<RowFault>());
         string[]? header = null;
+        var (parser, before) = (Parser(text), 0L);
         while (!parser.EndOfData)
         {
-            var line = parser.LineNumber;
+            var line = before + parser.LineNumber;
             string[] fields;
             try
             {
@@ -63,6 +71,9 @@ public static class ImportFile
             {
                 if (header is null) throw new UserException($"{path} has no header that can be read: a quote does not end");
                 faults.Add(new(line, "", "a quote does not end, or something follows it: double the quotes within quotes"));
+                // A quote that does not end took in all that follows: read on behind the line on which it began.
+                parser.Dispose();
+                (parser, before) = (Parser(After(text, line)), line);
                 continue;
             }
             if (header is null)
@@ -75,7 +86,18 @@ public static class ImportFile
             else
                 rows.Add(new(line, header.Zip(fields).ToDictionary(p => p.First, p => p.Second)));
         }
+        parser.Dispose();
         return (rows, faults);
+    }
+
+    private static TextFieldParser Parser(string text) =>
+        new(new StringReader(text)) { TextFieldType = FieldType.Delimited, Delimiters = [","], HasFieldsEnclosedInQuotes = true, TrimWhiteSpace = true };
+
+    private static string After(string text, long lines)
+    {
+        var at = 0;
+        for (; lines > 0 && at < text.Length; lines--) at = text.IndexOf('\n', at) is >= 0 and var end ? end + 1 : text.Length;
+        return text[at..];
     }
 
     private static (IReadOnlyList<ImportRow> Rows, IReadOnlyList<RowFault> Faults) Json(string text, string path, IReadOnlyList<string> columns)
