@@ -17,7 +17,7 @@ public static class PrepaidTokens
         var charged = usage.Where(l => l.ExactMicros > 0).Sum(l => l.ExactMicros);
         // Discounts take the same share of every token.
         var share = charged > 0 ? usage.Sum(l => l.ExactMicros) / charged : 0;
-        var open = lines.Select((l, i) => (Line: l, Index: i)).Where(x => x.Line.Kind == LineKinds.Overage && (x.Line.ExactMicros * share > 0 || terms.RatingVersion < RatingVersions.InForceAndOfWorth))
+        var open = lines.Select((l, i) => (Line: l, Index: i)).Where(x => x.Line.Kind == LineKinds.Overage && (x.Line.ExactMicros * share > 0 || terms.RatingVersion < RatingVersions.Corrected))
             .OrderByDescending(x => x.Line.UnitPrice?.PerMillionTokens ?? x.Line.ExactMicros / x.Line.Tokens).ThenBy(x => x.Index).Select(x => x.Line).ToArray();
         var left = open.Select(l => l.Tokens).ToArray();
         foreach (var grant in terms.Account.CreditFor(facts.Start, facts.End).Where(g => !g.IsMoney))

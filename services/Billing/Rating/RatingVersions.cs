@@ -9,12 +9,15 @@ public static class RatingVersions
     /// <summary>No agreements, no credit, no tax.</summary>
     public const int PlansAlone = 1;
 
-    /// <summary>Everything in the published order. The seller's first tax rate holds before its day too, and prepaid tokens are spent on what costs nothing.</summary>
+    /// <summary>
+    /// Everything in the published order. But the seller's first tax rate taxes the days before it, prepaid tokens are spent on what costs nothing, and a sum of exactly half a
+    /// minor unit may be rounded down where it was divided before.
+    /// </summary>
     public const int PublishedOrder = 2;
 
-    /// <summary>A tax rate holds from its day on, and prepaid tokens are spent on what costs something.</summary>
-    public const int InForceAndOfWorth = 3;
+    /// <summary>As README.md says, without these three.</summary>
+    public const int Corrected = 3;
 
     /// <summary>Of drafts, and of invoices that become final now.</summary>
-    public const int Latest = InForceAndOfWorth;
+    public const int Latest = Corrected;
 }

@@ -10,5 +10,5 @@ public static class TaxRates
 
     public static IEnumerable<TaxRateSet> RatesFor(this RatingTerms terms, DateTimeOffset on) => terms.Seller.Rates.Where(r => r.From <= on || terms.TaxesEarly());
 
-    private static bool TaxesEarly(this RatingTerms terms) => terms.RatingVersion < RatingVersions.InForceAndOfWorth;
+    private static bool TaxesEarly(this RatingTerms terms) => terms.RatingVersion < RatingVersions.Corrected;
 }

@@ -57,7 +57,7 @@ public sealed class AgreedTermsProperties
         var facts = FactsAfter([Opened(Metered), .. month]);
         var rated = InvoiceRating.Rate(facts, terms);
         var unit = terms.Menus[Menu].Currency.MinorUnit.Value;
-        return rated.TotalMicros.Value == ExactInvoice.TotalMicros(facts, terms)
+        return (rated.TotalMicros.Value, rated.Draws.Sum(d => d.Tokens)) == ExactInvoice.Of(facts, terms)
             && Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
             && rated.Lines.All(l => l.AmountMicros.Value % unit == 0)
             && rated.Lines.Sum(l => l.Tokens) == month.Sum(u => u.Lines.Sum(t => t.Tokens))

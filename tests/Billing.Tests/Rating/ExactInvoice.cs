@@ -17,9 +17,15 @@ internal sealed class ExactInvoice(PeriodFacts facts, RatingTerms terms)
     private sealed record Priced(TokenKind Kind, long Tokens, Fraction Each);
 
     private readonly MenuTerms _menu = terms.Menus[facts.MenuId];
+    private long _drawn;
     private long Unit => _menu.Currency.MinorUnit.Value;
 
-    public static long TotalMicros(PeriodFacts facts, RatingTerms terms) => new ExactInvoice(facts, terms).Total();
+    /// <returns>and how many prepaid tokens it uses</returns>
+    public static (long TotalMicros, long TokensDrawn) Of(PeriodFacts facts, RatingTerms terms)
+    {
+        var exact = new ExactInvoice(facts, terms);
+        return (exact.Total(), exact._drawn);
+    }
 
     private long Total()
     {
@@ -123,6 +129,7 @@ internal sealed class ExactInvoice(PeriodFacts facts, RatingTerms terms)
                 var covered = grant.Kinds.Contains(open[i].Kind) && open[i].Each > 0 ? Math.Min(left, open[i].Tokens) : 0;
                 (left, open[i].Tokens) = (left - covered, open[i].Tokens - covered);
                 worth += open[i].Each * covered * share;
+                _drawn += covered;
             }
         return worth;
     }

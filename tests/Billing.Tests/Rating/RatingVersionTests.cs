@@ -90,12 +90,21 @@ public sealed class RatingVersionTests
     private static MenuTerms Menu(params OveragePrice[] prices) => Some.Terms() with { Plans = [Some.Terms().Plans[0], Some.Terms().Plans[1] with { Overage = prices.ToValueList() }] };
 
     [Fact]
+    public void Half_a_unit_is_rounded_up_whatever_was_divided_on_the_way()
+    {
+        // 36.11 % of 5.000 are 1.8055; of usage nothing is left, but for what dividing by it left over.
+        var terms = Agreed(Some.Terms("KWD"), AmountOff(1_730_000, DiscountScope.Usage), AmountOff(2_474_000, DiscountScope.Usage, "dis_3"), PercentOff("63.89", DiscountScope.Subscription), Prepaid(9_000_000));
+        var facts = FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 2_125_911)));
+        Assert.Equal([1_806_000L, 1_805_000], new[] { terms, Before(terms) }.Select(t => InvoiceRating.Rate(facts, t).TotalMicros.Value));
+    }
+
+    [Fact]
     public void An_invoice_is_rated_by_the_version_that_its_cut_names()
     {
         var terms = Taxed(FromApril);
         string Document(int? version) => System.Text.Encoding.UTF8.GetString(InvoiceDocument.Finalized(March, terms, "INV-1", new("acct_1", 0, 1, Apr1, Apr1, 1, version)).ToUtf8());
         Assert.Contains("\"totalMicros\":5950000", Document(null), StringComparison.Ordinal);
         Assert.Contains("\"totalMicros\":5950000", Document(RatingVersions.PublishedOrder), StringComparison.Ordinal);
-        Assert.Contains("\"totalMicros\":5000000", Document(RatingVersions.InForceAndOfWorth), StringComparison.Ordinal);
+        Assert.Contains("\"totalMicros\":5000000", Document(RatingVersions.Corrected), StringComparison.Ordinal);
     }
 }
