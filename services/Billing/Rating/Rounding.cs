@@ -7,15 +7,17 @@ namespace Billing.Rating;
 /// </summary>
 public static class Rounding
 {
-    /// <summary>Of a minor unit. What a sum has beyond them is what divisions in decimals left over.</summary>
     private const int DigitsOfSums = 12;
+
+    /// <summary>A sum without what divisions in decimals left over.</summary>
+    internal static decimal Cleared(decimal sum) => decimal.Round(sum, DigitsOfSums);
 
     /// <param name="version">until 3 a sum that is half a unit but for what divisions left over went by these</param>
     public static RatedInvoice ToMinorUnits(IReadOnlyList<ExactLine> lines, Currency currency, int version)
     {
         decimal unit = currency.MinorUnit.Value;
         var exact = lines.Select(l => l.ExactMicros / unit).ToArray();
-        var sum = version < RatingVersions.Corrected ? exact.Sum() : decimal.Round(exact.Sum(), DigitsOfSums);
+        var sum = version < RatingVersions.Corrected ? exact.Sum() : Cleared(exact.Sum());
         var total = decimal.Round(sum, MidpointRounding.AwayFromZero);
         var units = new decimal[lines.Count];
         int[][] products = [.. Enumerable.Range(0, lines.Count).GroupBy(i => lines[i].Product).Select(g => g.ToArray())];

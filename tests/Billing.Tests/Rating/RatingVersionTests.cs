@@ -5,6 +5,7 @@ using Billing.Menus;
 using Billing.Periods;
 using Billing.Rating;
 using Billing.Sellers;
+using CsCheck;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
 
@@ -67,6 +68,13 @@ public sealed class RatingVersionTests
         Assert.Empty(Drawn(terms, Output));
         Assert.Equal([new CreditDraw("crd_2", 600_000, Micros.Zero)], Drawn(Before(terms), Output));
     }
+
+    [Fact]
+    public void Tokens_paid_in_advance_are_kept_however_usage_came_to_cost_nothing() => Gen.Select(Gen.Int[1, 99_999_999].Array[0, 3], Gen.Long[1_001, 9_000_000]).Sample((millionths, output) =>
+    {
+        var percents = millionths.Select((p, i) => PercentOff("1", id: $"dis_{i}") with { Off = new(p / 1_000_000m) });
+        return Drawn(Agreed([.. percents, AmountOff(999_000_000, id: "all"), Prepaid(9_000_000)]), Output with { Tokens = output }).Count == 0;
+    });
 
     [Fact]
     public void Tokens_paid_in_advance_are_kept_where_a_kind_costs_nothing()
