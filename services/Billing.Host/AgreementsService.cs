@@ -161,7 +161,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         var account = new Account
         {
             CustomerId = customerId, Version = s.Version, Currency = customer.Currency.Code, Jurisdiction = tax?.Jurisdiction ?? "", Treatment = tax?.Treatment.Name() ?? "", TaxNote = tax?.Note ?? "",
-            TaxNoteSha256 = tax?.NoteSha256 ?? "", TaxFrom = tax?.From?.ToTimestamp(), TaxSource = tax is null ? "none" : tax == identity.On(now, seller) ? "identity" : "agreed",
+            TaxNoteSha256 = tax?.NoteSha256 ?? "", TaxFrom = tax?.From?.ToTimestamp(), TaxSource = tax is null ? "none" : tax == identity.On(now, terms.RatesFor(now)) ? "identity" : "agreed",
         };
         account.Commitments.AddRange(s.Commitments.Select(c => new V1.Commitment
         {

@@ -26,7 +26,7 @@ public sealed partial class AuditService
         var ct = context.CancellationToken;
         if (request.SubscriptionId.Length > 0) Ids.Parse(Ids.Subscription, request.SubscriptionId);
         if (request.MenuId.Length > 0) Ids.Parse(Ids.Menu, request.MenuId);
-        if (request.RatingVersion is < 0 or > OtherTerms.PublishedOrder) throw new FormatException($"rating_version is from 1 to {OtherTerms.PublishedOrder}, or 0 for that of the invoice");
+        if (request.RatingVersion is < 0 or > RatingVersions.Latest) throw new FormatException($"rating_version is from 1 to {RatingVersions.Latest}, or 0 for that of the invoice");
         var (from, to) = (request.From?.ToTime("from") ?? DateTimeOffset.MinValue, request.To?.ToTime("to") ?? DateTimeOffset.MaxValue);
         await using var snapshot = await AuditSnapshot.Open(database, ct);
         await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
@@ -49,8 +49,8 @@ public sealed partial class AuditService
     {
         var (terms, refusal) = other.InPlaceOf(cut is null ? stored.Now(facts) : stored.At(facts, cut), facts);
         if (refusal is { } refused) throw refused.AsException();
-        if (other.RatingVersion == OtherTerms.PlansAlone) cut = null;
-        else if (other.RatingVersion == OtherTerms.PublishedOrder) cut ??= new("", 0, 0, final.At, final.At);
+        if (other.RatingVersion is { } version)
+            cut = version == RatingVersions.PlansAlone ? null : (cut ?? new("", 0, 0, final.At, final.At)) with { RatingVersion = version };
         var document = InvoiceDocument.Finalized(facts, terms!, final.Number, cut, final.At);
         return new()
         {

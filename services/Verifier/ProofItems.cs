@@ -76,7 +76,8 @@ internal sealed record ProofInvoice(string InvoiceId, string PeriodId, string Nu
     {
         var said = final.Data(Finalized.Of);
         if (said.Sha256 != HashedLine.Sha256(Document)) return $"the document of {Number} is not the one that was finalized: {final.Name} names another SHA-256";
-        return said.DifferenceTo(Document) is { } difference ? $"{difference} in {final.Name}, and the document of {Number} has another one" : null;
+        if (said.DifferenceTo(Document) is { } difference) return $"{difference} in {final.Name}, and the document of {Number} has another one";
+        return DocumentSums.FirstDifferenceOfInvoice(Document) is { } sum ? $"the document of {Number} does not add up: {sum}" : null;
     }
 
     /// <summary>Tokens by kind on its lines: of its own period, or those that came late for another one.</summary>

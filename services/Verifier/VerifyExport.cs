@@ -171,6 +171,7 @@ public sealed class VerifyExport(string? knownHead = null)
         if (!_finalized.TryGetValue(id, out var finalized)) Find($"no event finalized {id}");
         else if (finalized.Number != number || finalized.Sha256 != HashedLine.Sha256(document)) Find($"the document of {number} is not the one that was finalized");
         else if (finalized.DifferenceTo(document) is { } difference) Find($"{difference} of {number} in the event that finalized it, and the document has another one");
+        if (DocumentSums.FirstDifferenceOfInvoice(document) is { } sum) Find($"the document of {number} does not add up: {sum}");
     }
 
     private void CreditNote(JsonElement e)
@@ -180,6 +181,7 @@ public sealed class VerifyExport(string? knownHead = null)
         if (HashedLine.Sha256(document) != e.GetProperty("sha256").GetString()) Find($"the document of {number} does not have the hash beside it");
         if (!_credited.TryGetValue(id, out var issued)) Find($"no event issued {id}");
         else if (issued != (e.GetProperty("invoiceId").GetString()!, number, HashedLine.Sha256(document))) Find($"the document of {number} is not the one that was issued");
+        if (DocumentSums.FirstDifferenceOfCreditNote(document) is { } sum) Find($"the document of {number} does not add up: {sum}");
     }
 
     public void Finish()

@@ -21,7 +21,7 @@ public static class SetTaxTreatmentDecision
         if (c.Note.Length > NoteLengthMax) return Decision.Refuse("note_too_long", $"a note has at most {NoteLengthMax} characters");
         if (c.Treatment != TaxTreatment.Standard && c.Note.Length == 0)
             return Decision.Refuse("note_missing", "where no tax is charged the invoice says why: give the exemption certificate, or the customer's tax number");
-        if (c.Treatment == TaxTreatment.Standard && Products.All.FirstOrDefault(p => c.Seller.Rate(c.Jurisdiction, p, from) is not { } rate || rate.From > from) is { } product)
+        if (c.Treatment == TaxTreatment.Standard && Products.All.FirstOrDefault(p => c.Seller.Rate(c.Jurisdiction, p, from) is null) is { } product)
             return Decision.Refuse("tax_rate_unknown", $"there is no tax rate in force for {product} in {c.Jurisdiction}: set one with SetTaxRate first");
         return Decision.Accept<AccountEvent>(new TaxTreatmentSet(c.Jurisdiction, c.Treatment, "", c.At, from, c.NoteSha256.Length > 0 ? c.NoteSha256 : null));
     }

@@ -10,12 +10,10 @@ namespace Billing.Audit;
 /// <param name="PlanInstead">plan ids of the other menu, by those that were subscribed to; a plan that is not named is found by its name</param>
 /// <param name="Fees">period fees in place of those of a plan, by the id that was subscribed to</param>
 /// <param name="Rates">in place of every rate of the jurisdictions that they name</param>
-/// <param name="RatingVersion">1 is plans alone, 2 the published order; null is that of the invoice</param>
+/// <param name="RatingVersion">one of RatingVersions; null is that of the invoice</param>
 public sealed record OtherTerms(
     MenuTerms? Menu, IReadOnlyDictionary<string, string> PlanInstead, IReadOnlyDictionary<string, Micros> Fees, IReadOnlyList<TaxRateSet> Rates, int? RatingVersion)
 {
-    public const int PlansAlone = 1, PublishedOrder = 2;
-
     /// <summary>The terms of an invoice with these in their place. The events of its period stay as they are, and so do the ids that they name.</summary>
     /// <returns>or a refusal: plan_unmatched, currency_mismatch</returns>
     public (RatingTerms? Terms, Refusal? Refused) InPlaceOf(RatingTerms own, PeriodFacts facts)

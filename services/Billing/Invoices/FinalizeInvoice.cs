@@ -18,7 +18,8 @@ public static class FinalizeInvoiceDecision
         // A cancelled subscription has one period more than it needs, in case usage comes late.
         if (closed.Facts.IsEmpty) return Decision.NoChange;
         var cut = new InvoiceTermsCut(
-            AccountIds.Of(closed.Facts.CustomerId), c.Terms.Account.Version, c.Terms.Seller.Version, c.At.AddDays(c.Terms.Seller.PaymentTermsDays), c.At, c.Terms.Identity?.Version);
+            AccountIds.Of(closed.Facts.CustomerId), c.Terms.Account.Version, c.Terms.Seller.Version, c.At.AddDays(c.Terms.Seller.PaymentTermsDays), c.At, c.Terms.Identity?.Version,
+            RatingVersions.Latest);
         var document = InvoiceDocument.Finalized(closed.Facts, c.Terms, c.Number, cut);
         return Decision.Accept<InvoiceEvent>(cut, new InvoiceFinalized(
             c.Number, closed.Facts.PeriodId, closed.Facts.SubscriptionId, closed.Facts.CustomerId, document.Currency, document.Rated.TotalMicros,

@@ -31,11 +31,11 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
             Seller = terms.Seller.Seller, PaymentTermsDays = terms.Seller.PaymentTermsDays,
         };
 
-    /// <param name="cut">null for an invoice that is older than terms</param>
+    /// <param name="cut">says by which rules the invoice is rated; null for one that is older than terms</param>
     /// <param name="at">when it was finalized, where there is no cut to say it</param>
     public static InvoiceDocument Finalized(PeriodFacts facts, RatingTerms terms, string number, InvoiceTermsCut? cut, DateTimeOffset at = default) => cut is { } c
-        ? Draft(facts, terms) with { Number = number, FinalizedAt = c.At, DueAt = c.DueAt }
-        : new(facts, terms.Menus[facts.MenuId], InvoiceRating.Rate(facts, terms.Menus), number, at, HasTerms: false);
+        ? Draft(facts, terms with { RatingVersion = c.RatingVersion ?? RatingVersions.PublishedOrder }) with { Number = number, FinalizedAt = c.At, DueAt = c.DueAt }
+        : new(facts, terms.Menus[facts.MenuId], InvoiceRating.Rate(facts, RatingTerms.Of(terms.Menus) with { RatingVersion = RatingVersions.PlansAlone }), number, at, HasTerms: false);
 
     public byte[] ToUtf8() => CanonicalJson.Write(Write);
 

@@ -12,9 +12,11 @@ public abstract record InvoiceEvent : AttributedEvent;
 /// </summary>
 /// <param name="DueAt">business time from which the invoice is overdue</param>
 /// <param name="CustomerVersion">likewise of the customer, for its tax identity; null where invoices did not look at it yet</param>
+/// <param name="RatingVersion">the rules it is rated by (RatingVersions); null is 2, of before there were others</param>
 public sealed record InvoiceTermsCut(
     string AccountId, long AccountVersion, long SellerVersion, DateTimeOffset DueAt, DateTimeOffset At,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? CustomerVersion = null) : InvoiceEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? CustomerVersion = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? RatingVersion = null) : InvoiceEvent;
 
 /// <summary>
 /// The invoice has its number and will not change. The total stands here although it can be computed: it is what was demanded,

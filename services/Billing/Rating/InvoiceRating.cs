@@ -22,7 +22,7 @@ public static class InvoiceRating
         exact.AddRange(PrepaidTokens.Lines(facts, [.. exact], terms, draws));
         exact.AddRange(Adjustments.Lines(facts, terms));
         exact.AddRange(LateTerms.Lines(facts, terms));
-        List<InvoiceLine> lines = [.. Rounding.ToMinorUnits(exact, currency).Lines];
+        List<InvoiceLine> lines = [.. Rounding.ToMinorUnits(exact, currency, terms.RatingVersion).Lines];
         lines.AddRange(MoneyCredit.Lines(facts, [.. lines], terms, draws));
         lines.AddRange(Tax.Lines(facts, [.. lines], terms));
         return new([.. lines], Micros.Sum(lines.Select(l => l.AmountMicros))) { Draws = [.. draws] };

@@ -6,7 +6,7 @@ namespace Billing.Rating;
 
 /// <summary>
 /// Step 6: tokens paid for in advance take overage of this period off the invoice, the dearest kind first, each token at what it
-/// would have cost after discounts; of packages its part of those that were begun. A grant is used if it was usable at any moment of the period, whatever the order of usage.
+/// would have cost after discounts, none where that is nothing; of packages its part of those that were begun. A grant is used if it was usable at any moment of the period, whatever the order of usage.
 /// </summary>
 public static class PrepaidTokens
 {
@@ -17,7 +17,7 @@ public static class PrepaidTokens
         var charged = usage.Where(l => l.ExactMicros > 0).Sum(l => l.ExactMicros);
         // Discounts take the same share of every token.
         var share = charged > 0 ? usage.Sum(l => l.ExactMicros) / charged : 0;
-        var open = lines.Select((l, i) => (Line: l, Index: i)).Where(x => x.Line.Kind == LineKinds.Overage)
+        var open = lines.Select((l, i) => (Line: l, Index: i)).Where(x => x.Line.Kind == LineKinds.Overage && (Costs(x.Line) || terms.RatingVersion < RatingVersions.Corrected))
             .OrderByDescending(x => x.Line.UnitPrice?.PerMillionTokens ?? x.Line.ExactMicros / x.Line.Tokens).ThenBy(x => x.Index).Select(x => x.Line).ToArray();
         var left = open.Select(l => l.Tokens).ToArray();
         foreach (var grant in terms.Account.CreditFor(facts.Start, facts.End).Where(g => !g.IsMoney))
@@ -35,5 +35,7 @@ public static class PrepaidTokens
                     open[i].PlanId, null, 0, null, -worth, "") { Product = Products.Usage, TermId = grant.GrantId };
             }
         }
+
+        bool Costs(ExactLine line) => Rounding.Cleared(line.ExactMicros * share) > 0;
     }
 }

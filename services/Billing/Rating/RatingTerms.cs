@@ -14,8 +14,11 @@ public sealed record RatingTerms(
     /// <summary>Null for invoices that are older than it: those without an agreed treatment carry no tax, and say nothing of it.</summary>
     public TaxIdentity? Identity { get; init; }
 
+    /// <summary>The rules to rate by (RatingVersions).</summary>
+    public int RatingVersion { get; init; } = RatingVersions.Latest;
+
     /// <summary>How a customer is taxed on a day: as agreed, else by its identity, else as was agreed first for a later day. Null when nothing is known.</summary>
-    public AccountTax? TaxOn(DateTimeOffset on) => Account.TaxOn(on) ?? Identity?.On(on, Seller) ?? (Account.Taxes.Count > 0 ? Account.Taxes[0] : null);
+    public AccountTax? TaxOn(DateTimeOffset on) => Account.TaxOn(on) ?? Identity?.On(on, this.RatesFor(on)) ?? (Account.Taxes.Count > 0 ? Account.Taxes[0] : null);
 
     /// <summary>Plain plans: nothing else was agreed, and no tax is charged.</summary>
     public static RatingTerms Of(IReadOnlyDictionary<string, MenuTerms> menus) => new(menus, new Dictionary<string, PeriodFacts>(), AccountState.Initial, SellerState.Initial);

@@ -7,15 +7,22 @@ namespace Billing.Rating;
 /// </summary>
 public static class Rounding
 {
-    public static RatedInvoice ToMinorUnits(IReadOnlyList<ExactLine> lines, Currency currency)
+    private const int DigitsOfSums = 12;
+
+    /// <summary>A sum without what divisions in decimals left over.</summary>
+    internal static decimal Cleared(decimal sum) => decimal.Round(sum, DigitsOfSums);
+
+    /// <param name="version">until 3 a sum that is half a unit but for what divisions left over went by these</param>
+    public static RatedInvoice ToMinorUnits(IReadOnlyList<ExactLine> lines, Currency currency, int version)
     {
         decimal unit = currency.MinorUnit.Value;
         var exact = lines.Select(l => l.ExactMicros / unit).ToArray();
-        var total = decimal.Round(exact.Sum(), MidpointRounding.AwayFromZero);
+        var sum = version < RatingVersions.Corrected ? exact.Sum() : Cleared(exact.Sum());
+        var total = decimal.Round(sum, MidpointRounding.AwayFromZero);
         var units = new decimal[lines.Count];
         int[][] products = [.. Enumerable.Range(0, lines.Count).GroupBy(i => lines[i].Product).Select(g => g.ToArray())];
-        foreach (var (product, sum) in products.Zip(Split(total, [.. products.Select(p => p.Sum(i => exact[i]))])))
-            foreach (var (i, part) in product.Zip(Split(sum, [.. product.Select(i => exact[i])]))) units[i] = part;
+        foreach (var (product, whole) in products.Zip(Split(total, [.. products.Select(p => p.Sum(i => exact[i]))])))
+            foreach (var (i, part) in product.Zip(Split(whole, [.. product.Select(i => exact[i])]))) units[i] = part;
         return new(
             lines.Select((l, i) => new InvoiceLine(
                 l.Kind, l.Description, l.PlanId, l.TokenKind, l.Tokens, l.UnitPrice, new Micros((long)(units[i] * unit)), l.AboutPeriodId)

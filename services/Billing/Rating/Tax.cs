@@ -26,7 +26,7 @@ public static class Tax
             yield return Line(facts, Words(status), Micros.Zero, new(status.Jurisdiction, status.Treatment, default, whole) { NoteSha256 = status.NoteSha256 });
             yield break;
         }
-        var rated = Products.All.Select(p => (Product: p, Rate: terms.Seller.Rate(status.Jurisdiction, p, on), Base: Micros.Sum(lines.Where(l => l.Product == p).Select(l => l.AmountMicros)))).ToArray();
+        var rated = Products.All.Select(p => (Product: p, Rate: terms.RateFor(status.Jurisdiction, p, on), Base: Micros.Sum(lines.Where(l => l.Product == p).Select(l => l.AmountMicros)))).ToArray();
         foreach (var group in rated.Where(r => r.Rate is not null).GroupBy(r => (r.Rate!.Name, r.Rate.Rate)))
         {
             var taxed = Micros.Sum(group.Select(g => g.Base));

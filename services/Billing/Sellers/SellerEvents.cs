@@ -62,16 +62,15 @@ public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, Valu
 
     /// <summary>
     /// The rate that holds on a day; one of the product itself goes before one of all products, and of two for the same day the later
-    /// word counts. Before the first one, the first one: a customer can only be taxed where there is a rate.
+    /// word counts. Null where none holds yet.
     /// </summary>
-    public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on)
-    {
-        var own = Of(jurisdiction, product);
-        var all = Of(jurisdiction, "");
-        return own.LastOrDefault(r => r.From <= on) ?? all.LastOrDefault(r => r.From <= on) ?? own.FirstOrDefault() ?? all.FirstOrDefault();
-    }
+    public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on) =>
+        Of(jurisdiction, product).LastOrDefault(r => r.From <= on) ?? Of(jurisdiction, "").LastOrDefault(r => r.From <= on);
 
-    private TaxRateSet[] Of(string jurisdiction, string product) => [.. Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.From)];
+    /// <summary>The first rate that was or will be, of the product itself before that of all products.</summary>
+    public TaxRateSet? FirstRate(string jurisdiction, string product) => Of(jurisdiction, product).FirstOrDefault() ?? Of(jurisdiction, "").FirstOrDefault();
+
+    private IEnumerable<TaxRateSet> Of(string jurisdiction, string product) => Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.From);
 
     public static SellerState Evolve(SellerState state, SellerEvent e) =>
         (e is SellerDescribed described ? described.Split().Aggregate(state, Take) : Take(state, e)) with { Version = state.Version + 1 };

@@ -10,12 +10,15 @@ namespace Billing.Tests.Audit;
 public sealed class SealAndExportTests
 {
     private static readonly string Document = """
-        {"number":"INV-000001","customerId":"cus_a","subscriptionId":"sub_a","period":{"id":"per_a"},"currency":"USD","totalMicros":1}
+        {"format":"invoice/1","number":"INV-000001","customerId":"cus_a","subscriptionId":"sub_a","period":{"id":"per_a"},"currency":"USD","lines":[{"kind":"period_fee","amountMicros":1}],"totalMicros":1}
         """;
+    private static readonly string CreditNote = """{"number":"CN-000001","parts":[{"netMicros":1,"taxMicros":0}],"netMicros":1,"taxMicros":0,"totalMicros":1}""";
     private static readonly string Finalized = """
         {"number": "INV-000001", "periodId": "per_a", "currency": "USD", "customerId": "cus_a", "totalMicros": 1, "documentSha256": "SHA", "subscriptionId": "sub_a"}
         """;
-    private static readonly string Sha256 = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Document)));
+    private static readonly string Sha256 = Sha256Of(Document), CreditNoteSha256 = Sha256Of(CreditNote);
+
+    private static string Sha256Of(string document) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(document)));
 
     /// <summary>A gap at 4 (a rolled-back transaction without a tombstone), and an invoice at 6.</summary>
     private static readonly StoredEvent[] Events =
@@ -23,7 +26,7 @@ public sealed class SealAndExportTests
         new(1, "menu_a", 1, "menu_terms_received", """{"name": "Größe"}"""), new(2, "sub_a", 1, "subscription_started", "{}"), new(3, "per_a", 1, "period_opened", "{}"),
         new(5, "per_a", 2, "usage_applied", """{"lines": [{"kind": "output", "planId": "plan_a", "tokens": 7}], "shard": 3, "report": 1}"""),
         new(6, "inv_a", 1, "invoice_finalized", Finalized.Replace("SHA", Sha256, StringComparison.Ordinal)),
-        new(7, "inv_a", 2, "credit_note_issued", $$"""{"creditNoteId": "cn_a", "number": "CN-000001", "documentSha256": "{{Sha256}}"}"""),
+        new(7, "inv_a", 2, "credit_note_issued", $$"""{"creditNoteId": "cn_a", "number": "CN-000001", "documentSha256": "{{CreditNoteSha256}}"}"""),
     ];
 
     private static SealPage[] Pages()
@@ -69,7 +72,7 @@ public sealed class SealAndExportTests
             export.Manifest(6, 7, 2, 1, 1, 1),
             export.Event(Events[0]), export.Event(Events[1]), export.Page(pages[0]), export.Event(Events[2]), export.Event(Events[3]), export.Page(pages[1]), export.Event(finalized ?? Events[4]), export.Event(Events[5]),
             export.Report(3, 1, 1, 1, Convert.ToHexStringLower(MerkleTree.EmptyRoot), [Convert.ToHexStringLower(root)], Convert.ToHexStringLower(MerkleTree.Chain(MerkleTree.EmptyRoot, 1, root)), "2026-01-01T00:00:00+00:00", 1, [new("sub_a", "per_a", "plan_a", "output", reported)]),
-            export.Invoice("inv_a", "INV-000001", Sha256, Document), export.CreditNote("cn_a", "CN-000001", "inv_a", Sha256, Document),
+            export.Invoice("inv_a", "INV-000001", Sha256, Document), export.CreditNote("cn_a", "CN-000001", "inv_a", CreditNoteSha256, CreditNote),
             export.End(),
         ];
     }

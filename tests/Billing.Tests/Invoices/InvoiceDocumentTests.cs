@@ -55,7 +55,7 @@ public sealed class InvoiceDocumentTests
     public void A_closed_period_gets_its_invoice_by_the_terms_as_they_stand()
     {
         var terms = Terms.Agreed(Terms.Taxed());
-        var cut = new InvoiceTermsCut(AccountIds.Of(Customer), 1, 2, Feb1.AddDays(14) + Grace, Feb1 + Grace);
+        var cut = new InvoiceTermsCut(AccountIds.Of(Customer), 1, 2, Feb1.AddDays(14) + Grace, Feb1 + Grace, RatingVersion: RatingVersions.Latest);
         new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => FinalizeInvoiceDecision.Decide(Command(ClosedJanuary) with { Terms = terms }, s)).Then(
             cut,
             new InvoiceFinalized("INV-000001", January, Subscription, Customer, Currency.Parse("USD"), new(14_880_000),

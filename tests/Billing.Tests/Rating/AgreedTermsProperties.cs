@@ -52,11 +52,13 @@ public sealed class AgreedTermsProperties
     private static MenuTerms Terms(string currency) => Some.Terms(currency);
 
     [Fact]
-    public void B1_lines_add_up_and_tokens_too_under_any_agreement() => Gen.Select(AnyAgreement, AnyMonth).Sample((terms, month) =>
+    public void B1_lines_add_up_to_what_fee_usage_and_terms_come_to_and_tokens_too_under_any_agreement() => Gen.Select(AnyAgreement, AnyMonth).Sample((terms, month) =>
     {
-        var rated = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month]), terms);
+        var facts = FactsAfter([Opened(Metered), .. month]);
+        var rated = InvoiceRating.Rate(facts, terms);
         var unit = terms.Menus[Menu].Currency.MinorUnit.Value;
-        return Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
+        return (rated.TotalMicros.Value, rated.Draws.Sum(d => d.Tokens)) == ExactInvoice.Of(facts, terms)
+            && Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
             && rated.Lines.All(l => l.AmountMicros.Value % unit == 0)
             && rated.Lines.Sum(l => l.Tokens) == month.Sum(u => u.Lines.Sum(t => t.Tokens))
             && rated.TotalMicros >= Micros.Zero;

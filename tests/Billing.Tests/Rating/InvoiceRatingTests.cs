@@ -98,10 +98,12 @@ public sealed class InvoiceRatingTests
         });
 
     [Fact]
-    public void B1_lines_add_up_to_the_total_and_tokens_to_what_was_recorded() => Gen.Select(AnyTerms, AnyMonth).Sample((terms, month) =>
+    public void B1_lines_add_up_to_what_fee_and_usage_come_to_and_tokens_to_what_was_recorded() => Gen.Select(AnyTerms, AnyMonth).Sample((terms, month) =>
     {
-        var rated = InvoiceRating.Rate(FactsAfter([Opened(Metered), .. month]), Book(terms));
-        return Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
+        var facts = FactsAfter([Opened(Metered), .. month]);
+        var rated = InvoiceRating.Rate(facts, Book(terms));
+        return (rated.TotalMicros.Value, rated.Draws.Sum(d => d.Tokens)) == ExactInvoice.Of(facts, RatingTerms.Of(Book(terms)))
+            && Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
             && rated.Lines.Sum(l => l.Tokens) == month.Sum(u => u.Lines.Sum(t => t.Tokens))
             && rated.Lines.All(l => l.AmountMicros.Value % terms.Currency.MinorUnit.Value == 0);
     });

@@ -120,7 +120,8 @@ public sealed class ProrationTests
         var rated = InvoiceRating.Rate(facts, Book());
         var fees = facts.Plans.Served().Where(s => !s.Segment.Trial)
             .Sum(s => (decimal)Terms().Plan(s.Segment.PlanId)!.PeriodFeeMicros.Value * (s.To - s.Segment.From).Ticks / (Feb1 - Jan1).Ticks);
-        return Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
+        return (rated.TotalMicros.Value, rated.Draws.Sum(d => d.Tokens)) == ExactInvoice.Of(facts, RatingTerms.Of(Book()))
+            && Micros.Sum(rated.Lines.Select(l => l.AmountMicros)) == rated.TotalMicros
             && rated.Lines.Sum(l => l.Tokens) == tokens + 7
             // A line is at most a cent from its exact share, for one rounding is shared by all.
             && Math.Abs(rated.Lines.Where(l => l.Kind == LineKinds.PeriodFee).Sum(l => l.AmountMicros.Value) - fees) <= 10_000m * rated.Lines.Count;

@@ -1,0 +1,23 @@
+namespace Billing.Rating;
+
+/// <summary>
+/// By which rules an invoice was rated: it is replayed by them for ever. Those without InvoiceTermsCut are version 1, those whose cut names no version
+/// are version 2; README.md lists what is different.
+/// </summary>
+public static class RatingVersions
+{
+    /// <summary>No agreements, no credit, no tax.</summary>
+    public const int PlansAlone = 1;
+
+    /// <summary>
+    /// Everything in the published order. But the seller's first tax rate taxes the days before it, prepaid tokens are spent on what costs nothing, and a sum of exactly half a
+    /// minor unit may be rounded down where it was divided before.
+    /// </summary>
+    public const int PublishedOrder = 2;
+
+    /// <summary>As README.md says, without these three.</summary>
+    public const int Corrected = 3;
+
+    /// <summary>Of drafts, and of invoices that become final now.</summary>
+    public const int Latest = Corrected;
+}

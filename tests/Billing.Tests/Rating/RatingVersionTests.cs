@@ -1,0 +1,118 @@
+using Billing.Accounts;
+using Billing.Customers;
+using Billing.Invoices;
+using Billing.Menus;
+using Billing.Periods;
+using Billing.Rating;
+using Billing.Sellers;
+using CsCheck;
+using static Billing.Tests.Some;
+using static Billing.Tests.Terms;
+
+namespace Billing.Tests.Rating;
+
+/// <summary>What version 3 of rating does otherwise, and that what was issued by version 2 is rated as it was.</summary>
+public sealed class RatingVersionTests
+{
+    private static readonly DateTimeOffset Apr1 = Jan1.AddMonths(3);
+    private static readonly TaxRateSet FromApril = Vat with { From = Apr1, At = Jan1.AddDays(78) };
+    private static readonly PeriodFacts March = FactsAfter(Opened(Metered) with { Start = Mar1, End = Apr1 }), April = FactsAfter(Opened(Metered) with { Start = Apr1, End = Apr1.AddMonths(1) });
+
+    private static RatingTerms Taxed(params TaxRateSet[] rates) => Agreed() with { Seller = SellerAfter(rates), Identity = Identity(new CustomerTaxSet("DE", "BE", TaxStatus.Business, Jan1)) };
+
+    private static IEnumerable<string> TaxOf(PeriodFacts facts, RatingTerms terms) => InvoiceRating.Rate(facts, terms).Lines.Where(l => l.Kind == LineKinds.Tax).Select(l => l.Description);
+
+    private static RatingTerms Before(RatingTerms terms) => terms with { RatingVersion = RatingVersions.PublishedOrder };
+
+    [Fact]
+    public void A_rate_does_not_tax_what_ended_before_it_began()
+    {
+        Assert.Equal(["No tax: the seller has no rate for subscription in DE"], TaxOf(March, Taxed(FromApril)));
+        Assert.Equal(["VAT 19 % (DE)"], TaxOf(April, Taxed(FromApril)));
+        Assert.Equal(["VAT 19 % (DE)"], TaxOf(March, Before(Taxed(FromApril))));
+    }
+
+    [Fact]
+    public void Each_product_is_taxed_from_the_day_of_its_own_rate()
+    {
+        var used = March with { Usage = [Tokens(Metered, TokenKind.Output, 601_000)] };
+        Assert.Equal(["VAT 19 % (DE)", "No tax: the seller has no rate for usage in DE"], TaxOf(used, Taxed(Vat with { Product = Products.Subscription }, FromApril with { Product = Products.Usage })));
+    }
+
+    [Fact]
+    public void A_region_whose_rates_are_to_come_has_its_countrys_until_then()
+    {
+        var terms = Taxed(Vat, FromApril with { Jurisdiction = "DE-BE", Rate = Percent.Parse("21") });
+        Assert.Equal([["VAT 19 % (DE)"], ["VAT 21 % (DE-BE)"]], new[] { March, April }.Select(f => TaxOf(f, terms)));
+        Assert.Equal(["VAT 21 % (DE-BE)"], TaxOf(March, Before(terms)));
+    }
+
+    private static ValueList<CreditDraw> Drawn(RatingTerms terms, params PlanTokens[] usage) => InvoiceRating.Rate(FactsAfter(Opened(Metered), Usage(1, usage)), terms).Draws;
+
+    private static readonly PlanTokens Output = Tokens(Metered, TokenKind.Output, 601_000);
+
+    /// <summary>What makes 600,000 tokens of output cost nothing.</summary>
+    public static TheoryData<string, AccountEvent[]> ForNothing => new()
+    {
+        { "all of it is taken off", [PercentOff("100", DiscountScope.Usage)] },
+        { "in two steps", [PercentOff("50", DiscountScope.Usage), PercentOff("100", id: "dis_3")] },
+        { "an amount that is more than the whole", [AmountOff(99_000_000)] },
+        { "or than what a percentage left of it", [PercentOff("33.333333"), AmountOff(99_000_000)] },
+    };
+
+    [Theory, MemberData(nameof(ForNothing))]
+    public void Tokens_paid_in_advance_are_kept_where_usage_costs_nothing(string why, AccountEvent[] events)
+    {
+        _ = why;
+        var terms = Agreed([.. events, Prepaid(900_000)]);
+        Assert.Empty(Drawn(terms, Output));
+        Assert.Equal([new CreditDraw("crd_2", 600_000, Micros.Zero)], Drawn(Before(terms), Output));
+    }
+
+    [Fact]
+    public void Tokens_paid_in_advance_are_kept_however_usage_came_to_cost_nothing() => Gen.Select(Gen.Int[1, 99_999_999].Array[0, 3], Gen.Long[1_001, 9_000_000]).Sample((millionths, output) =>
+    {
+        var percents = millionths.Select((p, i) => PercentOff("1", id: $"dis_{i}") with { Off = new(p / 1_000_000m) });
+        return Drawn(Agreed([.. percents, AmountOff(999_000_000, id: "all"), Prepaid(9_000_000)]), Output with { Tokens = output }).Count == 0;
+    });
+
+    [Fact]
+    public void Tokens_paid_in_advance_are_kept_where_a_kind_costs_nothing()
+    {
+        var terms = Agreed(Menu(new(TokenKind.Output, UnitPrice.Parse("12.5")), new(TokenKind.Reasoning, default)), Prepaid(900_000));
+        PlanTokens[] usage = [Tokens(Metered, TokenKind.Output, 101_000), Tokens(Metered, TokenKind.Reasoning, 500_000)];
+        Assert.Equal([new CreditDraw("crd_2", 100_000, new(1_250_000))], Drawn(terms, usage));
+        Assert.Equal([100_000L, 500_000], Drawn(Before(terms), usage).Select(d => d.Tokens));
+    }
+
+    [Theory]
+    [InlineData(PriceModel.Graduated, 300_000)]
+    [InlineData(PriceModel.Volume, 0)]
+    public void Tokens_paid_in_advance_are_kept_where_a_tier_costs_nothing(PriceModel model, long drawn)
+    {
+        var terms = Agreed(Menu(OveragePrice.Tiered(TokenKind.Output, model, [new(300_000, UnitPrice.Parse("12.5")), new(null, default)]), new(TokenKind.Reasoning, default)), Prepaid(900_000));
+        Assert.Equal(drawn, Drawn(terms, Output).Sum(d => d.Tokens));
+        Assert.Equal(600_000, Drawn(Before(terms), Output).Sum(d => d.Tokens));
+    }
+
+    private static MenuTerms Menu(params OveragePrice[] prices) => Some.Terms() with { Plans = [Some.Terms().Plans[0], Some.Terms().Plans[1] with { Overage = prices.ToValueList() }] };
+
+    [Fact]
+    public void Half_a_unit_is_rounded_up_whatever_was_divided_on_the_way()
+    {
+        // 36.11 % of 5.000 are 1.8055; of usage nothing is left, but for what dividing by it left over.
+        var terms = Agreed(Some.Terms("KWD"), AmountOff(1_730_000, DiscountScope.Usage), AmountOff(2_474_000, DiscountScope.Usage, "dis_3"), PercentOff("63.89", DiscountScope.Subscription), Prepaid(9_000_000));
+        var facts = FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 2_125_911)));
+        Assert.Equal([1_806_000L, 1_805_000], new[] { terms, Before(terms) }.Select(t => InvoiceRating.Rate(facts, t).TotalMicros.Value));
+    }
+
+    [Fact]
+    public void An_invoice_is_rated_by_the_version_that_its_cut_names()
+    {
+        var terms = Taxed(FromApril);
+        string Document(int? version) => System.Text.Encoding.UTF8.GetString(InvoiceDocument.Finalized(March, terms, "INV-1", new("acct_1", 0, 1, Apr1, Apr1, 1, version)).ToUtf8());
+        Assert.Contains("\"totalMicros\":5950000", Document(null), StringComparison.Ordinal);
+        Assert.Contains("\"totalMicros\":5950000", Document(RatingVersions.PublishedOrder), StringComparison.Ordinal);
+        Assert.Contains("\"totalMicros\":5000000", Document(RatingVersions.Corrected), StringComparison.Ordinal);
+    }
+}
