@@ -168,7 +168,19 @@ internal sealed class World
     private void Send(Runtime runtime, Frame frame)
     {
         _lateAfterCrash |= Crashes > 0 && runtime.Generated > runtime.Allowed(_now.Real);
-        if (_owner.Find(runtime.Header.Id) is { } generation) Turn(runtime, outcomes => _owner.Count(generation, frame, 0, _now, outcomes));
+        if (_owner.Find(runtime.Header.Id) is not { } generation) return;
+        var waited = Waiting().Where(g => !IsAnswered(g)).ToList();
+        Turn(runtime, outcomes => _owner.Count(generation, frame, 0, _now, outcomes));
+        Assert.All(waited.Where(g => g.Waiting), g => Assert.False(IsAnswered(g), "U2: a chunk that leaves room, or nothing to wait for, is heard of by those who wait"));
+    }
+
+    private IEnumerable<Generation> Waiting() => _runtimes.Select(r => _owner.Find(r.Header.Id)).OfType<Generation>().Where(g => g.Waiting);
+
+    /// <summary>There is room for it, or nothing that it could wait for.</summary>
+    private bool IsAnswered(Generation waiting)
+    {
+        var conversation = waiting.Header.Conversation;
+        return Room(conversation) > 0 || (waiting.Held == 0 && (Counted(null) >= _periodCap || Counted(conversation) >= _conversationCap));
     }
 
     private void Commit(int amount)
@@ -207,8 +219,7 @@ internal sealed class World
     private void Expire()
     {
         Turn(null, outcomes => _owner.Expire(_now, outcomes));
-        foreach (var waiting in _runtimes.Select(r => _owner.Find(r.Header.Id)).Where(g => g is { Waiting: true }))
-            Assert.True(Room(waiting!.Header.Conversation) <= 0, "U2: nobody waits while there is room");
+        Assert.All(Waiting(), g => Assert.True(Room(g.Header.Conversation) <= 0, "U2: nobody waits while there is room"));
     }
 
     /// <summary>The owner is gone. A commit or a slab that was under way may have happened without anyone being told.</summary>

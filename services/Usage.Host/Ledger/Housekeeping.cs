@@ -16,8 +16,11 @@ public sealed class Housekeeping(
     private const int SilentAtOnce = 1_000;
     // Frames are taken until the retention ends; rows that wait for the database then have another day to arrive.
     private const int DaysOfGrace = 2;
+    private static readonly TimeSpan DetachPauseMin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan DetachPauseMax = TimeSpan.FromMinutes(10);
     private int _detachedBefore;
-    private long _settleAt, _lagAt;
+    private long _settleAt, _lagAt, _detachAt;
+    private TimeSpan _detachPause = DetachPauseMin;
 
     /// <summary>Called every second or so. What has nothing to do costs nothing, and nothing takes long.</summary>
     public async Task RunAsync(CancellationToken ct)
@@ -52,17 +55,21 @@ public sealed class Housekeeping(
     public async Task DetachAsync(CancellationToken ct)
     {
         var firstDay = Partitions.DayOf(clock.Now) - options.Value.RetentionDays - DaysOfGrace;
-        if (firstDay <= _detachedBefore) return;
+        if (firstDay <= _detachedBefore || Environment.TickCount64 < _detachAt) return;
         try
         {
             var (days, all) = await partitions.DetachBeforeAsync(firstDay, clock.Now, ct);
             foreach (var (day, rows) in days)
                 log.LogInformation("the partition of {Day:yyyy-MM-dd} is past the retention: detached with {Rows} rows, their leaves kept", DateTimeOffset.UnixEpoch.AddDays(day), rows);
             if (all) _detachedBefore = firstDay;
+            _detachPause = DetachPauseMin;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
-            log.LogInformation("an old partition is in use and will be detached later");
+            // Whoever reads for long, as a backup does, reads on; and each attempt holds up commits for a moment.
+            log.LogInformation("an old partition is in use; it will be detached later, and not tried before {Seconds} s", _detachPause.TotalSeconds);
+            _detachAt = Environment.TickCount64 + (long)_detachPause.TotalMilliseconds;
+            _detachPause = _detachPause * 2 < DetachPauseMax ? _detachPause * 2 : DetachPauseMax;
         }
         catch (PostgresException e) when (!StoreFailure.Is(e))
         {

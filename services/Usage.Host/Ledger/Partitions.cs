@@ -18,9 +18,14 @@ public sealed class Partitions(UsageStore store)
     private const string Updated = "generation";
     private static readonly string[] Tables = ["token_event", Updated];
     private readonly ConcurrentDictionary<int, bool> _days = [];
+    // How far the leaves of a day that could not be detached yet are kept: how many rows, and through which batch of each shard.
+    private readonly Dictionary<int, (long Rows, long[] Through)> _kept = [];
 
     /// <summary>About so many leaves are kept in one statement.</summary>
     public int SliceRows { get; init; } = 20_000;
+
+    /// <summary>How long a day may wait for its lock: commits queue behind it.</summary>
+    public TimeSpan LockWait { get; init; } = TimeSpan.FromMilliseconds(200);
 
     public static int DayOf(Guid generation) => DayOf(Ids.TimeOf(generation));
 
@@ -49,11 +54,15 @@ public sealed class Partitions(UsageStore store)
     /// whoever runs the database; batch, ordinal and leaf of their rows are kept, so that proofs survive. A straggler attaches its day again.
     /// </summary>
     /// <returns>what was detached, and whether that was all: a day with rows that are not reported yet has to wait</returns>
+    /// <exception cref="PostgresException">lock_not_available: somebody has been reading or writing the tables for longer than <see cref="LockWait"/></exception>
     public async Task<(IReadOnlyList<DetachedDay> Days, bool All)> DetachBeforeAsync(int firstDay, DateTimeOffset now, CancellationToken ct)
     {
         var detached = new List<DetachedDay>();
         var all = true;
-        foreach (var day in await AttachedDaysAsync(ct))
+        var attached = await AttachedDaysAsync(ct);
+        // Another instance was faster, and what comes to such a day later may be in another table.
+        foreach (var gone in _kept.Keys.Except(attached)) _kept.Remove(gone);
+        foreach (var day in attached)
         {
             if (day >= firstDay) break;
             if (await DetachAsync(day, now, ct) is { } rows) detached.Add(new(day, rows));
@@ -82,26 +91,35 @@ public sealed class Partitions(UsageStore store)
         var name = NameOf(day);
         // First without a lock, for it may take long: the day is old, and hardly anything comes to it any more.
         if (!await IsAttachedAsync(connection, name, ct) || await HasUnreportedAsync(connection, name, ct)) return null;
-        var (rows, kept) = (0L, new long[await ShardsAsync(connection, ct)]);
-        for (var shard = 0; shard < kept.Length; shard++)
-        {
-            var (some, through) = await KeepLeavesAsync(connection, name, shard, 0, ct);
-            (rows, kept[shard]) = (rows + some, through);
-        }
+        var (rows, through) = await KeepAheadAsync(connection, day, ct);
 
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await UsageStore.Execute(connection, $"select pg_advisory_xact_lock({PartitionLock})", ct);
         if (!await IsAttachedAsync(connection, name, ct)) return null;
-        // Detaching waits for commits under way, and holds up those that come: better to try again than to hold them up for long.
-        await UsageStore.Execute(connection, "set local lock_timeout = '2s'", ct);
+        // Detaching waits for whoever uses the tables, and holds up commits that come: better to try again than to hold them up for long.
+        await UsageStore.Execute(connection, $"set local lock_timeout = {(int)LockWait.TotalMilliseconds}", ct);
         foreach (var table in Tables) await UsageStore.Execute(connection, $"alter table usage.{table} detach partition usage.{table}_{name}", ct);
         // Nothing comes to it now. What has come since its leaves were kept is in batches after those.
         if (await HasUnreportedAsync(connection, name, ct)) return null;
-        for (var shard = 0; shard < kept.Length; shard++) rows += (await KeepLeavesAsync(connection, name, shard, kept[shard], ct)).Rows;
+        for (var shard = 0; shard < through.Length; shard++) rows += (await KeepLeavesAsync(connection, name, shard, through[shard], ct)).Rows;
         await UsageStore.Execute(connection, "insert into usage.detached_partition (day, rows, detached_at) values ($1, $2, $3)", ct,
             DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime), rows, now);
         await transaction.CommitAsync(ct);
+        _kept.Remove(day);
         return rows;
+    }
+
+    /// <summary>Keeps the leaves that an earlier attempt has not kept.</summary>
+    private async Task<(long Rows, long[] Through)> KeepAheadAsync(NpgsqlConnection connection, int day, CancellationToken ct)
+    {
+        if (!_kept.TryGetValue(day, out var kept)) kept = (0, new long[await ShardsAsync(connection, ct)]);
+        for (var shard = 0; shard < kept.Through.Length; shard++)
+        {
+            (var rows, kept.Through[shard]) = await KeepLeavesAsync(connection, NameOf(day), shard, kept.Through[shard], ct);
+            kept.Rows += rows;
+            _kept[day] = kept;
+        }
+        return kept;
     }
 
     private static async Task<bool> IsAttachedAsync(NpgsqlConnection connection, string name, CancellationToken ct) =>

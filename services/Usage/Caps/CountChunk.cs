@@ -32,6 +32,7 @@ public sealed partial class SubscriptionOwner
             return;
         }
 
+        var (held, inherited) = (_held, InheritedAt(at.Confirmed));
         Lapse(generation, at);
         var lateOrResumed = generation.Lapsed > 0 || generation.Inherited;
         var covered = Cover(generation, increment.Generated, at);
@@ -45,9 +46,27 @@ public sealed partial class SubscriptionOwner
 
         if (overrun > 0 && !generation.Stopped)
             Stop(generation, new Refusal(Reasons.BeyondGrant, $"{overrun} tokens were generated beyond the grant; they are recorded as overrun and not billed"), null, outcomes);
-        if (generation.Finished) Settle(generation, at, outcomes);
+        if (generation.Finished) Settle(generation);
         else RenewAhead(generation, tokensWanted, lateOrResumed, at, outcomes);
-        if (_waiting.Count > 0) ServeWaiting(at, outcomes);
+        // A lost owner's slab is reserved in every conversation, and what is taken from it is used in one.
+        if (_waiting.Count > 0 && (InheritedAt(at.Confirmed) < inherited || AnswersWaiting(generation.Conversation, counted, held - _held, at))) ServeWaiting(at, outcomes);
+    }
+
+    /// <summary>
+    /// Whether a chunk leaves more room than there was, or uses up the last that could be waited for. Most do neither: many who wait are not looked at
+    /// for each of them. What time alone frees is passed on by <see cref="Expire"/>.
+    /// </summary>
+    /// <param name="freed">held before and not any more, the tokens that are used now among it</param>
+    private bool AnswersWaiting(Conversation conversation, in Tally counted, long freed, Moment at)
+    {
+        foreach (var rule in _rules)
+        {
+            if (!rule.Hard || !rule.CountsGenerated) continue;
+            // What is held is held in every cap; what turns out to be of a kind that this one does not count is room again.
+            var used = counted.Of(rule.Kinds);
+            if (freed > used || (used > 0 && UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) >= rule.Tokens)) return true;
+        }
+        return false;
     }
 
     private void RenewAhead(Generation generation, long tokensWanted, bool lateOrResumed, Moment at, List<Outcome> outcomes)

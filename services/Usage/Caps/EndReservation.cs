@@ -33,12 +33,11 @@ public sealed partial class SubscriptionOwner
                 into.Add(generation);
     }
 
-    private void Settle(Generation generation, Moment at, List<Outcome> outcomes)
+    private void Settle(Generation generation)
     {
         Unwait(generation);
         Release(generation);
         generation.Lapsed = 0;
-        ServeWaiting(at, outcomes);
     }
 
     /// <summary>A grant that outlived its lease reserves nothing any more.</summary>

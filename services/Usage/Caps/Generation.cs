@@ -71,6 +71,7 @@ public sealed class Generation
     public bool IsFinal => Ended || IsAllGranted;
     public bool IsAllGranted => Header.OutputTokensMax > 0 && GeneratedTokens + Held >= Header.OutputTokensMax;
     public bool Stopped { get; internal set; }
+    /// <summary>Why no further grant will come, once that is decided.</summary>
     public Refusal? StoppedWhy { get; internal set; }
     /// <summary>Tokens of its prompt that a successor would have to know of, until they are committed.</summary>
     public long ExposedPrompt { get; internal set; }

@@ -22,6 +22,8 @@ public sealed partial class SubscriptionOwner
         if (generation.Ended || generation.Finished) return false;
         if (Terms is not { Active: true })
             return End(generation, Terms?.WhyInactive ?? new Refusal(Reasons.SubscriptionUnknown, "billing does not know this subscription any more; finish"), null, at, outcomes);
+        // It was started under other terms, or its runtime says that it was.
+        if (!Terms.Allows(generation.Header.Model)) return End(generation, Terms.WhyNotAllowed, null, at, outcomes);
         if (Terms.IsStaleAt(at.Business))
         {
             Wait(generation, wanted);
@@ -56,6 +58,7 @@ public sealed partial class SubscriptionOwner
         }
         Unwait(generation);
         generation.Ended = true;
+        generation.StoppedWhy = why;
         TellWhenCovered(generation, at, outcomes);
         return true;
     }

@@ -91,7 +91,7 @@ public sealed partial class SubscriptionOwner
         if (!resumed && !terms.Active) return terms.WhyInactive;
         if (!resumed && terms.IsStaleAt(at.Business))
             return new(Reasons.SubscriptionStale, $"the periods known end at {terms.Next.End:O} and billing names no later one; start again later");
-        if (!resumed && !terms.Allows(header.Model)) return new(Reasons.ModelNotInPlan, $"the plan allows {string.Join(", ", terms.Models)}");
+        if (!resumed && !terms.Allows(header.Model)) return terms.WhyNotAllowed;
         return _generations.Count < limits.GenerationsMax
             ? null
             : new(Reasons.GenerationsTooMany, $"{limits.GenerationsMax} generations of this subscription are running; finish one first");

@@ -30,6 +30,9 @@ public sealed record SubscriptionTerms(
         ? new(Reasons.SubscriptionPaused, "the subscription is paused; start again when it is resumed")
         : new(Reasons.SubscriptionCancelled, "the subscription is cancelled");
 
+    /// <summary>Why nothing is granted for a model that is not <see cref="Allows">allowed</see>.</summary>
+    public Refusal WhyNotAllowed => new(Reasons.ModelNotInPlan, $"the plan allows {string.Join(", ", Models)}");
+
     /// <summary>These terms after <paramref name="older"/> ones, remembering the period that came before.</summary>
     public SubscriptionTerms After(SubscriptionTerms? older)
     {

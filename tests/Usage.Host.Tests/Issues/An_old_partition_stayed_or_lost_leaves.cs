@@ -23,7 +23,7 @@ public sealed class An_old_partition_stayed_or_lost_leaves
         await service.StopHostAsync();
 
         await using var store = new UsageStore(Options.Create(new UsageOptions { Postgres = service.Postgres }));
-        var partitions = new Partitions(store) { SliceRows = 2 };
+        var partitions = new Partitions(store) { SliceRows = 2, LockWait = TimeSpan.FromMinutes(1) };
         Task<(IReadOnlyList<DetachedDay> Days, bool All)> detaching;
         await using (var late = new NpgsqlConnection(service.Postgres))
         {
