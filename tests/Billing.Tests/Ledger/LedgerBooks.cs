@@ -25,6 +25,7 @@ internal sealed class LedgerBooks
     public AccountState Account => _account.Select(e => e.Event).Aggregate(AccountState.Initial, AccountState.Evolve);
     public IReadOnlyCollection<string> Invoices => _invoices.Keys;
     public InvoicedAmounts Amounts(string invoice) => _invoices[invoice].Amounts;
+    public string Document(string invoice) => _invoices[invoice].Document;
     public InvoiceState Invoice(string invoice) => Past(invoice, DateTimeOffset.MaxValue);
 
     /// <summary>As it stood right before a moment.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Billing.Accounts;
 using Billing.Invoices;
 using Billing.Ledger;
@@ -33,11 +34,12 @@ public sealed class LedgerProperties
         }
     }));
 
-    /// <summary>The invoice of a period that ended right then, with a plan change, a trial, a pause or a cancellation in it.</summary>
+    /// <summary>The invoice of a period that ended right then, or is billed before its end, with a plan change, a trial, a pause or a cancellation in it.</summary>
     private static void Finalize(LedgerBooks books, DateTimeOffset at, int tokens, int which)
     {
-        var (start, middle) = (at.AddDays(-30), at.AddDays(-11).AddMinutes(-17));
-        List<PeriodEvent> events = [new PeriodOpened(Subscription, Customer, Menu, which > 3 ? Small : Metered, books.Invoices.Count, start, at, "", start, Trial: which == 7)];
+        var end = which == 6 ? at.AddDays(5) : at;
+        var (start, middle) = (end.AddDays(-30), at.AddDays(-11).AddMinutes(-17));
+        List<PeriodEvent> events = [new PeriodOpened(Subscription, Customer, Menu, which > 3 ? Small : Metered, books.Invoices.Count, start, end, "", start, Trial: which == 7)];
         if (which is 4 or 7) events.Add(new PeriodPlanChanged(Menu, Metered, false, middle, middle));
         if (which is 2 or 5) events.Add(new PeriodPlanChanged(Menu, which > 3 ? Small : Metered, false, middle, middle, Paused: true));
         if (which == 5) events.Add(new PeriodPlanChanged(Menu, Small, false, at.AddDays(-3), middle));
@@ -98,15 +100,38 @@ public sealed class LedgerProperties
             && (p.DeferredMicros == Micros.Zero || p.UnbilledMicros == Micros.Zero)));
 
     [Fact]
-    public void Cash_and_tax_are_what_was_paid_and_taxed() => AnyBooks.Sample(books =>
+    public void Cash_tax_and_credit_notes_are_what_was_paid_taxed_and_credited_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
     {
-        var (balance, all) = (books.Balance(DateTimeOffset.MaxValue), books.Invoices.ToDictionary(i => i, books.Invoice));
-        var final = all.Where(i => i.Value is InvoiceState.Finalized).ToDictionary(i => i.Key, i => (InvoiceState.Finalized)i.Value);
-        return balance[Usd, LedgerAccount.Cash] == Micros.Sum(final.Values.Select(f => f.PaidMicros))
-            && -balance[Usd, LedgerAccount.TaxPayable] == Micros.Sum(final.Select(f => books.Amounts(f.Key).TaxMicros - Micros.Sum(f.Value.CreditNotes.SelectMany(n => n.Parts).Select(p => p.TaxMicros))))
-            && balance[Usd, LedgerAccount.CreditNotes] == Micros.Sum(final.Values.SelectMany(f => f.CreditNotes).SelectMany(n => n.Parts).Select(p => p.NetMicros))
+        var balance = books.Balance(date);
+        var final = books.Invoices.Select(i => (Id: i, Past: books.Past(i, date) as InvoiceState.Finalized)).Where(i => i.Past is not null).ToArray();
+        var credited = final.SelectMany(i => i.Past!.CreditNotes).SelectMany(n => n.Parts).ToArray();
+        return balance[Usd, LedgerAccount.Cash] == Micros.Sum(final.Select(i => i.Past!.PaidMicros))
+            && -balance[Usd, LedgerAccount.TaxPayable] == Micros.Sum(final.Select(i => books.Amounts(i.Id).TaxMicros)) - Micros.Sum(credited.Select(p => p.TaxMicros))
+            && balance[Usd, LedgerAccount.CreditNotes] == Micros.Sum(credited.Select(p => p.NetMicros));
+    });
+
+    [Fact]
+    public void Credit_granted_is_the_sum_of_all_grants_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
+        books.Balance(date)[Usd, LedgerAccount.CreditGranted].Value == books.AccountBefore(date).Credit.Where(g => g.IsMoney).Sum(g => g.Granted));
+
+    /// <summary>Every other account is explained by now, and all of them add up to zero: what is left is that of expired credit.</summary>
+    [Fact]
+    public void Revenue_of_each_kind_is_what_the_documents_sell_of_it_when_all_is_served() => AnyBooks.Sample(books =>
+    {
+        var balance = books.Balance(DateTimeOffset.MaxValue);
+        var sold = books.Invoices.Where(i => books.Invoice(i) is InvoiceState.Finalized).SelectMany(i => Lines(books.Document(i))).ToArray();
+        return -balance[Usd, LedgerAccount.SubscriptionRevenue].Value == sold.Where(l => l.Product == "subscription").Sum(l => l.Micros)
+            && -balance[Usd, LedgerAccount.UsageRevenue].Value == sold.Where(l => l.Product == "usage").Sum(l => l.Micros)
             && balance[Usd, LedgerAccount.Unbilled] == Micros.Zero && balance[Usd, LedgerAccount.DeferredRevenue] == Micros.Zero;
     });
+
+    /// <summary>Lines before tax and money credit, which are nothing that was sold.</summary>
+    private static IEnumerable<(string Product, long Micros)> Lines(string document)
+    {
+        using var json = JsonDocument.Parse(document);
+        return [.. json.RootElement.GetProperty("lines").EnumerateArray().Where(l => l.GetProperty("kind").GetString() is not ("tax" or "credit"))
+            .Select(l => (l.GetProperty("product").GetString()!, l.GetProperty("amountMicros").GetInt64()))];
+    }
 
     [Fact]
     public void A_journal_cut_anywhere_adds_up_to_the_whole() => Gen.Select(AnyBooks, AnyDate, AnyDate, AnyDate).Sample((books, a, b, c) =>
