@@ -5,6 +5,7 @@ using Contracts.Billing.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Hosting;
+using JasperFx.Events.Daemon;
 using LocalServers;
 using Marten;
 using Microsoft.Extensions.DependencyInjection;
@@ -48,8 +49,8 @@ public sealed class ReplayBench(BillingServers servers, BillingBenchSize size)
         var (replay, growth) = await Memory.WatchAsync(() => AuditAsync(new(channel), ct));
         var stored = await ScanAsync(billing, "select * from billing.mt_events", ct);
         var raw = await ScanAsync(usage, "select * from usage.token_event", ct);
-        // Both halves of the audit read the stored events, so both readings count.
-        var figures = new ReplayFigures(replay, raw.Took + stored.Took + stored.Took, rebuild, martens, growth, raw.Rows, stored.Rows);
+        // Each row once, though both halves of the audit read the stored ones.
+        var figures = new ReplayFigures(replay, raw.Took + stored.Took, rebuild, martens, growth, raw.Rows, stored.Rows);
         if (raw.Rows != month.RawEvents) throw new InvalidOperationException($"{raw.Rows} of {month.RawEvents} raw events are there");
         await books.StopAsync(ct);
         return figures;
@@ -89,18 +90,24 @@ public sealed class ReplayBench(BillingServers servers, BillingBenchSize size)
         await using var store = await BillingStore.OpenAsync(billing);
         using (var daemon = await store.BuildProjectionDaemonAsync())
         {
-            // Each once before it is measured, on what little is in the other's way: code is compiled while it runs first.
+            // Each once before it is measured: code is compiled while it runs first.
             await ViewRebuild.RunAsync(billing, ct);
             var begin = Stopwatch.GetTimestamp();
             await ViewRebuild.RunAsync(billing, ct);
             var ours = Stopwatch.GetElapsedTime(begin);
+            await MartensAsync(daemon, ct);
             begin = Stopwatch.GetTimestamp();
-            await daemon.RebuildProjectionAsync<CustomerView>(ct);
-            await daemon.RebuildProjectionAsync<SubscriptionView>(ct);
-            await daemon.RebuildProjectionAsync<InvoiceStandingView>(ct);
-            await daemon.RebuildProjectionAsync<Billing.Periods.PeriodView>(ct);
+            await MartensAsync(daemon, ct);
             return (ours, Stopwatch.GetElapsedTime(begin));
         }
+    }
+
+    private static async Task MartensAsync(IProjectionDaemon daemon, CancellationToken ct)
+    {
+        await daemon.RebuildProjectionAsync<CustomerView>(ct);
+        await daemon.RebuildProjectionAsync<SubscriptionView>(ct);
+        await daemon.RebuildProjectionAsync<InvoiceStandingView>(ct);
+        await daemon.RebuildProjectionAsync<Billing.Periods.PeriodView>(ct);
     }
 
     private static async Task<(TimeSpan Took, long Rows)> ScanAsync(string connectionString, string sql, CancellationToken ct)
