@@ -79,7 +79,7 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
         return since is { } failing ? new DateTimeOffset(failing) : null;
     }
 
-    /// <summary>Written with the event that enables an endpoint or changes its address: it has its three days again.</summary>
+    /// <summary>Written with the event that enables or changes an endpoint: it has its three days again.</summary>
     public static void Forgive(Marten.IDocumentSession session, string endpointId) =>
         session.QueueSqlCommand("update billing.webhook_standing set failing_since = null where endpoint_id = ?", endpointId);
 

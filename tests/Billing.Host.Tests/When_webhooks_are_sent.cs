@@ -194,6 +194,18 @@ public sealed class When_webhooks_are_sent(When_webhooks_are_sent.Running runnin
     }
 
     [Fact]
+    public async Task A_billing_that_stood_still_for_days_has_not_tried_for_days_and_disables_nobody()
+    {
+        Receiver.Answer("/once", 503);
+        var once = await Register("/once", "subscription.started");
+        var acme = await App.Subscribe(Small, "once");
+        await Eventually.True(async () => (await Delivery(once, acme.SubscriptionId)).Attempts.Count == 1, "the first attempt failed");
+        await App.Advance((await Delivery(once, acme.SubscriptionId)).DueAt.ToDateTimeOffset().AddDays(9));
+        await Eventually.True(async () => (await Delivery(once, acme.SubscriptionId)).Attempts.Count >= 2, "it is tried again");
+        Assert.Equal(("enabled", true), ((await Endpoint(once)).Status, (await Endpoint(once)).FailingSince is not null));
+    }
+
+    [Fact]
     public async Task Whoever_takes_nothing_for_three_days_is_disabled_and_the_others_are_told()
     {
         Receiver.Answer("/dead", 503);

@@ -64,6 +64,16 @@ public sealed class InvoiceLifeTests
     [Theory, InlineData(0, "USD", "pi_1", "amount_invalid"), InlineData(-10_000, "USD", "pi_1", "amount_invalid"), InlineData(5_000, "USD", "pi_1", "amount_invalid"), InlineData(10_000, "EUR", "pi_1", "currency_mismatch"), InlineData(10_000, "USD", "", "reference_missing")]
     public void Payments_that_cannot_be_are_refused(long micros, string currency, string reference, string code) => AnInvoice().When(s => Pay(s, micros, currency, reference)).ThenRefused(code);
 
+    [Theory, InlineData(5, null), InlineData(6, "time_span_invalid")]
+    public void What_has_not_happened_yet_is_not_recorded_but_for_a_clock_that_is_a_little_ahead(int minutes, string? code)
+    {
+        var said = Feb1.AddMinutes(minutes);
+        var (payment, refund) = (new RecordPayment("stripe", "pi_2", new(1_000_000), "USD", said, Feb1), new RecordRefund("stripe", "re_2", new(1_000_000), "USD", said, Feb1));
+        Assert.Equal((code, code), (RecordPaymentDecision.Decide(payment, Now()).Refused?.Code, RecordRefundDecision.Decide(refund, Now(Paid(1_000_000))).Refused?.Code));
+
+        static InvoiceState Now(params InvoiceEvent[] after) => new InvoiceEvent[] { Cut, Final }.Concat(after).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+    }
+
     [Fact] public void B5_a_refund_is_recorded_once_by_its_reference() => AnInvoice(Paid(11_900_000)).When(s => Refund(s, 900_000)).Then(Refunded(900_000));
     [Fact] public void An_invoice_below_zero_is_paid_out() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
         .Given(Cut, Final with { TotalMicros = new(-5_000_000) }).When(s => Refund(s, 5_000_000)).Then(Refunded(5_000_000));
@@ -74,6 +84,8 @@ public sealed class InvoiceLifeTests
     [Fact] public void A_paid_invoice_can_be_credited_and_the_money_is_owed_back() => AnInvoice(Paid(11_900_000)).When(s => Credit(s, 1_190_000)).Then(Noted(Credited(1_000_000, 190_000)));
     [Fact] public void No_more_is_credited_than_is_left() => AnInvoice(Credited(1_000_000, 190_000, "cn_0")).When(s => Credit(s, 10_720_000)).ThenRefused("credit_exceeds_invoice");
     [Fact] public void Nothing_left_nothing_credited() => AnInvoice(Credited(10_000_000, 1_900_000, "cn_0")).When(s => Credit(s, null)).ThenRefused("nothing_to_credit");
+    [Fact] public void What_demands_nothing_is_not_credited() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
+        .Given(Cut, Final with { TotalMicros = Micros.Zero }).When(s => Credit(s, null)).ThenRefused("nothing_to_credit");
     [Fact] public void A_credit_note_needs_a_reason() => AnInvoice().When(s => Credit(s, 10_000, reason: "")).ThenRefused("reason_missing");
     [Fact] public void A_credit_notes_id_is_for_one_note() => AnInvoice(Credited(1_000_000, 190_000)).When(s => Credit(s, 20_000)).ThenRefused("credit_note_exists");
     [Fact] public void A_void_invoice_is_not_credited() => AnInvoice(new InvoiceVoided("x", Feb1)).When(s => Credit(s, null)).ThenRefused("invoice_void");
