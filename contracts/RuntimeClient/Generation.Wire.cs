@@ -11,13 +11,11 @@ public sealed partial class Generation
     private (long Allowed, bool Final, TimeSpan From, TimeSpan Until) _last;
     private string? _stopReason;
     private RuntimeFrame? _finish;
-    private object? _stream;
-    private int _startsUnanswered;
+    private readonly Start _start;
     private long _sequence, _reported;
     private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks, _adopted;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
 
-    internal RuntimeFrame Start { get; private set; }
     internal Task Started => _started.Task;
 
     /// <summary>Of an earlier attempt with this id, whose tokens are not known here; 0 is none.</summary>
@@ -31,18 +29,16 @@ public sealed partial class Generation
 
     private bool Owes => !_granted || _unacknowledged.Count > 0 || _waiting;
 
-    private static RuntimeFrame StartOf(GenerationRequest request) => new()
+    private static Start StartOf(GenerationRequest request) => new()
     {
-        Start = new Start
-        {
-            GenerationId = request.Id,
-            SubscriptionId = request.Subscription,
-            Conversation = request.Conversation,
-            Model = request.Model,
-            Prompt = new TokenCounts { Input = request.Prompt.Input, CachedInput = request.Prompt.CachedInput, CacheCreation = request.Prompt.CacheCreation },
-            MaxOutputTokens = request.OutputTokensMax,
-            Mode = CountMode.Cumulative,
-        },
+        GenerationId = request.Id,
+        SubscriptionId = request.Subscription,
+        Conversation = request.Conversation,
+        Model = request.Model,
+        Prompt = new TokenCounts { Input = request.Prompt.Input, CachedInput = request.Prompt.CachedInput, CacheCreation = request.Prompt.CacheCreation },
+        MaxOutputTokens = request.OutputTokensMax,
+        Mode = CountMode.Cumulative,
+        Asker = 1 + (ulong)Random.Shared.NextInt64(),
     };
 
     /// <summary>From here on it has a voice on the stream: not before its hold is taken, for its Start alone asks for less.</summary>
@@ -51,7 +47,7 @@ public sealed partial class Generation
         lock (_gate)
         {
             _speaks = true;
-            SayStart();
+            _meter.Send(NextStart());
         }
     }
 
@@ -106,9 +102,8 @@ public sealed partial class Generation
     {
         if (_granted) return;
         _granted = true;
-        // From now on whoever is asked must let it report, even if it has never heard of it. The frame may be on its way: that one stays as it is.
-        Start = Start.Clone();
-        Start.Start.Resumed = true;
+        // From now on whoever is asked must let it report, even if it has never heard of it.
+        _start.Resumed = true;
     }
 
     /// <summary>Whoever asked for it has stopped waiting.</summary>
@@ -154,7 +149,7 @@ public sealed partial class Generation
             if (_unacknowledged.Count < before) Progress(_meter.Now);
             if (ack.Sequence > _sequence && !ack.Finished) ResumedFrom = _sequence = ack.Sequence;
             if (!ack.Finished) return;
-            _finish ??= Start;
+            _finish ??= new();
             _started.TrySetResult();
             _ended.TrySetResult();
             Changed();
@@ -166,10 +161,12 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
-            // Said twice, a Start may be denied and then, when room came back, granted: the answer to the last one counts, or what is recorded of it would be known to nobody.
-            if (--_startsUnanswered > 0 && !_granted)
+            // Said twice, a Start may be denied and then, when room came back, granted: the answer to the last one counts. After it none before is granted,
+            // or what is recorded of it would be known to nobody.
+            if ((deny.Asker, deny.Attempt) != (_start.Asker, _start.Attempt) && !_granted)
             {
-                Progress(_meter.Now);
+                // Its meter is only slow: the next answer has as long again to come, and it is not asked the faster for it.
+                _owedSince = _meter.Now;
                 return;
             }
             // One that had been granted before its meter was lost has tokens to report, and is denied only while there is no room for its prompt.
@@ -284,16 +281,18 @@ public sealed partial class Generation
         if (IsForsaken || !_speaks) return;
         (_refused, _due, _owedSince) = (false, TimeSpan.MaxValue, now);
         _patience = Shorter(_patience * 2, _meter.Options.RetransmitAfter * 4);
-        SayStart();
+        _meter.Send(NextStart());
         foreach (var (_, frame) in _unacknowledged) _meter.Send(frame);
     }
 
-    /// <summary>Counted for each stream: what was said on a broken one may be answered by nobody.</summary>
-    private void SayStart()
+    /// <summary>The Start as it is said next: counted, so that the denial of an earlier one, on a stream that broke perhaps, is told from its own.</summary>
+    internal RuntimeFrame NextStart()
     {
-        var stream = _meter.Send(Start);
-        _startsUnanswered = stream is null ? 0 : ReferenceEquals(stream, _stream) ? _startsUnanswered + 1 : 1;
-        _stream = stream;
+        lock (_gate)
+        {
+            _start.Attempt++;
+            return new() { Start = _start.Clone() };
+        }
     }
 
     /// <summary>Something that was owed has come.</summary>

@@ -19,7 +19,7 @@ public sealed partial class Generation : IAsyncDisposable
     internal Generation(MeterClient meter, GenerationRequest request)
     {
         (_meter, Request) = (meter, request);
-        Start = StartOf(request);
+        _start = StartOf(request);
         Progress(meter.Now);
     }
 

@@ -16,8 +16,7 @@ public sealed partial class MeterClient
     private TimeSpan _lastHeard;
 
     /// <summary>Frames that no stream takes now are said again on the next one.</summary>
-    /// <returns>what took it, another one for each stream; null if nothing did</returns>
-    internal object? Send(RuntimeFrame frame) => Volatile.Read(ref _outgoing) is { } outgoing && outgoing.TryWrite(frame) ? outgoing : null;
+    internal void Send(RuntimeFrame frame) => Volatile.Read(ref _outgoing)?.TryWrite(frame);
 
     // A connection that died without a word is found out by pings, not by waiting for TCP.
     private static GrpcChannel Open(Uri address, string? key)

@@ -12,7 +12,7 @@ public sealed partial class MeterClient
         for (var pause = Options.PauseMin; !generation.Started.IsCompleted; pause = Longer(pause))
         {
             var answer = await AskAsync(
-                async () => await _meter.AuthorizeAsync(new() { Start = generation.Start.Start, TokensWanted = generation.Request.TokensWanted }, cancellationToken: ct).ConfigureAwait(false), ct)
+                async () => await _meter.AuthorizeAsync(new() { Start = generation.NextStart().Start, TokensWanted = generation.Request.TokensWanted }, cancellationToken: ct).ConfigureAwait(false), ct)
                 .ConfigureAwait(false);
             if (answer.DurableSequence > 0) generation.Heard(new Ack { Sequence = answer.DurableSequence });
             if (answer.Grant is { } grant) generation.Heard(grant);

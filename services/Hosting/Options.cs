@@ -47,6 +47,10 @@ public sealed class HttpOptions
     /// <summary>What the PFX file, or the PEM key, is encrypted with. A secret. Default: it is not.</summary>
     public string? CertificatePassword { get; init; }
 
+    /// <summary>Origins of pages that may call the HTTP port by gRPC-Web, such as https://account.example.com: one for each index (Http__AllowedOrigins__0). Default none, and no gRPC-Web.</summary>
+    [Origins(ErrorMessage = "Http__AllowedOrigins__N must be an origin such as https://account.example.com: no path, no *, nothing after the port")]
+    public string[] AllowedOrigins { get; init; } = [];
+
     internal IPAddress IPAddress => IPAddress.Parse(Address);
 
     internal bool HasCertificate => !string.IsNullOrEmpty(Certificate);

@@ -71,6 +71,7 @@ public static class ServiceDefaults
         });
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(20));
 
+        builder.AddWebPages();
         builder.Services.AddGrpc(o => o.Interceptors.Add<StatusInterceptor>());
         builder.Services.AddSingleton(new RefusalStatus(statusOf));
         builder.Services.AddSingleton<StatusInterceptor>();
@@ -123,6 +124,7 @@ public static class ServiceDefaults
 
     public static void MapServiceDefaults(this WebApplication app)
     {
+        app.UseWebPages();
         app.UseAccess();
         app.MapGrpcService<HealthServiceImpl>();
         app.MapGrpcService<ClockService>();

@@ -34,6 +34,31 @@ public sealed class When_frames_come_again
     }
 
     [Fact]
+    public async Task U3_a_start_that_comes_late_from_a_broken_stream_is_denied_like_the_one_that_was_said_after_it()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 100)));
+        await service.Meter.AuthorizeAsync(new() { Start = Samples.Start("holds all", "alice") });
+        await using var stream = new RuntimeStream(service.Meter);
+
+        await stream.SendAsync(Said(2));
+        var denied = await stream.DenialOf("g");
+        Assert.Equal(("cap_reached", 5u, 2), (denied.Reason, denied.Asker, denied.Attempt));
+        await service.Meter.SettleAsync(new() { Finish = Samples.Finish("holds all", 1) });
+        Assert.Equal("cap_reached", (await service.Meter.AuthorizeAsync(new() { Start = Said(1) })).Deny.Reason);
+        Assert.Equal(0, await service.ScalarAsync<long>("select count(*) from usage.token_event where input = 3"));
+        await stream.SendAsync(Said(3));
+        await stream.GrantOf("g");
+
+        static Start Said(int attempt)
+        {
+            var start = Samples.Start("g", "alice", input: 3);
+            (start.Asker, start.Attempt) = (5, attempt);
+            return start;
+        }
+    }
+
+    [Fact]
     public async Task U3_the_same_key_with_other_content_is_refused_however_late()
     {
         await using var service = await UsageService.StartAsync();

@@ -6,12 +6,12 @@ internal enum AnswerKind { Granted, Denied, Stopped, Acknowledged, Rejected }
 
 /// <summary>What a runtime hears.</summary>
 /// <param name="Number">tokens allowed in all, or a sequence</param>
-internal readonly record struct Answer(AnswerKind Kind, Guid Generation, long Number = 0, string Reason = "", DateTimeOffset Until = default, bool Final = false, bool Finished = false);
+internal readonly record struct Answer(AnswerKind Kind, Guid Generation, long Number = 0, string Reason = "", DateTimeOffset Until = default, bool Final = false, bool Finished = false, Attempt Attempt = default);
 
 internal enum RequestKind { Start, Count, Renew }
 
 /// <summary>What a runtime says.</summary>
-internal readonly record struct Request(RequestKind Kind, GenerationHeader Header, Frame Frame = default, long TokensWanted = 0, bool Resumed = false);
+internal readonly record struct Request(RequestKind Kind, GenerationHeader Header, Frame Frame = default, long TokensWanted = 0, bool Resumed = false, Attempt Attempt = default);
 
 /// <summary>Whom answers go to: a stream, or a unary call that waits.</summary>
 internal abstract class Outlet(int number)

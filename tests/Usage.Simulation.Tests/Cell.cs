@@ -16,6 +16,8 @@ internal sealed class Cell(SubscriptionOwner owner)
     public int Announcing { get; set; }
     /// <summary>Thresholds that a correction has passed could not be stored: they go with the next row.</summary>
     public bool GaveBack { get; set; }
+    /// <summary>That the owner was told of.</summary>
+    public int Corrections { get; set; }
     public bool Loaded { get; set; }
     public int Pins { get; set; }
     public bool Evicted { get; set; }

@@ -37,6 +37,8 @@ public enum Mutation
     /// <summary>An owner frees what a lease reserved although it has not heard, since the lease ended, that it is still the owner. The product did this once; about one story in 15,000
     /// tells, too few for a test of its own here: Usage.Tests has the named one.</summary>
     LeasesEndUnconfirmed,
+    /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>
+    DenialsForgotten,
 }
 
 /// <summary>How a commit that was sent goes.</summary>

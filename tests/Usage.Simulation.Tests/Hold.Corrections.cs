@@ -19,7 +19,7 @@ internal sealed partial class Hold
         try
         {
             // The owner must know its totals before the tables change, or it would read them changed and be told again.
-            var loaded = await Loaded.ReadAsync(_world, this, call.Subscription, call.Conversation, NoGeneration);
+            var loaded = await ReadAsync(cell, call.Subscription, call.Conversation, NoGeneration);
             if (IsClosing)
             {
                 answer(CorrectionAnswer.Unknown);
@@ -61,6 +61,7 @@ internal sealed partial class Hold
         var cell = request.Cell;
         _world.Observer.Thresholds.Telling(cell);
         cell.Untold.Clear();
+        cell.Corrections++;
         foreach (var correction in corrections) cell.Owner.Correct(correction, Now, cell.Outcomes);
         Deliver(cell);
         if (corrections.Count > 0) request.Passed = _world.Observer.Thresholds.Told(cell, request.Call.Conversation);

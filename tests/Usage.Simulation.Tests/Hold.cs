@@ -45,7 +45,7 @@ internal sealed partial class Hold : Process
     {
         switch (request.Kind)
         {
-            case RequestKind.Start: await StartAsync(request.Header, request.TokensWanted, request.Resumed, outlet); break;
+            case RequestKind.Start: await StartAsync(request, outlet); break;
             case RequestKind.Count: Count(request, outlet); break;
             case RequestKind.Renew when _running.TryGetValue(request.Header.Id, out var generation) && !IsClosing:
                 Turn(Attach(generation, outlet), (owner, outcomes) => owner.Renew(generation, request.TokensWanted, Now, outcomes));
@@ -54,23 +54,24 @@ internal sealed partial class Hold : Process
         }
     }
 
-    private async Task StartAsync(GenerationHeader header, long wanted, bool resumed, Outlet outlet)
+    private async Task StartAsync(Request request, Outlet outlet)
     {
+        var header = request.Header;
         var cell = Pin(header.Subscription);
         try
         {
-            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await Loaded.ReadAsync(_world, this, header.Subscription, header.Conversation, header.Id) : null;
+            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await ReadAsync(cell, header.Subscription, header.Conversation, header.Id) : null;
             if (IsClosing)
             {
-                outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable));
+                outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable, Attempt: request.Attempt));
                 return;
             }
             if (loaded is not null) Load(cell, loaded, header.Conversation);
-            Start(cell, header, loaded?.Generation, wanted, resumed, outlet);
+            Start(cell, request, loaded?.Generation, outlet);
         }
         catch (StoreLostException)
         {
-            outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable));
+            outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable, Attempt: request.Attempt));
         }
         finally
         {
@@ -84,6 +85,17 @@ internal sealed partial class Hold : Process
             _cells.Add(subscription, cell = new Cell(new SubscriptionOwner(subscription, World.Limits)));
         cell.Pins++;
         return cell;
+    }
+
+    /// <summary>What was read before a correction, and comes after it, may be older than what the owner has forgotten since.</summary>
+    private async Task<Loaded> ReadAsync(Cell cell, Guid subscription, string conversation, Guid generation)
+    {
+        while (true)
+        {
+            var corrections = cell.Corrections;
+            var loaded = await Loaded.ReadAsync(_world, this, subscription, conversation, generation);
+            if (cell.Corrections == corrections) return loaded;
+        }
     }
 
     private void Load(Cell cell, Loaded loaded, string conversation)
@@ -104,8 +116,9 @@ internal sealed partial class Hold : Process
         if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);
     }
 
-    private void Start(Cell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long wanted, bool resumed, Outlet outlet)
+    private void Start(Cell cell, Request request, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Outlet outlet)
     {
+        var header = request.Header;
         if (cell.Owner.Find(header.Id) is null && stored is { } original)
         {
             if (original.Recorded.Finish != FinishReason.None)
@@ -116,14 +129,17 @@ internal sealed partial class Hold : Process
             cell.Owner.LoadGeneration(header, original.Recorded);
         }
         if (cell.Owner.Find(header.Id) is { } known) Attach(known, outlet, started: true, cell);
-        var generation = cell.Owner.Start(header, wanted, Now, cell.Outcomes, resumed);
+        var isNew = cell.Owner.Find(header.Id) is null;
+        if (isNew && outlet.IsGone) return;
+        var generation = cell.Owner.Start(header, request.TokensWanted, Now, cell.Outcomes, request.Resumed, _world.Mutation == Mutation.DenialsForgotten ? default : request.Attempt);
+        if (isNew && generation is not null) _world.Observer.Opened(cell, header);
         if (generation is not null) Attach(generation, outlet, started: true, cell);
         else
         {
             var denied = cell.Outcomes[^1];
             cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
-            _world.Observer.Denied(this, cell, header, denied);
-            outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: denied.Why.Code));
+            _world.Observer.Denied(this, cell, header, request.Attempt, denied);
+            outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: denied.Why.Code, Attempt: request.Attempt));
         }
         Deliver(cell);
     }

@@ -112,7 +112,7 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
         else
         {
             var kind = request.Kind == RequestKind.Start ? AnswerKind.Denied : AnswerKind.Rejected;
-            outlet.Send(new Answer(kind, request.Header.Id, request.Frame.Sequence, kind == AnswerKind.Denied ? Reasons.StoreUnavailable : Reasons.GenerationUnknown));
+            outlet.Send(new Answer(kind, request.Header.Id, request.Frame.Sequence, kind == AnswerKind.Denied ? Reasons.StoreUnavailable : Reasons.GenerationUnknown, Attempt: request.Attempt));
         }
     }
 

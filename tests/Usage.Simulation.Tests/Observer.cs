@@ -19,6 +19,9 @@ internal sealed class Observer(World world, Books books)
         public long Overrun { get; set; }
         /// <summary>It reported tokens after their grant had ended, or without one: they may come out as overrun.</summary>
         public bool WasLate { get; set; }
+        public Cell? OpenedBy { get; set; }
+        /// <summary>The latest attempt that each owner has denied.</summary>
+        public Dictionary<Cell, Attempt> Denied { get; } = [];
 
         public long Allowed(DateTimeOffset now)
         {
@@ -205,14 +208,20 @@ internal sealed class Observer(World world, Books books)
         if (committed + exposed > cap + account.Beyond) throw new ViolationException($"U1: {committed} committed and {exposed} that may still come pass the cap of {cap} {(conversation is null ? "per period" : $"of {conversation}")}");
     }
 
-    public void Denied(Hold hold, Cell cell, GenerationHeader header, in Outcome denied)
+    public void Denied(Hold hold, Cell cell, GenerationHeader header, Attempt attempt, in Outcome denied)
     {
         if (world.Schedule.IsTold) world.Tell($"{hold} denies {world.Name(header.Id)}: {denied.Why.Code}");
+        var watched = _generations[header.Id];
+        // The runtime has said it again since, and was denied then: it hears nothing of what becomes of this one.
+        if (watched.Denied.TryGetValue(cell, out var latest) && attempt.IsNoLaterThan(latest)) return;
+        watched.Denied[cell] = attempt;
         if (denied.Why.Code != Reasons.CapReached) return;
         CapDenials++;
         if (hold.IsCurrent && !hold.IsClosing && RoomOf(hold, cell, header, withPrompt: true) is > 0 and var room)
             throw new ViolationException($"U2: {world.Name(header.Id)} is denied with room for {room} tokens");
     }
+
+    public void Opened(Cell cell, GenerationHeader header) => _generations[header.Id].OpenedBy = cell;
 
     public void Swept(Hold hold, Cell cell)
     {
@@ -276,6 +285,9 @@ internal sealed class Observer(World world, Books books)
         {
             var runtime = watched.Runtime;
             Must(watched.Rows > runtime.AcknowledgedTo, $"U3: {runtime.Name} was acknowledged to {runtime.AcknowledgedTo}, and {watched.Rows} rows are in the table");
+            // An owner that is read again knows nothing of what was denied before.
+            if (runtime is { GaveUp: true, WasGranted: false } && watched.Rows > 0 && watched.Denied.TryGetValue(watched.OpenedBy!, out var denied))
+                Must(denied != runtime.LastAttempt, $"U3: {runtime.Name} was denied by its owner, which recorded it all the same");
             if (!runtime.IsDone || runtime.GaveUp) continue;
             Must(watched.Counted.Generated + watched.Overrun == runtime.Generated, $"U3: {runtime.Name} generated {runtime.Generated}, recorded are {watched.Counted.Generated} and {watched.Overrun} overrun");
         }

@@ -26,6 +26,8 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
     public bool IsDone { get; private set; }
     /// <summary>It gave up: denied before it was granted anything, or where others have used up the room for its prompt since its owner was lost.</summary>
     public bool GaveUp { get; private set; }
+    public bool WasGranted => _grants.Count > 0;
+    public Attempt LastAttempt { get; private set; }
 
     public override string ToString() => $"{name}: {Generated} of {target} generated, {_grants.Count} grants, {_unacknowledged.Count} unacknowledged, finished {HasFinished}, stopped {_stopped}, refused {_refused}";
 
@@ -36,7 +38,8 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
         worker.After(world.Draw.Int(50, 1_500), Tick);
     }
 
-    public void Start() => worker.Say(new Request(RequestKind.Start, header, TokensWanted: world.Draw.Chance(0.2) ? world.Draw.Int(1, 30) : 0, Resumed: _grants.Count > 0));
+    public void Start() =>
+        worker.Say(new Request(RequestKind.Start, header, TokensWanted: world.Draw.Chance(0.2) ? world.Draw.Int(1, 30) : 0, Resumed: _grants.Count > 0, Attempt: LastAttempt = new(1, LastAttempt.Number + 1)));
 
     public void Resume()
     {
@@ -63,6 +66,8 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
                 if (_refused) SayAgain();
                 break;
             case AnswerKind.Acknowledged: Acknowledged(answer); break;
+            // Of one that was said before the last: the answer is still to come.
+            case AnswerKind.Denied when _grants.Count == 0 && answer.Attempt != LastAttempt: break;
             case AnswerKind.Denied: Denied(answer.Reason); break;
             case AnswerKind.Rejected: Rejected(answer); break;
         }

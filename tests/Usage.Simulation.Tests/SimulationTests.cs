@@ -37,6 +37,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.ReportsNotMandatory)]
     [InlineData(Mutation.ReportsBilledAgain)]
     [InlineData(Mutation.ThresholdsBeforeUsage)]
+    [InlineData(Mutation.DenialsForgotten)]
     public void A_deliberate_fault_is_found(Mutation mutation)
     {
         var failures = Stories.PlayAll(Setting("BILLING_SIM_SEEDS") ?? Seeds, failuresMax: 1, mutation);

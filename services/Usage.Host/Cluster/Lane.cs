@@ -12,7 +12,7 @@ namespace Usage.Host.Cluster;
 /// with the next: so their order is kept. Until the owner has taken the first frame the lane waits for one to be found; when an owner that has
 /// taken frames is gone, the stream has to end, since what only that owner knew must be said again.
 /// </summary>
-public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outlet outlet, Action<Lane> idle, ILogger log)
+public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outlet outlet, Func<string, bool> answered, Action<Lane> idle, ILogger log)
 {
     private const int FramesWaitingMax = 10_000, FramesPerCall = 2_000;
     /// <summary>An owner that says nothing may be gone: it is asked, so that no runtime waits for ever.</summary>
@@ -105,9 +105,7 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
     private async Task SendAsync()
     {
         if (_frames.Count == 0 && _flushes.Count == 0 && _batch.Epoch == 0) return;
-        var request = new MeterRequest();
-        request.Frames.AddRange(_frames);
-        var taken = await FindAsync(_batch with { Frames = request.ToByteArray(), Flush = _flushes.Count > 0 });
+        var taken = await FindAsync();
         _batch = _batch with { Epoch = taken.Epoch, Outlet = taken.Outlet };
         _frames.RemoveRange(0, taken.Frames);
         Interlocked.Add(ref _expected, -taken.Frames);
@@ -117,25 +115,35 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
         _flushes.Clear();
     }
 
-    private async Task<Taken> FindAsync(FrameBatch batch)
+    /// <param name="again">it was passed on before, and no answer came</param>
+    private FrameBatch Batch(bool again)
+    {
+        // Whoever owns it by now may have room: a Start whose denial came meanwhile must not be granted after all.
+        if (again) Interlocked.Add(ref _expected, -_frames.RemoveAll(f => f.Start is { } start && answered(start.GenerationId)));
+        var request = new MeterRequest();
+        request.Frames.AddRange(_frames);
+        // The stream may have ended while its owner was looked for: then its left-over frames must not take answers from a newer one.
+        return _batch with { Frames = request.ToByteArray(), Flush = _flushes.Count > 0, Gone = outlet.IsGone };
+    }
+
+    private async Task<Taken> FindAsync()
     {
         var since = Stopwatch.GetTimestamp();
         for (var (backoff, attempt) = (Backoff.Start, 1); ; (backoff, attempt) = (backoff.Next, attempt + 1))
         {
             try
             {
-                // The stream may have ended while its owner was looked for: then its left-over frames must not take answers from a newer one.
                 var owner = _owner ?? find();
-                var taken = await owner.TakeAsync(batch with { Gone = outlet.IsGone });
+                var taken = await owner.TakeAsync(Batch(again: attempt > 1));
                 if (taken.Epoch != 0)
                 {
                     _owner = owner;
                     return taken;
                 }
-                if (batch.Epoch != 0) throw OwnerMoved.AsException();
+                if (_batch.Epoch != 0) throw OwnerMoved.AsException();
             }
             // A message may be turned away though the owner lives; once is chance. Frames that were taken before are known when they come again.
-            catch (Exception e) when (OwnerMoved.Is(e) && (batch.Epoch == 0 || (attempt == 1 && e is not RefusedException)))
+            catch (Exception e) when (OwnerMoved.Is(e) && (_batch.Epoch == 0 || (attempt == 1 && e is not RefusedException)))
             {
                 if (Stopwatch.GetElapsedTime(since) > FindsOwnerWithin) throw;
             }

@@ -87,8 +87,8 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
     {
         if (_lanes.TryGetValue(subscription, out var known)) return known;
         _listener ??= instances.Listen(this);
-        var lane = new Lane(
-            () => instances.OwnerOf(subscription), new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false), outlet, idle => Forget(subscription, idle), instances.Log);
+        var batch = new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false);
+        var lane = new Lane(() => instances.OwnerOf(subscription), batch, outlet, answered: generation => !_generations.ContainsKey(generation), idle => Forget(subscription, idle), instances.Log);
         _lanes.Add(subscription, lane);
         if (_completed) lane.Complete();
         _ = Task.Run(lane.RunAsync);

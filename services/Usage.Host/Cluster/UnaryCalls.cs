@@ -33,8 +33,8 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
         {
             if (frame.Grant is { } grant) response.Grant = grant;
             else if (frame.Deny is { } deny) response.Deny = deny;
-            else if (frame.Stop is { } stop) response.Deny = new Deny { GenerationId = stop.GenerationId, Reason = stop.Reason, Detail = stop.Detail, Window = stop.Window };
-            else if (frame.Ack is { Finished: true }) response.Deny ??= new Deny { GenerationId = start.GenerationId, Reason = Reasons.GenerationFinished, Detail = "the generation is finished; a new one takes a new id" };
+            else if (frame.Stop is { } stop) response.Deny = new Deny { GenerationId = stop.GenerationId, Asker = start.Asker, Attempt = start.Attempt, Reason = stop.Reason, Detail = stop.Detail, Window = stop.Window };
+            else if (frame.Ack is { Finished: true }) response.Deny ??= new Deny { GenerationId = start.GenerationId, Asker = start.Asker, Attempt = start.Attempt, Reason = Reasons.GenerationFinished, Detail = "the generation is finished; a new one takes a new id" };
             if (frame.Ack is { } ack) response.DurableSequence = ack.Sequence;
         }
         return response;

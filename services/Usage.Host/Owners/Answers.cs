@@ -21,9 +21,9 @@ public static class Answers
         },
     };
 
-    public static MeterFrame Denied(string generation, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null) => new()
+    public static MeterFrame Denied(Start start, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null) => new()
     {
-        Deny = new Deny { GenerationId = generation, Reason = why.Code, Detail = why.Detail, Window = window?.Name() ?? "", RetryAfter = retryAfter?.ToTimestamp() },
+        Deny = new Deny { GenerationId = start.GenerationId, Asker = start.Asker, Attempt = start.Attempt, Reason = why.Code, Detail = why.Detail, Window = window?.Name() ?? "", RetryAfter = retryAfter?.ToTimestamp() },
     };
 
     public static MeterFrame Stopped(Outcome outcome) => new()

@@ -59,17 +59,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         var cell = owners.Pin(call.Subscription);
         try
         {
-            // The owner must know its totals before the tables change, or it would read them changed and be told again.
-            var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty);
-            CorrectionRequest request;
-            lock (cell.Gate)
-            {
-                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                intake.Load(cell, loaded, call.Conversation);
-                cell.Owner.Keep(call.Conversation);
-                owners.Deliver(cell);
-                request = Request(call, cell);
-            }
+            var request = await LoadedAsync(cell, call);
             try
             {
                 cell.Tenure.Writer.Add(request);
@@ -87,6 +77,26 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
             OwnerDirectory.Unpin(cell);
             lock (cell.Gate)
                 if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
+        }
+    }
+
+    /// <summary>The owner must know its totals before the tables change, or it would read them changed and be told again.</summary>
+    private async Task<CorrectionRequest> LoadedAsync(OwnerCell cell, CorrectionCall call)
+    {
+        while (true)
+        {
+            int corrections;
+            lock (cell.Gate) corrections = cell.Corrections;
+            var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty);
+            lock (cell.Gate)
+            {
+                if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                if (cell.Corrections != corrections) continue;
+                intake.Load(cell, loaded, call.Conversation);
+                cell.Owner.Keep(call.Conversation);
+                owners.Deliver(cell);
+                return Request(call, cell);
+            }
         }
     }
 
@@ -139,6 +149,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         {
             // Whoever owns it now reads it from the tables.
             if (cell.Tenure.IsOver) return;
+            cell.Corrections++;
             foreach (var correction in corrections) cell.Owner.Correct(correction, owners.NowOf(cell), cell.Outcomes);
             owners.Deliver(cell);
         }

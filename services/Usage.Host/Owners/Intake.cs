@@ -16,16 +16,16 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     {
         if ((_frames.Read(start, out var header) ?? Frames.ReadWanted(tokensWanted)) is { } invalid)
         {
-            Deny(outlet, start.GenerationId, invalid);
+            Deny(outlet, start, invalid);
             return null;
         }
         try
         {
-            return await TurnAsync(header.Subscription, header.Conversation, header.Id, (cell, stored) => Start(cell, header, stored, tokensWanted, start.Resumed, outlet), writes: true, ct);
+            return await TurnAsync(header.Subscription, header.Conversation, header.Id, (cell, stored) => Start(cell, header, stored, start, tokensWanted, outlet), writes: true, ct);
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
-            Deny(outlet, start.GenerationId, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id"));
+            Deny(outlet, start, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id"));
             return null;
         }
     }
@@ -184,11 +184,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             while (true)
             {
                 if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-                var loaded = NeedsLoading(cell, conversation, generation) ? await loader.LoadAsync(subscription, conversation, generation) : null;
+                var loaded = NeedsLoading(cell, conversation, generation, out var corrections) ? await loader.LoadAsync(subscription, conversation, generation) : null;
                 var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
                 lock (cell.Gate)
                 {
                     if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
+                    if (loaded is not null && cell.Corrections != corrections) continue;
                     if (loaded is not null) Load(cell, loaded, conversation);
                     // Filled up by others since the look.
                     if (writes && cell.Tenure.Writer.IsFull)
@@ -198,7 +199,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                         continue;
                     }
                     // Forgotten since the look: it must be read after all.
-                    if (loaded is null && NeedsLoading(cell, conversation, generation)) continue;
+                    if (loaded is null && NeedsLoading(cell, conversation, generation, out _)) continue;
                     if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
                     owners.Deliver(cell);
                     return turn(cell, loaded?.Generation);
@@ -211,16 +212,17 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         }
     }
 
-    private void Deny(Outlet outlet, string generation, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null)
+    private void Deny(Outlet outlet, Start start, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null)
     {
         metrics.Denied(why.Code);
-        outlet.Send(Answers.Denied(generation, why, window, retryAfter));
+        outlet.Send(Answers.Denied(start, why, window, retryAfter));
     }
 
-    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation)
+    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out int corrections)
     {
         lock (cell.Gate)
         {
+            corrections = cell.Corrections;
             if (!cell.Loaded) return true;
             if (generation == Guid.Empty) return conversation.Length > 0 && !cell.Owner.Knows(conversation);
             if (cell.Owner.Find(generation) is not null) return false;
@@ -256,13 +258,13 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
     }
 
-    private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, long tokensWanted, bool resumed, Outlet outlet)
+    private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Start start, long tokensWanted, Outlet outlet)
     {
         if (cell.Owner.Find(header.Id) is null && stored is { } original)
         {
             if (original.Header.Content != header.Content)
             {
-                Deny(outlet, Answers.Id(header.Id), new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"));
+                Deny(outlet, start, new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"));
                 return null;
             }
             if (original.Recorded.Finish != Caps.FinishReason.None)
@@ -274,8 +276,10 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             cell.Owner.LoadGeneration(header, original.Recorded);
         }
         var known = cell.Owner.Find(header.Id);
+        // Nobody would hear the grant, and it would be recorded all the same: whoever said it says it again on another stream.
+        if (known is null && outlet.IsGone) return null;
         if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet, started: true);
-        var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes, resumed);
+        var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes, start.Resumed, new Attempt(start.Asker, start.Attempt));
         if (generation is not null)
         {
             owners.Attach(cell, generation, outlet, started: true);
@@ -291,7 +295,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             // The only outcome without a generation is the denial itself.
             var denied = cell.Outcomes[^1];
             cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
-            Deny(outlet, Answers.Id(header.Id), denied.Why, denied.Window, denied.When);
+            Deny(outlet, start, denied.Why, denied.Window, denied.When);
         }
         owners.Deliver(cell);
         return generation;

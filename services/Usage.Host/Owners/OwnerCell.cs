@@ -176,6 +176,8 @@ public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
     /// <summary>Consequences of the turn being taken; empty between turns.</summary>
     internal List<Outcome> Outcomes { get; } = [];
     internal bool Loaded { get; set; }
+    /// <summary>Corrections that the owner was told of: what was read before one, and comes after it, may be older than what the owner has forgotten since.</summary>
+    internal int Corrections { get; set; }
     /// <summary>Calls under way that have read the tables and not yet taken their turn: they must find what they read.</summary>
     internal int Pins { get; set; }
     internal int UncommittedRows { get; set; }

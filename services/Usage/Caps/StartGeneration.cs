@@ -7,9 +7,22 @@ public sealed partial class SubscriptionOwner
     /// <summary>Opens a generation with its first grant, or denies it. A Start that is repeated meets its original.</summary>
     /// <param name="tokensWanted">a larger first grant than the chunk; 0 is the chunk</param>
     /// <param name="resumed">its runtime says that it was granted tokens before</param>
-    public Generation? Start(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes, bool resumed = false)
+    /// <param name="attempt">once one is denied, none that was said before it opens the generation</param>
+    public Generation? Start(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes, bool resumed = false, Attempt attempt = default)
     {
         if (_generations.TryGetValue(header.Id, out var known)) return Resume(known, header, tokensWanted, at, outcomes);
+        if (_denied.Of(header.Id, attempt) is { } denial)
+        {
+            outcomes.Add(denial);
+            return null;
+        }
+        var opened = Open(header, tokensWanted, at, outcomes, resumed);
+        if (opened is null) _denied.Add(header.Id, attempt, outcomes[^1]);
+        return opened;
+    }
+
+    private Generation? Open(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes, bool resumed)
+    {
         if (Refusing(header, resumed, at) is { } refusal) return Deny(header, refusal, null, null, outcomes);
         if (resumed) return Reopen(header, tokensWanted, at, outcomes);
 

@@ -1,0 +1,42 @@
+using System.ComponentModel.DataAnnotations;
+using Grpc.AspNetCore.Web;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Cors.Infrastructure;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Hosting;
+
+/// <summary>
+/// Pages in browsers, which speak gRPC-Web over HTTP/1.1: every method of the service but those to which a client streams, on the HTTP port, for the
+/// origins that Http__AllowedOrigins names. Where none is named the port answers no gRPC at all.
+/// </summary>
+internal static class WebPages
+{
+    // What a client may read of an answer besides its content.
+    private static readonly string[] Readable = ["Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"];
+    private static readonly TimeSpan PreflightHolds = TimeSpan.FromHours(1);
+
+    public static void AddWebPages(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddCors();
+        builder.Services.AddOptions<CorsOptions>().Configure<IOptions<HttpOptions>>((cors, http) => cors.AddDefaultPolicy(policy =>
+            policy.WithOrigins(http.Value.AllowedOrigins).WithMethods("POST").AllowAnyHeader().WithExposedHeaders(Readable).SetPreflightMaxAge(PreflightHolds)));
+    }
+
+    public static void UseWebPages(this WebApplication app)
+    {
+        if (app.Services.GetRequiredService<IOptions<HttpOptions>>().Value.AllowedOrigins.Length == 0) return;
+        app.UseRouting();
+        app.UseCors();
+        app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
+    }
+}
+
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class OriginsAttribute : ValidationAttribute
+{
+    /// <summary>Scheme, host and port, and nothing after them: anything else would never match what a browser says.</summary>
+    public override bool IsValid(object? value) => value is string[] origins && origins.All(o =>
+        Uri.TryCreate(o, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && o == uri.GetLeftPart(UriPartial.Authority));
+}

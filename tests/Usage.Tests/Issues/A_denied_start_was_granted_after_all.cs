@@ -1,0 +1,56 @@
+using Usage.Caps;
+
+namespace Usage.Tests.Issues;
+
+/// <summary>
+/// A runtime said its Start again on a new stream, was denied, and went on; its first Start, still under way from the broken stream, met room that had
+/// come back. Its prompt was recorded, and known to nobody.
+/// </summary>
+public sealed class A_denied_start_was_granted_after_all
+{
+    private readonly OwnerScene _scene = new(new Cap(CapWindow.Conversation, 300, Cap.GeneratedTokens, CapEnforcement.Hard));
+
+    public A_denied_start_was_granted_after_all()
+    {
+        _scene.Start("before", wanted: 300);
+        Assert.Equal(Reasons.CapReached, Denied(Start(asker: 7, attempt: 2)));
+        _scene.Finish("before", 1); // and all of its room is back
+    }
+
+    [Theory]
+    [InlineData(1)] // the one before
+    [InlineData(2)] // the same, passed on twice
+    public void None_that_was_said_before_is_granted(int attempt)
+    {
+        Assert.Equal(Reasons.CapReached, Denied(Start(asker: 7, attempt)));
+        Assert.DoesNotContain(_scene.Rows, r => r.Generation.Id == OwnerScene.Header("g").Id);
+    }
+
+    [Theory]
+    [InlineData(7, 3)] // said after the denial
+    [InlineData(8, 1)] // by who took the denial for an answer, and asks again with the same id
+    [InlineData(0, 0)] // by a runtime that does not count
+    public void Whoever_asks_again_is_granted_what_there_is(ulong asker, int attempt) => Assert.Contains(Start(asker, attempt), o => o.Kind == OutcomeKind.Granted);
+
+    [Fact]
+    public void What_was_granted_meanwhile_is_met_by_any_that_comes_late()
+    {
+        Start(asker: 7, attempt: 3);
+        Assert.Contains(Start(asker: 7, attempt: 1), o => o.Kind == OutcomeKind.Granted);
+    }
+
+    [Fact]
+    public void Only_so_many_denials_are_kept()
+    {
+        _scene.Start("hold", wanted: 300);
+        for (var n = 0; n < 1_100; n++)
+            _scene.Turn(outcomes => _scene.Owner.Start(OwnerScene.Header($"other {n}"), 0, _scene.Now, outcomes, attempt: new(9, 1)));
+        _scene.Finish("hold", 1);
+        Assert.Contains(Start(asker: 7, attempt: 1), o => o.Kind == OutcomeKind.Granted);
+        Assert.Equal(Reasons.CapReached, Denied(_scene.Turn(outcomes => _scene.Owner.Start(OwnerScene.Header("other 1099"), 0, _scene.Now, outcomes, attempt: new(9, 1)))));
+    }
+
+    private List<Outcome> Start(ulong asker, int attempt) => _scene.Turn(outcomes => _scene.Owner.Start(OwnerScene.Header("g"), 0, _scene.Now, outcomes, attempt: new(asker, attempt)));
+
+    private static string Denied(List<Outcome> outcomes) => Assert.Single(outcomes, o => o.Kind == OutcomeKind.Denied).Why.Code;
+}
