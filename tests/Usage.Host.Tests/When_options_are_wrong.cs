@@ -11,6 +11,7 @@ public sealed class When_options_are_wrong
         { ["--Usage:BillingAddress=http://billing:port"], "Usage__BillingAddress must be an http:// or https:// address such as http://billing:8081" },
         { ["--Usage:Cluster:Port=70000"], "Usage__Cluster__Port must be a port from 0 to 65535" },
         { ["--Http:Port=http"], "Failed to convert configuration value 'http' at 'Http:Port' to type 'System.Int32'." },
+        { ["--Http:AllowedOrigins:0=https://account.example.com/"], "Http__AllowedOrigins__N must be an origin such as https://account.example.com: no path, no *, nothing after the port" },
         { ["--Access:Mode="], "Access__Mode must be said in Production: Keys lets in whoever has an API key, and Open everybody who reaches the ports" },
         { ["--Access:RefreshSeconds=0"], "Access__RefreshSeconds must be from 0.05 to 60" },
         { ["--RabbitMq:Uri=http://localhost"], "RabbitMq__Uri must be an amqp:// or amqps:// URI such as amqp://user:password@rabbitmq:5672/" },
