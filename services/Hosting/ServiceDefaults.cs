@@ -166,7 +166,7 @@ public static class ServiceDefaults
         _ => null,
     };
 
-    private static HttpOptions? ReadHttp(IServiceProvider services)
+    internal static HttpOptions? ReadHttp(IServiceProvider services)
     {
         try
         {

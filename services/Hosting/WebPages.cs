@@ -26,7 +26,8 @@ internal static class WebPages
 
     public static void UseWebPages(this WebApplication app)
     {
-        if (app.Services.GetRequiredService<IOptions<HttpOptions>>().Value.AllowedOrigins.Length == 0) return;
+        // A wrong value is said when the service is started.
+        if (ServiceDefaults.ReadHttp(app.Services) is not { AllowedOrigins.Length: > 0 }) return;
         app.UseRouting();
         app.UseCors();
         app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
