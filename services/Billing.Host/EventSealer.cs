@@ -16,6 +16,7 @@ namespace Billing.Host;
 public sealed class EventSealer : SubscriptionBase
 {
     internal const string ShardName = "event-sealer";
+    private const int EventsPerPage = 1_000;
     private readonly NpgsqlDataSource _database;
     private readonly BillingMetrics _metrics;
 
@@ -23,6 +24,8 @@ public sealed class EventSealer : SubscriptionBase
     {
         (_database, _metrics) = (database, metrics);
         Name = ShardName;
+        // It reads events as they are stored: whoever deserialized them for it would do so for nothing.
+        IncludeType<NoEvent>();
     }
 
     public override async Task<IChangeListener> ProcessEventsAsync(
@@ -30,18 +33,32 @@ public sealed class EventSealer : SubscriptionBase
     {
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);
         var last = await SealReader.LastPage(connection, cancellationToken);
-        var from = last?.ToSequence ?? 0;
+        var (number, through, chain) = (last?.Number ?? 0, last?.ToSequence ?? 0, last?.Chain ?? MerkleTree.EmptyRoot);
         var events = new List<StoredEvent>();
-        await foreach (var e in SealReader.Events(connection, from, page.SequenceCeiling, cancellationToken)) events.Add(e);
-        if (events.Count == 0) return NullChangeListener.Instance;
-        var sealed_ = SealPage.Over((last?.Number ?? 0) + 1, last?.Chain ?? MerkleTree.EmptyRoot, events);
-        operations.QueueSqlCommand(
-            "insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain) values (?, ?, ?, ?, ?, ?, ?, ?)",
-            sealed_.Number, from + 1, events[^1].Sequence, sealed_.Sequences.ToArray(), sealed_.Leaves.SelectMany(l => l).ToArray(), sealed_.Root, sealed_.PreviousChain, sealed_.Chain);
-        _metrics.Sealed(events.Select(e => e.Type));
+        // What was imported, or came while nobody sealed, may be all there is.
+        await foreach (var e in SealReader.Events(connection, through, page.SequenceCeiling, cancellationToken))
+        {
+            events.Add(e);
+            if (events.Count == EventsPerPage) Seal();
+        }
+        if (events.Count > 0) Seal();
         return NullChangeListener.Instance;
+
+        void Seal()
+        {
+            var sealed_ = SealPage.Over(++number, chain, events);
+            operations.QueueSqlCommand(
+                "insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                sealed_.Number, through + 1, events[^1].Sequence, sealed_.Sequences.ToArray(), sealed_.Leaves.SelectMany(l => l).ToArray(), sealed_.Root, sealed_.PreviousChain, sealed_.Chain);
+            _metrics.Sealed(events.Select(x => x.Type));
+            (through, chain) = (events[^1].Sequence, sealed_.Chain);
+            events.Clear();
+        }
     }
 }
+
+/// <summary>Of which there is never one.</summary>
+internal sealed record NoEvent;
 
 /// <summary>Events and seals as they are in the tables, without any deserialization in between.</summary>
 public static class SealReader

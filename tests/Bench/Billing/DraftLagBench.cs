@@ -20,7 +20,7 @@ public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
 {
     private const int Shards = 8, ReportsPerSecond = 2, EventsPerSecond = 50_000;
     // Whoever looks all the time measures itself.
-    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100), WarmUp = TimeSpan.FromSeconds(2), LostAfter = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100), LostAfter = TimeSpan.FromSeconds(60);
     private readonly Random _random = new(1);
     private readonly ConcurrentDictionary<string, long> _used = new();
     private readonly (long Number, string Chain)[] _heads = [.. Enumerable.Repeat((0L, Convert.ToHexStringLower(MerkleTree.EmptyRoot)), Shards)];
@@ -45,7 +45,7 @@ public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
         await bus.StartAsync(ct);
         try
         {
-            await LoadAsync(bus, channel, subscriptions, WarmUp, ct);
+            await LoadAsync(bus, channel, subscriptions, size.WarmUp, ct);
             return await LoadAsync(bus, channel, subscriptions, size.Lag, ct);
         }
         finally
