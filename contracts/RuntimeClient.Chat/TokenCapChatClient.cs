@@ -194,7 +194,7 @@ internal sealed record Metered(Generation Generation, ChatOptions Options, bool 
 /// <summary>How the middleware is put in.</summary>
 public static class TokenCapExtensions
 {
-    /// <summary>Meters every answer, and ends it where its subscription's cap does. Put it closest to the model, below caches and retries of others.</summary>
+    /// <summary>Meters every answer, and ends it where its subscription's cap does. Put it closest to the model, below caches, retries and loops of tools: each call that they make has a generation of its own.</summary>
     public static ChatClientBuilder UseTokenCap(this ChatClientBuilder builder, MeterClient meter, TokenCapOptions options) =>
         builder.Use(inner => new TokenCapChatClient(inner, meter, options));
 }

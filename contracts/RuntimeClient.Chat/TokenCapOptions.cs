@@ -5,7 +5,10 @@ namespace RuntimeClient.Chat;
 /// <summary>Whose request it is.</summary>
 /// <param name="Subscription">sub_…</param>
 /// <param name="Conversation">the seller's own name of it, 1 to 128 bytes</param>
-/// <param name="GenerationId">from <see cref="RuntimeClient.GenerationId"/>: the same in every attempt at this answer</param>
+/// <param name="GenerationId">
+/// from <see cref="RuntimeClient.GenerationId"/>, one for each call of the model. What is above the middleware and calls again, such as a loop of tools or a retry, makes a call of its own, which is
+/// metered by itself: derive the id from the request and the number of the call. The same id again is for whoever comes back after a crash in the middle of that call.
+/// </param>
 public sealed record TokenCaller(string Subscription, string Conversation, string GenerationId);
 
 /// <summary>How answers are metered.</summary>

@@ -162,8 +162,8 @@ public sealed partial class Generation
         lock (_gate)
         {
             // Said twice, a Start may be denied and then, when room came back, granted: the answer to the last one counts. After it none before is granted,
-            // or what is recorded of it would be known to nobody.
-            if ((deny.Asker, deny.Attempt) != (_start.Asker, _start.Attempt) && !_granted)
+            // or what is recorded of it would be known to nobody. Older meters do not say which one they answer.
+            if (deny.Asker != 0 && (deny.Asker, deny.Attempt) != (_start.Asker, _start.Attempt) && !_granted)
             {
                 // Its meter is only slow: the next answer has as long again to come, and it is not asked the faster for it.
                 _owedSince = _meter.Now;

@@ -16,7 +16,8 @@ namespace Billing.Host;
 public sealed class EventSealer : SubscriptionBase
 {
     internal const string ShardName = "event-sealer";
-    private const int EventsPerPage = 1_000;
+    internal const int EventsPerPage = 1_000, SequencesAtOnce = 20_000;
+    private const string Insert = "insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain) values";
     private readonly NpgsqlDataSource _database;
     private readonly BillingMetrics _metrics;
 
@@ -33,27 +34,39 @@ public sealed class EventSealer : SubscriptionBase
     {
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);
         var last = await SealReader.LastPage(connection, cancellationToken);
-        var (number, through, chain) = (last?.Number ?? 0, last?.ToSequence ?? 0, last?.Chain ?? MerkleTree.EmptyRoot);
-        var events = new List<StoredEvent>();
-        // What was imported, or came while nobody sealed, may be all there is.
-        await foreach (var e in SealReader.Events(connection, through, page.SequenceCeiling, cancellationToken))
+        var before = (Number: last?.Number ?? 0, Through: last?.ToSequence ?? 0, Chain: last?.Chain ?? MerkleTree.EmptyRoot);
+        // What was imported, or came while nobody sealed, may be all there is: it is committed by and by, and what is committed is not sealed again if the rest fails.
+        for (long from = before.Through, to; from < page.SequenceCeiling; from = to)
         {
-            events.Add(e);
-            if (events.Count == EventsPerPage) Seal();
+            to = Math.Min(page.SequenceCeiling, from + SequencesAtOnce);
+            var rows = new List<object[]>();
+            await foreach (var events in SealReader.Events(connection, from, to, cancellationToken).Chunk(EventsPerPage).WithCancellation(cancellationToken))
+            {
+                var sealed_ = SealPage.Over(before.Number + 1, before.Chain, events);
+                rows.Add(
+                [
+                    sealed_.Number, before.Through + 1, events[^1].Sequence, sealed_.Sequences.ToArray(), sealed_.Leaves.SelectMany(l => l).ToArray(), sealed_.Root, sealed_.PreviousChain, sealed_.Chain,
+                ]);
+                before = (sealed_.Number, events[^1].Sequence, sealed_.Chain);
+                _metrics.Sealed(events.Select(e => e.Type));
+            }
+            if (to < page.SequenceCeiling) await WriteAsync(connection, rows, cancellationToken);
+            else foreach (var row in rows) operations.QueueSqlCommand($"{Insert} (?, ?, ?, ?, ?, ?, ?, ?)", row);
         }
-        if (events.Count > 0) Seal();
         return NullChangeListener.Instance;
+    }
 
-        void Seal()
+    private static async Task WriteAsync(NpgsqlConnection connection, List<object[]> rows, CancellationToken ct)
+    {
+        if (rows.Count == 0) return;
+        await using var batch = new NpgsqlBatch(connection);
+        foreach (var row in rows)
         {
-            var sealed_ = SealPage.Over(++number, chain, events);
-            operations.QueueSqlCommand(
-                "insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain) values (?, ?, ?, ?, ?, ?, ?, ?)",
-                sealed_.Number, through + 1, events[^1].Sequence, sealed_.Sequences.ToArray(), sealed_.Leaves.SelectMany(l => l).ToArray(), sealed_.Root, sealed_.PreviousChain, sealed_.Chain);
-            _metrics.Sealed(events.Select(x => x.Type));
-            (through, chain) = (events[^1].Sequence, sealed_.Chain);
-            events.Clear();
+            var command = new NpgsqlBatchCommand($"{Insert} ($1, $2, $3, $4, $5, $6, $7, $8)");
+            foreach (var value in row) command.Parameters.Add(new() { Value = value });
+            batch.BatchCommands.Add(command);
         }
+        await batch.ExecuteNonQueryAsync(ct);
     }
 }
 

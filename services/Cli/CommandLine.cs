@@ -39,6 +39,12 @@ public static class CommandLine
             await Console.Error.WriteLineAsync($"billing: {e.Message}");
             return Faulty;
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A file that may not be read or written, a full disk, a port that somebody else has taken: the system says which.
+            await Console.Error.WriteLineAsync($"billing: {e.Message}");
+            return Faulty;
+        }
         catch (OperationCanceledException)
         {
             return Interrupted;

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Options;
 namespace Hosting;
 
 /// <summary>
-/// Pages in browsers, which speak gRPC-Web over HTTP/1.1: every method of the service but those to which a client streams, on the HTTP port, for the
-/// origins that Http__AllowedOrigins names. Where none is named the port answers no gRPC at all.
+/// Pages in browsers, which speak gRPC-Web over HTTP/1.1: the methods that a customer's key may call, on the HTTP port, for the origins that
+/// Http__AllowedOrigins names. Nothing else is answered there, and nothing at all where no origin is named: the port may face the world.
 /// </summary>
 internal static class WebPages
 {
@@ -30,7 +30,8 @@ internal static class WebPages
         if (ServiceDefaults.ReadHttp(app.Services) is not { AllowedOrigins.Length: > 0 }) return;
         app.UseRouting();
         app.UseCors();
-        app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
+        var methods = app.Services.GetRequiredService<MethodScopes>();
+        app.UseWhen(call => methods.Of(call.Request.Path).HasFlag(Scope.Customer), pages => pages.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true }));
     }
 }
 

@@ -145,10 +145,11 @@ public sealed class PrivatePostgres : IAsyncDisposable
         var versions = Directory.Exists("/usr/lib/postgresql")
             ? Directory.GetDirectories("/usr/lib/postgresql").OrderByDescending(folder => int.TryParse(Path.GetFileName(folder), out var version) ? version : 0)
             : Enumerable.Empty<string>();
+        var packaged = Directory.GetDirectories("/usr", "pgsql-*").OrderByDescending(folder => int.TryParse(folder.AsSpan("/usr/pgsql-".Length), out var version) ? version : 0);
         string[] brew = ["/opt/homebrew/opt", "/usr/local/opt"];
         var brewed = brew.Where(Directory.Exists).SelectMany(folder => Directory.GetDirectories(folder, "postgresql*")).OrderDescending(StringComparer.Ordinal);
         return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
-            .Concat([.. versions.Select(folder => Path.Combine(folder, "bin")), "/usr/pgsql/bin", .. brewed.Select(folder => Path.Combine(folder, "bin"))])
+            .Concat(versions.Concat(packaged).Concat(brewed).Select(folder => Path.Combine(folder, "bin")))
             .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "postgres")));
     }
 }

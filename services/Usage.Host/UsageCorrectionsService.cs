@@ -2,8 +2,8 @@ using System.Text;
 using Contracts.Usage.V1;
 using Google.Protobuf;
 using Grpc.Core;
-using Npgsql;
 using Usage.Host.Cluster;
+using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using Usage.Host.Store;
 using Usage.Metering;
@@ -47,12 +47,10 @@ public sealed class UsageCorrectionsService(UsageStore store, OwnerRoutes routes
 
     private async Task<(Guid Subscription, string Conversation)> OwnerOfAsync(string generationId, CancellationToken ct)
     {
-        await using var command = store.DataSource.CreateCommand("select subscription, conversation from usage.generation where generation = $1");
-        command.Parameters.Add(new NpgsqlParameter { Value = Ids.Parse(Ids.Generation, generationId) });
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct)
-            ? (reader.GetGuid(0), reader.GetString(1))
-            : throw new Refusal(Reasons.UsageUnknown, "nothing is recorded of this generation, or it is older than the retention; check its id, or amend the period it was in").AsException();
+        var id = Ids.Parse(Ids.Generation, generationId);
+        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        return await CorrectionReader.OwnerOfAsync(connection, id, ct)
+            ?? throw new Refusal(Reasons.UsageUnknown, "nothing is recorded of this generation, or its day was archived elsewhere; check its id, or amend the period it was in").AsException();
     }
 
     private static CorrectionKey IdOf(ServerCallContext context, string author, string reason)

@@ -177,13 +177,13 @@ public sealed class When_the_books_are_audited
         var pages = await app.Sql<long>("select count(*) from billing.seal");
         await app.Sql<object>("""
             insert into billing.mt_events
-            select more.* from billing.mt_events e, generate_series(1, 2500) n,
+            select more.* from billing.mt_events e, generate_series(1, 22500) n,
                 jsonb_populate_record(e, jsonb_build_object('seq_id', nextval('billing.mt_events_sequence'), 'id', gen_random_uuid(), 'version', 1000 + n)) more
             where e.seq_id = (select min(seq_id) from billing.mt_events where type = 'customer_created')
             """);
         await app.RunAsync();
         await app.CaughtUp();
-        Assert.Equal(pages + 3, await app.Sql<long>("select count(*) from billing.seal"));
+        Assert.Equal(pages + 23, await app.Sql<long>("select count(*) from billing.seal"));
         Assert.All(await app.VerifySeals(), s => Assert.True(s.Intact, s.Finding));
         Assert.Equal(await app.Sql<long>("select count(*) from billing.mt_events"), (await app.VerifySeals()).Sum(s => s.EventCount));
     }

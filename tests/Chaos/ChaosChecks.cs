@@ -63,7 +63,11 @@ public static class ChaosChecks
 
         var generated = loads.SelectMany(l => l.Generated).ToDictionary();
         foreach (var (id, tokens) in generated)
+        {
             Assert.True(recorded.TryGetValue(id, out var rows) && Tokens(rows) == tokens, $"U3: {id} of {tokens} tokens is recorded as {(rows is null ? "nothing" : $"{Tokens(rows)}")}");
+            var prompt = rows!.Sum(r => r.Tokens.Input);
+            Assert.True(prompt == ChaosLoad.PromptTokens, $"U3: {id} has a prompt of {prompt}");
+        }
         var unknown = recorded.Where(g => !generated.ContainsKey(g.Key) && !imported.ContainsKey(g.Value[0].Conversation)).Select(g => $"{g.Key} ({g.Value[0].Conversation}, {Tokens(g.Value)} tokens)").ToArray();
         Assert.True(unknown.Length == 0, $"U3: recorded, and acknowledged to nobody: {string.Join(", ", unknown)}");
     }

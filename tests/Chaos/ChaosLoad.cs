@@ -15,6 +15,7 @@ namespace Chaos;
 /// </summary>
 public sealed class ChaosLoad : IAsyncDisposable
 {
+    public const int PromptTokens = 5;
     private const int Runtimes = 3, TalksPerRuntime = 6, Producers = 2, ConversationsPerSubscription = 30, TokensMax = 120, TokensAtOnceMax = 4;
     // A model takes time, and so does a gateway between its calls.
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10), EventPace = TimeSpan.FromMilliseconds(40), PostPatience = TimeSpan.FromSeconds(20);
@@ -179,7 +180,7 @@ public sealed class ChaosLoad : IAsyncDisposable
 
     private GenerationRequest Request(string subscription, string conversation) => new()
     {
-        Id = GenerationId.New(_company.Now), Subscription = subscription, Conversation = conversation, Model = "aligned-1", Prompt = new(Input: 5),
+        Id = GenerationId.New(_company.Now), Subscription = subscription, Conversation = conversation, Model = "aligned-1", Prompt = new(Input: PromptTokens),
     };
 
     public async ValueTask DisposeAsync()

@@ -38,9 +38,18 @@ public sealed class When_days_pass
         var never = await Assert.ThrowsAsync<RpcException>(() => service.Ledger.ProveEvents(new ProveEventsRequest { GenerationId = generation, Sequences = { 9 } }).ResponseStream.ReadAllAsync().ToListAsync().AsTask());
         Assert.Equal(StatusCode.NotFound, never.StatusCode);
 
-        // What is out of sight can still be corrected, as part of its period.
+        // What is out of sight can still be corrected: by itself as long as its table stands there, what is left of it once, ...
+        foreach (var (key, taken) in new[] { ("v", -10), ("v again", 0) })
+        {
+            var voided = await service.Corrections.VoidUsageAsync(new() { GenerationId = generation, Author = "ada", Reason = "outage" }, new Metadata { { "idempotency-key", key } });
+            Assert.Equal(taken, voided.Corrections.Sum(c => c.Tokens.Output));
+        }
+        Assert.Equal(8 * 10, await service.ScalarAsync<long>("select sum(output) from usage.period_total"));
+        await LedgerChecks.HoldAsync(service, rowsAreAllHere: false);
+
+        // ... and as part of its period for ever.
         await service.Corrections.AmendUsageAsync(
-            new AmendUsageRequest { SubscriptionId = Samples.SubscriptionId("alice"), PeriodId = Samples.PeriodId("alice", 0), Deltas = new TokenCounts { Output = -85 }, Author = "ada", Reason = "refund" },
+            new AmendUsageRequest { SubscriptionId = Samples.SubscriptionId("alice"), PeriodId = Samples.PeriodId("alice", 0), Deltas = new TokenCounts { Output = -75 }, Author = "ada", Reason = "refund" },
             new Metadata { { "idempotency-key", "k" } });
         Assert.Equal(5, await service.ScalarAsync<long>("select sum(output) from usage.period_total"));
     }

@@ -213,7 +213,7 @@ internal sealed class Observer(World world, Books books)
         if (world.Schedule.IsTold) world.Tell($"{hold} denies {world.Name(header.Id)}: {denied.Why.Code}");
         var watched = _generations[header.Id];
         // The runtime has said it again since, and was denied then: it hears nothing of what becomes of this one.
-        if (watched.Denied.TryGetValue(cell, out var latest) && attempt.IsNoLaterThan(latest)) return;
+        if (watched.Denied.TryGetValue(cell, out var latest) && attempt.Number <= latest.Number) return;
         watched.Denied[cell] = attempt;
         if (denied.Why.Code != Reasons.CapReached) return;
         CapDenials++;

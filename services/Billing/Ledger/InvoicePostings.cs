@@ -15,13 +15,16 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
     private readonly InvoiceFinalized _final = events.Select(e => e.Event).OfType<InvoiceFinalized>().Single();
     private readonly DateTimeOffset _voidedAt = events.Select(e => e.Event).OfType<InvoiceVoided>().SingleOrDefault()?.At ?? DateTimeOffset.MaxValue;
 
-    private readonly Dictionary<long, Micros> _recovered = RecoveredBy(events);
+    private readonly Dictionary<long, Recovery> _recovered = RecoveredBy(events);
+
+    /// <summary>What a payment or a credit note took back of what was written off.</summary>
+    private readonly record struct Recovery(Micros Amount, DateTimeOffset WrittenOffAt);
 
     /// <summary>
     /// Those that count for a span of time. Recognition is an entry for each calendar month (UTC) that the span meets, so that what stood before a span and
     /// its entries always add up to what stands after it.
     /// </summary>
-    public IEnumerable<JournalEntry> Entries(Period window) => events.Select(Posted).OfType<JournalEntry>().Where(e => window.Contains(e.At)).Concat(Recognized(window)).Where(e => e.Lines.Count > 0);
+    public IEnumerable<JournalEntry> Entries(Period window) => events.Select(Posted).Concat(events.Select(RecoveredLater)).OfType<JournalEntry>().Where(e => window.Contains(e.At)).Concat(Recognized(window)).Where(e => e.Lines.Count > 0);
 
     private JournalEntry? Posted(RecordedEvent<InvoiceEvent> e) => e.Event switch
     {
@@ -32,9 +35,9 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
         CreditNoteIssued c => Entry(e, "credit_note_issued", c.At, c.At, $"{c.Number} for {_final.Number}: {c.Reason}",
             [
                 new(LedgerAccount.CreditNotes, Micros.Sum(c.Parts.Select(p => p.NetMicros))), .. c.Parts.Select(p => new JournalLine(LedgerAccount.TaxPayable, p.TaxMicros, p.Description)),
-                .. Settled(e, c.TotalMicros),
+                .. Settled(e, c.TotalMicros, c.At),
             ]),
-        PaymentRecorded p => Entry(e, "payment_recorded", p.PaidAt, p.At, $"{_final.Number}: {p.Provider} {p.Reference}", [new(LedgerAccount.Cash, p.AmountMicros), .. Settled(e, p.AmountMicros)]),
+        PaymentRecorded p => Entry(e, "payment_recorded", p.PaidAt, p.At, $"{_final.Number}: {p.Provider} {p.Reference}", [new(LedgerAccount.Cash, p.AmountMicros), .. Settled(e, p.AmountMicros, p.PaidAt)]),
         RefundRecorded r => Entry(e, "refund_recorded", r.RefundedAt, r.At, $"{_final.Number}: {r.Provider} {r.Reference}", [new(LedgerAccount.Cash, -r.AmountMicros), new(LedgerAccount.Receivables, r.AmountMicros)]),
         InvoiceWrittenOff w => Entry(e, "invoice_written_off", w.At, w.At, $"{_final.Number}: {w.Reason}", [new(LedgerAccount.BadDebt, w.AmountMicros), new(LedgerAccount.Receivables, -w.AmountMicros)]),
         InvoiceTermsCut or InvoiceFellOverdue or DunningStarted or DunningStepTaken or DunningExhausted or DunningHeld or DunningReleased or PaymentFailed => null,
@@ -42,17 +45,33 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
     };
 
     /// <summary>What was written off is taken back first; the rest lowers what is demanded.</summary>
-    private JournalLine[] Settled(RecordedEvent<InvoiceEvent> e, Micros amount) => [new(LedgerAccount.BadDebt, -_recovered[e.Version]), new(LedgerAccount.Receivables, _recovered[e.Version] - amount)];
-
-    /// <summary>How much of what was written off each payment and credit note took back, by the version of its event.</summary>
-    private static Dictionary<long, Micros> RecoveredBy(IReadOnlyList<RecordedEvent<InvoiceEvent>> events)
+    private JournalLine[] Settled(RecordedEvent<InvoiceEvent> e, Micros amount, DateTimeOffset at)
     {
-        var (state, recovered) = (InvoiceState.Initial, new Dictionary<long, Micros>());
+        var (recovered, writtenOffAt) = _recovered[e.Version];
+        if (at < writtenOffAt) return [new(LedgerAccount.Receivables, -amount)];
+        return [new(LedgerAccount.BadDebt, -recovered), new(LedgerAccount.Receivables, recovered - amount)];
+    }
+
+    /// <summary>A payment that came before the write-off, and was heard of after it, lowers what was demanded then. Bad debt is taken back on the day that it was posted, and not before.</summary>
+    private JournalEntry? RecoveredLater(RecordedEvent<InvoiceEvent> e) =>
+        e.Event is PaymentRecorded p && _recovered[e.Version] is var (recovered, writtenOffAt) && p.PaidAt < writtenOffAt
+            ? Entry(
+                Ids.Derive(JournalEntry.IdPrefix, writtenOffAt, e.StreamId, $"{e.Version}", JournalEntry.BadDebtRecovered), e.Sequence, JournalEntry.BadDebtRecovered, writtenOffAt, p.At,
+                $"{_final.Number}: {p.Provider} {p.Reference}", [new(LedgerAccount.Receivables, recovered), new(LedgerAccount.BadDebt, -recovered)])
+            : null;
+
+    /// <summary>By the version of each payment's and credit note's event.</summary>
+    private static Dictionary<long, Recovery> RecoveredBy(IReadOnlyList<RecordedEvent<InvoiceEvent>> events)
+    {
+        var (state, recovered, writtenOffAt) = (InvoiceState.Initial, new Dictionary<long, Recovery>(), DateTimeOffset.MinValue);
         foreach (var e in events)
         {
             var before = state;
             state = InvoiceState.Evolve(state, e.Event);
-            if (e.Event is PaymentRecorded or CreditNoteIssued) recovered[e.Version] = ((InvoiceState.Finalized)before).WrittenOffMicros - ((InvoiceState.Finalized)state).WrittenOffMicros;
+            if (e.Event is InvoiceWrittenOff w) writtenOffAt = w.At;
+            if (e.Event is not (PaymentRecorded or CreditNoteIssued)) continue;
+            var amount = ((InvoiceState.Finalized)before).WrittenOffMicros - ((InvoiceState.Finalized)state).WrittenOffMicros;
+            recovered[e.Version] = new(amount, amount > Micros.Zero ? writtenOffAt : DateTimeOffset.MinValue);
         }
         return recovered;
     }

@@ -17,7 +17,7 @@ public sealed record JournalLine(LedgerAccount Account, Micros AmountMicros, str
 }
 
 /// <summary>A balanced double entry. It follows from stored events and is never stored: the id is derived, so that it is the same whenever it is computed (for recognition: for the same span).</summary>
-/// <param name="Kind">the type of the event that posts it, or <see cref="RevenueRecognized"/> or <see cref="CreditExpired"/>, which time posts</param>
+/// <param name="Kind">the type of the event that posts it, or <see cref="RevenueRecognized"/> or <see cref="CreditExpired"/>, which time posts, or <see cref="BadDebtRecovered"/>, of a payment dated before the write-off that it came after</param>
 /// <param name="At">the date that it counts for</param>
 /// <param name="PostedAt">business time from which it was known, for it may count for an earlier date</param>
 /// <param name="Sequence">of the event that made it known</param>
@@ -25,7 +25,7 @@ public sealed record JournalLine(LedgerAccount Account, Micros AmountMicros, str
 public sealed record JournalEntry(
     string EntryId, string Kind, DateTimeOffset At, DateTimeOffset PostedAt, long Sequence, string CustomerId, string InvoiceId, string Text, Currency Currency, ValueList<JournalLine> Lines)
 {
-    public const string IdPrefix = "je", RevenueRecognized = "revenue_recognized", CreditExpired = "credit_expired";
+    public const string IdPrefix = "je", RevenueRecognized = "revenue_recognized", CreditExpired = "credit_expired", BadDebtRecovered = "bad_debt_recovered";
 
     /// <summary>Of the entry that an event posts: there is one at most.</summary>
     public static string IdOf(string streamId, long version, DateTimeOffset at) => Ids.Derive(IdPrefix, at, streamId, version.ToString(CultureInfo.InvariantCulture));

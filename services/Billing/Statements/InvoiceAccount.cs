@@ -11,13 +11,14 @@ internal sealed record InvoiceAccount(Currency Currency, DateTimeOffset? DueAt, 
     /// <param name="events">of a final invoice</param>
     public static InvoiceAccount Of(IReadOnlyList<RecordedEvent<InvoiceEvent>> events)
     {
-        var (state, lines) = (InvoiceState.Initial, new List<StatementLine>());
+        var (state, lines, writtenOffAt) = (InvoiceState.Initial, new List<StatementLine>(), DateTimeOffset.MinValue);
         foreach (var e in events)
         {
             var before = state as InvoiceState.Finalized;
             state = InvoiceState.Evolve(state, e.Event);
             var after = Final(state);
-            foreach (var (kind, at, text, amount) in Changes(e.Event, before, after))
+            if (e.Event is InvoiceWrittenOff w) writtenOffAt = w.At;
+            foreach (var (kind, at, text, amount) in Changes(e.Event, before, after, writtenOffAt))
                 lines.Add(new(at, e.Sequence, kind, e.StreamId, after!.Invoice.Number, text, amount, Micros.Zero));
         }
         var final = Final(state) ?? throw new UnreachableException($"{events[0].StreamId} is not final");
@@ -32,7 +33,7 @@ internal sealed record InvoiceAccount(Currency Currency, DateTimeOffset? DueAt, 
 
     private static InvoiceState.Finalized? Final(InvoiceState state) => state as InvoiceState.Finalized ?? (state as InvoiceState.Voided)?.Was;
 
-    private static IEnumerable<(string Kind, DateTimeOffset At, string Text, Micros Amount)> Changes(InvoiceEvent e, InvoiceState.Finalized? before, InvoiceState.Finalized? after)
+    private static IEnumerable<(string Kind, DateTimeOffset At, string Text, Micros Amount)> Changes(InvoiceEvent e, InvoiceState.Finalized? before, InvoiceState.Finalized? after, DateTimeOffset writtenOffAt)
     {
         var recovered = before is null || e is InvoiceWrittenOff ? Micros.Zero : before.WrittenOffMicros - after!.WrittenOffMicros;
         (string Kind, DateTimeOffset At, string Text, Micros Amount)? change = e switch
@@ -47,6 +48,7 @@ internal sealed record InvoiceAccount(Currency Currency, DateTimeOffset? DueAt, 
         };
         if (change is not { } c2) yield break;
         yield return c2;
-        if (recovered > Micros.Zero) yield return ("recovery", c2.At, "written off before", recovered);
+        // Of a payment that came before the write-off, and was heard of after it: there was nothing to take back before that.
+        if (recovered > Micros.Zero) yield return ("recovery", c2.At > writtenOffAt ? c2.At : writtenOffAt, "written off before", recovered);
     }
 }

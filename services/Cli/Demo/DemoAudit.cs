@@ -50,6 +50,6 @@ public sealed partial class DemoAudit(Deployment deployment, DemoScreen screen, 
         return change;
     }
 
-    [GeneratedRegex("""\\"tokens\\": ?(?<tokens>[1-9][0-9]+)""")]
+    [GeneratedRegex("""\\"tokens\\": ?(?<tokens>[1-9][0-9]*)""")]
     private static partial Regex Tokens();
 }

@@ -39,7 +39,8 @@ public sealed record DemoFigures
         .. Check(Invoices == Subscribers, $"{Subscribers:N0} subscribers but {Invoices:N0} invoices"),
         .. Check(Invoices == InvoicesReplayedIdentical, $"only {InvoicesReplayedIdentical:N0} of {Invoices:N0} invoices replay to the same bytes"),
         .. Check(TamperDetected, "the altered event was not found"),
-        .. Check(Math.Abs(RevenueInvoiced - RevenuePredicted) <= 0.01m * RevenuePredicted, $"invoiced {RevenueInvoiced} is over 1 % away from the predicted {RevenuePredicted}"),
+        // Few customers cannot stand at the quantiles exactly: one of them buys or does not.
+        .. Check(Math.Abs(RevenueInvoiced - RevenuePredicted) <= Math.Max(0.01m * RevenuePredicted, Menu.Max(p => p.PeriodFee)), $"invoiced {RevenueInvoiced} is over 1 % away from the predicted {RevenuePredicted}"),
     ];
 
     private static string[] Check(bool holds, string otherwise) => holds ? [] : [otherwise];

@@ -213,7 +213,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         table.AddRow("revenue", $"{books.RevenuePredicted:N2} {menu.Currency} predicted", $"{books.RevenueInvoiced:N2} {menu.Currency}");
         table.AddRow("tokens", $"{books.TokensRecorded:N0} recorded", $"{books.TokensInvoiced:N0}");
         table.AddRow("tokens generated", $"{tally.Sum(t => t.GeneratedTokens):N0} by the runtime's count", $"{invoices.Sum(i => i.Lines.Where(IsGenerated).Sum(l => l.Tokens)):N0}");
-        table.AddRow("tokens past a cap", $"{books.TokensPastCap:N0}", "0");
+        table.AddRow("tokens past a cap", $"{books.TokensPastCap:N0}", $"{invoices.Sum(i => i.Lines.Where(l => l.TokenKind == TokenKind.Overrun.Name()).Sum(l => l.Tokens)):N0}");
         screen.Console.Write(table);
         return books;
     }

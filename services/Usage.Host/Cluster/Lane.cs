@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Contracts.Usage.V1;
@@ -12,7 +13,7 @@ namespace Usage.Host.Cluster;
 /// with the next: so their order is kept. Until the owner has taken the first frame the lane waits for one to be found; when an owner that has
 /// taken frames is gone, the stream has to end, since what only that owner knew must be said again.
 /// </summary>
-public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outlet outlet, Func<string, bool> answered, Action<Lane> idle, ILogger log)
+public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outlet outlet, Action<Lane> idle, ILogger log)
 {
     private const int FramesWaitingMax = 10_000, FramesPerCall = 2_000;
     /// <summary>An owner that says nothing may be gone: it is asked, so that no runtime waits for ever.</summary>
@@ -26,6 +27,9 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
     private readonly List<TaskCompletionSource> _flushes = [];
     private FrameBatch _batch = stream;
     private ISubscriptionOwner? _owner;
+    private readonly ConcurrentQueue<Deny> _denials = new();
+    /// <summary>So many of the first frames were passed on before, and may have been taken.</summary>
+    private volatile int _passed;
     private int _expected;
 
     /// <summary>Generations that were started here and are not over.</summary>
@@ -108,6 +112,7 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
         var taken = await FindAsync();
         _batch = _batch with { Epoch = taken.Epoch, Outlet = taken.Outlet };
         _frames.RemoveRange(0, taken.Frames);
+        _passed = _frames.Count;
         Interlocked.Add(ref _expected, -taken.Frames);
         if (!taken.Flushed) return;
         Interlocked.Add(ref _expected, -_flushes.Count);
@@ -115,13 +120,31 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
         _flushes.Clear();
     }
 
-    /// <param name="again">it was passed on before, and no answer came</param>
-    private FrameBatch Batch(bool again)
+    /// <summary>An owner has denied a Start of this lane.</summary>
+    internal void Heard(Deny deny)
     {
-        // Whoever owns it by now may have room: a Start whose denial came meanwhile must not be granted after all.
-        if (again) Interlocked.Add(ref _expected, -_frames.RemoveAll(f => f.Start is { } start && answered(start.GenerationId)));
+        if (_passed > 0) _denials.Enqueue(deny);
+    }
+
+    /// <summary>Whoever owns it by now may have room: a Start that is passed on again, and whose denial came meanwhile, must not be granted after all.</summary>
+    private void LeaveOutDenied()
+    {
+        while (_denials.TryDequeue(out var deny))
+            for (var i = _passed - 1; i >= 0; i--)
+            {
+                if (_frames[i].Start is not { } start || start.GenerationId != deny.GenerationId || start.Asker != deny.Asker || start.Attempt > deny.Attempt) continue;
+                _frames.RemoveAt(i);
+                _passed--;
+                Interlocked.Decrement(ref _expected);
+            }
+    }
+
+    private FrameBatch Batch()
+    {
+        LeaveOutDenied();
         var request = new MeterRequest();
         request.Frames.AddRange(_frames);
+        _passed = _frames.Count;
         // The stream may have ended while its owner was looked for: then its left-over frames must not take answers from a newer one.
         return _batch with { Frames = request.ToByteArray(), Flush = _flushes.Count > 0, Gone = outlet.IsGone };
     }
@@ -134,7 +157,7 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
             try
             {
                 var owner = _owner ?? find();
-                var taken = await owner.TakeAsync(Batch(again: attempt > 1));
+                var taken = await owner.TakeAsync(Batch());
                 if (taken.Epoch != 0)
                 {
                     _owner = owner;

@@ -58,7 +58,11 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
     {
         foreach (var frame in MeterResponse.Parser.ParseFrom(batch.Frames).Frames)
         {
-            if (frame.Deny is { } deny) Over(deny.GenerationId);
+            if (frame.Deny is { } deny)
+            {
+                if (_generations.TryGetValue(deny.GenerationId, out var lane)) lane.Heard(deny);
+                Over(deny.GenerationId);
+            }
             else if (frame.Ack is { Finished: true } ack) Over(ack.GenerationId);
             outlet.Send(frame);
         }
@@ -88,7 +92,7 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
         if (_lanes.TryGetValue(subscription, out var known)) return known;
         _listener ??= instances.Listen(this);
         var batch = new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false);
-        var lane = new Lane(() => instances.OwnerOf(subscription), batch, outlet, answered: generation => !_generations.ContainsKey(generation), idle => Forget(subscription, idle), instances.Log);
+        var lane = new Lane(() => instances.OwnerOf(subscription), batch, outlet, idle => Forget(subscription, idle), instances.Log);
         _lanes.Add(subscription, lane);
         if (_completed) lane.Complete();
         _ = Task.Run(lane.RunAsync);

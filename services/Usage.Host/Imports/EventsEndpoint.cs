@@ -17,7 +17,6 @@ public sealed class RefusedImportException(int status, string reason, string det
 public sealed class EventsEndpoint(EventImport import, ServingGate gate, IOptions<UsageOptions> options, ILogger<EventsEndpoint> log)
 {
     public const string Path = "/api/v1/events";
-    private const int FaultsShownMax = 100;
     private int _running;
 
     public async Task<IResult> PostAsync(HttpContext context)
@@ -76,7 +75,7 @@ public sealed class EventsEndpoint(EventImport import, ServingGate gate, IOption
             Status = status,
             Title = "Faulty events",
             Detail = $"{faults.Count} of {events} events cannot be taken, so none was: mend or leave out the ones listed, and send the rest again",
-            Extensions = { ["reason"] = faults[0].Reason, ["events"] = faults.OrderBy(f => f.Index).Take(FaultsShownMax) },
+            Extensions = { ["reason"] = faults[0].Reason, ["events"] = faults.OrderBy(f => f.Index) },
         });
     }
 

@@ -20,10 +20,12 @@ public static class CorrectionReader
         NpgsqlConnection connection, Guid generation, Guid subscription, DateTimeOffset now, CancellationToken ct)
     {
         var windows = await WindowsAsync(connection, generation, subscription, now, ct);
+        // Older than the retention, where its day still stands detached.
+        var detached = await Partitions.DetachedTableAsync(connection, generation, ct) is { } table ? $"union all {RecordedIn(table)}" : "";
         await using var command = Command(connection, $"""
             select e.*, {PeriodCounts} from (
               select subscription, period, period_end, plan, conversation, model, {Counts}, sum(overrun)::bigint
-              from usage.ledger_row where generation = $1 group by 1, 2, 3, 4, 5, 6) e
+              from ({RecordedIn("usage.ledger_row")} {detached}) r group by 1, 2, 3, 4, 5, 6) e
             join usage.period_total t using (subscription, period, plan) where e.subscription = $2 order by period_end, plan
             """, generation, subscription);
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -37,6 +39,19 @@ public static class CorrectionReader
                 [.. windows.Where(w => w.Period == period && w.Plan == plan).Select(w => w.Held)]));
         }
         return uses;
+    }
+
+    private static string RecordedIn(string table) =>
+        $"select subscription, period, period_end, plan, conversation, model, input, cached_input, cache_creation, output, reasoning, overrun from {table} where generation = $1";
+
+    /// <summary>Whose generation it is; null where nothing is recorded of it, or its day was archived elsewhere.</summary>
+    public static async Task<(Guid Subscription, string Conversation)?> OwnerOfAsync(NpgsqlConnection connection, Guid generation, CancellationToken ct)
+    {
+        const string known = "select subscription, conversation from usage.generation where generation = $1";
+        var detached = await Partitions.DetachedTableAsync(connection, generation, ct) is { } table ? $"union select subscription, conversation from {table} where generation = $1" : "";
+        await using var command = Command(connection, $"{known} {detached}", generation);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? (reader.GetGuid(0), reader.GetString(1)) : null;
     }
 
     /// <summary>What the windows that are open now hold of the generation: its rows were received in them, corrections said what they took.</summary>

@@ -149,7 +149,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         {
             // Whoever owns it now reads it from the tables.
             if (cell.Tenure.IsOver) return;
-            cell.Corrections++;
+            if (corrections.Count > 0) cell.Corrections++;
             foreach (var correction in corrections) cell.Owner.Correct(correction, owners.NowOf(cell), cell.Outcomes);
             owners.Deliver(cell);
         }

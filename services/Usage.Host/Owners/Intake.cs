@@ -277,7 +277,11 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         }
         var known = cell.Owner.Find(header.Id);
         // Nobody would hear the grant, and it would be recorded all the same: whoever said it says it again on another stream.
-        if (known is null && outlet.IsGone) return null;
+        if (known is null && outlet.IsGone)
+        {
+            cell.Owner.ForgetIfIdle(header.Conversation);
+            return null;
+        }
         if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet, started: true);
         var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes, start.Resumed, new Attempt(start.Asker, start.Attempt));
         if (generation is not null)

@@ -11,14 +11,11 @@ public sealed partial class SubscriptionOwner
     public Generation? Start(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes, bool resumed = false, Attempt attempt = default)
     {
         if (_generations.TryGetValue(header.Id, out var known)) return Resume(known, header, tokensWanted, at, outcomes);
-        if (_denied.Of(header.Id, attempt) is { } denial)
-        {
-            outcomes.Add(denial);
-            return null;
-        }
-        var opened = Open(header, tokensWanted, at, outcomes, resumed);
-        if (opened is null) _denied.Add(header.Id, attempt, outcomes[^1]);
-        return opened;
+        if (_denied.Of(header.Id, attempt) is { } refusal) Deny(header, refusal, null, null, outcomes);
+        else if (Open(header, tokensWanted, at, outcomes, resumed) is { } opened) return opened;
+        else _denied.Add(header.Id, attempt, outcomes[^1].Why.Code, at.Real);
+        ForgetIfIdle(header.Conversation);
+        return null;
     }
 
     private Generation? Open(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes, bool resumed)
@@ -28,11 +25,7 @@ public sealed partial class SubscriptionOwner
 
         var conversation = ConversationOf(header.Conversation);
         var room = RoomWithPrompt(header, conversation, at, out var tightest);
-        if (room <= 0)
-        {
-            ForgetIfIdle(header.Conversation);
-            return Deny(header, CapReached(tightest!), tightest, ReopensAt(tightest!, at.Business), outcomes);
-        }
+        if (room <= 0) return Deny(header, CapReached(tightest!), tightest, ReopensAt(tightest!, at.Business), outcomes);
 
         var generation = new Generation(header, conversation, InheritedAt(at.Confirmed) > 0);
         Add(generation);
@@ -80,7 +73,6 @@ public sealed partial class SubscriptionOwner
             var prompt = rule.Hard ? header.Prompt.Of(rule.Kinds) : 0;
             // What the lost owner had out is in its slab, this prompt among it.
             if (prompt == 0 || UsedIn(rule.Window, conversation, at.Business).Of(rule.Kinds) + ReservedIn(rule, conversation, at.Confirmed) - inherited + prompt <= rule.Tokens) continue;
-            ForgetIfIdle(header.Conversation);
             return Deny(header, CapReached(rule), rule, ReopensAt(rule, at.Business), outcomes);
         }
 

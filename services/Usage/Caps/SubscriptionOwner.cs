@@ -18,7 +18,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     private readonly RollingWindow _fiveHours = new(CapWindow.FiveHours);
     private readonly RollingWindow _week = new(CapWindow.Week);
     private readonly List<Generation> _waiting = [];
-    private readonly DeniedStarts _denied = new();
+    private readonly DeniedStarts _denied = new(limits.Lease * DeniedStarts.LeasesKept);
     private CapRule[] _rules = [];
     private bool _capsCountPrompts;
     private long _held;

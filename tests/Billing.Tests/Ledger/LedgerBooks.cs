@@ -69,7 +69,8 @@ internal sealed class LedgerBooks
     public void Credit(string invoice, long? micros, DateTimeOffset at) => Keep(invoice, IssueCreditNoteDecision.Decide(
         new(invoice, $"cn_{_sequence}", $"CN-{_sequence:D6}", micros is { } m ? new Micros(m) : null, "outage", TaxedParts.Of(_invoices[invoice].Document), at), Invoice(invoice)));
 
-    public void Pay(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordPaymentDecision.Decide(new("stripe", $"pi_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
+    /// <param name="paidAt">where that was earlier than anybody heard of it</param>
+    public void Pay(string invoice, long micros, DateTimeOffset at, DateTimeOffset? paidAt = null) => Keep(invoice, RecordPaymentDecision.Decide(new("stripe", $"pi_{_sequence}", new(micros), "USD", paidAt ?? at, at), Invoice(invoice)));
 
     public void Refund(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
 

@@ -120,6 +120,22 @@ public sealed class PostingTests
     }
 
     [Fact]
+    public void Bad_debt_is_never_below_zero_though_a_payment_before_the_write_off_is_heard_of_after_it()
+    {
+        var invoice = January_();
+        _books.WriteOff(invoice, Feb(4));
+        _books.Pay(invoice, 10_000_000, Feb(6), paidAt: Feb(3));
+        Assert.Equal(
+            [
+                "02-03 payment_recorded: Cash 10.00, Receivables -10.00", "02-04 invoice_written_off: Bad debt 14.88, Receivables -14.88", "02-04 bad_debt_recovered: Receivables 10.00, Bad debt -10.00",
+            ], _books.Told(new(Feb(2), Mar1)));
+        foreach (var (day, bad, receivable) in new[] { (3, 0, 14_880_000), (4, 0, 4_880_000), (5, 4_880_000, 0), (7, 4_880_000, 0) })
+            Assert.Equal((bad, receivable), (Of(_books.Balance(Feb(day)), LedgerAccount.BadDebt), Of(_books.Balance(Feb(day)), LedgerAccount.Receivables)));
+        Assert.Equal(["02-03 payment -10.00 = 4.88", "02-04 write_off -14.88 = -10.00", "02-04 recovery 10.00 = 0.00"],
+            _books.Statement(new(Feb(3), Mar1))!.Lines.Select(l => $"{l.At:MM-dd} {l.Kind} {l.AmountMicros.ToMajorUnits(Usd)} = {l.BalanceMicros.ToMajorUnits(Usd)}"));
+    }
+
+    [Fact]
     public void A_credit_note_gives_back_revenue_and_tax_by_its_parts()
     {
         var invoice = January_();

@@ -1,3 +1,4 @@
+using Contracts.Usage.V1;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Usage.Host.Tests;
@@ -48,6 +49,55 @@ public sealed class AnswersThatWereNotTheLastWord(SharedService shared)
             await generation.FinishAsync();
         }
         Assert.Equal((100, 0, 0), await shared.RecordedAsync("comes back"));
+    }
+
+    [Theory, InlineData(0), InlineData(50)]
+    public async Task A_meter_that_does_not_say_which_start_it_denies_is_believed(int tokensWanted)
+    {
+        var service = shared.Service;
+        await service.SubscribeAsync(Samples.Snapshot($"older {tokensWanted}", Samples.Hard("billing_period", 100)));
+        await service.Meter.AuthorizeAsync(new() { Start = Samples.Start($"holds all {tokensWanted}", $"older {tokensWanted}") });
+        await using var meter = new MeterClient(service.Channel.CreateCallInvoker().Intercept(new OlderMeter()));
+        var denied = await Assert.ThrowsAsync<GenerationDeniedException>(() =>
+            meter.StartAsync(SharedService.Request($"denied {tokensWanted}", $"older {tokensWanted}") with { TokensWanted = tokensWanted }).WaitAsync(TimeSpan.FromSeconds(60)));
+        Assert.Equal("cap_reached", denied.Reason);
+    }
+
+    /// <summary>Its Starts carry nothing that it would have to know.</summary>
+    private sealed class OlderMeter : Interceptor
+    {
+        public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
+            TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
+        {
+            if (request is AuthorizeRequest authorize) Forget(authorize.Start);
+            return continuation(request, context);
+        }
+
+        public override AsyncDuplexStreamingCall<TRequest, TResponse> AsyncDuplexStreamingCall<TRequest, TResponse>(
+            ClientInterceptorContext<TRequest, TResponse> context, AsyncDuplexStreamingCallContinuation<TRequest, TResponse> continuation)
+        {
+            var call = continuation(context);
+            return new(new Said<TRequest>(call.RequestStream), call.ResponseStream, call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
+        }
+
+        private static void Forget(Start? start)
+        {
+            if (start is not null) (start.Asker, start.Attempt) = (0, 0);
+        }
+
+        private sealed class Said<TRequest>(IClientStreamWriter<TRequest> frames) : IClientStreamWriter<TRequest>
+        {
+            public WriteOptions? WriteOptions { get => frames.WriteOptions; set => frames.WriteOptions = value; }
+            public Task CompleteAsync() => frames.CompleteAsync();
+
+            public Task WriteAsync(TRequest message) => WriteAsync(message, default);
+
+            public Task WriteAsync(TRequest message, CancellationToken cancellationToken)
+            {
+                if (message is MeterRequest said) foreach (var frame in said.Frames) Forget(frame.Start);
+                return frames.WriteAsync(message, cancellationToken);
+            }
+        }
     }
 
     /// <summary>A line on which answers wait until they are let through, in their order.</summary>

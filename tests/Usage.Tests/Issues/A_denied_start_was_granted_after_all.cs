@@ -40,6 +40,38 @@ public sealed class A_denied_start_was_granted_after_all
     }
 
     [Fact]
+    public void Two_who_ask_with_one_id_are_each_held_to_their_own()
+    {
+        _scene.Start("hold", wanted: 300);
+        Denied(Start(asker: 8, attempt: 1));
+        _scene.Finish("hold", 1);
+        Denied(Start(asker: 7, attempt: 1));
+        Denied(Start(asker: 8, attempt: 1));
+    }
+
+    [Fact]
+    public void A_denial_is_forgotten_when_no_copy_can_be_on_its_way_any_more()
+    {
+        _scene.After((OwnerScene.Limits.Lease * 10) + TimeSpan.FromSeconds(1));
+        _scene.Start("hold", wanted: 300);
+        _scene.Turn(outcomes => _scene.Owner.Start(OwnerScene.Header("another"), 0, _scene.Now, outcomes, attempt: new(9, 1)));
+        _scene.Finish("hold", 1);
+        Assert.Contains(Start(asker: 7, attempt: 1), o => o.Kind == OutcomeKind.Granted);
+    }
+
+    [Fact]
+    public void A_denial_keeps_no_conversation()
+    {
+        _scene.Start("hold", wanted: 300);
+        Denied(Start(asker: 7, attempt: 3));
+        _scene.Finish("hold", 1);
+        _scene.Owner.ForgetIfIdle("c");
+        Assert.True(_scene.Owner.Knows("c")); // "hold" is still in memory
+        _scene.Turn(outcomes => _scene.Owner.Start(OwnerScene.Header("g", "other"), 0, _scene.Now, outcomes, attempt: new(7, 3)));
+        Assert.False(_scene.Owner.Knows("other"));
+    }
+
+    [Fact]
     public void Only_so_many_denials_are_kept()
     {
         _scene.Start("hold", wanted: 300);
