@@ -9,7 +9,7 @@ namespace Hosting;
 
 /// <summary>
 /// Pages in browsers, which speak gRPC-Web over HTTP/1.1: the methods that a customer's key may call, on the HTTP port, for the origins that
-/// Http__AllowedOrigins names. Nothing else is answered there, and nothing at all where no origin is named: the port may face the world.
+/// Http__AllowedOrigins names. No other method is answered there, and none at all where no origin is named.
 /// </summary>
 internal static class WebPages
 {
