@@ -16,7 +16,7 @@ namespace Billing.Host;
 public sealed class EventSealer : SubscriptionBase
 {
     internal const string ShardName = "event-sealer";
-    internal const int EventsPerPage = 1_000, SequencesAtOnce = 20_000;
+    private const int EventsPerPage = 1_000, SequencesAtOnce = 20_000;
     private const string Insert = "insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain) values";
     private readonly NpgsqlDataSource _database;
     private readonly BillingMetrics _metrics;

@@ -24,7 +24,9 @@ public sealed partial class DemoAudit(Deployment deployment, DemoScreen screen, 
         var (original, forged) = (Path.Combine(folder, "export.ndjson"), Path.Combine(folder, "forged.ndjson"));
         await AuditCalls.ExportAsync(deployment.Audit, original, ct);
         var clean = VerifyExport.Check(File.ReadLines(original));
-        screen.Say($"Exported to {original} and verified offline: {(clean.Count == 0 ? "every line holds" : clean[0].Finding)}.");
+        // As whoever stands here would name it.
+        var shown = Path.GetRelativePath(Environment.CurrentDirectory, original) is var near && near.StartsWith("..", StringComparison.Ordinal) ? original : near;
+        screen.Say($"Exported to {shown} and verified offline: {(clean.Count == 0 ? "every line holds" : clean[0].Finding)}.");
 
         var altered = Forge(original, forged);
         var findings = VerifyExport.Check(File.ReadLines(forged));
