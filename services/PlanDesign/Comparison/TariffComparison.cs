@@ -41,7 +41,7 @@ public sealed record TariffComparison(
         var onePlan = OfMenu(tables, MenuSolver.Solve(market, new(PlansMax: 1), null, cancellation));
         var payPerToken = Comparison.PayPerToken.Best(tables, cancellation);
         var flatFee = Comparison.FlatFee.Best(tables);
-        var twoPart = Comparison.TwoPartTariff.Best(tables, cancellation);
+        var twoPart = Comparison.TwoPartTariff.Best(tables, payPerToken, cancellation);
         var tokenMarket = Comparison.TokenMarket.Clearing(tables, menu.Tokens, cancellation);
         var running = runningMenu is { Count: > 0 } ? Comparison.RunningMenu.Of(market, tables, runningMenu) : null;
         var others = new List<(string Name, TariffOutcome Outcome, SurplusChange ToMenu)>();

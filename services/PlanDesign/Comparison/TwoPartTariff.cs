@@ -6,8 +6,8 @@ namespace PlanDesign.Comparison;
 /// A fee F for the conversation and a price π for every token of it. At a given π the fee is what some type j keeps, everybody more patient
 /// pays it too, and the profit is W_j·F + (π − c)·Σ_{i≤j} w_i E_i. Between two prices a &lt; b nothing earns more than
 /// max_j W_j u_j(a) + (b − c)·Σ_{i≤j} w_i E_i(a), for surplus and tokens fall in π: the most promising intervals are split first, until none can
-/// beat the best by more than <see cref="Tolerance"/>. Where that takes more passes than it may, <see cref="TariffOutcome.ProfitMax"/> says by how
-/// much another fee and price could be better.
+/// beat the best by more than <see cref="Tolerance"/>. The price of pay per token is looked at first: whoever charges it without a fee earns no more
+/// than with one. Where the search takes more passes than it may, <see cref="TariffOutcome.ProfitMax"/> says by how much another fee and price could be better.
 /// </summary>
 internal static class TwoPartTariff
 {
@@ -17,12 +17,14 @@ internal static class TwoPartTariff
     private const int PricesPerPass = 1024;
     private const int PassesMax = 40;
 
-    public static TariffOutcome Best(MarketTables tables, CancellationToken cancellation)
+    /// <param name="payPerToken">The best price without a fee.</param>
+    public static TariffOutcome Best(MarketTables tables, TariffOutcome payPerToken, CancellationToken cancellation)
     {
         var costPerToken = tables.CostPerToken;
         var top = TokenDemand.HighestPrice(tables);
         if (top <= costPerToken) return TariffOutcome.Nothing;
-        var open = new List<(double From, double To, double Bound)> { (costPerToken, top * (1 + 1e-9), double.PositiveInfinity) };
+        var first = payPerToken.Price ?? top;
+        var open = new List<(double From, double To, double Bound)> { (costPerToken, first, double.PositiveInfinity), (first, top * (1 + 1e-9), double.PositiveInfinity) };
         var (best, bestPrice, bestCutoff) = (0.0, 0.0, -1);
         for (var pass = 0; pass < PassesMax && open.Count > 0; pass++)
         {

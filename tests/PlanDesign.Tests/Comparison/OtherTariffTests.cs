@@ -37,6 +37,23 @@ public sealed class OtherTariffTests
             Assert.True(comparison.TwoPartTariff.Profit >= comparison.FlatFee.Profit - 1e-9 * problem.Value || problem.Cost > 0);
         }, iter: 150);
 
+    /// <summary>Many fees and prices are within a millionth of the best here, and the search for it ends before they are all looked at.</summary>
+    [Fact]
+    public void A_two_part_tariff_earns_no_less_than_pay_per_token_where_the_search_ends_early()
+    {
+        double[] probability =
+        [
+            5.931955818703193E-07, 0.04842472232785283, 0.0006178622714094657, 5.931955818703193E-07, 0.07773764703454, 0.0019304219465366547, 0.5931961750659012,
+            0.0044860040225786135, 5.931955818703193E-07, 5.931955818703193E-07, 5.931955818703193E-07, 0.1932481383002788, 0.07732591460535479, 5.931955818703193E-07,
+            5.931955818703193E-07, 6.100177543705237E-07, 5.980970442561532E-07, 0.0030277539416762255,
+        ];
+        double[] rates = [0.23943661971830985, 0.7959648377101327, 1.0446027349759248, 1.1370782973012372, 1.5030771343737959], weights = [0.16285949159490956, 0.3196123251758765, 0.09072399835979585, 0.08985351260408803, 0.3369506722653301];
+        var market = new NaiveScreening(rates, weights, probability, 20, 0.05, 0.001).Market;
+        var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new()));
+        Assert.NotNull(comparison.TwoPartTariff.ProfitMax);
+        Assert.True(comparison.TwoPartTariff.Profit >= comparison.PayPerToken.Profit, $"{comparison.TwoPartTariff.Profit} < {comparison.PayPerToken.Profit}");
+    }
+
     [Fact]
     public void The_menu_without_limit_is_never_beaten_whatever_the_laws_of_the_market() =>
         Gen.Select(Gen.Int[0, 5], Gen.Int[0, 6], Gen.Double[0.05, 1], Gen.Double[0.1, 1], Gen.Double[0, 0.04], Gen.Int[2, 15]).Sample((urgency, time, a, b, cost, types) =>
@@ -76,7 +93,8 @@ public sealed class OtherTariffTests
     [Fact]
     public void No_fee_and_price_on_a_fine_grid_earn_more_than_those_found() => OracleTests.Small(typesMax: 4, capsMax: 8).Sample(problem =>
     {
-        var best = TwoPartTariff.Best(new MarketTables(problem.Market, problem.Market.Grid()), default);
+        var tables = new MarketTables(problem.Market, problem.Market.Grid());
+        var best = TwoPartTariff.Best(tables, PayPerToken.Best(tables, default), default);
         var tokens = Enumerable.Range(0, problem.Caps + 1).Select(m => Enumerable.Range(0, m).Sum(k => 1 - problem.Probability.Take(k).Sum())).ToArray();
         for (var price = problem.Cost; price <= problem.Value; price += problem.Value / 200)
         {
@@ -152,7 +170,8 @@ public sealed class OtherTariffTests
     [Fact]
     public void A_two_part_tariff_that_was_not_found_for_certain_says_what_the_best_may_earn() => OracleTests.Small(typesMax: 4, capsMax: 8).Sample(problem =>
     {
-        var best = TwoPartTariff.Best(new MarketTables(problem.Market, problem.Market.Grid()), default);
+        var tables = new MarketTables(problem.Market, problem.Market.Grid());
+        var best = TwoPartTariff.Best(tables, PayPerToken.Best(tables, default), default);
         Assert.True(best.ProfitMax is null || best.ProfitMax > best.Profit);
     }, iter: 30);
 
