@@ -87,7 +87,7 @@ public sealed partial class BillingService
         var streams = await SubscriptionStreams.Read(session, [id], ct);
         var state = streams.Subscription(id);
         var (found, refusal) = ChangePreview.Of(
-            id, state, deciding(state, await menus.Get(SubscriptionStreams.MenusOf(state), ct)).OrThrow().Events, streams.Period, clock.Now);
+            id, state, deciding(state, await menus.Get(session, SubscriptionStreams.MenusOf(state), ct)).OrThrow().Events, streams.Period, clock.Now);
         var preview = found ?? throw refusal!.Value.AsException();
         var terms = await StoredTerms.ReadAsync(session, [preview.Before, preview.After], ct);
         var (before, after) = (Wire.Draft(preview.Before, terms.Now(preview.Before)), Wire.Draft(preview.After, terms.Now(preview.After)));
@@ -116,7 +116,7 @@ public sealed partial class BillingService
         }
         var views = await query.OrderBy(s => s.Id).Take(size + 1).ToListAsync(ct);
         var response = new ListSubscriptionsResponse { NextPageToken = views.Count > size ? views[size - 1].Id : "" };
-        var terms = await menus.Get(views.Select(v => v.MenuId), ct);
+        var terms = await menus.Get(session, views.Select(v => v.MenuId), ct);
         response.Subscriptions.AddRange(views.Take(size).Select(v => Wire.Subscription(v.Id, v.State, terms[v.MenuId])));
         return response;
     }
@@ -187,9 +187,12 @@ public sealed partial class BillingService
         return await Answer(id, after, ct);
     }
 
-    private async Task<Subscription> Answer(string id, SubscriptionState state, CancellationToken ct) => state is SubscriptionState.Known known
-        ? Wire.Subscription(id, known, (await menus.Get([known.MenuId], ct))[known.MenuId])
-        : throw new Refusal("subscription_unknown", $"there is no subscription {id}: check the id").AsException();
+    private async Task<Subscription> Answer(string id, SubscriptionState state, CancellationToken ct)
+    {
+        if (state is not SubscriptionState.Known known) throw new Refusal("subscription_unknown", $"there is no subscription {id}: check the id").AsException();
+        await using var session = store.QuerySession();
+        return Wire.Subscription(id, known, (await menus.Get(session, [known.MenuId], ct))[known.MenuId]);
+    }
 
     private Task<SubscriptionState> StateOf(string id, CancellationToken ct) =>
         streams.Load<SubscriptionState, SubscriptionEvent>(id, SubscriptionState.Initial, SubscriptionState.Evolve, ct);

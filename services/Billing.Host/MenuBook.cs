@@ -9,12 +9,6 @@ public sealed class MenuBook(EventStreams streams)
 {
     private readonly ConcurrentDictionary<string, MenuTerms> _known = new();
 
-    public async Task<MenuTerms?> Find(string menuId, CancellationToken ct)
-    {
-        if (_known.TryGetValue(menuId, out var known)) return known;
-        return await State(menuId, ct) is MenuState.Received received ? _known.GetOrAdd(menuId, received.Terms) : null;
-    }
-
     public Task<MenuState> State(string menuId, CancellationToken ct) => streams.Load<MenuState, MenuEvent>(menuId, MenuState.Initial, MenuState.Evolve, ct);
 
     /// <summary>Those of the menus that are off sale.</summary>
@@ -27,11 +21,16 @@ public sealed class MenuBook(EventStreams streams)
     }
 
     /// <summary>Menus that something stored refers to; one that is missing is a corrupt store.</summary>
-    public async Task<IReadOnlyDictionary<string, MenuTerms>> Get(IEnumerable<string> menuIds, CancellationToken ct)
+    /// <param name="session">What is not known yet is read through it, and through no other connection: whoever waits for a second one while he holds the first stops everybody.</param>
+    public async Task<IReadOnlyDictionary<string, MenuTerms>> Get(IQuerySession session, IEnumerable<string> menuIds, CancellationToken ct)
     {
         var menus = new Dictionary<string, MenuTerms>();
-        foreach (var id in menuIds.Distinct())
-            menus[id] = await Find(id, ct) ?? throw new InvalidOperationException($"{id} is referred to and not stored");
+        foreach (var id in menuIds.Distinct()) menus[id] = _known.TryGetValue(id, out var known) ? known : _known.GetOrAdd(id, await Read(session, id, ct));
         return menus;
     }
+
+    private static async Task<MenuTerms> Read(IQuerySession session, string id, CancellationToken ct) =>
+        EventStreams.Fold<MenuState, MenuEvent>(await session.Events.FetchStreamAsync(id, token: ct), MenuState.Initial, MenuState.Evolve) is MenuState.Received received
+            ? received.Terms
+            : throw new InvalidOperationException($"{id} is referred to and not stored");
 }

@@ -77,11 +77,11 @@ public sealed class SubscriptionStreams(IDocumentStore store, MenuBook menus)
         var decide = await deciding(session);
         var streams = await Read(session, [id], ct);
         var state = streams.Subscription(id);
-        var decision = decide(state, await menus.Get(MenusOf(state), ct)).OrThrow();
+        var decision = decide(state, await menus.Get(session, MenusOf(state), ct)).OrThrow();
         if (decision.Events.Count == 0) return state;
         session.AppendWithPeriods(streams, id, decision.Events);
         var after = (SubscriptionState.Known)decision.Events.Aggregate(state, SubscriptionState.Evolve);
-        alongside(session, after, (await menus.Get([after.MenuId], ct))[after.MenuId]);
+        alongside(session, after, (await menus.Get(session, [after.MenuId], ct))[after.MenuId]);
         await session.SaveChangesAsync(ct);
         return after;
     });

@@ -32,6 +32,11 @@ public sealed class UsageReports(
             {
                 return await Attempt(report, ct);
             }
+            catch (RefusedException e)
+            {
+                // Here, where the transaction's connection is given back: parking takes one of its own.
+                return await Park(report, e.Refusal, ct);
+            }
             catch (Exception e) when (attempt < AttemptsMax && (EventStreams.IsConflict(e) || IsDeadlock(e)))
             {
                 // A period of this report was closed, or carried, at the same moment: the whole report again.
@@ -81,6 +86,7 @@ public sealed class UsageReports(
         return ranges;
     }
 
+    /// <exception cref="RefusedException">What the decision refuses; nothing is written.</exception>
     private async Task<ReportOutcome> Attempt(UsageReport report, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
@@ -101,13 +107,7 @@ public sealed class UsageReports(
         }
 
         var periods = await KnownPeriods(session, report, ct);
-        var decision = ApplyReportDecision.Decide(report, periods, await Plans(session, report, ct));
-        if (decision.Refused is { } refusal)
-        {
-            await transaction.RollbackAsync(ct);
-            return await Park(report, refusal, ct);
-        }
-
+        var decision = ApplyReportDecision.Decide(report, periods, await Plans(session, report, ct)).OrThrow();
         session.Insert(new AppliedReport(
             AppliedReport.IdOf(report.Shard, report.Number), report.Shard, report.Number, report.FirstBatch, report.LastBatch,
             report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count, report.Lines));

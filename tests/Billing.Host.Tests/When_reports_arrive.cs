@@ -104,7 +104,7 @@ public sealed class When_reports_arrive
         var serializer = app.Store.Options.Serializer();
         Assert.Equal(serializer.ToJson(folded), serializer.ToJson(live));
         var facts = ((PeriodState.Open)events.Aggregate(PeriodState.Initial, PeriodState.Evolve)).Facts;
-        var menus = await app.Get<MenuBook>().Get(InvoiceRating.MenusOf(facts), default);
+        var menus = await app.Get<MenuBook>().Get(session, InvoiceRating.MenusOf(facts), default);
         Assert.Equal(System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(facts, RatingTerms.Of(menus)).ToUtf8()), (await app.InvoiceOf(periodId)).Document);
     }
 

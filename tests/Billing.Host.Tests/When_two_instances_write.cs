@@ -27,7 +27,7 @@ public sealed class When_two_instances_write
     [Fact]
     public async Task A_customer_who_is_just_subscribing_is_not_erased()
     {
-        await using var app = await BillingApp.StartAsync();
+        await using var app = await BillingApp.StartAsync(connections: 2);
         var customer = await app.Billing.CreateCustomerAsync(new() { Currency = "USD" });
         var id = Ids.Derive(Ids.Subscription, Jan1, "just now");
         // Somebody else is about to start the same stream: the subscription is decided, and waits to be written.
@@ -50,7 +50,7 @@ public sealed class When_two_instances_write
     [Fact]
     public async Task A_note_that_is_just_being_kept_is_erased_with_its_customer()
     {
-        await using var app = await BillingApp.StartAsync();
+        await using var app = await BillingApp.StartAsync(connections: 2);
         var customer = (await app.Billing.CreateCustomerAsync(new() { Currency = "USD" })).CustomerId;
         await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
         await connection.OpenAsync();

@@ -30,6 +30,7 @@ public sealed class BillingApp : IAsyncDisposable
     private WebApplication? _host;
     private GrpcChannel? _channel;
     private IBusControl? _bus;
+    private int _connections = 1;
 
     public required ServiceDatabase Database { get; init; }
     public required Uri Broker { get; init; }
@@ -62,9 +63,11 @@ public sealed class BillingApp : IAsyncDisposable
     };
 
     /// <summary>Started, ready, and with a menu received.</summary>
-    public static async Task<BillingApp> StartAsync(Dictionary<string, string?>? settings = null)
+    /// <param name="connections">In its pool: more than one only where calls wait for each other in the database on purpose.</param>
+    public static async Task<BillingApp> StartAsync(Dictionary<string, string?>? settings = null, int connections = 1)
     {
         var app = await PrepareAsync();
+        app._connections = connections;
         foreach (var (key, value) in settings ?? []) app.Settings[key] = value;
         await app.ListenAsync();
         await app.RunAsync();
@@ -112,6 +115,9 @@ public sealed class BillingApp : IAsyncDisposable
     /// <summary>Methods that no key opens, because nobody said which may.</summary>
     public IEnumerable<string> WithoutScope() => _host!.WithoutScope();
 
+    /// <summary>Of a pool of one: a call that waits for a second connection while it holds the first fails in any test, and not only when a crowd makes it.</summary>
+    private string Connections => new NpgsqlConnectionStringBuilder(Database.ConnectionString("billing")) { MaxPoolSize = _connections }.ConnectionString;
+
     /// <summary>Another instance on the same database and broker.</summary>
     public WebApplication Build(Dictionary<string, string?> settings) => BillingHost.Build([], b =>
     {
@@ -119,7 +125,7 @@ public sealed class BillingApp : IAsyncDisposable
         b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["RabbitMq:Uri"] = Broker.ToString(), ["Logging:Minimum"] = "Fatal",
-            ["Clock:Mode"] = "Simulated", ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = Database.ConnectionString("billing"),
+            ["Clock:Mode"] = "Simulated", ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Billing:Postgres"] = Connections,
             ["Billing:AuditPostgres"] = Database.ConnectionString("billing_auditor"), ["Billing:UsageAddress"] = Usage.Address, ["Billing:GapPollSeconds"] = "0.2", ["Billing:DuePollSeconds"] = "0.1",
         });
         b.Configuration.AddInMemoryCollection(settings);
