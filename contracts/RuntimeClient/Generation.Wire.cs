@@ -13,7 +13,7 @@ public sealed partial class Generation
     private RuntimeFrame? _finish;
     private readonly Start _start;
     private long _sequence, _reported;
-    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks, _adopted;
+    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks, _adopted, _awaitsHold;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
 
     internal Task Started => _started.Task;
@@ -26,6 +26,13 @@ public sealed partial class Generation
 
     /// <summary>Nobody waits for its first grant any more: if one comes it is given back, and none is asked for.</summary>
     private bool IsForsaken => _abandoned && !_granted;
+
+    /// <summary>Its hold was asked for, and nobody but the client waits for the answer any more.</summary>
+    internal bool AwaitsHold
+    {
+        get => Volatile.Read(ref _awaitsHold);
+        set => Volatile.Write(ref _awaitsHold, value);
+    }
 
     private bool Owes => !_granted || _unacknowledged.Count > 0 || _waiting;
 
@@ -65,7 +72,7 @@ public sealed partial class Generation
             if (_ended.Task.IsCompleted) return false;
             if (IsForsaken)
             {
-                if (now - _owedSince > _meter.Options.RetransmitAfter) _meter.Forget(this);
+                if (!AwaitsHold && now - _owedSince > _meter.Options.RetransmitAfter) _meter.Forget(this);
                 return false;
             }
             if (!_speaks) return false;

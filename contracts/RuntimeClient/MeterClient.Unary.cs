@@ -10,15 +10,55 @@ public sealed partial class MeterClient
     private async Task HoldAsync(Generation generation, CancellationToken ct)
     {
         for (var pause = Options.PauseMin; !generation.Started.IsCompleted; pause = Longer(pause))
+            if (!Heard(generation, await AskAsync(() => AuthorizeAsync(generation, ct), ct).ConfigureAwait(false)))
+                await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Whoever waits for the answer may go away. It is awaited even then, for what is held must be known to be given back.</summary>
+    private async Task<AuthorizeResponse> AuthorizeAsync(Generation generation, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        var request = new AuthorizeRequest { Start = generation.NextStart().Start, TokensWanted = generation.Request.TokensWanted };
+        var asked = _meter.AuthorizeAsync(request, deadline: TimeProvider.System.GetUtcNow().UtcDateTime + Options.SilenceMax, cancellationToken: CancellationToken.None).ResponseAsync;
+        try
         {
-            var answer = await AskAsync(
-                async () => await _meter.AuthorizeAsync(new() { Start = generation.NextStart().Start, TokensWanted = generation.Request.TokensWanted }, cancellationToken: ct).ConfigureAwait(false), ct)
-                .ConfigureAwait(false);
-            if (answer.DurableSequence > 0) generation.Heard(new Ack { Sequence = answer.DurableSequence });
-            if (answer.Grant is { } grant) generation.Heard(grant);
-            else if (answer.Deny is { Reason: not "store_unavailable" } deny) generation.Heard(deny);
-            else await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
+            return await asked.WaitAsync(ct).ConfigureAwait(false);
         }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            _ = GiveBackAsync(generation, asked);
+            throw;
+        }
+    }
+
+    private async Task GiveBackAsync(Generation generation, Task<AuthorizeResponse> asked)
+    {
+        generation.AwaitsHold = true;
+        try
+        {
+            var answer = await asked.ConfigureAwait(false);
+            // Its end is said on the stream, which has not heard of it yet.
+            if (answer.Grant is not null) Speak(generation);
+            Heard(generation, answer);
+        }
+        catch (RpcException)
+        {
+            // If it holds anything, its lease ends that.
+        }
+        finally
+        {
+            generation.AwaitsHold = false;
+        }
+    }
+
+    /// <returns>false if it is no answer: ask again</returns>
+    private static bool Heard(Generation generation, AuthorizeResponse answer)
+    {
+        if (answer.DurableSequence > 0) generation.Heard(new Ack { Sequence = answer.DurableSequence });
+        if (answer.Grant is { } grant) generation.Heard(grant);
+        else if (answer.Deny is { Reason: not "store_unavailable" } deny) generation.Heard(deny);
+        else return false;
+        return true;
     }
 
     /// <summary>A producer that was lost comes back with the same id: what it had reported is in the ledger.</summary>

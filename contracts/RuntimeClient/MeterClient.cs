@@ -63,11 +63,7 @@ public sealed partial class MeterClient : IAsyncDisposable
         try
         {
             if (request.TokensWanted > 0) await HoldAsync(generation, ct).ConfigureAwait(false);
-            if (!generation.IsFinished)
-            {
-                if (_work.CurrentCount == 0) Wake();
-                generation.Speak();
-            }
+            if (!generation.IsFinished) Speak(generation);
             await generation.Started.WaitAsync(ct).ConfigureAwait(false);
             if (generation.ResumedFrom > 0 && !generation.IsFinished) await AdoptAsync(generation, ct).ConfigureAwait(false);
             return generation;
@@ -93,6 +89,12 @@ public sealed partial class MeterClient : IAsyncDisposable
         _own?.Dispose();
         _closing.Dispose();
         _work.Dispose();
+    }
+
+    private void Speak(Generation generation)
+    {
+        if (_work.CurrentCount == 0) Wake();
+        generation.Speak();
     }
 
     internal void Forget(Generation generation) => _active.TryRemove(new(generation.Id, generation));

@@ -1,29 +1,3 @@
-using System.CommandLine;
-using System.CommandLine.Help;
 using Cli;
-using Cli.Commands;
 
-// The billing command: each command is a file in Commands/.
-var billing = new Command("billing", "Prices, meters, bills and audits a language model")
-{
-    new HelpOption(),
-    new VersionOption(),
-    DemoCommand.Create(),
-    MenuCommands.Create(),
-    UsageCommand.Create(),
-    CustomerCommand.Create(),
-    ImportCommand.Create(),
-    SubscriptionCommand.Create(),
-    InvoiceCommand.Create(),
-    AccountCommand.Create(),
-    SellerCommand.Create(),
-    LedgerCommand.Create(),
-    DunningCommand.Create(),
-    AuditCommand.Create(),
-    WebhookCommand.Create(),
-    ParkedCommand.Create(),
-    ShardCommand.Create(),
-    KeyCommand.Create(),
-    BenchCommand.Create(),
-};
-return await billing.RunAsync(args);
+return await BillingCommand.Create().RunAsync(args);

@@ -5,7 +5,8 @@ using LocalServers;
 namespace Chaos;
 
 /// <summary>
-/// A company whose usage service has three instances, on a PostgreSQL and a RabbitMQ of its own, all of which are killed at random under load.
+/// A company whose usage service has three instances, on a PostgreSQL and a RabbitMQ of its own, all of which are killed at random under load, and
+/// billing and plan design as well.
 /// Rounds come in stretches: after each the load comes to its end, everything recovers, and the books must be right.
 /// </summary>
 public sealed class ChaosBench(int rounds, int seed, Action<string> say)
@@ -23,16 +24,16 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
         await using var rabbitMq = await brokerStarting;
         // Small grants and short leases: many decisions to interrupt, and little to wait for what a lost owner had promised.
         await using var company = await Company.OpenAsync(
-            await postgres.CreateDatabaseAsync("chaos"), rabbitMq.Uri(), [Company.Usage, Company.Billing],
+            await postgres.CreateDatabaseAsync("chaos"), rabbitMq.Uri(), [Company.Usage, Company.Billing, Company.PlanDesign],
             ("Usage:ChunkTokens", "16"), ("Usage:LeaseSeconds", "3"), ("Usage:ReportIntervalMs", "50"),
             ("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", "0"), ("Usage:Cluster:Address", "127.0.0.1"));
         Say("a company is open");
         (ServiceProcess Process, Uri Grpc)[] usage = [(company.Apart(Company.Usage), company.Address(Company.Usage)), .. await company.StartMoreUsageAsync(Instances - 1)];
-        var victims = new Victims([.. usage.Select(u => u.Process)], company.Apart(Company.Billing), postgres, rabbitMq);
+        var victims = new Victims([.. usage.Select(u => u.Process)], company.Apart(Company.Billing), company.Apart(Company.PlanDesign), postgres, rabbitMq);
         await company.PublishMenuAsync();
         Say("everything is up, and a menu is on sale");
 
-        var (loads, books) = (new List<ChaosLoad>(), new Books([], []));
+        var (loads, analysts, books) = (new List<ChaosLoad>(), new List<ChaosMenus>(), new Books([], []));
         try
         {
             for (var done = 0; done < rounds; done += RoundsPerStretch)
@@ -40,17 +41,22 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
                 var subscriptions = await company.SubscribeAsync(Subscriptions, loads.Count * Subscriptions);
                 Say($"{Subscriptions} customers have subscribed");
                 loads.Add(new ChaosLoad(company, subscriptions, $"stretch {loads.Count + 1}", [.. usage.Select(u => u.Grpc)], [.. usage.Select(u => u.Process.Http)]));
+                analysts.Add(new(company, $"stretch {loads.Count}"));
+                analysts[^1].Start();
                 await PlayAsync(loads[^1], victims, done + 1, Math.Min(rounds, done + RoundsPerStretch));
                 await victims.RecoveredAsync();
                 await loads[^1].FinishAsync();
+                await analysts[^1].FinishAsync();
                 Say("everything is back, and everybody has come to an end");
                 books = await ChaosChecks.HoldAsync(company, subscriptions, loads);
+                await ChaosMenus.HoldAsync(company, analysts);
                 Say($"after round {Math.Min(rounds, done + RoundsPerStretch)}: {books.Rows.Count:N0} rows in {books.Reports.Count:N0} reports, and they are right");
             }
         }
         finally
         {
             foreach (var load in loads) await load.DisposeAsync();
+            foreach (var analyst in analysts) await analyst.DisposeAsync();
         }
         return new ChaosFigures
         {
@@ -59,6 +65,7 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
             Kills = victims.Kills,
             Generations = loads.Sum(l => l.Generated.Count),
             Events = loads.Sum(l => l.Imported.Count),
+            Menus = analysts.Sum(a => a.Published.Count),
             Denied = loads.Sum(l => l.Denied),
             TokensKnownToClients = loads.Sum(l => l.Generated.Values.Sum() + l.Imported.Values.Sum()),
             TokensRecorded = books.Rows.Sum(r => r.Tokens.Output + r.Tokens.Reasoning + r.OverrunTokens),

@@ -12,6 +12,8 @@ public sealed record ChaosFigures
     public required IReadOnlyDictionary<string, int> Kills { get; init; }
     public required int Generations { get; init; }
     public required int Events { get; init; }
+    /// <summary>Published while their service was killed, and each in billing's book as it was answered.</summary>
+    public required int Menus { get; init; }
     public required long Denied { get; init; }
     /// <summary>Generated and imported, as their clients counted them and had them acknowledged.</summary>
     public required long TokensKnownToClients { get; init; }
@@ -28,7 +30,7 @@ public sealed record ChaosFigures
 
     public string ToText() => $"""
         {Rounds} rounds of seed {Seed} in {Seconds:0} s, killed: {string.Join(", ", Kills.Select(k => $"{k.Key} {k.Value} times"))}
-        {Generations:N0} generations and {Events:N0} events acknowledged, {Denied:N0} denied at a cap; at worst {LongestSilenceSeconds:0.0} s without an acknowledgement
+        {Generations:N0} generations, {Events:N0} events and {Menus:N0} menus acknowledged, {Denied:N0} denied at a cap; at worst {LongestSilenceSeconds:0.0} s without an acknowledgement
         {TokensKnownToClients:N0} tokens by the clients' count, {TokensRecorded:N0} in the ledger ({OverrunTokens:N0} of them overrun), {Rows:N0} rows, {Reports:N0} reports
         U1 to U6 hold, and billing has every token once
         """;

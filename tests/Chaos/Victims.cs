@@ -3,10 +3,11 @@ using LocalServers;
 namespace Chaos;
 
 /// <summary>What can be killed with kill -9, and is started again at once on the same data and ports.</summary>
-public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess billing, PrivatePostgres postgres, PrivateRabbitMq rabbitMq)
+public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess billing, ServiceProcess planDesign, PrivatePostgres postgres, PrivateRabbitMq rabbitMq)
 {
-    // Usage most often, for most of what can go wrong is its own.
-    private static readonly string[] Lots = ["usage", "usage", "usage", "billing", "postgres", "rabbitmq"];
+    // Usage most often, for most of what can go wrong is its own. All lots are drawn before any comes again: nobody is spared for long.
+    private static readonly string[] Lots = ["usage", "usage", "usage", "billing", "plan-design", "postgres", "rabbitmq"];
+    private readonly Queue<string> _drawn = new();
     private readonly SortedDictionary<string, int> _kills = new(StringComparer.Ordinal);
     private Task _broker = Task.CompletedTask;
 
@@ -15,7 +16,9 @@ public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess 
     /// <returns>who it was, for a message</returns>
     public async Task<string> KillAnyAsync(Random random)
     {
-        var victim = Lots[random.Next(Lots.Length)];
+        if (_drawn.Count == 0)
+            foreach (var lot in Shuffled(random)) _drawn.Enqueue(lot);
+        var victim = _drawn.Dequeue();
         _kills[victim] = _kills.GetValueOrDefault(victim) + 1;
         switch (victim)
         {
@@ -25,6 +28,9 @@ public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess 
                 return $"usage {which + 1}";
             case "billing":
                 await AgainAsync(billing);
+                break;
+            case "plan-design":
+                await AgainAsync(planDesign);
                 break;
             case "postgres":
                 postgres.Kill();
@@ -44,7 +50,14 @@ public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess 
     public async Task RecoveredAsync()
     {
         await _broker;
-        await Task.WhenAll(usage.Append(billing).Select(service => service.ReadyAsync()));
+        await Task.WhenAll(usage.Append(billing).Append(planDesign).Select(service => service.ReadyAsync()));
+    }
+
+    private static string[] Shuffled(Random random)
+    {
+        string[] lots = [.. Lots];
+        random.Shuffle(lots);
+        return lots;
     }
 
     private static async Task AgainAsync(ServiceProcess service)

@@ -18,5 +18,7 @@ public sealed class When_everything_is_killed_at_random(ITestOutputHelper output
         Assert.Equal(Rounds, played.GetProperty("rounds").GetInt32());
         Assert.Equal(played.GetProperty("tokensKnownToClients").GetInt64(), played.GetProperty("tokensRecorded").GetInt64());
         Assert.True(played.GetProperty("generations").GetInt32() > 0 && played.GetProperty("events").GetInt32() > 0, "there was a load");
+        Assert.True(played.GetProperty("menus").GetInt32() > 0, "menus were published");
+        Assert.Equal(["billing", "plan-design", "postgres", "rabbitmq", "usage"], played.GetProperty("kills").EnumerateObject().Where(k => k.Value.GetInt32() > 0).Select(k => k.Name));
     }
 }

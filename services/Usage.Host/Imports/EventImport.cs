@@ -30,11 +30,10 @@ public sealed class EventImport(ImportedEvents keys, SubscriptionLookup subscrip
             else if (!events.TryAdd((read.Source, read.Id), (index, read)) && !events[(read.Source, read.Id)].Event.Content().AsSpan().SequenceEqual(read.Content()))
                 faults.Add(new(index, read.Source, read.Id, Reasons.EventReused, "an event of the same batch has this source and id, and says something else"));
         }
-        if (faults.Count > 0) return faults;
-
         var unknown = await subscriptions.UnknownAsync([.. events.Values.Select(e => e.Event.Subscription).Distinct()], ct);
         faults.AddRange(events.Values.Where(e => unknown.Contains(e.Event.Subscription)).Select(e => new EventFault(
             e.Index, e.Event.Source, e.Event.Id, Reasons.SubscriptionUnknown, $"subject: neither usage nor billing knows {Ids.Format(Ids.Subscription, e.Event.Subscription)}; check it, or create it first")));
+        // Keys are fixed for good, so not for a batch that must be mended: what mending changes could not come under them again.
         if (faults.Count > 0) return faults;
 
         var keyed = await keys.FixAsync([.. events.Values.Select(e => e.Event)], ct);

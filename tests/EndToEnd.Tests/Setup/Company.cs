@@ -178,19 +178,23 @@ public sealed class Company : IAsyncDisposable
     /// <param name="terms">what is sold with the plans</param>
     public async Task PublishMenuAsync(SaleTerms? terms = null)
     {
-        var draft = await Deployment.PlanDesign.DraftMenuAsync(new()
-        {
-            Name = "Spring", PlansMax = 3, Currency = "USD", ConversationsPerPeriod = ConversationsPerPeriod, Terms = terms,
-            Market = new()
-            {
-                Urgency = new() { LogNormal = new() { Mu = -2.5, Sigma = 1.5 }, TypeCount = 60 },
-                AnswerTime = new() { Empirical = new() { Tokens = { Enumerable.Range(1, 40).Select(n => 15 * n) } } },
-                TokensPerSecond = 30, ValuePerAnswer = 2, ServingCostPerToken = 20e-6,
-            },
-        }, Key("draft"));
+        var draft = await Deployment.PlanDesign.DraftMenuAsync(Draft("Spring", terms), Key("draft"));
         Menu = await Deployment.PlanDesign.PublishMenuAsync(new() { MenuId = draft.MenuId, Actor = "analyst" }, Key("publish"));
         await Eventually.True(async () => { await Deployment.Billing.GetMenuTermsAsync(new() { MenuId = Menu.MenuId }); return true; }, "billing has received the menu", TimeSpan.FromMinutes(2));
     }
+
+    /// <summary>What is asked for when a menu is drafted here.</summary>
+    /// <param name="terms">what is sold with the plans</param>
+    public static DraftMenuRequest Draft(string name, SaleTerms? terms = null) => new()
+    {
+        Name = name, PlansMax = 3, Currency = "USD", ConversationsPerPeriod = ConversationsPerPeriod, Terms = terms,
+        Market = new()
+        {
+            Urgency = new() { LogNormal = new() { Mu = -2.5, Sigma = 1.5 }, TypeCount = 60 },
+            AnswerTime = new() { Empirical = new() { Tokens = { Enumerable.Range(1, 40).Select(n => 15 * n) } } },
+            TokensPerSecond = 30, ValuePerAnswer = 2, ServingCostPerToken = 20e-6,
+        },
+    };
 
     /// <summary>Customers take the plans in turn. Returns when usage knows every subscription.</summary>
     /// <param name="first">how many came before</param>
@@ -217,7 +221,7 @@ public sealed class Company : IAsyncDisposable
     public async Task<IReadOnlyList<Invoice>> FinalInvoicesAsync() =>
         [.. (await Deployment.Billing.ListInvoicesAsync(new() { Status = InvoiceStatus.Finalized, PageSize = 1_000 })).Invoices.OrderBy(i => i.Number, StringComparer.Ordinal)];
 
-    private static Metadata Key(string key) => new() { { "idempotency-key", key } };
+    public static Metadata Key(string key) => new() { { "idempotency-key", key } };
 
     private int HttpPort(string service) => _ports[2 * Array.IndexOf(Services, service)];
     private int GrpcPort(string service) => _ports[2 * Array.IndexOf(Services, service) + 1];

@@ -69,6 +69,26 @@ public sealed class AnswersThatTheMeterReplaced(SharedService shared)
     }
 
     [Fact]
+    public async Task A_start_that_is_cancelled_while_its_hold_is_under_way_gives_it_back_before_its_lease_ends()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("gone early", Samples.Hard("conversation", 5_000)));
+        var line = new SlowAnswers();
+        await using var meter = new MeterClient(shared.Service.Channel.CreateCallInvoker().Intercept(line));
+        using var patience = new CancellationTokenSource();
+        var asked = meter.StartAsync(SharedService.Request("gone early", "gone early") with { TokensWanted = 3_000 }, patience.Token);
+        await line.Answered;
+        Assert.Equal(3_000, await Reserved());
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
+        line.Pass();
+        await Eventually.True(() => meter.Active.Count == 0, "it is ended, and acknowledged");
+        Assert.Equal(0, await Reserved());
+
+        async Task<long> Reserved() =>
+            (await shared.Service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId("gone early"), Conversation = "c1" })).Windows.Single().ReservedTokens;
+    }
+
+    [Fact]
     public async Task U2_a_producer_that_comes_back_and_is_cancelled_ends_its_generation_at_what_it_had_reported()
     {
         await shared.Service.SubscribeAsync(Samples.Snapshot("twice cancelled", Samples.Hard("conversation", 5_000)));
@@ -124,6 +144,30 @@ public sealed class AnswersThatTheMeterReplaced(SharedService shared)
             if (context.Method.Name != "AmendUsage") return continuation(request, context);
             var refusal = Task.FromException<TResponse>(new RpcException(new(StatusCode.FailedPrecondition, "no")));
             return new(refusal, Task.FromResult(new Metadata()), () => new(StatusCode.FailedPrecondition, "no"), () => [], () => { });
+        }
+    }
+
+    /// <summary>What the meter answers is under way until it may pass.</summary>
+    private sealed class SlowAnswers : Interceptor
+    {
+        private readonly TaskCompletionSource _answered = new(TaskCreationOptions.RunContinuationsAsynchronously), _passes = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Answered => _answered.Task;
+
+        public void Pass() => _passes.SetResult();
+
+        public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
+        {
+            var call = continuation(request, context);
+            return new(Later(call.ResponseAsync), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
+        }
+
+        private async Task<T> Later<T>(Task<T> response)
+        {
+            var answer = await response;
+            _answered.TrySetResult();
+            await _passes.Task;
+            return answer;
         }
     }
 

@@ -1,0 +1,63 @@
+using System.CommandLine.Parsing;
+using System.Text.RegularExpressions;
+
+namespace Cli.Tests;
+
+/// <summary>Whatever the documentation tells somebody to type is understood.</summary>
+public sealed partial class DocumentationTests
+{
+    /// <summary>Words of the launcher, which knows them before the command does.</summary>
+    private static readonly string[] OfTheLauncher = ["test", "up", "down"];
+
+    public static TheoryData<string> Pages() => [.. Directory.EnumerateFiles(Root(), "*.md", SearchOption.AllDirectories)
+        .Select(file => Path.GetRelativePath(Root(), file)).Where(file => !file.StartsWith('.') && !file.StartsWith("artifacts", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+
+    [Theory, MemberData(nameof(Pages))]
+    public void Every_command_of_the_documentation_is_understood(string page)
+    {
+        var text = File.ReadAllText(Path.Combine(Root(), page));
+        var billing = BillingCommand.Create();
+        var misunderstood = from line in Blocks(text).SelectMany(Lines).Concat(Spans(text))
+                            from command in Commands(line)
+                            let words = CommandLineParser.SplitCommandLine(command).Where(word => word != "…").ToArray()
+                            where !OfTheLauncher.Contains(words[0])
+                            from error in billing.Parse(words).Errors.Take(1)
+                            select $"billing {command}: {error.Message}";
+        Assert.Empty(misunderstood);
+    }
+
+    [Fact]
+    public void The_README_and_the_manuals_of_operators_show_commands() =>
+        Assert.All(new[] { "README.md", "deploy/README.md" }, page => Assert.True(Blocks(File.ReadAllText(Path.Combine(Root(), page))).SelectMany(Lines).SelectMany(Commands).Count() > 5));
+
+    private static IEnumerable<string> Blocks(string text) => Block().Matches(text).Select(m => m.Groups[1].Value);
+
+    /// <summary>A line that ends in a backslash goes on in the next.</summary>
+    private static IEnumerable<string> Lines(string block) => block.Replace("\\\n", " ", StringComparison.Ordinal).Split('\n');
+
+    /// <summary>In a sentence a command may be named without what it needs; then it is in another form, such as `billing menu watch`, and only whole ones are looked at.</summary>
+    private static IEnumerable<string> Spans(string text) => Span().Matches(Block().Replace(text, "")).Select(m => m.Groups[1].Value).Where(span => span.Contains(" -", StringComparison.Ordinal));
+
+    /// <summary>Without prompt, comment and what the shell does with it; two on one line are two.</summary>
+    private static IEnumerable<string> Commands(string line) => Comment().Replace(line, "").Split(["&&", "|", ">"], StringSplitOptions.TrimEntries)
+        .Select(part => Start().Match(part)).Where(m => m.Success).Select(m => m.Groups[1].Value.Replace("[", "", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal));
+
+    private static string Root()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder!, "Billing.sln"))) folder = Path.GetDirectoryName(folder);
+        return folder!;
+    }
+
+    [GeneratedRegex(@"^```(?:bash|sh|console|text)?\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Block();
+
+    [GeneratedRegex(@"(?<!`)`([^`\n]+)`(?!`)")]
+    private static partial Regex Span();
+
+    [GeneratedRegex(@"\s+#.*$")]
+    private static partial Regex Comment();
+
+    [GeneratedRegex(@"^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\./)?billing ([a-z].*)$")]
+    private static partial Regex Start();
+}
