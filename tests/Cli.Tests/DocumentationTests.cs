@@ -19,11 +19,11 @@ public sealed partial class DocumentationTests
         var billing = BillingCommand.Create();
         var misunderstood = from line in Blocks(text).SelectMany(Lines).Concat(Spans(text))
                             from command in Commands(line)
-                            let words = CommandLineParser.SplitCommandLine(command).Where(word => word != "…").ToArray()
+                            let words = Words(command)
                             where !OfTheLauncher.Contains(words[0])
                             from error in billing.Parse(words).Errors.Take(1)
                             select $"billing {command}: {error.Message}";
-        Assert.Empty(misunderstood);
+        Assert.Equal("", string.Join('\n', misunderstood));
     }
 
     [Fact]
@@ -42,6 +42,13 @@ public sealed partial class DocumentationTests
     private static IEnumerable<string> Commands(string line) => Comment().Replace(line, "").Split(["&&", "|", ">"], StringSplitOptions.TrimEntries)
         .Select(part => Start().Match(part)).Where(m => m.Success).Select(m => m.Groups[1].Value.Replace("[", "", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal));
 
+    /// <summary>With something where the page leaves it to the reader: behind an option there must be a value, and elsewhere an ellipsis stands for more of the same.</summary>
+    private static string[] Words(string command)
+    {
+        string[] words = [.. CommandLineParser.SplitCommandLine(command)];
+        return [.. words.Select((word, n) => word switch { "…" when n > 0 && words[n - 1].StartsWith("--", StringComparison.Ordinal) => "1", "N" or "S" => "1", "TIME" => "2026-01-15", _ => word }).Where(word => word != "…")];
+    }
+
     private static string Root()
     {
         var folder = AppContext.BaseDirectory;
@@ -49,7 +56,7 @@ public sealed partial class DocumentationTests
         return folder!;
     }
 
-    [GeneratedRegex(@"^```(?:bash|sh|console|text)?\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    [GeneratedRegex(@"^```[a-z]*\n(.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Block();
 
     [GeneratedRegex(@"(?<!`)`([^`\n]+)`(?!`)")]
