@@ -120,6 +120,8 @@ public sealed partial class Generation
         {
             _abandoned = true;
             if (_granted) Finish(FinishReason.Abort);
+            // No stream has heard of it, so none will say anything about it.
+            else if (!_speaks && !AwaitsHold) _meter.Forget(this);
         }
     }
 

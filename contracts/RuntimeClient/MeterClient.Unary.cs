@@ -44,6 +44,7 @@ public sealed partial class MeterClient
         catch (RpcException)
         {
             // If it holds anything, its lease ends that.
+            Forget(generation);
         }
         finally
         {

@@ -159,14 +159,14 @@ public sealed class AnswersThatTheMeterReplaced(SharedService shared)
         public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
         {
             var call = continuation(request, context);
-            return new(Later(call.ResponseAsync), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
+            return new(Later(call.ResponseAsync, context.Options.CancellationToken), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
         }
 
-        private async Task<T> Later<T>(Task<T> response)
+        private async Task<T> Later<T>(Task<T> response, CancellationToken ct)
         {
             var answer = await response;
             _answered.TrySetResult();
-            await _passes.Task;
+            await _passes.Task.WaitAsync(ct);
             return answer;
         }
     }
