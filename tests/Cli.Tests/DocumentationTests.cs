@@ -35,7 +35,7 @@ public sealed partial class DocumentationTests
     /// <summary>A line that ends in a backslash goes on in the next.</summary>
     private static IEnumerable<string> Lines(string block) => block.Replace("\\\n", " ", StringComparison.Ordinal).Split('\n');
 
-    /// <summary>In a sentence a command may be named without what it needs; then it is in another form, such as `billing menu watch`, and only whole ones are looked at.</summary>
+    /// <summary>A sentence may name a command without what it needs, such as `billing menu watch`: only what has an option is taken for a whole one.</summary>
     private static IEnumerable<string> Spans(string text) => Span().Matches(Block().Replace(text, "")).Select(m => m.Groups[1].Value).Where(span => span.Contains(" -", StringComparison.Ordinal));
 
     /// <summary>Without prompt, comment and what the shell does with it; two on one line are two.</summary>
