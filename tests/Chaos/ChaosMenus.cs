@@ -27,7 +27,7 @@ public sealed class ChaosMenus(Company company, string name) : IAsyncDisposable
         await _running;
     }
 
-    /// <summary>What was published is on sale as it was answered, once and signed, in plan design and in billing's book; and nothing else is.</summary>
+    /// <summary>What was published is on sale once and as it was answered, signature and all, in plan design and in billing's book; and nothing else is.</summary>
     /// <param name="analysts">every one of this company so far</param>
     public static async Task HoldAsync(Company company, IReadOnlyList<ChaosMenus> analysts)
     {

@@ -9,13 +9,13 @@ public sealed partial class DocumentationTests
     /// <summary>Words of the launcher, which knows them before the command does.</summary>
     private static readonly string[] OfTheLauncher = ["test", "up", "down"];
 
-    public static TheoryData<string> Pages() => [.. Directory.EnumerateFiles(Root(), "*.md", SearchOption.AllDirectories)
-        .Select(file => Path.GetRelativePath(Root(), file)).Where(file => !file.StartsWith('.') && !file.StartsWith("artifacts", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Pages() => [.. Directory.EnumerateFiles(Checkout.Root, "*.md", SearchOption.AllDirectories)
+        .Select(file => Path.GetRelativePath(Checkout.Root, file)).Where(file => !file.StartsWith('.') && !file.StartsWith("artifacts", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
 
     [Theory, MemberData(nameof(Pages))]
     public void Every_command_of_the_documentation_is_understood(string page)
     {
-        var text = File.ReadAllText(Path.Combine(Root(), page));
+        var text = File.ReadAllText(Path.Combine(Checkout.Root, page));
         var billing = BillingCommand.Create();
         var misunderstood = from line in Blocks(text).SelectMany(Lines).Concat(Spans(text))
                             from command in Commands(line)
@@ -28,7 +28,7 @@ public sealed partial class DocumentationTests
 
     [Fact]
     public void The_README_and_the_manuals_of_operators_show_commands() =>
-        Assert.All(new[] { "README.md", "deploy/README.md" }, page => Assert.True(Blocks(File.ReadAllText(Path.Combine(Root(), page))).SelectMany(Lines).SelectMany(Commands).Count() > 5));
+        Assert.All(new[] { "README.md", "deploy/README.md" }, page => Assert.True(Blocks(File.ReadAllText(Path.Combine(Checkout.Root, page))).SelectMany(Lines).SelectMany(Commands).Count() > 5));
 
     private static IEnumerable<string> Blocks(string text) => Block().Matches(text).Select(m => m.Groups[1].Value);
 
@@ -47,13 +47,6 @@ public sealed partial class DocumentationTests
     {
         string[] words = [.. CommandLineParser.SplitCommandLine(command)];
         return [.. words.Select((word, n) => word switch { "…" when n > 0 && words[n - 1].StartsWith("--", StringComparison.Ordinal) => "1", "N" or "S" => "1", "TIME" => "2026-01-15", _ => word }).Where(word => word != "…")];
-    }
-
-    private static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder!, "Billing.sln"))) folder = Path.GetDirectoryName(folder);
-        return folder!;
     }
 
     [GeneratedRegex(@"^```[a-z]*\n(.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]

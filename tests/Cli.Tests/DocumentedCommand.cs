@@ -10,9 +10,7 @@ internal sealed record DocumentedCommand(DateTimeOffset? Day, string[] Args, str
     /// <param name="page">its file name in docs</param>
     public static IEnumerable<DocumentedCommand> Of(string page)
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Billing.sln"))) folder = folder.Parent!;
-        var parts = File.ReadAllText(Path.Combine(folder.FullName, "docs", page)).Split(Prompt);
+        var parts = File.ReadAllText(Path.Combine(Checkout.Root, "docs", page)).Split(Prompt);
         foreach (var (before, part) in parts.Zip(parts.Skip(1)))
         {
             var end = part.IndexOf('\n', StringComparison.Ordinal);

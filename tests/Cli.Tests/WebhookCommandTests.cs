@@ -112,12 +112,7 @@ public sealed partial class WebhookCommandTests
         Assert.All(new[] { "billing webhook list", "10.0.0.1 is not an address of the public internet", "--from TIME", "billing webhook deliveries" }.Zip(refused), x => Assert.Contains(x.First, x.Second.Error, StringComparison.Ordinal));
     }
 
-    private static string Document()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Billing.sln"))) folder = folder.Parent!;
-        return File.ReadAllText(Path.Combine(folder.FullName, "docs", "webhooks.md"));
-    }
+    private static string Document() => File.ReadAllText(Path.Combine(Checkout.Root, "docs", "webhooks.md"));
 
     /// <summary>What the document shows, command by command.</summary>
     private static IEnumerable<(string Command, string[] Printed)> Examples() => Document().Split("$ ./billing ")[1..]
