@@ -133,7 +133,7 @@ public static class ServiceDefaults
         app.MapPrometheusScrapingEndpoint(AccessSetup.MetricsPath);
     }
 
-    /// <summary>Runs until told to stop. A wrong option or a taken port ends in one clear line and exit code 1.</summary>
+    /// <summary>Runs until told to stop, be it while it still starts. A wrong option or a taken port ends in one clear line and exit code 1.</summary>
     public static async Task<int> RunServiceAsync(this WebApplication app)
     {
         string? why = null;
@@ -146,6 +146,10 @@ public static class ServiceDefaults
         catch (Exception e) when ((why = WhyNotStarted(e)) is not null)
         {
             // Said below, after whatever had started has had its last word.
+        }
+        catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // Told to stop before all had started, by a signal or by itself: what has begun is stopped like any other time.
         }
         if (why is null) await app.WaitForShutdownAsync();
         await app.DisposeAsync();

@@ -94,6 +94,10 @@ public sealed class UsageService : IAsyncDisposable
         return (new(typeof(UsageHost).Assembly.Location, () => _settings, new($"http://127.0.0.1:{ports[0]}")), new($"http://127.0.0.1:{ports[1]}"));
     }
 
+    /// <summary>The service as a process of its own that ends by itself: its exit code, and what it says.</summary>
+    public Task<(int Exit, string Output, string Error)> RunApartAsync() => DotnetProcess.RunAsync(typeof(UsageHost).Assembly.Location,
+        new Dictionary<string, string?>(_settings.Select(s => KeyValuePair.Create(s.Key.Replace(":", "__", StringComparison.Ordinal), s.Value))) { ["ASPNETCORE_ENVIRONMENT"] = "Test" }, "");
+
     public async Task StartHostAsync()
     {
         _app = UsageHost.Build([], builder =>
