@@ -7,25 +7,25 @@ namespace Cli.Tests;
 public sealed class ImportCommandTests
 {
     private const string Good = """
-        reference,currency,name,line1,Postal Code,city,time_zone,taxCountry,taxStatus,plan,anchorDay,credit,creditName,creditExpires
-        acme,USD,"Acme, ""the"" GmbH",Ringstraße 1,10115,Berlin,Europe/Berlin,DE,business,Small,15,120.50,Balance of the old system,2027-01-01
-        bert,USD,Bert,,,,,,,,,,,
-        cleo,EUR,,,,,,,,,,7,,2026-06-01
+        reference,currency,name,line1,Postal Code,city,time_zone,taxCountry,taxStatus,plan,anchorDay,credit,creditName,creditExpires,prepaidTokens,prepaidKinds
+        acme,USD,"Acme, ""the"" GmbH",Ringstraße 1,10115,Berlin,Europe/Berlin,DE,business,Small,15,120.50,Balance of the old system,2027-01-01,,
+        bert,USD,Bert,,,,,,,,,,,,500000,input; output
+        cleo,EUR,,,,,,,,,,7,,2026-06-01,,
 
         """;
 
     private const string Faulty = """
-        reference,currency,name,timeZone,taxCountry,taxStatus,plan,anchorDay,credit
-        acme,USD,Acme,Europe/Berlin,DE,business,Small,15,1.00
-        ,USD,Nobody,,,,,,
-        acme,USD,Acme,,,,,,
-        dora,XXQ,Dora,,,,,,
-        eve,USD,,Mars/Olympus,Germany,private,Medium,32,12.345
-        fritz,EUR,Fritz,,,,Small,,-3
-        gina,USD,Gina,,,,,4,
+        reference,currency,name,timeZone,taxCountry,taxStatus,plan,anchorDay,credit,prepaidTokens,prepaidKinds,prepaidExpires
+        acme,USD,Acme,Europe/Berlin,DE,business,Small,15,1.00,,,
+        ,USD,Nobody,,,,,,,,,
+        acme,USD,Acme,,,,,,,,,
+        dora,XXQ,Dora,,,,,,,,,
+        eve,USD,,Mars/Olympus,Germany,private,Medium,32,12.345,0,,
+        fritz,EUR,Fritz,,,,Small,,-3,9,thoughts,tomorrow
+        gina,USD,Gina,,,,,4,,,output,
         hugo,USD
         "ida,USD
-        jan,XXQ,Jan,,,,,,
+        jan,XXQ,Jan,,,,,,,1.5,,
 
         """;
 
@@ -46,18 +46,19 @@ public sealed class ImportCommandTests
         [
             "3 : it has no reference", "4 acme: row 2 has this reference too", "5 dora: 'XXQ' is not an ISO 4217 currency", "6 eve: 'Mars/Olympus' is not an IANA time zone",
             "6 eve: taxStatus: 'private' is not one of consumer, business, exempt", "6 eve: anchorDay '32' is not a whole number from 1 to 31", "6 eve: 'Medium' is not a plan of the menu",
-            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay or trialDays, and no plan", "9 : it has 2 fields, and the header 9", "10 : a quote does not end",
-            "11 jan: 'XXQ' is not an ISO 4217 currency",
+            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay or trialDays, and no plan", "9 : it has 2 fields, and the header 12", "10 : a quote does not end",
+            "11 jan: 'XXQ' is not an ISO 4217 currency", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
         ];
         foreach (var e in expected) Assert.Contains(told, t => t.StartsWith(e, StringComparison.Ordinal));
         Assert.DoesNotContain(told, t => t.StartsWith("2 ", StringComparison.Ordinal));
         Assert.Contains("it names a plan: say of which menu with --menu", (await Import(good)).Output, StringComparison.Ordinal);
         var dry = await Import(good, [.. menu, "--dry-run"]);
-        Assert.Equal((0, "3 rows are good. It would be: 3 customers created, 0 there already, 1 subscriptions, 2 credits\n"), (dry.Exit, dry.Output));
+        Assert.Equal((0, "3 rows are good. It would be: 3 customers created, 0 there already, 1 subscriptions, 2 credits, 1 with prepaid tokens\n"), (dry.Exit, dry.Output));
         Assert.Empty(Json(await running.Billing("customer", "list", "--json")).GetProperty("customers").EnumerateArray());
 
         var first = Json(await Import(good, [.. menu, "--json", "--reason", "we moved"]));
         Assert.Equal((3, 0, 1, 2, 127_500_000), (Count(first, "customersCreated"), Count(first, "customersThere"), Count(first, "subscriptions"), Count(first, "credits"), Count(first, "creditMicros")));
+        Assert.Equal((1, 500_000), (Count(first, "prepaid"), Count(first, "prepaidTokens")));
         var again = Json(await Import(good, [.. menu, "--json"]));
         Assert.Equal((0, 3), (Count(again, "customersCreated"), Count(again, "customersThere")));
 
@@ -72,11 +73,14 @@ public sealed class ImportCommandTests
         Assert.Contains("Ringstraße 1, 10115 Berlin", shown, StringComparison.Ordinal);
         Assert.Contains("120.50", (await running.Billing("account", "show", customers["acme"])).Output, StringComparison.Ordinal);
 
+        var prepaid = Assert.Single(Json(await running.Billing("account", "show", customers["bert"], "--json")).GetProperty("credit").EnumerateArray());
+        Assert.Equal(("500000", "input output"), (prepaid.GetProperty("left").ToString(), string.Join(' ', prepaid.GetProperty("kinds").EnumerateArray())));
+
         // JSON: a faulty object is named by its place; mended, the others are done.
         Assert.Equal("currency is an object, where a text or a number is expected", Assert.Single(Json(await Import(json, "--json"), 1).GetProperty("faults").EnumerateArray()).GetProperty("problem").GetString());
         var mended = folder.Write("mended.json", """[{"reference": "acme", "currency": "USD", "name": "Acme AG"}, {"reference": "ivo", "currency": "USD", "credit": 2.5}]""");
         var more = await Import(mended);
-        Assert.Equal((0, "2 rows: 1 customers created, 1 there already, 0 subscriptions, 1 credits\n"), (more.Exit, more.Output));
+        Assert.Equal((0, "2 rows: 1 customers created, 1 there already, 0 subscriptions, 1 credits, 0 with prepaid tokens\n"), (more.Exit, more.Output));
         // What a customer has is kept, unless it is asked to be written over.
         Assert.DoesNotContain("Acme AG", (await running.Billing("customer", "show", customers["acme"])).Output, StringComparison.Ordinal);
         Assert.Equal(0, (await Import(mended, "--update")).Exit);
@@ -86,6 +90,8 @@ public sealed class ImportCommandTests
         var other = folder.Write("other.csv", Good.Replace(",Small,", ",Large,", StringComparison.Ordinal).Replace("Balance of", "Rest of", StringComparison.Ordinal));
         var refused = Json(await Import(other, [.. menu, "--json"]), 1).GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("reference").GetString());
         Assert.Equal(["acme"], refused);
+        var moreTokens = folder.Write("tokens.csv", Good.Replace("500000", "600000", StringComparison.Ordinal));
+        Assert.Equal("bert", Assert.Single(Json(await Import(moreTokens, [.. menu, "--json"]), 1).GetProperty("faults").EnumerateArray()).GetProperty("reference").GetString());
         Assert.Single(Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray());
         // Long after the credit ran out, the same file is still a repeat.
         Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddMonths(13)));

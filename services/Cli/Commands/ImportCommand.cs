@@ -26,7 +26,7 @@ public static class ImportCommand
         var dry = new Option<bool>("--dry-run") { Description = "only name every faulty row, and say what would be done" };
         var update = new Option<bool>("--update") { Description = "write over name, address, tax and time zone of customers that have them already" };
         var (address, json, by) = (ServiceAddress.Billing(), BillingCalls.Json(), new ByOptions());
-        var command = new Command("customers", "Create customers with name, address, tax, time zone, subscription and credit; run again, it does only what is not done yet") { file, menu, dry, update, address, json };
+        var command = new Command("customers", "Create customers with name, address, tax, time zone, subscription, credit and prepaid tokens; run again, it does only what is not done yet") { file, menu, dry, update, address, json };
         by.AddTo(command);
         command.SetAction((result, ct) => BillingCalls.AskAsync(result.GetValue(address)!, async channel =>
         {
@@ -88,13 +88,15 @@ public static class ImportCommand
         if (import.TimeZone is { } zone) await billing.SetCustomerTimeZoneAsync(zone, cancellationToken: ct);
         // Credit first: a subscription's first invoice may use it.
         if (import.Credit is { } credit) await agreements.GrantMoneyCreditAsync(credit, cancellationToken: ct);
+        if (import.Prepaid is { } prepaid) await agreements.GrantTokenCreditAsync(prepaid, cancellationToken: ct);
         if (import.Subscription is { } subscription) await billing.SubscribeAsync(subscription, cancellationToken: ct);
     }
 
     private static object Figures(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone) => new
     {
         rows, done = isDone, customersCreated = good.Count(i => i.IsNew), customersThere = good.Count(i => !i.IsNew), subscriptions = good.Count(i => i.Subscription is not null),
-        credits = good.Count(i => i.Credit is not null), creditMicros = good.Sum(i => i.Credit?.AmountMicros ?? 0), faults,
+        credits = good.Count(i => i.Credit is not null), creditMicros = good.Sum(i => i.Credit?.AmountMicros ?? 0),
+        prepaid = good.Count(i => i.Prepaid is not null), prepaidTokens = good.Sum(i => (decimal)(i.Prepaid?.Tokens ?? 0)), faults,
     };
 
     private static void Print(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone)
@@ -106,7 +108,7 @@ public static class ImportCommand
             CommandLine.Output.Write(table);
             if (faults.Count > FaultsPrinted) Console.Out.WriteLine($"and {faults.Count - FaultsPrinted:N0} more: --json names all");
         }
-        var what = $"{good.Count(i => i.IsNew):N0} customers created, {good.Count(i => !i.IsNew):N0} there already, {good.Count(i => i.Subscription is not null):N0} subscriptions, {good.Count(i => i.Credit is not null):N0} credits";
+        var what = $"{good.Count(i => i.IsNew):N0} customers created, {good.Count(i => !i.IsNew):N0} there already, {good.Count(i => i.Subscription is not null):N0} subscriptions, {good.Count(i => i.Credit is not null):N0} credits, {good.Count(i => i.Prepaid is not null):N0} with prepaid tokens";
         Console.Out.WriteLine(
             isDone && faults.Count == 0 ? $"{rows:N0} rows: {what}"
             : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused: mend them and run it again, what is done is recognised"

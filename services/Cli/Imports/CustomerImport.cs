@@ -16,7 +16,7 @@ namespace Cli.Imports;
 /// <param name="IsNew">false where a customer has this reference already</param>
 public sealed record CustomerImport(
     ImportRow Row, bool IsNew, CreateCustomerRequest Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
-    SubscribeRequest? Subscription, GrantMoneyCreditRequest? Credit);
+    SubscribeRequest? Subscription, GrantMoneyCreditRequest? Credit, GrantTokenCreditRequest? Prepaid);
 
 /// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks.</summary>
 /// <param name="there">by reference</param>
@@ -27,10 +27,10 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
     public static readonly IReadOnlyList<string> Columns =
     [
         "reference", "currency", "name", "email", "line1", "line2", "postalCode", "city", "country", "taxId", "timeZone", "taxCountry", "taxRegion", "taxStatus",
-        "plan", "anchorDay", "trialDays", "credit", "creditName", "creditExpires",
+        "plan", "anchorDay", "trialDays", "credit", "creditName", "creditExpires", "prepaidTokens", "prepaidKinds", "prepaidName", "prepaidExpires",
     ];
 
-    private const string Grant = "crd", DefaultCreditName = "Credit brought forward", AnySha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+    private const string Grant = "crd", DefaultCreditName = "Credit brought forward", DefaultPrepaidName = "Tokens brought forward", AnySha256 = "0000000000000000000000000000000000000000000000000000000000000000";
 
     private readonly Dictionary<string, long> _rowOf = [];
 
@@ -62,7 +62,8 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         var import = new CustomerImport(
             row, known is null, new() { CustomerId = id, Currency = row["currency"], Reference = reference },
             Unless(known is { DetailsSha256.Length: > 0 }, Details(row, id, state, Refused)), Unless(known is { Tax: not null }, Tax(row, id, state, Refused, Fault)),
-            Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused)), Subscription(row, id, Fault), Credit(row, id, known is null, Refused, Fault));
+            Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused)), Subscription(row, id, Fault), Credit(row, id, known is null, Refused, Fault),
+            Prepaid(row, id, known is null, Refused, Fault));
         return faults.Count == 0 ? (import, []) : (null, faults);
     }
 
@@ -141,12 +142,7 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
             fault($"credit '{row["credit"]}' is not an amount such as 12.50");
             return null;
         }
-        DateTimeOffset? expires = null;
-        if (row.HasAny("creditExpires"))
-        {
-            if (Inputs.TryTime(row["creditExpires"], out var time)) expires = time;
-            else fault($"creditExpires '{row["creditExpires"]}' is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
-        }
+        var expires = Expiry(row, "creditExpires", fault);
         var name = row.HasAny("creditName") ? row["creditName"] : DefaultCreditName;
         var grant = Derived(Grant, id);
         // Who is there already may have had the credit before it expired: whether this is a repeat, billing knows.
@@ -155,6 +151,49 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         return new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() };
     }
 
+    private GrantTokenCreditRequest? Prepaid(ImportRow row, string id, bool isNew, Action<Refusal?> refused, Action<string> fault)
+    {
+        if (!row.HasAny("prepaidTokens"))
+        {
+            if (row.HasAny("prepaidKinds", "prepaidName", "prepaidExpires")) fault("it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens");
+            return null;
+        }
+        if (!long.TryParse(row["prepaidTokens"], NumberStyles.None, CultureInfo.InvariantCulture, out var tokens))
+        {
+            fault($"prepaidTokens '{row["prepaidTokens"]}' is not a whole number such as 500000");
+            return null;
+        }
+        var kinds = Kinds(row["prepaidKinds"], fault);
+        var expires = Expiry(row, "prepaidExpires", fault);
+        var name = row.HasAny("prepaidName") ? row["prepaidName"] : DefaultPrepaidName;
+        var grant = Derived(Grant, id, "import tokens");
+        refused(GrantCreditDecision.Decide(new GrantTokenCredit(grant, name, tokens, kinds, 0, isNew ? expires : null, now), AccountState.Initial).Refused);
+        return new() { CustomerId = id, GrantId = grant, Name = name, Tokens = tokens, Kinds = { kinds.Select(k => k.Name()) }, ExpiresAt = expires?.ToTimestamp() };
+    }
+
+    /// <summary>Names between spaces or semicolons; none are those that a cap counts.</summary>
+    private static ValueList<TokenKind> Kinds(string names, Action<string> fault)
+    {
+        if (names.Length == 0) return Kernel.Cap.GeneratedTokens.ToValueList();
+        try
+        {
+            return names.Split([' ', ';'], StringSplitOptions.RemoveEmptyEntries).Select(TokenNames.ParseKind).ToValueList();
+        }
+        catch (FormatException e)
+        {
+            fault($"prepaidKinds: {e.Message}");
+            return Kernel.Cap.GeneratedTokens.ToValueList();
+        }
+    }
+
+    private static DateTimeOffset? Expiry(ImportRow row, string column, Action<string> fault)
+    {
+        if (!row.HasAny(column)) return null;
+        if (Inputs.TryTime(row[column], out var time)) return time;
+        fault($"{column} '{row[column]}' is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z");
+        return null;
+    }
+
     // By the customer alone: whatever else a later file says, it is the same subscription and the same credit, and billing refuses another one under its id.
-    private static string Derived(string prefix, string customerId) => Ids.Derive(prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), "import", customerId);
+    private static string Derived(string prefix, string customerId, string what = "import") => Ids.Derive(prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), what, customerId);
 }
