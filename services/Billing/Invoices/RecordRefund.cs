@@ -7,8 +7,7 @@ public static class RecordRefundDecision
 {
     public static Decision<InvoiceEvent> Decide(RecordRefund c, InvoiceState state)
     {
-        if (state is InvoiceState.Voided) return Decision.Refuse("invoice_void", "nothing was paid on a void invoice");
-        if (state is not InvoiceState.Finalized invoice) return InvoiceRefusals.NotFinal;
+        if ((state as InvoiceState.Finalized ?? (state as InvoiceState.Voided)?.Was) is not { } invoice) return InvoiceRefusals.NotFinal;
         if (c.Provider.Length == 0 || c.Reference.Length == 0)
             return Decision.Refuse("reference_missing", "name the provider and its own id of the refund: it is what tells a repeat from a second refund");
         if (InvoiceRefusals.OfAmount(c.AmountMicros, c.Currency, invoice.Invoice.Currency) is { } refusal) return refusal;
@@ -16,6 +15,7 @@ public static class RecordRefundDecision
             return earlier.AmountMicros == c.AmountMicros
                 ? Decision.NoChange
                 : Decision.Refuse("payment_reference_reused", $"{c.Provider} {c.Reference} is recorded with another amount: a second refund has a reference of its own");
+        if (state is InvoiceState.Voided) return Decision.Refuse("invoice_void", "the invoice is void, and nothing is held that was paid on it: look for the invoice that the refund is of");
         // An invoice below zero, for usage that was taken back, is owed to the customer without any payment.
         var most = invoice.PaidMicros > -invoice.OutstandingMicros ? invoice.PaidMicros : -invoice.OutstandingMicros;
         if (c.AmountMicros > most)

@@ -33,6 +33,8 @@ public sealed class DunningTests
     private static Decision<InvoiceEvent> WriteOff(InvoiceState s, string reason = "insolvent") => WriteOffInvoiceDecision.Decide(new(reason, Day(30)), s);
 
     [Fact] public void B5_what_falls_overdue_is_dunned_by_the_schedule_of_that_moment() => AnInvoice().When(s => MarkOverdueDecision.Decide(new(Due, Schedule), s)).Then(Overdue, Started);
+    [Fact] public void What_was_paid_in_time_and_charged_back_later_is_dunned_from_then_on() =>
+        AnInvoice(Paid(11_900_000, -5), Refunded(11_900_000, 45)).When(s => MarkOverdueDecision.Decide(new(Day(46), Schedule), s)).Then(new InvoiceFellOverdue(new(11_900_000), Day(46)), new DunningStarted(Schedule, Day(45), Day(46)));
     [Fact] public void Without_a_schedule_nobody_is_dunned() => AnInvoice().When(s => MarkOverdueDecision.Decide(new(Due), s)).Then(Overdue);
 
     [Fact] public void Before_its_time_no_step_is_taken() => Late().When(s => Take(s, 0.999)).ThenNothing();

@@ -77,6 +77,10 @@ public sealed class InvoiceLifeTests
     [Fact] public void B5_a_refund_is_recorded_once_by_its_reference() => AnInvoice(Paid(11_900_000)).When(s => Refund(s, 900_000)).Then(Refunded(900_000));
     [Fact] public void An_invoice_below_zero_is_paid_out() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
         .Given(Cut, Final with { TotalMicros = new(-5_000_000) }).When(s => Refund(s, 5_000_000)).Then(Refunded(5_000_000));
+    [Fact] public void A_repeat_of_a_refund_changes_nothing_even_on_a_void_invoice() =>
+        AnInvoice(Paid(1_000_000), Refunded(1_000_000), new InvoiceVoided("wrong customer", Feb1)).When(s => Refund(s, 1_000_000)).ThenNothing();
+    [Fact] public void Nothing_goes_back_on_a_void_invoice() =>
+        AnInvoice(Paid(1_000_000), Refunded(1_000_000), new InvoiceVoided("wrong customer", Feb1)).When(s => Refund(s, 1_000_000, "re_2")).ThenRefused("invoice_void");
     [Fact] public void No_more_goes_back_than_came_in() => AnInvoice(Paid(1_000_000), Refunded(400_000)).When(s => Refund(s, 610_000, "re_2")).ThenRefused("refund_exceeds_payments");
 
     [Fact] public void B5_a_credit_note_takes_net_and_tax_in_proportion() => AnInvoice().When(s => Credit(s, 1_190_000)).Then(Noted(Credited(1_000_000, 190_000)));
