@@ -37,7 +37,8 @@ public sealed class UsageStore(IOptions<UsageOptions> options) : IAsyncDisposabl
             throw new StoreMismatchException($"the schema usage is at version {applied}, this program knows {migrations.Count}: start the newer program");
         for (var version = applied + 1; version <= migrations.Count; version++)
         {
-            await Execute(connection, migrations[version - 1].Sql, ct);
+            // An index over weeks of rows takes its time: a migration that is cut short would begin again for ever.
+            await using (var migration = new NpgsqlCommand(migrations[version - 1].Sql, connection) { CommandTimeout = 0 }) await migration.ExecuteNonQueryAsync(ct);
             await Execute(connection, "insert into usage.schema_version (version, name) values ($1, $2)", ct, version, migrations[version - 1].Name);
         }
         await FixShards(connection, ct);
