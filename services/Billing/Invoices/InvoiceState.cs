@@ -36,7 +36,7 @@ public abstract record InvoiceState
 
         public DunningStatus DunningStatus => this switch
         {
-            { Dunning.ExhaustedAt: not null, OutstandingMicros.Value: > 0 } or { WrittenOffMicros.Value: > 0 } => DunningStatus.Exhausted,
+            { Dunning.ExhaustedAt: not null, OutstandingMicros.Value: > 0 } or { OutstandingMicros.Value: <= 0, WrittenOffMicros.Value: > 0 } => DunningStatus.Exhausted,
             { OutstandingMicros.Value: <= 0 } => SettledDunning,
             { Hold: not null } => DunningStatus.OnHold,
             { OverdueSince: null } => DunningStatus.Current,
@@ -47,9 +47,12 @@ public abstract record InvoiceState
         /// <summary>Where it stands when nothing is left to pay, or it is void.</summary>
         public DunningStatus SettledDunning => OverdueSince is null ? DunningStatus.Current : DunningStatus.Resolved;
 
-        /// <summary>With something paid or credited.</summary>
-        internal Finalized Less(Micros amount, DateTimeOffset at) =>
-            (this with { WrittenOffMicros = WrittenOffMicros > amount ? WrittenOffMicros - amount : Micros.Zero }).Counting(at);
+        /// <summary>With something paid or credited: what is demanded is settled by it first, and what is more takes back what was written off.</summary>
+        internal Finalized Less(DateTimeOffset at)
+        {
+            var beyond = OutstandingMicros < Micros.Zero ? -OutstandingMicros : Micros.Zero;
+            return (this with { WrittenOffMicros = WrittenOffMicros > beyond ? WrittenOffMicros - beyond : Micros.Zero }).Counting(at);
+        }
 
         /// <summary>The time of dunning counts while something is left to pay and nobody holds it.</summary>
         internal Finalized Counting(DateTimeOffset at) => this with { Dunning = Dunning?.Counting(Hold is null && OutstandingMicros > Micros.Zero, at) };
@@ -76,8 +79,8 @@ public abstract record InvoiceState
         (None, InvoiceFinalized f) => new Finalized(null, f, [], [], [], null),
         (Cut c, InvoiceFinalized f) => new Finalized(c.Terms, f, [], [], [], null),
         (Finalized s, InvoiceVoided v) => new Voided(s with { Dunning = s.Dunning?.Counting(false, v.At) }, v.Reason, v.At),
-        (Finalized s, CreditNoteIssued c) => (s with { CreditNotes = [.. s.CreditNotes, c] }).Less(c.TotalMicros, c.At),
-        (Finalized s, PaymentRecorded p) => (s with { Payments = [.. s.Payments, p] }).Less(p.AmountMicros, p.At),
+        (Finalized s, CreditNoteIssued c) => (s with { CreditNotes = [.. s.CreditNotes, c] }).Less(c.At),
+        (Finalized s, PaymentRecorded p) => (s with { Payments = [.. s.Payments, p] }).Less(p.At),
         (Finalized s, RefundRecorded r) => (s with { Refunds = [.. s.Refunds, r] }).Counting(r.At),
         (Finalized s, InvoiceFellOverdue o) => s with { OverdueSince = o.At },
         (Finalized s, PaymentFailed f) => s with { Failures = [.. s.Failures, f] },

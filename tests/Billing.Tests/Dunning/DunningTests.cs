@@ -97,6 +97,9 @@ public sealed class DunningTests
         { [Overdue, new InvoiceWrittenOff(new(11_900_000), "x", Day(30)), Paid(1_900_000, 31)], "uncollectible", "exhausted", null },
         { [Overdue, new InvoiceWrittenOff(new(11_900_000), "x", Day(30)), Paid(11_900_000, 31)], "paid", "resolved", null },
         { [Overdue, new InvoiceWrittenOff(new(11_900_000), "x", Day(30)), Credited(31)], "paid", "resolved", null },
+        // What is charged back is demanded again, and paying just that settles it: the loss stays what it was.
+        { [Overdue, Started, Step(2, 3, 3), new InvoiceWrittenOff(new(11_900_000), "x", Day(5)), Paid(4_000_000, 6), Refunded(4_000_000, 8)], "overdue", "in_dunning", 10 },
+        { [Overdue, Started, Step(2, 3, 3), new InvoiceWrittenOff(new(11_900_000), "x", Day(5)), Paid(4_000_000, 6), Refunded(4_000_000, 8), Paid(4_000_000, 9)], "uncollectible", "exhausted", null },
     };
 
     [Theory, MemberData(nameof(States))]
