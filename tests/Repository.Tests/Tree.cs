@@ -6,7 +6,7 @@ namespace Repository.Tests;
 /// <summary>The repository as its rules see it: the files that git knows or would take, by path from the root.</summary>
 internal static class Tree
 {
-    public static string Root { get; } = FindRoot();
+    public static string Root { get; } = Checkout.Root;
 
     public static IReadOnlyList<string> Files { get; } =
         [.. Git("ls-files", "--cached", "--others", "--exclude-standard").Distinct().Where(file => File.Exists(Path.Combine(Root, file))).Order(StringComparer.Ordinal)];
@@ -35,13 +35,6 @@ internal static class Tree
         git.WaitForExit();
         Assert.True(git.ExitCode == 0, $"git {string.Join(' ', arguments)} failed in {Root}: the rules are about what git holds, so run the tests in a checkout");
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-    }
-
-    private static string FindRoot()
-    {
-        for (var folder = AppContext.BaseDirectory; folder is not null; folder = Path.GetDirectoryName(folder))
-            if (File.Exists(Path.Combine(folder, "Billing.sln"))) return folder;
-        throw new InvalidOperationException($"no Billing.sln above {AppContext.BaseDirectory}");
     }
 }
 

@@ -7,11 +7,11 @@ public static class DotnetProcess
 {
     /// <summary>Starts it with all three of its streams in our hands.</summary>
     /// <param name="dll">the built program</param>
-    /// <param name="environment">what it finds in its environment besides ours</param>
+    /// <param name="environment">what it finds in its environment besides ours; settings may be named as in a configuration, with colons</param>
     public static Process Start(string dll, IReadOnlyDictionary<string, string?> environment, params string[] args)
     {
         var start = new ProcessStartInfo("dotnet", [dll, .. args]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, value) in environment) start.Environment[name] = value;
+        foreach (var (name, value) in environment) start.Environment[name.Replace(":", "__", StringComparison.Ordinal)] = value;
         return Process.Start(start)!;
     }
 

@@ -96,7 +96,7 @@ public sealed class UsageService : IAsyncDisposable
 
     /// <summary>The service as a process of its own that ends by itself: its exit code, and what it says.</summary>
     public Task<(int Exit, string Output, string Error)> RunApartAsync() => DotnetProcess.RunAsync(typeof(UsageHost).Assembly.Location,
-        new Dictionary<string, string?>(_settings.Select(s => KeyValuePair.Create(s.Key.Replace(":", "__", StringComparison.Ordinal), s.Value))) { ["ASPNETCORE_ENVIRONMENT"] = "Test" }, "");
+        new Dictionary<string, string?>(_settings) { ["ASPNETCORE_ENVIRONMENT"] = "Test" }, "");
 
     public async Task StartHostAsync()
     {

@@ -10,14 +10,7 @@ namespace Billing.Tests.Documents;
 /// <summary>The published schemas name every property that a document has, in its order, and every kind of line.</summary>
 public sealed class DocumentSchemaTests
 {
-    private static JsonElement Schema(string name) => JsonDocument.Parse(File.ReadAllText(Path.Combine(Root(), "contracts/documents", name))).RootElement;
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Billing.sln"))) folder = folder.Parent!;
-        return folder.FullName;
-    }
+    private static JsonElement Schema(string name) => JsonDocument.Parse(File.ReadAllText(Path.Combine(Checkout.Root, "contracts/documents", name))).RootElement;
 
     [Fact]
     public void The_schema_names_every_property_of_an_invoice_in_its_order()

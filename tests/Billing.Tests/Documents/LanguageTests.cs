@@ -16,14 +16,7 @@ public sealed class LanguageTests
 {
     private static readonly InvoiceDocument Document = January(PercentOff("10", DiscountScope.Usage), Prepaid(100_000), Money(1_000_000), Taxed());
 
-    private static Dictionary<string, string> File(string name) => XDocument.Load(Path.Combine(Root(), "services/Billing/Documents", name)).Root!.Elements("data").ToDictionary(d => d.Attribute("name")!.Value, d => d.Value);
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!System.IO.File.Exists(Path.Combine(folder.FullName, "Billing.sln"))) folder = folder.Parent!;
-        return folder.FullName;
-    }
+    private static Dictionary<string, string> File(string name) => XDocument.Load(Path.Combine(Checkout.Root, "services/Billing/Documents", name)).Root!.Elements("data").ToDictionary(d => d.Attribute("name")!.Value, d => d.Value);
 
     [Fact]
     public void The_tests_have_no_culture_either() => Assert.True(AppContext.TryGetSwitch("System.Globalization.Invariant", out var isInvariant) && isInvariant);
