@@ -19,7 +19,8 @@ public sealed class When_calls_are_too_many
         {
             // Two that wait for the table, as a slow database would let them.
             Task[] waiting = [.. new[] { "bob", "carol" }.Select(name => service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId(name) }).ResponseAsync)];
-            await Eventually.True(async () => await RefusedAsync(service) == "calls_too_many", "both are being answered");
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.subscription") == 2, "both are being answered");
+            Assert.Equal("calls_too_many", await RefusedAsync(service));
             var refused = await Assert.ThrowsAsync<RpcException>(async () => await AskAsync(service));
             Assert.Contains("Usage__CallsMax", refused.Status.Detail, StringComparison.Ordinal);
             Assert.NotNull(refused.GetRpcStatus()!.GetDetail<RetryInfo>());
