@@ -41,8 +41,9 @@ internal sealed class ProviderCounts
         public void Take(UsageDetails usage)
         {
             if (usage.InputTokenCount > 0 || usage.CachedInputTokenCount > 0 || usage.AdditionalCounts?.Values.Any(count => count > 0) == true || _prompt.InputTokenCount is null) _prompt = usage;
-            if (usage.OutputTokenCount is not > 0 && _output.OutputTokenCount is not null) return;
-            _adds |= usage.OutputTokenCount < _output.OutputTokenCount;
+            // A model that still thinks has no output yet, and its reasoning may be counted beside it.
+            if (usage.OutputTokenCount is not > 0 && (_output.OutputTokenCount > 0 || (usage.ReasoningTokenCount ?? 0) < (_output.ReasoningTokenCount ?? 0))) return;
+            _adds |= usage.OutputTokenCount > 0 && usage.OutputTokenCount < _output.OutputTokenCount;
             _added += usage.OutputTokenCount ?? 0;
             _addedReasoning += usage.ReasoningTokenCount ?? 0;
             _output = usage;

@@ -13,13 +13,16 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
     /// <summary>In the AdditionalProperties of an answer that its cap has cut: which reason the meter gave.</summary>
     public const string CutByCap = "cut_by_cap";
 
+    // The most that the meter takes for a count. A limit above it is none that a model could reach.
+    private const int CountMax = 1_000_000_000;
+
     /// <exception cref="GenerationDeniedException">nothing may be generated; the model was not asked</exception>
     public override async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         IReadOnlyList<ChatMessage> said = [.. messages];
-        // Of an answer that comes whole no more can be granted on the way, and none of it cut off: without a limit it is had as a stream.
-        if (LimitOf(options) is null) return await GatherAsync(said, options, cancellationToken).ConfigureAwait(false);
         var metered = await StartAsync(said, options, cancellationToken).ConfigureAwait(false);
+        // Of an answer that comes whole no more can be granted on the way, and none of it cut off: unless all of it is held, it is had as a stream.
+        if (!metered.HoldsAll) return await GatherAsync(said, metered, cancellationToken).ConfigureAwait(false);
         ChatResponse? response = null;
         try
         {
@@ -37,12 +40,18 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
 
     /// <exception cref="GenerationDeniedException">nothing may be generated; the model was not asked</exception>
     public override IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-        StreamAsync([.. messages], options, new(), cancellationToken);
+        StreamAsync([.. messages], options, cancellationToken);
 
-    private async Task<ChatResponse> GatherAsync(IReadOnlyList<ChatMessage> said, ChatOptions? options, CancellationToken ct)
+    private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(IReadOnlyList<ChatMessage> said, ChatOptions? options, [EnumeratorCancellation] CancellationToken ct = default)
+    {
+        var metered = await StartAsync(said, options, ct).ConfigureAwait(false);
+        await foreach (var update in StreamAsync(said, metered, new(), ct).ConfigureAwait(false)) yield return update;
+    }
+
+    private async Task<ChatResponse> GatherAsync(IReadOnlyList<ChatMessage> said, Metered metered, CancellationToken ct)
     {
         var counts = new ProviderCounts();
-        var response = await StreamAsync(said, options, counts, ct).ToChatResponseAsync(ct).ConfigureAwait(false);
+        var response = await StreamAsync(said, metered, counts, ct).ToChatResponseAsync(ct).ConfigureAwait(false);
         // The updates' counts were added up, and what is a total may not be.
         response.Usage = counts.Total();
         if (response.Messages.Count > 0 && response.Messages[^1].AdditionalProperties?.TryGetValue(CutByCap, out var why) == true) (response.AdditionalProperties ??= [])[CutByCap] = why;
@@ -50,9 +59,8 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
-        IReadOnlyList<ChatMessage> said, ChatOptions? options, ProviderCounts counts, [EnumeratorCancellation] CancellationToken ct = default)
+        IReadOnlyList<ChatMessage> said, Metered metered, ProviderCounts counts, [EnumeratorCancellation] CancellationToken ct)
     {
-        var metered = await StartAsync(said, options, ct).ConfigureAwait(false);
         // As long as nothing else is known the consumer has gone away, or the provider has failed.
         var reason = FinishReason.Abort;
         try
@@ -63,8 +71,8 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
                 counts.Take(update);
                 if (!await CountAsync(metered.Generation, update, ct).ConfigureAwait(false))
                 {
-                    reason = FinishReason.Cap;
-                    yield return Cut(update);
+                    reason = metered.IsAtLimit ? FinishReason.Length : FinishReason.Cap;
+                    yield return Cut(update, byCap: !metered.IsAtLimit);
                     yield break;
                 }
                 finished = update.FinishReason ?? finished;
@@ -83,8 +91,8 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
     {
         var caller = cap.Caller(messages, options);
         var limited = options?.Clone() ?? new();
-        var limit = LimitOf(options);
-        var held = limit ?? cap.TokensHeld;
+        var limit = options?.MaxOutputTokens is > 0 and var most ? most : cap.OutputTokensDefault;
+        var held = Math.Min(limit ?? cap.TokensHeld, CountMax);
         var generation = await meter.StartAsync(new()
         {
             Id = caller.GenerationId,
@@ -92,7 +100,7 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
             Conversation = caller.Conversation,
             Model = limited.ModelId ?? (GetService(typeof(ChatClientMetadata)) as ChatClientMetadata)?.DefaultModelId ?? cap.Model,
             Prompt = new(cap.CountPrompt(messages)),
-            OutputTokensMax = limit ?? 0,
+            OutputTokensMax = limit is null ? 0 : held,
             TokensWanted = held,
         }, ct).ConfigureAwait(false);
         long room;
@@ -108,15 +116,16 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         }
         if (room == 0)
         {
-            await generation.FinishAsync(FinishReason.Cap, ct).ConfigureAwait(false);
+            await generation.FinishAsync(ct: ct).ConfigureAwait(false);
             throw new GenerationDeniedException(generation.StopReason ?? "generation_finished", $"{generation.Id} has no token left to generate", "", null);
         }
-        // Less than was asked for: the cap is in sight. Then the model is told, or what it generates unseen would go beyond it.
-        limited.MaxOutputTokens = room < held ? (int)room : limit;
-        return new(generation, limited, room < held);
+        // Less than was asked for, and no more can follow: the cap is in sight. Then the model is told, or what it generates unseen would go beyond it.
+        // Otherwise more is granted as it comes, be it that others hold it still or that the meter holds no more at once.
+        var wanted = held - generation.Generated;
+        var toldLess = room < wanted && generation.IsFinal;
+        limited.MaxOutputTokens = toldLess ? (int)room : limit;
+        return new(generation, limited, toldLess, HoldsAll: toldLess || (limit is not null && room >= wanted));
     }
-
-    private int? LimitOf(ChatOptions? options) => options?.MaxOutputTokens is > 0 and var most ? most : cap.OutputTokensDefault;
 
     /// <summary>One token for each piece of content that a model generated: streams carry a token in an update, or several, but hardly ever less.</summary>
     private static async ValueTask<bool> CountAsync(Generation generation, ChatResponseUpdate update, CancellationToken ct)
@@ -153,11 +162,12 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         }
         catch (Exception e) when (e is MeterException or ObjectDisposedException)
         {
-            cap.NotSettled?.Invoke(generation, e);
+            try { cap.NotSettled?.Invoke(generation, e); }
+            catch (Exception) { } // nor by what a log has to say
         }
     }
 
-    private static ChatResponseUpdate Cut(ChatResponseUpdate last) => new()
+    private static ChatResponseUpdate Cut(ChatResponseUpdate last, bool byCap) => new()
     {
         Role = last.Role,
         ResponseId = last.ResponseId,
@@ -165,13 +175,18 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         ModelId = last.ModelId,
         CreatedAt = last.CreatedAt,
         FinishReason = ChatFinishReason.Length,
-        AdditionalProperties = new() { [CutByCap] = "cap_reached" },
+        AdditionalProperties = byCap ? new() { [CutByCap] = "cap_reached" } : null,
     };
 }
 
-/// <summary>A generation, what the model is asked for it, and whether its limit is lower than the request's own.</summary>
-internal sealed record Metered(Generation Generation, ChatOptions Options, bool ToldLess)
+/// <summary>A generation, and what the model is asked for it.</summary>
+/// <param name="ToldLess">its limit is lower than the request's own</param>
+/// <param name="HoldsAll">all that it may generate is granted</param>
+internal sealed record Metered(Generation Generation, ChatOptions Options, bool ToldLess, bool HoldsAll)
 {
+    /// <summary>It has generated as much as the request allows, whatever its cap has left.</summary>
+    public bool IsAtLimit => Generation.Request.OutputTokensMax is > 0 and var most && Generation.Generated >= most;
+
     /// <summary>The model stopped at the limit that it was told, and that was lower than the one that was asked for.</summary>
     public bool WasCut(ChatFinishReason? finished) => ToldLess && finished == ChatFinishReason.Length;
 

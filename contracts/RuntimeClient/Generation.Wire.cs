@@ -12,14 +12,14 @@ public sealed partial class Generation
     private string? _stopReason;
     private RuntimeFrame? _finish;
     private readonly Start _start;
-    private long _sequence, _reported;
-    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks, _adopted, _awaitsHold;
+    private long _sequence, _reported, _resumedFrom, _durable;
+    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks, _awaitsHold;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
 
     internal Task Started => _started.Task;
 
-    /// <summary>Of an earlier attempt with this id, whose tokens are not known here; 0 is none.</summary>
-    internal long ResumedFrom { get; private set; }
+    /// <summary>An earlier attempt has said what is not committed yet: were it lost, this one would have to go on from before it.</summary>
+    private bool IsResuming => _resumedFrom > _durable;
 
     /// <summary>No further token will be granted, and what was is used.</summary>
     private bool IsOver => _stopped || (_last.Final && Counted >= _last.Allowed && RoomAt(_meter.Now) == 0);
@@ -34,7 +34,7 @@ public sealed partial class Generation
         set => Volatile.Write(ref _awaitsHold, value);
     }
 
-    private bool Owes => !_granted || _unacknowledged.Count > 0 || _waiting;
+    private bool Owes => !_granted || IsResuming || _unacknowledged.Count > 0 || _waiting;
 
     private static Start StartOf(GenerationRequest request) => new()
     {
@@ -99,10 +99,16 @@ public sealed partial class Generation
             if (RoomAt(now) > 0 || IsOver) _waiting = false;
             Progress(now);
             if (_refused) SayAgain(now);
-            _started.TrySetResult();
-            if (_abandoned && _finish is null) End(FinishReason.Abort, now);
+            Begin(now);
             Changed();
         }
+    }
+
+    private void Begin(TimeSpan now)
+    {
+        if (!_granted || IsResuming) return;
+        _started.TrySetResult();
+        if (_abandoned && _finish is null) End(FinishReason.Abort, now);
     }
 
     private void WasGranted()
@@ -119,7 +125,7 @@ public sealed partial class Generation
         lock (_gate)
         {
             _abandoned = true;
-            if (_granted) Finish(FinishReason.Abort);
+            if (_started.Task.IsCompleted) Finish(FinishReason.Abort);
             // No stream has heard of it, so none will say anything about it.
             else if (!_speaks && !AwaitsHold) _meter.Forget(this);
         }
@@ -141,8 +147,7 @@ public sealed partial class Generation
                 (_stopped, _stopReason, _waiting) = (true, stop.Reason, false);
                 // Only what was granted is stopped: by an attempt that did not hear of it, or by one before this. There is no room, but it has begun.
                 WasGranted();
-                _started.TrySetResult();
-                if (_abandoned && _finish is null) End(FinishReason.Abort, now);
+                Begin(now);
             }
             if (_refused) SayAgain(now);
             Changed();
@@ -156,8 +161,13 @@ public sealed partial class Generation
             var before = _unacknowledged.Count;
             while (_unacknowledged.TryPeek(out var frame) && frame.Sequence <= ack.Sequence) _unacknowledged.Dequeue();
             if (_unacknowledged.Count < before) Progress(_meter.Now);
-            if (ack.Sequence > _sequence && !ack.Finished) ResumedFrom = _sequence = ack.Sequence;
-            if (!ack.Finished) return;
+            if (ack.Reported is { } reported) TakeOver(ack.TakenSequence, reported);
+            _durable = Math.Max(_durable, ack.Sequence);
+            if (!ack.Finished)
+            {
+                Begin(_meter.Now);
+                return;
+            }
             _finish ??= new();
             _started.TrySetResult();
             _ended.TrySetResult();
@@ -210,15 +220,13 @@ public sealed partial class Generation
         }
     }
 
-    /// <summary>The totals of an earlier attempt: from here on this one goes on.</summary>
-    internal void Adopt(long output, long reasoning)
+    /// <summary>Where an earlier attempt has left it: this one goes on from there. Once it has spoken itself it knows better.</summary>
+    private void TakeOver(long sequence, TokenCounts reported)
     {
-        lock (_gate)
-        {
-            (_adoptedOutput, _adoptedReasoning) = (_output, _reasoning) = (output, reasoning);
-            _reported = output + reasoning;
-            _adopted = true;
-        }
+        if (_sequence != _resumedFrom || sequence == _sequence) return;
+        _resumedFrom = _sequence = sequence;
+        (_adoptedOutput, _adoptedReasoning) = (_output, _reasoning) = (reported.Output, reported.Reasoning);
+        _reported = Counted;
     }
 
     /// <summary>For good: whoever waits is told, and nothing more is sent.</summary>
@@ -269,8 +277,7 @@ public sealed partial class Generation
             GenerationId = Id,
             Sequence = ++_sequence,
             Reason = (Contracts.Usage.V1.FinishReason)reason,
-            // Whoever does not know what an earlier attempt came to says no totals: they would be below it.
-            Totals = ResumedFrom > 0 && !_adopted ? null : Totals,
+            Totals = Totals,
             At = Timestamp.FromDateTimeOffset(_meter.Options.Time.GetUtcNow()),
         },
     }, now);

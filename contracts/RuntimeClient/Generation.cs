@@ -47,6 +47,12 @@ public sealed partial class Generation : IAsyncDisposable
         get { lock (_gate) return RoomAt(_meter.Now); }
     }
 
+    /// <summary>No more can be granted than is: a model that is told its limit before it begins is told <see cref="Room"/>.</summary>
+    public bool IsFinal
+    {
+        get { lock (_gate) return _stopped || _last.Final; }
+    }
+
     /// <summary>Why no further token may be generated, such as cap_reached; null as long as one may, or the meter has not said.</summary>
     public string? StopReason
     {

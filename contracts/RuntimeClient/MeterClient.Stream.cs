@@ -37,7 +37,14 @@ public sealed partial class MeterClient
     private void Wake()
     {
         try { _work.Release(); }
-        catch (SemaphoreFullException) { }
+        catch (Exception e) when (e is SemaphoreFullException or ObjectDisposedException) { }
+    }
+
+    /// <summary>A log that fails must not end what it is about.</summary>
+    private void Announce(RpcException e)
+    {
+        try { Disconnected?.Invoke(e); }
+        catch (Exception) { }
     }
 
     private async Task RunAsync()
@@ -54,7 +61,7 @@ public sealed partial class MeterClient
             {
                 // Whatever it was, usage that is not acknowledged must still go out: nothing may end this loop but its owner.
                 var e = error as RpcException ?? new RpcException(new(StatusCode.Internal, error.Message, error));
-                Disconnected?.Invoke(e);
+                Announce(e);
                 if (RefusedForGood(e) is { } refused)
                     foreach (var generation in _active.Values)
                         if (!generation.Started.IsCompleted) generation.Fail(refused);

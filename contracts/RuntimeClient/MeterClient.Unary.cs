@@ -9,9 +9,8 @@ public sealed partial class MeterClient
     /// <summary>The first grant as large as was asked for, or what is left: only the unary call says so at once.</summary>
     private async Task HoldAsync(Generation generation, CancellationToken ct)
     {
-        for (var pause = Options.PauseMin; !generation.Started.IsCompleted; pause = Longer(pause))
-            if (!Heard(generation, await AskAsync(() => AuthorizeAsync(generation, ct), ct).ConfigureAwait(false)))
-                await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
+        for (var pause = Options.PauseMin; !Heard(generation, await AskAsync(() => AuthorizeAsync(generation, ct), ct).ConfigureAwait(false)); pause = Longer(pause))
+            await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
     }
 
     /// <summary>Whoever waits for the answer may go away. It is awaited even then, for what is held must be known to be given back.</summary>
@@ -38,7 +37,7 @@ public sealed partial class MeterClient
         {
             var answer = await asked.ConfigureAwait(false);
             // Its end is said on the stream, which has not heard of it yet.
-            if (answer.Grant is not null) Speak(generation);
+            if (answer.Grant is not null || answer.Stop is not null) Speak(generation);
             Heard(generation, answer);
         }
         catch (RpcException)
@@ -55,18 +54,12 @@ public sealed partial class MeterClient
     /// <returns>false if it is no answer: ask again</returns>
     private static bool Heard(Generation generation, AuthorizeResponse answer)
     {
-        if (answer.DurableSequence > 0) generation.Heard(new Ack { Sequence = answer.DurableSequence });
+        if (answer.Reported is { } reported) generation.Heard(new Ack { Sequence = answer.DurableSequence, TakenSequence = answer.TakenSequence, Reported = reported });
         if (answer.Grant is { } grant) generation.Heard(grant);
+        else if (answer.Stop is { } stop) generation.Heard(stop);
         else if (answer.Deny is { Reason: not "store_unavailable" } deny) generation.Heard(deny);
         else return false;
         return true;
-    }
-
-    /// <summary>A producer that was lost comes back with the same id: what it had reported is in the ledger.</summary>
-    private async Task AdoptAsync(Generation generation, CancellationToken ct)
-    {
-        var rows = await RowsAsync(generation, ct).ConfigureAwait(false);
-        generation.Adopt(rows.Sum(r => r.Tokens.Output + r.OverrunTokens), rows.Sum(r => r.Tokens.Reasoning));
     }
 
     /// <summary>Completes when the generation is committed, and its prompt is what the provider says.</summary>
@@ -128,7 +121,7 @@ public sealed partial class MeterClient
             }
             catch (RpcException e) when (!ct.IsCancellationRequested)
             {
-                Disconnected?.Invoke(e);
+                Announce(e);
                 if (RefusedForGood(e) is { } refused) throw refused;
             }
             catch (RpcException) when (ct.IsCancellationRequested)

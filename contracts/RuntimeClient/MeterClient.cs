@@ -13,7 +13,7 @@ public sealed partial class MeterClient : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, Generation> _active = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<Task, Generation> _settling = new();
-    private readonly CancellationTokenSource _closing = new();
+    private readonly CancellationTokenSource _starting = new(), _closing = new();
     private readonly SemaphoreSlim _work = new(0, 1);
     private readonly GrpcChannel? _own;
     private readonly TokenMeter.TokenMeterClient _meter;
@@ -54,6 +54,7 @@ public sealed partial class MeterClient : IAsyncDisposable
     /// <param name="ct">ends the wait; what may have been granted meanwhile is given back</param>
     /// <exception cref="GenerationDeniedException">a cap is reached, or the subscription is not one that may generate</exception>
     /// <exception cref="MeterException">the meter does not serve this caller at all</exception>
+    /// <exception cref="ObjectDisposedException">the client was disposed meanwhile</exception>
     public async Task<Generation> StartAsync(GenerationRequest request, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -62,17 +63,19 @@ public sealed partial class MeterClient : IAsyncDisposable
         if (!_active.TryAdd(request.Id, generation)) throw new InvalidOperationException($"{request.Id} is being metered here already; another generation takes another id");
         try
         {
-            if (request.TokensWanted > 0) await HoldAsync(generation, ct).ConfigureAwait(false);
+            using var waiting = CancellationTokenSource.CreateLinkedTokenSource(ct, _starting.Token);
+            if (request.TokensWanted > 0) await HoldAsync(generation, waiting.Token).ConfigureAwait(false);
             if (!generation.IsFinished) Speak(generation);
-            await generation.Started.WaitAsync(ct).ConfigureAwait(false);
-            if (generation.ResumedFrom > 0 && !generation.IsFinished) await AdoptAsync(generation, ct).ConfigureAwait(false);
+            await generation.Started.WaitAsync(waiting.Token).ConfigureAwait(false);
             return generation;
         }
-        catch (Exception e) when (e is OperationCanceledException or MeterException)
+        catch (Exception e)
         {
             if (e is MeterException refused) generation.Fail(refused);
             else generation.Abandon();
-            throw;
+            if (e is not OperationCanceledException) throw;
+            ct.ThrowIfCancellationRequested();
+            throw new ObjectDisposedException("the client was disposed while a generation waited for its first grant", e);
         }
     }
 
@@ -81,12 +84,14 @@ public sealed partial class MeterClient : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 1) return;
         var deadline = Now + Options.DisposeWithin;
-        foreach (var generation in _active.Values) generation.Finish(FinishReason.Abort);
+        await _starting.CancelAsync().ConfigureAwait(false);
+        foreach (var generation in _active.Values) generation.Abandon();
         while (!(_active.IsEmpty && _settling.IsEmpty) && Now < deadline) await Task.Delay(Beat, Options.Time).ConfigureAwait(false);
         await _closing.CancelAsync().ConfigureAwait(false);
-        await _running.ConfigureAwait(false);
+        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var generation in _active.Values) generation.Fail(new MeterException("unacknowledged", $"{generation.Id} was not acknowledged before its client was closed; start it again with the same id"));
         _own?.Dispose();
+        _starting.Dispose();
         _closing.Dispose();
         _work.Dispose();
     }

@@ -7,7 +7,7 @@ public sealed class ProviderCountsTests
 {
     [Theory] // input, cached, created, output, reasoning → fresh, served, stored, said, reasoned
     [InlineData(10, 4, 3, 50, 20, 3, 4, 3, 30, 20)] // within the input, as OpenAI and the official Anthropic client of today count
-    [InlineData(10, 15, 9, 50, 70, 10, 15, 9, 0, 50)] // a part is not larger than its whole, so it stands beside it
+    [InlineData(10, 15, 9, 50, 70, 10, 15, 9, 50, 70)] // a part is not larger than its whole, so it stands beside it
     [InlineData(10, null, null, 5, null, 10, 0, 0, 5, 0)]
     [InlineData(10, null, 3, 5, null, 10, 0, 3, 5, 0)] // who names only a creation has Anthropic's numbers as they are
     [InlineData(null, 4, -3, null, -1, 0, 4, 0, 0, 0)]
@@ -38,6 +38,22 @@ public sealed class ProviderCountsTests
         Assert.Equal(new PromptTokens(100, 40, 10), DisjointKinds.Of(bedrock).Prompt);
         bedrock.TotalTokenCount = 107;
         Assert.Equal(new PromptTokens(50, 40, 10), DisjointKinds.Of(bedrock).Prompt);
+    }
+
+    [Fact]
+    public void A_total_that_counts_reasoning_beside_the_output_says_so()
+    {
+        // Gemini: candidates and thoughts, and the total is prompt and both.
+        var gemini = new UsageDetails { InputTokenCount = 10, OutputTokenCount = 500, ReasoningTokenCount = 400, TotalTokenCount = 910 };
+        Assert.Equal(new DisjointKinds(new(10), 500, 400), DisjointKinds.Of(gemini));
+        gemini.CachedInputTokenCount = 4; // of the prompt's 10
+        Assert.Equal(new DisjointKinds(new(6, 4, 0), 500, 400), DisjointKinds.Of(gemini));
+        gemini.TotalTokenCount = 510;
+        Assert.Equal(new DisjointKinds(new(6, 4, 0), 100, 400), DisjointKinds.Of(gemini));
+        // While it thinks there is no output yet.
+        Assert.Equal(new DisjointKinds(new(10), 0, 300), Of(Thinking(null, 200), Thinking(null, 300)));
+        Assert.Equal(new DisjointKinds(new(10), 0, 300), Of(Thinking(0, 200), Thinking(0, 300), Thinking(0, 0)));
+        Assert.Equal(new DisjointKinds(new(10), 9, 300), Of(Thinking(null, 200), Thinking(5, 300), Thinking(9, 300)));
     }
 
     [Fact]
@@ -72,6 +88,9 @@ public sealed class ProviderCountsTests
         foreach (var usage in updates) counts.Take(new(ChatRole.Assistant, [new UsageContent(usage)]));
         return DisjointKinds.Of(counts.Total()!);
     }
+
+    private static UsageDetails Thinking(int? output, int reasoning) =>
+        new() { InputTokenCount = 10, OutputTokenCount = output, ReasoningTokenCount = reasoning, TotalTokenCount = 10 + (output ?? 0) + reasoning };
 
     private static UsageDetails Usage(int? input, int? output) => new() { InputTokenCount = input, OutputTokenCount = output };
 

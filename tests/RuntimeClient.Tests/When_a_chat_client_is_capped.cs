@@ -106,6 +106,34 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
         Assert.Equal((40, 20, 0), await shared.RecordedAsync("own limit"));
     }
 
+    [Theory]
+    [InlineData("boundless whole", false), InlineData("boundless streamed", true)]
+    public async Task A_limit_above_what_a_meter_holds_at_once_is_no_cap(string name, bool streamed)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 100_000)));
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+        var answer = await AskAsync(Capped(model, meter, name, name), 60, streamed, new() { MaxOutputTokens = int.MaxValue });
+        Assert.Equal((int.MaxValue, ChatFinishReason.Stop, null), (model.MaxTokens, answer.FinishReason!.Value, WhyCut(answer)));
+        Assert.Equal((40, 20, 0), await shared.RecordedAsync(name));
+    }
+
+    [Theory]
+    [InlineData("crowded whole", false), InlineData("crowded streamed", true)]
+    public async Task What_others_hold_of_a_cap_is_not_told_to_a_model_as_its_limit(string name, bool streamed)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 500)));
+        await shared.Service.Meter.AuthorizeAsync(new() { Start = Samples.Start($"others of {name}", name), TokensWanted = 450 });
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+        var asked = AskAsync(Capped(model, meter, name, name), 100, streamed, new() { MaxOutputTokens = 400 });
+        await Eventually.True(() => model.Generated == 100, "it is generating");
+        await shared.Service.Meter.SettleAsync(new() { Finish = Samples.Finish($"others of {name}", 1) });
+        var answer = await asked;
+        Assert.Equal((400, ChatFinishReason.Stop, null), (model.MaxTokens, answer.FinishReason!.Value, WhyCut(answer)));
+        Assert.Equal((80, 20, 0), await shared.RecordedAsync(name));
+    }
+
     private static IChatClient Capped(StreamedModel model, MeterClient meter, string subscription, string generation) => model.Client().AsBuilder()
         .UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId(subscription), "c1", GenerationId.Derive(Samples.Jan1, generation)) })
         .Build();
@@ -113,9 +141,9 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
     /// <summary>A stream's last update becomes part of its message.</summary>
     private static object? WhyCut(ChatResponse answer) => (answer.AdditionalProperties ?? answer.Messages[^1].AdditionalProperties)?[TokenCapChatClient.CutByCap];
 
-    private static async Task<ChatResponse> AskAsync(IChatClient client, int tokens, bool streamed) => streamed
-        ? await client.GetStreamingResponseAsync($"{tokens}").ToChatResponseAsync()
-        : await client.GetResponseAsync($"{tokens}");
+    private static async Task<ChatResponse> AskAsync(IChatClient client, int tokens, bool streamed, ChatOptions? options = null) => streamed
+        ? await client.GetStreamingResponseAsync($"{tokens}", options).ToChatResponseAsync()
+        : await client.GetResponseAsync($"{tokens}", options);
 
     private async Task<(long Input, long Cached)> PromptOfAsync(string subscription, string generation)
     {

@@ -17,10 +17,9 @@ public sealed class When_calls_are_too_many
         await stream.GrantOf("g");
         await using (await TableLock.TakeAsync(service, "usage.subscription", "access exclusive"))
         {
-            // Two that wait for the table, as a slow database would let them.
-            Task[] waiting = [.. new[] { "bob", "carol" }.Select(name => service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId(name) }).ResponseAsync)];
-            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.subscription") == 2, "both are being answered");
-            Assert.Equal("calls_too_many", await RefusedAsync(service));
+            // Two that wait for the table, as a slow database would let them, however often the test's own calls take their places before.
+            Task[] waiting = [.. new[] { "bob", "carol" }.Select(async name => { while (await RefusedAsync(service, name) == "calls_too_many") { } })];
+            await Eventually.True(async () => await RefusedAsync(service) == "calls_too_many", "both are being answered");
             var refused = await Assert.ThrowsAsync<RpcException>(async () => await AskAsync(service));
             Assert.Contains("Usage__CallsMax", refused.Status.Detail, StringComparison.Ordinal);
             Assert.NotNull(refused.GetRpcStatus()!.GetDetail<RetryInfo>());
@@ -67,14 +66,14 @@ public sealed class When_calls_are_too_many
         static bool IsClosed(TcpClient socket) => socket.Client.Poll(0, SelectMode.SelectRead) && socket.Available == 0;
     }
 
-    private static async Task AskAsync(UsageService service) => await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") });
+    private static async Task AskAsync(UsageService service, string name = "alice") => await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId(name) });
 
     /// <summary>Why a call is refused; null if it is not.</summary>
-    private static async Task<string?> RefusedAsync(UsageService service)
+    private static async Task<string?> RefusedAsync(UsageService service, string name = "alice")
     {
         try
         {
-            await AskAsync(service);
+            await AskAsync(service, name);
             return null;
         }
         catch (RpcException e)

@@ -197,10 +197,10 @@ internal sealed partial class Hold : Process
                 break;
             case OutcomeKind.Stopped: Send(outlet!, new Answer(AnswerKind.Stopped, outcome.Generation!.Id, Reason: outcome.Why.Code)); break;
             case OutcomeKind.Rejected: Send(outlet!, Rejected(outcome.Generation!.Id, outcome.Number, outcome.Why.Code)); break;
-            case OutcomeKind.Acknowledged when outcome.Number >= 0:
+            case OutcomeKind.Acknowledged or OutcomeKind.Resumed when outcome.Number >= 0:
                 Send(outlet!, new Answer(AnswerKind.Acknowledged, outcome.Generation!.Id, outcome.Number, Finished: outcome.Generation.Finished && outcome.Generation.AllDurable));
                 break;
-            case OutcomeKind.Acknowledged: break;
+            case OutcomeKind.Acknowledged or OutcomeKind.Resumed: break;
             case OutcomeKind.Repeated:
                 var (id, number, content) = (outcome.Generation!.Id, outcome.Number, outcome.Content);
                 Run(() => AnswerRepeatAsync(id, number, content, outlet!));

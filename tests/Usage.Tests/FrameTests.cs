@@ -82,7 +82,7 @@ public sealed class FrameTests
         scene.Chunk("g", 1, 10);
         scene.Commit();
         var outcomes = scene.Start("g");
-        Assert.Equal((OutcomeKind.Acknowledged, 1), (outcomes[0].Kind, outcomes[0].Number));
+        Assert.Equal((OutcomeKind.Resumed, 1), (outcomes[0].Kind, outcomes[0].Number));
         Assert.Equal((OutcomeKind.Granted, 256), (outcomes[1].Kind, outcomes[1].Number));
         Assert.Equal(Reasons.GenerationReused, Assert.Single(scene.Start("g", maxOutput: 5)).Why.Code);
         Assert.Equal(2, scene.Rows.Count);

@@ -111,7 +111,7 @@ public sealed class SlabTests
         var scene = new OwnerScene(slabAtOnce: false, Period2000);
         scene.Owner.InheritSlab(1_000, scene.Now.Real.AddSeconds(120));
         scene.Owner.LoadGeneration(OwnerScene.Header("g"), default);
-        Assert.Equal(OutcomeKind.Acknowledged, Assert.Single(scene.Start("g")).Kind); // a grant is reserved, and kept back until its slab is durable
+        Assert.Equal(OutcomeKind.Resumed, Assert.Single(scene.Start("g")).Kind); // a grant is reserved, and kept back until its slab is durable
         var asked = scene.Slab!.Value;
         Assert.Empty(scene.Chunk("g", 1, 256)); // what the lost owner had granted takes the reservation
         var granted = scene.Turn(o => scene.Owner.SlabDurable(asked.Number, asked.When!.Value, scene.Now, o));

@@ -246,7 +246,7 @@ internal sealed class World
                 case OutcomeKind.Granted: about!.Grants.Add((outcome.Number, outcome.When!.Value)); break;
                 case OutcomeKind.Recorded: _queue.Add(outcome.Row!); break;
                 case OutcomeKind.SlabNeeded: (_slabAsked, _slabAskedBeside) = (outcome, [.. _owner.Inherited(_now.Confirmed)]); break;
-                case OutcomeKind.Acknowledged: Acknowledge(about!, outcome.Number); break;
+                case OutcomeKind.Acknowledged or OutcomeKind.Resumed: Acknowledge(about!, outcome.Number); break;
                 case OutcomeKind.Repeated:
                     Assert.Equal(outcome.Content, _table.Single(r => r.Generation.Id == outcome.Generation!.Id && r.Sequence == outcome.Number).Content);
                     Acknowledge(about!, outcome.Number);

@@ -33,9 +33,11 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
         {
             if (frame.Grant is { } grant) response.Grant = grant;
             else if (frame.Deny is { } deny) response.Deny = deny;
-            else if (frame.Stop is { } stop) response.Deny = new Deny { GenerationId = stop.GenerationId, Asker = start.Asker, Attempt = start.Attempt, Reason = stop.Reason, Detail = stop.Detail, Window = stop.Window };
+            else if (frame.Stop is { } stop) response.Stop = stop;
             else if (frame.Ack is { Finished: true }) response.Deny ??= new Deny { GenerationId = start.GenerationId, Asker = start.Asker, Attempt = start.Attempt, Reason = Reasons.GenerationFinished, Detail = "the generation is finished; a new one takes a new id" };
-            if (frame.Ack is { } ack) response.DurableSequence = ack.Sequence;
+            if (frame.Ack is not { } ack) continue;
+            response.DurableSequence = ack.Sequence;
+            if (ack.Reported is { } reported) (response.TakenSequence, response.Reported) = (ack.TakenSequence, reported);
         }
         return response;
     }

@@ -41,6 +41,15 @@ public static class Answers
         Ack = new Ack { GenerationId = Id(generation), Sequence = sequence, Finished = finished },
     };
 
+    /// <param name="sequence">up to which all of it is committed</param>
+    public static MeterFrame Resumed(Generation generation, long sequence)
+    {
+        var frame = Acknowledged(generation.Id, sequence, generation.Finished && generation.AllDurable);
+        frame.Ack.TakenSequence = generation.NextSequence - 1;
+        frame.Ack.Reported = new TokenCounts { Output = generation.Reported.Output, Reasoning = generation.Reported.Reasoning };
+        return frame;
+    }
+
     public static Balance Balance(SubscriptionTerms terms, IReadOnlyList<BalanceLine> lines)
     {
         var balance = new Balance

@@ -121,6 +121,9 @@ public sealed partial class OwnerDirectory(
             case OutcomeKind.Acknowledged:
                 if (outcome.Number >= 0) RouteOf(outcome.Generation!).Send(Answers.Acknowledged(outcome.Generation!.Id, outcome.Number, outcome.Generation.Finished && outcome.Generation.AllDurable));
                 break;
+            case OutcomeKind.Resumed:
+                RouteOf(outcome.Generation!).Send(Answers.Resumed(outcome.Generation!, outcome.Number));
+                break;
             case OutcomeKind.Repeated:
                 var outlet = RouteOf(outcome.Generation!).Outlet;
                 var answer = AnswerRepeatAsync(outcome.Generation!.Id, outcome.Number, outcome.Content, outlet);

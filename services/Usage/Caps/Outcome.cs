@@ -28,6 +28,8 @@ public enum OutcomeKind
     Repeated,
     /// <summary>Already known, and committed up to <see cref="Outcome.Number"/>.</summary>
     Acknowledged,
+    /// <summary>The same in answer to a Start: whoever comes back goes on where the generation stands.</summary>
+    Resumed,
     /// <summary>Make a slab of <see cref="Outcome.Number"/> tokens durable until <see cref="Outcome.When"/> (real time), beside what the owner has inherited; then say so.</summary>
     SlabNeeded,
     /// <summary>The periods known have run out: ask billing, then change the terms or say that none came.</summary>

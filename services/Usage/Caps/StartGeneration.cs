@@ -44,7 +44,7 @@ public sealed partial class SubscriptionOwner
         if (generation.Header.Content != header.Content)
             return Deny(header, new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"), null, null, outcomes);
 
-        if (generation.DurableSequence >= 0) outcomes.Add(new Outcome(OutcomeKind.Acknowledged) { Generation = generation, Number = generation.DurableSequence });
+        if (generation.DurableSequence >= 0 || generation.NextSequence > 1) outcomes.Add(new Outcome(OutcomeKind.Resumed) { Generation = generation, Number = generation.DurableSequence });
         if (generation.Finished) return generation;
 
         Lapse(generation, at);
