@@ -83,6 +83,7 @@ public static class BillingHost
         builder.Services.AddSingleton<IDueWork, DunningDue>();
         builder.Services.AddHostedService(services => services.GetRequiredService<GapFetcher>());
         builder.Services.AddHostedService<DueWorkLoop>();
+        builder.Services.AddHostedService<Backlog>();
         builder.Services.AddSingleton<WebhookMetrics>();
         builder.Services.AddSingleton<WebhookSecrets>();
         builder.Services.AddSingleton<WebhookQueue>();

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using JasperFx;
 using JasperFx.Events.Daemon;
 using Marten;
@@ -11,11 +12,11 @@ namespace Hosting;
 /// Brings the schema up to date, then runs the projection daemon on the one instance that holds the advisory lock and its lease. It starts
 /// without a database and waits for one; when the lock's connection is lost the daemon stops before another one starts.
 /// </summary>
-public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, DaemonLease lease, Readiness readiness, ILogger<ElectedDaemon> log) : BackgroundService
+public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, DaemonLease lease, Readiness readiness, IMeterFactory meters, ILogger<ElectedDaemon> log) : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private const string Database = "database";
-    private readonly StoppedShards _stopped = new(readiness, log);
+    private readonly StoppedShards _stopped = new(readiness, meters, log);
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Microsoft.AspNetCore.Builder;
@@ -57,7 +58,7 @@ public sealed class Readiness
 }
 
 /// <summary>Mirrors readiness into grpc.health.v1, for the service as a whole and under the name of each contract, and says "not serving" as soon as a shutdown begins so that callers go elsewhere.</summary>
-public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health, IEnumerable<MethodScopes> contracts, IHostApplicationLifetime lifetime) : IHostedService
+public sealed class HealthReporter(Readiness readiness, WatchedHealth health, IEnumerable<MethodScopes> contracts, IHostApplicationLifetime lifetime) : IHostedService
 {
     private readonly Lock _gate = new();
     private readonly string[] _names = ["", .. contracts.SelectMany(c => c.Contracts)];
@@ -79,6 +80,38 @@ public sealed class HealthReporter(Readiness readiness, HealthServiceImpl health
         {
             var status = readiness.IsReady ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.NotServing;
             foreach (var name in _names) health.SetStatus(name, status);
+        }
+    }
+}
+
+/// <summary>grpc.health.v1, whose watchers do not keep a service from stopping: they are told that it drains, and their calls end.</summary>
+public sealed class WatchedHealth(IHostApplicationLifetime lifetime) : HealthServiceImpl
+{
+    private static readonly TimeSpan LastWordMax = TimeSpan.FromSeconds(1);
+
+    public override async Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
+    {
+        var stopping = new TaskCompletionSource();
+        await using var told = lifetime.ApplicationStopping.UnsafeRegister(_ => stopping.TrySetResult(), null);
+        var words = new Words(responseStream);
+        var watching = base.Watch(request, words, context);
+        await Task.WhenAny(watching, stopping.Task);
+        if (!watching.IsCompleted) await Task.WhenAny(watching, words.NotServing, Task.Delay(LastWordMax));
+    }
+
+    private sealed class Words(IServerStreamWriter<HealthCheckResponse> stream) : IServerStreamWriter<HealthCheckResponse>
+    {
+        private readonly TaskCompletionSource _notServing = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Completes when "not serving" has been said.</summary>
+        public Task NotServing => _notServing.Task;
+
+        public WriteOptions? WriteOptions { get => stream.WriteOptions; set => stream.WriteOptions = value; }
+
+        public async Task WriteAsync(HealthCheckResponse message)
+        {
+            await stream.WriteAsync(message);
+            if (message.Status == HealthCheckResponse.Types.ServingStatus.NotServing) _notServing.TrySetResult();
         }
     }
 }

@@ -75,7 +75,7 @@ public static class ServiceDefaults
         builder.Services.AddGrpc(o => o.Interceptors.Add<StatusInterceptor>());
         builder.Services.AddSingleton(new RefusalStatus(statusOf));
         builder.Services.AddSingleton<StatusInterceptor>();
-        builder.Services.AddSingleton<HealthServiceImpl>();
+        builder.Services.AddSingleton<WatchedHealth>();
         builder.Services.AddSingleton<Readiness>();
         builder.Services.AddHostedService<HealthReporter>();
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<ClockOptions>>().Value.Build());
@@ -126,7 +126,7 @@ public static class ServiceDefaults
     {
         app.UseWebPages();
         app.UseAccess();
-        app.MapGrpcService<HealthServiceImpl>();
+        app.MapGrpcService<WatchedHealth>();
         app.MapGrpcService<ClockService>();
         app.MapGrpcService<AccessKeysService>();
         app.MapHealth();

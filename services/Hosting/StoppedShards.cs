@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using JasperFx;
 using JasperFx.Events.Daemon;
 using Microsoft.Extensions.Logging;
@@ -7,12 +8,20 @@ namespace Hosting;
 /// <summary>
 /// A projection or subscription that failed is paused by the daemon, and by itself nobody would start it again. It begins where it stopped: nothing is
 /// skipped, and what it had already done of its page comes to it twice. Where it stopped, and why, is in the log and in the detail of
-/// /health/ready until it is past it. Tried again after one second, then two, up to eight.
+/// /health/ready until it is past it, and the metric billing.shards.stopped counts it. Tried again after one second, then two, up to eight.
 /// </summary>
-internal sealed class StoppedShards(Readiness readiness, ILogger log)
+internal sealed class StoppedShards
 {
     private static readonly TimeSpan PauseMax = TimeSpan.FromSeconds(8);
     private readonly Dictionary<string, Stop> _stops = [];
+    private readonly Readiness _readiness;
+    private readonly ILogger _log;
+
+    public StoppedShards(Readiness readiness, IMeterFactory meters, ILogger log)
+    {
+        (_readiness, _log) = (readiness, log);
+        meters.Create("Billing.Shards").CreateObservableGauge("billing.shards.stopped", () => _stops.Count, "{shard}", "Projections and subscriptions that stand still at an event they fail at, on the instance that runs them.");
+    }
 
     private sealed record Stop(long Position, string Why, TimeSpan Pause, long Since);
 
@@ -31,8 +40,8 @@ internal sealed class StoppedShards(Readiness readiness, ILogger log)
             {
                 var why = agent.Failure is { } first ? WhyOf(agent, first) : $"it stopped after event {agent.Position}";
                 _stops[name] = known = new(agent.Position, why, known?.Pause ?? TimeSpan.FromSeconds(1), TimeProvider.System.GetTimestamp());
-                readiness.Note(name, why);
-                log.LogError("{Shard} stands still: {Why}. It skips nothing, and is tried again", name, why);
+                _readiness.Note(name, why);
+                _log.LogError("{Shard} stands still: {Why}. It skips nothing, and is tried again", name, why);
             }
             if (TimeProvider.System.GetElapsedTime(known.Since) < known.Pause) continue;
             _stops[name] = known with { Pause = known.Pause * 2 < PauseMax ? known.Pause * 2 : PauseMax, Since = TimeProvider.System.GetTimestamp() };
@@ -43,15 +52,15 @@ internal sealed class StoppedShards(Readiness readiness, ILogger log)
     /// <summary>Another instance leads: what stands still there is said there.</summary>
     public void Forget()
     {
-        foreach (var name in _stops.Keys) readiness.Forget(name);
+        foreach (var name in _stops.Keys) _readiness.Forget(name);
         _stops.Clear();
     }
 
     private void Past(string name)
     {
         _stops.Remove(name);
-        readiness.Forget(name);
-        log.LogInformation("{Shard} goes on", name);
+        _readiness.Forget(name);
+        _log.LogInformation("{Shard} goes on", name);
     }
 
     private static string WhyOf(ISubscriptionAgent agent, ShardFailure failure)

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Google.Rpc;
 using Grpc.Core;
 using Hosting;
@@ -88,6 +89,31 @@ public sealed class When_due_work_fails
         await app.Advance(Apr1.AddMonths(2).AddHours(1));
         Assert.Equal([0, 20_000_000], (await app.FinalInvoices()).OrderBy(i => i.Period.Number).Select(i => i.TotalMicros));
         Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+    }
+
+    [Fact]
+    public async Task What_is_parked_and_what_is_due_is_counted_for_whoever_watches()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "0.05" });
+        var subscription = await app.Subscribe(Small);
+        await Eventually.True(() => Figure("billing.periods.due") == 0 && Figure("billing.messages.parked") == 0, "nothing is parked or due");
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 5) with { PlanId = Ids.Derive(Ids.Plan, Jan1, "never had") }));
+        await Eventually.True(() => Figure("billing.messages.parked") == 1, "the report is parked");
+        await RefusedAdvance(app, Feb1.AddHours(1));
+        await Eventually.True(() => Figure("billing.periods.due") == 1, "its period waits for it");
+        Assert.Contains("billing parked list", await Ready(app), StringComparison.Ordinal);
+
+        long Figure(string name)
+        {
+            var figure = -1L;
+            // This host's own: others run beside it.
+            var ours = app.Get<IMeterFactory>();
+            using var listener = new MeterListener { InstrumentPublished = (instrument, l) => { if (instrument.Name == name && ReferenceEquals(instrument.Meter.Scope, ours)) l.EnableMeasurementEvents(instrument); } };
+            listener.SetMeasurementEventCallback<long>((_, value, _, _) => figure = value);
+            listener.Start();
+            listener.RecordObservableInstruments();
+            return figure;
+        }
     }
 
     private static Task Jam(BillingApp app, string type, string stream) => app.Sql<object>($$"""

@@ -153,6 +153,7 @@ public sealed class DaemonTests : IAsyncLifetime
         await Drop(host, "a");
         await Drop(host, "b");
         await Eventually.True(async () => (await host.ReadyAsync()).Item2.Contains("faulty:All: ", StringComparison.Ordinal), "it says that it stands still");
+        Assert.Contains("billing_shards_stopped", await host.Http.GetStringAsync(new Uri("/metrics", UriKind.Relative)), StringComparison.Ordinal);
         var (status, said) = await host.ReadyAsync();
         Assert.Equal(200, status);
         Assert.Contains("not this one", said, StringComparison.Ordinal);

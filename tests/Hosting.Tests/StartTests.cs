@@ -1,4 +1,6 @@
 using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -38,5 +40,40 @@ public sealed class StartTests
         var stopping = app.Services.GetRequiredService<Stopping>();
         Assert.Equal(0, await app.RunServiceAsync());
         Assert.True(stopping.IsStopped);
+    }
+
+    [Fact]
+    public async Task Whoever_watches_its_health_is_told_that_it_drains_and_does_not_keep_it_from_stopping()
+    {
+        var builder = ServiceDefaults.CreateBuilder("watched", [], _ => StatusCode.Internal, b => b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Error",
+        }));
+        var left = new TaskCompletionSource<bool>();
+        builder.Services.AddSingleton(left).AddHostedService<LastToStop>();
+        await using var app = builder.Build();
+        app.MapGrpcService<WatchedHealth>();
+        await app.StartAsync();
+        using var channel = GrpcChannel.ForAddress(app.Endpoints().Grpc);
+        using var watch = new Health.HealthClient(channel).Watch(new HealthCheckRequest());
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, watch.ResponseStream.Current.Status);
+        await app.StopAsync();
+        Assert.True(await left.Task, "the time to stop was not used up by the watcher");
+        Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, watch.ResponseStream.Current.Status);
+        Assert.False(await watch.ResponseStream.MoveNext(CancellationToken.None));
+    }
+
+    /// <summary>Stops after the web server, and says whether there was time left to.</summary>
+    private sealed class LastToStop(TaskCompletionSource<bool> left) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken)
+        {
+            left.SetResult(!cancellationToken.IsCancellationRequested);
+            return Task.CompletedTask;
+        }
     }
 }
