@@ -111,6 +111,7 @@ internal sealed partial class Hold : Process
                 if (_world.Mutation != Mutation.SlabIgnored)
                     foreach (var lost in slab.All) cell.Owner.InheritSlab(lost.Tokens, lost.Until);
             }
+            else if (loaded.Slab is { } ended) cell.Owner.LoadEndedSlab(ended.All.Sum(s => s.Tokens));
             if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
         }
         if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);

@@ -30,7 +30,7 @@ internal sealed class SlabWriting(World world, Hold hold)
         {
             if (!cell.Loaded && world.Mutation != Mutation.UnloadedLeavesSlab) continue;
             var (tokens, until) = cell.Owner.Remainder(world.Now.Real);
-            remainders.Add(new SlabAsked(cell, tokens, until, cell.Owner.Inherited(world.Now.Real)));
+            remainders.Add(new SlabAsked(cell, tokens, until, cell.Owner.Leaves(world.Now.Real)));
             if (world.Schedule.IsTold) world.Tell($"{hold} leaves a slab of {tokens} behind");
         }
         for (var tries = 0; tries < RemaindersTriesMax; tries++)

@@ -34,7 +34,7 @@ public sealed partial class OwnerDirectory
                 // One that has not read the tables yet does not know the slab of its lost predecessor: writing its own would mint those tokens.
                 if (!cell.Loaded) continue;
                 var (tokens, until) = cell.Owner.Remainder(now);
-                remainders.Add(new SlabRequest(cell, tokens, until, cell.Owner.Inherited(now)));
+                remainders.Add(new SlabRequest(cell, tokens, until, cell.Owner.Leaves(now)));
             }
         }
         return remainders;

@@ -251,8 +251,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             foreach (var (period, used) in loaded.Periods) owner.LoadPeriod(period, used);
             foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
             // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.
-            if (loaded.Slab is { } slab && slab.Epoch != cell.Tenure.Epoch)
-                foreach (var lost in slab.Tokens) owner.InheritSlab(lost.Tokens, lost.Until);
+            foreach (var lost in loaded.Slab?.Tokens ?? [])
+                if (loaded.Slab!.Value.Epoch != cell.Tenure.Epoch) owner.InheritSlab(lost.Tokens, lost.Until);
+                else owner.LoadEndedSlab(lost.Tokens);
             if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.NowOf(cell), cell.Outcomes);
         }
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);

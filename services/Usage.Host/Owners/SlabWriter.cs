@@ -55,7 +55,10 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
     /// <summary>Writes the slabs of those tenures that still stand; one that does not is marked as lost, and its owners decide nothing any more.</summary>
     public Task WriteAsync(IReadOnlyList<SlabRequest> requests, CancellationToken ct) => WriteAsync(requests, null, ct);
 
-    /// <summary>Writes what is left of a tenure that ends in good order. Owners that it has forgotten had nothing out: their slabs end now, and not with their leases.</summary>
+    /// <summary>
+    /// Writes what is left of a tenure that ends in good order. Owners that it has forgotten had nothing out: their slabs end now, and not with their leases,
+    /// and what they had granted may be reported still.
+    /// </summary>
     public Task LeaveAsync(Tenure tenure, IReadOnlyList<SlabRequest> remainders, CancellationToken ct) => WriteAsync(remainders, tenure, ct);
 
     private async Task WriteAsync(IReadOnlyList<SlabRequest> requests, Tenure? leaving, CancellationToken ct)
@@ -73,7 +76,7 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
         }
         var standing = requests.Where(r => Stands(r.Cell.Tenure, epochs)).ToArray();
         if (leaving is not null)
-            await UsageStore.Execute(connection, "update usage.slab set tokens = 0, inherited = '[]' where shard = $1 and epoch = $2 and (tokens > 0 or inherited <> '[]')", ct, leaving.Shard, leaving.Epoch);
+            await UsageStore.Execute(connection, "update usage.slab set lease_until = to_timestamp(0), inherited = '[]' where shard = $1 and epoch = $2 and lease_until > to_timestamp(0)", ct, leaving.Shard, leaving.Epoch);
         await using (var command = new NpgsqlCommand("""
             insert into usage.slab (subscription, shard, epoch, tokens, lease_until, inherited)
             select subscription, shard, epoch, tokens, lease_until, inherited::jsonb

@@ -104,12 +104,14 @@ public sealed partial class SubscriptionOwner
             TakeInherited(inherited, at.Confirmed);
             rest -= inherited;
         }
-        var late = Math.Min(rest, generation.Inherited ? long.MaxValue : generation.Lapsed);
+        var late = Math.Min(rest, generation.Lapsed + (generation.Inherited ? _claimable : 0));
         if (late > 0)
         {
             // Their reservation is gone: they count as used only where room is left, beside what this chunk takes already.
             late = Math.Min(late, Beside(generation, generated - rest, at, 0));
-            if (!generation.Inherited) generation.Lapsed -= late;
+            var lapsed = Math.Min(late, generation.Lapsed);
+            generation.Lapsed -= lapsed;
+            _claimable -= late - lapsed;
             rest -= late;
         }
         return generated - rest;

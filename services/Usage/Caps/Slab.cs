@@ -17,6 +17,8 @@ public sealed partial class SubscriptionOwner
     // Owners that crash faster than leases end leave more and more: the two that end first are then kept as one, until the later of their ends.
     private const int InheritedMax = 8;
     private readonly List<InheritedSlab> _inherited = [];
+    // What was granted by owners before this one, or by this one to generations that it has forgotten: no more than this is claimed of it, reserved or not.
+    private long _claimable;
 
     /// <summary>What only this owner knows of: granted, or reported and not committed.</summary>
     private long Exposed => _held + _uncommitted;
@@ -25,12 +27,16 @@ public sealed partial class SubscriptionOwner
     public void InheritSlab(long tokens, DateTimeOffset until)
     {
         if (tokens <= 0) return;
+        _claimable += tokens;
         var place = _inherited.FindIndex(slab => slab.Until > until);
         _inherited.Insert(place < 0 ? _inherited.Count : place, new(tokens, until));
         if (_inherited.Count <= InheritedMax) return;
         _inherited[1] = _inherited[1] with { Tokens = _inherited[0].Tokens + _inherited[1].Tokens };
         _inherited.RemoveAt(0);
     }
+
+    /// <summary>The slab of an owner that was forgotten with nothing out: it reserves nothing, and what it had granted may be reported still.</summary>
+    public void LoadEndedSlab(long tokens) => _claimable += tokens;
 
     /// <summary>What was inherited and has not ended, in the order of its ends: a successor must know of it beside this owner's own slab.</summary>
     public IReadOnlyList<InheritedSlab> Inherited(DateTimeOffset confirmed) => [.. _inherited.Where(slab => confirmed < slab.Until)];
@@ -63,7 +69,7 @@ public sealed partial class SubscriptionOwner
         if (beyond > 0) Hold(generation, -beyond);
     }
 
-    /// <summary>What to leave behind when the owner ends in good order: exactly what is out, until the last of it lapses. 0 tokens: nothing. <see cref="Inherited"/> is left beside it.</summary>
+    /// <summary>What to leave behind when the owner ends in good order: exactly what is out, until the last of it lapses. 0 tokens: nothing.</summary>
     public (long Tokens, DateTimeOffset Until) Remainder(DateTimeOffset real)
     {
         var (tokens, until) = (_uncommitted, real);
@@ -77,6 +83,15 @@ public sealed partial class SubscriptionOwner
             if (generation.ExpiresAt > until) until = generation.ExpiresAt;
         }
         return (tokens, until);
+    }
+
+    /// <summary>
+    /// What to leave beside it: what was inherited and has not ended, and, as a slab that has, what ended with its lease here and may be reported still.
+    /// </summary>
+    public IReadOnlyList<InheritedSlab> Leaves(DateTimeOffset real)
+    {
+        var lapsed = _generations.Values.Sum(g => g.Finished ? 0 : g.Lapsed);
+        return lapsed == 0 ? Inherited(real) : [new(lapsed, DateTimeOffset.UnixEpoch), .. Inherited(real)];
     }
 
     /// <summary>What the slab promises, the one inherited included.</summary>
@@ -98,6 +113,7 @@ public sealed partial class SubscriptionOwner
     /// </summary>
     private void TakeInherited(long tokens, DateTimeOffset confirmed)
     {
+        _claimable = Math.Max(_claimable - tokens, 0);
         for (var i = 0; i < _inherited.Count && tokens > 0; i++)
         {
             if (confirmed >= _inherited[i].Until) continue;

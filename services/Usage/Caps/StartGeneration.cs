@@ -27,6 +27,7 @@ public sealed partial class SubscriptionOwner
         var room = RoomWithPrompt(header, conversation, at, out var tightest);
         if (room <= 0) return Deny(header, CapReached(tightest!), tightest, ReopensAt(tightest!, at.Business), outcomes);
 
+        // While a slab lasts it may be one that the lost owner has granted: a Start that was said twice, on ways that are not equally long.
         var generation = new Generation(header, conversation, InheritedAt(at.Confirmed) > 0);
         Add(generation);
         Use(conversation, header.Prompt, at.Business);
@@ -61,8 +62,8 @@ public sealed partial class SubscriptionOwner
 
     /// <summary>
     /// A generation that a lost owner had granted tokens to, and of which nothing was committed. Its runtime has worked on the prompt, and may
-    /// have generated: it opens whatever room is left, so that all of this can be reported. What no slab reserves any more, and no cap has
-    /// room for, comes out as overrun; so a runtime gains nothing by saying it of a new one.
+    /// have generated: it opens whatever room is left, so that all of this can be reported. What no lost owner can have granted comes out as
+    /// overrun, and so does what no slab reserves any more and no cap has room for; so a runtime gains nothing by saying it of a new one.
     /// </summary>
     private Generation? Reopen(GenerationHeader header, long tokensWanted, Moment at, List<Outcome> outcomes)
     {

@@ -71,6 +71,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     public void Forget(Generation generation)
     {
         if (!_generations.Remove(generation.Id)) return;
+        if (!generation.Finished) _claimable += generation.Lapsed;
         Release(generation);
         Unwait(generation);
         _withheld.Remove(generation);

@@ -12,6 +12,7 @@ public sealed class A_model_that_the_plan_does_not_allow_was_granted_more
     [Fact]
     public void One_that_says_it_is_resumed_is_granted_nothing_and_what_it_reports_is_recorded()
     {
+        _scene.Owner.InheritSlab(256, _scene.Now.Real);
         _scene.Change(Without);
         var stopped = Assert.Single(Resume());
         Assert.Equal((OutcomeKind.Stopped, Reasons.ModelNotInPlan), (stopped.Kind, stopped.Why.Code));
