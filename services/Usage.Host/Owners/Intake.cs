@@ -261,6 +261,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
 
     private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Start start, long tokensWanted, Outlet outlet)
     {
+        if (owners.Find(header.Id) is { } running && running.Header.Subscription != header.Subscription)
+        {
+            Deny(outlet, start, new Refusal(Reasons.GenerationReused, "this generation id was started for another subscription; a new generation takes a new id"));
+            cell.Owner.ForgetIfIdle(header.Conversation);
+            return null;
+        }
         if (cell.Owner.Find(header.Id) is null && stored is { } original)
         {
             if (original.Header.Content != header.Content)

@@ -201,14 +201,20 @@ public sealed partial class OwnerDirectory(
         foreach (var row in commit.Conflicts)
         {
             log.LogError("{Generation} {Sequence} is in the table with other content: not counted", row.Generation.Id, row.Sequence);
-            var route = (Route)row.Generation.Route!;
+            var (generation, route) = (row.Generation, (Route)row.Generation.Route!);
             lock (route.Cell.Gate)
             {
                 // Its sequence is taken, by the row that counts: nothing more will come of this one.
                 route.Cell.UncommittedRows--;
-                route.Cell.Owner.Durable(row);
-                route.Send(Answers.Rejected(
-                    Answers.Id(row.Generation.Id), row.Sequence, new Refusal(Reasons.SequenceReused, "this sequence is recorded with other content; the first one counts")));
+                if (route.Cell.Tenure.IsOver) route.Cell.Owner.Durable(row);
+                else
+                {
+                    route.Cell.Owner.Refused(row, NowOf(route.Cell), route.Cell.Outcomes);
+                    Deliver(route.Cell);
+                }
+                if (row.Sequence > 0)
+                    route.Send(Answers.Rejected(Answers.Id(generation.Id), row.Sequence, new Refusal(Reasons.SequenceReused, "this sequence is recorded with other content; the first one counts")));
+                if (generation.IsTaken && route.Cell.Pins == 0) Forget(route.Cell, generation);
             }
         }
     }

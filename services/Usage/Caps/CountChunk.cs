@@ -174,6 +174,23 @@ public sealed partial class SubscriptionOwner
         _uncommitted -= row.ExposedTokens;
     }
 
+    /// <summary>Its key is taken by other content in the tables: what it used is room again. One whose very Start is taken is stopped.</summary>
+    public void Refused(UsageRow row, Moment at, List<Outcome> outcomes)
+    {
+        Durable(row);
+        var (generation, back) = (row.Generation, Tally.Zero - row.Tokens);
+        _periods[row.Period.Id] = _periods.GetValueOrDefault(row.Period.Id) + back;
+        generation.Conversation.Use(back);
+        foreach (var window in new[] { row.FiveHours, row.Week })
+            if (window is not null && Rolling(window.Window) is { Current: { } open } rolling && open.OpenedAt == window.OpenedAt) rolling.Use(back);
+        if (generation is { IsTaken: true, Stopped: false })
+        {
+            Release(generation);
+            Stop(generation, new Refusal(Reasons.GenerationReused, "this generation id was started before, with other content; a new generation takes a new id"), null, outcomes);
+        }
+        ServeWaiting(at, outcomes);
+    }
+
     /// <summary>The row of a prompt, decided when its Start is: it counts in the windows that were open then, however late its grant goes out.</summary>
     private UsageRow PromptRow(Generation generation, in Tally counted, long overrun, Moment at)
     {

@@ -80,6 +80,8 @@ public sealed class Generation
     /// <summary>Its first grant went out, and with it the row of its prompt.</summary>
     public bool Started { get; internal set; }
     public bool Inherited { get; }
+    /// <summary>The tables have another generation of this id: none of its rows counts.</summary>
+    public bool IsTaken { get; internal set; }
     public FinishReason Finish { get; internal set; }
     public bool Finished => Finish != FinishReason.None;
 

@@ -65,7 +65,7 @@ public sealed class ShardLedger
     public CommitPlan Plan(ShardHead head, IReadOnlyList<UsageRow> rows, IReadOnlyDictionary<(Guid Generation, long Sequence), long> stored, bool cut)
     {
         List<UsageRow> conflicts = [];
-        var fresh = stored.Count == 0 ? rows : LeaveOut(rows, stored, conflicts);
+        var fresh = stored.Count == 0 && !rows.Any(r => r.Generation.IsTaken) ? rows : LeaveOut(rows, stored, conflicts);
         return Plan(head, fresh, [], conflicts, cut);
     }
 
@@ -111,8 +111,11 @@ public sealed class ShardLedger
         var fresh = new List<UsageRow>(rows.Count);
         foreach (var row in rows)
         {
-            if (!stored.TryGetValue((row.Generation.Id, row.Sequence), out var content)) fresh.Add(row);
-            else if (content != row.Content) conflicts.Add(row);
+            var isStored = stored.TryGetValue((row.Generation.Id, row.Sequence), out var content);
+            // Its Start is somebody else's, of another subscription perhaps: then so is the generation, and what follows would be added to it.
+            if (isStored && content != row.Content && row.Sequence == 0) row.Generation.IsTaken = true;
+            if (row.Generation.IsTaken || (isStored && content != row.Content)) conflicts.Add(row);
+            else if (!isStored) fresh.Add(row);
         }
         return fresh;
     }
