@@ -1,6 +1,7 @@
 using Billing.Accounts;
 using Billing.Customers;
 using Billing.Dunning;
+using Billing.Periods;
 using Billing.Rating;
 using Billing.Sellers;
 using Contracts.Billing.V1;
@@ -21,7 +22,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
     {
         Ids.Parse(Ids.Subscription, request.SubscriptionId);
         var (id, from, until, at) = (IdOrNew(Commitment, request.CommitmentId), Time(request.From, "from"), Time(request.Until, "until"), clock.Now);
-        return OnAccount(request.CustomerId, request, context, (customer, s) => AgreeCommitmentDecision.Decide(new(id, request.SubscriptionId, new(request.AmountMicros), customer.Currency, from, until, at), s));
+        return OnAccount(request.CustomerId, request, context, (customer, s) => AgreeCommitmentDecision.Decide(new(id, request.SubscriptionId, new(request.AmountMicros), customer.Currency, from, until, at, Local(customer, at)), s));
     }
 
     public override Task<Account> GrantDiscount(GrantDiscountRequest request, ServerCallContext context)
@@ -31,13 +32,13 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         var scope = request.Scope.Length == 0 ? DiscountScope.All : AccountWords.ParseScope(request.Scope);
         Percent? off = request.Percent.Length == 0 ? null : Percent.Parse(request.Percent);
         Micros? amount = request.AmountMicros == 0 ? null : new Micros(request.AmountMicros);
-        return OnAccount(request.CustomerId, request, context, (customer, s) => GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at), s));
+        return OnAccount(request.CustomerId, request, context, (customer, s) => GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at, Local(customer, at)), s));
     }
 
     public override Task<Account> EndAgreement(EndAgreementRequest request, ServerCallContext context)
     {
         var (until, at) = (Time(request.Until, "until"), clock.Now);
-        return OnAccount(request.CustomerId, request, context, (_, s) => EndAgreementDecision.Decide(new(request.AgreementId, until, at), s));
+        return OnAccount(request.CustomerId, request, context, (customer, s) => EndAgreementDecision.Decide(new(request.AgreementId, until, at, Local(customer, at)), s));
     }
 
     public override Task<Account> GrantMoneyCredit(GrantMoneyCreditRequest request, ServerCallContext context)
@@ -64,7 +65,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         // What is kept with an idempotency-key is kept for ever: neither the note nor a hash that it can be guessed from.
         var redacted = new SetTaxTreatmentRequest(request) { Note = sha256 };
         var account = await OnAccount(
-            request.CustomerId, redacted, context, (_, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, sha256, seller, from, at), s),
+            request.CustomerId, redacted, context, (known, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, sha256, seller, from, at, Local(known, at)), s),
             session => { if (sha256.Length > 0) PersonalDetails.KeepNote(session, request.CustomerId, request.Note, salt); });
         return await WithNote(account, ct);
     }
@@ -150,6 +151,9 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         return given;
     }
 
+    /// <summary>What the customer's clocks show: periods are told by them whether an agreement holds.</summary>
+    private static DateTimeOffset Local(CustomerState.Known customer, DateTimeOffset at) => LocalTime.Of(customer.TimeZone.Length == 0 ? "UTC" : customer.TimeZone, at, at.AddMinutes(1)).At(at);
+
     private static DateTimeOffset? Time(Timestamp? time, string field) => time is null ? null : time.ToTime(field);
 
     /// <summary>Tax as it holds now; what is agreed for a later day only counts where nothing else is known.</summary>
@@ -157,11 +161,12 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
     {
         var (now, identity) = (clock.Now, new TaxIdentity(customer.Tax is { } set ? [set] : [], 0));
         var terms = RatingTerms.Of(new Dictionary<string, Menus.MenuTerms>()) with { Account = s, Seller = seller, Identity = identity };
-        var tax = terms.TaxOn(now);
+        var today = Local(customer, now);
+        var tax = terms.TaxOn(today, now);
         var account = new Account
         {
             CustomerId = customerId, Version = s.Version, Currency = customer.Currency.Code, Jurisdiction = tax?.Jurisdiction ?? "", Treatment = tax?.Treatment.Name() ?? "", TaxNote = tax?.Note ?? "",
-            TaxNoteSha256 = tax?.NoteSha256 ?? "", TaxFrom = tax?.From?.ToTimestamp(), TaxSource = tax is null ? "none" : tax == identity.On(now, terms.RatesFor(now)) ? "identity" : "agreed",
+            TaxNoteSha256 = tax?.NoteSha256 ?? "", TaxFrom = tax?.From?.ToTimestamp(), TaxSource = tax is null ? "none" : tax == terms.IdentityOn(today, now) ? "identity" : "agreed",
         };
         account.Commitments.AddRange(s.Commitments.Select(c => new V1.Commitment
         {

@@ -20,25 +20,33 @@ public sealed class StoredTerms
     private readonly Dictionary<string, MenuTerms> _menus = [];
     private readonly Dictionary<string, PeriodFacts> _earlier = [];
     private readonly Dictionary<string, List<object>> _histories = [];
+    // By how many events of its account each closed period that is adjusted was invoiced; where it is not final, by all there are.
+    private readonly Dictionary<string, long> _earlierAccounts = [];
 
     /// <exception cref="InvalidOperationException">A menu or a closed period that something stored refers to is missing: the store is corrupt.</exception>
     public static async Task<StoredTerms> ReadAsync(IQuerySession session, IReadOnlyCollection<PeriodFacts> all, CancellationToken ct, HistoryPoint at = default)
     {
         var terms = new StoredTerms();
         await terms.ReadHistories(session, [.. all.SelectMany(f => new[] { AccountIds.Of(f.CustomerId), f.CustomerId }), SellerState.StreamId], at, ct);
-        var streams = await StoredStreams.ReadAsync(session, all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId).Concat(InvoiceRating.MenusOf(f))), ct, at);
-        foreach (var id in all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId)).Distinct())
+        string[] adjusted = [.. all.SelectMany(f => f.Adjustments.Select(a => a.FromPeriodId)).Distinct()];
+        var streams = await StoredStreams.ReadAsync(session, adjusted.Concat(adjusted.Select(InvoiceIds.Of)).Concat(all.SelectMany(InvoiceRating.MenusOf)), ct, at);
+        foreach (var id in adjusted)
+        {
             if (streams.Period(id) is PeriodState.Closed closed) terms._earlier[id] = closed.Facts;
+            var invoice = streams.Invoice(InvoiceIds.Of(id)) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
+            if (invoice is not null) terms._earlierAccounts[id] = invoice.Terms?.AccountVersion ?? 0;
+        }
         foreach (var id in all.SelectMany(InvoiceRating.MenusOf).Distinct())
             if (streams.Menu(id) is MenuState.Received received) terms._menus[id] = received.Terms;
         return terms;
     }
 
     /// <summary>As they stand.</summary>
-    public RatingTerms Now(PeriodFacts facts) => At(facts, long.MaxValue, long.MaxValue, long.MaxValue);
+    public RatingTerms Now(PeriodFacts facts) => At(
+        facts, long.MaxValue, long.MaxValue, long.MaxValue, facts.Adjustments.Select(a => a.FromPeriodId).Distinct().Select(id => new EarlierTerms(id, _earlierAccounts.GetValueOrDefault(id, long.MaxValue))));
 
     /// <summary>As an invoice was made by them.</summary>
-    public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion, cut.CustomerVersion);
+    public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion, cut.CustomerVersion, cut.Earlier ?? []);
 
     /// <summary>What an invoice took from its customer's credit; nothing where it took none.</summary>
     public ValueList<CreditDraw> Drawn(string customerId, string invoiceId) =>
@@ -47,17 +55,20 @@ public sealed class StoredTerms
     /// <summary>What this batch has decided and not yet committed counts for the rest of it.</summary>
     public void Add(string accountId, IEnumerable<AccountEvent> events) => History(accountId).AddRange(events);
 
-    private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion, long? customerVersion) => new(
+    private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion, long? customerVersion, IEnumerable<EarlierTerms> earlier) => new(
         InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is referred to and not stored")),
         facts.Adjustments.Select(a => a.FromPeriodId).Distinct()
             .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is adjusted and is not a closed period")),
-        Fold<AccountState, AccountEvent>(AccountIds.Of(facts.CustomerId), accountVersion, AccountState.Initial, AccountState.Evolve),
+        Account(facts, accountVersion),
         Fold<SellerState, SellerEvent>(SellerState.StreamId, sellerVersion, SellerState.Initial, SellerState.Evolve))
     {
         Identity = customerVersion is { } version
             ? Fold<TaxIdentity, CustomerEvent>(facts.CustomerId, version, new([], 0), (i, e) => new(e is CustomerTaxSet t ? [.. i.Sets, t] : i.Sets, i.Version + 1))
             : null,
+        EarlierAccounts = earlier.ToDictionary(e => e.PeriodId, e => Account(facts, e.AccountVersion)),
     };
+
+    private AccountState Account(PeriodFacts facts, long through) => Fold<AccountState, AccountEvent>(AccountIds.Of(facts.CustomerId), through, AccountState.Initial, AccountState.Evolve);
 
     private TState Fold<TState, TEvent>(string id, long through, TState initial, Func<TState, TEvent, TState> evolve)
     {

@@ -1,4 +1,5 @@
 using Contracts.Billing.V1;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
 using static Billing.Host.Tests.BillingApp;
@@ -46,6 +47,39 @@ public sealed class When_periods_close
         await killer;
         Assert.Equal(Numbers(8), (await app.FinalInvoices()).Select(i => i.Number).Order());
         Assert.True(kills > 0, "no connection was ended: this test showed nothing");
+    }
+
+    [Fact]
+    public async Task B4_late_usage_costs_what_was_agreed_when_its_period_was_invoiced_whatever_is_agreed_since()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 201_000)));
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(7_500_000, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).TotalMicros);
+
+        // For January, of which the invoice is final: nobody is asked for what is missing to it.
+        await app.Agreements.AgreeCommitmentAsync(new()
+        {
+            CustomerId = subscription.CustomerId, SubscriptionId = subscription.SubscriptionId, AmountMicros = 12_000_000, From = Jan1.ToTimestamp(), Until = Feb1.ToTimestamp(),
+        });
+        await app.Publish(app.Usage.Record(1, Feb1.AddHours(2), Line(subscription, "output", 400_000)));
+        var next = (await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = subscription.SubscriptionId })).CurrentPeriod;
+        await app.Advance(Mar1.AddHours(1));
+        Assert.Equal(10_000_000, (await app.InvoiceOf(next.PeriodId)).TotalMicros);
+        Assert.Equal(subscription.CurrentPeriod.PeriodId, await app.Sql<string>("select data -> 'earlier' -> 0 ->> 'periodId' from billing.mt_events where type = 'invoice_terms_cut' and data ? 'earlier'"));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+    }
+
+    [Fact]
+    public async Task What_is_agreed_from_now_on_holds_for_a_period_that_begins_now_wherever_the_customer_is()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var customer = await app.Billing.CreateCustomerAsync(new() { Currency = "USD" });
+        await app.Billing.SetCustomerTimeZoneAsync(new() { CustomerId = customer.CustomerId, TimeZone = "America/Los_Angeles" });
+        await app.Agreements.GrantDiscountAsync(new() { CustomerId = customer.CustomerId, Name = "Launch", Percent = "10" });
+        var subscription = await app.Billing.SubscribeAsync(new() { CustomerId = customer.CustomerId, MenuId = Menu, PlanId = Small });
+        Assert.Contains((await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines, l => l.Kind == "discount");
     }
 
     [Fact]

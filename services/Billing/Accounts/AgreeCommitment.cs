@@ -1,15 +1,16 @@
 namespace Billing.Accounts;
 
 /// <summary>Agrees on a minimum for every period of a subscription that starts in [From, Until).</summary>
-/// <param name="From">null is from At on; of what was agreed already, whenever that was</param>
+/// <param name="From">by the customer's clocks, as Until; null is from LocalAt on; of what was agreed already, whenever that was</param>
+/// <param name="LocalAt">what the customer's clocks show at At</param>
 public sealed record AgreeCommitment(
-    string CommitmentId, string SubscriptionId, Micros AmountMicros, Currency Currency, DateTimeOffset? From, DateTimeOffset? Until, DateTimeOffset At);
+    string CommitmentId, string SubscriptionId, Micros AmountMicros, Currency Currency, DateTimeOffset? From, DateTimeOffset? Until, DateTimeOffset At, DateTimeOffset LocalAt);
 
 public static class AgreeCommitmentDecision
 {
     public static Decision<AccountEvent> Decide(AgreeCommitment c, AccountState state)
     {
-        var from = c.From ?? c.At;
+        var from = c.From ?? c.LocalAt;
         var agreed = new CommitmentAgreed(c.CommitmentId, c.SubscriptionId, c.AmountMicros, from, c.Until, c.At);
         if (state.Commitments.FirstOrDefault(x => x.CommitmentId == c.CommitmentId) is { } earlier)
             return earlier with { At = c.At, From = c.From is null ? from : earlier.From, By = null } == agreed ? Decision.NoChange : AccountRefusals.Exists("commitment");

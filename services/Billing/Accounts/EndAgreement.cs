@@ -1,8 +1,9 @@
 namespace Billing.Accounts;
 
 /// <summary>Ends a commitment or a discount: periods that start at Until or later do without it.</summary>
-/// <param name="Until">null is At; what is over by then is over already</param>
-public sealed record EndAgreement(string AgreementId, DateTimeOffset? Until, DateTimeOffset At);
+/// <param name="Until">by the customer's clocks; null is LocalAt; what is over by then is over already</param>
+/// <param name="LocalAt">what the customer's clocks show at At</param>
+public sealed record EndAgreement(string AgreementId, DateTimeOffset? Until, DateTimeOffset At, DateTimeOffset LocalAt);
 
 public static class EndAgreementDecision
 {
@@ -11,7 +12,7 @@ public static class EndAgreementDecision
         var agreed = state.Commitments.Select(x => (Id: x.CommitmentId, x.Until)).Concat(state.Discounts.Select(x => (Id: x.DiscountId, x.Until))).FirstOrDefault(x => x.Id == c.AgreementId);
         if (agreed.Id is null) return Decision.Refuse("agreement_unknown", $"the account has no commitment or discount {c.AgreementId}; GetAccount lists them");
         var end = state.EndOf(agreed.Id, agreed.Until);
-        if (c.Until is null ? end <= c.At : end == c.Until) return Decision.NoChange;
-        return Decision.Accept<AccountEvent>(new AgreementEnded(c.AgreementId, c.Until ?? c.At, c.At));
+        if (c.Until is null ? end <= c.LocalAt : end == c.Until) return Decision.NoChange;
+        return Decision.Accept<AccountEvent>(new AgreementEnded(c.AgreementId, c.Until ?? c.LocalAt, c.At));
     }
 }

@@ -3,16 +3,17 @@ using Billing.Rating;
 namespace Billing.Accounts;
 
 /// <summary>Grants a percentage or an amount off every period that starts in [From, Until).</summary>
-/// <param name="From">null is from At on; of what was granted already, whenever that was</param>
+/// <param name="From">by the customer's clocks, as Until; null is from LocalAt on; of what was granted already, whenever that was</param>
+/// <param name="LocalAt">what the customer's clocks show at At</param>
 public sealed record GrantDiscount(
     string DiscountId, string SubscriptionId, string Name, DiscountScope Scope, Percent? Off, Micros? OffMicros, Currency Currency, DateTimeOffset? From, DateTimeOffset? Until,
-    DateTimeOffset At);
+    DateTimeOffset At, DateTimeOffset LocalAt);
 
 public static class GrantDiscountDecision
 {
     public static Decision<AccountEvent> Decide(GrantDiscount c, AccountState state)
     {
-        var from = c.From ?? c.At;
+        var from = c.From ?? c.LocalAt;
         var granted = new DiscountGranted(c.DiscountId, c.SubscriptionId, c.Name, c.Scope, c.Off, c.OffMicros, from, c.Until, c.At);
         if (state.Discounts.FirstOrDefault(x => x.DiscountId == c.DiscountId) is { } earlier)
             return earlier with { At = c.At, From = c.From is null ? from : earlier.From, By = null } == granted ? Decision.NoChange : AccountRefusals.Exists("discount");

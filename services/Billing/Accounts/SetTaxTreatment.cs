@@ -6,8 +6,9 @@ namespace Billing.Accounts;
 /// <summary>Says how a customer is taxed from a date on. Where tax is charged the seller must have a rate then, so that no invoice ever lacks one.</summary>
 /// <param name="Note">printed where no tax is charged, and kept with the customer's details: only its hash is a part of history</param>
 /// <param name="NoteSha256">under the customer's salt; empty without a note</param>
-/// <param name="From">null is from At on, unless it holds then already</param>
-public sealed record SetTaxTreatment(string Jurisdiction, TaxTreatment Treatment, string Note, string NoteSha256, SellerState Seller, DateTimeOffset? From, DateTimeOffset At);
+/// <param name="From">by the customer's clocks; null is from LocalAt on, unless it holds then already</param>
+/// <param name="LocalAt">what the customer's clocks show at At</param>
+public sealed record SetTaxTreatment(string Jurisdiction, TaxTreatment Treatment, string Note, string NoteSha256, SellerState Seller, DateTimeOffset? From, DateTimeOffset At, DateTimeOffset LocalAt);
 
 public static class SetTaxTreatmentDecision
 {
@@ -15,7 +16,7 @@ public static class SetTaxTreatmentDecision
 
     public static Decision<AccountEvent> Decide(SetTaxTreatment c, AccountState state)
     {
-        var from = c.From ?? c.At;
+        var from = c.From ?? c.LocalAt;
         if (state.TaxOn(from) is { } holds && holds with { From = null } == new AccountTax(c.Jurisdiction, c.Treatment, "", c.NoteSha256)) return Decision.NoChange;
         if (!Jurisdictions.IsValid(c.Jurisdiction)) return Jurisdictions.Invalid(c.Jurisdiction);
         if (c.Note.Length > NoteLengthMax) return Decision.Refuse("note_too_long", $"a note has at most {NoteLengthMax} characters");

@@ -13,10 +13,15 @@ public abstract record InvoiceEvent : AttributedEvent;
 /// <param name="DueAt">business time from which the invoice is overdue</param>
 /// <param name="CustomerVersion">likewise of the customer, for its tax identity; null where invoices did not look at it yet</param>
 /// <param name="RatingVersion">the rules it is rated by (RatingVersions); null is 2, of before there were others</param>
+/// <param name="Earlier">by which account the late usage of closed periods is rated; null where there is none, and of before it was told from the invoice's own</param>
 public sealed record InvoiceTermsCut(
     string AccountId, long AccountVersion, long SellerVersion, DateTimeOffset DueAt, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? CustomerVersion = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? RatingVersion = null) : InvoiceEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? RatingVersion = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ValueList<EarlierTerms>? Earlier = null) : InvoiceEvent;
+
+/// <param name="AccountVersion">events of the account by which the period was invoiced; of one that is not final, as the account stands</param>
+public sealed record EarlierTerms(string PeriodId, long AccountVersion);
 
 /// <summary>
 /// The invoice has its number and will not change. The total stands here although it can be computed: it is what was demanded,

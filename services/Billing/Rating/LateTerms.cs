@@ -4,7 +4,7 @@ namespace Billing.Rating;
 
 /// <summary>
 /// Step 7 for what was agreed beside the plan: late usage can lower what was missing to an earlier period's minimum, and takes that
-/// period's discounts. Both as the difference that it makes, so that late costs what it would have cost in time.
+/// period's discounts, as they were agreed when that period was invoiced. Both as the difference that it makes, so that late costs what it would have cost in time.
 /// </summary>
 public static class LateTerms
 {
@@ -14,6 +14,7 @@ public static class LateTerms
     private static IEnumerable<ExactLine> Lines(LateUsageAdded late, RatingTerms terms)
     {
         var earlier = terms.Earlier[late.FromPeriodId];
+        terms = terms with { Account = terms.AccountOf(late.FromPeriodId) };
         var before = Agreed(earlier with { Usage = late.Before }, terms);
         var after = Agreed(earlier with { Usage = late.Before.Plus(late.Added) }, terms);
         foreach (var key in after.Concat(before).Select(Key).Distinct())

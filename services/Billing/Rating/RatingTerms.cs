@@ -17,8 +17,20 @@ public sealed record RatingTerms(
     /// <summary>The rules to rate by (RatingVersions).</summary>
     public int RatingVersion { get; init; } = RatingVersions.Latest;
 
-    /// <summary>How a customer is taxed on a day: as agreed, else by its identity, else as was agreed first for a later day. Null when nothing is known.</summary>
-    public AccountTax? TaxOn(DateTimeOffset on) => Account.TaxOn(on) ?? Identity?.On(on, this.RatesFor(on)) ?? (Account.Taxes.Count > 0 ? Account.Taxes[0] : null);
+    /// <summary>The account as the invoices of closed periods were made by it, by the id of the period; as it stands for those that are not final.</summary>
+    public IReadOnlyDictionary<string, AccountState> EarlierAccounts { get; init; } = new Dictionary<string, AccountState>();
+
+    /// <summary>What had been agreed when a closed period was invoiced.</summary>
+    public AccountState AccountOf(string periodId) =>
+        RatingVersion >= RatingVersions.AsAgreedThen && EarlierAccounts.TryGetValue(periodId, out var then) ? then : Account;
+
+    /// <summary>How a customer is taxed at a moment: as agreed, else by its identity, else as was agreed first for a later day. Null when nothing is known.</summary>
+    /// <param name="on">what the customer's clocks show then: agreements and rates are dated by them</param>
+    public AccountTax? TaxOn(DateTimeOffset on, DateTimeOffset moment) =>
+        Account.TaxOn(on) ?? IdentityOn(on, moment) ?? (Account.Taxes.Count > 0 ? Account.Taxes[0] : null);
+
+    public AccountTax? IdentityOn(DateTimeOffset on, DateTimeOffset moment) =>
+        Identity?.At(RatingVersion >= RatingVersions.AsAgreedThen ? moment : on, this.RatesFor(on));
 
     /// <summary>Plain plans: nothing else was agreed, and no tax is charged.</summary>
     public static RatingTerms Of(IReadOnlyDictionary<string, MenuTerms> menus) => new(menus, new Dictionary<string, PeriodFacts>(), AccountState.Initial, SellerState.Initial);

@@ -15,9 +15,12 @@ public static class RatingVersions
     /// </summary>
     public const int PublishedOrder = 2;
 
-    /// <summary>As README.md says, without these three.</summary>
+    /// <summary>Without these three. But late usage goes by what is agreed when it is invoiced, and a customer's tax identity is told from the time of day of its clocks as if they showed UTC.</summary>
     public const int Corrected = 3;
 
+    /// <summary>As README.md says.</summary>
+    public const int AsAgreedThen = 4;
+
     /// <summary>Of drafts, and of invoices that become final now.</summary>
-    public const int Latest = Corrected;
+    public const int Latest = AsAgreedThen;
 }

@@ -14,7 +14,7 @@ public static class Tax
     public static IEnumerable<InvoiceLine> Lines(PeriodFacts facts, IReadOnlyList<InvoiceLine> lines, RatingTerms terms)
     {
         var on = facts.LastMoment();
-        if (terms.TaxOn(on) is not { } status)
+        if (terms.TaxOn(on, facts.End.AddTicks(-1)) is not { } status)
         {
             if (terms.Identity is not null && terms.Seller.Rates.Count > 0) yield return Line(facts, "No tax: it is not known how the customer is taxed", Micros.Zero, null);
             yield break;

@@ -9,10 +9,10 @@ namespace Billing.Rating;
 /// <param name="Version">events of the customer so far: an invoice names it, and is replayed with the identity as it was</param>
 public sealed record TaxIdentity(ValueList<CustomerTaxSet> Sets, long Version)
 {
-    /// <summary>What was said last before a day; before the first word, the first one. A region that has rates goes before its country. Reverse charge is never guessed: that the number was checked is somebody's word.</summary>
-    public AccountTax? On(DateTimeOffset on, IEnumerable<TaxRateSet> rates)
+    /// <summary>What was said last before a moment; before the first word, the first one. A region that has rates goes before its country. Reverse charge is never guessed: that the number was checked is somebody's word.</summary>
+    public AccountTax? At(DateTimeOffset moment, IEnumerable<TaxRateSet> rates)
     {
-        if ((Sets.LastOrDefault(s => s.At <= on) ?? (Sets.Count > 0 ? Sets[0] : null)) is not { } set) return null;
+        if ((Sets.LastOrDefault(s => s.At <= moment) ?? (Sets.Count > 0 ? Sets[0] : null)) is not { } set) return null;
         var region = set.Region.Length == 0 ? set.Country : $"{set.Country}-{set.Region}";
         return new(rates.Any(r => r.Jurisdiction == region) ? region : set.Country, set.Status == TaxStatus.Exempt ? TaxTreatment.Exempt : TaxTreatment.Standard, "");
     }

@@ -11,21 +11,30 @@ public sealed class AgreementTests
     private static Scenario<AccountState, AccountEvent> AnAccount(params AccountEvent[] events) => new Scenario<AccountState, AccountEvent>(AccountState.Initial, AccountState.Evolve).Given(events);
     private static Scenario<SellerState, SellerEvent> ASeller(params SellerEvent[] events) => new Scenario<SellerState, SellerEvent>(SellerState.Initial, SellerState.Evolve).Given(events);
 
-    private static AgreeCommitment Commit(long micros = 20_000_000, string id = "com_1", DateTimeOffset? from = null, DateTimeOffset? until = null) => new(id, Subscription, new(micros), Usd, from ?? Jan1, until, Jan1);
+    private static AgreeCommitment Commit(long micros = 20_000_000, string id = "com_1", DateTimeOffset? from = null, DateTimeOffset? until = null) => new(id, Subscription, new(micros), Usd, from ?? Jan1, until, Jan1, Jan1);
     private static GrantDiscount Discount(Percent? off, long? micros = null, string name = "Launch") =>
-        new("dis_1", "", name, DiscountScope.All, off, micros is { } m ? new Micros(m) : null, Usd, Jan1, null, Jan1);
+        new("dis_1", "", name, DiscountScope.All, off, micros is { } m ? new Micros(m) : null, Usd, Jan1, null, Jan1, Jan1);
 
     [Fact] public void B5_a_commitment_is_agreed_once() => AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit(), s)).Then(Minimum(20_000_000));
     [Fact] public void B5_a_commitment_that_was_ended_is_still_the_same_one() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1)).When(s => AgreeCommitmentDecision.Decide(Commit(), s)).ThenNothing();
     [Fact] public void B5_what_is_agreed_from_now_on_is_the_same_when_it_is_said_again_later()
     {
-        AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { From = null, At = Feb1 }, s)).ThenNothing();
-        AnAccount(PercentOff("10")).When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")) with { From = null, At = Feb1 }, s)).ThenNothing();
+        AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { From = null, At = Feb1, LocalAt = Feb1 }, s)).ThenNothing();
+        AnAccount(PercentOff("10")).When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")) with { From = null, At = Feb1, LocalAt = Feb1 }, s)).ThenNothing();
         AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { From = Feb1 }, s)).ThenRefused("commitment_exists");
-        AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Jan1.AddDays(5), Jan1.AddDays(5))).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1), s)).ThenNothing();
-        AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Mar1, Jan1)).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1), s)).Then(new AgreementEnded("dis_1", Feb1, Feb1));
+        AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Jan1.AddDays(5), Jan1.AddDays(5))).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1, Feb1), s)).ThenNothing();
+        AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Mar1, Jan1)).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1, Feb1), s)).Then(new AgreementEnded("dis_1", Feb1, Feb1));
         ASeller(Vat).When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("19"), null, Feb1), s)).ThenNothing();
         ASeller(Vat).When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("20"), null, Feb1), s)).Then(Vat with { Rate = Percent.Parse("20"), From = Feb1, At = Feb1 });
+    }
+
+    [Fact] public void What_holds_from_now_on_holds_by_the_clocks_of_the_customer()
+    {
+        var local = Jan1.AddHours(-8);
+        AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit() with { From = null, LocalAt = local }, s)).Then(Minimum(20_000_000) with { From = local });
+        AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")) with { From = null, LocalAt = local }, s)).Then(PercentOff("10") with { From = local });
+        AnAccount(PercentOff("10") with { From = local.AddDays(-9) }).When(s => EndAgreementDecision.Decide(new("dis_1", null, Jan1, local), s)).Then(new AgreementEnded("dis_1", local, Jan1));
+        AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax() with { From = null, LocalAt = local }, s)).Then(Taxed() with { From = local });
     }
 
     [Fact] public void A_commitments_id_is_for_one_commitment() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(30_000_000), s)).ThenRefused("commitment_exists");
@@ -41,8 +50,8 @@ public sealed class AgreementTests
     [Fact] public void A_discount_is_something() => AnAccount().When(s => GrantDiscountDecision.Decide(Discount(null), s)).ThenRefused("discount_invalid");
     [Fact] public void A_discount_has_a_name_to_print() => AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10"), name: ""), s)).ThenRefused("name_invalid");
 
-    [Fact] public void B5_an_agreement_ends_once() => AnAccount(PercentOff("10")).When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1), s)).Then(new AgreementEnded("dis_1", Feb1, Jan1));
-    [Fact] public void What_was_not_agreed_does_not_end() => AnAccount().When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1), s)).ThenRefused("agreement_unknown");
+    [Fact] public void B5_an_agreement_ends_once() => AnAccount(PercentOff("10")).When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1, Jan1), s)).Then(new AgreementEnded("dis_1", Feb1, Jan1));
+    [Fact] public void What_was_not_agreed_does_not_end() => AnAccount().When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1, Jan1), s)).ThenRefused("agreement_unknown");
 
     [Fact] public void B5_credit_is_granted_once() => AnAccount().When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(5_000_000), Usd, 0, null, Jan1), s)).Then(Money(5_000_000));
     [Fact] public void B5_credit_that_was_used_is_still_the_same_grant() => AnAccount(Money(5_000_000), new CreditDrawn("inv_1", [new("crd_1", 0, new(5_000_000))], Feb1))
@@ -61,10 +70,10 @@ public sealed class AgreementTests
         .When(s => DrawCreditDecision.Decide(new ReturnCredit("inv_1", Mar1), s)).Then(new CreditReturned("inv_1", Mar1));
 
     private static SetTaxTreatment Tax(string jurisdiction = "DE", TaxTreatment treatment = TaxTreatment.Standard, string note = "", DateTimeOffset? from = null, SellerState? seller = null) =>
-        new(jurisdiction, treatment, note, note.Length > 0 ? "ab" : "", seller ?? SellerAfter(Vat), from, Jan1);
+        new(jurisdiction, treatment, note, note.Length > 0 ? "ab" : "", seller ?? SellerAfter(Vat), from, Jan1, Jan1);
 
     [Fact] public void B5_tax_is_set_once() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).Then(Taxed() with { From = Jan1 });
-    [Fact] public void B5_a_treatment_that_holds_is_not_set_again_later() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax() with { At = Mar1 }, s)).ThenNothing();
+    [Fact] public void B5_a_treatment_that_holds_is_not_set_again_later() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax() with { At = Mar1, LocalAt = Mar1 }, s)).ThenNothing();
     [Fact] public void B5_a_treatment_of_before_dates_holds() => AnAccount(Taxed()).When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).ThenNothing();
     [Fact] public void Why_no_tax_is_charged_stands_in_the_event_as_a_hash() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax("FR", TaxTreatment.ReverseCharge, "FR123", Feb1), s))
         .Then(new TaxTreatmentSet("FR", TaxTreatment.ReverseCharge, "", Jan1, Feb1, "ab"));

@@ -11,7 +11,7 @@ using static Billing.Tests.Terms;
 
 namespace Billing.Tests.Rating;
 
-/// <summary>What version 3 of rating does otherwise, and that what was issued by version 2 is rated as it was.</summary>
+/// <summary>What each version of rating does otherwise than the one before, and that what was issued by that is rated as it was.</summary>
 public sealed class RatingVersionTests
 {
     private static readonly DateTimeOffset Apr1 = Jan1.AddMonths(3);
@@ -104,6 +104,37 @@ public sealed class RatingVersionTests
         var terms = Agreed(Some.Terms("KWD"), AmountOff(1_730_000, DiscountScope.Usage), AmountOff(2_474_000, DiscountScope.Usage, "dis_3"), PercentOff("63.89", DiscountScope.Subscription), Prepaid(9_000_000));
         var facts = FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 2_125_911)));
         Assert.Equal([1_806_000L, 1_805_000], new[] { terms, Before(terms) }.Select(t => InvoiceRating.Rate(facts, t).TotalMicros.Value));
+    }
+
+    private static readonly PeriodFacts January = FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 201_000)));
+    private static readonly PeriodFacts LateInFebruary = FactsAfter(
+        Opened(Metered, 1), new LateUsageAdded(Some.January, Some.Menu, 0, Jan1, Feb1, 9, January.Usage, [Tokens(Metered, TokenKind.Output, 400_000)], Mar1));
+
+    /// <summary>400,000 tokens of output that come late are 5.00; January was 7.50. What is agreed since then holds for it by its dates, and ends with it.</summary>
+    public static TheoryData<AccountEvent[], long, long> AgreedSince => new()
+    {
+        { [Minimum(12_000_000), new AgreementEnded("com_1", Feb1, Mar1)], 10_000_000, 5_500_000 }, // 4.50 were missing, and nobody was asked for them
+        { [PercentOff("10"), new AgreementEnded("dis_1", Feb1, Mar1)], 10_000_000, 9_500_000 },
+    };
+
+    [Theory, MemberData(nameof(AgreedSince))]
+    public void Late_usage_costs_what_was_agreed_when_its_period_was_invoiced(AccountEvent[] since, long total, long before)
+    {
+        var terms = Agreed(since).Earlier(January);
+        var asThen = terms with { EarlierAccounts = new Dictionary<string, AccountState> { [Some.January] = AccountState.Initial } };
+        Assert.Equal((total, before), (InvoiceRating.Rate(LateInFebruary, asThen).TotalMicros.Value, InvoiceRating.Rate(LateInFebruary, asThen with { RatingVersion = RatingVersions.Corrected }).TotalMicros.Value));
+        // Of a period that is not invoiced yet as it is agreed now.
+        Assert.Equal(before, InvoiceRating.Rate(LateInFebruary, terms).TotalMicros.Value);
+    }
+
+    [Fact]
+    public void A_customer_is_taxed_as_what_it_was_at_the_last_moment_of_the_period_wherever_it_is()
+    {
+        // March ends in Los Angeles at 7:00 of 1 April by UTC; an hour before, the customer says that it is exempt.
+        var march = March with { End = Apr1.AddHours(7), LocalTime = new("America/Los_Angeles", [new(Mar1, -420)]) };
+        var terms = Taxed(Vat) with { Identity = Identity(new CustomerTaxSet("DE", "", TaxStatus.Business, Jan1), new CustomerTaxSet("DE", "", TaxStatus.Exempt, Apr1.AddHours(6))) };
+        Assert.Equal(["Exempt from tax (DE)"], TaxOf(march, terms));
+        Assert.Equal(["VAT 19 % (DE)"], TaxOf(march, terms with { RatingVersion = RatingVersions.Corrected }));
     }
 
     [Fact]
