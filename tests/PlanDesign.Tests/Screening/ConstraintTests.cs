@@ -170,6 +170,17 @@ public sealed class ConstraintTests
         Assert.Equal($"constraints.{field}", MenuSolver.Solve(market, new() { Constraints = rules }).Fault!.Field);
     }
 
+    [Fact]
+    public void A_free_tier_keeps_the_rules_on_caps_too_but_may_be_shorter_than_what_is_sold()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0) { TypeCount = 30, CapTokensMax = 400 };
+        InputFault? Fault(MenuConstraints rules) => MenuSolver.Solve(market, new() { Constraints = rules }).Fault;
+        Assert.Equal(new("constraints.freeTierCapTokens", "is 100, above capTokensMax 50"), Fault(new() { FreeTierCapTokens = 100, CapTokensMax = 50 }));
+        Assert.Equal(new("constraints.freeTierCapTokens", "is 77, which is none of allowedCapTokens"), Fault(new() { FreeTierCapTokens = 77, AllowedCapTokens = [50, 400] }));
+        Assert.Null(Fault(new() { FreeTierCapTokens = 50, AllowedCapTokens = [50, 400] }));
+        Assert.Null(Fault(new() { FreeTierCapTokens = 50, CapTokensMin = 100 }));
+    }
+
     /// <summary>Every price from 0 to so many units, or none, at every cap.</summary>
     private static IEnumerable<int?[]> Menus(int caps, int unitsMax) =>
         caps == 0 ? [[]] : Menus(caps - 1, unitsMax).SelectMany(m => Enumerable.Range(-1, unitsMax + 2).Select(p => (int?[])[.. m, p < 0 ? null : p]));
