@@ -133,6 +133,8 @@ public static class MenuSolver
         if (MarginalPrice.Rise(market, menu, limited, rounding?.Units.UnitPerConversation ?? 0) is { } rise)
             yield return FormattableString.Invariant($"a further token costs more on a longer plan: {rise.PerToken:G4} each up to {rise.Cap} tokens, {rise.LowerPerToken:G4} each up to {rise.LowerCap}, ")
                 + "for answers come bunched around a time";
+        if (constraints?.AllowedCapTokens?.Where(cap => cap > grid.CapTokensMax).Distinct().Order().ToArray() is { Length: > 0 } beyond)
+            yield return $"constraints.allowedCapTokens: {string.Join(", ", beyond)} {(beyond.Length == 1 ? "is" : "are")} above the largest cap of this market, {grid.CapTokensMax} tokens, and not tried";
         if (grid.CutOff)
             yield return $"answer times go on beyond {grid.CapTokensMax} tokens, the largest cap tried: set capTokensMax to try longer ones";
         if (reason == ExitReason.NotWorthServing)

@@ -46,7 +46,9 @@ public sealed record MenuConstraints
         return Cap("capTokensMin", CapTokensMin) ?? Cap("capTokensMax", CapTokensMax) ?? Cap("freeTierCapTokens", FreeTierCapTokens)
             ?? (AllowedCapTokens?.Any(c => c is < 1 or > MarketLimits.CapTokensMax) == true
                 ? new InputFault("constraints.allowedCapTokens", $"has a cap outside 1 to {MarketLimits.CapTokensMax} tokens") : null)
+            ?? (CapTokensMin > CapTokensMax ? new InputFault("constraints.capTokensMin", $"is {CapTokensMin}, above capTokensMax {CapTokensMax}") : null)
             ?? CheckFreeTier() ?? Money("priceMax", PriceMax) ?? Money("priceMin", PriceMin)
+            ?? (PriceMin > PriceMax ? new InputFault("constraints.priceMin", FormattableString.Invariant($"is {PriceMin}, above priceMax {PriceMax}")) : null)
             ?? (PriceRatioMax is { } ratio ? InputFault.RangeFrom("constraints.priceRatioMax", ratio, 1, 1e9, "times the cheapest price") : null)
             ?? (OnPrices && units is null
                 ? new("constraints." + (PriceMax is not null ? "priceMax" : PriceMin is not null ? "priceMin" : "priceRatioMax"),

@@ -123,7 +123,7 @@ internal sealed class PriceStates
         for (var node = best.Path; node is not null; node = node.Before) steps.Add(new(node.CapTokens, node.Cutoff, node.Units));
         steps.Reverse();
         if (capRules.MustServe && steps.Count == 0)
-            return new([], 0, complete, new("constraints", "cannot be kept together: no menu within these prices serves everybody"));
+            return new([], 0, complete, new("constraints.nobodyExcluded", "cannot be kept: no menu within the rules on prices serves everybody"));
         upper = Math.Max(upper, best.Profit);
         // What holds for some caps does not for all of them, so those are bounded by themselves.
         if (caps.Length < all.Length)
