@@ -27,15 +27,17 @@ public sealed record ProcessOutcome(string Kind, double MeanSeconds, double? Sha
 /// </summary>
 public static class MisalignedProcesses
 {
+    /// <summary>The market with each process in turn, for what it takes to solve them.</summary>
+    public static IEnumerable<Market> Markets(Market market) => Processes(market.AnswerTime).Select(p => market with { AnswerTime = p.Process });
+
     /// <summary>Aligned first. Empty where the market's answer times do not come from beliefs.</summary>
     public static IReadOnlyList<ProcessOutcome> Of(Market market, CancellationToken cancellation = default)
     {
         var processes = Processes(market.AnswerTime);
         var outcomes = new List<ProcessOutcome>();
         (MarketTables Tables, TariffOutcome Outcome)? aligned = null;
-        foreach (var (kind, meanSeconds, process) in processes)
+        foreach (var (own, (kind, meanSeconds, _)) in Markets(market).Zip(processes))
         {
-            var own = market with { AnswerTime = process };
             var menu = MenuSolver.Solve(own, new(), null, cancellation);
             var isAligned = outcomes.Count == 0;
             if (!menu.IsUsable)
@@ -43,7 +45,7 @@ public static class MisalignedProcesses
                 outcomes.Add(new(kind, meanSeconds, null, menu));
                 continue;
             }
-            var tables = new MarketTables(own, own.Grid());
+            var tables = new MarketTables(own, own.Grid(), cancellation);
             var outcome = TariffComparison.OfMenu(tables, menu);
             if (isAligned) aligned = (tables, outcome);
             double? share = aligned is { } best ? best.Outcome.Profit > 0 ? outcome.Profit / best.Outcome.Profit : 0 : null;

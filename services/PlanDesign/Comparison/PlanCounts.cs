@@ -29,7 +29,7 @@ public static class PlanCounts
         var grid = market.Grid();
         var (rules, ruleFault) = CapRules.Of(onCaps, grid);
         if (rules is null) throw new ArgumentException(ruleFault!.ToString(), nameof(constraints));
-        var tables = new MarketTables(market, grid);
+        var tables = new MarketTables(market, grid, cancellation);
         var rows = new RestrictedRows(tables, rules);
         var most = Math.Min(plansMax, Math.Min(grid.Types.Count, grid.CapTokensMax));
         var (few, unlimited) = (new FewPlans(grid.Types.Count, grid.CapTokensMax, most, rules.MustServe), new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax, blockRows: 0));

@@ -43,7 +43,7 @@ public static class MenuSolver
         var patient = market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax };
         var above = market.Urgency.HasIntervals ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, rules, options.Constraints, Part(1), cancellation) : exact;
         var densityBound = above.Bound.Upper;
-        var tables = new MarketTables(market, grid);
+        var tables = new MarketTables(market, grid, cancellation);
         var menu = Menu.Of(tables, exact.CapTokensByType, MenuPrices.ByType(tables, exact.CapTokensByType, rules.FreeTier))
             .WithFreeTier(tables, rules.FreeTier);
         PriceRounding? rounding = null;
