@@ -39,7 +39,8 @@ public sealed record PriceRounding(MinorUnits Units, RoundingRoute Route, double
 
     /// <summary>
     /// No menu in this unit that keeps the rules earns more from the types, by a recursion over the certificate's own tables: what the search is held
-    /// against. Without a density the same as <see cref="UpperBound"/>.
+    /// against. Under rules on prices, where the search ended, it is what the search found, ruled out by it and not certified by other code. Without a
+    /// density the same as <see cref="UpperBound"/>.
     /// </summary>
     public double? UpperBoundAtTypes { get; init; }
 
