@@ -51,6 +51,7 @@ public sealed class BoundedSolver : IDisposable
     public Task<MenuAnalysis> AnalyseAsync(Market market, SolveOptions solve, IReadOnlyList<PlanOffer> running, int planCounts, CancellationToken ct)
     {
         MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) });
+        foreach (var process in MisalignedProcesses.Markets(market)) MustFit(process, new());
         return RunAsync(stop =>
         {
             var analysis = MenuAnalysis.Of(market, solve, running, planCounts, null, stop);
@@ -75,8 +76,11 @@ public sealed class BoundedSolver : IDisposable
         }, ct);
     }
 
-    /// <summary>Work of any kind within the limits of number and time.</summary>
-    public async Task<T> RunAsync<T>(Func<CancellationToken, T> work, CancellationToken ct)
+    /// <inheritdoc cref="RunAsync{T}(Func{CancellationToken, Task{T}}, CancellationToken)"/>
+    public Task<T> RunAsync<T>(Func<CancellationToken, T> work, CancellationToken ct) => RunAsync(stop => Task.FromResult(work(stop)), ct);
+
+    /// <summary>Work of any kind, what it reads first included, within the limits of number and time.</summary>
+    public async Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> work, CancellationToken ct)
     {
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limited.CancelAfter(TimeSpan.FromSeconds(_limits.SolveSecondsMax));
@@ -160,10 +164,9 @@ public sealed class BoundedSolver : IDisposable
     private Refusal? TooMuchWork(Market market, SolveOptions solve)
     {
         var grid = market.Grid();
-        var cells = (long)grid.Types.Count * grid.CapTokensMax * (1 + (solve.PlansMax ?? 0));
         return TooLarge("market.urgency: types", grid.Types.Count, _limits.TypesMax, nameof(_limits.TypesMax))
             ?? TooLarge("market.answer_time: longest cap", grid.CapTokensMax, _limits.CapTokensMax, nameof(_limits.CapTokensMax))
-            ?? TooLarge("market: types × caps × (1 + plans)", cells, _limits.CellsMax, nameof(_limits.CellsMax))
+            ?? TooLarge("market: types × caps × (1 + plans), with the panels of its answer times", SolveWork.Cells(market, grid, solve), _limits.CellsMax, nameof(_limits.CellsMax))
             ?? TooLarge("market: megabytes needed", SolveMemory.Bytes(market, grid, solve) >> 20, _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
     }
 

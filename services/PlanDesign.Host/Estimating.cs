@@ -21,14 +21,16 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
         var estimation = OptionsOf(request);
         var running = request.MenuId.Length == 0 ? null : await RunningAsync(request.MenuId, ct);
         if (running is null && request.Observations is null) throw Invalid("menu_id is missing: expected the menu on sale, or observations");
-        var observed = await ObservedAsync(request, running, ct);
-        solver.MustFit(observed, estimation.Draws);
-        PlanOffer[] plans = running is not null
-            ? [.. running.Solved.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))]
-            : observed.Menus.Count == 0 ? [] : [.. observed.Menus[^1].Plans.Select(p => p.Offer)];
+        var sent = Sent(request, running);
         var solving = SolvingOf(request, running);
-        return await solver.RunAsync(stop =>
+        return await solver.RunAsync(async stop =>
         {
+            // A million conversations take memory too, so they are read by those whose turn it is.
+            var observed = sent ?? await ReadAsync(request, running!, stop);
+            solver.MustFit(observed, estimation.Draws);
+            PlanOffer[] plans = running is not null
+                ? [.. running.Solved.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))]
+                : observed.Menus.Count == 0 ? [] : [.. observed.Menus[^1].Plans.Select(p => p.Offer)];
             var estimate = MarketEstimation.Of(observed, estimation, null, stop);
             if (estimate.Fault is { } fault) throw Invalid(fault.ToString());
             // What was learned is a market like any other, and may be larger than this service takes.
@@ -53,24 +55,30 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
         return estimation.Check() is { } fault ? throw Invalid(fault.ToString()) : estimation;
     }
 
-    private async Task<MarketObservations> ObservedAsync(EstimateMarketRequest request, RunningMenu? running, CancellationToken ct)
+    private static (double Speed, double Value, double Cost) Known(EstimateMarketRequest request, RunningMenu? running) => (
+        request.TokensPerSecond != 0 ? request.TokensPerSecond : running?.Market.TokensPerSecond ?? 0,
+        request.ValuePerAnswer != 0 ? request.ValuePerAnswer : running?.Market.ValuePerAnswer ?? 0,
+        request.HasServingCostPerToken ? request.ServingCostPerToken : running?.Market.ServingCostPerToken ?? 0);
+
+    /// <summary>What the caller observed herself; null where it is to be read.</summary>
+    private MarketObservations? Sent(EstimateMarketRequest request, RunningMenu? running)
     {
-        var (speed, value, cost) = (
-            request.TokensPerSecond != 0 ? request.TokensPerSecond : running?.Market.TokensPerSecond ?? 0,
-            request.ValuePerAnswer != 0 ? request.ValuePerAnswer : running?.Market.ValuePerAnswer ?? 0,
-            request.HasServingCostPerToken ? request.ServingCostPerToken : running?.Market.ServingCostPerToken ?? 0);
-        if (request.Observations is { } sent)
-        {
-            if (sent.Conversations.Count > options.Value.ObservationsMax)
-                throw new Refusal("market_too_large", $"observations.conversations has {sent.Conversations.Count} entries, this service takes at most {options.Value.ObservationsMax} (PlanDesign__ObservationsMax)").AsException();
-            if (sent.Menus.Count > MenusMax) throw new Refusal("market_too_large", $"observations.menus has {sent.Menus.Count} entries, expected at most {MenusMax}").AsException();
-            return sent.ToObservations(speed, value, cost);
-        }
+        if (request.Observations is not { } sent) return null;
+        if (sent.Conversations.Count > options.Value.ObservationsMax)
+            throw new Refusal("market_too_large", $"observations.conversations has {sent.Conversations.Count} entries, this service takes at most {options.Value.ObservationsMax} (PlanDesign__ObservationsMax)").AsException();
+        if (sent.Menus.Count > MenusMax) throw new Refusal("market_too_large", $"observations.menus has {sent.Menus.Count} entries, expected at most {MenusMax}").AsException();
+        var (speed, value, cost) = Known(request, running);
+        return sent.ToObservations(speed, value, cost);
+    }
+
+    private async Task<MarketObservations> ReadAsync(EstimateMarketRequest request, RunningMenu running, CancellationToken ct)
+    {
+        var (speed, value, cost) = Known(request, running);
         var conversations = await neighbours.ConversationsAsync(request.From, request.To, ct);
         var customers = await neighbours.CustomersByPlanAsync(request.MenuId, ct);
         return new(
             conversations,
-            [new([.. running!.Solved.Tiers.Select(t => new Estimation.PlanBought(t.PlanId, t.CapTokens, t.PricePerConversation, customers.GetValueOrDefault(t.PlanId)))],
+            [new([.. running.Solved.Tiers.Select(t => new Estimation.PlanBought(t.PlanId, t.CapTokens, t.PricePerConversation, customers.GetValueOrDefault(t.PlanId)))],
                 request.HasCustomersWithoutPlan ? request.CustomersWithoutPlan : null)],
             speed, value, cost);
     }

@@ -35,8 +35,9 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<Out
             }
             return conversations;
         }
-        catch (RpcException e) when (!ct.IsCancellationRequested)
+        catch (RpcException e)
         {
+            ct.ThrowIfCancellationRequested();
             throw new Refusal("usage_unreachable", $"usage does not answer at {options.Value.UsageAddress} (PlanDesign__UsageAddress): {e.Status.Detail}").AsException();
         }
     }
@@ -54,8 +55,9 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<Out
                 new CountSubscriptionsByPlanRequest { MenuId = menuId, ChosenFrom = chosenFrom, ChosenUntil = chosenUntil }, deadline: Deadline(), cancellationToken: ct);
             return counts.Counts.ToDictionary(c => c.PlanId, c => c.Subscriptions);
         }
-        catch (RpcException e) when (!ct.IsCancellationRequested)
+        catch (RpcException e)
         {
+            ct.ThrowIfCancellationRequested();
             throw new Refusal("billing_unreachable", $"billing does not answer at {options.Value.BillingAddress} (PlanDesign__BillingAddress): {e.Status.Detail}").AsException();
         }
     }

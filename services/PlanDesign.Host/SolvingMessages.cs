@@ -17,7 +17,7 @@ internal static class SolvingMessages
         message.Notices.Add(other.Notices);
         message.Alternatives.Add(
         [
-            Alternative("one_plan", other.OnePlan), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken),
+            .. other.OnePlan is { } onePlan ? [Alternative("one_plan", onePlan)] : Array.Empty<Alternative>(), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken),
             Alternative("two_part_tariff", other.TwoPartTariff), Alternative("token_market", other.TokenMarket),
         ]);
         return message;
@@ -56,8 +56,8 @@ internal static class SolvingMessages
 
     private static Process Process(ProcessReport p) => new()
     {
-        Kind = p.Kind, MeanSeconds = p.MeanSeconds, Profit = p.Profit, ShareOfAligned = p.ShareOfAligned,
-        Revenue = p.Revenue, ServingCost = p.ServingCost, ShareServed = p.ShareServed, ConsumerSurplus = p.ConsumerSurplus, TokensPerConversation = p.Tokens,
+        Kind = p.Kind, MeanSeconds = p.MeanSeconds, ExitReason = Snake(p.ExitReason), Profit = p.Profit ?? 0, ShareOfAligned = p.ShareOfAligned ?? 0,
+        Revenue = p.Revenue ?? 0, ServingCost = p.ServingCost ?? 0, ShareServed = p.ShareServed ?? 0, ConsumerSurplus = p.ConsumerSurplus ?? 0, TokensPerConversation = p.Tokens ?? 0,
         ShareBetter = p.ShareBetter ?? 0, ShareWorse = p.ShareWorse ?? 0, MeanGain = p.MeanGain ?? 0, MeanLoss = p.MeanLoss ?? 0,
         GainByType = { p.GainByType ?? [] },
     };

@@ -45,7 +45,7 @@ public sealed record MenuReport(
         Camel(solution.ExitReason.ToString()),
         solution.ProfitWithoutLimit,
         solution.Iterations,
-        solution.Rounding is { } r ? new(r.Units.Unit, r.Units.ConversationsPerPeriod, Camel(r.Route.ToString()), r.ProfitAtExactPrices) { UpperBound = r.UpperBound } : null,
+        solution.Rounding is { } r ? new(r.Units.Unit, r.Units.ConversationsPerPeriod, Camel(r.Route.ToString()), r.ProfitAtExactPrices) { UpperBound = r.UpperBound, UpperBoundAtTypes = r.UpperBoundAtTypes } : null,
         solution.Notices)
     {
         ConstraintCosts = constraintCosts is { Count: > 0 } ? constraintCosts : null,
@@ -85,6 +85,9 @@ public sealed record CertificateReport(
 
 public sealed record RoundingReport(double Unit, int ConversationsPerPeriod, string Route, double ProfitAtExactPrices)
 {
-    /// <summary>No menu in this unit, under these rules, earns more from the types; absent where that is not known.</summary>
+    /// <summary>No menu in this unit, under these rules, earns more; absent where that is not known.</summary>
     public double? UpperBound { get; init; }
+
+    /// <summary>None earns more from the types that stand for the market; the same where urgency is not continuous.</summary>
+    public double? UpperBoundAtTypes { get; init; }
 }

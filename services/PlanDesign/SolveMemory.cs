@@ -1,6 +1,7 @@
 using PlanDesign.AnswerTimes;
 using PlanDesign.AnswerTimes.Quadrature;
 using PlanDesign.Screening;
+using PlanDesign.Screening.Certificates;
 using PlanDesign.Screening.Rounding;
 
 namespace PlanDesign;
@@ -37,7 +38,8 @@ public static class SolveMemory
     {
         EmpiricalAnswerTime observed => observed.Tokens.Count * 5L,
         // The density on its nodes, a row of masses and one of discounts, and the certificate's own panels, of which both ends of cells have some.
-        DensityAnswerTime density => density.PanelsFor(market.TokensPerSecond, grid.CapTokensMax) * ((DiscountedGauss.Nodes + 2) * sizeof(double) + 2 * CheckerPanelBytes),
+        DensityAnswerTime density => density.PanelsFor(market.TokensPerSecond, grid.CapTokensMax) * (DiscountedGauss.Nodes + 2) * sizeof(double)
+            + 2 * CheckerBeliefs.Panels(density, market.TokensPerSecond, grid.CapTokensMax) * CheckerPanelBytes,
         _ => 0,
     };
 }

@@ -129,6 +129,37 @@ public sealed partial class MenuCompareTests
         }
     }
 
+    [Fact]
+    public async Task A_process_that_is_not_certified_has_no_figures_in_any_form()
+    {
+        const string nearThreshold = """
+            {"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"greedy","prior":0.102,"lower":0.1,"upper":0.9,"informationPerSecond":0.01},
+             "tokensPerSecond":500,"valuePerAnswer":1,"servingCostPerToken":0,"typeCount":8,"capTokensMax":20}
+            """;
+        const string notice = "the certificate does not hold for the best menu of the diffusion process: it has no figures";
+        var report = await Json(nearThreshold, "menu", "compare", "-", "--plans-max", "1");
+        var diffusion = report.GetProperty("processes")[1];
+        Assert.Equal(["kind", "meanSeconds", "exitReason"], diffusion.EnumerateObject().Select(f => f.Name));
+        Assert.Equal("notCertified", diffusion.GetProperty("exitReason").GetString());
+        Assert.Contains(report.GetProperty("notices").EnumerateArray(), n => n.GetString() == notice);
+        var (_, table, _) = await Run(nearThreshold, "menu", "compare", "-", "--plans-max", "1");
+        Assert.Contains("not certified", table, StringComparison.Ordinal);
+        Assert.Contains(notice, string.Join(' ', table.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        var file = Path.Combine(Path.GetTempPath(), $"menu-uncertified-{Environment.ProcessId}.html");
+        try
+        {
+            Assert.Equal(0, (await Run(nearThreshold, "menu", "report", "-", "--out", file)).Exit);
+            var page = await File.ReadAllTextAsync(file);
+            Assert.Contains(notice[1..], page, StringComparison.Ordinal);
+            Assert.Contains("<td>not certified</td>", page, StringComparison.Ordinal);
+            Assert.DoesNotContain("processes.diffusion.", page, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
     [GeneratedRegex("""<data data-name="([^"]+)" value="([^"]+)">""")]
     private static partial Regex Figures();
 }

@@ -46,7 +46,9 @@ public sealed class MenuRuleTests
 
     [Theory]
     [InlineData(1, "constraints.priceMax: needs minorUnits", "--price-max", "12")]
-    [InlineData(1, "constraints: leave no cap from 1 to 2 tokens", "--cap-min", "3")]
+    [InlineData(1, "constraints.capTokensMin: is 3, above the largest cap of this market, 2 tokens", "--cap-min", "3")]
+    [InlineData(1, "constraints.allowedCapTokens: has no cap from 1 to 2 tokens", "--caps", "3,4")]
+    [InlineData(1, "constraints.priceMin: is 0.5, above priceMax 0.1", "--price-min", "0.5", "--price-max", "0.1", "--round", "JPY", "--conversations", "2")]
     [InlineData(1, "constraints.freeTierCapTokens: is 3, above the largest cap", "--free-tier", "3")]
     [InlineData(2, "--caps 0 is not a whole number from 1", "--caps", "1,0")]
     [InlineData(2, "--price-min -1 is not a number from 0", "--price-min", "-1")]

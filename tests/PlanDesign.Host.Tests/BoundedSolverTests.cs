@@ -54,6 +54,22 @@ public sealed class BoundedSolverTests
     }
 
     [Fact]
+    public async Task The_panels_of_an_answer_time_are_work_too()
+    {
+        // Twelve thousand cells, and most of a million panels: belief starts so near to a threshold that most conversations end at once.
+        var near = new Market(new Urgency.UniformUrgency(0, 1), new AnswerTimes.DiffusionAnswerTime(new(0.102, 0.1, 0.9, 0.01)), 5, 1, 0) { TypeCount = 40, CapTokensMax = 300 };
+        using var solver = Solver(new());
+        var e = await Assert.ThrowsAsync<RefusedException>(() => solver.SolveAsync(near, new(), null, CancellationToken.None));
+        Assert.Equal("market_too_large", e.Refusal.Code);
+        Assert.Contains("PlanDesign__CellsMax", e.Refusal.Detail, StringComparison.Ordinal);
+        // A fixed time has none, and those that it is compared with have them.
+        var accumulation = near with { AnswerTime = new AnswerTimes.AccumulationAnswerTime(new(0.102, 0.1, 0.9, 0.01)) };
+        solver.MustFit(accumulation, new());
+        e = await Assert.ThrowsAsync<RefusedException>(() => solver.AnalyseAsync(accumulation, new(), [], 1, CancellationToken.None));
+        Assert.Contains("PlanDesign__CellsMax", e.Refusal.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_takes_too_much_memory_is_refused_by_the_limit()
     {
         using var solver = Solver(new() { TypesMax = 10_000, CellsMax = MarketLimits.CellsMax, MemoryMegabytesMax = 8 });
@@ -114,6 +130,21 @@ public sealed class EstimateServiceTests(RoomyPlanDesignFixture plans) : IClassF
         var (status, reason, detail) = Why(e);
         Assert.Equal((StatusCode.Unavailable, "usage_unreachable"), (status, reason));
         Assert.Contains("PlanDesign__UsageAddress", detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Conversations_are_read_only_by_those_whose_turn_it_is()
+    {
+        var menu = await plans.Service.Client.DraftMenuAsync(Draft());
+        var (solver, limits) = (plans.Service.App.Services.GetRequiredService<BoundedSolver>(), new PlanDesignOptions());
+        var finish = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var others = Enumerable.Range(0, limits.SolvesAtOnceMax + limits.SolvesWaitingMax).Select(_ => solver.RunAsync(_ => finish.Task, CancellationToken.None)).ToArray();
+        await Eventually.True(() => solver.Running == limits.SolvesAtOnceMax, "as many compute as may");
+        // Usage is not there, which nobody asks before her turn.
+        var e = await Assert.ThrowsAsync<RpcException>(async () => await plans.Service.Client.EstimateMarketAsync(new EstimateMarketRequest { MenuId = menu.MenuId }));
+        Assert.Equal((StatusCode.ResourceExhausted, "solves_too_many"), (Why(e).Status, Why(e).Reason));
+        finish.SetResult(0);
+        await Task.WhenAll(others);
     }
 
     [Fact]

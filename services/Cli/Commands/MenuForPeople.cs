@@ -32,8 +32,9 @@ public static class MenuForPeople
         if (analysis.Comparison is not { } comparison || analysis.Solution.Tiers.Count == 0) return;
         console.Write(Customers(comparison));
         if (Types(analysis, comparison) is { } types) console.Write(types);
-        console.Write(Counts(analysis.PlanCounts, asked.Options.Constraints));
+        if (analysis.PlanCounts.Count > 0) console.Write(Counts(analysis.PlanCounts, asked.Options.Constraints));
         if (analysis.Processes.Count > 0) console.Write(Processes(analysis.Processes));
+        foreach (var notice in analysis.Notices.Except(analysis.Solution.Notices).Except(comparison.Notices)) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
     }
 
     private static void PrintMenu(IAnsiConsole console, MenuAsked asked, MenuSolution menu)
@@ -108,7 +109,7 @@ public static class MenuForPeople
         void Row(string name, TariffOutcome o) => table.AddRow(
             name, Number(o.Profit), Against(o.Profit, comparison.Menu.Profit), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed), Number(o.ConsumerSurplus), o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture));
         Row("this menu", comparison.Menu);
-        Row("any number of plans, exact prices" + (underRules ? ", no rules" : ""), comparison.MenuWithoutLimit);
+        if (comparison.MenuWithoutLimit is { } unlimited) Row("any number of plans, exact prices" + (underRules ? ", no rules" : ""), unlimited);
         foreach (var (name, outcome, _) in comparison.Others) Row(name, outcome);
         return table;
     }
@@ -146,8 +147,12 @@ public static class MenuForPeople
         var table = Columns("how answers come", "earns a conversation", "of the aligned one", "mean seconds", "paid", "serving cost", "customers served", "customers keep", "tokens", "better off", "worse off")
             .Title("the same information, spent otherwise; better and worse off if the aligned process takes its place");
         foreach (var p in processes)
-            table.AddRow(p.Kind, Number(p.Menu.Profit), Percent(p.ShareOfAligned), Number(p.MeanSeconds), Number(p.Outcome.Revenue), Number(p.Outcome.ServingCost), Percent(p.Outcome.ShareServed), Number(p.Outcome.ConsumerSurplus),
-                p.Outcome.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture), p.ToAligned is { } c ? Percent(c.ShareBetter) : "", p.ToAligned is { } w ? Percent(w.ShareWorse) : "");
+        {
+            if (p.Outcome is { } o)
+                table.AddRow(p.Kind, Number(o.Profit), p.ShareOfAligned is { } share ? Percent(share) : "", Number(p.MeanSeconds), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed), Number(o.ConsumerSurplus),
+                    o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture), p.ToAligned is { } c ? Percent(c.ShareBetter) : "", p.ToAligned is { } w ? Percent(w.ShareWorse) : "");
+            else table.AddRow(p.Kind, "not certified", "", Number(p.MeanSeconds));
+        }
         return table;
     }
 

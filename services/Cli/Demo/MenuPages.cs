@@ -40,7 +40,7 @@ public static class MenuPages
     {
         var comparison = TariffComparison.Of(market.Market, solution);
         var table = InvoicePrinter.Table("way of selling", "profit a chat", "of the menu's", "users served", "tokens a chat");
-        foreach (var (name, o) in new[] { ("this menu", comparison.Menu), ("one plan", comparison.OnePlan), ("pay per token", comparison.PayPerToken), ("flat fee", comparison.FlatFee) })
+        foreach (var (name, o) in new[] { ("this menu", comparison.Menu), ("one plan", comparison.OnePlan!), ("pay per token", comparison.PayPerToken), ("flat fee", comparison.FlatFee) })
             table.AddRow(name, $"{o.Profit:0.000000}", $"{o.Profit / comparison.Menu.Profit:P1}", $"{o.ShareServed:P1}", $"{o.Tokens:0.0}");
         screen.Console.Write(table);
     }

@@ -36,7 +36,7 @@ internal static class MenuPage
         page.Append(Grid(
             Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens"), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
             Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. Each step up costs what it is worth to the most urgent customer who takes it."),
-            Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
+            analysis.PlanCounts.Count == 0 ? "" : Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
             Figure("Who buys what", WhoBuysWhat(menu), "Each bar is the whole; the colours are the plans.")));
         page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
             Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
@@ -132,10 +132,10 @@ internal static class MenuPage
 
     private static string Processes(MenuAnalysis analysis) =>
         "<p>The same information spent in other ways, each with its own best menu: what a model that is not aligned with its users' impatience costs.</p>"
-        + Table(["process", "profit", "of the aligned one", "revenue", "serving cost", "served", "customers keep", "tokens", "better off", "worse off"], analysis.Processes.Select(p => (IReadOnlyList<string>)
+        + Table(["process", "profit", "of the aligned one", "revenue", "serving cost", "served", "customers keep", "tokens", "better off", "worse off"], analysis.Processes.Select(p => p.Outcome is not { } o ? [Html(p.Kind), "not certified", .. Enumerable.Repeat("", 8)] : (IReadOnlyList<string>)
         [
-            Html(p.Kind), Data($"processes.{p.Kind}.profit", p.Menu.Profit, Short(p.Menu.Profit)), Percent(p.ShareOfAligned), Data($"processes.{p.Kind}.revenue", p.Outcome.Revenue, Short(p.Outcome.Revenue)),
-            Short(p.Outcome.ServingCost), Percent(p.Outcome.ShareServed), Data($"processes.{p.Kind}.consumerSurplus", p.Outcome.ConsumerSurplus, Short(p.Outcome.ConsumerSurplus)), Short(p.Outcome.Tokens),
+            Html(p.Kind), Data($"processes.{p.Kind}.profit", o.Profit, Short(o.Profit)), p.ShareOfAligned is { } share ? Percent(share) : "", Data($"processes.{p.Kind}.revenue", o.Revenue, Short(o.Revenue)),
+            Short(o.ServingCost), Percent(o.ShareServed), Data($"processes.{p.Kind}.consumerSurplus", o.ConsumerSurplus, Short(o.ConsumerSurplus)), Short(o.Tokens),
             p.ToAligned is { } better ? Percent(better.ShareBetter) : "", p.ToAligned is { } worse ? Percent(worse.ShareWorse) : "",
         ])) + "<p>Better and worse off: if the aligned process and its menu take this one's place.</p>";
 

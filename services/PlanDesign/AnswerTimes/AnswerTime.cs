@@ -23,6 +23,12 @@ public abstract class AnswerTime
         for (var m = 0; m < byCapTokens.Length; m++) byCapTokens[m] = Survival(m, tokensPerSecond);
     }
 
+    /// <summary>Makes ready what all rows of V share, where that takes time, so that it can be cancelled.</summary>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    internal virtual void Prepare(double tokensPerSecond, int capTokensMax, CancellationToken cancellation)
+    {
+    }
+
     /// <summary>
     /// For every cap m: E[e^{-rτ}·1{τ ≤ m/s}], what an answer within the cap is worth to a user of this rate per unit of value.
     /// </summary>

@@ -30,19 +30,21 @@ public abstract class DensityAnswerTime : AnswerTime
 
     public sealed override double Survival(int tokens, double tokensPerSecond) => SurvivalAt(tokens / tokensPerSecond);
 
+    internal sealed override void Prepare(double tokensPerSecond, int capTokensMax, CancellationToken cancellation) => Panels(tokensPerSecond, capTokensMax, cancellation);
+
     public sealed override void FillDiscountedAnswers(double ratePerSecond, double tokensPerSecond, Span<double> byCapTokens) =>
         Panels(tokensPerSecond, byCapTokens.Length - 1).FillDiscountedAnswers(ratePerSecond, byCapTokens);
 
     public sealed override void FillExpectedTokens(double tokensPerSecond, Span<double> byCapTokens) =>
         Panels(tokensPerSecond, byCapTokens.Length - 1).FillExpectedTokens(byCapTokens);
 
-    /// <summary>Into how many panels the density is cut, for what they take in memory.</summary>
+    /// <summary>Into how many panels the density is cut, for what they take in memory and time.</summary>
     internal long PanelsFor(double tokensPerSecond, int capTokens) => DensityPanels.Count(this, tokensPerSecond, capTokens);
 
     /// <summary>Kept from one row to the next; two threads may both compute it, and get the same.</summary>
-    private DensityPanels Panels(double tokensPerSecond, int capTokens)
+    private DensityPanels Panels(double tokensPerSecond, int capTokens, CancellationToken cancellation = default)
     {
         if (_panels is { } kept && kept.TokensPerSecond.Equals(tokensPerSecond) && kept.CapTokensMax >= capTokens) return kept;
-        return _panels = new DensityPanels(this, tokensPerSecond, capTokens);
+        return _panels = new DensityPanels(this, tokensPerSecond, capTokens, cancellation);
     }
 }

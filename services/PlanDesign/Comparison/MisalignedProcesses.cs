@@ -4,13 +4,17 @@ using PlanDesign.Screening;
 namespace PlanDesign.Comparison;
 
 /// <param name="Kind">Of the answer time: greedy (the aligned one), diffusion or accumulation.</param>
-/// <param name="ShareOfAligned">Its profit in parts of the aligned one's; 0 where neither earns anything.</param>
-public sealed record ProcessOutcome(string Kind, double MeanSeconds, double ShareOfAligned, MenuSolution Menu)
+/// <param name="ShareOfAligned">Its profit in parts of the aligned one's; 0 where neither earns anything, null where one of the two menus may not be used.</param>
+/// <param name="Menu">Ask <see cref="MenuSolution.IsUsable"/> first: a process may be beyond what the certificate supports.</param>
+public sealed record ProcessOutcome(string Kind, double MeanSeconds, double? ShareOfAligned, MenuSolution Menu)
 {
-    /// <summary>What its best menu earns, costs and leaves to customers.</summary>
-    public required TariffOutcome Outcome { get; init; }
+    /// <summary>What its best menu earns, costs and leaves to customers; null where that may not be used.</summary>
+    public TariffOutcome? Outcome { get; init; }
 
-    /// <summary>What customers gain or lose when the aligned process and its menu take this one's place; null for the aligned process itself.</summary>
+    /// <summary>
+    /// What customers gain or lose when the aligned process and its menu take this one's place; null for the aligned process itself, and where one of the two
+    /// menus may not be used.
+    /// </summary>
     public SurplusChange? ToAligned { get; init; }
 }
 
@@ -23,27 +27,42 @@ public sealed record ProcessOutcome(string Kind, double MeanSeconds, double Shar
 /// </summary>
 public static class MisalignedProcesses
 {
+    /// <summary>The market with each process in turn, for what it takes to solve them.</summary>
+    public static IEnumerable<Market> Markets(Market market) => Processes(market.AnswerTime).Select(p => market with { AnswerTime = p.Process });
+
     /// <summary>Aligned first. Empty where the market's answer times do not come from beliefs.</summary>
     public static IReadOnlyList<ProcessOutcome> Of(Market market, CancellationToken cancellation = default)
     {
         var processes = Processes(market.AnswerTime);
         var outcomes = new List<ProcessOutcome>();
-        MarketTables? aligned = null;
-        foreach (var (kind, meanSeconds, process) in processes)
+        (MarketTables Tables, TariffOutcome Outcome)? aligned = null;
+        foreach (var (own, (kind, meanSeconds, _)) in Markets(market).Zip(processes))
         {
-            var own = market with { AnswerTime = process };
             var menu = MenuSolver.Solve(own, new(), null, cancellation);
-            var tables = new MarketTables(own, own.Grid());
+            var isAligned = outcomes.Count == 0;
+            if (!menu.IsUsable)
+            {
+                outcomes.Add(new(kind, meanSeconds, null, menu));
+                continue;
+            }
+            var tables = new MarketTables(own, own.Grid(), cancellation);
             var outcome = TariffComparison.OfMenu(tables, menu);
-            aligned ??= tables;
-            outcomes.Add(new(kind, meanSeconds, outcomes.Count == 0 ? (menu.Profit > 0 ? 1 : 0) : outcomes[0].Menu.Profit > 0 ? menu.Profit / outcomes[0].Menu.Profit : 0, menu)
+            if (isAligned) aligned = (tables, outcome);
+            double? share = aligned is { } best ? best.Outcome.Profit > 0 ? outcome.Profit / best.Outcome.Profit : 0 : null;
+            outcomes.Add(new(kind, meanSeconds, share, menu)
             {
                 Outcome = outcome,
-                ToAligned = outcomes.Count == 0 ? null : SurplusChange.Between(aligned, outcome, outcomes[0].Outcome),
+                ToAligned = aligned is { } other && !isAligned ? SurplusChange.Between(other.Tables, outcome, other.Outcome) : null,
             });
         }
         return outcomes;
     }
+
+    /// <summary>A sentence for each process whose menu may not be used, and which has no figures for that.</summary>
+    public static IEnumerable<string> WithoutFigures(IEnumerable<ProcessOutcome> outcomes) =>
+        from outcome in outcomes
+        where !outcome.Menu.IsUsable
+        select $"the certificate does not hold for the best menu of the {outcome.Kind} process: it has no figures";
 
     /// <summary>Where the longest cap cuts a process off, a sentence for each: then another order is possible, and accumulation can win.</summary>
     public static IReadOnlyList<string> Notices(Market market)

@@ -29,7 +29,7 @@ public static class PlanCounts
         var grid = market.Grid();
         var (rules, ruleFault) = CapRules.Of(onCaps, grid);
         if (rules is null) throw new ArgumentException(ruleFault!.ToString(), nameof(constraints));
-        var tables = new MarketTables(market, grid);
+        var tables = new MarketTables(market, grid, cancellation);
         var rows = new RestrictedRows(tables, rules);
         var most = Math.Min(plansMax, Math.Min(grid.Types.Count, grid.CapTokensMax));
         var (few, unlimited) = (new FewPlans(grid.Types.Count, grid.CapTokensMax, most, rules.MustServe), new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax, blockRows: 0));
@@ -55,13 +55,18 @@ public static class PlanCounts
     private static double RevenueOf(MarketTables tables, CapRules rules, int[] capTokensByType) =>
         Menu.Of(tables, capTokensByType, MenuPrices.ByType(tables, capTokensByType, rules.FreeTier)).Revenue;
 
-    /// <summary>With value at the cap the programme's own value may be more than customers pay, so each menu is solved for itself.</summary>
+    /// <summary>
+    /// With value at the cap the programme's own value may be more than customers pay, so each menu is solved for itself. From the first one whose certificate
+    /// does not hold, no more are counted; none where that of any number of plans does not.
+    /// </summary>
     private static List<PlanCount> OneByOne(Market market, int plansMax, MenuConstraints? onCaps, CancellationToken cancellation)
     {
-        var (counts, before, best) = (new List<PlanCount>(), 0.0, MenuSolver.Solve(market, new() { Constraints = onCaps }, null, cancellation).Profit);
-        for (var plans = 1; plans <= plansMax; plans++)
+        var (counts, before, unlimited) = (new List<PlanCount>(), 0.0, MenuSolver.Solve(market, new() { Constraints = onCaps }, null, cancellation));
+        var best = unlimited.Profit;
+        for (var plans = 1; plans <= plansMax && unlimited.IsUsable; plans++)
         {
             var menu = MenuSolver.Solve(market, new(plans) { Constraints = onCaps }, null, cancellation);
+            if (!menu.IsUsable) break;
             counts.Add(new(plans, menu.Profit, best > 0 ? menu.Profit / best : 1, menu.Profit - before) { Revenue = menu.Revenue });
             before = menu.Profit;
         }

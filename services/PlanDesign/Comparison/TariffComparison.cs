@@ -8,9 +8,10 @@ namespace PlanDesign.Comparison;
 /// or to a two-part tariff, and then <see cref="Notices"/> says so. A further tariff is a file of its own and a property here.
 /// </summary>
 /// <param name="Menu">The menu that was asked for.</param>
-/// <param name="MenuWithoutLimit">The best menu with any number of plans at exact prices and without any rule.</param>
+/// <param name="MenuWithoutLimit">The best menu with any number of plans at exact prices and without any rule; null where its certificate does not hold.</param>
+/// <param name="OnePlan">The best plan by itself; null where its certificate does not hold.</param>
 public sealed record TariffComparison(
-    TariffOutcome Menu, TariffOutcome MenuWithoutLimit, TariffOutcome OnePlan, TariffOutcome PayPerToken, TariffOutcome FlatFee)
+    TariffOutcome Menu, TariffOutcome? MenuWithoutLimit, TariffOutcome? OnePlan, TariffOutcome PayPerToken, TariffOutcome FlatFee)
 {
     public required TariffOutcome TwoPartTariff { get; init; }
 
@@ -23,7 +24,7 @@ public sealed record TariffComparison(
     /// <summary>Every other tariff by its name, with what customers gain or lose when the menu takes its place.</summary>
     public required IReadOnlyList<(string Name, TariffOutcome Outcome, SurplusChange ToMenu)> Others { get; init; }
 
-    /// <summary>Where the menu earns less than a simpler tariff, a sentence that says so and by how much.</summary>
+    /// <summary>Where the menu earns less than a simpler tariff, a sentence that says so and by how much; and one for each without figures.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
 
     public static TariffComparison Of(Market market, MenuSolution solution, CancellationToken cancellation = default) =>
@@ -35,10 +36,10 @@ public sealed record TariffComparison(
         Market market, MenuSolution solution, IReadOnlyList<PlanOffer>? runningMenu, CancellationToken cancellation = default)
     {
         if (!solution.IsUsable) throw new ArgumentException("a menu that was refused or not certified cannot be compared", nameof(solution));
-        var tables = new MarketTables(market, market.Grid());
+        var tables = new MarketTables(market, market.Grid(), cancellation);
         var menu = OfMenu(tables, solution);
-        var unlimited = OfMenu(tables, MenuSolver.Solve(market, new(), null, cancellation));
-        var onePlan = OfMenu(tables, MenuSolver.Solve(market, new(PlansMax: 1), null, cancellation));
+        TariffOutcome? Best(SolveOptions options) => MenuSolver.Solve(market, options, null, cancellation) is { IsUsable: true } best ? OfMenu(tables, best) : null;
+        var (unlimited, onePlan) = (Best(new()), Best(new(PlansMax: 1)));
         var payPerToken = Comparison.PayPerToken.Best(tables, cancellation);
         var flatFee = Comparison.FlatFee.Best(tables);
         var twoPart = Comparison.TwoPartTariff.Best(tables, payPerToken, cancellation);
@@ -58,13 +59,16 @@ public sealed record TariffComparison(
             RunningMenu = running,
             Others = others,
             Notices = [
+                .. from missing in new[] { ("any number of plans", unlimited), ("one plan", onePlan) }
+                   where missing.Item2 is null
+                   select $"the certificate does not hold for the best menu of {missing.Item1}: it has no figures",
                 .. twoPart.ProfitMax is { } most ? [FormattableString.Invariant($"the two-part tariff is the best one found: no fee and price earn more than {most:G6}")] : Array.Empty<string>(),
                 .. from other in others
                           let ahead = other.Outcome.Profit - menu.Profit
                           where ahead > SurplusChange.Tolerance * market.ValuePerAnswer
                           select FormattableString.Invariant($"{other.Name} earns {ahead:G6} more per conversation than this menu: ")
                               + (market.ValueAtCap > 0 ? "with value at the cap no menu is always better than it"
-                                  : other.Outcome == running && market.Urgency.HasDensity && ahead <= solution.Certificate.DensityUpperBound - menu.Profit && running!.Profit > unlimited.Profit
+                                  : other.Outcome == running && market.Urgency.HasDensity && ahead <= solution.Certificate.DensityUpperBound - menu.Profit && running!.Profit > unlimited?.Profit
                                   ? "its customers were counted where they really stop buying, and the new menu was solved for types that stand for them: raise typeCount"
                                   : "of few plans, in minor units or under rules a menu may lose, without limit it never does")],
         };

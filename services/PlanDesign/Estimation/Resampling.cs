@@ -4,7 +4,8 @@ namespace PlanDesign.Estimation;
 
 /// <summary>
 /// The bootstrap of customers (Efron 1979): each draw takes as many customers as were seen, with replacement, their choices together with
-/// their conversations. Customers who are alike are drawn by the number.
+/// their conversations. Customers who are alike are drawn by the number. Menus that sell a plan of one id sell one plan: a conversation does not say
+/// from which of them it was bought.
 /// </summary>
 internal sealed class Resampling
 {
@@ -16,21 +17,16 @@ internal sealed class Resampling
         _seen = seen;
         Lengths = [.. seen.Conversations.Select(c => c.GeneratedTokens).Distinct().Order()];
         var place = Lengths.Select((tokens, n) => (tokens, n)).ToDictionary(t => t.tokens, t => t.n);
-        var cells = new Dictionary<string, (int Menu, int Plan)>(StringComparer.Ordinal);
-        for (var j = 0; j < seen.Menus.Count; j++)
-            for (var k = 0; k < seen.Menus[j].Plans.Count; k++) cells[seen.Menus[j].Plans[k].PlanId] = (j, k);
-        var groups = new Dictionary<(int, int), Stratum>();
-        Stratum StratumOf(string? plan)
-        {
-            (int Menu, int Plan) cell = plan is not null && cells.TryGetValue(plan, out var known) ? known : (-1, -1);
-            if (groups.TryGetValue(cell, out var stratum)) return stratum;
-            return groups[cell] = new(cell.Menu, cell.Plan);
-        }
+        var unknown = new Stratum([]);
+        var known = seen.Menus.SelectMany((menu, j) => menu.Plans.Select((plan, k) => (plan.PlanId, Menu: j, Plan: k)))
+            .GroupBy(cell => cell.PlanId, cell => (cell.Menu, cell.Plan), StringComparer.Ordinal)
+            .ToDictionary(cells => cells.Key, cells => new Stratum([.. cells]), StringComparer.Ordinal);
+        Stratum StratumOf(string? plan) => plan is not null && known.TryGetValue(plan, out var stratum) ? stratum : unknown;
         foreach (var alone in seen.Conversations.Where(c => c.Customer is null))
             StratumOf(alone.PlanId).AddAlone(place[alone.GeneratedTokens], alone.Cut);
         foreach (var customer in seen.Conversations.Where(c => c.Customer is not null).GroupBy(c => c.Customer, StringComparer.Ordinal))
             StratumOf(customer.First().PlanId).AddCustomer([.. customer.Select(c => (place[c.GeneratedTokens], c.Cut))]);
-        _strata = [.. groups.OrderBy(g => g.Key).Select(g => g.Value)];
+        _strata = [unknown, .. known.Values.OrderBy(stratum => stratum.Cells[0])];
         foreach (var stratum in _strata) stratum.Seal();
     }
 
@@ -51,26 +47,22 @@ internal sealed class Resampling
         long[][] observed = [.. _seen.Menus.Select(Counts)];
         long[][] drawn = [.. observed.Select(counts => Multinomial.Draw(random, counts.Sum(), counts))];
         foreach (var stratum in _strata)
-        {
-            var (was, now) = stratum.Menu < 0 ? (0, 0) : (observed[stratum.Menu][stratum.Plan], drawn[stratum.Menu][stratum.Plan]);
-            stratum.AddDraw(random, was, now, answered, cut);
-        }
+            stratum.AddDraw(random, stratum.Cells.Sum(c => observed[c.Menu][c.Plan]), stratum.Cells.Sum(c => drawn[c.Menu][c.Plan]), answered, cut);
         return (answered, cut, drawn);
     }
 
     private static long[] Counts(ObservedMenu menu) =>
         [.. menu.Plans.Select(p => p.Customers), .. menu.CustomersWithoutPlan is { } without ? new[] { without } : []];
 
-    /// <summary>The conversations under one plan, or under none that is known (Menu −1).</summary>
-    private sealed class Stratum(int menu, int plan)
+    /// <summary>The conversations under one plan and where in the menus it was sold, or under none that is known.</summary>
+    private sealed class Stratum((int Menu, int Plan)[] cells)
     {
         private readonly Dictionary<(int, bool), long> _alone = [];
         private readonly List<(int Length, bool Cut)[]> _customers = [];
         private (int Length, bool Cut)[] _profiles = [];
         private long[] _counts = [];
 
-        public int Menu => menu;
-        public int Plan => plan;
+        public (int Menu, int Plan)[] Cells => cells;
 
         public void AddAlone(int length, bool cut) => _alone[(length, cut)] = _alone.GetValueOrDefault((length, cut)) + 1;
 
@@ -91,7 +83,8 @@ internal sealed class Resampling
 
         /// <summary>
         /// Of a plan that <paramref name="was"/> customers took and in this draw <paramref name="now"/>: those with conversations among them by chance,
-        /// conversations of nobody known in proportion.
+        /// conversations of nobody known in proportion. Customers with conversations beyond those who took it then, for they took it before, are
+        /// drawn besides.
         /// </summary>
         public void AddDraw(Random random, long was, long now, double[] answered, double[] cut)
         {
@@ -99,7 +92,7 @@ internal sealed class Resampling
             var drawn = Multinomial.Draw(random, was > 0 ? (long)Math.Round((double)alone * now / was) : alone, _counts);
             for (var n = 0; n < _profiles.Length; n++) Add(_profiles[n], drawn[n], answered, cut);
             if (_customers.Count == 0) return;
-            var many = was > 0 ? Multinomial.Binomial(random, now, Math.Min(1, (double)_customers.Count / was)) : _customers.Count;
+            var many = _customers.Count >= was ? now + (_customers.Count - was) : Multinomial.Binomial(random, now, (double)_customers.Count / was);
             for (var n = 0L; n < many; n++)
                 foreach (var conversation in _customers[random.Next(_customers.Count)]) Add(conversation, 1, answered, cut);
         }

@@ -102,7 +102,7 @@ public static class DraftMenuDecision
             c.Comparison is { } other
                 ?
                 [
-                    Alternative("one_plan", other.OnePlan), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken),
+                    .. other.OnePlan is { } onePlan ? [Alternative("one_plan", onePlan)] : Array.Empty<MenuAlternative>(), Alternative("flat_fee", other.FlatFee), Alternative("pay_per_token", other.PayPerToken),
                     Alternative("two_part_tariff", other.TwoPartTariff), Alternative("token_market", other.TokenMarket),
                 ]
                 : [],

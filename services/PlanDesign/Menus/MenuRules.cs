@@ -11,7 +11,7 @@ internal static class MenuRules
     {
         var plans = document.Solved.Tiers;
         var free = rules?.FreeTierCapTokens;
-        // A free tier is bound by no other rule, and does not count.
+        // A free tier is bound by the rules on longest and listed caps alone, which are checked before any menu is solved, and does not count.
         SolvedTier[] sold = [.. plans.Where(p => p.CapTokens != free)];
         if (document.PlansMax is { } most && sold.Length > most) yield return new("plans", $"has {sold.Length} plans for sale, plansMax says at most {most}");
         if (rules is null) yield break;

@@ -65,7 +65,7 @@ public static class MenuVerification
         CompareMoney("servingCost", document.Solved.ServingCost, menu.ServingCost);
         CompareMoney("certificate.gap", document.Solved.Certificate.Gap, bound - menu.Profit);
         var grid = market.Grid();
-        var (incentive, participation) = MenuViolations.Of(new CheckerTables(market, grid.CapTokensMax), menu.Tiers, menu.CapTokensByType, menu.PriceByType);
+        var (incentive, participation) = MenuViolations.Of(new CheckerTables(market, grid.CapTokensMax, cancellation: cancellation), menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         CompareMoney("certificate.maxIncentiveViolation", document.Solved.Certificate.MaxIncentiveViolation, incentive);
         CompareMoney("certificate.maxParticipationViolation", document.Solved.Certificate.MaxParticipationViolation, participation);
         foreach (var (plan, n) in document.Solved.Tiers.Select((p, n) => (p, n)))

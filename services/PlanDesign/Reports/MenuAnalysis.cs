@@ -1,3 +1,4 @@
+using System.Text.Json;
 using PlanDesign.Comparison;
 using PlanDesign.Screening;
 using PlanDesign.Screening.Constraints;
@@ -20,8 +21,18 @@ public sealed record MenuAnalysis(
 {
     public const int PlanCountsDefault = 8;
 
-    /// <summary>Where the menu loses to a simpler tariff, or was not what was asked for; sentences.</summary>
-    public IReadOnlyList<string> Notices => [.. Solution.Notices, .. Comparison?.Notices ?? [], .. Processes.Count > 0 ? MisalignedProcesses.Notices(Market) : []];
+    /// <summary>Where the menu loses to a simpler tariff, or was not what was asked for, and what has no figures; sentences.</summary>
+    public IReadOnlyList<string> Notices =>
+    [
+        .. Solution.Notices, .. Comparison?.Notices ?? [],
+        // With value at the cap every number of plans is certified by itself.
+        .. Comparison is not null && Market.ValueAtCap > 0 && PlanCounts.Count < PlanCountsAsked
+            ? [$"the certificate does not hold for the best menu of every number of plans: those from {PlanCounts.Count + 1} on have no figures"] : Array.Empty<string>(),
+        .. Processes.Count > 0 ? MisalignedProcesses.Notices(Market) : [], .. MisalignedProcesses.WithoutFigures(Processes),
+    ];
+
+    /// <summary>Up to how many plans the profit was asked for.</summary>
+    internal int PlanCountsAsked { get; init; }
 
     /// <param name="running">The plans on sale today, exact prices per conversation; null or empty for none.</param>
     /// <param name="planCounts">Up to how many plans the profit by number of plans goes.</param>
@@ -42,7 +53,7 @@ public sealed record MenuAnalysis(
         Next();
         var processes = MisalignedProcesses.Of(market, cancellation);
         Next();
-        return new(market, options, solution, comparison, counts, processes, costs);
+        return new(market, options, solution, comparison, counts, processes, costs) { PlanCountsAsked = planCounts };
     }
 }
 
@@ -75,7 +86,7 @@ public sealed record TariffReport(
     public static IReadOnlyList<TariffReport> All(TariffComparison comparison) =>
     [
         Of("menu", comparison.Menu, comparison.Menu, null),
-        Of("menuWithoutLimit", comparison.MenuWithoutLimit, comparison.Menu, null),
+        .. comparison.MenuWithoutLimit is { } unlimited ? [Of("menuWithoutLimit", unlimited, comparison.Menu, null)] : Array.Empty<TariffReport>(),
         .. comparison.Others.Select(o => Of(KindOf(o.Name), o.Outcome, comparison.Menu, o.ToMenu)),
     ];
 
@@ -91,15 +102,16 @@ public sealed record TariffReport(
         change?.ShareBetter, change?.ShareWorse, change?.MeanGainOfBetter, change?.MeanLossOfWorse, change?.GainByType);
 }
 
-/// <summary>The best menu of another way to spend the same information.</summary>
+/// <summary>The best menu of another way to spend the same information. Where its certificate does not hold, by <paramref name="ExitReason"/>, every figure is absent.</summary>
 /// <param name="ShareBetter">Of the whole market: who keeps more once the aligned process takes this one's place, by <paramref name="MeanGain"/> on average.</param>
 /// <param name="ShareWorse">Who keeps less, by <paramref name="MeanLoss"/> on average.</param>
 /// <param name="GainByType">In ascending order of urgency, one for each served type.</param>
 public sealed record ProcessReport(
-    string Kind, double MeanSeconds, double Profit, double ShareOfAligned, double Revenue, double ServingCost, double ShareServed, double ConsumerSurplus, double Tokens,
+    string Kind, double MeanSeconds, string ExitReason, double? Profit, double? ShareOfAligned, double? Revenue, double? ServingCost, double? ShareServed, double? ConsumerSurplus, double? Tokens,
     double? ShareBetter, double? ShareWorse, double? MeanGain, double? MeanLoss, IReadOnlyList<double>? GainByType)
 {
     public static ProcessReport Of(ProcessOutcome p) => new(
-        p.Kind, p.MeanSeconds, p.Menu.Profit, p.ShareOfAligned, p.Outcome.Revenue, p.Outcome.ServingCost, p.Outcome.ShareServed, p.Outcome.ConsumerSurplus, p.Outcome.Tokens,
+        p.Kind, p.MeanSeconds, JsonNamingPolicy.CamelCase.ConvertName(p.Menu.ExitReason.ToString()), p.Outcome?.Profit, p.ShareOfAligned,
+        p.Outcome?.Revenue, p.Outcome?.ServingCost, p.Outcome?.ShareServed, p.Outcome?.ConsumerSurplus, p.Outcome?.Tokens,
         p.ToAligned?.ShareBetter, p.ToAligned?.ShareWorse, p.ToAligned?.MeanGainOfBetter, p.ToAligned?.MeanLossOfWorse, p.ToAligned?.GainByType);
 }

@@ -14,11 +14,13 @@ internal sealed class MarketTables
     private readonly double[]? _keptAtCap;
     private readonly double[] _discount;
 
-    public MarketTables(Market market, MarketGrid grid)
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public MarketTables(Market market, MarketGrid grid, CancellationToken cancellation = default)
     {
         (_market, Types, CapTokensMax) = (market, grid.Types, grid.CapTokensMax);
         CumulativeWeights = grid.Types.CumulativeWeights();
         ExpectedTokens = NewRow();
+        market.AnswerTime.Prepare(market.TokensPerSecond, grid.CapTokensMax, cancellation);
         market.AnswerTime.FillExpectedTokens(market.TokensPerSecond, ExpectedTokens);
         if (market.ValueAtCap > 0)
         {

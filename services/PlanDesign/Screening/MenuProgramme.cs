@@ -13,12 +13,12 @@ internal sealed record MenuProgramme(int[] CapTokensByType, double ProfitWithout
     public static MenuProgramme Run(
         Market market, MarketGrid grid, CellEnd end, int? plansMax, CapRules rules, MenuConstraints? constraints, Action<double> progress, CancellationToken cancellation)
     {
-        var checkerTables = new CheckerTables(market, grid.CapTokensMax, end);
+        var checkerTables = new CheckerTables(market, grid.CapTokensMax, end, cancellation);
         var checkerRules = new CheckerRules(constraints, grid.CapTokensMax);
         var bound = new PotentialBound(checkerTables, plansMax, checkerRules);
         var unlimited = new UnlimitedPlans(grid.Types.Count, grid.CapTokensMax, blockRows: plansMax is null ? null : 0);
         var few = plansMax is { } limit ? new FewPlans(grid.Types.Count, grid.CapTokensMax, limit, rules.MustServe) : null;
-        var tables = new MarketTables(market, grid);
+        var tables = new MarketTables(market, grid, cancellation);
         var rows = new RestrictedRows(tables, rules);
         while (rows.MoveToMorePatient())
         {

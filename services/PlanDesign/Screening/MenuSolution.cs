@@ -32,10 +32,17 @@ public sealed record Certificate(
 public sealed record PriceRounding(MinorUnits Units, RoundingRoute Route, double ProfitAtExactPrices)
 {
     /// <summary>
-    /// No menu in this unit that keeps the rules earns more from the types, by a recursion over the certificate's own tables; null where only some caps were
-    /// tried or single crossing fails. Money per conversation.
+    /// No menu in this unit that keeps the rules earns more; null where only some caps were tried or single crossing fails. A menu of a density earns what
+    /// customers pay who stand between the types, so there it is a bound at the patient ends of the cells. Money per conversation.
     /// </summary>
     public double? UpperBound { get; init; }
+
+    /// <summary>
+    /// No menu in this unit that keeps the rules earns more from the types, by a recursion over the certificate's own tables: what the search is held
+    /// against. Under rules on prices, where the search ended, it is what the search found, ruled out by it and not certified by other code. Without a
+    /// density the same as <see cref="UpperBound"/>.
+    /// </summary>
+    public double? UpperBoundAtTypes { get; init; }
 
     /// <summary>What the steps as they were found earn from the types: the bound itself, where nothing better is possible.</summary>
     internal double? ProfitOfSteps { get; init; }

@@ -41,10 +41,9 @@ public static class MenuSolver
 
         var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, rules, options.Constraints, Part(0), cancellation);
         var patient = market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax };
-        var densityBound = market.Urgency.HasIntervals
-            ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, rules, options.Constraints, Part(1), cancellation).Bound.Upper
-            : exact.Bound.Upper;
-        var tables = new MarketTables(market, grid);
+        var above = market.Urgency.HasIntervals ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, rules, options.Constraints, Part(1), cancellation) : exact;
+        var densityBound = above.Bound.Upper;
+        var tables = new MarketTables(market, grid, cancellation);
         var menu = Menu.Of(tables, exact.CapTokensByType, MenuPrices.ByType(tables, exact.CapTokensByType, rules.FreeTier))
             .WithFreeTier(tables, rules.FreeTier);
         PriceRounding? rounding = null;
@@ -52,7 +51,14 @@ public static class MenuSolver
         {
             var (steps, found, unmet) = Round(tables, exact, rules, options, plansMax, Part(parts - 1), cancellation);
             if (unmet is not null) return MenuSolution.Refused(unmet);
-            rounding = found! with { ProfitAtExactPrices = menu.Profit };
+            rounding = found! with { ProfitAtExactPrices = menu.Profit, UpperBound = found.UpperBoundAtTypes };
+            // Customers are then counted where they stop buying, between the types: only their patient ends bound that.
+            if (market.Urgency.HasDensity && found.UpperBoundAtTypes is not null)
+                rounding = rounding with
+                {
+                    UpperBound = options.Constraints is { OnPrices: true } onPrices
+                        ? Math.Min(densityBound, PriceStates.UpperBound(above.CheckerTables, rules, onPrices, units, plansMax, grid.CapTokensMax, cancellation)) : densityBound,
+                };
             if (rules.FreeTier > 0) steps = [new(rules.FreeTier, grid.Types.Count - 1, 0), .. steps];
             menu = RoundedMenu.Of(market, tables, units, steps).WithFreeTier(tables, rules.FreeTier, fee: 0);
         }
@@ -70,7 +76,7 @@ public static class MenuSolver
             return (priced.Steps, new(options.MinorUnits!, RoundingRoute.PriceStates, 0)
             {
                 // No menu that keeps rules on prices earns more than the best that need not.
-                IsBest = priced.IsBest, UpperBound = tables.HasValueAtCap ? null : Math.Min(priced.UpperBound, exact.Bound.Upper),
+                IsBest = priced.IsBest, UpperBoundAtTypes = tables.HasValueAtCap ? null : Math.Min(priced.UpperBound, exact.Bound.Upper),
             }, priced.Fault);
         }
         var caps = rules.Caps(tables.CapTokensMax);
@@ -88,7 +94,7 @@ public static class MenuSolver
         var bound = new WholeUnitBound(exact.CheckerTables, exact.CheckerRules.Caps(), unit, plansMax, PriceRules.None, exact.CheckerRules.MustServe);
         return (steps, new(options.MinorUnits!, RoundingRoute.AllCaps, 0)
         {
-            IsBest = true, ProfitOfSteps = earned + bound.OfBase, UpperBound = bound.At(0, null, cancellation) + bound.OfBase,
+            IsBest = true, ProfitOfSteps = earned + bound.OfBase, UpperBoundAtTypes = bound.At(0, null, cancellation) + bound.OfBase,
         }, null);
     }
 
@@ -106,7 +112,7 @@ public static class MenuSolver
         var certified = exact.CheckerTables.HaveAllCaps() && certificate.Gap >= -tolerance && (!singleCrossing || rounding is not null || certificate.Gap <= tolerance)
             && incentive <= tolerance && participation <= tolerance
             // In whole units what was found must be what separate code finds possible.
-            && (rounding?.ProfitOfSteps is not { } earned || Math.Abs(rounding.UpperBound!.Value - earned) <= tolerance);
+            && (rounding?.ProfitOfSteps is not { } earned || Math.Abs(rounding.UpperBoundAtTypes!.Value - earned) <= tolerance);
         var reason = !certified ? ExitReason.NotCertified
             : !singleCrossing && certificate.Gap > tolerance ? ExitReason.WithinBound
             : menu.Tiers.Length == 0 && rounding is not { Route: RoundingRoute.PriceStates, IsBest: false } ? ExitReason.NotWorthServing
@@ -127,6 +133,8 @@ public static class MenuSolver
         if (MarginalPrice.Rise(market, menu, limited, rounding?.Units.UnitPerConversation ?? 0) is { } rise)
             yield return FormattableString.Invariant($"a further token costs more on a longer plan: {rise.PerToken:G4} each up to {rise.Cap} tokens, {rise.LowerPerToken:G4} each up to {rise.LowerCap}, ")
                 + "for answers come bunched around a time";
+        if (constraints?.AllowedCapTokens?.Where(cap => cap > grid.CapTokensMax).Distinct().Order().ToArray() is { Length: > 0 } beyond)
+            yield return $"constraints.allowedCapTokens: {string.Join(", ", beyond)} {(beyond.Length == 1 ? "is" : "are")} above the largest cap of this market, {grid.CapTokensMax} tokens, and not tried";
         if (grid.CutOff)
             yield return $"answer times go on beyond {grid.CapTokensMax} tokens, the largest cap tried: set capTokensMax to try longer ones";
         if (reason == ExitReason.NotWorthServing)
@@ -136,10 +144,13 @@ public static class MenuSolver
                 ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
                 : "this market is not worth serving: no cap earns more than it costs to generate";
         if (reason == ExitReason.WithinBound && rounding is { Route: RoundingRoute.PriceStates, IsBest: false })
-            yield return FormattableString.Invariant($"too many menus keep these rules on prices to try them all: this is the best one found, and none earns more than {rounding.UpperBound ?? densityBound:G6} from these types");
+            yield return FormattableString.Invariant($"too many menus keep these rules on prices to try them all: this is the best one found, and none earns more than {rounding.UpperBoundAtTypes ?? densityBound:G6} from these types");
         else if (reason == ExitReason.WithinBound)
             yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: "
                 + "the certificate says how much any other could earn more";
+        if (rounding is { UpperBoundAtTypes: { } atTypes, UpperBound: { } most } && market.Urgency.HasDensity && menu.Tiers.Length > 0)
+            yield return FormattableString.Invariant($"urgency is continuous and the best menu in this unit was searched for at {grid.Types.Count} types, from which none earns more than {atTypes:G6}: ")
+                + FormattableString.Invariant($"customers between them make it {menu.Profit:G6}, and with other caps and prices at most {most:G6}; more types bring the two closer");
         if (market.ValueAtCap > 0 && market.Urgency.HasIntervals)
             yield return "with value at the cap a customer between two types may choose otherwise than both: the profit is that of the types";
         if (reason == ExitReason.RoundedOnMenuCaps)

@@ -14,8 +14,8 @@ public sealed class OtherTariffTests
         var market = Uniform(new ExponentialAnswerTime(meanSeconds)) with { TypeCount = 500 };
         var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new()));
         var twoPart = comparison.TwoPartTariff;
-        Assert.Equal(comparison.MenuWithoutLimit.Profit, twoPart.Profit, 5e-3 * twoPart.Profit);
-        Assert.True(comparison.MenuWithoutLimit.Profit >= twoPart.Profit - 1e-9);
+        Assert.Equal(comparison.MenuWithoutLimit!.Profit, twoPart.Profit, 5e-3 * twoPart.Profit);
+        Assert.True(comparison.MenuWithoutLimit!.Profit >= twoPart.Profit - 1e-9);
         Assert.Equal(Math.Exp(-1) / meanSeconds, twoPart.Price!.Value * 20, 0.03 * Math.Exp(-1) / meanSeconds);
         Assert.Equal(fee, twoPart.Fee!.Value, 0.03 * fee);
         Assert.Equal(1, twoPart.ShareServed, 1e-12);
@@ -28,11 +28,11 @@ public sealed class OtherTariffTests
             var running = caps.Zip(prices, (cap, price) => new PlanOffer(cap, price * problem.Value)).ToArray();
             var comparison = TariffComparison.Of(problem.Market, MenuSolver.Solve(problem.Market, new()), running);
             foreach (var (name, other, _) in comparison.Others)
-                Assert.True(comparison.MenuWithoutLimit.Profit >= other.Profit - 1e-9 * problem.Value, $"{name}: {other.Profit} > {comparison.MenuWithoutLimit.Profit}");
+                Assert.True(comparison.MenuWithoutLimit!.Profit >= other.Profit - 1e-9 * problem.Value, $"{name}: {other.Profit} > {comparison.MenuWithoutLimit!.Profit}");
             Assert.DoesNotContain(comparison.Notices, n => !n.StartsWith("the two-part tariff is the best one found", StringComparison.Ordinal));
             var tables = new MarketTables(problem.Market, problem.Market.Grid());
             var auction = TokenMarket.Clearing(tables, capacity * tables.ExpectedTokens[^1], default);
-            Assert.True(comparison.MenuWithoutLimit.Profit >= auction.Profit - 1e-9 * problem.Value);
+            Assert.True(comparison.MenuWithoutLimit!.Profit >= auction.Profit - 1e-9 * problem.Value);
             Assert.True(comparison.TwoPartTariff.Profit >= comparison.PayPerToken.Profit - 1e-9 * problem.Value);
             Assert.True(comparison.TwoPartTariff.Profit >= comparison.FlatFee.Profit - 1e-9 * problem.Value || problem.Cost > 0);
         }, iter: 150);
@@ -85,7 +85,7 @@ public sealed class OtherTariffTests
             foreach (var (name, other, _) in comparison.Others)
             {
                 // A menu on sale is judged where customers of a density really stop buying, not at the types that stand for them.
-                var most = name == "running menu" ? solution.Certificate.DensityUpperBound : comparison.MenuWithoutLimit.Profit;
+                var most = name == "running menu" ? solution.Certificate.DensityUpperBound : comparison.MenuWithoutLimit!.Profit;
                 Assert.True(most >= other.Profit - 1e-9, $"{law.Kind} {answers.Kind} {name}: {other.Profit} > {most}");
             }
         }, iter: 60);
@@ -221,7 +221,7 @@ public sealed class OtherTariffTests
         Assert.Empty(MisalignedProcesses.Of(Uniform(new ExponentialAnswerTime(5))));
         foreach (var outcome in outcomes)
         {
-            Assert.Equal(outcome.Menu.Profit, outcome.Outcome.Revenue - outcome.Outcome.ServingCost, 1e-12);
+            Assert.Equal(outcome.Menu.Profit, outcome.Outcome!.Revenue - outcome.Outcome.ServingCost, 1e-12);
             Assert.InRange(outcome.Outcome.ShareServed, 0.01, 1 + 1e-12);
             Assert.True(outcome.Outcome.ConsumerSurplus > 0 && outcome.Outcome.Tokens > 0);
         }

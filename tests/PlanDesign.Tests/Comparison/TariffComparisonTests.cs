@@ -18,16 +18,16 @@ public sealed class TariffComparisonTests
         Assert.Equal(profit, comparison.PayPerToken.Profit, 0.006 * profit);
         Assert.Equal(pricePerSecond, comparison.PayPerToken.Price!.Value * 20, 0.03 * pricePerSecond);
         Assert.Equal(1 / (1 + meanSeconds), comparison.FlatFee.Profit, 1e-5);
-        Assert.Equal(comparison.FlatFee.Profit, comparison.OnePlan.Profit, 1e-6);
+        Assert.Equal(comparison.FlatFee.Profit, comparison.OnePlan!.Profit, 1e-6);
     }
 
     [Fact]
     public void The_menu_without_limit_is_never_beaten_on_the_same_market() => OracleTests.Small(typesMax: 8, capsMax: 20).Sample(problem =>
     {
         var comparison = TariffComparison.Of(problem.Market, MenuSolver.Solve(problem.Market, new()));
-        foreach (var other in new[] { comparison.OnePlan, comparison.PayPerToken, comparison.FlatFee })
-            Assert.True(comparison.MenuWithoutLimit.Profit >= other.Profit - 1e-9 * problem.Value);
-        Assert.True(comparison.OnePlan.Profit >= comparison.FlatFee.Profit - 1e-12 * problem.Value);
+        foreach (var other in new[] { comparison.OnePlan!, comparison.PayPerToken, comparison.FlatFee })
+            Assert.True(comparison.MenuWithoutLimit!.Profit >= other.Profit - 1e-9 * problem.Value);
+        Assert.True(comparison.OnePlan!.Profit >= comparison.FlatFee.Profit - 1e-12 * problem.Value);
     }, iter: 150);
 
     [Fact]
@@ -52,14 +52,14 @@ public sealed class TariffComparisonTests
         var market = ReferenceCases.ReferenceCase.MarketOf("greedy-lognormal-cost");
         var solution = MenuSolver.Solve(market, new(3));
         var comparison = TariffComparison.Of(market, solution);
-        foreach (var outcome in new[] { comparison.Menu, comparison.MenuWithoutLimit, comparison.OnePlan, comparison.PayPerToken, comparison.FlatFee })
+        foreach (var outcome in new[] { comparison.Menu, comparison.MenuWithoutLimit!, comparison.OnePlan!, comparison.PayPerToken, comparison.FlatFee })
         {
             Assert.Equal(outcome.Revenue - outcome.ServingCost, outcome.Profit, 12);
             Assert.Equal(outcome.Tokens * market.ServingCostPerToken, outcome.ServingCost, 12);
             Assert.InRange(outcome.ShareServed, 0, 1 + 1e-12);
         }
         Assert.Equal(solution.Profit, comparison.Menu.Profit);
-        Assert.Equal(solution.ProfitWithoutLimit, comparison.MenuWithoutLimit.Profit, 12);
+        Assert.Equal(solution.ProfitWithoutLimit, comparison.MenuWithoutLimit!.Profit, 12);
     }
 
     [Fact]
@@ -69,6 +69,6 @@ public sealed class TariffComparisonTests
         var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new()));
         Assert.Equal(TariffOutcome.Nothing, comparison.PayPerToken);
         Assert.Equal(TariffOutcome.Nothing, comparison.FlatFee);
-        Assert.Equal(0, comparison.OnePlan.Profit);
+        Assert.Equal(0, comparison.OnePlan!.Profit);
     }
 }

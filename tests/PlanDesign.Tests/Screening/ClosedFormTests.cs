@@ -118,6 +118,23 @@ public sealed class ClosedFormTests
             Assert.Equal(1 / tier.UrgencyToPerSecond, tier.CapTokens / 20.0, 0.1);
     }
 
+    /// <summary>
+    /// ln G of ½U[0,0.2] + ½U[1,1.2] is not concave: its least concave majorant goes straight from (0.2, ln ½) to (1.2, 0), so that all of [1,1.2], and nobody
+    /// else, has the slope of that line as her cap, ln 2 seconds.
+    /// </summary>
+    [Fact]
+    public void All_of_an_urgent_crowd_apart_from_the_patient_get_one_cap_of_ln_2_seconds()
+    {
+        var market = new Market(new MixtureUrgency([new UniformUrgency(0, 0.2), new UniformUrgency(1, 1.2)], [0.5, 0.5]), new ExponentialAnswerTime(5), 100, 1, 0) { TypeCount = 400, CapTokensMax = 400 };
+        var (solution, rates) = (MenuSolver.Solve(market, new()), market.Grid().Types.RatesPerSecond);
+        Assert.Equal(ExitReason.Optimal, solution.ExitReason);
+        var crowd = rates.Select((rate, i) => (rate, Cap: solution.CapTokensByType[i])).ToLookup(t => t.rate > 0.9, t => t.Cap);
+        Assert.Equal(200, crowd[true].Count());
+        var cap = Assert.Single(crowd[true].Distinct());
+        Assert.Equal(Math.Log(2), cap / 100.0, 1.0 / 100);
+        Assert.All(crowd[false], patient => Assert.True(patient > cap));
+    }
+
     private sealed class Within(double tolerance) : IEqualityComparer<double>
     {
         public bool Equals(double x, double y) => Math.Abs(x - y) <= tolerance;

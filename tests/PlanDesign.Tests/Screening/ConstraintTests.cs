@@ -21,7 +21,7 @@ public sealed class ConstraintTests
                 var solution = MenuSolver.Solve(problem.Market, new(plansMax) { Constraints = rules });
                 if (allowed.Count == 0)
                 {
-                    Assert.Equal("constraints", solution.Fault!.Field);
+                    Assert.Equal(min > max || min > problem.Caps ? "constraints.capTokensMin" : "constraints.allowedCapTokens", solution.Fault!.Field);
                     continue;
                 }
                 var best = problem.Assignments().Where(a => a.All(c => c == 0 ? !all : allowed.Contains(c))
@@ -74,7 +74,8 @@ public sealed class ConstraintTests
             if (!rules.OnPrices) return;
             var solution = MenuSolver.Solve(problem.Market, new(plans > 3 ? null : plans, new(unit, 1)) { Constraints = rules });
             var best = Menus(problem.Caps, 12).Where(m => m.Count(p => p is not null) <= plans && m.All(p => p is null || Keeps(p.Value, m))).Select(Earned).Max();
-            if (double.IsNegativeInfinity(best)) Assert.Equal("constraints", solution.Fault!.Field);
+            if (rules.PriceMin > rules.PriceMax) Assert.Equal("constraints.priceMin", solution.Fault!.Field);
+            else if (double.IsNegativeInfinity(best)) Assert.Equal("constraints.nobodyExcluded", solution.Fault!.Field);
             else
             {
                 Assert.Equal(best, solution.Profit, 1e-9 * problem.Value);
@@ -138,10 +139,10 @@ public sealed class ConstraintTests
     public void A_rule_without_which_there_is_no_menu_has_no_price_instead_of_a_false_one()
     {
         var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0) { TypeCount = 30, CapTokensMax = 100 };
-        var options = new SolveOptions { Constraints = new() { FreeTierCapTokens = 10, CapTokensMin = 200 } };
+        var options = new SolveOptions { Constraints = new() { FreeTierCapTokens = 10, AllowedCapTokens = [10], CapTokensMin = 50 } };
         var costs = ConstraintCosts.Of(market, options, MenuSolver.Solve(market, options)).ToDictionary(c => c.Constraint);
         Assert.Null(costs["freeTierCapTokens"].ProfitCost);
-        Assert.Contains("leave no cap", costs["freeTierCapTokens"].Unknown, StringComparison.Ordinal);
+        Assert.Contains("has no cap from 50 to 100 tokens", costs["freeTierCapTokens"].Unknown, StringComparison.Ordinal);
         Assert.True(costs["all"].ProfitCost > 0 && costs["all"].Unknown is null);
     }
 
@@ -168,6 +169,38 @@ public sealed class ConstraintTests
             _ => new() { CapTokensMin = 0 },
         };
         Assert.Equal($"constraints.{field}", MenuSolver.Solve(market, new() { Constraints = rules }).Fault!.Field);
+    }
+
+    [Fact]
+    public void A_free_tier_keeps_the_rules_on_caps_too_but_may_be_shorter_than_what_is_sold()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0) { TypeCount = 30, CapTokensMax = 400 };
+        InputFault? Fault(MenuConstraints rules) => MenuSolver.Solve(market, new() { Constraints = rules }).Fault;
+        Assert.Equal(new("constraints.freeTierCapTokens", "is 100, above capTokensMax 50"), Fault(new() { FreeTierCapTokens = 100, CapTokensMax = 50 }));
+        Assert.Equal(new("constraints.freeTierCapTokens", "is 77, which is none of allowedCapTokens"), Fault(new() { FreeTierCapTokens = 77, AllowedCapTokens = [50, 400] }));
+        Assert.Null(Fault(new() { FreeTierCapTokens = 50, AllowedCapTokens = [50, 400] }));
+        Assert.Null(Fault(new() { FreeTierCapTokens = 50, CapTokensMin = 100 }));
+    }
+
+    [Fact]
+    public void Rules_that_contradict_each_other_or_the_market_name_the_one_at_fault()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0) { TypeCount = 30, CapTokensMax = 400 };
+        InputFault? Fault(MenuConstraints rules) => MenuSolver.Solve(market, new(null, new(0.01, 1)) { Constraints = rules }).Fault;
+        Assert.Equal(new("constraints.priceMin", "is 0.5, above priceMax 0.1"), Fault(new() { PriceMin = 0.5, PriceMax = 0.1 }));
+        Assert.Equal(new("constraints.capTokensMin", "is 300, above capTokensMax 200"), Fault(new() { CapTokensMin = 300, CapTokensMax = 200 }));
+        Assert.Equal(new("constraints.capTokensMin", "is 500, above the largest cap of this market, 400 tokens"), Fault(new() { CapTokensMin = 500 }));
+        Assert.Equal(new("constraints.allowedCapTokens", "has no cap from 1 to 400 tokens, the largest of this market"), Fault(new() { AllowedCapTokens = [500] }));
+        Assert.Equal(new("constraints.allowedCapTokens", "has no cap from 60 to 90 tokens, capTokensMax"), Fault(new() { AllowedCapTokens = [50, 100], CapTokensMin = 60, CapTokensMax = 90 }));
+    }
+
+    [Fact]
+    public void A_listed_cap_that_the_market_does_not_have_is_named_and_the_others_are_tried()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 20, 1, 0) { TypeCount = 30, CapTokensMax = 400 };
+        var solution = MenuSolver.Solve(market, new() { Constraints = new() { AllowedCapTokens = [100, 99_999] } });
+        Assert.Equal([100], solution.Tiers.Select(t => t.CapTokens));
+        Assert.Contains("constraints.allowedCapTokens: 99999 is above the largest cap of this market, 400 tokens, and not tried", solution.Notices);
     }
 
     /// <summary>Every price from 0 to so many units, or none, at every cap.</summary>

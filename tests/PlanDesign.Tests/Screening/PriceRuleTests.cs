@@ -27,7 +27,8 @@ public sealed class PriceRuleTests
         AssertKept(solution, rules);
         Assert.True(solution.Rounding!.UpperBound <= solution.Certificate.DensityUpperBound + 1e-9);
         // A market with a density is judged where customers really stop buying, a little above what its types pay.
-        Assert.Equal(solution.Rounding.UpperBound!.Value, solution.Profit, 2e-3 * solution.Profit);
+        Assert.Equal(solution.Rounding.UpperBoundAtTypes!.Value, solution.Profit, 2e-3 * solution.Profit);
+        Assert.True(solution.Profit <= solution.Rounding.UpperBound);
         var free = MenuSolver.Solve(Real(), new(plans, Cents) { Constraints = new() { AllowedCapTokens = rules.AllowedCapTokens } });
         Assert.True(free.Profit >= solution.Profit - 1e-3);
     }
@@ -39,12 +40,13 @@ public sealed class PriceRuleTests
         var solution = MenuSolver.Solve(Real(100) with { CapTokensMax = 900 }, new(plans, Cents) { Constraints = rules });
         Assert.Contains(solution.ExitReason, new[] { ExitReason.Optimal, ExitReason.WithinBound });
         AssertKept(solution, rules);
-        var bound = solution.Rounding!.UpperBound!.Value;
+        var bound = solution.Rounding!.UpperBoundAtTypes!.Value;
+        Assert.True(solution.Profit <= solution.Rounding.UpperBound);
         Assert.InRange(bound, 0.998 * solution.Profit, 1.001 * solution.Profit);
         if (solution.ExitReason == ExitReason.WithinBound) Assert.Contains(solution.Notices, n => n.Contains("too many menus", StringComparison.Ordinal));
         var few = MenuSolver.Solve(Real(100) with { CapTokensMax = 900 }, new(plans, Cents) { Constraints = rules with { AllowedCapTokens = [50, 200, 500, 900] } });
         Assert.True(solution.Profit >= few.Profit);
-        Assert.True(bound >= few.Rounding!.UpperBound - 1e-9);
+        Assert.True(bound >= few.Rounding!.UpperBoundAtTypes - 1e-9);
     }
 
     [Fact]

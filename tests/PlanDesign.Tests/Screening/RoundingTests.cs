@@ -102,6 +102,20 @@ public sealed class RoundingTests
     }
 
     [Fact]
+    public void In_a_density_the_bound_in_minor_units_is_that_of_the_market_and_not_of_its_types()
+    {
+        Market Of(int count) => new(new LogNormalUrgency(-2, 1), new ExponentialAnswerTime(10), 5, 1, 0.001) { TypeCount = count, CapTokensMax = 300 };
+        SolveOptions cents = new(3, new(0.01, 1));
+        var (solution, finer) = (MenuSolver.Solve(Of(30), cents), MenuSolver.Solve(Of(400), cents));
+        Assert.Equal(ExitReason.Optimal, solution.ExitReason);
+        // Customers between the types pay more than the types do, and a finer search finds a better menu.
+        Assert.True(solution.Rounding!.UpperBoundAtTypes < solution.Profit);
+        Assert.True(finer.Profit > solution.Profit && finer.Profit <= solution.Rounding.UpperBound);
+        Assert.InRange(solution.Rounding.UpperBound!.Value, solution.Profit, solution.Certificate.DensityUpperBound);
+        Assert.Contains(solution.Notices, n => n.StartsWith($"urgency is continuous and the best menu in this unit was searched for at {Of(30).Grid().Types.Count} types", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_unit_above_every_value_leaves_nothing_to_sell_and_says_so()
     {
         var solution = MenuSolver.Solve(ReferenceCase.MarketOf("single-type"), new(MinorUnits: new(1, 1)));

@@ -12,6 +12,7 @@ internal sealed class DensityPanels
 {
     private const int PanelsPerTokenMax = 4096;
     private const int PanelsMax = 4_000_000;
+    private const int PanelsBetweenLooks = 1024;
 
     /// <summary>Where no more than this is left unanswered, nothing is left to integrate.</summary>
     private const double Nothing = 1e-19;
@@ -25,7 +26,8 @@ internal sealed class DensityPanels
     private readonly List<(double From, double Seconds, double[] Density)> _beforeTail = [];
     private readonly double _survivalAtTail;
 
-    public DensityPanels(DensityAnswerTime law, double tokensPerSecond, int capTokensMax)
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public DensityPanels(DensityAnswerTime law, double tokensPerSecond, int capTokensMax, CancellationToken cancellation)
     {
         (_law, TokensPerSecond, CapTokensMax) = (law, tokensPerSecond, capTokensMax);
         var tail = law.Tail;
@@ -37,12 +39,16 @@ internal sealed class DensityPanels
         {
             var nodes = _density[q] = new double[_tokens * _panelsPerToken];
             var shift = (1 + DiscountedGauss.Abscissas[q]) / 2;
-            for (var p = 0; p < nodes.Length; p++) nodes[p] = law.DensityAt((p + shift) * _panelSeconds);
+            for (var p = 0; p < nodes.Length; p++)
+            {
+                if (p % PanelsBetweenLooks == 0) cancellation.ThrowIfCancellationRequested();
+                nodes[p] = law.DensityAt((p + shift) * _panelSeconds);
+            }
         }
         var (start, end) = (_tokens / tokensPerSecond, Math.Min(tail.FromSeconds, (_tokens + 1) / tokensPerSecond));
         if (_tokens < capTokensMax && end > start && law.SurvivalAt(start) > Nothing) AddPanelsBeforeTail(start, end);
         _survivalAtTail = double.IsInfinity(tail.FromSeconds) ? 0 : law.SurvivalAt(tail.FromSeconds);
-        _expectedTokens = ExpectedTokens();
+        _expectedTokens = ExpectedTokens(cancellation);
     }
 
     /// <summary>How many panels there would be.</summary>
@@ -103,12 +109,13 @@ internal sealed class DensityPanels
             byCapTokens[m] = sum + (whole > 0 ? whole * Exponentials.OneMinusExp((hazard + rate) * Math.Max(0, m / TokensPerSecond - start)) : 0);
     }
 
-    private double[] ExpectedTokens()
+    private double[] ExpectedTokens(CancellationToken cancellation)
     {
         var tokens = new double[CapTokensMax + 1];
         var sum = 0.0;
         for (var (m, p) = (1, 0); m <= _tokens; m++)
         {
+            cancellation.ThrowIfCancellationRequested();
             for (var n = 0; n < _panelsPerToken; n++, p++)
             {
                 var panel = p;

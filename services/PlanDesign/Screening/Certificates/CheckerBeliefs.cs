@@ -20,9 +20,38 @@ internal static class CheckerBeliefs
         return (up * H(t.Upper) + (1 - up) * H(t.Lower) - H(t.Prior)) / t.InformationPerSecond;
     }
 
-    public static CheckerLaw Greedy(BeliefThresholds t, double s, int caps)
+    /// <summary>How many panels a law of beliefs takes at most, for what they take in memory and time; 0 for any other.</summary>
+    public static long Panels(AnswerTime answerTime, double s, int caps) => answerTime switch
     {
-        static double D(double b, double x) => b * Math.Log(b) - b * Math.Log(x) + (1 - b) * Math.Log(1 - b) - (1 - b) * Math.Log(1 - x);
+        GreedyAnswerTime g => CheckerPanels.Count(s, caps, GreedyPanels(g.Thresholds), g.Tail.FromSeconds),
+        DiffusionAnswerTime d => CheckerPanels.Count(s, caps, DiffusionPanels(d.Thresholds), d.Tail.FromSeconds),
+        _ => 0,
+    };
+
+    private static double D(double b, double x) => b * Math.Log(b) - b * Math.Log(x) + (1 - b) * Math.Log(1 - b) - (1 - b) * Math.Log(1 - x);
+
+    private static Func<double, double> GreedyPanels(BeliefThresholds t)
+    {
+        var seconds = 0.05 * D(t.Prior > RestingBelief(t) ? t.Upper : t.Lower, t.Prior) / t.InformationPerSecond;
+        return _ => seconds;
+    }
+
+    /// <summary>What diffuses gets smoother with time.</summary>
+    private static Func<double, double> DiffusionPanels(BeliefThresholds t)
+    {
+        var scale = DiffusionScale(t);
+        return from => Math.Max(scale / 300, from / 40);
+    }
+
+    private static double DiffusionScale(BeliefThresholds t)
+    {
+        static double Angle(double belief) => Math.Acos(1 - 2 * belief);
+        var distance = Math.Min(Angle(t.Prior) - Angle(t.Lower), Angle(t.Upper) - Angle(t.Prior));
+        return distance * distance / t.InformationPerSecond;
+    }
+
+    private static double RestingBelief(BeliefThresholds t)
+    {
         var (low, high) = (t.Lower, t.Upper);
         for (var n = 0; n < 200; n++)
         {
@@ -30,7 +59,13 @@ internal static class CheckerBeliefs
             if (D(t.Upper, middle) > D(t.Lower, middle)) low = middle;
             else high = middle;
         }
-        var (rest, target) = (low, t.Prior > low ? t.Upper : t.Lower);
+        return low;
+    }
+
+    public static CheckerLaw Greedy(BeliefThresholds t, double s, int caps, CancellationToken cancellation)
+    {
+        var rest = RestingBelief(t);
+        var target = t.Prior > rest ? t.Upper : t.Lower;
         double Hazard(double belief) => t.InformationPerSecond / D(target, belief);
 
         // The time of the first phase by Simpson's rule over ln(distance from the target), in which its integrand is flat.
@@ -55,10 +90,10 @@ internal static class CheckerBeliefs
             }
             return Math.Exp(logSurvival);
         }
-        return new CheckerPanels(s, caps, _ => 0.05 / Hazard(t.Prior), Math.Max(0, phase), Hazard(rest), Advance).Law();
+        return new CheckerPanels(s, caps, GreedyPanels(t), Math.Max(0, phase), Hazard(rest), Advance, cancellation).Law();
     }
 
-    public static CheckerLaw Diffusion(BeliefThresholds t, double s, int caps)
+    public static CheckerLaw Diffusion(BeliefThresholds t, double s, int caps, CancellationToken cancellation)
     {
         const int n = Collocation;
         var points = Enumerable.Range(0, n + 1).Select(j => Math.Cos(Math.PI * j / n)).ToArray();
@@ -83,9 +118,7 @@ internal static class CheckerBeliefs
         var modes = Enumerable.Range(0, n - 1).Select(k => (Weight: weights[k], Rate: -eigen.EigenValues[k].Real))
             .Where(mode => mode.Rate > 0).OrderBy(mode => mode.Rate).ToArray();
 
-        double Angle(double belief) => Math.Acos(1 - 2 * belief);
-        var distance = Math.Min(Angle(t.Prior) - Angle(t.Lower), Angle(t.Upper) - Angle(t.Prior));
-        var scale = distance * distance / t.InformationPerSecond;
+        var scale = DiffusionScale(t);
         var seconds = 0.0;
         double Advance(double by)
         {
@@ -100,8 +133,7 @@ internal static class CheckerBeliefs
             return seconds < scale / 150 ? 1 : Math.Clamp(sum, 0, 1);
         }
         var single = 38 / (modes[1].Rate - modes[0].Rate);
-        // What diffuses gets smoother with time.
-        return new CheckerPanels(s, caps, from => Math.Max(scale / 300, from / 40), single, modes[0].Rate, Advance).Law();
+        return new CheckerPanels(s, caps, DiffusionPanels(t), single, modes[0].Rate, Advance, cancellation).Law();
     }
 
     private static double Nonzero(double x) => x == 0 ? 1e-300 : x;

@@ -11,7 +11,7 @@ internal sealed record CheckerLaw(double[] ExpectedTokens, Action<double, double
     /// <summary>The same at a few ascending caps only, where there is a cheaper way; null where there is none.</summary>
     public Action<double, int[], double[]>? FillAnswersAt { get; init; }
 
-    public static CheckerLaw Of(AnswerTime answerTime, double s, int caps) => answerTime switch
+    public static CheckerLaw Of(AnswerTime answerTime, double s, int caps, CancellationToken cancellation) => answerTime switch
     {
         DiscreteAnswerTime d => PerToken([.. d.ProbabilityPerToken], s, caps),
         EmpiricalAnswerTime e => PerToken(RedistributedToTheRight(e), s, caps),
@@ -19,8 +19,8 @@ internal sealed record CheckerLaw(double[] ExpectedTokens, Action<double, double
         EqualAnswersAnswerTime e => Pieces([], [e.InformationPerSecond / EntropyGained(e)], s, caps),
         PiecewiseHazardAnswerTime p => Pieces(p.UntilSeconds, p.HazardPerSecond, s, caps),
         DeterministicAnswerTime d => AtOnce(d is AccumulationAnswerTime a ? CheckerBeliefs.MeanSeconds(a.Thresholds) : d.Seconds, s, caps),
-        GreedyAnswerTime g => CheckerBeliefs.Greedy(g.Thresholds, s, caps),
-        DiffusionAnswerTime d => CheckerBeliefs.Diffusion(d.Thresholds, s, caps),
+        GreedyAnswerTime g => CheckerBeliefs.Greedy(g.Thresholds, s, caps, cancellation),
+        DiffusionAnswerTime d => CheckerBeliefs.Diffusion(d.Thresholds, s, caps, cancellation),
         _ => throw new NotSupportedException($"the certificate does not know answer times of kind {answerTime.Kind}"),
     };
 

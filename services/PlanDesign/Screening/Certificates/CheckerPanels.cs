@@ -7,6 +7,7 @@ namespace PlanDesign.Screening.Certificates;
 internal sealed class CheckerPanels
 {
     private const int Samples = 5;
+    private const int PanelsPerTokenMax = 1 << 15;
 
     private readonly List<double> _from = [];
     private readonly List<double> _seconds = [];
@@ -18,15 +19,17 @@ internal sealed class CheckerPanels
 
     /// <param name="panelSeconds">Over how long S is smooth from a given time on.</param>
     /// <param name="advance">Moves on by so many seconds and returns S there.</param>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     /// <param name="tailFrom">From when the hazard is constant at <paramref name="tailRate"/>.</param>
-    public CheckerPanels(double s, int caps, Func<double, double> panelSeconds, double tailFrom, double tailRate, Func<double, double> advance)
+    public CheckerPanels(double s, int caps, Func<double, double> panelSeconds, double tailFrom, double tailRate, Func<double, double> advance, CancellationToken cancellation)
     {
         (_s, _tailFrom, _tailRate, _panelsUpTo) = (s, tailFrom, tailRate, new int[caps + 1]);
         var survival = 1.0;
         for (var m = 1; m <= caps; m++)
         {
+            cancellation.ThrowIfCancellationRequested();
             var (start, end) = ((m - 1) / s, Math.Min(m / s, tailFrom));
-            var count = end > start && survival > 1e-20 ? (int)Math.Clamp(Math.Ceiling((end - start) / panelSeconds(start)), 1, 1 << 15) : 0;
+            var count = survival > 1e-20 ? CountIn(start, end, panelSeconds) : 0;
             for (var n = 0; n < count; n++)
             {
                 var h = (end - start) / count;
@@ -40,6 +43,17 @@ internal sealed class CheckerPanels
             _panelsUpTo[m] = _from.Count;
         }
     }
+
+    /// <summary>How many panels there are at most.</summary>
+    public static long Count(double s, int caps, Func<double, double> panelSeconds, double tailFrom)
+    {
+        var sum = 0L;
+        for (var m = 1; m <= caps && (m - 1) / s < tailFrom; m++) sum += CountIn((m - 1) / s, Math.Min(m / s, tailFrom), panelSeconds);
+        return sum;
+    }
+
+    private static int CountIn(double start, double end, Func<double, double> panelSeconds) =>
+        end > start ? (int)Math.Clamp(Math.Ceiling((end - start) / panelSeconds(start)), 1, PanelsPerTokenMax) : 0;
 
     public CheckerLaw Law()
     {

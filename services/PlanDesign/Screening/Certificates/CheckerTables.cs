@@ -15,11 +15,12 @@ internal sealed class CheckerTables
     private readonly CheckerLaw _law;
     private readonly double[]? _unanswered;
 
-    public CheckerTables(Market market, int capTokensMax, CellEnd end = CellEnd.Upper)
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public CheckerTables(Market market, int capTokensMax, CellEnd end = CellEnd.Upper, CancellationToken cancellation = default)
     {
         _market = market;
         (Rates, Weights) = CheckerUrgency.Of(market, end);
-        _law = CheckerLaw.Of(market.AnswerTime, market.TokensPerSecond, capTokensMax);
+        _law = CheckerLaw.Of(market.AnswerTime, market.TokensPerSecond, capTokensMax, cancellation);
         if (market.ValueAtCap > 0)
         {
             // What is not answered by the cap is what an answer without discount leaves.

@@ -34,12 +34,14 @@ internal sealed class CapRules
         if (constraints.NobodyExcluded && grid.Types.HasUnservedType)
             return (null, new("constraints.nobodyExcluded",
                 "cannot be kept where urgency has no upper end: to the most urgent no plan is worth anything. Give a bounded urgency"));
-        var (min, max) = (constraints.CapTokensMin ?? 1, constraints.CapTokensMax ?? grid.CapTokensMax);
+        if (constraints.CapTokensMin > grid.CapTokensMax)
+            return (null, new("constraints.capTokensMin", $"is {constraints.CapTokensMin}, above the largest cap of this market, {grid.CapTokensMax} tokens"));
+        var (min, max) = (constraints.CapTokensMin ?? 1, Math.Min(constraints.CapTokensMax ?? grid.CapTokensMax, grid.CapTokensMax));
         var listed = constraints.AllowedCapTokens?.ToHashSet();
         var allowed = new bool[grid.CapTokensMax + 1];
         for (var m = free + 1; m < allowed.Length; m++) allowed[m] = m >= min && m <= max && listed?.Contains(m) != false;
         if (!allowed.Contains(true) && free == 0)
-            return (null, new("constraints", $"leave no cap from 1 to {grid.CapTokensMax} tokens, the largest of this market"));
+            return (null, new("constraints.allowedCapTokens", $"has no cap from {min} to {max} tokens, {(max == grid.CapTokensMax ? "the largest of this market" : "capTokensMax")}"));
         return (new(allowed, free, constraints.NobodyExcluded && free == 0), null);
     }
 

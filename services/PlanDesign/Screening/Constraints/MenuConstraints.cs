@@ -19,7 +19,7 @@ public sealed record MenuConstraints
     /// <summary>Everybody must find a plan that is worth its price. Not to be had where urgency has no upper end.</summary>
     public bool NobodyExcluded { get; init; }
 
-    /// <summary>A plan with this cap is on the menu for nothing; it does not count among at most K plans.</summary>
+    /// <summary>A plan with this cap is on the menu for nothing; it keeps the rules on caps but the shortest one, and does not count among at most K plans.</summary>
     public int? FreeTierCapTokens { get; init; }
 
     /// <summary>No plan costs more.</summary>
@@ -46,12 +46,20 @@ public sealed record MenuConstraints
         return Cap("capTokensMin", CapTokensMin) ?? Cap("capTokensMax", CapTokensMax) ?? Cap("freeTierCapTokens", FreeTierCapTokens)
             ?? (AllowedCapTokens?.Any(c => c is < 1 or > MarketLimits.CapTokensMax) == true
                 ? new InputFault("constraints.allowedCapTokens", $"has a cap outside 1 to {MarketLimits.CapTokensMax} tokens") : null)
-            ?? Money("priceMax", PriceMax) ?? Money("priceMin", PriceMin)
+            ?? (CapTokensMin > CapTokensMax ? new InputFault("constraints.capTokensMin", $"is {CapTokensMin}, above capTokensMax {CapTokensMax}") : null)
+            ?? CheckFreeTier() ?? Money("priceMax", PriceMax) ?? Money("priceMin", PriceMin)
+            ?? (PriceMin > PriceMax ? new InputFault("constraints.priceMin", FormattableString.Invariant($"is {PriceMin}, above priceMax {PriceMax}")) : null)
             ?? (PriceRatioMax is { } ratio ? InputFault.RangeFrom("constraints.priceRatioMax", ratio, 1, 1e9, "times the cheapest price") : null)
             ?? (OnPrices && units is null
                 ? new("constraints." + (PriceMax is not null ? "priceMax" : PriceMin is not null ? "priceMin" : "priceRatioMax"),
                     "needs minorUnits: a rule on prices is solved exactly over prices in whole units") : null);
     }
+
+    /// <summary>A plan for nothing is a plan: shorter than any that is sold it may be, longer or of a cap that is not to be had it may not.</summary>
+    private InputFault? CheckFreeTier() => FreeTierCapTokens is not { } free ? null
+        : free > CapTokensMax ? new("constraints.freeTierCapTokens", $"is {free}, above capTokensMax {CapTokensMax}")
+        : AllowedCapTokens?.Contains(free) == false ? new("constraints.freeTierCapTokens", $"is {free}, which is none of allowedCapTokens")
+        : null;
 
     /// <summary>Each rule by its name, and this menu's rules without it.</summary>
     internal IEnumerable<(string Name, MenuConstraints Without)> Each()

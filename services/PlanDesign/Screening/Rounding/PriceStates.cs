@@ -123,16 +123,12 @@ internal sealed class PriceStates
         for (var node = best.Path; node is not null; node = node.Before) steps.Add(new(node.CapTokens, node.Cutoff, node.Units));
         steps.Reverse();
         if (capRules.MustServe && steps.Count == 0)
-            return new([], 0, complete, new("constraints", "cannot be kept together: no menu within these prices serves everybody"));
+            return new([], 0, complete, new("constraints.nobodyExcluded", "cannot be kept: no menu within the rules on prices serves everybody"));
         upper = Math.Max(upper, best.Profit);
         // What holds for some caps does not for all of them, so those are bounded by themselves.
         if (caps.Length < all.Length)
-        {
-            upper = BoundWork(all.Length, tables.Types.Count, plansMax) > 4 * BoundWorkMax ? double.PositiveInfinity
-                : Bound(any, all).At(any.HasBudget ? Bound(any, thinned).BestLambda(LambdaEvaluations, cancellation) : 0, null, cancellation);
-        }
-        var baseProfit = Bound(any, [all[0]]).OfBase;
-        return new([.. steps], upper + baseProfit, complete && caps.Length == all.Length);
+            return new([.. steps], UpperBound(checker, capRules, constraints, units, plansMax, tables.CapTokensMax, cancellation), IsBest: false);
+        return new([.. steps], upper + Bound(any, [all[0]]).OfBase, complete);
 
         void Narrow(int[] over, double[][] values)
         {
@@ -154,6 +150,16 @@ internal sealed class PriceStates
             if (!narrow) work -= states._work;
             return ended || most <= best.Profit + enough ? double.NegativeInfinity : most;
         }
+    }
+
+    /// <summary>What no menu over these types that keeps the rules earns more than, by one price of the budget; infinite where that would take too long.</summary>
+    public static double UpperBound(
+        CheckerTables checker, CapRules capRules, MenuConstraints constraints, MinorUnits units, int? plansMax, int capTokensMax, CancellationToken cancellation)
+    {
+        var (all, rules) = (capRules.Caps(capTokensMax), PriceRules.Of(constraints, units.UnitPerConversation));
+        if (BoundWork(all.Length, checker.Rates.Length, plansMax) > 4 * BoundWorkMax) return double.PositiveInfinity;
+        WholeUnitBound Bound(int[] caps) => new(checker, caps, units.UnitPerConversation, plansMax, rules, capRules.MustServe);
+        return Bound(all).At(Bound(Thinned(all, ThinnedCaps)).BestLambda(LambdaEvaluations, cancellation), null, cancellation) + Bound([all[0]]).OfBase;
     }
 
     private sealed record Range(PriceRules Rules, double Lambda, double Promise);
