@@ -44,6 +44,7 @@ public static class UsageHost
         builder.Services.AddSingleton<SlabWriter>();
         builder.Services.AddSingleton<RepeatReader>();
         builder.Services.AddSingleton<TermsSource>();
+        builder.Services.AddSingleton<Announcements>();
         builder.Services.AddSingleton<OwnerDirectory>();
         builder.Services.AddSingleton<Intake>();
         builder.Services.AddSingleton<CorrectionDesk>();

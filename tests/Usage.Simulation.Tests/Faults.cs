@@ -20,6 +20,7 @@ public enum Mutation
     CorrectionAnnouncedAtOnce,
     /// <summary>Thresholds that a correction has passed are stored nowhere.</summary>
     CorrectionUnannounced,
+    LoweredCapUnannounced,
     /// <summary>A commit is planned over the head that the writer remembers, and not over the one that the table has.</summary>
     HeadRemembered,
     /// <summary>Reports are marked as published when they are sent.</summary>

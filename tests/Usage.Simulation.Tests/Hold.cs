@@ -113,7 +113,7 @@ internal sealed partial class Hold : Process
             }
             if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
         }
-        if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);
+        if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed, Now);
     }
 
     private void Start(Cell cell, Request request, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Outlet outlet)
@@ -301,6 +301,8 @@ internal sealed partial class Hold : Process
             Turn(cell, (owner, outcomes) => owner.Expire(now, outcomes));
             cell.LastTurn = lastTurn;
             _world.Observer.Swept(this, cell);
+            if (!cell.Owner.HasCrossings) _world.Observer.Thresholds.Quiet(this, cell);
+            else if (_world.Mutation != Mutation.LoweredCapUnannounced) Run(() => AnnounceAsync(cell));
             if (cell.Pins > 0) continue;
             cell.Owner.CollectForgettable(now.Real - World.Limits.Lease, forgettable);
             foreach (var generation in forgettable) Forget(cell, generation);

@@ -32,6 +32,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.CorrectionUntold)]
     [InlineData(Mutation.CorrectionAnnouncedAtOnce)]
     [InlineData(Mutation.CorrectionUnannounced)]
+    [InlineData(Mutation.LoweredCapUnannounced)]
     [InlineData(Mutation.HeadRemembered)]
     [InlineData(Mutation.MarkedBeforeConfirmed)]
     [InlineData(Mutation.ReportsNotMandatory)]

@@ -255,7 +255,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                 foreach (var lost in slab.Tokens) owner.InheritSlab(lost.Tokens, lost.Until);
             if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.NowOf(cell), cell.Outcomes);
         }
-        if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
+        if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed, owners.NowOf(cell));
     }
 
     private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Start start, long tokensWanted, Outlet outlet)
