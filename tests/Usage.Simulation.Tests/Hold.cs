@@ -112,6 +112,7 @@ internal sealed partial class Hold : Process
                     foreach (var lost in slab.All) cell.Owner.InheritSlab(lost.Tokens, lost.Until);
             }
             if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
+            cell.Owner.NotePassed(Now);
         }
         if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed, Now);
     }

@@ -254,6 +254,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             if (loaded.Slab is { } slab && slab.Epoch != cell.Tenure.Epoch)
                 foreach (var lost in slab.Tokens) owner.InheritSlab(lost.Tokens, lost.Until);
             if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.NowOf(cell), cell.Outcomes);
+            owner.NotePassed(owners.NowOf(cell));
         }
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed, owners.NowOf(cell));
     }

@@ -48,6 +48,12 @@ public sealed partial class SubscriptionOwner
         }
     }
 
+    /// <summary>The tables have been read. Newer terms may have come while they were, when nothing was known to be used.</summary>
+    public void NotePassed(Moment at)
+    {
+        if (Terms is not null) NoteThresholds(null, at.Business);
+    }
+
     private void NotePassed(Conversation conversation, DateTimeOffset business)
     {
         foreach (var rule in _rules)

@@ -42,6 +42,19 @@ public sealed class A_lowered_cap_said_nothing
         Assert.Equal([("", 50), ("", 80), ("", 100), ("c", 50)], owner.TakeCrossings().Select(c => (c.Conversation, (int)c.Threshold)));
     }
 
+    [Fact]
+    public void Terms_that_come_while_the_tables_are_read_are_held_to_what_they_say()
+    {
+        var owner = new SubscriptionOwner(OwnerScene.Subscription, OwnerScene.Limits);
+        var at = new Moment(OwnerScene.Jan1, OwnerScene.Jan1);
+        owner.ChangeTerms(OwnerScene.Terms(2, Cap.Hard(CapWindow.BillingPeriod, 400)), at, []);
+        owner.LoadPeriod(OwnerScene.January.Id, new(0, 0, 0, 500, 0));
+        owner.ChangeTerms(OwnerScene.Terms(1, Cap.Hard(CapWindow.BillingPeriod, 1_000)), at, []);
+        Assert.False(owner.HasCrossings);
+        owner.NotePassed(at);
+        Assert.Equal(All, owner.TakeCrossings().Select(c => c.Threshold));
+    }
+
     private static OwnerScene Used500(Cap cap)
     {
         var scene = new OwnerScene(cap);
