@@ -19,6 +19,8 @@ public static class UsageHost
     {
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
+        builder.Services.AddOptions<UsageOptions>().Validate(o => o.ReportIntervalMs >= UsageOptions.ReportIntervalMsLeast || !builder.Environment.IsProduction(),
+            $"Usage__ReportIntervalMs must be at least {UsageOptions.ReportIntervalMsLeast} milliseconds in Production: billing takes two reports a second of a shard");
         builder.AddValidatedOptions<ClusterOptions>(ClusterOptions.Section);
         var options = builder.ReadOr(UsageOptions.Section, new UsageOptions());
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxConcurrentConnections = Math.Max(options.ConnectionsMax, 1));

@@ -76,10 +76,13 @@ public sealed class UsageOptions
     [Range(1, Metering.Shards.CountMax, ErrorMessage = "Usage__CommitsAtOnceMax must be from 1 to 64")]
     public int CommitsAtOnceMax { get; init; } = 2;
 
-    /// <summary>Least time between two reports of a shard, in milliseconds. Default 500: at most two a second.</summary>
+    /// <summary>Least time between two reports of a shard, in milliseconds. Default 500: at most two a second, and in Production not less.</summary>
     // Whoever asks for heads waits for so long, and another instance not longer than a grain's answer may take.
     [Range(10, 20_000, ErrorMessage = "Usage__ReportIntervalMs must be from 10 to 20000 milliseconds")]
     public int ReportIntervalMs { get; init; } = 500;
+
+    /// <summary>What billing is promised: two reports a second of a shard.</summary>
+    internal const int ReportIntervalMsLeast = 500;
 
     /// <summary>How long a unary call waits for its answer to be durable, in seconds. Default 15.</summary>
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]

@@ -36,6 +36,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.HeadRemembered)]
     [InlineData(Mutation.MarkedBeforeConfirmed)]
     [InlineData(Mutation.ReportsNotMandatory)]
+    [InlineData(Mutation.PaceForgotten)]
     [InlineData(Mutation.ReportsBilledAgain)]
     [InlineData(Mutation.ThresholdsBeforeUsage)]
     [InlineData(Mutation.DenialsForgotten)]
