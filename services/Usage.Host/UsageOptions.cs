@@ -136,6 +136,14 @@ public sealed class UsageOptions
     [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersMax must be from 1 to 1000000")]
     public int WatchersMax { get; init; } = 10_000;
 
+    /// <summary>Likewise of one caller, by his key. Default 1,000. Where nobody is asked for a key only <see cref="WatchersMax"/> holds.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersPerCallerMax must be from 1 to 1000000")]
+    public int WatchersPerCallerMax { get; init; } = 1_000;
+
+    /// <summary>How long a balance is watched before the client has to open the watch again, in seconds. Default 3,600.</summary>
+    [Range(1, 86_400, ErrorMessage = "Usage__WatchSecondsMax must be from 1 to 86400 seconds")]
+    public int WatchSecondsMax { get; init; } = 3_600;
+
     /// <summary>Least time between two balances of a watcher, in milliseconds. Default 250: at most four a second.</summary>
     [Range(10, 60_000, ErrorMessage = "Usage__WatchIntervalMs must be from 10 to 60000 milliseconds")]
     public int WatchIntervalMs { get; init; } = 250;
