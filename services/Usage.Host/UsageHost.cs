@@ -86,7 +86,7 @@ public static class UsageHost
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
         Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
-            or Reasons.CallsTooMany or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
+            or Reasons.CallsTooMany or Reasons.LookupsTooMany or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
         Reasons.Draining or Reasons.OwnerMoved or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };

@@ -92,6 +92,10 @@ public sealed class UsageOptions
     [Range(1, 3_600, ErrorMessage = "Usage__BillingAskedAgainSeconds must be from 1 to 3600 seconds")]
     public int BillingAskedAgainSeconds { get; init; } = 2;
 
+    /// <summary>Subscriptions that billing is asked about at once. Default 64.</summary>
+    [Range(1, 10_000, ErrorMessage = "Usage__BillingAsksMax must be from 1 to 10000")]
+    public int BillingAsksMax { get; init; } = 64;
+
     /// <summary>Corrections that may wait for the database at once. Default 100.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__CorrectionsWaitingMax must be from 1 to 10000")]
     public int CorrectionsWaitingMax { get; init; } = 100;

@@ -74,7 +74,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         }
         finally
         {
-            OwnerDirectory.Unpin(cell);
+            owners.Unpin(cell);
             lock (cell.Gate)
                 if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
         }

@@ -73,9 +73,11 @@ public sealed partial class OwnerDirectory(
         throw OwnerMoved.AsException();
     }
 
-    public static void Unpin(OwnerCell cell)
+    /// <summary>One that nobody knows is not kept: there may be as many as somebody invents.</summary>
+    public void Unpin(OwnerCell cell)
     {
-        lock (cell.Gate) cell.Pins--;
+        lock (cell.Gate)
+            if (--cell.Pins == 0 && cell.Owner is { Terms: null, IsIdle: true } && cell.UncommittedRows == 0) Evict(cell);
     }
 
     /// <summary>Registers a generation that its owner has taken. Inside the gate.</summary>
@@ -247,7 +249,7 @@ public sealed partial class OwnerDirectory(
 
     private async Task RefreshTermsAsync(OwnerCell cell)
     {
-        var asked = await terms.AskAsync(cell.Owner.Subscription);
+        var asked = (await terms.AskAsync(cell.Owner.Subscription, waits: true)).Terms;
         lock (cell.Gate)
         {
             cell.AskingForTerms = false;
