@@ -37,6 +37,10 @@ public sealed class HttpOptions
     [Range(0, 65535, ErrorMessage = "Http__GrpcPort must be a port from 0 to 65535")]
     public int GrpcPort { get; init; } = 8081;
 
+    /// <summary>How long a gRPC connection may be silent before its client is asked whether it is there, in seconds; closed if no answer comes for as long again. Default 30.</summary>
+    [Range(1, 3_600, ErrorMessage = "Http__PingSeconds must be from 1 to 3600 seconds")]
+    public int PingSeconds { get; init; } = 30;
+
     /// <summary>TLS on both ports with this certificate: a PEM file (with intermediate ones after it), or a PFX file. Read again every minute. Default none: no TLS.</summary>
     [ServerCertificate]
     public string? Certificate { get; init; }

@@ -64,6 +64,8 @@ public static class ServiceDefaults
             // This runs while the host is built; a wrong value is said when it is started.
             if (ReadHttp(kestrel.ApplicationServices) is not { } http) return;
             kestrel.AddServerHeader = false;
+            // A client whose machine has gone says nothing more: what is kept for its streams must not be kept for ever.
+            kestrel.Limits.Http2.KeepAlivePingDelay = kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(http.PingSeconds);
             var certificate = http.HasCertificate ? new ServerCertificate(http) : null;
             // Without TLS one port cannot serve both HTTP/1.1 (health, pages) and HTTP/2 (gRPC).
             kestrel.Listen(http.IPAddress, http.Port, o => Serve(o, HttpProtocols.Http1, certificate));

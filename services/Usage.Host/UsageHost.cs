@@ -19,6 +19,8 @@ public static class UsageHost
     {
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
         builder.AddValidatedOptions<UsageOptions>(UsageOptions.Section);
+        builder.Services.AddOptions<UsageOptions>().Validate(o => o.ReportIntervalMs >= UsageOptions.ReportIntervalMsLeast || !builder.Environment.IsProduction(),
+            $"Usage__ReportIntervalMs must be at least {UsageOptions.ReportIntervalMsLeast} milliseconds in Production: billing takes two reports a second of a shard");
         builder.AddValidatedOptions<ClusterOptions>(ClusterOptions.Section);
         var options = builder.ReadOr(UsageOptions.Section, new UsageOptions());
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxConcurrentConnections = Math.Max(options.ConnectionsMax, 1));
@@ -44,6 +46,7 @@ public static class UsageHost
         builder.Services.AddSingleton<SlabWriter>();
         builder.Services.AddSingleton<RepeatReader>();
         builder.Services.AddSingleton<TermsSource>();
+        builder.Services.AddSingleton<Announcements>();
         builder.Services.AddSingleton<OwnerDirectory>();
         builder.Services.AddSingleton<Intake>();
         builder.Services.AddSingleton<CorrectionDesk>();
@@ -83,7 +86,7 @@ public static class UsageHost
         Reasons.SequenceReused or Reasons.GenerationReused => StatusCode.AlreadyExists,
         Reasons.ReportUnknown => StatusCode.OutOfRange,
         Reasons.FramesTooMany or Reasons.ReaderTooSlow or Reasons.GenerationsTooMany or Reasons.RateLimited or Reasons.StreamsTooMany or Reasons.WatchersTooMany
-            or Reasons.CallsTooMany or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
+            or Reasons.CallsTooMany or Reasons.LookupsTooMany or Reasons.QueryTooLarge => StatusCode.ResourceExhausted,
         Reasons.Draining or Reasons.OwnerMoved or Reasons.StoreUnavailable or Reasons.StreamIdle => StatusCode.Unavailable,
         _ => StatusCode.FailedPrecondition,
     };

@@ -94,7 +94,7 @@ public sealed class UsageLedgerService(
     {
         gate.ThrowUnlessServing();
         Frames.Name(request.Conversation, "conversation");
-        await watch.RunAsync(new GetBalanceRequest { SubscriptionId = request.SubscriptionId, Conversation = request.Conversation }, responseStream, context.CancellationToken);
+        await watch.RunAsync(new GetBalanceRequest { SubscriptionId = request.SubscriptionId, Conversation = request.Conversation }, Caller.NameOf(context), responseStream, context.CancellationToken);
     }
 
     public override async Task ListConversationLengths(ListConversationLengthsRequest request, IServerStreamWriter<ConversationLength> responseStream, ServerCallContext context)

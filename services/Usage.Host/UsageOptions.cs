@@ -76,10 +76,13 @@ public sealed class UsageOptions
     [Range(1, Metering.Shards.CountMax, ErrorMessage = "Usage__CommitsAtOnceMax must be from 1 to 64")]
     public int CommitsAtOnceMax { get; init; } = 2;
 
-    /// <summary>Least time between two reports of a shard, in milliseconds. Default 500: at most two a second.</summary>
+    /// <summary>Least time between two reports of a shard, in milliseconds. Default 500: at most two a second, and in Production not less.</summary>
     // Whoever asks for heads waits for so long, and another instance not longer than a grain's answer may take.
     [Range(10, 20_000, ErrorMessage = "Usage__ReportIntervalMs must be from 10 to 20000 milliseconds")]
     public int ReportIntervalMs { get; init; } = 500;
+
+    /// <summary>What billing is promised: two reports a second of a shard.</summary>
+    internal const int ReportIntervalMsLeast = 500;
 
     /// <summary>How long a unary call waits for its answer to be durable, in seconds. Default 15.</summary>
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
@@ -88,6 +91,10 @@ public sealed class UsageOptions
     /// <summary>How long billing is not asked again about a subscription that it did not know, or had no newer periods of, in seconds. Default 2.</summary>
     [Range(1, 3_600, ErrorMessage = "Usage__BillingAskedAgainSeconds must be from 1 to 3600 seconds")]
     public int BillingAskedAgainSeconds { get; init; } = 2;
+
+    /// <summary>Subscriptions that billing is asked about at once. Default 64.</summary>
+    [Range(1, 10_000, ErrorMessage = "Usage__BillingAsksMax must be from 1 to 10000")]
+    public int BillingAsksMax { get; init; } = 64;
 
     /// <summary>Corrections that may wait for the database at once. Default 100.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__CorrectionsWaitingMax must be from 1 to 10000")]
@@ -132,6 +139,14 @@ public sealed class UsageOptions
     /// <summary>Balances that this instance lets clients watch at once. Default 10,000.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersMax must be from 1 to 1000000")]
     public int WatchersMax { get; init; } = 10_000;
+
+    /// <summary>Likewise of one caller, by his key. Default 1,000. Where nobody is asked for a key only <see cref="WatchersMax"/> holds.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersPerCallerMax must be from 1 to 1000000")]
+    public int WatchersPerCallerMax { get; init; } = 1_000;
+
+    /// <summary>How long a balance is watched before the client has to open the watch again, in seconds. Default 3,600.</summary>
+    [Range(1, 86_400, ErrorMessage = "Usage__WatchSecondsMax must be from 1 to 86400 seconds")]
+    public int WatchSecondsMax { get; init; } = 3_600;
 
     /// <summary>Least time between two balances of a watcher, in milliseconds. Default 250: at most four a second.</summary>
     [Range(10, 60_000, ErrorMessage = "Usage__WatchIntervalMs must be from 10 to 60000 milliseconds")]

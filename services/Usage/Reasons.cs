@@ -29,6 +29,7 @@ public static class Reasons
         RateLimited = "rate_limited",
         StreamsTooMany = "streams_too_many",
         WatchersTooMany = "watchers_too_many",
+        LookupsTooMany = "lookups_too_many",
         CallsTooMany = "calls_too_many",
         ReaderTooSlow = "reader_too_slow",
         StreamIdle = "stream_idle",

@@ -14,7 +14,15 @@ public sealed class BillingStandIn : Billing.BillingBase, IAsyncDisposable
 {
     private WebApplication? _app;
 
+    private readonly Lock _gate = new();
+
     public int Asked { get; private set; }
+    /// <summary>Being asked now, and the most that ever were.</summary>
+    public int Asking { get; private set; }
+    public int AskingMost { get; private set; }
+    /// <summary>It answers nobody before this.</summary>
+    public Task Answers { get; set; } = Task.CompletedTask;
+    public bool KnowsNobody { get; set; }
     public long Version { get; set; } = 1;
     public string Address { get; private set; } = "";
     /// <summary>Whose every subscription is.</summary>
@@ -39,17 +47,19 @@ public sealed class BillingStandIn : Billing.BillingBase, IAsyncDisposable
         return service;
     }
 
-    public override Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
+    public override async Task<Subscription> GetSubscription(GetSubscriptionRequest request, ServerCallContext context)
     {
-        Asked++;
+        lock (_gate) (Asked, Asking, AskingMost) = (Asked + 1, Asking + 1, Math.Max(AskingMost, Asking + 1));
+        try { await Answers; }
+        finally { lock (_gate) Asking--; }
         Authorization = context.RequestHeaders.GetValue("authorization");
-        if (request.SubscriptionId == Unknown) throw new RpcException(new(StatusCode.NotFound, "no such subscription"));
+        if (KnowsNobody || request.SubscriptionId == Unknown) throw new RpcException(new(StatusCode.NotFound, "no such subscription"));
         var first = (int)(Version - 1) * 2;
-        return Task.FromResult(new Subscription
+        return new Subscription
         {
             SubscriptionId = request.SubscriptionId, Version = Version, CustomerId = Customer, Status = "active", PlanId = Samples.PlanId("small"),
             CurrentPeriod = Period(first), NextPeriod = Period(first + 1),
-        });
+        };
     }
 
     private static BillingPeriod Period(int number) => new()

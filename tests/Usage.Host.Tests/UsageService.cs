@@ -129,13 +129,13 @@ public sealed class UsageService : IAsyncDisposable
         _app = null;
     }
 
-    /// <summary>Declares billing's queue and gathers what arrives in it.</summary>
-    public async Task ListenAsync()
+    /// <summary>Declares billing's queue, unless that is away, and one for warnings, and gathers what arrives in them.</summary>
+    public async Task ListenAsync(bool billing = true)
     {
         _bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
             rabbit.Host(Broker);
-            rabbit.ReceiveEndpoint("billing-usage-recorded", queue =>
+            if (billing) rabbit.ReceiveEndpoint("billing-usage-recorded", queue =>
             {
                 // One at a time, so that the order in which they came can be told.
                 queue.ConcurrentMessageLimit = 1;

@@ -48,6 +48,25 @@ public sealed class When_caps_run_low
         await HeardAsync(service, ("percent_50", 600, 1_000));
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_cap_that_is_lowered_below_what_is_used_is_announced_though_nothing_more_is_granted(bool restarted)
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000)));
+        await GenerateAsync(service, "g1", 500);
+        await HeardAsync(service, ("percent_50", 500, 1_000));
+        if (restarted)
+        {
+            // Nobody has it in memory when it is lowered: whoever reads it next says what has been passed.
+            await service.StopHostAsync();
+            await service.StartHostAsync();
+            await service.ReadyAsync();
+        }
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 400)) with { Version = 2 });
+        Assert.Equal("cap_reached", (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g2", "alice") })).Deny.Reason);
+        await HeardAsync(service, ("percent_50", 500, 1_000), ("percent_50", 500, 400), ("percent_80", 500, 400), ("percent_100", 500, 400));
+    }
+
     [Fact]
     public async Task Conversations_are_announced_where_that_is_asked_for()
     {

@@ -8,6 +8,7 @@ public sealed class When_options_are_wrong
         { ["--Usage:Postgres=nonsense"], "Usage__Postgres must be a PostgreSQL connection string such as Host=localhost;Database=billing;Username=...;Password=..." },
         { ["--Usage:ChunkTokens=abc"], "Failed to convert configuration value 'abc' at 'Usage:ChunkTokens' to type 'System.Int32'." },
         { ["--Usage:MessageBytesMax=1"], "Usage__MessageBytesMax must be from 1024 to 268435456 bytes" },
+        { ["--Usage:ReportIntervalMs=499"], "Usage__ReportIntervalMs must be at least 500 milliseconds in Production: billing takes two reports a second of a shard" },
         { ["--Usage:BillingAddress=http://billing:port"], "Usage__BillingAddress must be an http:// or https:// address such as http://billing:8081" },
         { ["--Usage:Cluster:Port=70000"], "Usage__Cluster__Port must be a port from 0 to 65535" },
         { ["--Http:Port=http"], "Failed to convert configuration value 'http' at 'Http:Port' to type 'System.Int32'." },

@@ -107,6 +107,23 @@ public sealed class When_servers_fail : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Customers_are_warned_while_no_queue_takes_reports()
+    {
+        await using var service = await UsageService.PrepareAsync();
+        await service.ListenAsync(billing: false);
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000, "input")));
+        await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice", input: 600) });
+        await Eventually.True(() => service.Thresholds.Values.Any(t => t is { Threshold: "percent_50", UsedTokens: 600 }), "the warning goes out");
+        Assert.Empty(service.Reports);
+        await service.ForgetListenerAsync();
+        await service.ListenAsync();
+        await LedgerChecks.HoldAsync(service);
+        Assert.Equal(600, service.Reports.Values.SelectMany(r => r.Lines).Sum(l => l.Tokens));
+    }
+
+    [Fact]
     public async Task A_report_that_no_queue_takes_is_published_again_until_one_does()
     {
         await using var service = await UsageService.PrepareAsync();

@@ -69,6 +69,74 @@ public sealed class When_terms_change
             service.Reports.Values.SelectMany(r => r.Lines).GroupBy(l => l.PlanId).Select(g => (g.Key, g.Sum(l => l.Tokens))).OrderBy(l => l.Item2));
     }
 
+    [Theory, InlineData("five_hours", 5), InlineData("week", 7 * 24)]
+    public async Task A_plan_that_brings_a_window_opens_it_with_what_comes_next_and_what_is_out_runs_to_its_end(string window, int hours)
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        await stream.SendAsync(Samples.Chunk("g", 1, 200));
+        await stream.GrantOf("g", g => g.TokensAllowed == 512);
+        await stream.AckOf("g", 1);
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000), Samples.Hard(window, 300)) with { Version = 2 });
+        // 312 were out when the plan changed: they are used, in the window that opens with them, and fill it.
+        await stream.SendAsync(Samples.Chunk("g", 2, 512));
+        await stream.StopOf("g", "cap_reached");
+        await stream.SendAsync(Samples.Finish("g", 3, FinishReason.Cap));
+        await stream.AckOf("g", 3);
+        Assert.Equal((312, 0), await InAsync(service, window));
+        await stream.SendAsync(Samples.Start("h", "alice", "c2"));
+        Assert.Equal(("cap_reached", window), ((await stream.DenialOf("h")).Reason, (await stream.DenialOf("h")).Window));
+
+        var closed = Samples.Jan1.AddHours(hours);
+        Assert.Null(service.Clock.MoveTo(closed));
+        var next = Samples.Start("next", "alice", "c3");
+        next.GenerationId = Samples.GenerationId("next", closed);
+        await stream.SendAsync(next);
+        Assert.Equal(256, (await stream.Answer(f => f.Grant, g => g.GenerationId == next.GenerationId)).TokensAllowed);
+        Assert.Equal((0, 256), await InAsync(service, window));
+        Assert.Equal(0, await service.ScalarAsync<long>("select sum(overrun) from usage.token_event"));
+        await LedgerChecks.HoldAsync(service);
+    }
+
+    [Theory, InlineData("five_hours"), InlineData("week")]
+    public async Task A_plan_that_drops_a_window_holds_no_more_by_it_and_one_that_brings_it_back_finds_what_was_used_in_it(string window)
+    {
+        await using var service = await UsageService.StartAsync();
+        PublishedCap conversation = Samples.Hard("conversation", 10_000), dropped = Samples.Hard(window, 300);
+        await service.SubscribeAsync(Samples.Snapshot("alice", conversation, dropped));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        // Of 300 these leave 44, beside the 256 that are out.
+        await stream.SendAsync(Samples.Start("waiting", "alice", "c2"));
+        Assert.Equal(44, (await stream.GrantOf("waiting")).TokensAllowed);
+        await stream.SendAsync(Samples.Start("denied", "alice", "c3"));
+        Assert.Equal("cap_reached", (await stream.DenialOf("denied")).Reason);
+        await service.SubscribeAsync(Samples.Snapshot("alice", conversation) with { Version = 2 });
+        await stream.SendAsync(Samples.Chunk("g", 1, 250));
+        Assert.False((await stream.GrantOf("g", g => g.TokensAllowed == 512)).Final);
+        await stream.SendAsync(Samples.Chunk("g", 2, 400));
+        await stream.SendAsync(Samples.Finish("g", 3));
+        Assert.True((await stream.AckOf("g", 3)).Finished);
+        Assert.DoesNotContain((await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") })).Windows, w => w.Window == window);
+
+        await service.SubscribeAsync(Samples.Snapshot("alice", conversation, dropped) with { Version = 3 });
+        Assert.Equal((400, 44), await InAsync(service, window));
+        await stream.SendAsync(Samples.Start("late", "alice", "c4"));
+        Assert.Equal("cap_reached", (await stream.DenialOf("late")).Reason);
+        Assert.Equal(0, await service.ScalarAsync<long>("select sum(overrun) from usage.token_event"));
+    }
+
+    private static async Task<(long Used, long Reserved)> InAsync(UsageService service, string window)
+    {
+        var balance = await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") });
+        var line = Assert.Single(balance.Windows, w => w.Window == window);
+        return (line.UsedTokens, line.ReservedTokens);
+    }
+
     [Fact]
     public async Task A_cap_that_is_raised_after_a_final_grant_serves_the_next_generation_and_not_the_one_that_is_over()
     {

@@ -20,6 +20,10 @@ public enum Mutation
     CorrectionAnnouncedAtOnce,
     /// <summary>Thresholds that a correction has passed are stored nowhere.</summary>
     CorrectionUnannounced,
+    /// <summary>Thresholds that a lowered cap has passed are stored nowhere.</summary>
+    LoweredCapUnannounced,
+    /// <summary>A writer keeps the pace of its own reports, and knows nothing of those that another has cut, or of an answer that was lost. The product did this once.</summary>
+    PaceForgotten,
     /// <summary>A commit is planned over the head that the writer remembers, and not over the one that the table has.</summary>
     HeadRemembered,
     /// <summary>Reports are marked as published when they are sent.</summary>

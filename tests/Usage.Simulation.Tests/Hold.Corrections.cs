@@ -67,6 +67,16 @@ internal sealed partial class Hold
         if (corrections.Count > 0) request.Passed = _world.Observer.Thresholds.Told(cell, request.Call.Conversation);
     }
 
+    /// <summary>Stores thresholds that no row has carried.</summary>
+    private async Task AnnounceAsync(Cell cell)
+    {
+        cell.Pins++;
+        cell.Announcing++;
+        await AnnounceAsync(cell, []);
+        cell.Announcing--;
+        cell.Pins--;
+    }
+
     /// <summary>Stores thresholds that the correction has passed.</summary>
     private async Task AnnounceAsync(Cell cell, IReadOnlyList<ThresholdWatch.Key> passed)
     {

@@ -113,8 +113,9 @@ internal sealed partial class Hold : Process
             }
             else if (loaded.Slab is { } ended) cell.Owner.LoadEndedSlab(ended.All.Sum(s => s.Tokens));
             if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
+            cell.Owner.NotePassed(Now);
         }
-        if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed);
+        if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed, Now);
     }
 
     private void Start(Cell cell, Request request, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Outlet outlet)
@@ -302,6 +303,8 @@ internal sealed partial class Hold : Process
             Turn(cell, (owner, outcomes) => owner.Expire(now, outcomes));
             cell.LastTurn = lastTurn;
             _world.Observer.Swept(this, cell);
+            if (!cell.Owner.HasCrossings) _world.Observer.Thresholds.Quiet(this, cell);
+            else if (_world.Mutation != Mutation.LoweredCapUnannounced) Run(() => AnnounceAsync(cell));
             if (cell.Pins > 0) continue;
             cell.Owner.CollectForgettable(now.Real - World.Limits.Lease, forgettable);
             foreach (var generation in forgettable) Forget(cell, generation);

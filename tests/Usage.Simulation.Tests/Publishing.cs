@@ -11,11 +11,13 @@ internal sealed class Publishing
     private static readonly Outbox Reports = new(readMax: 6, unconfirmedMax: 3), Thresholds = new(readMax: 4, unconfirmedMax: 4);
     private readonly World _world;
     private readonly Hold _hold;
-    private bool _publishing, _again;
+    private readonly Line _reports, _thresholds;
 
     public Publishing(World world, Hold hold)
     {
         (_world, _hold) = (world, hold);
+        _reports = new(hold, () => Reports.PublishSomeAsync(max => ReadAsync(Shard.Reports, max), PublishAsync, MarkAsync));
+        _thresholds = new(hold, () => Thresholds.PublishSomeAsync(max => ReadAsync(Shard.Thresholds.Values, max), PublishAsync, MarkAsync));
         LookAgain();
     }
 
@@ -23,43 +25,14 @@ internal sealed class Publishing
 
     public void Wake()
     {
-        _again = true;
-        if (_publishing) return;
-        _publishing = true;
-        _hold.Run(PublishAsync);
+        _reports.Wake();
+        _thresholds.Wake();
     }
 
     private void LookAgain()
     {
         Wake();
         _hold.After(LookAgainMs, LookAgain);
-    }
-
-    private async Task PublishAsync()
-    {
-        await _hold.Pause(0);
-        for (var backoff = 50; _again;)
-        {
-            _again = false;
-            try
-            {
-                while (await PublishSomeAsync()) { }
-                backoff = 50;
-            }
-            catch (Exception e) when (e is StoreLostException or BrokerLostException)
-            {
-                _again = true;
-                await _hold.Pause(backoff);
-                backoff = Math.Min(2 * backoff, BackoffMaxMs);
-            }
-        }
-        _publishing = false;
-    }
-
-    private async Task<bool> PublishSomeAsync()
-    {
-        var more = await Reports.PublishSomeAsync(max => ReadAsync(Shard.Reports, max), PublishAsync, MarkAsync);
-        return await Thresholds.PublishSomeAsync(max => ReadAsync(Shard.Thresholds.Values, max), PublishAsync, MarkAsync) || more;
     }
 
     private Task<List<Unmarked<T>>> ReadAsync<T>(IEnumerable<Unmarked<T>> some, int max) =>
@@ -92,4 +65,39 @@ internal sealed class Publishing
         _world.Observer.Publishing.Marked(taken);
         _world.Store.Mark(_hold.Shard, taken);
     });
+
+    /// <summary>One that waits does not hold up the other.</summary>
+    private sealed class Line(Hold hold, Func<Task<bool>> publishSome)
+    {
+        private bool _publishing, _again;
+
+        public void Wake()
+        {
+            _again = true;
+            if (_publishing) return;
+            _publishing = true;
+            hold.Run(PublishAsync);
+        }
+
+        private async Task PublishAsync()
+        {
+            await hold.Pause(0);
+            for (var backoff = 50; _again;)
+            {
+                _again = false;
+                try
+                {
+                    while (await publishSome()) { }
+                    backoff = 50;
+                }
+                catch (Exception e) when (e is StoreLostException or BrokerLostException)
+                {
+                    _again = true;
+                    await hold.Pause(backoff);
+                    backoff = Math.Min(2 * backoff, BackoffMaxMs);
+                }
+            }
+            _publishing = false;
+        }
+    }
 }

@@ -12,12 +12,16 @@ internal sealed class PublishingWatch(World world, Books books)
 {
     private readonly Dictionary<(int Shard, long Number), UsageReport> _cut = [];
     private readonly HashSet<(int Shard, long Number)> _applied = [];
-    private readonly Dictionary<int, long> _queuedTo = [];
+    private readonly Dictionary<int, long> _queuedTo = [], _cutAtMs = [];
     private readonly HashSet<Guid> _heard = [];
     private readonly Dictionary<(string Period, string Plan, TokenKind Kind), long> _billed = [];
 
-    public void Cut(UsageReport report)
+    /// <summary>At most two a second of a shard, whoever cuts them: an instance, its successor, or one that did not hear that it had.</summary>
+    public void Cut(UsageReport report, long atMs)
     {
+        if (_cutAtMs.TryGetValue(report.Shard, out var last) && atMs - last < ShardWriting.ReportIntervalMs)
+            throw new ViolationException($"report {report.Number} of shard {report.Shard} is cut {atMs - last} ms after the one before it");
+        _cutAtMs[report.Shard] = atMs;
         if (!_cut.TryAdd((report.Shard, report.Number), report)) throw new ViolationException($"U5: number {report.Number} of shard {report.Shard} is cut twice");
     }
 

@@ -7,7 +7,8 @@ internal sealed class ShardWriting(World world, Hold hold)
 {
     private readonly record struct Item(UsageRow? Row = null, CorrectionRequest? Correction = null, TaskCompletionSource? Barrier = null);
 
-    private const int ReportIntervalMs = 500, BackoffMaxMs = 2_000;
+    public const int ReportIntervalMs = 500;
+    private const int BackoffMaxMs = 2_000;
     private static readonly Dictionary<(Guid, long), long> NotLookedUp = [];
     private readonly Queue<Item> _queue = new();
     private readonly List<TaskCompletionSource> _barriers = [];
@@ -16,7 +17,7 @@ internal sealed class ShardWriting(World world, Hold hold)
     private readonly CorrectionWriting _corrections = new(world, hold);
     private CorrectionRequest? _correction;
     private bool _writing, _waitingForCut, _draining;
-    private long _lastCutMs = world.Schedule.NowMs;
+    private long _nextCutMs;
     private ShardHead? _remembered;
     private TaskCompletionSource? _drained;
 
@@ -64,9 +65,9 @@ internal sealed class ShardWriting(World world, Hold hold)
         while (true)
         {
             Take();
-            var cut = _draining || world.Schedule.NowMs - _lastCutMs >= ReportIntervalMs;
+            var cut = world.Schedule.NowMs >= _nextCutMs;
             if (_rows.Count == 0 && _correction is null && _barriers.Count == 0 && !(cut && _ledger.HasUnreported)) break;
-            if ((_rows.Count > 0 || (cut && _ledger.HasUnreported)) && !await UntilItHappenedAsync(t => TryCommitAsync(t, cut))) return;
+            if ((_rows.Count > 0 || (cut && _ledger.HasUnreported)) && !await UntilItHappenedAsync(TryCommitAsync)) return;
             if (_correction is { } correction && !await UntilItHappenedAsync(t => _corrections.TryAsync(t, _ledger, correction, Unreported))) return;
             _correction = null;
             TaskCompletionSource[] passed = [.. _barriers];
@@ -74,11 +75,12 @@ internal sealed class ShardWriting(World world, Hold hold)
             foreach (var barrier in passed) barrier.SetResult();
         }
         _writing = false;
+        // What is left when it drains is the successor's to report, if that is not due.
         if (_draining) hold.After(0, () => _drained?.TrySetResult());
         else if (_ledger.HasUnreported && !_waitingForCut)
         {
             _waitingForCut = true;
-            hold.After(ReportIntervalMs, () =>
+            hold.After((int)Math.Max(0, _nextCutMs - world.Schedule.NowMs), () =>
             {
                 _waitingForCut = false;
                 Kick();
@@ -115,7 +117,7 @@ internal sealed class ShardWriting(World world, Hold hold)
         }
     }
 
-    private async Task<bool> TryCommitAsync(Transaction transaction, bool cut)
+    private async Task<bool> TryCommitAsync(Transaction transaction)
     {
         var (store, shard) = (world.Store, hold.Shard);
         _ledger.Begin();
@@ -133,24 +135,27 @@ internal sealed class ShardWriting(World world, Hold hold)
             await transaction.RoundTripAsync();
             stored = Stored();
         }
-        var plan = _ledger.Plan(head, _rows, stored, cut);
+        var nextCutMs = world.Mutation == Mutation.PaceForgotten ? _nextCutMs : store.Shards[shard].CutAtMs + ReportIntervalMs;
+        var plan = _ledger.Plan(head, _rows, stored, cut: world.Schedule.NowMs >= nextCutMs);
         if (plan.WritesAnything)
         {
             await transaction.RoundTripAsync();
             if (plan.Batch is { } batch && world.Mutation != Mutation.RepeatsCountedAgain && batch.Rows.Any(r => store.Events.ContainsKey((r.Generation.Id, r.Sequence))))
                 throw new UniqueKeyException();
             var copy = new PlanCopy(plan);
-            transaction.Write(() => store.Write(shard, copy, null));
+            var cutAtMs = world.Schedule.NowMs;
+            transaction.Write(() =>
+            {
+                if (copy.Report is not null) store.Shards[shard].CutAtMs = cutAtMs;
+                store.Write(shard, copy, null);
+            });
         }
         await transaction.CommitAsync();
 
         _ledger.Committed(plan);
         _remembered = plan.Head;
-        if (plan.Report is not null)
-        {
-            _lastCutMs = world.Schedule.NowMs;
-            hold.ReportCut();
-        }
+        _nextCutMs = plan.Report is null ? nextCutMs : world.Schedule.NowMs + ReportIntervalMs;
+        if (plan.Report is not null) hold.ReportCut();
         UsageRow[] rows = [.. _rows];
         _rows.Clear();
         hold.Committed(rows, plan.Conflicts);

@@ -42,6 +42,8 @@ internal sealed class ShardRow
     public RowLocks SlabLocks { get; } = new();
     public long Epoch { get; set; }
     public ShardHead Head { get; set; } = ShardHead.Empty;
+    /// <summary>When its last report was cut.</summary>
+    public long CutAtMs { get; set; } = -ShardWriting.ReportIntervalMs;
     public List<CommittedPlan> Commits { get; } = [];
     /// <summary>As billing reads them, from number 1.</summary>
     public List<Unmarked<UsageReport>> Reports { get; } = [];
@@ -126,7 +128,7 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
         if (plan.Report is { } report)
         {
             row.Reports.Add(new(AsSent(shard, report)));
-            observer.Publishing.Cut(row.Reports[^1].What);
+            observer.Publishing.Cut(row.Reports[^1].What, row.CutAtMs);
             row.Unpublished++;
         }
         observer.Committed(commit);

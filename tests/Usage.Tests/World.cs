@@ -128,7 +128,7 @@ internal sealed class World
     {
         var header = runtime.Header;
         if (!_owner.Knows(header.Conversation))
-            _owner.LoadConversation(header.Conversation, new Tally(0, 0, 0, _table.Where(r => r.Generation.Header.Conversation == header.Conversation).Sum(r => r.Tokens.Generated), 0));
+            _owner.LoadConversation(header.Conversation, new Tally(0, 0, 0, _table.Where(r => r.Generation.Header.Conversation == header.Conversation).Sum(r => r.Tokens.Generated), 0), _now);
         var rows = _table.Where(r => r.Generation.Id == header.Id).ToList();
         if (_owner.Find(header.Id) is null && rows.Count > 0)
         {

@@ -97,9 +97,13 @@ public static class UsageCommand
                 shape.Print(parsed, (await client.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = id, Conversation = named }, cancellationToken: ct)).Windows, WindowColumns);
                 return 0;
             }
-            using var call = client.WatchBalance(new WatchBalanceRequest { SubscriptionId = id, Conversation = named }, cancellationToken: ct);
-            while (await call.ResponseStream.MoveNext(ct)) shape.Print(parsed, call.ResponseStream.Current.Windows, WindowColumns);
-            return 0;
+            // A watch lasts as long as the service lets it. Whoever opens another is told the state again, and has printed it.
+            for (Balance? printed = null; ;)
+            {
+                using var call = client.WatchBalance(new WatchBalanceRequest { SubscriptionId = id, Conversation = named }, cancellationToken: ct);
+                while (await call.ResponseStream.MoveNext(ct))
+                    if (!call.ResponseStream.Current.Equals(printed)) shape.Print(parsed, (printed = call.ResponseStream.Current).Windows, WindowColumns);
+            }
         }));
         return command;
     }

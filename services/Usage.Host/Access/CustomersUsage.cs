@@ -36,7 +36,9 @@ public sealed class CustomersUsage(UsageStore store, TermsSource terms) : ICusto
         // Not heard of it, or only by a service that did not keep whose it is: billing knows.
         if (await command.ExecuteScalarAsync(ct) is not Guid customer)
         {
-            if ((await terms.AskAsync(subscription).WaitAsync(ct))?.Customer is not { } told) return null;
+            var asked = await terms.AskAsync(subscription, waits: false).WaitAsync(ct);
+            if (asked.TooMany) throw terms.TooMany.AsException();
+            if (asked.Terms?.Customer is not { } told) return null;
             customer = told;
         }
         if (_customers.Count >= RememberedMax) _customers.Clear();

@@ -43,7 +43,7 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
         }
         finally
         {
-            OwnerDirectory.Unpin(cell);
+            owners.Unpin(cell);
         }
     }
 

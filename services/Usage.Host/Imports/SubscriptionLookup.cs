@@ -21,7 +21,7 @@ public sealed class SubscriptionLookup(UsageStore store, TermsSource terms)
         var unknown = new HashSet<Guid>();
         foreach (var subscription in missing)
         {
-            if (await terms.AskAsync(subscription).WaitAsync(ct) is not null) continue;
+            if ((await terms.AskAsync(subscription, waits: true).WaitAsync(ct)).Terms is not null) continue;
             if (!terms.IsUnknownToBilling(subscription))
                 throw new Refusal(Reasons.BillingUnreachable, $"usage has not heard of {Ids.Format(Ids.Subscription, subscription)}, and billing does not answer; send the same again later").AsException();
             unknown.Add(subscription);

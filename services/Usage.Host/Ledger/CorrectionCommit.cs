@@ -14,7 +14,7 @@ public sealed partial class LedgerCommit
         _ledger.Begin();
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        var head = await ReadHeadAsync(connection, "for no key update", ct);
+        var (head, _) = await ReadHeadAsync(connection, "for no key update", ct);
         if (_ledger.MustReadUnreported(head)) _ledger.LoadUnreported(await ReadUnreportedAsync(connection, head, ct));
 
         if (await EarlierAsync(connection, request, ct) is { } earlier)

@@ -8,7 +8,8 @@ namespace Usage.Host.Ledger;
 
 /// <param name="Rows">the rows of the commit, in order, that are in the table now, whether this commit or an earlier one put them there</param>
 /// <param name="Conflicts">rows whose key is taken by other content: not counted</param>
-public sealed record ShardCommit(int Shard, IReadOnlyList<UsageRow> Rows, IReadOnlyList<UsageRow> Conflicts, bool ReportCut)
+/// <param name="UntilNextCut">how long no report of the shard may be cut</param>
+public sealed record ShardCommit(int Shard, IReadOnlyList<UsageRow> Rows, IReadOnlyList<UsageRow> Conflicts, bool ReportCut, TimeSpan UntilNextCut)
 {
     /// <summary>The last sequence of each generation in this commit: the one to acknowledge.</summary>
     public IReadOnlyDictionary<Guid, long> LastOf { get; } = LastSequences(Rows);
@@ -22,7 +23,8 @@ public sealed record ShardCommit(int Shard, IReadOnlyList<UsageRow> Rows, IReadO
 }
 
 /// <summary>One commit of a shard: rows, totals, batch, chain and, when due, the report, in a single transaction.</summary>
-public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partitions partitions, BusinessClock clock, UsageMetrics metrics)
+/// <param name="reportInterval">least time between two reports of the shard, whoever cuts them</param>
+public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partitions partitions, BusinessClock clock, UsageMetrics metrics, TimeSpan reportInterval)
 {
     private readonly int _shard = tenure.Shard;
     private static readonly Dictionary<(Guid, long), long> NotLookedUp = [];
@@ -37,13 +39,14 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
     public async Task<ShardHead> HeadAsync(CancellationToken ct)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
-        return await ReadHeadAsync(connection, "", ct);
+        return (await ReadHeadAsync(connection, "", ct)).Head;
     }
 
-    public async Task<ShardCommit> WriteAsync(IReadOnlyList<UsageRow> rows, bool cut, CancellationToken ct)
+    /// <summary>Commits these rows, and reports all that is not reported if the last report was cut long enough ago.</summary>
+    public async Task<ShardCommit> WriteAsync(IReadOnlyList<UsageRow> rows, CancellationToken ct)
     {
         await partitions.EnsureAsync(MissingDays(rows), ct);
-        try { return await TryWriteAsync(rows, cut, ct); }
+        try { return await TryWriteAsync(rows, ct); }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.CheckViolation)
         {
             // Another instance has detached a partition that these rows still need: it is looked for again.
@@ -52,23 +55,26 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
         }
     }
 
-    private async Task<ShardCommit> TryWriteAsync(IReadOnlyList<UsageRow> rows, bool cut, CancellationToken ct)
+    private async Task<ShardCommit> TryWriteAsync(IReadOnlyList<UsageRow> rows, CancellationToken ct)
     {
         var started = Stopwatch.GetTimestamp();
         _ledger.Begin();
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        var head = await ReadHeadAsync(connection, "for no key update", ct);
+        var (head, sinceCut) = await ReadHeadAsync(connection, "for no key update", ct);
+        // A database whose clock was put back does not hold reports up.
+        var untilCut = sinceCut is { } since && since >= TimeSpan.Zero && since < reportInterval ? reportInterval - since : TimeSpan.Zero;
         if (_ledger.MustReadUnreported(head)) _ledger.LoadUnreported(await ReadUnreportedAsync(connection, head, ct));
         var stored = _ledger.MustLookUp && rows.Count > 0 ? await ReadStoredAsync(connection, rows, ct) : NotLookedUp;
 
-        var plan = _ledger.Plan(head, rows, stored, cut);
+        var plan = _ledger.Plan(head, rows, stored, cut: untilCut == TimeSpan.Zero);
         if (plan.WritesAnything) await PerformAsync(connection, plan, clock.Now, ct);
         await transaction.CommitAsync(ct);
 
         _ledger.Committed(plan);
         metrics.Committed(plan.Batch?.Rows ?? [], Stopwatch.GetElapsedTime(started));
-        return new ShardCommit(_shard, plan.Conflicts.Count == 0 ? [.. rows] : [.. rows.Except(plan.Conflicts)], plan.Conflicts, plan.Report is not null);
+        return new ShardCommit(_shard, plan.Conflicts.Count == 0 ? [.. rows] : [.. rows.Except(plan.Conflicts)], plan.Conflicts, plan.Report is not null,
+            plan.Report is null ? untilCut : reportInterval);
     }
 
     private async Task PerformAsync(NpgsqlConnection connection, CommitPlan plan, DateTimeOffset now, CancellationToken ct)
@@ -77,8 +83,11 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
         if (plan.Batch is { } batch) await AddBatchAsync(connection, commands, batch, now, ct);
         if (plan.Report is { } report) await AddReportAsync(connection, commands, report, now, ct);
         commands.BatchCommands.Add(Command(
-            "update usage.shard set last_batch = $2, chain = $3, last_report = $4, reported_batch = $5, reported_chain = $6 where shard = $1",
-            _shard, plan.Head.Batch, plan.Head.Chain, plan.Head.Report, plan.Head.ReportedBatch, plan.Head.ReportedChain));
+            """
+            update usage.shard set last_batch = $2, chain = $3, last_report = $4, reported_batch = $5, reported_chain = $6,
+              report_cut_at = case when $7 then clock_timestamp() else report_cut_at end where shard = $1
+            """,
+            _shard, plan.Head.Batch, plan.Head.Chain, plan.Head.Report, plan.Head.ReportedBatch, plan.Head.ReportedChain, plan.Report is not null));
         await commands.ExecuteNonQueryAsync(ct);
     }
 
@@ -93,15 +102,17 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
         return missing;
     }
 
-    private async Task<ShardHead> ReadHeadAsync(NpgsqlConnection connection, string locking, CancellationToken ct)
+    /// <returns>where the shard stands, and how long ago its last report was cut, by the database's clock; null if none was</returns>
+    private async Task<(ShardHead Head, TimeSpan? SinceCut)> ReadHeadAsync(NpgsqlConnection connection, string locking, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
-            $"select epoch, last_batch, chain, last_report, reported_batch, reported_chain from usage.shard where shard = $1 {locking}", connection);
+            $"select epoch, last_batch, chain, last_report, reported_batch, reported_chain, clock_timestamp() - report_cut_at from usage.shard where shard = $1 {locking}", connection);
         command.Parameters.Add(new NpgsqlParameter { Value = _shard });
         await using var reader = await command.ExecuteReaderAsync(ct);
         if (!await reader.ReadAsync(ct)) throw new StoreMismatchException($"usage.shard has no row {_shard}");
         tenure.Check(reader.GetInt64(0));
-        return new ShardHead(reader.GetInt64(1), (byte[])reader[2], reader.GetInt64(3), reader.GetInt64(4), (byte[])reader[5]);
+        var head = new ShardHead(reader.GetInt64(1), (byte[])reader[2], reader.GetInt64(3), reader.GetInt64(4), (byte[])reader[5]);
+        return (head, reader.IsDBNull(6) ? null : reader.GetTimeSpan(6));
     }
 
     private async Task<List<KeyValuePair<LineKey, long>>> ReadUnreportedAsync(NpgsqlConnection connection, ShardHead head, CancellationToken ct)

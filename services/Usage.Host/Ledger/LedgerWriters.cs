@@ -36,7 +36,7 @@ public sealed class LedgerWriters(
         var tenure = new Tenure(shard, epoch);
         tenure.Begin(
             new ShardWriter(
-                shard, new LedgerCommit(tenure, store, partitions, clock, metrics), _turns, options.Value, commit =>
+                shard, new LedgerCommit(tenure, store, partitions, clock, metrics, TimeSpan.FromMilliseconds(options.Value.ReportIntervalMs)), _turns, options.Value, commit =>
                 {
                     committed(commit);
                     if (commit.ReportCut) ReportCut?.Invoke(shard);

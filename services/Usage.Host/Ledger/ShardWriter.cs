@@ -13,6 +13,9 @@ namespace Usage.Host.Ledger;
 /// </summary>
 public sealed class ShardWriter
 {
+    // A report that is due later than this is the successor's to cut, when the shard is handed over.
+    private static readonly TimeSpan LastReportWithin = TimeSpan.FromSeconds(1);
+
     private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead?>? Barrier, bool Reported, CorrectionRequest? Correction = null);
 
     private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
@@ -27,7 +30,8 @@ public sealed class ShardWriter
     private TaskCompletionSource _room = NewRoom();
     private CorrectionRequest? _correction;
     private int _waiting;
-    private long _lastCut = Stopwatch.GetTimestamp();
+    // As the table said last. Until it has been asked, whoever has batches to report asks it.
+    private (long Asked, TimeSpan Left) _untilCut;
 
     /// <param name="turns">shared by the writers of this process: as many commits at once</param>
     public ShardWriter(int shard, LedgerCommit commit, SemaphoreSlim turns, UsageOptions options, Action<ShardCommit> committed, ILogger log) =>
@@ -83,7 +87,7 @@ public sealed class ShardWriter
         return barrier.Task;
     }
 
-    /// <summary>No more rows: what is queued is committed and reported, then <see cref="RunAsync"/> returns.</summary>
+    /// <summary>No more rows: what is queued is committed, and reported if that is due soon; then <see cref="RunAsync"/> returns. A successor finds in the table what is not reported.</summary>
     public void Complete() => _queue.Writer.TryComplete();
 
     /// <exception cref="EpochLostException">Another process writes this shard now.</exception>
@@ -122,16 +126,21 @@ public sealed class ShardWriter
                 wait = null;
             }
             Take();
-            var cut = !open || UntilCut() == TimeSpan.Zero;
-            if (_rows.Count > 0 || (cut && _commit.HasUnreported)) await CommitAsync(cut, giveUp);
+            if (_rows.Count > 0 || (_commit.HasUnreported && UntilCut() == TimeSpan.Zero)) await CommitAsync(giveUp);
             if (_correction is not null) await CorrectAsync(giveUp);
             if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
         }
+        while (_commit.HasUnreported && UntilCut() <= LastReportWithin)
+        {
+            await Task.Delay(UntilCut(), giveUp);
+            await CommitAsync(giveUp);
+        }
+        if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
     }
 
     private TimeSpan UntilCut()
     {
-        var left = TimeSpan.FromMilliseconds(_options.ReportIntervalMs) - Stopwatch.GetElapsedTime(_lastCut);
+        var left = _untilCut.Left - Stopwatch.GetElapsedTime(_untilCut.Asked);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
@@ -171,14 +180,14 @@ public sealed class ShardWriter
         }
     }
 
-    private async Task CommitAsync(bool cut, CancellationToken giveUp)
+    private async Task CommitAsync(CancellationToken giveUp)
     {
         for (var backoff = Backoff.Start; ; backoff = backoff.Next)
         {
             try
             {
-                var commit = await InTurnAsync(cut, giveUp);
-                if (commit.ReportCut) _lastCut = Stopwatch.GetTimestamp();
+                var commit = await InTurnAsync(giveUp);
+                _untilCut = (Stopwatch.GetTimestamp(), commit.UntilNextCut);
                 Interlocked.Add(ref _waiting, -_rows.Count);
                 _rows.Clear();
                 Interlocked.Exchange(ref _room, NewRoom()).TrySetResult();
@@ -199,14 +208,14 @@ public sealed class ShardWriter
         }
     }
 
-    private async Task<ShardCommit> InTurnAsync(bool cut, CancellationToken giveUp)
+    private async Task<ShardCommit> InTurnAsync(CancellationToken giveUp)
     {
         await _turns.WaitAsync(giveUp);
         try
         {
             // What queued up while it waited goes too, unless a correction has to be decided in between.
             if (_correction is null) Take();
-            return await _commit.WriteAsync(_rows, cut || UntilCut() == TimeSpan.Zero, giveUp);
+            return await _commit.WriteAsync(_rows, giveUp);
         }
         finally
         {

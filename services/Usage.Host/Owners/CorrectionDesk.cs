@@ -25,7 +25,7 @@ public sealed record CorrectionKey(string Caller, string Call)
 public sealed record CorrectionCall(CorrectionKey Key, Guid Subscription, string Conversation, bool IsVoid, byte[] Request, DateTimeOffset At);
 
 /// <summary>Takes corrections to the writer of their shard, and tells the owner when they are committed: what was taken back is room again.</summary>
-public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, UsageStore store, IOptions<UsageOptions> options)
+public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, Announcements announcements, IOptions<UsageOptions> options)
 {
     private int _waiting;
 
@@ -64,7 +64,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
             {
                 cell.Tenure.Writer.Add(request);
                 var answer = await request.Answer.Task;
-                await AnnounceAsync(cell);
+                await announcements.AnnounceAsync(cell.Tenure, [cell]);
                 return answer;
             }
             finally
@@ -74,7 +74,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         }
         finally
         {
-            OwnerDirectory.Unpin(cell);
+            owners.Unpin(cell);
             lock (cell.Gate)
                 if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
         }
@@ -97,28 +97,6 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
                 owners.Deliver(cell);
                 return Request(call, cell);
             }
-        }
-    }
-
-    /// <summary>Stores thresholds that the correction has passed. If this process dies before, whoever notices next stores them.</summary>
-    private async Task AnnounceAsync(OwnerCell cell)
-    {
-        IReadOnlyList<ThresholdCrossing> crossings;
-        lock (cell.Gate) crossings = cell.Owner.TakeCrossings();
-        if (crossings.Count == 0) return;
-        try
-        {
-            // They count rows that were decided before and are not committed yet: should those be lost, nothing was passed.
-            await cell.Tenure.Writer.FlushAsync();
-            await ThresholdOutbox.AddAsync(store, cell.Tenure.Shard, crossings);
-        }
-        catch (Exception e) when (StoreFailure.Is(e))
-        {
-            lock (cell.Gate) cell.Owner.GiveBack(crossings);
-        }
-        catch (RefusedException e) when (OwnerMoved.Is(e))
-        {
-            // Whoever owns it now reads what is committed, and notices.
         }
     }
 

@@ -22,7 +22,7 @@ public sealed partial class Intake
         }
         finally
         {
-            OwnerDirectory.Unpin(cell);
+            owners.Unpin(cell);
         }
     }
 

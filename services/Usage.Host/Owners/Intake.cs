@@ -8,6 +8,7 @@ namespace Usage.Host.Owners;
 /// <summary>Takes frames of runtimes, from streams and unary calls alike, to the owner whose turn they are.</summary>
 public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, TermsSource terms, Readiness readiness, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options)
 {
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(1);
     private readonly Frames _frames = new(clock, options.Value);
 
     /// <summary>Starts or resumes a generation; the answer goes to the outlet. Null if it was denied. Waits while the ledger is full, for its prompt will be a row.</summary>
@@ -166,7 +167,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     public Task<Balance> BalanceAsync(Guid subscription, string conversation) => TurnAsync(subscription, conversation, Guid.Empty, (cell, _) =>
     {
         if (cell.Owner.Terms is not { } known)
-            throw new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription").AsException();
+            throw (cell.NotAskedFor ? terms.TooMany : new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription")).AsException();
         var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.NowOf(cell)));
         // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
         if (conversation.Length > 0 && !cell.LookAt(conversation, cell.LastTurn) && cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
@@ -185,7 +186,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             {
                 if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
                 var loaded = NeedsLoading(cell, conversation, generation, out var corrections) ? await loader.LoadAsync(subscription, conversation, generation) : null;
-                var asked = NeedsTerms(cell, loaded) ? await terms.AskAsync(subscription) : null;
+                var asked = NeedsTerms(cell, loaded, out var isKnown) ? await terms.AskAsync(subscription, waits: isKnown) : default;
                 lock (cell.Gate)
                 {
                     if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
@@ -200,7 +201,8 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                     }
                     // Forgotten since the look: it must be read after all.
                     if (loaded is null && NeedsLoading(cell, conversation, generation, out _)) continue;
-                    if (asked is not null) cell.Owner.ChangeTerms(asked, owners.NowOf(cell), cell.Outcomes);
+                    if (asked.Terms is { } told) cell.Owner.ChangeTerms(told, owners.NowOf(cell), cell.Outcomes);
+                    cell.NotAskedFor = asked.TooMany && cell.Owner.Terms is null;
                     owners.Deliver(cell);
                     return turn(cell, loaded?.Generation);
                 }
@@ -208,7 +210,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         }
         finally
         {
-            OwnerDirectory.Unpin(cell);
+            owners.Unpin(cell);
         }
     }
 
@@ -231,11 +233,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         }
     }
 
-    private bool NeedsTerms(OwnerCell cell, Loaded? loaded)
+    private bool NeedsTerms(OwnerCell cell, Loaded? loaded, out bool isKnown)
     {
         lock (cell.Gate)
         {
             var known = cell.Owner.Terms ?? loaded?.Terms;
+            isKnown = known is not null;
             return known is null || known.IsStaleAt(clock.Now);
         }
     }
@@ -255,8 +258,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                 if (loaded.Slab!.Value.Epoch != cell.Tenure.Epoch) owner.InheritSlab(lost.Tokens, lost.Until);
                 else owner.LoadEndedSlab(lost.Tokens);
             if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.NowOf(cell), cell.Outcomes);
+            owner.NotePassed(owners.NowOf(cell));
         }
-        if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed);
+        if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed, owners.NowOf(cell));
     }
 
     private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Start start, long tokensWanted, Outlet outlet)
@@ -264,6 +268,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         if (owners.Find(header.Id) is { } running && running.Header.Subscription != header.Subscription)
         {
             Deny(outlet, start, new Refusal(Reasons.GenerationReused, "this generation id was started for another subscription; a new generation takes a new id"));
+            cell.Owner.ForgetIfIdle(header.Conversation);
+            return null;
+        }
+        if (cell.NotAskedFor)
+        {
+            Deny(outlet, start, terms.TooMany, retryAfter: TimeProvider.System.GetUtcNow() + AskAgainAfter);
             cell.Owner.ForgetIfIdle(header.Conversation);
             return null;
         }

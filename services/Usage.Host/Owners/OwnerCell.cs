@@ -183,6 +183,8 @@ public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
     internal int UncommittedRows { get; set; }
     internal bool Evicted { get; set; }
     internal bool AskingForTerms { get; set; }
+    /// <summary>Billing was not asked about its terms for the turn being taken: it was being asked about as many others as it may.</summary>
+    internal bool NotAskedFor { get; set; }
     internal DateTimeOffset LastTurn { get; set; }
 
     /// <summary>

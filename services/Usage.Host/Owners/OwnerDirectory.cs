@@ -10,7 +10,7 @@ namespace Usage.Host.Owners;
 
 /// <summary>The owners of this process and the generations that run under them: who takes turns, and where the consequences go.</summary>
 public sealed partial class OwnerDirectory(
-    LedgerWriters ledger, SlabWriter slabs, RepeatReader repeats, TermsSource terms, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<OwnerDirectory> log)
+    LedgerWriters ledger, SlabWriter slabs, RepeatReader repeats, TermsSource terms, Announcements announcements, BusinessClock clock, UsageMetrics metrics, IOptions<UsageOptions> options, ILogger<OwnerDirectory> log)
 {
     private readonly ConcurrentDictionary<Guid, OwnerCell> _cells = new();
     private readonly ConcurrentDictionary<Guid, Generation> _running = new();
@@ -73,9 +73,11 @@ public sealed partial class OwnerDirectory(
         throw OwnerMoved.AsException();
     }
 
-    public static void Unpin(OwnerCell cell)
+    /// <summary>One that nobody knows is not kept: there may be as many as somebody invents.</summary>
+    public void Unpin(OwnerCell cell)
     {
-        lock (cell.Gate) cell.Pins--;
+        lock (cell.Gate)
+            if (--cell.Pins == 0 && cell.Owner is { Terms: null, IsIdle: true } && cell.UncommittedRows == 0) Evict(cell);
     }
 
     /// <summary>Registers a generation that its owner has taken. Inside the gate.</summary>
@@ -253,7 +255,7 @@ public sealed partial class OwnerDirectory(
 
     private async Task RefreshTermsAsync(OwnerCell cell)
     {
-        var asked = await terms.AskAsync(cell.Owner.Subscription);
+        var asked = (await terms.AskAsync(cell.Owner.Subscription, waits: true)).Terms;
         lock (cell.Gate)
         {
             cell.AskingForTerms = false;
@@ -262,34 +264,6 @@ public sealed partial class OwnerDirectory(
             cell.Owner.TermsUnavailable(NowOf(cell), cell.Outcomes);
             Deliver(cell);
         }
-    }
-
-    /// <summary>Ends leases that have run out, and forgets owners that nothing needs: the tables know them.</summary>
-    public void Sweep()
-    {
-        var forgettable = new List<Generation>();
-        var (held, promised) = (0L, 0L);
-        foreach (var cell in _cells.Values)
-        {
-            lock (cell.Gate)
-            {
-                if (cell.Tenure.IsOver) continue;
-                var (now, lastTurn) = (NowOf(cell), cell.LastTurn);
-                cell.Owner.Expire(now, cell.Outcomes);
-                Deliver(cell);
-                cell.LastTurn = lastTurn;
-                held += cell.Owner.HeldTokens;
-                promised += cell.Owner.SlabTokensAt(now.Real);
-                if (cell.Pins > 0) continue;
-                cell.LookAway(now.Real - KeepsLookedAt);
-                cell.Owner.CollectForgettable(now.Real - _limits.Lease, forgettable);
-                foreach (var generation in forgettable) Forget(cell, generation);
-                forgettable.Clear();
-                if (cell.UncommittedRows > 0 || !cell.Owner.IsIdle || now.Real - lastTurn < _limits.Lease) continue;
-                Evict(cell);
-            }
-        }
-        (HeldTokens, SlabTokens) = (held, promised);
     }
 
     private void Evict(OwnerCell cell)

@@ -92,8 +92,11 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
         while (await reader.ReadAsync())
         {
             var inherited = JsonSerializer.Deserialize<InheritedSlab[]>(reader.GetString(4))!;
+            // Looked at after it was answered: by what that took a lease ends too late here, and never too early.
+            var ahead = reader.GetFieldValue<DateTimeOffset>(5) - TimeProvider.System.GetUtcNow();
+            InheritedSlab[] slabs = [new(reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3)), .. inherited];
             foreach (var request in bySubscription[reader.GetGuid(0)])
-                request.Loaded.Slab = (reader.GetInt64(1), [new(reader.GetInt64(2), reader.GetFieldValue<DateTimeOffset>(3)), .. inherited]);
+                request.Loaded.Slab = (reader.GetInt64(1), [.. slabs.Select(slab => slab with { Until = slab.Until - ahead })]);
         }
         await reader.NextResultAsync();
         while (await reader.ReadAsync()) requests[(int)reader.GetInt64(0) - 1].Loaded.ConversationUsed = ReadTally(reader, 1);
@@ -133,7 +136,7 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
                     select subscription, kind, opened_at, closes_at, input, cached_input, cache_creation, output, reasoning
                     from usage.window_total where subscription = any($1) and closes_at > $2
                     """, subscriptions, clock.Now),
-                Query("select subscription, epoch, tokens, lease_until, inherited::text from usage.slab where subscription = any($1)", subscriptions),
+                Query("select subscription, epoch, tokens, lease_until, inherited::text, clock_timestamp() from usage.slab where subscription = any($1)", subscriptions),
                 Query("""
                     select k.n, c.input, c.cached_input, c.cache_creation, c.output, c.reasoning
                     from unnest($1::uuid[], $2::text[]) with ordinality k(subscription, conversation, n) join usage.conversation c using (subscription, conversation)

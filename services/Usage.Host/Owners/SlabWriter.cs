@@ -10,7 +10,10 @@ namespace Usage.Host.Owners;
 /// <param name="Inherited">what owners before it may have out still</param>
 public sealed record SlabRequest(OwnerCell Cell, long Tokens, DateTimeOffset Until, IReadOnlyList<InheritedSlab> Inherited);
 
-/// <summary>Makes slabs durable, many in one commit. Tries until it succeeds: a grant that waits for its slab goes out late, never early.</summary>
+/// <summary>
+/// Makes slabs durable, many in one commit. Tries until it succeeds: a grant that waits for its slab goes out late, never early. In the table their ends are
+/// times of the database's clock, so that they mean the same to whoever reads them, however wrong his own is.
+/// </summary>
 public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
 {
     private const int GroupMax = 1_000;
@@ -68,11 +71,13 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
         // Taking an epoch locks the row against this, so a slab is either there before a successor looks, or refused.
         var shards = requests.Select(r => r.Cell.Tenure.Shard).Distinct().ToArray();
         var epochs = new Dictionary<int, long>();
-        await using (var command = new NpgsqlCommand("select shard, epoch from usage.shard where shard = any($1) for key share", connection))
+        // Asked before it is answered: by what that takes a lease ends too late in the table, and never too early.
+        var (asked, ahead) = (TimeProvider.System.GetUtcNow(), TimeSpan.Zero);
+        await using (var command = new NpgsqlCommand("select shard, epoch, clock_timestamp() from usage.shard where shard = any($1) for key share", connection))
         {
             command.Parameters.Add(new NpgsqlParameter { Value = shards });
             await using var reader = await command.ExecuteReaderAsync(ct);
-            while (await reader.ReadAsync(ct)) epochs[reader.GetInt32(0)] = reader.GetInt64(1);
+            while (await reader.ReadAsync(ct)) (epochs[reader.GetInt32(0)], ahead) = (reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2) - asked);
         }
         var standing = requests.Where(r => Stands(r.Cell.Tenure, epochs)).ToArray();
         if (leaving is not null)
@@ -89,8 +94,8 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Cell.Tenure.Shard).ToArray() });
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Cell.Tenure.Epoch).ToArray() });
             command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Tokens).ToArray() });
-            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Until).ToArray() });
-            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Inherited.Count == 0 ? "[]" : JsonSerializer.Serialize(r.Inherited)).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Until + ahead).ToArray() });
+            command.Parameters.Add(new NpgsqlParameter { Value = standing.Select(r => r.Inherited.Count == 0 ? "[]" : JsonSerializer.Serialize(r.Inherited.Select(slab => slab with { Until = slab.Until + ahead }))).ToArray() });
             await command.ExecuteNonQueryAsync(ct);
         }
         await transaction.CommitAsync(ct);

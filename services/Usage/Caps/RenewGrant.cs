@@ -31,7 +31,12 @@ public sealed partial class SubscriptionOwner
             return false;
         }
         var size = Size(generation, wanted);
-        if (size == 0) return false;
+        if (size == 0)
+        {
+            // It may have waited, and had the rest from what a lost owner had granted.
+            Unwait(generation);
+            return false;
+        }
         var tokens = Math.Min(size, Room(generation.Conversation, at, out _));
         if (tokens > 0)
         {

@@ -38,7 +38,11 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
 
     public void LoadWindow(OpenWindow open, in Tally used) => Rolling(open.Window).Load(open, used);
 
-    public void LoadConversation(string name, in Tally used) => _conversations.TryAdd(name, new Conversation(name, used));
+    public void LoadConversation(string name, in Tally used, Moment at)
+    {
+        var loaded = new Conversation(name, used);
+        if (_conversations.TryAdd(name, loaded)) NotePassed(loaded, at.Business);
+    }
 
     /// <summary>A generation as the tables have it: its owner was lost, or it was silent for so long that it was forgotten.</summary>
     public Generation LoadGeneration(GenerationHeader header, in RecordedGeneration recorded)
@@ -54,7 +58,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
         if (Terms is { } known && terms.Version <= known.Version) return;
         Terms = terms.After(Terms);
         _rules = CapRule.Of(Terms);
-        WatchRules();
+        WatchRules(at.Business);
         _capsCountPrompts = _rules.Any(r => r.Hard && (r.Kinds & CountedKinds.Prompt) != 0);
         ServeWaiting(at, outcomes);
     }
@@ -87,7 +91,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     }
 
     /// <summary>True when the tables know all that this owner knows: it may be forgotten and loaded again.</summary>
-    public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited.Count == 0 && !_slabAsked;
+    public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited.Count == 0 && !_slabAsked && !HasCrossings;
 
     private Conversation ConversationOf(string name)
     {

@@ -36,13 +36,38 @@ public sealed partial class SubscriptionOwner
         public bool Projected { get; set; }
     }
 
-    private void WatchRules()
+    /// <summary>Begins anew for these caps. What is used may have passed them already, and leave no room for a row that would say so.</summary>
+    private void WatchRules(DateTimeOffset business)
     {
         _watches = [.. _rules.Select(_ => new RuleWatch())];
-        foreach (var conversation in _conversations.Values) conversation.Announced = 0;
+        NoteThresholds(null, business);
+        foreach (var conversation in _conversations.Values)
+        {
+            conversation.Announced = 0;
+            NotePassed(conversation, business);
+        }
     }
 
-    /// <summary>Notes thresholds that were passed. They travel with the next row, and so are durable exactly when usage is.</summary>
+    /// <summary>The tables have been read. Newer terms may have come while they were, when nothing was known to be used.</summary>
+    public void NotePassed(Moment at)
+    {
+        if (Terms is not null) NoteThresholds(null, at.Business);
+    }
+
+    private void NotePassed(Conversation conversation, DateTimeOffset business)
+    {
+        foreach (var rule in _rules)
+            if (rule is { Window: CapWindow.Conversation, Tokens: > 0 }) NotePassed(rule, conversation, business);
+    }
+
+    private void NotePassed(CapRule rule, Conversation conversation, DateTimeOffset business)
+    {
+        if (!limits.AnnounceConversations) return;
+        var used = conversation.Used.Of(rule.Kinds) - WaitingIn(rule, conversation, null);
+        conversation.Announced = Note(rule, conversation.Name, conversation.Announced, used, null, null, business);
+    }
+
+    /// <summary>Notes thresholds that were passed. They travel with the next row, and so are durable exactly when usage is; without one they are stored apart.</summary>
     /// <param name="conversation">in which something was used; null if it was in none</param>
     private void NoteThresholds(Conversation? conversation, DateTimeOffset business)
     {
@@ -52,7 +77,7 @@ public sealed partial class SubscriptionOwner
             if (rule.Tokens == 0) continue;
             if (rule.Window == CapWindow.Conversation)
             {
-                if (limits.AnnounceConversations && conversation is not null) conversation.Announced = Note(rule, conversation.Name, conversation.Announced, conversation.Used.Of(rule.Kinds) - WaitingIn(rule, conversation, null), null, null, business);
+                if (conversation is not null) NotePassed(rule, conversation, business);
                 continue;
             }
             var (opened, closes) = Bounds(rule.Window, Terms!, business);
@@ -106,7 +131,10 @@ public sealed partial class SubscriptionOwner
         return needed < length ? from + TimeSpan.FromTicks((long)needed) : null;
     }
 
-    /// <summary>What was passed by a correction, which brings no row of usage that it could travel with; to be stored, or given back.</summary>
+    /// <summary>Something was passed that no row carries: by a correction, or because a cap was lowered.</summary>
+    public bool HasCrossings => _crossed.Count > 0;
+
+    /// <summary>Those, to be stored, or given back.</summary>
     public IReadOnlyList<ThresholdCrossing> TakeCrossings() => TakeCrossed();
 
     /// <summary>They could not be stored: they travel with the next row.</summary>

@@ -27,7 +27,11 @@ public sealed class RollingWindow(CapWindow window)
 
     public OpenWindow? Current { get; private set; }
 
-    public void Load(OpenWindow open, in Tally used) => (Current, _used) = (open, used);
+    /// <summary>Of several the newest is kept: clocks of two instances differ, and one that is behind still finds the window before it open.</summary>
+    public void Load(OpenWindow open, in Tally used)
+    {
+        if (Current is null || Current.OpenedAt < open.OpenedAt) (Current, _used) = (open, used);
+    }
 
     public bool IsOpenAt(DateTimeOffset at) => Current is { } open && at < open.ClosesAt;
 

@@ -59,7 +59,7 @@ public sealed class A_denied_start_was_granted_after_all
     [Fact]
     public void A_denial_keeps_no_conversation()
     {
-        _scene.Owner.LoadConversation("other", Tally.Zero); // as whoever read the tables for this Start did
+        _scene.Owner.LoadConversation("other", Tally.Zero, _scene.Now); // as whoever read the tables for this Start did
         Denied(_scene.Turn(outcomes => _scene.Owner.Start(OwnerScene.Header("g", "other"), 0, _scene.Now, outcomes, attempt: new(7, 2))));
         Assert.False(_scene.Owner.Knows("other"));
     }

@@ -1,0 +1,50 @@
+using Usage.Caps;
+using Usage.Host.Ledger;
+
+namespace Usage.Host.Owners;
+
+/// <summary>What only time brings about, looked for every second.</summary>
+public sealed partial class OwnerDirectory
+{
+    /// <summary>Ends leases that have run out, announces what no row has announced, and forgets owners that nothing needs: the tables know them.</summary>
+    public void Sweep()
+    {
+        var forgettable = new List<Generation>();
+        var announcing = new List<OwnerCell>();
+        var (held, promised) = (0L, 0L);
+        foreach (var cell in _cells.Values)
+        {
+            lock (cell.Gate)
+            {
+                if (cell.Tenure.IsOver) continue;
+                var (now, lastTurn) = (NowOf(cell), cell.LastTurn);
+                cell.Owner.Expire(now, cell.Outcomes);
+                Deliver(cell);
+                cell.LastTurn = lastTurn;
+                held += cell.Owner.HeldTokens;
+                promised += cell.Owner.SlabTokensAt(now.Real);
+                if (cell.Owner.HasCrossings)
+                {
+                    cell.Pins++;
+                    announcing.Add(cell);
+                }
+                if (cell.Pins > 0) continue;
+                cell.LookAway(now.Real - KeepsLookedAt);
+                cell.Owner.CollectForgettable(now.Real - _limits.Lease, forgettable);
+                foreach (var generation in forgettable) Forget(cell, generation);
+                forgettable.Clear();
+                if (cell.UncommittedRows > 0 || !cell.Owner.IsIdle || now.Real - lastTurn < _limits.Lease) continue;
+                Evict(cell);
+            }
+        }
+        (HeldTokens, SlabTokens) = (held, promised);
+        foreach (var cells in announcing.GroupBy(c => c.Tenure)) _ = AnnounceAsync(cells.Key, [.. cells]);
+    }
+
+    private async Task AnnounceAsync(Tenure tenure, IReadOnlyList<OwnerCell> pinned)
+    {
+        try { await announcements.AnnounceAsync(tenure, pinned); }
+        catch (Exception e) { log.LogError(e, "shard {Shard}: thresholds were not stored; they are when their owners are read next", tenure.Shard); }
+        finally { foreach (var cell in pinned) Unpin(cell); }
+    }
+}
