@@ -35,12 +35,12 @@ public sealed class When_instances_are_killed_in_turn(ITestOutputHelper output)
         var loads = new List<Load>();
         foreach (var (n, victim) in instances.Index())
         {
-            // The one that was killed before joins again under this load.
+            // The one that was killed before carries a stream again as well; its shards come back to it under this load.
+            foreach (var instance in instances) await instance.Process.ReadyAsync();
             var load = new Load(company, subscriptions, conversationsEach: 20, Seed + 10 * n, Connect);
             loads.Add(load);
             var serving = load.ServeAsync();
-            foreach (var instance in instances) await instance.Process.ReadyAsync();
-            if (n == 0) await Task.WhenAll(instances.Select(i => Eventually.True(async () => await StreamsAsync(i.Process) > 0, "each instance carries a stream")));
+            await Task.WhenAll(instances.Select(i => Eventually.True(async () => await StreamsAsync(i.Process) > 0, "each instance carries a stream")));
             await load.ReachesAsync(random.NextDouble() / 2, serving);
             await victim.Process.KillAsync();
             var since = Stopwatch.StartNew();
