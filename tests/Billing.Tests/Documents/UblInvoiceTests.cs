@@ -115,6 +115,29 @@ public sealed class UblInvoiceTests
         Assert.Equal(["19", "7", "7"], xml.At("/*/cac:InvoiceLine/cac:Item/cac:ClassifiedTaxCategory/cbc:Percent"));
     }
 
+    /// <summary>The invoice says for each rate what was taxed by it, also that it was nothing; an e-invoice must not.</summary>
+    [Fact]
+    public void A_rate_that_nothing_was_taxed_by_is_not_broken_down()
+    {
+        var terms = Agreed(Taxed()) with { Seller = SellerAfter(SellerInGermany, Vat, Vat with { Product = Products.Usage, Rate = Percent.Parse("7") }) };
+        var invoice = Of(terms, Opened(Metered), Closed());
+        Assert.Equal(2, invoice.Rated.Lines.Count(l => l.Kind == LineKinds.Tax));
+        var xml = Xml(invoice);
+        Assert.Equal(["19"], xml.At("/*/cac:TaxTotal/cac:TaxSubtotal/cac:TaxCategory/cbc:Percent"));
+        Assert.Empty(EN16931Rules.BrokenBy(xml, invoice.Currency, taxSlackUnits: 0));
+        Assert.Empty(EN16931Rules.BrokenBy(Xml(Credited(invoice, new(1_190_000))), invoice.Currency, taxSlackUnits: 0));
+    }
+
+    /// <summary>Tokens that were included stand on a line of no amount, and that line is of a rate.</summary>
+    [Fact]
+    public void A_rate_of_lines_without_amount_is_broken_down()
+    {
+        var terms = Agreed(Taxed()) with { Seller = SellerAfter(SellerInGermany, Vat, Vat with { Product = Products.Usage, Rate = Percent.Parse("7") }) };
+        var invoice = Of(terms, Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 1)), Closed());
+        Assert.Equal(["5.00", "0.00"], Xml(invoice).At("/*/cac:TaxTotal/cac:TaxSubtotal/cbc:TaxableAmount"));
+        Assert.Empty(EN16931Rules.BrokenBy(Xml(invoice), invoice.Currency, taxSlackUnits: 0));
+    }
+
     [Fact]
     public void A_tax_number_without_a_country_is_no_VAT_identifier()
     {
