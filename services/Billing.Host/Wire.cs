@@ -32,6 +32,7 @@ public static class Wire
             CurrentPeriod = Period(s.CurrentPeriod), NextPeriod = Period(s.NextPeriod), ChangedAt = s.ChangedAt.ToTimestamp(),
             TrialEnd = known.TrialEnd?.ToTimestamp(), CancelledAt = known.CancelledAt?.ToTimestamp(),
             AnchorDay = known.Anchor?.DayOfMonth ?? 0, TimeZone = known.Anchor?.TimeZone ?? "",
+            StartedAt = known.StartedAt.ToTimestamp(), StartedPlanId = known.Plans[0],
         };
         if (known.Scheduled is { } c)
             subscription.Scheduled = new() { EffectiveAt = c.EffectiveAt.ToTimestamp(), Cancels = c.Cancels, MenuId = c.MenuId, PlanId = c.PlanId };

@@ -25,7 +25,7 @@ public sealed class ImportCommandTests
         gina,USD,Gina,,,,,4,,,output,
         hugo,USD
         "ida,USD
-        jan,XXQ,Jan,,,,,,,1.5,,
+        jan,XXQ,Jan,Mars/Olympus,,,Medium,,-1,1.5,,
 
         """;
 
@@ -47,7 +47,8 @@ public sealed class ImportCommandTests
             "3 : it has no reference", "4 acme: row 2 has this reference too", "5 dora: 'XXQ' is not an ISO 4217 currency", "6 eve: 'Mars/Olympus' is not an IANA time zone",
             "6 eve: taxStatus: 'private' is not one of consumer, business, exempt", "6 eve: anchorDay '32' is not a whole number from 1 to 31", "6 eve: 'Medium' is not a plan of the menu",
             "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay or trialDays, and no plan", "9 : it has 2 fields, and the header 12", "10 : a quote does not end",
-            "11 jan: 'XXQ' is not an ISO 4217 currency", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
+            "11 jan: 'XXQ' is not an ISO 4217 currency", "11 jan: 'Mars/Olympus' is not an IANA time zone", "11 jan: 'Medium' is not a plan of the menu", "11 jan: credit '-1' is not an amount",
+            "11 jan: prepaidTokens '1.5' is not a whole number", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
         ];
         foreach (var e in expected) Assert.Contains(told, t => t.StartsWith(e, StringComparison.Ordinal));
         Assert.DoesNotContain(told, t => t.StartsWith("2 ", StringComparison.Ordinal));
@@ -88,14 +89,38 @@ public sealed class ImportCommandTests
 
         // Another plan, and a credit of another name, are the same subscription and the same credit: refused, and nobody pays or gets twice.
         var other = folder.Write("other.csv", Good.Replace(",Small,", ",Large,", StringComparison.Ordinal).Replace("Balance of", "Rest of", StringComparison.Ordinal));
-        var refused = Json(await Import(other, [.. menu, "--json"]), 1).GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("reference").GetString());
-        Assert.Equal(["acme"], refused);
+        var refused = Json(await Import(other, [.. menu, "--json"]), 1);
+        Assert.Equal(["acme", "acme"], refused.GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("reference").GetString()));
+        Assert.False(refused.GetProperty("done").GetBoolean());
         var moreTokens = folder.Write("tokens.csv", Good.Replace("500000", "600000", StringComparison.Ordinal));
         Assert.Equal("bert", Assert.Single(Json(await Import(moreTokens, [.. menu, "--json"]), 1).GetProperty("faults").EnumerateArray()).GetProperty("reference").GetString());
         Assert.Single(Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray());
         // Long after the credit ran out, the same file is still a repeat.
         Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddMonths(13)));
         Assert.Equal(0, (await Import(good, menu)).Exit);
+    }
+
+    /// <summary>What is there is looked at before anything is done, not when it is refused or passed over.</summary>
+    [Fact]
+    public async Task A_dry_run_names_what_a_repeat_would_not_do()
+    {
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
+        using var folder = new TemporaryFolder();
+        const string Header = "reference,currency,timeZone,plan,anchorDay,trialDays,credit,creditExpires,prepaidTokens\n", Acme = "acme,USD,Europe/Berlin,Small,15,14,5.00,2026-06-01,500\n", Bert = "bert,USD,,,,,,,\n";
+        Assert.Equal(0, (await running.Billing("import", "customers", folder.Write("first.csv", Header + Acme + Bert), "--menu", RunningBilling.Menu)).Exit);
+
+        async Task<string[]> Faults(string row) => [.. Json(await running.Billing("import", "customers", folder.Write("again.csv", Header + row), "--menu", RunningBilling.Menu, "--dry-run", "--json"), row is Acme or Bert ? 0 : 1)
+            .GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("problem").GetString()!)];
+        Assert.Empty(await Faults(Acme));
+        Assert.Empty(await Faults(Bert));
+        (string From, string To, string Said)[] others =
+        [
+            (",Small,", ",Large,", "exists for another customer or plan"), (",15,", ",16,", "its periods turn on day 15 of the month"), (",15,", ",,", "its periods turn on day 15 of the month"),
+            (",14,", ",,", "its trial ends 2026-01-15 00:00:00"), (",5.00,", ",6.00,", "a grant with this id exists"), ("06-01", "07-01", "a grant with this id exists"), (",500\n", ",600\n", "a grant with this id exists"),
+        ];
+        foreach (var (from, to, said) in others) Assert.Contains(said, Assert.Single(await Faults(Acme.Replace(from, to, StringComparison.Ordinal))), StringComparison.Ordinal);
+        // Whoever is there without the credit would get it now, when it is over.
+        Assert.Contains("2025-12-01", Assert.Single(await Faults("bert,USD,,,,,5.00,2025-12-01,\n")), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -17,7 +17,9 @@ public static class SubscribeDecision
     public static Decision<SubscriptionEvent> Decide(Subscribe c, SubscriptionState state) => (state, c.Customer, c.Menu) switch
     {
         // Compared with what it was started with: it may have changed since, and a retry still means the start.
-        (SubscriptionState.Known k, _, _) when k.CustomerId == c.CustomerId && k.Plans[0] == c.PlanId => Decision.NoChange,
+        (SubscriptionState.Known k, _, _) when k.CustomerId == c.CustomerId && k.Plans[0] == c.PlanId => Otherwise(c, k) is { } started
+            ? Decision.Refuse("subscription_exists", $"a subscription with this id exists, and {started}; take another id")
+            : Decision.NoChange,
         (SubscriptionState.Known, _, _) => Decision.Refuse("subscription_exists", "a subscription with this id exists for another customer or plan; take another id"),
         (_, CustomerState.None, _) => Decision.Refuse("customer_unknown", $"there is no customer {c.CustomerId}: create it first"),
         (_, CustomerState.Known { ErasedAt: not null }, _) => Decision.Refuse("customer_erased", $"the details of {c.CustomerId} were erased: create a new customer"),
@@ -35,6 +37,18 @@ public static class SubscribeDecision
         _ => Decision.Accept<SubscriptionEvent>(new SubscriptionStarted(
             c.CustomerId, c.MenuId, c.PlanId, c.At, CalendarOf(c), c.TrialDays > 0 ? c.At.AddDays(c.TrialDays) : null)),
     };
+
+    /// <summary>How it was started otherwise than it is asked for again; null when it was not. Where nothing was asked for, it was the day of the start by the zone of that day.</summary>
+    private static string? Otherwise(Subscribe c, SubscriptionState.Known k)
+    {
+        if (c.TimeZone.Length > 0 && c.TimeZone != k.Anchor?.TimeZone) return $"its periods turn in {k.Anchor?.TimeZone ?? "UTC"}";
+        var asked = c.AnchorDay > 0 ? c.AnchorDay : k.Anchor is { } a ? TimeZoneInfo.ConvertTimeBySystemTimeZoneId(k.StartedAt, a.TimeZone).Day : 0;
+        if (asked != (k.Anchor?.DayOfMonth ?? 0)) return k.Anchor is { } anchor ? $"its periods turn on day {anchor.DayOfMonth} of the month" : "its periods are months from the instant of its start";
+        DateTimeOffset? trialEnd = c.TrialDays > 0 ? k.StartedAt.AddDays(c.TrialDays) : null;
+        // One that was ended before its time ended then.
+        var isTrial = k.TrialEnd == trialEnd || (k.Status != SubscriptionStatus.Trialing && k.TrialEnd < trialEnd);
+        return isTrial ? null : k.TrialEnd is { } end ? $"its trial ends {end.UtcDateTime:yyyy-MM-dd HH:mm:ss}" : "it has no trial";
+    }
 
     private static string ZoneOf(Subscribe c) => c.TimeZone.Length > 0 ? c.TimeZone : c.Customer is CustomerState.Known k ? k.TimeZone : "";
 

@@ -47,12 +47,12 @@ public static class ImportCommand
     private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(
         IReadOnlyList<ImportRow> rows, CallInvoker channel, string menu, bool updates, CancellationToken ct)
     {
-        var there = await CustomerCommand.AllAsync(new(channel), ct);
+        var there = await StoredCustomers.Load(rows, channel, ct);
         // Billing's clock, by which it decides; it need not be this machine's.
         var now = (await new BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset();
         var terms = menu.Length == 0 ? null : await new BillingClient(channel).GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);
         if (terms?.RetiredAt is not null) throw new UserException($"{menu} is off sale: name the menu that is on sale");
-        var reader = new CustomerImportReader(there.ToLookup(c => c.Reference), terms, updates, now);
+        var reader = new CustomerImportReader(there, terms, updates, now);
         var read = rows.Select(reader.Read).ToArray();
         return ([.. read.Where(r => r.Import is not null).Select(r => r.Import!)], [.. read.SelectMany(r => r.Faults)]);
     }

@@ -2,9 +2,11 @@ using System.Globalization;
 using Billing;
 using Billing.Accounts;
 using Billing.Customers;
+using Billing.Menus;
 using Billing.Subscriptions;
 using Contracts.Billing.V1;
 using Google.Protobuf.WellKnownTypes;
+using MenuTerms = Contracts.Billing.V1.MenuTerms;
 using Wire = Billing.Host.Wire;
 
 namespace Cli.Imports;
@@ -18,11 +20,10 @@ public sealed record CustomerImport(
     ImportRow Row, bool IsNew, CreateCustomerRequest Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
     SubscribeRequest? Subscription, GrantMoneyCreditRequest? Credit, GrantTokenCreditRequest? Prepaid);
 
-/// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks.</summary>
-/// <param name="there">by reference</param>
+/// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks, on what billing has.</summary>
 /// <param name="menu">whose plans rows name; null where none was given</param>
 /// <param name="updates">whether what a customer has already of name, address, tax and time zone is written over</param>
-public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTerms? menu, bool updates, DateTimeOffset now)
+public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu, bool updates, DateTimeOffset now)
 {
     public static readonly IReadOnlyList<string> Columns =
     [
@@ -31,6 +32,9 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
     ];
 
     private const string Grant = "crd", DefaultCreditName = "Credit brought forward", DefaultPrepaidName = "Tokens brought forward", AnySha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    /// <summary>In place of one that nobody knows. An amount is not held to it.</summary>
+    private static readonly Currency AnyCurrency = Currency.Parse("USD");
 
     private readonly Dictionary<string, long> _rowOf = [];
 
@@ -44,26 +48,26 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
 
         if (reference.Length == 0) Fault("it has no reference: your own key of the customer, by which a repeat is recognised");
         else if (!_rowOf.TryAdd(reference, row.Number)) Fault($"row {_rowOf[reference]} has this reference too: one row is one customer");
-        var found = reference.Length == 0 ? [] : there[reference].ToArray();
+        var found = reference.Length == 0 ? [] : there.ByReference[reference].ToArray();
         if (found.Length > 1) Fault($"{found.Length} customers have this reference: {string.Join(", ", found.Take(3).Select(c => c.CustomerId))}");
         if (found is [{ ErasedAt: not null }]) Fault($"{found[0].CustomerId} has this reference, and its details were erased: take another reference");
-        if (found is [{ } other] && other.Currency != row["currency"]) Fault($"{other.CustomerId} has this reference and is billed in {other.Currency}, which cannot change");
+        var known = found.FirstOrDefault();
+        Currency? currency = Currency.TryParse(row["currency"], out var its) || Currency.TryParse(known?.Currency, out its) ? its : null;
+        if (found is [{ } other] && other.Currency != currency?.Code) Fault($"{other.CustomerId} has this reference and is billed in {other.Currency}, which cannot change");
 
         var id = found.Length > 0 ? found[0].CustomerId : Ids.New(Ids.Customer, now);
-        var created = CreateCustomerDecision.Decide(new(row["currency"], reference, now), CustomerState.Initial);
-        Refused(created.Refused);
-        // Without a customer there is nothing that the rest could be asked of.
-        if (created.Refused is not null) return (null, faults);
-        var state = created.Events.Aggregate(CustomerState.Initial, CustomerState.Evolve);
+        Refused(CreateCustomerDecision.Decide(new(row["currency"], reference, now), CustomerState.Initial).Refused);
+        // Where it cannot be created all the rest is looked at as if it could: everything that is wrong is named at once.
+        var state = CustomerState.Evolve(CustomerState.Initial, new CustomerCreated(currency ?? AnyCurrency, reference, now));
+        var account = there.Accounts.GetValueOrDefault(id, AccountState.Initial);
 
         // An old file must not put back what was corrected since.
         T? Unless<T>(bool isSet, T? request) where T : class => isSet && !updates ? null : request;
-        var known = found.FirstOrDefault();
         var import = new CustomerImport(
             row, known is null, new() { CustomerId = id, Currency = row["currency"], Reference = reference },
             Unless(known is { DetailsSha256.Length: > 0 }, Details(row, id, state, Refused)), Unless(known is { Tax: not null }, Tax(row, id, state, Refused, Fault)),
-            Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused)), Subscription(row, id, Fault), Credit(row, id, known is null, Refused, Fault),
-            Prepaid(row, id, known is null, Refused, Fault));
+            Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused)), Subscription(row, id, currency, Refused, Fault), Credit(row, id, currency, account, Refused, Fault),
+            Prepaid(row, id, account, Refused, Fault));
         return faults.Count == 0 ? (import, []) : (null, faults);
     }
 
@@ -100,7 +104,7 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         return new() { CustomerId = id, TimeZone = row["timeZone"] };
     }
 
-    private SubscribeRequest? Subscription(ImportRow row, string id, Action<string> fault)
+    private SubscribeRequest? Subscription(ImportRow row, string id, Currency? currency, Action<Refusal?> refused, Action<string> fault)
     {
         int Number(string column, int max)
         {
@@ -123,14 +127,18 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         }
         var plans = menu.Plans.Where(p => p.PlanId == row["plan"] || p.Name == row["plan"]).ToArray();
         if (plans.Length != 1) fault($"'{row["plan"]}' is {(plans.Length == 0 ? "not a plan" : "the name of several plans")} of the menu: those are {string.Join("; ", menu.Plans.Select(p => $"{p.Name} ({p.PlanId})"))}");
-        if (menu.Currency != row["currency"]) fault($"it is billed in {row["currency"]}, and the menu is priced in {menu.Currency}");
-        return new()
+        if (currency is not null && menu.Currency != currency.Code) fault($"it is billed in {row["currency"]}, and the menu is priced in {menu.Currency}");
+        var subscription = new SubscribeRequest
         {
             SubscriptionId = Derived(Ids.Subscription, id), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial,
         };
+        // One that is there is compared with how it was started; neither its customer nor its menu is looked at again.
+        if (plans.Length == 1 && there.Subscriptions.TryGetValue(subscription.SubscriptionId, out var state))
+            refused(SubscribeDecision.Decide(new(id, menu.MenuId, plans[0].PlanId, CustomerState.Initial, MenuState.Initial, now, anchor, TrialDays: trial), state).Refused);
+        return subscription;
     }
 
-    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, bool isNew, Action<Refusal?> refused, Action<string> fault)
+    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, Currency? currency, AccountState account, Action<Refusal?> refused, Action<string> fault)
     {
         if (!row.HasAny("credit"))
         {
@@ -145,13 +153,12 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         var expires = Expiry(row, "creditExpires", fault);
         var name = row.HasAny("creditName") ? row["creditName"] : DefaultCreditName;
         var grant = Derived(Grant, id);
-        // Who is there already may have had the credit before it expired: whether this is a repeat, billing knows.
-        var asked = new GrantMoneyCredit(grant, name, new(micros), Currency.Parse(row["currency"]), 0, isNew ? expires : null, now);
-        refused(GrantCreditDecision.Decide(asked, AccountState.Initial).Refused);
+        var amount = currency is null ? AnyCurrency.MinorUnit : new(micros);
+        refused(GrantCreditDecision.Decide(new GrantMoneyCredit(grant, name, amount, currency ?? AnyCurrency, 0, expires, now), account).Refused);
         return new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() };
     }
 
-    private GrantTokenCreditRequest? Prepaid(ImportRow row, string id, bool isNew, Action<Refusal?> refused, Action<string> fault)
+    private GrantTokenCreditRequest? Prepaid(ImportRow row, string id, AccountState account, Action<Refusal?> refused, Action<string> fault)
     {
         if (!row.HasAny("prepaidTokens"))
         {
@@ -167,7 +174,7 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         var expires = Expiry(row, "prepaidExpires", fault);
         var name = row.HasAny("prepaidName") ? row["prepaidName"] : DefaultPrepaidName;
         var grant = Derived(Grant, id, "import tokens");
-        refused(GrantCreditDecision.Decide(new GrantTokenCredit(grant, name, tokens, kinds, 0, isNew ? expires : null, now), AccountState.Initial).Refused);
+        refused(GrantCreditDecision.Decide(new GrantTokenCredit(grant, name, tokens, kinds, 0, expires, now), account).Refused);
         return new() { CustomerId = id, GrantId = grant, Name = name, Tokens = tokens, Kinds = { kinds.Select(k => k.Name()) }, ExpiresAt = expires?.ToTimestamp() };
     }
 

@@ -44,6 +44,38 @@ public sealed class SubscribeTests
     public void B5_a_start_that_is_repeated_after_the_menu_went_off_sale_still_means_the_start() => Scenario.Given(Started)
         .When(s => SubscribeDecision.Decide(Command with { Menu = new MenuState.Received(Terms(), new("old", Jan1.AddDays(3))) }, s)).ThenNothing();
 
+    public static TheoryData<string, Subscribe> Others => new()
+    {
+        { "its periods turn on day 15 of the month", Whole with { AnchorDay = 16 } },
+        { "its periods turn on day 15 of the month", Whole with { AnchorDay = 0 } },
+        { "its periods turn in Europe/Berlin", Whole with { TimeZone = "Europe/Vienna" } },
+        { "its trial ends 2026-01-08 00:00:00", Whole with { TrialDays = 8 } },
+        { "its trial ends 2026-01-08 00:00:00", Whole with { TrialDays = 0 } },
+    };
+
+    private static Subscribe Whole => Command with { AnchorDay = 15, TimeZone = "Europe/Berlin", TrialDays = 7 };
+
+    [Theory, MemberData(nameof(Others))]
+    public void What_is_started_with_another_anchor_or_trial_is_no_repeat(string detail, Subscribe other)
+    {
+        var started = SubscribeDecision.Decide(Whole, SubscriptionState.Initial).Events.Aggregate(SubscriptionState.Initial, SubscriptionState.Evolve);
+        Assert.Equal(([], null), (SubscribeDecision.Decide(Whole with { At = Jan1.AddDays(40) }, started).Events, SubscribeDecision.Decide(Whole, started).Refused));
+        var refused = SubscribeDecision.Decide(other, started).Refused;
+        Assert.Equal(("subscription_exists", $"a subscription with this id exists, and {detail}; take another id"), (refused!.Value.Code, refused.Value.Detail));
+    }
+
+    [Fact]
+    public void B5_a_start_that_is_repeated_after_its_trial_was_ended_early_changes_nothing() => Scenario
+        .Given(Started with { TrialEnd = Jan1.AddDays(14) }, new SubscriptionActivated(Jan1.AddDays(3), Jan1.AddDays(3)))
+        .When(s => SubscribeDecision.Decide(Command with { TrialDays = 14 }, s)).ThenNothing();
+
+    [Fact]
+    public void B5_nor_does_one_of_whoever_moved_to_another_time_zone_since()
+    {
+        var started = SubscribeDecision.Decide(Command with { Customer = new CustomerState.Known(Currency.Parse("USD"), "acme", Jan1, "Asia/Tokyo") }, SubscriptionState.Initial);
+        Scenario.Given(started.Events[0]).When(s => SubscribeDecision.Decide(Command with { At = Jan1.AddDays(9), Customer = new CustomerState.Known(Currency.Parse("USD"), "acme", Jan1, "Europe/Berlin") }, s)).ThenNothing();
+    }
+
     private static DateTimeOffset Utc(int year, int month, int day, int hour) => new(year, month, day, hour, 0, 0, TimeSpan.Zero);
 
     public static TheoryData<string, Subscribe> Refused => new()
