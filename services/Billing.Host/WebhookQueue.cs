@@ -59,7 +59,7 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
 
     /// <summary>What came of an attempt. Nothing is written when the claim ran out and another instance has it.</summary>
     /// <param name="nextAt">when it is tried again; null when it is not</param>
-    /// <returns>since when the endpoint has taken nothing; null when it takes what it is sent</returns>
+    /// <returns>since when the endpoint has taken nothing; null when it takes what it is sent, and when it was sent nothing</returns>
     public async Task<DateTimeOffset?> Record(ClaimedDelivery delivery, WebhookAnswer answer, DateTimeOffset? nextAt, DateTimeOffset at, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
@@ -72,6 +72,11 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
         if (mine == 0) return null;
         await Execute(connection, "insert into billing.webhook_attempt (endpoint_id, sequence, number, at, outcome, status, detail, milliseconds) values ($1, $2, $3, $4, $5, $6, $7, $8)", ct,
             delivery.EndpointId, delivery.Sequence, delivery.Attempts + 1, at, answer.Outcome, answer.Status, answer.Detail, (int)answer.Took.TotalMilliseconds);
+        if (answer.IsOfBilling)
+        {
+            await transaction.CommitAsync(ct);
+            return null;
+        }
         await using var standing = new NpgsqlCommand("""
             insert into billing.webhook_standing as s (endpoint_id, failing_since, last_error, delivered_at) values ($1, case when $2 then null else $3 end, $4, case when $2 then $3 end)
             on conflict (endpoint_id) do update set
