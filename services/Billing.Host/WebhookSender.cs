@@ -47,7 +47,7 @@ public sealed class WebhookSender(
     private async Task KeepHouse(CancellationToken ct)
     {
         if (IsOver(BetweenCounts, ref _countedAt)) metrics.Load = await queue.Load(ct);
-        if (IsOver(BetweenCleanings, ref _cleanedAt)) await queue.ForgetBefore(clock.Now.AddDays(-options.Value.KeepDays), ct);
+        if (IsOver(BetweenCleanings, ref _cleanedAt)) await queue.ForgetBefore(options.Value.KeptSince(clock.Now), ct);
     }
 
     private static bool IsOver(TimeSpan pause, ref long since)

@@ -92,7 +92,9 @@ public sealed class WebhooksService(
     {
         if (request.FromSequence != 0 == request.From is not null) throw new FormatException("say from_sequence or from, and not both");
         var from = request.From is null ? request.FromSequence : await lists.FirstFrom(request.From.ToTime("from"), context.CancellationToken);
-        return await Replay(request.EndpointId, request, context, new(from, request.ToSequence == 0 ? null : request.ToSequence, request.OnlyUndelivered, clock.Now));
+        var now = clock.Now;
+        var kept = await lists.Kept(options.Value.KeptSince(now), context.CancellationToken);
+        return await Replay(request.EndpointId, request, context, new(from, request.ToSequence == 0 ? null : request.ToSequence, request.OnlyUndelivered, now, kept));
     }
 
     private Task<WebhookEndpoint> Replay(string id, IMessage request, ServerCallContext context, ReplayEndpoint command) =>

@@ -75,6 +75,19 @@ public sealed class EndpointTests
         Scenario.When(s => RotateSecretDecision.Decide(new(false, Feb1), s)).ThenRefused("webhook_unknown");
     }
 
+    /// <summary>Nobody knows any more that it was delivered: it would be sent again.</summary>
+    [Fact]
+    public void What_is_undelivered_can_be_told_only_since_deliveries_are_listed()
+    {
+        static Decision<WebhookEvent> Replay(bool onlyUndelivered, long from) =>
+            ReplayEndpointDecision.Decide(new(from, null, onlyUndelivered, Mar1, new(Feb1, 5)), WebhookState.Evolve(WebhookState.Initial, Registered));
+        var refused = Replay(onlyUndelivered: true, 4).Refused!.Value;
+        Assert.Equal("replay_before_kept", refused.Code);
+        Assert.Contains("before 2026-02-01 00:00:00", refused.Detail, StringComparison.Ordinal);
+        Assert.Equal([new WebhookReplayOrdered(5, null, true, Mar1)], Replay(onlyUndelivered: true, 5).Events);
+        Assert.Equal([new WebhookReplayOrdered(1, null, false, Mar1)], Replay(onlyUndelivered: false, 1).Events);
+    }
+
     [Fact]
     public void A_delivery_is_tried_ten_times_over_three_days()
     {
