@@ -80,6 +80,15 @@ public sealed class WebhookLists(NpgsqlDataSource database)
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>What an event is announced as, and the object that it is of; null when there is no such event, or nobody is told of it.</summary>
+    public async Task<(string Type, string Subject)?> Announced(long sequence, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select type, stream_id from billing.mt_events where seq_id = $1");
+        command.Parameters.Add(new() { Value = sequence });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) && WebhookAnnouncer.AnnouncedAs(reader.GetString(0)) is { } type ? (type, reader.GetString(1)) : null;
+    }
+
     /// <summary>The number of the first event from a moment of business time on that is announced to anybody; one beyond the log when there is none.</summary>
     public async Task<long> FirstFrom(DateTimeOffset from, CancellationToken ct)
     {

@@ -20,8 +20,13 @@ public sealed class When_webhooks_are_replayed
         await app.Advance(Jan1.AddDays(31));
         await app.Get<WebhookQueue>().ForgetBefore(Jan1.AddDays(1), default);
         await app.Subscribe(Small, "second");
+        await app.CaughtUp();
 
         async Task<RpcException> Refused(ReplayEndpointRequest request) => await Assert.ThrowsAsync<RpcException>(() => app.Webhooks.ReplayEndpointAsync(request).ResponseAsync);
+        var other = (await app.Webhooks.RegisterEndpointAsync(new() { Url = receiver.Address + "/others", EventTypes = { "subscription.cancelled" } })).Endpoint.EndpointId;
+        var told = (await app.Webhooks.ListDeliveriesAsync(new() { EndpointId = endpoint })).Deliveries[0].Sequence;
+        var unheard = await Assert.ThrowsAsync<RpcException>(() => app.Webhooks.RedeliverAsync(new() { EndpointId = other, Sequence = told }).ResponseAsync);
+        Assert.Equal((StatusCode.FailedPrecondition, $"event {told} is subscription.started, and the endpoint hears subscription.cancelled: billing webhook update lets it hear of others"), (unheard.StatusCode, unheard.Status.Detail));
         foreach (var request in new[] { new ReplayEndpointRequest { From = Jan1.ToTimestamp() }, new() { FromSequence = 1 } })
         {
             request.EndpointId = endpoint;

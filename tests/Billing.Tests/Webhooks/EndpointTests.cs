@@ -75,6 +75,14 @@ public sealed class EndpointTests
         Scenario.When(s => RotateSecretDecision.Decide(new(false, Feb1), s)).ThenRefused("webhook_unknown");
     }
 
+    [Fact]
+    public void One_event_is_sent_again_if_it_is_of_a_type_that_the_endpoint_hears()
+    {
+        Scenario.Given(Registered).When(s => RedeliverDecision.Decide(new(7, "invoice.voided", Feb1), s)).ThenRefused("webhook_type_unheard");
+        Assert.Equal([new WebhookReplayOrdered(7, 7, false, Feb1)], RedeliverDecision.Decide(new(7, "invoice.finalized", Feb1), WebhookState.Evolve(WebhookState.Initial, Registered)).Events);
+        Scenario.When(s => RedeliverDecision.Decide(new(7, "invoice.finalized", Feb1), s)).ThenRefused("webhook_unknown");
+    }
+
     /// <summary>Nobody knows any more that it was delivered: it would be sent again.</summary>
     [Fact]
     public void What_is_undelivered_can_be_told_only_since_deliveries_are_listed()
