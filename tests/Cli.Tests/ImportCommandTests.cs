@@ -46,7 +46,7 @@ public sealed class ImportCommandTests
         [
             "3 : it has no reference", "4 acme: row 2 has this reference too", "5 dora: 'XXQ' is not an ISO 4217 currency", "6 eve: 'Mars/Olympus' is not an IANA time zone",
             "6 eve: taxStatus: 'private' is not one of consumer, business, exempt", "6 eve: anchorDay '32' is not a whole number from 1 to 31", "6 eve: 'Medium' is not a plan of the menu",
-            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay or trialDays, and no plan", "9 : it has 2 fields, and the header 12", "10 : a quote does not end",
+            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay, trialDays or paidUntil, and no plan", "9 : it has 2 fields, and the header 12", "10 : a quote does not end",
             "11 jan: 'XXQ' is not an ISO 4217 currency", "11 jan: 'Mars/Olympus' is not an IANA time zone", "11 jan: 'Medium' is not a plan of the menu", "11 jan: credit '-1' is not an amount",
             "11 jan: prepaidTokens '1.5' is not a whole number", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
         ];
@@ -121,6 +121,29 @@ public sealed class ImportCommandTests
         foreach (var (from, to, said) in others) Assert.Contains(said, Assert.Single(await Faults(Acme.Replace(from, to, StringComparison.Ordinal))), StringComparison.Ordinal);
         // Whoever is there without the credit would get it now, when it is over.
         Assert.Contains("2025-12-01", Assert.Single(await Faults("bert,USD,,,,,5.00,2025-12-01,\n")), StringComparison.Ordinal);
+    }
+
+    /// <summary>What docs/imports.md works: Acme has paid the old system up to the fifteenth of January, in Berlin, and moves on the first, at some hour.</summary>
+    [Fact]
+    public async Task What_was_paid_elsewhere_is_not_charged_and_the_day_after_it_is()
+    {
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
+        using var folder = new TemporaryFolder();
+        Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddHours(9.7)));
+        async Task<string[]> Faults(string trial, string paidUntil) => [.. Json(await Import(trial, paidUntil, "--dry-run"), 1).GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("problem").GetString()!)];
+        Task<(int Exit, string Output, string Error)> Import(string trial, string paidUntil, params string[] more) => running.Billing(
+            ["import", "customers", folder.Write("paid.csv", $"reference,currency,timeZone,plan,anchorDay,trialDays,paidUntil\nacme,USD,Europe/Berlin,Small,15,{trial},{paidUntil}\n"), "--menu", RunningBilling.Menu, "--json", .. more]);
+        Assert.Equal(["paidUntil '15.1.2026' is not a day such as 2026-01-31"], await Faults("", "15.1.2026"));
+        Assert.Contains("say one of them", Assert.Single(await Faults("14", "2026-01-15")), StringComparison.Ordinal);
+        Assert.Contains("is paid to a day that begins after now", Assert.Single(await Faults("", "2026-01-01")), StringComparison.Ordinal);
+
+        Assert.Equal(1, Count(Json(await Import("", "2026-01-15")), "subscriptions"));
+        var subscription = Assert.Single(Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray());
+        Assert.Equal(("trialing", "2026-01-14T23:00:00+00:00", "2026-01-14T23:00:00+00:00"), (subscription.GetProperty("status").GetString(), subscription.GetProperty("trialEnd").GetString(), subscription.GetProperty("currentPeriod").GetProperty("end").GetString()));
+        // Later, and after it is over, the same row is a repeat and another day is not.
+        Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddMonths(1)));
+        Assert.Equal(0, (await Import("", "2026-01-15")).Exit);
+        Assert.Contains("its trial ends 2026-01-14 23:00:00", Assert.Single(await Faults("", "2026-02-15")), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -28,7 +28,7 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
     public static readonly IReadOnlyList<string> Columns =
     [
         "reference", "currency", "name", "email", "line1", "line2", "postalCode", "city", "country", "taxId", "timeZone", "taxCountry", "taxRegion", "taxStatus",
-        "plan", "anchorDay", "trialDays", "credit", "creditName", "creditExpires", "prepaidTokens", "prepaidKinds", "prepaidName", "prepaidExpires",
+        "plan", "anchorDay", "trialDays", "paidUntil", "credit", "creditName", "creditExpires", "prepaidTokens", "prepaidKinds", "prepaidName", "prepaidExpires",
     ];
 
     private const string Grant = "crd", DefaultCreditName = "Credit brought forward", DefaultPrepaidName = "Tokens brought forward", AnySha256 = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -58,15 +58,16 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         var id = found.Length > 0 ? found[0].CustomerId : Ids.New(Ids.Customer, now);
         Refused(CreateCustomerDecision.Decide(new(row["currency"], reference, now), CustomerState.Initial).Refused);
         // Where it cannot be created all the rest is looked at as if it could: everything that is wrong is named at once.
-        var state = CustomerState.Evolve(CustomerState.Initial, new CustomerCreated(currency ?? AnyCurrency, reference, now));
+        var state = new CustomerState.Known(currency ?? AnyCurrency, reference, now);
         var account = there.Accounts.GetValueOrDefault(id, AccountState.Initial);
 
         // An old file must not put back what was corrected since.
         T? Unless<T>(bool isSet, T? request) where T : class => isSet && !updates ? null : request;
+        var zone = Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused));
         var import = new CustomerImport(
             row, known is null, new() { CustomerId = id, Currency = row["currency"], Reference = reference },
             Unless(known is { DetailsSha256.Length: > 0 }, Details(row, id, state, Refused)), Unless(known is { Tax: not null }, Tax(row, id, state, Refused, Fault)),
-            Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused)), Subscription(row, id, currency, Refused, Fault), Credit(row, id, currency, account, Refused, Fault),
+            zone, Subscription(row, id, currency, state with { TimeZone = ZoneThen(zone?.TimeZone ?? known?.TimeZone) }, Refused, Fault), Credit(row, id, currency, account, Refused, Fault),
             Prepaid(row, id, account, Refused, Fault));
         return faults.Count == 0 ? (import, []) : (null, faults);
     }
@@ -104,7 +105,10 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         return new() { CustomerId = id, TimeZone = row["timeZone"] };
     }
 
-    private SubscribeRequest? Subscription(ImportRow row, string id, Currency? currency, Action<Refusal?> refused, Action<string> fault)
+    /// <summary>By which a subscription would start. One that nobody knows was named, and is none.</summary>
+    private static string ZoneThen(string? zone) => zone is { } known && BillingCalendar.Knows(known) ? known : "";
+
+    private SubscribeRequest? Subscription(ImportRow row, string id, Currency? currency, CustomerState customer, Action<Refusal?> refused, Action<string> fault)
     {
         int Number(string column, int max)
         {
@@ -115,9 +119,18 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         }
 
         var (anchor, trial) = (Number("anchorDay", 31), Number("trialDays", SubscribeDecision.TrialDaysMax));
+        DateOnly? paidUntil = null;
+        try
+        {
+            paidUntil = Wire.ParseDay(row["paidUntil"], "paidUntil");
+        }
+        catch (FormatException e)
+        {
+            fault(e.Message);
+        }
         if (!row.HasAny("plan"))
         {
-            if (row.HasAny("anchorDay", "trialDays")) fault("it has an anchorDay or trialDays, and no plan that they could be of");
+            if (row.HasAny("anchorDay", "trialDays", "paidUntil")) fault("it has an anchorDay, trialDays or paidUntil, and no plan that they could be of");
             return null;
         }
         if (menu is null)
@@ -130,13 +143,19 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         if (currency is not null && menu.Currency != currency.Code) fault($"it is billed in {row["currency"]}, and the menu is priced in {menu.Currency}");
         var subscription = new SubscribeRequest
         {
-            SubscriptionId = Derived(Ids.Subscription, id), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial,
+            SubscriptionId = Derived(Ids.Subscription, id), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial, PaidUntil = row["paidUntil"],
         };
-        // One that is there is compared with how it was started; neither its customer nor its menu is looked at again.
-        if (plans.Length == 1 && there.Subscriptions.TryGetValue(subscription.SubscriptionId, out var state))
-            refused(SubscribeDecision.Decide(new(id, menu.MenuId, plans[0].PlanId, CustomerState.Initial, MenuState.Initial, now, anchor, TrialDays: trial), state).Refused);
+        if (plans.Length == 1 && currency?.Code == menu.Currency)
+        {
+            var asked = new Subscribe(id, menu.MenuId, plans[0].PlanId, customer, OnSale(menu), now, anchor, "", trial, paidUntil);
+            refused(SubscribeDecision.Decide(asked, there.Subscriptions.GetValueOrDefault(subscription.SubscriptionId, SubscriptionState.Initial)).Refused);
+        }
         return subscription;
     }
+
+    /// <summary>As far as the start of a subscription looks at it.</summary>
+    private static MenuState.Received OnSale(MenuTerms menu) => new(new(
+        menu.MenuId, "", Currency.Parse(menu.Currency), 0, menu.Plans.Select(p => new Billing.Menus.PlanTerms(p.PlanId, p.Name, new(p.PeriodFeeMicros), [], [])).ToValueList(), [], default));
 
     private GrantMoneyCreditRequest? Credit(ImportRow row, string id, Currency? currency, AccountState account, Action<Refusal?> refused, Action<string> fault)
     {

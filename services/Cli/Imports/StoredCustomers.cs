@@ -41,7 +41,8 @@ public sealed record StoredCustomers(ILookup<string, Customer> ByReference, IRea
     private static SubscriptionState.Known State(Subscription s) => new SubscriptionState.Known(
         s.CustomerId, s.MenuId, s.PlanId, Enum.GetValues<SubscriptionStatus>().Single(x => SubscriptionSnapshot.NameOf(x) == s.Status), s.StartedAt.ToDateTimeOffset(),
         s.AnchorDay == 0 ? null : new(s.AnchorDay, s.TimeZone), s.StartedAt.ToDateTimeOffset(), s.TrialEnd?.ToDateTimeOffset(), null, s.CancelledAt?.ToDateTimeOffset(),
-        s.CurrentPeriod.Number, Period(s.CurrentPeriod), Period(s.NextPeriod), [s.StartedPlanId], s.ChangedAt.ToDateTimeOffset(), s.Version);
+        s.CurrentPeriod.Number, Period(s.CurrentPeriod), Period(s.NextPeriod), [s.StartedPlanId], s.ChangedAt.ToDateTimeOffset(), s.Version,
+        StartedTrialEnd: s.StartedTrialEnd?.ToDateTimeOffset());
 
     private static Period Period(BillingPeriod p) => new(p.Start.ToDateTimeOffset(), p.End.ToDateTimeOffset());
 
