@@ -138,12 +138,31 @@ public sealed class UblInvoiceTests
         Assert.Empty(EN16931Rules.BrokenBy(Xml(invoice), invoice.Currency, taxSlackUnits: 0));
     }
 
-    [Fact]
-    public void A_tax_number_without_a_country_is_no_VAT_identifier()
+    [Theory]
+    [InlineData("DE 123 456 789", "DE123456789")]
+    [InlineData("EL123456789", "EL123456789")]
+    [InlineData("ATU12345678", "ATU12345678")]
+    [InlineData("CHE-123.456.789", "CHE-123.456.789")]
+    [InlineData("GB123456789", "GB123456789")]
+    public void A_tax_number_with_its_country_in_front_is_the_VAT_identifier(string taxId, string vatId)
     {
-        var xml = Xml(Of(Terms(SellerInGermany with { TaxId = "30/123/45678" }, Taxed()), Opened(Metered), Closed()));
-        Assert.Equal(["30/123/45678"], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='FC']/cbc:CompanyID"));
-        Assert.Equal(["30/123/45678"], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyIdentification/cbc:ID"));
+        var xml = Xml(Of(Terms(SellerInGermany with { TaxId = taxId }, Taxed()), Opened(Metered), Closed()));
+        Assert.Equal([vatId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='VAT']/cbc:CompanyID"));
+    }
+
+    [Theory]
+    [InlineData("30/123/45678")]
+    [InlineData("HRB12345")]
+    [InlineData("HRB 12345")]
+    [InlineData("UK123456789")]
+    [InlineData("ZZ123456789")]
+    [InlineData("DE12345678")]
+    public void Any_other_tax_number_is_no_VAT_identifier(string taxId)
+    {
+        var xml = Xml(Of(Terms(SellerInGermany with { TaxId = taxId }, Taxed()), Opened(Metered), Closed()));
+        Assert.Equal([taxId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='FC']/cbc:CompanyID"));
+        Assert.Equal([taxId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyIdentification/cbc:ID"));
+        Assert.Empty(EN16931Rules.BrokenBy(xml, Usd, 0));
     }
 
     [Fact]
