@@ -146,6 +146,36 @@ public sealed class ImportCommandTests
         Assert.Contains("its trial ends 2026-01-14 23:00:00", Assert.Single(await Faults("", "2026-02-15")), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_customer_has_a_row_for_each_of_its_subscriptions()
+    {
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
+        using var folder = new TemporaryFolder();
+        const string Header = "reference,currency,name,timeZone,subscription,plan,anchorDay,credit,creditExpires,prepaidTokens\n",
+            First = "acme,USD,Acme,Europe/Berlin,,Small,15,120.50,,\n", Others = "acme,,,,second,Large,1,5.00,2026-06-01,500\nacme,USD,Acme,,third,,,3.00,,\n";
+        Task<(int Exit, string Output, string Error)> Import(string rows, params string[] more) => running.Billing(["import", "customers", folder.Write("several.csv", Header + rows), "--menu", RunningBilling.Menu, .. more]);
+
+        var faults = Json(await Import(First + "acme,EUR,,Asia/Tokyo,second,Large,,,,\nacme,,,,second,Small,,,,\nacme,,,,,Small,,,,\n", "--dry-run", "--json"), 1).GetProperty("faults").EnumerateArray().Select(f => $"{f.GetProperty("row")} {f.GetProperty("problem")}");
+        Assert.Equal(
+            [
+                "3 its currency is 'EUR', and on row 2, the first of this customer, 'USD'", "3 its timeZone is 'Asia/Tokyo', and on row 2, the first of this customer, 'Europe/Berlin'",
+                "4 row 3 has this reference and subscription too: of a customer's rows each names another subscription", "5 row 2 has this reference too: of a customer's rows each names another subscription",
+            ], faults);
+        const string Said = "1 customers created, 0 there already, 2 subscriptions, 3 credits, 1 with prepaid tokens\n";
+        Assert.Equal((0, "3 rows are good. It would be: " + Said), (await Import(First + Others, "--dry-run")) switch { var (exit, output, _) => (exit, output) });
+        Assert.Equal((0, "3 rows: " + Said), (await Import(First + Others)) switch { var (exit, output, _) => (exit, output) });
+        // Each row is known by its own key, in whatever file it stands.
+        foreach (var again in new[] { First, First + Others, "acme,USD,,,third,,,3.00,,\n" }) Assert.Equal(0, (await Import(again)).Exit);
+        Assert.Contains("exists for another customer or plan", (await Import(First + Others.Replace("Large", "Small", StringComparison.Ordinal), "--dry-run")).Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
+
+        var subscriptions = Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray().ToArray();
+        Assert.Equal(
+            [("2026-01-14T23:00:00+00:00", RunningBilling.Small), ("2026-01-31T23:00:00+00:00", RunningBilling.Large)],
+            subscriptions.Select(s => (s.GetProperty("currentPeriod").GetProperty("end").GetString(), s.GetProperty("planId").GetString())).Order());
+        var customer = Assert.Single(subscriptions.Select(s => s.GetProperty("customerId").GetString()!).Distinct());
+        Assert.Equal([3_000_000, 500, 5_000_000, 120_500_000], Json(await running.Billing("account", "show", customer, "--json")).GetProperty("credit").EnumerateArray().Select(g => long.Parse(g.GetProperty("left").ToString(), System.Globalization.CultureInfo.InvariantCulture)).OrderBy(m => m is 3_000_000 ? 0 : m));
+    }
+
     [Theory]
     [InlineData("", "is empty")]
     [InlineData("reference,currency,colour\na,USD,red\n", "has a column 'colour' that is not known")]
