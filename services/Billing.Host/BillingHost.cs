@@ -117,7 +117,7 @@ public static class BillingHost
             or "time_span_invalid" or "jurisdiction_invalid" or "product_unknown" or "note_too_long" or "note_missing" or "seller_incomplete" or "seller_too_long"
             or "payment_terms_invalid" or "dunning_schedule_invalid" or "reason_too_long" or "actor_missing" or "attribution_too_long" or "ledger_account_unknown"
             or "webhook_url_invalid" or "webhook_type_unknown" or "description_too_long" or "replay_span_invalid"
-            or "language_unknown" or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown" or "anchor_out_of_range" or "trial_out_of_range" or "resume_before_pause" or "last_number_invalid" or "series_unknown" => StatusCode.InvalidArgument,
+            or "language_unknown" or "details_too_long" or "details_incomplete" or "country_invalid" or "time_zone_unknown" or "anchor_out_of_range" or "trial_out_of_range" or "paid_until_invalid" or "resume_before_pause" or "last_number_invalid" or "series_unknown" => StatusCode.InvalidArgument,
         "usage_unreachable" => StatusCode.Unavailable,
         IdempotentCalls.Reused => StatusCode.AlreadyExists,
         _ => StatusCode.FailedPrecondition,

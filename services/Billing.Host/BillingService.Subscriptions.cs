@@ -35,11 +35,11 @@ public sealed partial class BillingService
         var ct = context.CancellationToken;
         var id = IdOrNew(Ids.Subscription, request.SubscriptionId);
         Ids.Parse(Ids.Customer, request.CustomerId);
-        var (menu, by) = (await MenuOf(request.MenuId, request.PlanId, ct), attribution.Of(context));
+        var (menu, by, paidUntil) = (await MenuOf(request.MenuId, request.PlanId, ct), attribution.Of(context), Wire.ParseDay(request.PaidUntil, "paid_until"));
         var started = await subscriptions.Start(
             id, request.CustomerId,
             (s, customer) => SubscribeDecision.Decide(
-                new(request.CustomerId, request.MenuId, request.PlanId, customer, menu, clock.Now, request.AnchorDay, request.TimeZone, request.TrialDays), s).By(by),
+                new(request.CustomerId, request.MenuId, request.PlanId, customer, menu, clock.Now, request.AnchorDay, request.TimeZone, request.TrialDays, paidUntil), s).By(by),
             (session, s, terms) => remember(session, Wire.Subscription(id, s, terms)), ct);
         return await Answer(id, started, ct);
     });

@@ -32,6 +32,9 @@ public sealed class WebhookAnnouncer : SubscriptionBase
     /// <summary>Stored event types that are announced, as the log names them.</summary>
     internal static string[] StoredTypes => [.. Types.Select(t => t.Stored)];
 
+    /// <returns>null for what nobody is told of</returns>
+    internal static string? AnnouncedAs(string stored) => Types.Where(t => t.Stored == stored).Select(t => t.Announced).FirstOrDefault();
+
     public override async Task<IChangeListener> ProcessEventsAsync(
         EventRange page, ISubscriptionController controller, IDocumentOperations operations, CancellationToken cancellationToken)
     {

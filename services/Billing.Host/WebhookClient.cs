@@ -9,14 +9,27 @@ using Microsoft.Extensions.Options;
 namespace Billing.Host;
 
 /// <summary>What came of an attempt.</summary>
-/// <param name="Outcome">delivered, refused, redirected, gone, timed_out, unreachable or address_refused</param>
+/// <param name="Outcome">delivered, refused, redirected, gone, timed_out, unreachable, address_refused or failed_here</param>
 /// <param name="Status">of HTTP; 0 without an answer</param>
 /// <param name="Detail">in one line</param>
 public sealed record WebhookAnswer(string Outcome, int Status, string Detail, TimeSpan Took)
 {
-    public const string Delivered = "delivered", Refused = "refused", Redirected = "redirected", Gone = "gone", TimedOut = "timed_out", Unreachable = "unreachable", AddressRefused = "address_refused";
+    public const string Delivered = "delivered", Refused = "refused", Redirected = "redirected", Gone = "gone", TimedOut = "timed_out", Unreachable = "unreachable", AddressRefused = "address_refused",
+        FailedHere = "failed_here";
+
+    private const int DetailLengthMax = 200;
 
     public bool IsDelivered => Outcome == Delivered;
+
+    /// <summary>Nothing was sent, and the endpoint has no part in it.</summary>
+    public bool IsOfBilling => Outcome == FailedHere;
+
+    /// <summary>Billing could not make or sign what it was to send.</summary>
+    public static WebhookAnswer Failed(Exception e)
+    {
+        var detail = $"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}";
+        return new(FailedHere, 0, detail.Length <= DetailLengthMax ? detail : detail[..DetailLengthMax] + "…", TimeSpan.Zero);
+    }
 }
 
 /// <summary>

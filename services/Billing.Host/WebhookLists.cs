@@ -1,3 +1,4 @@
+using Billing.Webhooks;
 using Contracts.Billing.V1;
 using Google.Protobuf.WellKnownTypes;
 using Npgsql;
@@ -44,7 +45,7 @@ public sealed class WebhookLists(NpgsqlDataSource database)
             while (await reader.ReadAsync(ct))
                 found.Add(new()
                 {
-                    Sequence = reader.GetInt64(0), EventId = Ids.Format(Webhooks.WebhookState.EventIdPrefix, reader.GetGuid(1)), Type = reader.GetString(2), Subject = reader.GetString(3),
+                    Sequence = reader.GetInt64(0), EventId = Ids.Format(WebhookState.EventIdPrefix, reader.GetGuid(1)), Type = reader.GetString(2), Subject = reader.GetString(3),
                     Status = reader.GetString(4), DueAt = reader.GetString(4) == "pending" ? Time(reader, 5) : null,
                 });
         }
@@ -79,6 +80,15 @@ public sealed class WebhookLists(NpgsqlDataSource database)
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>What an event is announced as, and the object that it is of; null when there is no such event, or nobody is told of it.</summary>
+    public async Task<(string Type, string Subject)?> Announced(long sequence, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("select type, stream_id from billing.mt_events where seq_id = $1");
+        command.Parameters.Add(new() { Value = sequence });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) && WebhookAnnouncer.AnnouncedAs(reader.GetString(0)) is { } type ? (type, reader.GetString(1)) : null;
+    }
+
     /// <summary>The number of the first event from a moment of business time on that is announced to anybody; one beyond the log when there is none.</summary>
     public async Task<long> FirstFrom(DateTimeOffset from, CancellationToken ct)
     {
@@ -87,6 +97,17 @@ public sealed class WebhookLists(NpgsqlDataSource database)
         command.Parameters.Add(new() { Value = WebhookAnnouncer.StoredTypes });
         command.Parameters.Add(new() { Value = from });
         return (long)(await command.ExecuteScalarAsync(ct))!;
+    }
+
+    /// <summary>The events of which every delivery is listed: from the first one on that happened since, for what is stored after it is delivered after it. What is told to nobody does not count.</summary>
+    public async Task<KeptDeliveries> Kept(DateTimeOffset since, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("""
+            select coalesce(max(seq_id), 0) + 1 from billing.mt_events
+            where type = any($1) and seq_id < coalesce((select min(seq_id) from billing.mt_events where type = any($1) and (data ->> 'at')::timestamptz >= $2), $3)
+            """);
+        foreach (var value in new object[] { WebhookAnnouncer.StoredTypes, since, long.MaxValue }) command.Parameters.Add(new() { Value = value });
+        return new(since, (long)(await command.ExecuteScalarAsync(ct))!);
     }
 
     private static Timestamp? Time(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetFieldValue<DateTimeOffset>(column).ToTimestamp();

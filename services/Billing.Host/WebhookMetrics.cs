@@ -12,7 +12,7 @@ public sealed class WebhookMetrics
     public WebhookMetrics(IMeterFactory meters)
     {
         var meter = meters.Create("Billing.Webhooks");
-        _attempts = meter.CreateCounter<long>("billing.webhooks.attempts", "{attempt}", "Attempts of this instance, by outcome: delivered, refused, redirected, gone, timed_out, unreachable, address_refused.");
+        _attempts = meter.CreateCounter<long>("billing.webhooks.attempts", "{attempt}", "Attempts of this instance, by outcome: delivered, refused, redirected, gone, timed_out, unreachable, address_refused, failed_here.");
         _failed = meter.CreateCounter<long>("billing.webhooks.failed", "{delivery}", "Deliveries given up after their last attempt.");
         _disabled = meter.CreateCounter<long>("billing.webhooks.disabled", "{endpoint}", "Endpoints disabled because they took nothing for three days, or are gone.");
         meter.CreateObservableGauge("billing.webhooks.pending", () => Load.Pending, "{delivery}", "Deliveries that are queued, of all instances.");

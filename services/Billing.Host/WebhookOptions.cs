@@ -40,6 +40,9 @@ public sealed class WebhookOptions
     [Range(1, 3_650, ErrorMessage = "Billing__Webhooks__KeepDays must be from 1 to 3650")]
     public int KeepDays { get; init; } = 90;
 
+    /// <summary>What was delivered or given up before is not listed any more.</summary>
+    internal DateTimeOffset KeptSince(DateTimeOffset now) => now.AddDays(-KeepDays);
+
     internal TimeSpan Timeout => TimeSpan.FromSeconds(TimeoutSeconds);
 
     internal ReachableNetworks Networks => new(AllowHttp, NetworksAttribute.Parse(AllowedNetworks)!.ToValueList());

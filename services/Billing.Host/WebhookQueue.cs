@@ -13,7 +13,7 @@ public sealed record WebhookLoad(long Pending, long FailingEndpoints);
 
 /// <summary>
 /// The queue of deliveries, shared by every instance. One is taken by a claim that runs out: who dies with it leaves it to the others. Of an object only the earliest that is pending can be taken,
-/// so what happened later waits for it, and nothing else does.
+/// so what happened later waits for it, and nothing else does. Whoever has the fewest on their way comes first: endpoints that stall keep no place from one that answers.
 /// </summary>
 public sealed class WebhookQueue(NpgsqlDataSource database)
 {
@@ -29,17 +29,22 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
         await using var command = database.CreateCommand("""
             update billing.webhook_delivery d set claimed_by = $1, claimed_until = clock_timestamp() + $2
             from (
-                select due.*, endpoint.data -> 'state' ->> 'url' as url
-                from billing.mt_doc_webhookendpointview endpoint
+                select due.endpoint_id, due.sequence, endpoint.url
+                from (
+                    select v.id, v.data -> 'state' ->> 'url' as url,
+                        (select count(*) from billing.webhook_delivery c where c.endpoint_id = v.id and c.status = 'pending' and c.claimed_until >= clock_timestamp()) as sending
+                    from billing.mt_doc_webhookendpointview v
+                    where v.data ->> 'status' = 'enabled' and exists (select from billing.webhook_secret s where s.endpoint_id = v.id and s.valid_until is null)
+                ) as endpoint
                 cross join lateral (
-                    select p.endpoint_id, p.sequence from billing.webhook_delivery p
+                    select p.endpoint_id, p.sequence, p.due_at from billing.webhook_delivery p
                     where p.endpoint_id = endpoint.id and p.status = 'pending' and p.due_at <= $3 and (p.claimed_until is null or p.claimed_until < clock_timestamp())
                         and not exists (select from billing.webhook_delivery b where b.endpoint_id = p.endpoint_id and b.stream_id = p.stream_id and b.status = 'pending' and b.sequence < p.sequence)
                     order by p.due_at, p.sequence
-                    limit greatest(0, $4 - (select count(*) from billing.webhook_delivery c where c.endpoint_id = endpoint.id and c.status = 'pending' and c.claimed_until >= clock_timestamp()))
+                    limit greatest(0, $4 - endpoint.sending)
                     for update of p skip locked
                 ) as due
-                where endpoint.data ->> 'status' = 'enabled' and exists (select from billing.webhook_secret s where s.endpoint_id = endpoint.id and s.valid_until is null)
+                order by endpoint.sending + row_number() over (partition by due.endpoint_id order by due.due_at, due.sequence), due.due_at, due.sequence
                 limit $5
             ) as taken
             where d.endpoint_id = taken.endpoint_id and d.sequence = taken.sequence
@@ -54,7 +59,7 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
 
     /// <summary>What came of an attempt. Nothing is written when the claim ran out and another instance has it.</summary>
     /// <param name="nextAt">when it is tried again; null when it is not</param>
-    /// <returns>since when the endpoint has taken nothing; null when it takes what it is sent</returns>
+    /// <returns>since when the endpoint has taken nothing; null when it takes what it is sent, and when it was sent nothing</returns>
     public async Task<DateTimeOffset?> Record(ClaimedDelivery delivery, WebhookAnswer answer, DateTimeOffset? nextAt, DateTimeOffset at, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
@@ -67,6 +72,11 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
         if (mine == 0) return null;
         await Execute(connection, "insert into billing.webhook_attempt (endpoint_id, sequence, number, at, outcome, status, detail, milliseconds) values ($1, $2, $3, $4, $5, $6, $7, $8)", ct,
             delivery.EndpointId, delivery.Sequence, delivery.Attempts + 1, at, answer.Outcome, answer.Status, answer.Detail, (int)answer.Took.TotalMilliseconds);
+        if (answer.IsOfBilling)
+        {
+            await transaction.CommitAsync(ct);
+            return null;
+        }
         await using var standing = new NpgsqlCommand("""
             insert into billing.webhook_standing as s (endpoint_id, failing_since, last_error, delivered_at) values ($1, case when $2 then null else $3 end, $4, case when $2 then $3 end)
             on conflict (endpoint_id) do update set

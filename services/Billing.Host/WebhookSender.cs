@@ -47,7 +47,7 @@ public sealed class WebhookSender(
     private async Task KeepHouse(CancellationToken ct)
     {
         if (IsOver(BetweenCounts, ref _countedAt)) metrics.Load = await queue.Load(ct);
-        if (IsOver(BetweenCleanings, ref _cleanedAt)) await queue.ForgetBefore(clock.Now.AddDays(-options.Value.KeepDays), ct);
+        if (IsOver(BetweenCleanings, ref _cleanedAt)) await queue.ForgetBefore(options.Value.KeptSince(clock.Now), ct);
     }
 
     private static bool IsOver(TimeSpan pause, ref long since)
@@ -61,14 +61,27 @@ public sealed class WebhookSender(
     {
         try
         {
-            var (id, body) = await contents.Of(delivery.Sequence, CancellationToken.None) ?? throw new InvalidOperationException("the log does not have it");
-            var answer = await client.Post(delivery.Url, id, body, await secrets.Of(delivery.EndpointId, clock.Now, CancellationToken.None));
-            await Record(delivery, answer, clock.Now);
+            await Record(delivery, await Attempt(delivery), clock.Now);
         }
         catch (Exception e)
         {
             // Nobody knows what came of it: when the claim runs out it is sent again.
             log.LogError(e, "event {Sequence} cannot be sent to {Endpoint}: {Cause}", delivery.Sequence, delivery.EndpointId, StoreFailure.Is(e) ? StoreFailure.Cause(e) : e.Message);
+        }
+    }
+
+    /// <summary>What fails for a reason of its own fails again, until it is given up: only while the store is away nobody can say what came of it.</summary>
+    private async Task<WebhookAnswer> Attempt(ClaimedDelivery delivery)
+    {
+        try
+        {
+            var (id, body) = await contents.Of(delivery.Sequence, CancellationToken.None) ?? throw new InvalidOperationException("the log does not have it");
+            return await client.Post(delivery.Url, id, body, await secrets.Of(delivery.EndpointId, clock.Now, CancellationToken.None));
+        }
+        catch (Exception e) when (!StoreFailure.Is(e))
+        {
+            log.LogError(e, "event {Sequence} cannot be made for {Endpoint}", delivery.Sequence, delivery.EndpointId);
+            return WebhookAnswer.Failed(e);
         }
     }
 

@@ -12,7 +12,7 @@ namespace Billing.Host;
 
 /// <summary>billing.v1.Webhooks.</summary>
 public sealed class WebhooksService(
-    EventStreams streams, IDocumentStore store, IdempotentCalls calls, CallerAttribution attribution, WebhookLists lists, WebhookContents contents, BusinessClock clock, IOptions<WebhookOptions> options)
+    EventStreams streams, IDocumentStore store, IdempotentCalls calls, CallerAttribution attribution, WebhookLists lists, BusinessClock clock, IOptions<WebhookOptions> options)
     : V1.Webhooks.WebhooksBase
 {
     private static readonly string[] Statuses = ["", "pending", "delivered", "failed"];
@@ -83,20 +83,21 @@ public sealed class WebhooksService(
 
     public override async Task<WebhookEndpoint> Redeliver(RedeliverRequest request, ServerCallContext context)
     {
-        if (await contents.Of(request.Sequence, context.CancellationToken) is null)
-            throw new Refusal("webhook_event_unknown", $"event {request.Sequence} is none that endpoints are told of; ListDeliveries says which there are").AsException();
-        return await Replay(request.EndpointId, request, context, new(request.Sequence, request.Sequence, OnlyUndelivered: false, clock.Now));
+        if (await lists.Announced(request.Sequence, context.CancellationToken) is not { } announced || announced.Subject == request.EndpointId)
+            throw new Refusal("webhook_event_unknown", $"event {request.Sequence} is none that this endpoint is told of; ListDeliveries says which there are").AsException();
+        var at = clock.Now;
+        return await OnEndpoint(request.EndpointId, request, context, s => RedeliverDecision.Decide(new(request.Sequence, announced.Type, at), s));
     }
 
     public override async Task<WebhookEndpoint> ReplayEndpoint(ReplayEndpointRequest request, ServerCallContext context)
     {
         if (request.FromSequence != 0 == request.From is not null) throw new FormatException("say from_sequence or from, and not both");
         var from = request.From is null ? request.FromSequence : await lists.FirstFrom(request.From.ToTime("from"), context.CancellationToken);
-        return await Replay(request.EndpointId, request, context, new(from, request.ToSequence == 0 ? null : request.ToSequence, request.OnlyUndelivered, clock.Now));
+        var now = clock.Now;
+        var kept = await lists.Kept(options.Value.KeptSince(now), context.CancellationToken);
+        var command = new ReplayEndpoint(from, request.ToSequence == 0 ? null : request.ToSequence, request.OnlyUndelivered, now, kept);
+        return await OnEndpoint(request.EndpointId, request, context, s => ReplayEndpointDecision.Decide(command, s));
     }
-
-    private Task<WebhookEndpoint> Replay(string id, IMessage request, ServerCallContext context, ReplayEndpoint command) =>
-        OnEndpoint(id, request, context, s => ReplayEndpointDecision.Decide(command, s));
 
     private async Task<WebhookEndpoint> OnEndpoint(string id, IMessage request, ServerCallContext context, Func<WebhookState, Decision<WebhookEvent>> decide, Action<IDocumentSession>? alongside = null)
     {

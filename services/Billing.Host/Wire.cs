@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Billing.Audit;
 using Billing.Customers;
@@ -32,6 +33,7 @@ public static class Wire
             CurrentPeriod = Period(s.CurrentPeriod), NextPeriod = Period(s.NextPeriod), ChangedAt = s.ChangedAt.ToTimestamp(),
             TrialEnd = known.TrialEnd?.ToTimestamp(), CancelledAt = known.CancelledAt?.ToTimestamp(),
             AnchorDay = known.Anchor?.DayOfMonth ?? 0, TimeZone = known.Anchor?.TimeZone ?? "",
+            StartedAt = known.StartedAt.ToTimestamp(), StartedPlanId = known.Plans[0], StartedTrialEnd = (known.StartedTrialEnd ?? known.TrialEnd)?.ToTimestamp(),
         };
         if (known.Scheduled is { } c)
             subscription.Scheduled = new() { EffectiveAt = c.EffectiveAt.ToTimestamp(), Cancels = c.Cancels, MenuId = c.MenuId, PlanId = c.PlanId };
@@ -58,6 +60,13 @@ public static class Wire
         customer.Details.Lines.AddRange(details.Lines);
         return customer;
     }
+
+    /// <returns>null where nothing is said</returns>
+    /// <exception cref="FormatException">It is no day of the calendar.</exception>
+    public static DateOnly? ParseDay(string text, string field) =>
+        text.Length == 0 ? null
+        : DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day) ? day
+        : throw new FormatException($"{field} '{text}' is not a day such as 2026-01-31");
 
     public static CustomerDetails Details(V1.CustomerDetails? d) => d is null
         ? throw new FormatException("details is missing: expected at least a name")

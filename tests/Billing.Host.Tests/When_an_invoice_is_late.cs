@@ -56,9 +56,9 @@ public sealed class When_an_invoice_is_late
         await app.Invoicing.RecordPaymentAsync(new() { InvoiceId = invoices["paid"].InvoiceId, Provider = "stripe", Reference = "ch_2", AmountMicros = 20_000_000, Currency = "USD" });
         Assert.Equal("paid resolved 1/3  ", Told(await Of("paid")));
 
-        // A schedule that is set now is for others, and the clock jumps over all that is left.
+        // A schedule that is set now is for others.
         await app.Agreements.SetDunningScheduleAsync(new());
-        await app.Advance(Due.AddDays(12));
+        foreach (var day in new[] { 3, 7, 10, 12 }) await app.Advance(Due.AddDays(day));
         Assert.Equal(("uncollectible exhausted 3/3  ", 20_000_000), (Told(await Of("late")), (await Of("late")).WrittenOffMicros));
         Assert.Equal(
             "dunning_step_taken 1.00 dunning_step_taken 3.00 dunning_step_taken 7.00 dunning_exhausted 10.00",
@@ -93,12 +93,21 @@ public sealed class When_an_invoice_is_late
         var (app, invoices) = await Start(new() { StepDays = { 1, 3 }, FinalDay = 5, FinalAction = action }, new() { ["Billing:DuePollSeconds"] = "3600" }, "a", "b", "c");
         await using var _ = app;
         await app.Advance(Due);
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(40), default))));
+        // Billing was away until long after the final action was due: it asks first, and leaves the days of the schedule in between.
+        foreach (var (day, steps) in new[] { (40, 1), (42, 2), (43, 2) })
+        {
+            await Look(day);
+            Assert.Equal(3 * steps, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
+            Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
+        }
+        await Look(44);
         Assert.Equal(3 * 2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
         Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
         Assert.Equal(3, await app.Sql<long>($"select count(*) from billing.mt_events where type = '{what}'"));
         Assert.All(
             await Task.WhenAll(invoices.Values.Select(i => app.Billing.GetSubscriptionAsync(new() { SubscriptionId = i.SubscriptionId }).ResponseAsync)), s => Assert.Equal(status, s.Status));
         Assert.Equal("dunning_exhausted", await ReasonOf(app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoices["a"].InvoiceId, Reason = "late" })));
+
+        Task Look(int day) => Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(day), default))));
     }
 }

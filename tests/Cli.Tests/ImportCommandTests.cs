@@ -25,7 +25,7 @@ public sealed class ImportCommandTests
         gina,USD,Gina,,,,,4,,,output,
         hugo,USD
         "ida,USD
-        jan,XXQ,Jan,,,,,,,1.5,,
+        jan,XXQ,Jan,Mars/Olympus,,,Medium,,-1,1.5,,
 
         """;
 
@@ -46,8 +46,9 @@ public sealed class ImportCommandTests
         [
             "3 : it has no reference", "4 acme: row 2 has this reference too", "5 dora: 'XXQ' is not an ISO 4217 currency", "6 eve: 'Mars/Olympus' is not an IANA time zone",
             "6 eve: taxStatus: 'private' is not one of consumer, business, exempt", "6 eve: anchorDay '32' is not a whole number from 1 to 31", "6 eve: 'Medium' is not a plan of the menu",
-            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay or trialDays, and no plan", "9 : it has 2 fields, and the header 12", "10 : a quote does not end",
-            "11 jan: 'XXQ' is not an ISO 4217 currency", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
+            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay, trialDays or paidUntil, and no plan", "9 : it has 2 fields, and the header 12", "10 : a quote does not end",
+            "11 jan: 'XXQ' is not an ISO 4217 currency", "11 jan: 'Mars/Olympus' is not an IANA time zone", "11 jan: 'Medium' is not a plan of the menu", "11 jan: credit '-1' is not an amount",
+            "11 jan: prepaidTokens '1.5' is not a whole number", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
         ];
         foreach (var e in expected) Assert.Contains(told, t => t.StartsWith(e, StringComparison.Ordinal));
         Assert.DoesNotContain(told, t => t.StartsWith("2 ", StringComparison.Ordinal));
@@ -88,14 +89,91 @@ public sealed class ImportCommandTests
 
         // Another plan, and a credit of another name, are the same subscription and the same credit: refused, and nobody pays or gets twice.
         var other = folder.Write("other.csv", Good.Replace(",Small,", ",Large,", StringComparison.Ordinal).Replace("Balance of", "Rest of", StringComparison.Ordinal));
-        var refused = Json(await Import(other, [.. menu, "--json"]), 1).GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("reference").GetString());
-        Assert.Equal(["acme"], refused);
+        var refused = Json(await Import(other, [.. menu, "--json"]), 1);
+        Assert.Equal(["acme", "acme"], refused.GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("reference").GetString()));
+        Assert.False(refused.GetProperty("done").GetBoolean());
         var moreTokens = folder.Write("tokens.csv", Good.Replace("500000", "600000", StringComparison.Ordinal));
         Assert.Equal("bert", Assert.Single(Json(await Import(moreTokens, [.. menu, "--json"]), 1).GetProperty("faults").EnumerateArray()).GetProperty("reference").GetString());
         Assert.Single(Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray());
         // Long after the credit ran out, the same file is still a repeat.
         Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddMonths(13)));
         Assert.Equal(0, (await Import(good, menu)).Exit);
+    }
+
+    /// <summary>What is there is looked at before anything is done, not when it is refused or passed over.</summary>
+    [Fact]
+    public async Task A_dry_run_names_what_a_repeat_would_not_do()
+    {
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
+        using var folder = new TemporaryFolder();
+        const string Header = "reference,currency,timeZone,plan,anchorDay,trialDays,credit,creditExpires,prepaidTokens\n", Acme = "acme,USD,Europe/Berlin,Small,15,14,5.00,2026-06-01,500\n", Bert = "bert,USD,,,,,,,\n";
+        Assert.Equal(0, (await running.Billing("import", "customers", folder.Write("first.csv", Header + Acme + Bert), "--menu", RunningBilling.Menu)).Exit);
+
+        async Task<string[]> Faults(string row) => [.. Json(await running.Billing("import", "customers", folder.Write("again.csv", Header + row), "--menu", RunningBilling.Menu, "--dry-run", "--json"), row is Acme or Bert ? 0 : 1)
+            .GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("problem").GetString()!)];
+        Assert.Empty(await Faults(Acme));
+        Assert.Empty(await Faults(Bert));
+        (string From, string To, string Said)[] others =
+        [
+            (",Small,", ",Large,", "exists for another customer or plan"), (",15,", ",16,", "its periods turn on day 15 of the month"), (",15,", ",,", "its periods turn on day 15 of the month"),
+            (",14,", ",,", "its trial ends 2026-01-15 00:00:00"), (",5.00,", ",6.00,", "a grant with this id exists"), ("06-01", "07-01", "a grant with this id exists"), (",500\n", ",600\n", "a grant with this id exists"),
+        ];
+        foreach (var (from, to, said) in others) Assert.Contains(said, Assert.Single(await Faults(Acme.Replace(from, to, StringComparison.Ordinal))), StringComparison.Ordinal);
+        // Whoever is there without the credit would get it now, when it is over.
+        Assert.Contains("2025-12-01", Assert.Single(await Faults("bert,USD,,,,,5.00,2025-12-01,\n")), StringComparison.Ordinal);
+    }
+
+    /// <summary>What docs/imports.md works: Acme has paid the old system up to the fifteenth of January, in Berlin, and moves on the first, at some hour.</summary>
+    [Fact]
+    public async Task What_was_paid_elsewhere_is_not_charged_and_the_day_after_it_is()
+    {
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
+        using var folder = new TemporaryFolder();
+        Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddHours(9.7)));
+        async Task<string[]> Faults(string trial, string paidUntil) => [.. Json(await Import(trial, paidUntil, "--dry-run"), 1).GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("problem").GetString()!)];
+        Task<(int Exit, string Output, string Error)> Import(string trial, string paidUntil, params string[] more) => running.Billing(
+            ["import", "customers", folder.Write("paid.csv", $"reference,currency,timeZone,plan,anchorDay,trialDays,paidUntil\nacme,USD,Europe/Berlin,Small,15,{trial},{paidUntil}\n"), "--menu", RunningBilling.Menu, "--json", .. more]);
+        Assert.Equal(["paidUntil '15.1.2026' is not a day such as 2026-01-31"], await Faults("", "15.1.2026"));
+        Assert.Contains("say one of them", Assert.Single(await Faults("14", "2026-01-15")), StringComparison.Ordinal);
+        Assert.Contains("is paid to a day that begins after now", Assert.Single(await Faults("", "2026-01-01")), StringComparison.Ordinal);
+
+        Assert.Equal(1, Count(Json(await Import("", "2026-01-15")), "subscriptions"));
+        var subscription = Assert.Single(Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray());
+        Assert.Equal(("trialing", "2026-01-14T23:00:00+00:00", "2026-01-14T23:00:00+00:00"), (subscription.GetProperty("status").GetString(), subscription.GetProperty("trialEnd").GetString(), subscription.GetProperty("currentPeriod").GetProperty("end").GetString()));
+        // Later, and after it is over, the same row is a repeat and another day is not.
+        Assert.Null(running.Get<BusinessClock>().MoveTo(RunningBilling.Jan1.AddMonths(1)));
+        Assert.Equal(0, (await Import("", "2026-01-15")).Exit);
+        Assert.Contains("its trial ends 2026-01-14 23:00:00", Assert.Single(await Faults("", "2026-02-15")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_customer_has_a_row_for_each_of_its_subscriptions()
+    {
+        await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
+        using var folder = new TemporaryFolder();
+        const string Header = "reference,currency,name,timeZone,subscription,plan,anchorDay,credit,creditExpires,prepaidTokens\n",
+            First = "acme,USD,Acme,Europe/Berlin,,Small,15,120.50,,\n", Others = "acme,,,,second,Large,1,5.00,2026-06-01,500\nacme,USD,Acme,,third,,,3.00,,\n";
+        Task<(int Exit, string Output, string Error)> Import(string rows, params string[] more) => running.Billing(["import", "customers", folder.Write("several.csv", Header + rows), "--menu", RunningBilling.Menu, .. more]);
+
+        var faults = Json(await Import(First + "acme,EUR,,Asia/Tokyo,second,Large,,,,\nacme,,,,second,Small,,,,\nacme,,,,,Small,,,,\n", "--dry-run", "--json"), 1).GetProperty("faults").EnumerateArray().Select(f => $"{f.GetProperty("row")} {f.GetProperty("problem")}");
+        Assert.Equal(
+            [
+                "3 its currency is 'EUR', and on row 2, the first of this customer, 'USD'", "3 its timeZone is 'Asia/Tokyo', and on row 2, the first of this customer, 'Europe/Berlin'",
+                "4 row 3 has this reference and subscription too: of a customer's rows each names another subscription", "5 row 2 has this reference too: of a customer's rows each names another subscription",
+            ], faults);
+        const string Said = "1 customers created, 0 there already, 2 subscriptions, 3 credits, 1 with prepaid tokens\n";
+        Assert.Equal((0, "3 rows are good. It would be: " + Said), (await Import(First + Others, "--dry-run")) switch { var (exit, output, _) => (exit, output) });
+        Assert.Equal((0, "3 rows: " + Said), (await Import(First + Others)) switch { var (exit, output, _) => (exit, output) });
+        // Each row is known by its own key, in whatever file it stands.
+        foreach (var again in new[] { First, First + Others, "acme,USD,,,third,,,3.00,,\n" }) Assert.Equal(0, (await Import(again)).Exit);
+        Assert.Contains("exists for another customer or plan", (await Import(First + Others.Replace("Large", "Small", StringComparison.Ordinal), "--dry-run")).Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
+
+        var subscriptions = Json(await running.Billing("subscription", "list", "--json")).GetProperty("subscriptions").EnumerateArray().ToArray();
+        Assert.Equal(
+            [("2026-01-14T23:00:00+00:00", RunningBilling.Small), ("2026-01-31T23:00:00+00:00", RunningBilling.Large)],
+            subscriptions.Select(s => (s.GetProperty("currentPeriod").GetProperty("end").GetString(), s.GetProperty("planId").GetString())).Order());
+        var customer = Assert.Single(subscriptions.Select(s => s.GetProperty("customerId").GetString()!).Distinct());
+        Assert.Equal([3_000_000, 500, 5_000_000, 120_500_000], Json(await running.Billing("account", "show", customer, "--json")).GetProperty("credit").EnumerateArray().Select(g => long.Parse(g.GetProperty("left").ToString(), System.Globalization.CultureInfo.InvariantCulture)).OrderBy(m => m is 3_000_000 ? 0 : m));
     }
 
     [Theory]

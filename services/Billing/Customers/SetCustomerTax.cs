@@ -10,8 +10,8 @@ public static class SetCustomerTaxDecision
     public static Decision<CustomerEvent> Decide(SetCustomerTax c, CustomerState state) => state switch
     {
         CustomerState.None => Decision.Refuse("customer_unknown", "there is no such customer: create it first"),
-        _ when c.Country.Length != 2 || !c.Country.All(char.IsAsciiLetterUpper) =>
-            Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or US"),
+        _ when !Countries.Has(c.Country) =>
+            Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or GB"),
         _ when c.Region.Length > RegionLettersMax || !c.Region.All(x => char.IsAsciiLetterUpper(x) || char.IsAsciiDigit(x)) =>
             Decision.Refuse("country_invalid", $"'{c.Region}' is not a region of ISO 3166-2 without its country, such as CA for US-CA"),
         CustomerState.Known { Tax: { } t } when (t.Country, t.Region, t.Status) == (c.Country, c.Region, c.Status) => Decision.NoChange,

@@ -30,12 +30,12 @@ public static class ElectronicInvoicing
         var (currency, named) = (CurrencyOf(root), ElectronicParties.Seller(root));
         var taxes = InvoicedVat.Of(root, taxNote, say);
         var (seller, buyer) = taxes.Identify(named, ElectronicParties.Buyer(Text(root, "customerId"), customer));
-        var lines = root.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") != LineKinds.Tax).ToArray();
+        var charged = root.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") != LineKinds.Tax).ToArray();
+        var lines = charged.Where(l => !IsAllowance(l)).Select((l, i) => Line(l, i + 1, taxes.Of(Text(l, "product")), currency, say)).ToValueList();
+        var allowances = charged.Where(IsAllowance).Select(l => Allowance(l, taxes.Of(Text(l, "product")), say)).ToValueList();
         return new(
             IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.Day(Text(root, "dueAt")), currency, Proof(json, say), Text(root, "subscriptionId"), null,
-            InvoicedDays.Of(root.GetProperty("period")), seller, buyer, Printing.PaymentTerms(root, say),
-            lines.Where(l => !IsAllowance(l)).Select((l, i) => Line(l, i + 1, taxes.Of(Text(l, "product")), currency, say)).ToValueList(),
-            lines.Where(IsAllowance).Select(l => Allowance(l, taxes.Of(Text(l, "product")), say)).ToValueList(), taxes.Breakdown);
+            InvoicedDays.Of(root.GetProperty("period")), seller, buyer, Printing.PaymentTerms(root, say), lines, allowances, taxes.UsedBy(lines, allowances));
     }
 
     /// <param name="invoiceJson">canonical, of the invoice that is credited</param>

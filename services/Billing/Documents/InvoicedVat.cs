@@ -12,6 +12,10 @@ internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
     /// <summary>Lines of tax are in the order of the products; one alone is for all of them.</summary>
     public VatCategory Of(string product) => Breakdown[Breakdown.Count == 1 || product == Products.Subscription ? 0 : 1].Category;
 
+    /// <summary>The breakdown as an e-invoice has it: a category of which there is neither an amount nor a line or allowance is none of its own (BR-S-8 and its like).</summary>
+    public ValueList<VatBreakdown> UsedBy(IReadOnlyCollection<TradeLine> lines, IReadOnlyCollection<TradeAllowance> allowances) =>
+        Breakdown.Where(b => b.BaseMicros != Micros.Zero || b.TaxMicros != Micros.Zero || lines.Any(l => l.Vat == b.Category) || allowances.Any(a => a.Vat == b.Category)).ToValueList();
+
     /// <exception cref="BusinessTermMissingException">It is not known how the customer is taxed, or not all of the invoice is.</exception>
     public static InvoicedVat Of(JsonElement invoice, string taxNote, DocumentLanguage say)
     {

@@ -133,7 +133,7 @@ public static class Printing
         Text(seller, "name"),
         [.. seller.GetProperty("addressLines").EnumerateArray().Select(l => l.GetString()!).Append(TaxNumber(Text(seller, "taxId"), say)).Append(Text(seller, "email")).Where(l => l.Length > 0)]);
 
-    private static string TaxNumber(string number, DocumentLanguage say) => number.Length == 0 ? "" : say.With(ElectronicParties.VatId(number).Length > 0 ? "VatId" : "TaxId", ("number", number));
+    private static string TaxNumber(string number, DocumentLanguage say) => number.Length == 0 ? "" : say.With(VatNumber.Of(number).Length > 0 ? "VatId" : "TaxId", ("number", number));
 
     private static PrintedNote Proof(string json, string command, string more, DocumentLanguage say) => new(
         say["Proof"], say.With("ProofHash", ("sha256", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)))), ("command", command)) + more, IsProof: true);

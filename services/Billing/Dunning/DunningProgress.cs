@@ -15,6 +15,15 @@ public sealed record DunningProgress(DunningSchedule Schedule, DateTimeOffset Fr
     /// <summary>When the next step or the final action is due; null when nothing comes, or not yet again.</summary>
     public DateTimeOffset? NextAt => this is { ExhaustedAt: null, StoppedAt: null } ? From.AddDays(HasTakenAllSteps ? Schedule.FinalDay : Schedule.StepDays[StepsTaken]) : null;
 
+    /// <summary>What the schedule's days count from after the next step is taken at a moment, where it is taken so late that what follows moves with it: the step after it is due by then, or what follows is the
+    /// final action. Null where nothing moves.</summary>
+    public DateTimeOffset? MovedBy(DateTimeOffset at)
+    {
+        var moved = at.AddDays(-Schedule.StepDays[StepsTaken]);
+        var isLast = StepsTaken + 1 == Schedule.StepDays.Count;
+        return moved > From && (isLast || From.AddDays(Schedule.StepDays[StepsTaken + 1]) <= at) ? moved : null;
+    }
+
     /// <summary>From a moment on time counts, or does not.</summary>
     public DunningProgress Counting(bool counts, DateTimeOffset at) => (counts, StoppedAt) switch
     {

@@ -59,7 +59,9 @@ public sealed record DunningStarted(DunningSchedule Schedule, DateTimeOffset Fro
 /// <summary>The customer is asked again.</summary>
 /// <param name="Step">from 1</param>
 /// <param name="DueAt">when it was due, which may be long before it was taken</param>
-public sealed record DunningStepTaken(int Step, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;
+/// <param name="CountsFrom">what the schedule's days count from now on, where it was taken so late that what follows moves with it; null where nothing moves</param>
+public sealed record DunningStepTaken(
+    int Step, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? CountsFrom = null) : InvoiceEvent;
 
 /// <summary>Every step was taken in vain. What the final action changes elsewhere is written in the same commit.</summary>
 public sealed record DunningExhausted(DunningFinalAction FinalAction, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;

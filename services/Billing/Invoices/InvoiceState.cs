@@ -87,7 +87,7 @@ public abstract record InvoiceState
         (Finalized s, InvoiceWrittenOff w) => (s with { WrittenOffMicros = s.WrittenOffMicros + w.AmountMicros }).Counting(w.At),
         // What was held before it was noticed to be late has waited since then.
         (Finalized s, DunningStarted d) => (s with { Dunning = new(d.Schedule, d.From) }).Counting(s.Hold?.At > d.From ? s.Hold.At : d.From),
-        (Finalized { Dunning: { } d } s, DunningStepTaken t) => s with { Dunning = d with { StepsTaken = t.Step } },
+        (Finalized { Dunning: { } d } s, DunningStepTaken t) => s with { Dunning = d with { StepsTaken = t.Step, From = t.CountsFrom ?? d.From } },
         (Finalized { Dunning: { } d } s, DunningExhausted x) => s with { Dunning = d with { ExhaustedAt = x.At } },
         (Finalized s, DunningHeld h) => (s with { Hold = h }).Counting(h.At),
         (Finalized s, DunningReleased r) => (s with { Hold = null }).Counting(r.At),

@@ -16,8 +16,8 @@ public static class DescribeSellerDecision
         var hasTerms = state.Seller is not null && state.PaymentTermsDays == c.PaymentTermsDays;
         if (isNamed && hasTerms) return Decision.NoChange;
         if (c.Name.Length == 0 || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
-        if (c.Country.Length > 0 && (c.Country.Length != 2 || !c.Country.All(char.IsAsciiLetterUpper)))
-            return Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or US");
+        if (c.Country.Length > 0 && !Countries.Has(c.Country))
+            return Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or GB");
         if (c.AddressLines.Count > AddressLinesMax || c.AddressLines.Concat([c.Name, c.TaxId, c.Email]).Any(t => t.Length > TextLengthMax) || c.PaymentInstructions.Length > InstructionsLengthMax)
             return Decision.Refuse("seller_too_long", $"at most {AddressLinesMax} address lines of {TextLengthMax} characters, and {InstructionsLengthMax} characters of payment instructions");
         return c.PaymentTermsDays is < 0 or > DaysMax

@@ -38,14 +38,19 @@ public static class BillingCalendar
         var zone = TimeZoneInfo.FindSystemTimeZoneById(anchor.TimeZone);
         var local = Local(startedAt, zone);
         var month = new DateOnly(local.Year, local.Month, 1);
-        if (Midnight(month, anchor.DayOfMonth, zone) > startedAt) month = month.AddMonths(-1);
-        return Midnight(month.AddMonths(number), anchor.DayOfMonth, zone);
+        if (Midnight(DayOf(month, anchor.DayOfMonth), zone) > startedAt) month = month.AddMonths(-1);
+        return Midnight(DayOf(month.AddMonths(number), anchor.DayOfMonth), zone);
     }
 
+    private static DateOnly DayOf(DateOnly month, int day) => month.AddDays(Math.Min(day, DateTime.DaysInMonth(month.Year, month.Month)) - 1);
+
+    /// <summary>The first instant of a day, in UTC.</summary>
+    public static DateTimeOffset StartOf(DateOnly day, string timeZone) => Midnight(day, TimeZoneInfo.FindSystemTimeZoneById(timeZone));
+
     /// <summary>The first instant of the day. Where clocks skip midnight it is the instant of the skip; where midnight comes twice, the first one.</summary>
-    private static DateTimeOffset Midnight(DateOnly month, int day, TimeZoneInfo zone)
+    private static DateTimeOffset Midnight(DateOnly day, TimeZoneInfo zone)
     {
-        var local = month.AddDays(Math.Min(day, DateTime.DaysInMonth(month.Year, month.Month)) - 1).ToDateTime(TimeOnly.MinValue);
+        var local = day.ToDateTime(TimeOnly.MinValue);
         if (zone.IsInvalidTime(local)) return new DateTimeOffset(local, zone.GetUtcOffset(local.AddHours(-3))).ToUniversalTime();
         var offset = zone.IsAmbiguousTime(local) ? zone.GetAmbiguousTimeOffsets(local).Max() : zone.GetUtcOffset(local);
         return new DateTimeOffset(local, offset).ToUniversalTime();

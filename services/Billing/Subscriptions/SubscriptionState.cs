@@ -29,12 +29,14 @@ public abstract record SubscriptionState
     /// <param name="CurrentPeriod">counted from 0</param>
     /// <param name="Plans">every plan it ever had: what usage may have recorded for it</param>
     /// <param name="Version">how many events the subscription has: what makes one snapshot newer than another</param>
+    /// <param name="StartedTrialEnd">of a trial that was ended before its time: when it would have ended</param>
     /// <param name="Pause">that it is in while its status says so; else one that begins with the next period</param>
     public sealed record Known(
         string CustomerId, string MenuId, string PlanId, SubscriptionStatus Status, DateTimeOffset StartedAt, BillingAnchor? Anchor, DateTimeOffset FullStart,
         DateTimeOffset? TrialEnd, ScheduledChange? Scheduled, DateTimeOffset? CancelledAt, int CurrentPeriod, Period Current, Period Next,
         ValueList<string> Plans, DateTimeOffset ChangedAt, long Version,
-        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SubscriptionPause? Pause = null) : SubscriptionState
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SubscriptionPause? Pause = null,
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? StartedTrialEnd = null) : SubscriptionState
     {
         /// <summary>When something must happen to it by itself; null when it is over.</summary>
         [JsonIgnore]
@@ -61,7 +63,10 @@ public abstract record SubscriptionState
         {
             CurrentPeriod = t.Number, Current = k.Next, Next = new(k.Next.End, t.NextEnd ?? Period.Monthly(k.StartedAt, t.Number + 1).End),
         },
-        (Known { Status: SubscriptionStatus.Trialing } k, SubscriptionActivated a) => Step(k, a.At) with { Status = SubscriptionStatus.Active, TrialEnd = a.EffectiveAt },
+        (Known { Status: SubscriptionStatus.Trialing } k, SubscriptionActivated a) => Step(k, a.At) with
+        {
+            Status = SubscriptionStatus.Active, TrialEnd = a.EffectiveAt, StartedTrialEnd = a.EffectiveAt == k.TrialEnd ? null : k.TrialEnd,
+        },
         (Known { Status: not SubscriptionStatus.Cancelled } k, SubscriptionPlanChanged c) => Step(k, c.At) with
         {
             MenuId = c.MenuId, PlanId = c.PlanId, Scheduled = null, Plans = k.Plans.Contains(c.PlanId) ? k.Plans : [.. k.Plans, c.PlanId],

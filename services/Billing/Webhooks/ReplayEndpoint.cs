@@ -2,7 +2,12 @@ namespace Billing.Webhooks;
 
 /// <summary>Sends an endpoint (again) what happened between two events, both included. Each order is one: who repeats it without an idempotency-key orders it twice.</summary>
 /// <param name="ToSequence">null is up to now</param>
-public sealed record ReplayEndpoint(long FromSequence, long? ToSequence, bool OnlyUndelivered, DateTimeOffset At);
+/// <param name="Kept">since when deliveries are listed; null where it does not matter</param>
+public sealed record ReplayEndpoint(long FromSequence, long? ToSequence, bool OnlyUndelivered, DateTimeOffset At, KeptDeliveries? Kept = null);
+
+/// <summary>What was delivered before is not listed any more, so nobody knows that it was.</summary>
+/// <param name="FromSequence">the number of the first event of which every delivery is listed</param>
+public sealed record KeptDeliveries(DateTimeOffset Since, long FromSequence);
 
 public static class ReplayEndpointDecision
 {
@@ -10,6 +15,8 @@ public static class ReplayEndpointDecision
     {
         WebhookState.None => RegisterEndpointDecision.Unknown,
         _ when c.FromSequence < 1 || c.ToSequence < c.FromSequence => Decision.Refuse("replay_span_invalid", "a replay goes from one event to the same or a later one; events count from 1"),
+        _ when c.OnlyUndelivered && c.Kept is { } kept && c.FromSequence < kept.FromSequence => Decision.Refuse(
+            "replay_before_kept", $"what was delivered before {kept.Since.UtcDateTime:yyyy-MM-dd HH:mm:ss} is not listed any more, so what was not cannot be told from it: replay the undelivered from then on, or all there is"),
         _ => Decision.Accept<WebhookEvent>(new WebhookReplayOrdered(c.FromSequence, c.ToSequence, c.OnlyUndelivered, c.At)),
     };
 }

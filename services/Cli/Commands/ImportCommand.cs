@@ -47,24 +47,30 @@ public static class ImportCommand
     private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(
         IReadOnlyList<ImportRow> rows, CallInvoker channel, string menu, bool updates, CancellationToken ct)
     {
-        var there = await CustomerCommand.AllAsync(new(channel), ct);
+        var there = await StoredCustomers.Load(rows, channel, ct);
         // Billing's clock, by which it decides; it need not be this machine's.
         var now = (await new BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset();
         var terms = menu.Length == 0 ? null : await new BillingClient(channel).GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);
         if (terms?.RetiredAt is not null) throw new UserException($"{menu} is off sale: name the menu that is on sale");
-        var reader = new CustomerImportReader(there.ToLookup(c => c.Reference), terms, updates, now);
+        var reader = new CustomerImportReader(there, terms, updates, now);
         var read = rows.Select(reader.Read).ToArray();
         return ([.. read.Where(r => r.Import is not null).Select(r => r.Import!)], [.. read.SelectMany(r => r.Faults)]);
     }
 
-    /// <summary>Row by row, several at once. A row that is refused does not hold up the others.</summary>
+    /// <summary>Several customers at once, and the rows of each one after the other. A row that is refused does not hold up the others.</summary>
     private static async Task<IReadOnlyList<RowFault>> Apply(IReadOnlyList<CustomerImport> imports, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
     {
         var faults = new ConcurrentBag<RowFault>();
         var done = 0;
-        return await ProgressBar.During($"importing {imports.Count:N0} customers", async progress =>
+        return await ProgressBar.During($"importing {imports.Count:N0} rows", async progress =>
         {
-            await Parallel.ForEachAsync(imports, new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce, CancellationToken = ct }, async (import, token) =>
+            await Parallel.ForEachAsync(imports.GroupBy(i => i.Row["reference"]), new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce, CancellationToken = ct }, async (customer, token) =>
+            {
+                foreach (var import in customer) await Try(import, token);
+            });
+            return (IReadOnlyList<RowFault>)[.. faults.OrderBy(f => f.Row)];
+
+            async Task Try(CustomerImport import, CancellationToken token)
             {
                 try
                 {
@@ -72,17 +78,16 @@ public static class ImportCommand
                 }
                 catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info && e.StatusCode != StatusCode.Unavailable)
                 {
-                    faults.Add(new(import.Row.Number, import.Customer.Reference, BillingCalls.Told(e.Status.Detail, info.Reason)));
+                    faults.Add(new(import.Row.Number, import.Row["reference"], BillingCalls.Told(e.Status.Detail, info.Reason)));
                 }
                 progress.Report((double)Interlocked.Increment(ref done) / imports.Count);
-            });
-            return (IReadOnlyList<RowFault>)[.. faults.OrderBy(f => f.Row)];
+            }
         }, ct);
     }
 
     private static async Task Apply(CustomerImport import, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
     {
-        if (import.IsNew) await billing.CreateCustomerAsync(import.Customer, cancellationToken: ct);
+        if (import is { IsNew: true, Customer: { } customer }) await billing.CreateCustomerAsync(customer, cancellationToken: ct);
         if (import.Details is { } details) await billing.RecordCustomerDetailsAsync(details, cancellationToken: ct);
         if (import.Tax is { } tax) await billing.SetCustomerTaxAsync(tax, cancellationToken: ct);
         if (import.TimeZone is { } zone) await billing.SetCustomerTimeZoneAsync(zone, cancellationToken: ct);
@@ -92,9 +97,13 @@ public static class ImportCommand
         if (import.Subscription is { } subscription) await billing.SubscribeAsync(subscription, cancellationToken: ct);
     }
 
+    private static int Created(IEnumerable<CustomerImport> imports) => imports.Count(i => i is { IsNew: true, Customer: not null });
+
+    private static int There(IEnumerable<CustomerImport> imports) => imports.Count(i => i is { IsNew: false, Customer: not null });
+
     private static object Figures(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone) => new
     {
-        rows, done = isDone, customersCreated = good.Count(i => i.IsNew), customersThere = good.Count(i => !i.IsNew), subscriptions = good.Count(i => i.Subscription is not null),
+        rows, done = isDone, customersCreated = Created(good), customersThere = There(good), subscriptions = good.Count(i => i.Subscription is not null),
         credits = good.Count(i => i.Credit is not null), creditMicros = good.Sum(i => i.Credit?.AmountMicros ?? 0),
         prepaid = good.Count(i => i.Prepaid is not null), prepaidTokens = good.Sum(i => (decimal)(i.Prepaid?.Tokens ?? 0)), faults,
     };
@@ -108,7 +117,7 @@ public static class ImportCommand
             CommandLine.Output.Write(table);
             if (faults.Count > FaultsPrinted) Console.Out.WriteLine($"and {faults.Count - FaultsPrinted:N0} more: --json names all");
         }
-        var what = $"{good.Count(i => i.IsNew):N0} customers created, {good.Count(i => !i.IsNew):N0} there already, {good.Count(i => i.Subscription is not null):N0} subscriptions, {good.Count(i => i.Credit is not null):N0} credits, {good.Count(i => i.Prepaid is not null):N0} with prepaid tokens";
+        var what = $"{Created(good):N0} customers created, {There(good):N0} there already, {good.Count(i => i.Subscription is not null):N0} subscriptions, {good.Count(i => i.Credit is not null):N0} credits, {good.Count(i => i.Prepaid is not null):N0} with prepaid tokens";
         Console.Out.WriteLine(
             isDone && faults.Count == 0 ? $"{rows:N0} rows: {what}"
             : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused: mend them and run it again, what is done is recognised"

@@ -2,9 +2,11 @@ using System.Globalization;
 using Billing;
 using Billing.Accounts;
 using Billing.Customers;
+using Billing.Menus;
 using Billing.Subscriptions;
 using Contracts.Billing.V1;
 using Google.Protobuf.WellKnownTypes;
+using MenuTerms = Contracts.Billing.V1.MenuTerms;
 using Wire = Billing.Host.Wire;
 
 namespace Cli.Imports;
@@ -14,56 +16,67 @@ namespace Cli.Imports;
 /// reference: whatever was done of a row before is recognised when it is done again.
 /// </summary>
 /// <param name="IsNew">false where a customer has this reference already</param>
+/// <param name="Customer">null on every row of a customer but its first</param>
 public sealed record CustomerImport(
-    ImportRow Row, bool IsNew, CreateCustomerRequest Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
+    ImportRow Row, bool IsNew, CreateCustomerRequest? Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
     SubscribeRequest? Subscription, GrantMoneyCreditRequest? Credit, GrantTokenCreditRequest? Prepaid);
 
-/// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks.</summary>
-/// <param name="there">by reference</param>
+/// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks, on what billing has.</summary>
 /// <param name="menu">whose plans rows name; null where none was given</param>
 /// <param name="updates">whether what a customer has already of name, address, tax and time zone is written over</param>
-public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTerms? menu, bool updates, DateTimeOffset now)
+public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu, bool updates, DateTimeOffset now)
 {
+    /// <summary>What is the customer's, and the same in each of its rows.</summary>
+    private static readonly string[] OfCustomer = ["currency", "name", "email", "line1", "line2", "postalCode", "city", "country", "taxId", "timeZone", "taxCountry", "taxRegion", "taxStatus"];
+
     public static readonly IReadOnlyList<string> Columns =
     [
-        "reference", "currency", "name", "email", "line1", "line2", "postalCode", "city", "country", "taxId", "timeZone", "taxCountry", "taxRegion", "taxStatus",
-        "plan", "anchorDay", "trialDays", "credit", "creditName", "creditExpires", "prepaidTokens", "prepaidKinds", "prepaidName", "prepaidExpires",
+        "reference", .. OfCustomer, "subscription", "plan", "anchorDay", "trialDays", "paidUntil", "credit", "creditName", "creditExpires", "prepaidTokens", "prepaidKinds", "prepaidName", "prepaidExpires",
     ];
 
     private const string Grant = "crd", DefaultCreditName = "Credit brought forward", DefaultPrepaidName = "Tokens brought forward", AnySha256 = "0000000000000000000000000000000000000000000000000000000000000000";
 
-    private readonly Dictionary<string, long> _rowOf = [];
+    /// <summary>In place of one that nobody knows. An amount is not held to it.</summary>
+    private static readonly Currency AnyCurrency = Currency.Parse("USD");
+
+    private readonly Dictionary<(string Reference, string Subscription), long> _rowOf = [];
+    private readonly Dictionary<string, (ImportRow Row, string Id)> _firstOf = [];
 
     /// <returns>the requests, or all that is wrong with the row</returns>
     public (CustomerImport? Import, IReadOnlyList<RowFault> Faults) Read(ImportRow row)
     {
-        var reference = row["reference"];
+        var (reference, key) = (row["reference"], row["subscription"]);
         var faults = new List<RowFault>();
         void Fault(string problem) => faults.Add(new(row.Number, reference, problem));
         void Refused(Refusal? refusal) { if (refusal is { } r) Fault(r.Detail); }
 
         if (reference.Length == 0) Fault("it has no reference: your own key of the customer, by which a repeat is recognised");
-        else if (!_rowOf.TryAdd(reference, row.Number)) Fault($"row {_rowOf[reference]} has this reference too: one row is one customer");
-        var found = reference.Length == 0 ? [] : there[reference].ToArray();
+        else if (!_rowOf.TryAdd((reference, key), row.Number)) Fault($"row {_rowOf[(reference, key)]} has this reference{(key.Length == 0 ? "" : " and subscription")} too: of a customer's rows each names another subscription");
+        var found = reference.Length == 0 ? [] : there.ByReference[reference].ToArray();
         if (found.Length > 1) Fault($"{found.Length} customers have this reference: {string.Join(", ", found.Take(3).Select(c => c.CustomerId))}");
         if (found is [{ ErasedAt: not null }]) Fault($"{found[0].CustomerId} has this reference, and its details were erased: take another reference");
-        if (found is [{ } other] && other.Currency != row["currency"]) Fault($"{other.CustomerId} has this reference and is billed in {other.Currency}, which cannot change");
+        var known = found.FirstOrDefault();
+        var (first, id) = _firstOf.GetValueOrDefault(reference, (row, known?.CustomerId ?? Ids.New(Ids.Customer, now)));
+        if (reference.Length > 0) _firstOf.TryAdd(reference, (first, id));
+        var isFirst = first == row;
+        foreach (var column in OfCustomer.Where(c => row.HasAny(c) && row[c] != first[c])) Fault($"its {column} is '{row[column]}', and on row {first.Number}, the first of this customer, '{first[column]}'");
+        Currency? currency = Currency.TryParse(first["currency"], out var its) || Currency.TryParse(known?.Currency, out its) ? its : null;
+        if (isFirst && found is [{ } other] && other.Currency != currency?.Code) Fault($"{other.CustomerId} has this reference and is billed in {other.Currency}, which cannot change");
 
-        var id = found.Length > 0 ? found[0].CustomerId : Ids.New(Ids.Customer, now);
-        var created = CreateCustomerDecision.Decide(new(row["currency"], reference, now), CustomerState.Initial);
-        Refused(created.Refused);
-        // Without a customer there is nothing that the rest could be asked of.
-        if (created.Refused is not null) return (null, faults);
-        var state = created.Events.Aggregate(CustomerState.Initial, CustomerState.Evolve);
+        if (isFirst) Refused(CreateCustomerDecision.Decide(new(row["currency"], reference, now), CustomerState.Initial).Refused);
+        // Where it cannot be created all the rest is looked at as if it could: everything that is wrong is named at once.
+        var state = new CustomerState.Known(currency ?? AnyCurrency, reference, now);
+        var account = there.Accounts.GetValueOrDefault(id, AccountState.Initial);
 
         // An old file must not put back what was corrected since.
-        T? Unless<T>(bool isSet, T? request) where T : class => isSet && !updates ? null : request;
-        var known = found.FirstOrDefault();
+        T? Unless<T>(bool isSet, Func<T?> request) where T : class => isFirst && request() is { } asked && (!isSet || updates) ? asked : null;
+        var zone = Unless(known is { TimeZone.Length: > 0 }, () => TimeZone(row, id, state, Refused));
+        var zoneThen = ZoneThen(first.HasAny("timeZone") && (updates || known is not { TimeZone.Length: > 0 }) ? first["timeZone"] : known?.TimeZone);
         var import = new CustomerImport(
-            row, known is null, new() { CustomerId = id, Currency = row["currency"], Reference = reference },
-            Unless(known is { DetailsSha256.Length: > 0 }, Details(row, id, state, Refused)), Unless(known is { Tax: not null }, Tax(row, id, state, Refused, Fault)),
-            Unless(known is { TimeZone.Length: > 0 }, TimeZone(row, id, state, Refused)), Subscription(row, id, Fault), Credit(row, id, known is null, Refused, Fault),
-            Prepaid(row, id, known is null, Refused, Fault));
+            row, known is null, isFirst ? new() { CustomerId = id, Currency = row["currency"], Reference = reference } : null,
+            Unless(known is { DetailsSha256.Length: > 0 }, () => Details(row, id, state, Refused)), Unless(known is { Tax: not null }, () => Tax(row, id, state, Refused, Fault)),
+            zone, Subscription(row, id, currency, state with { TimeZone = zoneThen }, Refused, Fault), Credit(row, id, currency, account, Refused, Fault),
+            Prepaid(row, id, account, Refused, Fault));
         return faults.Count == 0 ? (import, []) : (null, faults);
     }
 
@@ -100,7 +113,10 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         return new() { CustomerId = id, TimeZone = row["timeZone"] };
     }
 
-    private SubscribeRequest? Subscription(ImportRow row, string id, Action<string> fault)
+    /// <summary>By which a subscription would start. One that nobody knows was named, and is none.</summary>
+    private static string ZoneThen(string? zone) => zone is { } known && BillingCalendar.Knows(known) ? known : "";
+
+    private SubscribeRequest? Subscription(ImportRow row, string id, Currency? currency, CustomerState customer, Action<Refusal?> refused, Action<string> fault)
     {
         int Number(string column, int max)
         {
@@ -111,9 +127,18 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         }
 
         var (anchor, trial) = (Number("anchorDay", 31), Number("trialDays", SubscribeDecision.TrialDaysMax));
+        DateOnly? paidUntil = null;
+        try
+        {
+            paidUntil = Wire.ParseDay(row["paidUntil"], "paidUntil");
+        }
+        catch (FormatException e)
+        {
+            fault(e.Message);
+        }
         if (!row.HasAny("plan"))
         {
-            if (row.HasAny("anchorDay", "trialDays")) fault("it has an anchorDay or trialDays, and no plan that they could be of");
+            if (row.HasAny("anchorDay", "trialDays", "paidUntil")) fault("it has an anchorDay, trialDays or paidUntil, and no plan that they could be of");
             return null;
         }
         if (menu is null)
@@ -123,14 +148,24 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         }
         var plans = menu.Plans.Where(p => p.PlanId == row["plan"] || p.Name == row["plan"]).ToArray();
         if (plans.Length != 1) fault($"'{row["plan"]}' is {(plans.Length == 0 ? "not a plan" : "the name of several plans")} of the menu: those are {string.Join("; ", menu.Plans.Select(p => $"{p.Name} ({p.PlanId})"))}");
-        if (menu.Currency != row["currency"]) fault($"it is billed in {row["currency"]}, and the menu is priced in {menu.Currency}");
-        return new()
+        if (currency is not null && menu.Currency != currency.Code) fault($"it is billed in {currency.Code}, and the menu is priced in {menu.Currency}");
+        var subscription = new SubscribeRequest
         {
-            SubscriptionId = Derived(Ids.Subscription, id), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial,
+            SubscriptionId = Derived(Ids.Subscription, row, id), CustomerId = id, MenuId = menu.MenuId, PlanId = plans.FirstOrDefault()?.PlanId ?? "", AnchorDay = anchor, TrialDays = trial, PaidUntil = row["paidUntil"],
         };
+        if (plans.Length == 1 && currency?.Code == menu.Currency)
+        {
+            var asked = new Subscribe(id, menu.MenuId, plans[0].PlanId, customer, OnSale(menu), now, anchor, "", trial, paidUntil);
+            refused(SubscribeDecision.Decide(asked, there.Subscriptions.GetValueOrDefault(subscription.SubscriptionId, SubscriptionState.Initial)).Refused);
+        }
+        return subscription;
     }
 
-    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, bool isNew, Action<Refusal?> refused, Action<string> fault)
+    /// <summary>As far as the start of a subscription looks at it.</summary>
+    private static MenuState.Received OnSale(MenuTerms menu) => new(new(
+        menu.MenuId, "", Currency.Parse(menu.Currency), 0, menu.Plans.Select(p => new Billing.Menus.PlanTerms(p.PlanId, p.Name, new(p.PeriodFeeMicros), [], [])).ToValueList(), [], default));
+
+    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, Currency? currency, AccountState account, Action<Refusal?> refused, Action<string> fault)
     {
         if (!row.HasAny("credit"))
         {
@@ -144,14 +179,13 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         }
         var expires = Expiry(row, "creditExpires", fault);
         var name = row.HasAny("creditName") ? row["creditName"] : DefaultCreditName;
-        var grant = Derived(Grant, id);
-        // Who is there already may have had the credit before it expired: whether this is a repeat, billing knows.
-        var asked = new GrantMoneyCredit(grant, name, new(micros), Currency.Parse(row["currency"]), 0, isNew ? expires : null, now);
-        refused(GrantCreditDecision.Decide(asked, AccountState.Initial).Refused);
+        var grant = Derived(Grant, row, id);
+        var amount = currency is null ? AnyCurrency.MinorUnit : new(micros);
+        refused(GrantCreditDecision.Decide(new GrantMoneyCredit(grant, name, amount, currency ?? AnyCurrency, 0, expires, now), account).Refused);
         return new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() };
     }
 
-    private GrantTokenCreditRequest? Prepaid(ImportRow row, string id, bool isNew, Action<Refusal?> refused, Action<string> fault)
+    private GrantTokenCreditRequest? Prepaid(ImportRow row, string id, AccountState account, Action<Refusal?> refused, Action<string> fault)
     {
         if (!row.HasAny("prepaidTokens"))
         {
@@ -166,8 +200,8 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         var kinds = Kinds(row["prepaidKinds"], fault);
         var expires = Expiry(row, "prepaidExpires", fault);
         var name = row.HasAny("prepaidName") ? row["prepaidName"] : DefaultPrepaidName;
-        var grant = Derived(Grant, id, "import tokens");
-        refused(GrantCreditDecision.Decide(new GrantTokenCredit(grant, name, tokens, kinds, 0, isNew ? expires : null, now), AccountState.Initial).Refused);
+        var grant = Derived(Grant, row, id, "import tokens");
+        refused(GrantCreditDecision.Decide(new GrantTokenCredit(grant, name, tokens, kinds, 0, expires, now), account).Refused);
         return new() { CustomerId = id, GrantId = grant, Name = name, Tokens = tokens, Kinds = { kinds.Select(k => k.Name()) }, ExpiresAt = expires?.ToTimestamp() };
     }
 
@@ -194,6 +228,7 @@ public sealed class CustomerImportReader(ILookup<string, Customer> there, MenuTe
         return null;
     }
 
-    // By the customer alone: whatever else a later file says, it is the same subscription and the same credit, and billing refuses another one under its id.
-    private static string Derived(string prefix, string customerId, string what = "import") => Ids.Derive(prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), what, customerId);
+    // By the customer and the row's own key alone: whatever else a later file says, it is the same subscription and the same credit, and billing refuses another one under its id.
+    private static string Derived(string prefix, ImportRow row, string customerId, string what = "import") =>
+        Ids.Derive(prefix, Ids.TimeOf(Ids.Parse(Ids.Customer, customerId)), row.HasAny("subscription") ? [what, customerId, row["subscription"]] : [what, customerId]);
 }

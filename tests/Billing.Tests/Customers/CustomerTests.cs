@@ -48,6 +48,7 @@ public sealed class CustomerTests
     {
         Scenario.Given(Created).When(s => Tax("US", "CA", s)).Then(new CustomerTaxSet("US", "CA", TaxStatus.Business, Jan1));
         Scenario.Given(Created).When(s => Tax("Germany", "", s)).ThenRefused("country_invalid");
+        Scenario.Given(Created).When(s => Tax("UK", "", s)).ThenRefused("country_invalid");
         Scenario.Given(Created).When(s => Tax("US", "US-CA", s)).ThenRefused("country_invalid");
         Scenario.When(s => Tax("DE", "", s)).ThenRefused("customer_unknown");
     }

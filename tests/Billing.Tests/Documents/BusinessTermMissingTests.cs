@@ -36,12 +36,25 @@ public sealed class BusinessTermMissingTests
     public void A_customer_that_was_erased() =>
         Says(Assert.Throws<BusinessTermMissingException>(() => ElectronicInvoicing.Invoice(Json(January(Taxed())), null, "finalized")), "BT-44", "billing customer details");
 
+    /// <summary>Of before codes were looked up: the history stays, and the e-invoice says what to mend.</summary>
+    [Theory]
+    [InlineData("UK")]
+    [InlineData("ZZ")]
+    public void A_country_of_the_seller_that_is_none(string country) => Says(Refused(Terms(SellerInGermany with { Country = country }, Taxed())), "BT-40", "billing seller describe --country");
+
+    [Theory]
+    [InlineData("UK")]
+    [InlineData("EL")]
+    public void A_country_of_the_customer_that_is_none(string country) => Says(Refused(Terms(SellerInGermany, Taxed()), Acme with { Country = country }), "BT-55", "billing customer details --country");
+
     [Fact]
     public void A_country_that_is_a_word() => Says(Refused(Terms(SellerInGermany, Taxed()), Acme with { Country = "Poland" }), "BT-55", "billing customer details --country");
 
     [Theory]
     [InlineData("")]
     [InlineData("7250018312")]
+    [InlineData("UK123456789")]
+    [InlineData("PL72500183")]
     public void A_customer_that_owes_the_tax_without_a_VAT_identifier(string taxId) =>
         Says(Refused(Terms(SellerInGermany, Taxed(TaxTreatment.ReverseCharge)), Acme with { TaxId = taxId }), "BT-48", "billing customer details --tax-id");
 

@@ -84,11 +84,13 @@ public sealed class BusinessTermTests
     ];
 
     /// <summary>EN 16931-1, table 2: cardinality 1..1 or 1..n on every level above.</summary>
-    private static readonly string[] Mandatory =
+    internal static readonly string[] Mandatory =
     [
         "BT-1", "BT-2", "BT-3", "BT-5", "BT-24", "BT-27", "BT-40", "BT-44", "BT-55", "BT-106", "BT-109", "BT-112", "BT-115", "BT-116", "BT-117", "BT-118", "BT-119",
         "BT-126", "BT-129", "BT-130", "BT-131", "BT-146", "BT-151", "BT-153",
     ];
+
+    internal static string PathOf(string term) => Table.Single(t => t.Term == term).Path;
 
     public static TheoryData<string> Terms => [.. Table.Select(t => t.Term)];
 

@@ -40,6 +40,7 @@ internal static class EN16931Rules
             decimal Of(XElement[] elements, string category, string amount) => elements.Where(e => CategoryKey(e.Each(category).Single()) == Key(part)).Sum(e => Number(e.The(amount)));
             var sum = Of(lines, "cac:Item/cac:ClassifiedTaxCategory", "cbc:LineExtensionAmount") - Of(xml.Each("/*/cac:AllowanceCharge[cbc:ChargeIndicator='false']"), "cac:TaxCategory", "cbc:Amount")
                 + Of(xml.Each("/*/cac:AllowanceCharge[cbc:ChargeIndicator='true']"), "cac:TaxCategory", "cbc:Amount");
+            rules.Add(($"BR-S-8 and its like: something on the invoice is of {Key(part)}", xml.Each("//cac:ClassifiedTaxCategory | /*/cac:AllowanceCharge/cac:TaxCategory").Any(c => CategoryKey(c) == Key(part))));
             rules.Add(($"BR-S-8 and its like: {taxable} is {sum}, what the lines of {Key(part)} add up to", taxable == sum));
             rules.Add(($"BR-E-10 and its like: a reason stands where none is charged: {Key(part)}", part.The("cac:TaxCategory/cbc:ID") is "E" or "AE" or "O" == part.The("cac:TaxCategory/cbc:TaxExemptionReason").Length > 0));
         }

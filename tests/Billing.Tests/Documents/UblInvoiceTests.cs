@@ -115,12 +115,54 @@ public sealed class UblInvoiceTests
         Assert.Equal(["19", "7", "7"], xml.At("/*/cac:InvoiceLine/cac:Item/cac:ClassifiedTaxCategory/cbc:Percent"));
     }
 
+    /// <summary>The invoice says for each rate what was taxed by it, also that it was nothing; an e-invoice must not.</summary>
     [Fact]
-    public void A_tax_number_without_a_country_is_no_VAT_identifier()
+    public void A_rate_that_nothing_was_taxed_by_is_not_broken_down()
     {
-        var xml = Xml(Of(Terms(SellerInGermany with { TaxId = "30/123/45678" }, Taxed()), Opened(Metered), Closed()));
-        Assert.Equal(["30/123/45678"], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='FC']/cbc:CompanyID"));
-        Assert.Equal(["30/123/45678"], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyIdentification/cbc:ID"));
+        var terms = Agreed(Taxed()) with { Seller = SellerAfter(SellerInGermany, Vat, Vat with { Product = Products.Usage, Rate = Percent.Parse("7") }) };
+        var invoice = Of(terms, Opened(Metered), Closed());
+        Assert.Equal(2, invoice.Rated.Lines.Count(l => l.Kind == LineKinds.Tax));
+        var xml = Xml(invoice);
+        Assert.Equal(["19"], xml.At("/*/cac:TaxTotal/cac:TaxSubtotal/cac:TaxCategory/cbc:Percent"));
+        Assert.Empty(EN16931Rules.BrokenBy(xml, invoice.Currency, taxSlackUnits: 0));
+        Assert.Empty(EN16931Rules.BrokenBy(Xml(Credited(invoice, new(1_190_000))), invoice.Currency, taxSlackUnits: 0));
+    }
+
+    /// <summary>Tokens that were included stand on a line of no amount, and that line is of a rate.</summary>
+    [Fact]
+    public void A_rate_of_lines_without_amount_is_broken_down()
+    {
+        var terms = Agreed(Taxed()) with { Seller = SellerAfter(SellerInGermany, Vat, Vat with { Product = Products.Usage, Rate = Percent.Parse("7") }) };
+        var invoice = Of(terms, Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 1)), Closed());
+        Assert.Equal(["5.00", "0.00"], Xml(invoice).At("/*/cac:TaxTotal/cac:TaxSubtotal/cbc:TaxableAmount"));
+        Assert.Empty(EN16931Rules.BrokenBy(Xml(invoice), invoice.Currency, taxSlackUnits: 0));
+    }
+
+    [Theory]
+    [InlineData("DE 123 456 789", "DE123456789")]
+    [InlineData("EL123456789", "EL123456789")]
+    [InlineData("ATU12345678", "ATU12345678")]
+    [InlineData("CHE-123.456.789", "CHE-123.456.789")]
+    [InlineData("GB123456789", "GB123456789")]
+    public void A_tax_number_with_its_country_in_front_is_the_VAT_identifier(string taxId, string vatId)
+    {
+        var xml = Xml(Of(Terms(SellerInGermany with { TaxId = taxId }, Taxed()), Opened(Metered), Closed()));
+        Assert.Equal([vatId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='VAT']/cbc:CompanyID"));
+    }
+
+    [Theory]
+    [InlineData("30/123/45678")]
+    [InlineData("HRB12345")]
+    [InlineData("HRB 12345")]
+    [InlineData("UK123456789")]
+    [InlineData("ZZ123456789")]
+    [InlineData("DE12345678")]
+    public void Any_other_tax_number_is_no_VAT_identifier(string taxId)
+    {
+        var xml = Xml(Of(Terms(SellerInGermany with { TaxId = taxId }, Taxed()), Opened(Metered), Closed()));
+        Assert.Equal([taxId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='FC']/cbc:CompanyID"));
+        Assert.Equal([taxId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyIdentification/cbc:ID"));
+        Assert.Empty(EN16931Rules.BrokenBy(xml, Usd, 0));
     }
 
     [Fact]

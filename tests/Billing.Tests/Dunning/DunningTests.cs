@@ -39,8 +39,8 @@ public sealed class DunningTests
 
     [Fact] public void Before_its_time_no_step_is_taken() => Late().When(s => Take(s, 0.999)).ThenNothing();
     [Fact] public void B5_a_step_is_taken_once_when_it_is_due() => Late().When(s => Take(s, 1)).Then(Step(1, 1, 1));
-    [Fact] public void However_long_the_clock_jumps_each_step_is_taken_for_its_own_time_and_in_order() => Late(Step(1, 1, 1)).When(s => Take(s, 15)).Then(Step(2, 3, 15), Step(3, 7, 15), Step(4, 14, 15));
-    [Fact] public void After_all_steps_dunning_is_exhausted() => Late().When(s => Take(s, 100)).Then(Step(1, 1, 100), Step(2, 3, 100), Step(3, 7, 100), Step(4, 14, 100), Exhausted(100));
+    [Fact] public void A_step_that_is_late_does_not_move_the_next_one_while_that_is_to_come() => Late(Step(1, 1, 1)).When(s => Take(s, 6)).Then(Step(2, 3, 6));
+    [Fact] public void After_all_steps_dunning_is_exhausted() => Late(Step(1, 1, 1), Step(2, 3, 3), Step(3, 7, 7), Step(4, 14, 14)).When(s => Take(s, 21)).Then(Exhausted(21));
     [Fact] public void What_is_exhausted_stays_so() => Late(Step(1, 1, 1), Step(2, 3, 3), Step(3, 7, 7), Step(4, 14, 14), Exhausted(21)).When(s => Take(s, 400)).ThenNothing();
     [Fact] public void A_part_that_is_paid_lowers_what_is_asked_for() => Late(Step(1, 1, 1), Paid(1_900_000, 2)).When(s => Take(s, 3)).Then(Step(2, 3, 3, 10_000_000));
     [Fact] public void What_is_paid_is_not_asked_for() => Late(Step(1, 1, 1), Paid(11_900_000, 2)).When(s => Take(s, 400)).ThenNothing();
@@ -48,13 +48,38 @@ public sealed class DunningTests
     [Fact] public void What_is_void_is_not_asked_for() => Late(new InvoiceVoided("x", Day(2))).When(s => Take(s, 400)).ThenNothing();
     [Fact] public void What_went_back_is_asked_for_again_where_dunning_had_stopped() => Late(Step(1, 1, 1), Paid(11_900_000, 2), Refunded(11_900_000, 32)).When(s => Take(s, 33)).Then(Step(2, 33, 33));
     [Fact] public void What_is_held_is_not_asked_for() => Late(Step(1, 1, 1), Held(2)).When(s => Take(s, 400)).ThenNothing();
-    [Fact] public void A_hold_moves_what_is_still_to_come() => Late(Step(1, 1, 1), Held(2), Released(22)).When(s => Take(s, 27)).Then(Step(2, 23, 27), Step(3, 27, 27));
-    [Fact] public void A_payment_while_it_is_held_goes_on_stopping_it() => Late(Held(2), Paid(11_900_000, 3), Released(4), Refunded(11_900_000, 12)).When(s => Take(s, 13)).Then(Step(1, 11, 13), Step(2, 13, 13));
+    [Fact] public void A_hold_moves_what_is_still_to_come() => Late(Step(1, 1, 1), Held(2), Released(22)).When(s => Take(s, 26)).Then(Step(2, 23, 26));
+    [Fact] public void A_payment_while_it_is_held_goes_on_stopping_it() => Late(Held(2), Paid(11_900_000, 3), Released(4), Refunded(11_900_000, 12)).When(s => Take(s, 12)).Then(Step(1, 11, 12));
     [Fact] public void What_was_held_before_it_was_late_waits_from_its_first_day() =>
         AnInvoice(Held(-3), Overdue, Started, Released(10)).When(s => Take(s, 11)).Then(Step(1, 11, 11));
 
     [Fact] public void What_was_noticed_to_be_late_long_after_it_was_held_has_waited_since_then() =>
-        AnInvoice(Held(2), Overdue, Started with { At = Day(9) }, Released(10)).When(s => Take(s, 12)).Then(Step(1, 9, 12), Step(2, 11, 12));
+        AnInvoice(Held(2), Overdue, Started with { At = Day(9) }, Released(10)).When(s => Take(s, 10)).Then(Step(1, 9, 10));
+
+    /// <summary>Days on which billing looks, and what it does then: a step, or X for the final action. It was away in between.</summary>
+    [Theory]
+    [InlineData("1 3 7 14 21", "1:1 3:2 7:3 14:4 21:X")]
+    [InlineData("2 6 13 20.5 27.4 27.5", "2:1 6:2 13:3 20.5:4 27.5:X")]
+    [InlineData("21 22 23 24 27 33 34 40 41", "21:1 23:2 27:3 34:4 41:X")]
+    [InlineData("1 3 7 21 27 28", "1:1 3:2 7:3 21:4 28:X")]
+    [InlineData("100 100 100", "100:1")]
+    public void Whoever_was_away_asks_once_a_look_and_leaves_the_days_of_the_schedule_before_what_follows(string looks, string taken)
+    {
+        var state = Final.Concat([Overdue, Started]).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+        var told = new List<string>();
+        foreach (var look in looks.Split(' '))
+        {
+            var events = Take(state, double.Parse(look, System.Globalization.CultureInfo.InvariantCulture)).Events;
+            Assert.InRange(events.Count, 0, 1);
+            told.AddRange(events.Select(e => $"{look}:{(e is DunningStepTaken t ? t.Step : "X")}"));
+            state = events.Aggregate(state, InvoiceState.Evolve);
+        }
+        Assert.Equal(taken, string.Join(' ', told));
+    }
+
+    /// <summary>Billing once took at one look whatever was due: such a history is what it was.</summary>
+    [Fact]
+    public void Steps_that_were_taken_at_once_before_fold_as_they_did() => Late(Step(1, 1, 13), Step(2, 3, 13), Step(3, 7, 13)).When(s => Take(s, 14)).Then(Step(4, 14, 14));
 
     [Fact]
     public void The_final_action_writes_off_what_is_left() => AnInvoice(Overdue, Started with { Schedule = Schedule with { FinalAction = DunningFinalAction.MarkUncollectible } }, Step(4, 14, 14)).When(s => Take(s, 21)).Then(

@@ -74,6 +74,18 @@ internal sealed class LedgerBooks
 
     public void Refund(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
 
+    /// <summary>What dunning does to it: it falls overdue, is held or released, or the next step is taken.</summary>
+    public void Dun(string invoice, int which, DateTimeOffset at) => Keep(invoice, which switch
+    {
+        0 or 1 => MarkOverdueDecision.Decide(new(at, new([1, 3, 7], 10, DunningFinalAction.MarkUncollectible)), Invoice(invoice)),
+        2 => HoldDunningDecision.Decide(new("disputed", at), Invoice(invoice)),
+        3 => ReleaseDunningDecision.Decide(new(at), Invoice(invoice)),
+        _ => TakeDunningStepsDecision.Decide(new(at), Invoice(invoice)),
+    });
+
+    public void GrantTokens(string id, long tokens, DateTimeOffset? expires, DateTimeOffset at) =>
+        Keep(GrantCreditDecision.Decide(new GrantTokenCredit(id, "Tokens", tokens, [TokenKind.Output], 0, expires, at), Account));
+
     public void WriteOff(string invoice, DateTimeOffset at) => Keep(invoice, WriteOffInvoiceDecision.Decide(new("insolvent", at), Invoice(invoice)));
 
     /// <summary>Null while nothing was invoiced.</summary>

@@ -76,6 +76,27 @@ public sealed class EndpointTests
     }
 
     [Fact]
+    public void One_event_is_sent_again_if_it_is_of_a_type_that_the_endpoint_hears()
+    {
+        Scenario.Given(Registered).When(s => RedeliverDecision.Decide(new(7, "invoice.voided", Feb1), s)).ThenRefused("webhook_type_unheard");
+        Assert.Equal([new WebhookReplayOrdered(7, 7, false, Feb1)], RedeliverDecision.Decide(new(7, "invoice.finalized", Feb1), WebhookState.Evolve(WebhookState.Initial, Registered)).Events);
+        Scenario.When(s => RedeliverDecision.Decide(new(7, "invoice.finalized", Feb1), s)).ThenRefused("webhook_unknown");
+    }
+
+    /// <summary>Nobody knows any more that it was delivered: it would be sent again.</summary>
+    [Fact]
+    public void What_is_undelivered_can_be_told_only_since_deliveries_are_listed()
+    {
+        static Decision<WebhookEvent> Replay(bool onlyUndelivered, long from) =>
+            ReplayEndpointDecision.Decide(new(from, null, onlyUndelivered, Mar1, new(Feb1, 5)), WebhookState.Evolve(WebhookState.Initial, Registered));
+        var refused = Replay(onlyUndelivered: true, 4).Refused!.Value;
+        Assert.Equal("replay_before_kept", refused.Code);
+        Assert.Contains("before 2026-02-01 00:00:00", refused.Detail, StringComparison.Ordinal);
+        Assert.Equal([new WebhookReplayOrdered(5, null, true, Mar1)], Replay(onlyUndelivered: true, 5).Events);
+        Assert.Equal([new WebhookReplayOrdered(1, null, false, Mar1)], Replay(onlyUndelivered: false, 1).Events);
+    }
+
+    [Fact]
     public void A_delivery_is_tried_ten_times_over_three_days()
     {
         var at = Jan1;
