@@ -25,7 +25,7 @@ public sealed class UsageService : IAsyncDisposable
     private readonly Dictionary<string, string?> _settings;
     private readonly ConcurrentDictionary<(int Shard, long Number), UsageRecorded> _reports;
     private readonly ConcurrentDictionary<Guid, CapThresholdReached> _thresholds = new();
-    private readonly ConcurrentQueue<long> _arrivals = new();
+    private readonly ConcurrentQueue<(int Shard, long Number)> _arrivals = new();
     private IBusControl? _bus;
     private ServiceDatabase? _own;
     private WebApplication? _app;
@@ -46,7 +46,10 @@ public sealed class UsageService : IAsyncDisposable
     public IReadOnlyDictionary<(int Shard, long Number), UsageRecorded> Reports => _reports;
 
     /// <summary>Report numbers in the order in which they came, repeats among them.</summary>
-    public IEnumerable<long> Arrivals => _arrivals;
+    public IEnumerable<long> Arrivals => _arrivals.Select(a => a.Number);
+
+    /// <summary>Likewise, each with its shard.</summary>
+    public IEnumerable<(int Shard, long Number)> ArrivalsOfShards => _arrivals;
 
     /// <summary>Thresholds as anybody would receive them, by message id; a repeat must be the same.</summary>
     public IReadOnlyDictionary<Guid, CapThresholdReached> Thresholds => _thresholds;
@@ -188,7 +191,7 @@ public sealed class UsageService : IAsyncDisposable
 
     private void Hear(UsageRecorded report)
     {
-        _arrivals.Enqueue(report.Number);
+        _arrivals.Enqueue((report.Shard, report.Number));
         var first = _reports.GetOrAdd((report.Shard, report.Number), report);
         Assert.Equal(System.Text.Json.JsonSerializer.Serialize(first), System.Text.Json.JsonSerializer.Serialize(report));
     }

@@ -1,11 +1,13 @@
+using System.Diagnostics;
 using Contracts.Usage.V1;
 using Hosting;
 using LocalServers;
 using Microsoft.Extensions.DependencyInjection;
+using Xunit.Abstractions;
 
 namespace Usage.Host.Tests;
 
-public sealed class When_servers_fail : IAsyncLifetime
+public sealed class When_servers_fail(ITestOutputHelper output) : IAsyncLifetime
 {
     private ServerFolder _folder = null!;
 
@@ -104,6 +106,38 @@ public sealed class When_servers_fail : IAsyncLifetime
         Assert.Equal(reports, service.Reports.Values.SelectMany(r => r.Lines).Sum(l => l.Tokens));
         Assert.Equal(service.Arrivals.Order(), service.Arrivals);
         await Eventually.True(async () => await service.ScalarAsync<long>("select count(*) from usage.report where not published") == 0, "all reports are marked");
+    }
+
+    [Fact]
+    public async Task What_eight_shards_cut_in_an_hour_without_a_broker_is_published_in_order_when_it_is_back()
+    {
+        const int shards = 8, reportsEach = 2 * 3_600;
+        await using var rabbit = await PrivateRabbitMq.StartAsync(_folder);
+        await using var service = await UsageService.PrepareAsync(broker: rabbit.Uri());
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        rabbit.Kill();
+        await service.ScalarAsync<long>($"""
+            insert into usage.batch (shard, number, row_count, root, previous_chain, chain, committed_at)
+            select s, n, 0, sha256(convert_to(s || 'root' || n, 'UTF8')), sha256(convert_to(s || 'chain' || n - 1, 'UTF8')), sha256(convert_to(s || 'chain' || n, 'UTF8')), now()
+            from generate_series(0, {shards - 1}) s, generate_series(1, {reportsEach}) n;
+            insert into usage.report (shard, number, first_batch, last_batch, previous_chain, chain, recorded_at)
+            select shard, number, number, number, previous_chain, chain, committed_at from usage.batch;
+            insert into usage.report_line (shard, number, subscription, period, period_end, plan, kind, tokens)
+            select r.shard, r.number, gen_random_uuid(), gen_random_uuid(), '{Samples.Feb1:O}', gen_random_uuid(), 'output', r.number from usage.report r;
+            update usage.shard set last_batch = {reportsEach}, last_report = {reportsEach}, reported_batch = {reportsEach};
+            select 1
+            """);
+        var since = Stopwatch.StartNew();
+        await rabbit.RestartAsync();
+        await Eventually.True(async () => await service.ScalarAsync<long>("select count(*) from usage.report where not published") == 0, "all reports are marked", TimeSpan.FromMinutes(5));
+        var published = since.Elapsed;
+        await Eventually.True(() => service.Reports.Count == shards * reportsEach, "all reports have come", TimeSpan.FromMinutes(5));
+        output.WriteLine($"{shards * reportsEach} reports of an hour were published {published.TotalSeconds:0.0} s after the broker was started again, and heard after {since.Elapsed.TotalSeconds:0.0} s");
+        foreach (var shard in service.ArrivalsOfShards.GroupBy(a => a.Shard, a => a.Number))
+            Assert.Equal(Enumerable.Range(1, reportsEach).Select(n => (long)n), shard.Distinct());
+        Assert.Equal(shards * (reportsEach * (reportsEach + 1L) / 2), service.Reports.Values.SelectMany(r => r.Lines).Sum(l => l.Tokens));
     }
 
     [Fact]

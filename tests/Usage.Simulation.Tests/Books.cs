@@ -31,11 +31,11 @@ internal sealed class Books(World world)
     public Account Conversation(Guid subscription, string conversation) => _conversations.GetValueOrDefault((subscription, conversation));
     public Account Window(Guid subscription, OpenWindow window) => _windows.GetValueOrDefault((subscription, window));
 
-    /// <summary>The window of a kind that is open, as far as the tables know.</summary>
+    /// <summary>The window of a kind that is, or was, open at that time, as far as the tables know.</summary>
     public OpenWindow? Open(Guid subscription, CapWindow kind, DateTimeOffset business)
     {
         foreach (var (of, window) in _windows.Keys)
-            if (of == subscription && window.Window == kind && business < window.ClosesAt) return window;
+            if (of == subscription && window.Window == kind && IsIn(window, business)) return window;
         return null;
     }
 
@@ -117,16 +117,18 @@ internal sealed class Books(World world)
     {
         CapWindow.Conversation => c.Generation is not null && c.Conversation == conversation ? c.Deltas : Tally.Zero,
         CapWindow.BillingPeriod => c.Period == period ? c.Deltas : Tally.Zero,
-        CapWindow.FiveHours or CapWindow.Week => c.Windows.FirstOrDefault(w => w.Window.Window == window && business < w.Window.ClosesAt)?.Deltas ?? Tally.Zero,
+        CapWindow.FiveHours or CapWindow.Week => c.Windows.FirstOrDefault(w => w.Window.Window == window && IsIn(w.Window, business))?.Deltas ?? Tally.Zero,
     };
 
     private static bool Counts(CapWindow window, UsageRow row, string conversation, Guid period, DateTimeOffset business) => window switch
     {
         CapWindow.Conversation => row.Generation.Header.Conversation == conversation,
         CapWindow.BillingPeriod => row.Period.Id == period,
-        CapWindow.FiveHours => row.FiveHours is { } open && business < open.ClosesAt,
-        CapWindow.Week => row.Week is { } open && business < open.ClosesAt,
+        CapWindow.FiveHours => row.FiveHours is { } open && IsIn(open, business),
+        CapWindow.Week => row.Week is { } open && IsIn(open, business),
     };
+
+    private static bool IsIn(OpenWindow window, DateTimeOffset business) => window.OpenedAt <= business && business < window.ClosesAt;
 
     private IReadOnlyDictionary<LineKey, long> Add(ReportLines lines)
     {

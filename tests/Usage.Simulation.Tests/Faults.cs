@@ -12,6 +12,8 @@ public enum Mutation
     AcknowledgedBeforeCommit,
     /// <summary>A new owner reads the tables without the slab of the lost one.</summary>
     SlabIgnored,
+    /// <summary>A new owner reads the tables without the windows that have turned: it takes the first that was opened.</summary>
+    TurnedWindowsUnread,
     /// <summary>A correction is made without a look whether its key was answered before.</summary>
     CorrectionWithoutKey,
     /// <summary>The owner is told of a correction only if the answer to its commit was not lost.</summary>
@@ -38,8 +40,7 @@ public enum Mutation
     RepeatsCountedAgain,
     /// <summary>An owner that has not read the tables yet cuts its lost predecessor's slab down to nothing. The product did this once.</summary>
     UnloadedLeavesSlab,
-    /// <summary>An owner frees what a lease reserved although it has not heard, since the lease ended, that it is still the owner. The product did this once; about one story in 15,000
-    /// tells, too few for a test of its own here: Usage.Tests has the named one.</summary>
+    /// <summary>An owner frees what a lease reserved although it has not heard, since the lease ended, that it is still the owner. The product did this once.</summary>
     LeasesEndUnconfirmed,
     /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>
     DenialsForgotten,

@@ -104,7 +104,8 @@ internal sealed partial class Hold : Process
         {
             cell.Loaded = true;
             foreach (var (period, used) in loaded.Periods) cell.Owner.LoadPeriod(period, used);
-            foreach (var (window, used) in loaded.Windows) cell.Owner.LoadWindow(window, used);
+            foreach (var (window, used) in loaded.Windows)
+                if (_world.Mutation != Mutation.TurnedWindowsUnread || _world.Store.IsFirst(cell.Owner.Subscription, window)) cell.Owner.LoadWindow(window, used);
             if (loaded.Slab is { } slab && slab.Epoch != Epoch)
             {
                 cell.Inherited = slab;
@@ -190,6 +191,7 @@ internal sealed partial class Hold : Process
             case OutcomeKind.Recorded:
                 cell.Uncommitted.Add(outcome.Row!);
                 _world.Observer.Thresholds.Decided(cell, outcome.Row!);
+                _world.Observer.Decided(outcome.Row!);
                 if (_world.Mutation == Mutation.ThresholdsBeforeUsage) _world.Store.Announce(Shard, outcome.Row!.Crossed);
                 _writing.Add(outcome.Row!);
                 if (_world.Mutation == Mutation.AcknowledgedBeforeCommit) Send(outlet!, new Answer(AnswerKind.Acknowledged, outcome.Generation!.Id, outcome.Row!.Sequence, Finished: outcome.Generation.Finished));

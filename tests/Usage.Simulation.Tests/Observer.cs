@@ -10,6 +10,8 @@ namespace Usage.Simulation.Tests;
 /// </summary>
 internal sealed class Observer(World world, Books books)
 {
+    private readonly record struct Reservation(long Tokens, DateTimeOffset Until, bool IsOver, bool IsWithheld);
+
     private sealed class Watched(RuntimeGeneration runtime)
     {
         public RuntimeGeneration Runtime => runtime;
@@ -20,6 +22,10 @@ internal sealed class Observer(World world, Books books)
         /// <summary>It reported tokens after their grant had ended, or without one: they may come out as overrun.</summary>
         public bool WasLate { get; set; }
         public Cell? OpenedBy { get; set; }
+        /// <summary>Tokens of its rows that are decided in the turn being taken.</summary>
+        public long Said { get; set; }
+        /// <summary>Its reservation with each owner, as the last turn left it.</summary>
+        public Dictionary<Cell, Reservation> Reserved { get; } = [];
         /// <summary>The latest attempt that each owner has denied.</summary>
         public Dictionary<Cell, Attempt> Denied { get; } = [];
 
@@ -35,6 +41,8 @@ internal sealed class Observer(World world, Books books)
     private readonly Dictionary<Guid, List<Watched>> _bySubscription = [];
     private readonly HashSet<Guid> _lateAfterLoss = [], _lowered = [];
     private readonly Dictionary<(Guid, CapWindow), long> _ceilings = [];
+    // Windows that some version of the terms leaves unbounded: under that one anything may have been granted.
+    private readonly HashSet<(Guid, CapWindow)> _unbounded = [];
     private readonly Dictionary<(int Shard, LineKey Line), long> _unreported = [];
 
     public CorrectionWatch Corrections { get; } = new(world, books);
@@ -55,6 +63,8 @@ internal sealed class Observer(World world, Books books)
     /// <summary>Grants may be given under any version of the terms that somebody still believes: used never passes the highest.</summary>
     public void Terms(SubscriptionTerms terms)
     {
+        foreach (var window in Enum.GetValues<CapWindow>())
+            if (!CapRule.Of(terms).Any(r => r.Hard && r.Window == window) && _unbounded.Add((terms.Subscription, window))) _lowered.Add(terms.Subscription);
         foreach (var rule in CapRule.Of(terms))
         {
             var key = (terms.Subscription, rule.Window);
@@ -160,7 +170,7 @@ internal sealed class Observer(World world, Books books)
 
     private void CheckCeiling(Guid subscription, CapWindow window, Books.Account account)
     {
-        if (_ceilings.TryGetValue((subscription, window), out var cap) && account.Used.Of(world.CountedBy(subscription, window)) is var used && used > cap + account.Beyond)
+        if (!_unbounded.Contains((subscription, window)) && _ceilings.TryGetValue((subscription, window), out var cap) && account.Used.Of(world.CountedBy(subscription, window)) is var used && used > cap + account.Beyond)
             throw new ViolationException($"U1: {used} are used of a hard cap of {cap} per {window}, which corrections filled {account.Beyond} beyond");
     }
 
@@ -257,16 +267,31 @@ internal sealed class Observer(World world, Books books)
         {
             if (cell.Owner.Find(watched.Runtime.Header.Id) is not { } generation) continue;
             held += generation.Held;
+            CheckReservation(hold, cell, watched, generation);
             Must(generation.Held >= 0 && !(generation.Finished && generation.Held > 0), $"U6: {watched.Runtime.Name} holds {generation.Held} and has finished: {generation.Finished}");
         }
         Must(held == cell.Owner.HeldTokens, $"U6: {cell.Owner.HeldTokens} are held, by generations {held}");
         if (!hold.IsCurrent || cell.Owner.Terms is null) return;
         foreach (var line in cell.Owner.Balance(null, world.Now))
         {
-            if (!line.Rule.Hard) continue;
+            if (!line.Rule.Hard || _unbounded.Contains((cell.Owner.Subscription, line.Rule.Window))) continue;
             var cap = _ceilings[(cell.Owner.Subscription, line.Rule.Window)] + Beyond(cell, line.Rule);
             if (line.UsedTokens + (line.Rule.CountsGenerated ? held : 0) > cap) throw new ViolationException($"U1: {line.UsedTokens} used and {held} held pass the cap of {cap} per {line.Rule.Window}");
         }
+    }
+
+    public void Decided(UsageRow row) => _generations[row.Generation.Id].Said += row.Tokens.Generated + row.OverrunTokens;
+
+    /// <summary>U6: tokens stop being held because they are reported, because the generation is over, because its lease has ended, or because they never went out; and never twice.</summary>
+    private static void CheckReservation(Hold hold, Cell cell, Watched watched, Generation generation)
+    {
+        var before = watched.Reserved.GetValueOrDefault(cell);
+        var ended = before.Tokens - generation.Held;
+        Must(ended <= watched.Said || generation.Finished || before.IsWithheld || hold.ConfirmedAt >= before.Until,
+            $"U6: {watched.Runtime.Name} held {before.Tokens} and holds {generation.Held}, though it said {watched.Said} and its lease goes on");
+        Must(ended >= 0 || !before.IsOver, $"U6: {watched.Runtime.Name} holds {generation.Held} after its reservation had ended");
+        watched.Reserved[cell] = new(generation.Held, generation.ExpiresAt, generation.Finished, generation.Withheld);
+        watched.Said = 0;
     }
 
     /// <summary>So much beyond a cap may be used as far as the owner in a cell has been told.</summary>

@@ -29,8 +29,18 @@ internal sealed class Plans(Draw draw)
     {
         Version = old.Version + 1,
         Active = !draw.Chance(0.2),
-        Caps = [.. old.Caps.Select(c => c with { Tokens = Math.Max(1, c.Tokens + draw.Int(-30, 40)) })],
+        Caps = [.. Windows(old.Caps).Select(c => c with { Tokens = Math.Max(1, c.Tokens + draw.Int(-30, 40)) })],
     };
+
+    /// <summary>A plan may bring a window of five hours or a week, or drop one; never the last cap.</summary>
+    private IEnumerable<Cap> Windows(IReadOnlyList<Cap> caps)
+    {
+        if (!draw.Chance(0.4)) return caps;
+        var window = draw.Of([CapWindow.FiveHours, CapWindow.Week]);
+        Cap[] others = [.. caps.Where(c => c.Window != window)];
+        if (others.Length == caps.Count) return [.. caps, new Cap(window, draw.Int(30, 90), caps[0].Counts, CapEnforcement.Hard)];
+        return others.Length == 0 ? caps : others;
+    }
 
     private TermPeriod Open(Guid subscription, int number, DateTimeOffset start, DateTimeOffset end)
     {

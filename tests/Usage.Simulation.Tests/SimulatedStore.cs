@@ -73,6 +73,9 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
     public Dictionary<Guid, StoredSlab> Slabs { get; } = [];
     public Dictionary<Guid, SubscriptionTerms> Terms { get; } = [];
 
+    /// <summary>Whether no window of that kind was opened before it.</summary>
+    public bool IsFirst(Guid subscription, OpenWindow window) => !Windows.Keys.Any(k => k.Subscription == subscription && k.Window.Window == window.Window && k.Window.OpenedAt < window.OpenedAt);
+
     /// <summary>A statement by itself.</summary>
     public async Task<T> ReadAsync<T>(Process reader, Func<T> read)
     {

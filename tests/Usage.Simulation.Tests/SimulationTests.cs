@@ -17,7 +17,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
         }
         var sum = new Stories.Sum();
         var failures = Stories.PlayAll(Setting("BILLING_SIM_SEEDS") ?? Seeds, FailuresMax, Mutation.None, sum);
-        output.WriteLine($"{sum.Stories} stories, {sum.Steps} steps, {sum.Crashes} crashes, {sum.Grants} grants, {sum.CapDenials} denials at a cap, {sum.Rows} rows, {sum.Overrun} tokens overrun, {sum.Corrections} corrections, {sum.Thresholds} thresholds, {sum.Reports} reports");
+        output.WriteLine($"{sum.Stories} stories, {sum.Steps} steps, {sum.Crashes} crashes, {sum.Grants} grants, {sum.CapDenials} denials at a cap, {sum.Rows} rows, {sum.Overrun} tokens overrun, {sum.Corrections} corrections, {sum.Thresholds} thresholds, {sum.Turns} windows turned, {sum.Reports} reports");
         Assert.True(failures.Count == 0, string.Join('\n', failures.Select(f => $"BILLING_SIM_SEED={f.Seed} tells it step by step: {f.What}")));
     }
 
@@ -28,6 +28,8 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.SlabIgnored)]
     [InlineData(Mutation.RepeatsCountedAgain)]
     [InlineData(Mutation.UnloadedLeavesSlab)]
+    [InlineData(Mutation.LeasesEndUnconfirmed)]
+    [InlineData(Mutation.TurnedWindowsUnread)]
     [InlineData(Mutation.CorrectionWithoutKey)]
     [InlineData(Mutation.CorrectionUntold)]
     [InlineData(Mutation.CorrectionAnnouncedAtOnce)]

@@ -28,6 +28,8 @@ internal sealed class World
     private readonly double _troubleEvery;
     private readonly string _mood;
     private DateTimeOffset _businessStart;
+    // So many that no story runs out of the periods that billing has opened.
+    private const int LeapsMax = 3;
     private int _outlets;
 
     public World(ulong seed, Mutation mutation, Action<string>? tell)
@@ -68,7 +70,9 @@ internal sealed class World
     public Plans Plans { get; }
     public bool IsCalm { get; private set; }
     public bool PeriodTurns { get; }
-    public Moment Now => new(Jan1.AddMilliseconds(Schedule.NowMs), _businessStart.AddMilliseconds(Schedule.NowMs));
+    // No two steps fall into one microsecond of business time. Corrections find the rows of a window by when they were received: in the very microsecond in which a plan
+    // brings a window, they would find rows that were decided before it.
+    public Moment Now => new(Jan1.AddMilliseconds(Schedule.NowMs), _businessStart.AddMilliseconds(Schedule.NowMs).AddMicroseconds(Schedule.Steps));
     public int Crashes { get; private set; }
 
     public int NextOutlet() => ++_outlets;
@@ -144,7 +148,16 @@ internal sealed class World
         }
         if (Draw.Chance(0.6))
             for (var times = Draw.Int(1, 5); times > 0; times--) _clerk.After(Draw.Int(1_000, (int)_chaosMs), () => _clerk.Correct(_generations));
+        if (Draw.Chance(0.4))
+            for (var times = Draw.Int(1, LeapsMax); times > 0; times--) Schedule.After(Draw.Int(1_000, (int)_chaosMs), Leap);
         if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_terms[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
+    }
+
+    /// <summary>Business time runs ahead, to about the end of a window or far past it: windows turn with grants out, rows queued and owners on their way.</summary>
+    private void Leap()
+    {
+        _businessStart += Draw.Of([TimeSpan.FromHours(5), TimeSpan.FromHours(11), TimeSpan.FromDays(7)]) - TimeSpan.FromSeconds(Draw.Int(0, 20));
+        Tell($"it is {Now.Business:O}");
     }
 
     /// <summary>Stored, then told to every owner: late, in any order, and some of it twice.</summary>
