@@ -109,9 +109,9 @@ public sealed class When_servers_fail(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_eight_shards_cut_in_an_hour_without_a_broker_is_published_in_order_when_it_is_back()
+    public async Task What_eight_shards_cut_without_a_broker_is_published_in_order_when_it_is_back()
     {
-        const int shards = 8, reportsEach = 2 * 3_600;
+        const int shards = 8, reportsEach = 720;
         await using var rabbit = await PrivateRabbitMq.StartAsync(_folder);
         await using var service = await UsageService.PrepareAsync(broker: rabbit.Uri());
         await service.ListenAsync();

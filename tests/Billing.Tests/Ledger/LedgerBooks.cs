@@ -28,9 +28,16 @@ internal sealed class LedgerBooks
     public string Document(string invoice) => _invoices[invoice].Document;
     public InvoiceState Invoice(string invoice) => Past(invoice, DateTimeOffset.MaxValue);
 
-    /// <summary>As it stood right before a moment.</summary>
+    /// <summary>As it stood right before a moment, by what is known now: a payment counts from when it was made, also where it was heard of later.</summary>
     public InvoiceState Past(string invoice, DateTimeOffset at) =>
-        _invoices[invoice].Events.Select(e => e.Event).Where(e => BusinessTimes.Of(e) < at).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+        _invoices[invoice].Events.Select(e => e.Event).Where(e => When(e) < at).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+
+    private static DateTimeOffset When(InvoiceEvent e) => e switch
+    {
+        PaymentRecorded p => p.PaidAt,
+        RefundRecorded r => r.RefundedAt,
+        _ => BusinessTimes.Of(e),
+    };
 
     public AccountState AccountBefore(DateTimeOffset at) => _account.Select(e => e.Event).Where(e => BusinessTimes.Of(e) < at).Aggregate(AccountState.Initial, AccountState.Evolve);
 
@@ -72,7 +79,19 @@ internal sealed class LedgerBooks
     /// <param name="paidAt">where that was earlier than anybody heard of it</param>
     public void Pay(string invoice, long micros, DateTimeOffset at, DateTimeOffset? paidAt = null) => Keep(invoice, RecordPaymentDecision.Decide(new("stripe", $"pi_{_sequence}", new(micros), "USD", paidAt ?? at, at), Invoice(invoice)));
 
-    public void Refund(string invoice, long micros, DateTimeOffset at) => Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), "USD", at, at), Invoice(invoice)));
+    public void Refund(string invoice, long micros, DateTimeOffset at, DateTimeOffset? refundedAt = null) =>
+        Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), "USD", refundedAt ?? at, at), Invoice(invoice)));
+
+    /// <summary>
+    /// A provider may say late what was paid or given back, of an invoice that was there. Of what was written off the order in which things become known decides how much
+    /// they take back of it, so there it is said in time here; PostingTests have the rest.
+    /// </summary>
+    public DateTimeOffset SaidLate(string invoice, DateTimeOffset earlier, DateTimeOffset at)
+    {
+        var events = _invoices[invoice].Events.Select(e => e.Event).ToArray();
+        var final = events.OfType<InvoiceFinalized>().Single().At;
+        return events.Any(e => e is InvoiceWrittenOff) ? at : earlier < final ? final : earlier;
+    }
 
     /// <summary>What dunning does to it: it falls overdue, is held or released, or the next step is taken.</summary>
     public void Dun(string invoice, int which, DateTimeOffset at) => Keep(invoice, which switch

@@ -18,7 +18,7 @@ public sealed class LedgerProperties
     /// <summary>Hours that pass before it, and what is ordered then: refused or not, as the decision says.</summary>
     private sealed record Step(int Hours, Action<LedgerBooks, DateTimeOffset> Order);
 
-    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 200], Gen.Int[0, 12], Gen.Int[0, 7], Gen.Long[1, 3_000], Gen.Int[0, 3_000_000], (hours, what, which, cents, tokens) => new Step(hours, (books, at) =>
+    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 200], Gen.Int[0, 14], Gen.Int[0, 7], Gen.Long[1, 3_000], Gen.Int[0, 3_000_000], (hours, what, which, cents, tokens) => new Step(hours, (books, at) =>
     {
         var invoice = books.Invoices.ElementAtOrDefault(which % Math.Max(books.Invoices.Count, 1));
         switch (what)
@@ -33,6 +33,8 @@ public sealed class LedgerProperties
             case 10 when invoice is not null: books.WriteOff(invoice, at); break;
             case 11 when invoice is not null: books.Dun(invoice, which, at); break;
             case 12: books.GrantTokens($"crd_tokens_{at:O}", tokens + 1, which > 3 ? at.AddDays(which * 9) : null, at); break;
+            case 13 when invoice is not null: books.Pay(invoice, cents * Cent, at, books.SaidLate(invoice, at.AddDays(-3 * which), at)); break;
+            case 14 when invoice is not null: books.Refund(invoice, cents * Cent, at, books.SaidLate(invoice, at.AddDays(-3 * which), at)); break;
         }
     }));
 
