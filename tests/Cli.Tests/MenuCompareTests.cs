@@ -195,6 +195,24 @@ public sealed partial class MenuCompareTests
         }
     }
 
+    [Fact]
+    public async Task A_way_of_charging_that_is_not_certified_is_a_row_without_figures()
+    {
+        // Short caps are certified, and the menu without rules is not.
+        const string market = """
+            {"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"diffusion","prior":0.12,"lower":0.1,"upper":0.9,"informationPerSecond":0.01},
+             "tokensPerSecond":500,"valuePerAnswer":1,"servingCostPerToken":0,"typeCount":8,"capTokensMax":20,"valueAtCap":0.1}
+            """;
+        var (exit, rows, _) = await Run(market, "menu", "compare", "-", "--cap-max", "4", "--plans-max", "1", "--csv");
+        Assert.Equal(0, exit);
+        var lines = rows.TrimEnd('\n').Split('\n');
+        Assert.Equal(8, lines.Length);
+        Assert.EndsWith(",mean_loss,notice", lines[0], StringComparison.Ordinal);
+        Assert.Equal("menuWithoutLimit,,,,,,,,,,,,,,,the certificate does not hold for the best menu of any number of plans: it has no figures", lines[2]);
+        Assert.StartsWith("onePlan,", lines[3], StringComparison.Ordinal);
+        Assert.All(lines, line => Assert.Equal(15, line.Count(c => c == ',')));
+    }
+
     [GeneratedRegex("""<data data-name="([^"]+)" value="([^"]+)">""")]
     private static partial Regex Figures();
 }

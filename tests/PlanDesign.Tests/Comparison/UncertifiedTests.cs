@@ -42,6 +42,12 @@ public sealed class UncertifiedTests
         Assert.Equal((null, null), (comparison.MenuWithoutLimit, comparison.OnePlan));
         Assert.DoesNotContain(TariffReport.All(comparison), t => t.Kind is "menuWithoutLimit" or "onePlan");
         Assert.Contains("the certificate does not hold for the best menu of one plan: it has no figures", comparison.Notices);
+        Assert.Equal(
+            [
+                ("menuWithoutLimit", "the certificate does not hold for the best menu of any number of plans: it has no figures"),
+                ("onePlan", "the certificate does not hold for the best menu of one plan: it has no figures"),
+            ],
+            comparison.WithoutFigures);
     }
 
     /// <summary>Certified while tokens are cheap, and not where a token costs three hundredths of an answer.</summary>
