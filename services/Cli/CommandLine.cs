@@ -47,6 +47,7 @@ public static class CommandLine
         }
         catch (OperationCanceledException)
         {
+            await Console.Error.WriteLineAsync("billing: interrupted");
             return Interrupted;
         }
     }

@@ -16,16 +16,31 @@ internal static class FrontierMessages
     {
         Capacity = { report.Capacity.Select(Point) },
         Today = report.Today is { } today ? Point(today) : null,
-        TokenCosts = { report.TokenCosts.Select(c => new TokenCostPoint { CostPerToken = c.CostPerToken, Profit = c.Profit, Revenue = c.Revenue, ServingCost = c.ServingCost, TokensPerConversation = c.TokensPerConversation, ShareServed = c.ShareServed }) },
-        Gpus = { report.Gpus.Select(g => new GpuPoint { Gpus = g.Gpus, TokensPerSecond = g.TokensPerSecond, Utilisation = g.Utilisation, ProfitPerSecond = g.ProfitPerSecond, OneLessCostsPerSecond = g.OneLessCostsPerSecond }) },
+        TokenCosts =
+        {
+            report.TokenCosts.Select(c => new TokenCostPoint
+            {
+                CostPerToken = c.CostPerToken, NotCertified = !c.HasFigures, Profit = c.Profit ?? 0, Revenue = c.Revenue ?? 0, ServingCost = c.ServingCost ?? 0,
+                TokensPerConversation = c.TokensPerConversation ?? 0, ShareServed = c.ShareServed ?? 0,
+            }),
+        },
+        Gpus =
+        {
+            report.Gpus.Select(g => new GpuPoint
+            {
+                Gpus = g.Gpus, TokensPerSecond = g.TokensPerSecond, NotCertified = !g.HasFigures,
+                Utilisation = g.Utilisation ?? 0, ProfitPerSecond = g.ProfitPerSecond ?? 0, OneLessCostsPerSecond = g.OneLessCostsPerSecond ?? 0,
+            }),
+        },
+        Notices = { report.Notices },
     };
 
     private static CapacityPoint Point(CapacityRow row)
     {
         var point = new CapacityPoint
         {
-            ShareOfDemand = row.ShareOfDemand, TokensPerConversation = row.TokensPerConversation, ShadowPricePerToken = row.ShadowPricePerToken,
-            Profit = row.Profit, Revenue = row.Revenue, ServingCost = row.ServingCost, ShareServed = row.ShareServed,
+            ShareOfDemand = row.ShareOfDemand, TokensPerConversation = row.TokensPerConversation ?? 0, NotCertified = !row.HasFigures, ShadowPricePerToken = row.ShadowPricePerToken ?? 0,
+            Profit = row.Profit ?? 0, Revenue = row.Revenue ?? 0, ServingCost = row.ServingCost ?? 0, ShareServed = row.ShareServed ?? 0,
         };
         if (row.TokensPerSecond is { } tokens) point.TokensPerSecond = tokens;
         if (row.ProfitPerSecond is { } profit) point.ProfitPerSecond = profit;

@@ -160,6 +160,59 @@ public sealed partial class MenuCompareTests
         }
     }
 
+    [Fact]
+    public async Task A_capacity_that_is_not_certified_has_no_figures_in_any_form()
+    {
+        // Certified while tokens are cheap, and not where a token costs three hundredths of an answer.
+        const string market = """
+            {"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"diffusion","prior":0.125,"lower":0.1,"upper":0.9,"informationPerSecond":0.1},
+             "tokensPerSecond":500,"valuePerAnswer":1,"servingCostPerToken":0.02,"typeCount":8,"capTokensMax":20,"constraints":{"nobodyExcluded":true}}
+            """;
+        const string notice = "the certificate does not hold for the best menu where a token costs 0.04: it has no figures";
+        var report = await Json(market, "menu", "frontier", "-");
+        Assert.Equal(["shareOfDemand", "tokensPerConversation"], report.GetProperty("capacity")[0].EnumerateObject().Select(f => f.Name));
+        Assert.Contains(report.GetProperty("notices").EnumerateArray(), n => n.GetString() == notice);
+        var (_, table, _) = await Run(market, "menu", "frontier", "-");
+        Assert.Contains("not certified", table, StringComparison.Ordinal);
+        Assert.Contains(notice, string.Join(' ', table.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        var (_, rows, _) = await Run(market, "menu", "frontier", "-", "--csv");
+        Assert.EndsWith(": it has no figures", rows.Split('\n')[1], StringComparison.Ordinal);
+        Assert.Contains(",,,,,,,,the certificate does not hold", rows.Split('\n')[1], StringComparison.Ordinal);
+        var file = Path.Combine(Path.GetTempPath(), $"menu-frontier-{Environment.ProcessId}.html");
+        try
+        {
+            Assert.Equal(0, (await Run(market, "menu", "report", "-", "--plans-max", "1", "--out", file)).Exit);
+            var page = await File.ReadAllTextAsync(file);
+            Assert.Contains(notice[1..], page, StringComparison.Ordinal);
+            Assert.Contains("(a token costs twice): it has no figures", page, StringComparison.Ordinal);
+            Assert.Contains("<td>not certified</td>", page, StringComparison.Ordinal);
+            Assert.Contains("frontier[1].profit", page, StringComparison.Ordinal);
+            Assert.DoesNotContain("frontier[0.05].profit", page, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task A_way_of_charging_that_is_not_certified_is_a_row_without_figures()
+    {
+        // Short caps are certified, and the menu without rules is not.
+        const string market = """
+            {"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"diffusion","prior":0.12,"lower":0.1,"upper":0.9,"informationPerSecond":0.01},
+             "tokensPerSecond":500,"valuePerAnswer":1,"servingCostPerToken":0,"typeCount":8,"capTokensMax":20,"valueAtCap":0.1}
+            """;
+        var (exit, rows, _) = await Run(market, "menu", "compare", "-", "--cap-max", "4", "--plans-max", "1", "--csv");
+        Assert.Equal(0, exit);
+        var lines = rows.TrimEnd('\n').Split('\n');
+        Assert.Equal(8, lines.Length);
+        Assert.EndsWith(",mean_loss,notice", lines[0], StringComparison.Ordinal);
+        Assert.Equal("menuWithoutLimit,,,,,,,,,,,,,,,the certificate does not hold for the best menu of any number of plans: it has no figures", lines[2]);
+        Assert.StartsWith("onePlan,", lines[3], StringComparison.Ordinal);
+        Assert.All(lines, line => Assert.Equal(15, line.Count(c => c == ',')));
+    }
+
     [GeneratedRegex("""<data data-name="([^"]+)" value="([^"]+)">""")]
     private static partial Regex Figures();
 }

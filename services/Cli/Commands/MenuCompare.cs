@@ -1,5 +1,6 @@
 using System.CommandLine;
 using PlanDesign;
+using PlanDesign.Comparison;
 using PlanDesign.Reports;
 using PlanDesign.Screening;
 
@@ -8,6 +9,8 @@ namespace Cli.Commands;
 /// <summary><c>billing menu compare FILE|- [as solve] [--running CAP:PRICE,…] [--plans-max K] [--json|--csv]</c></summary>
 public static class MenuCompare
 {
+    private static readonly string[] First = ["menu", "menuWithoutLimit", "onePlan"];
+
     public static Command Create()
     {
         var (input, running) = (new MenuInput(), Running());
@@ -65,9 +68,16 @@ public static class MenuCompare
     };
 
     private static void WriteCsv(TextWriter output, MenuAnalysis analysis) => Csv.Write(output,
-        ["tariff", "profit", "revenue", "serving_cost", "share_served", "consumer_surplus", "tokens", "price", "fee", "cap_tokens", "menu_earns_more", "share_better", "share_worse", "mean_gain", "mean_loss"],
-        (analysis.Comparison is { } comparison ? TariffReport.All(comparison) : []).Select(t => new object?[]
-        {
-            t.Kind, t.Profit, t.Revenue, t.ServingCost, t.ShareServed, t.ConsumerSurplus, t.Tokens, t.Price, t.Fee, t.CapTokens, t.MenuEarnsMore, t.ShareBetter, t.ShareWorse, t.MeanGain, t.MeanLoss,
-        }));
+        ["tariff", "profit", "revenue", "serving_cost", "share_served", "consumer_surplus", "tokens", "price", "fee", "cap_tokens", "menu_earns_more", "share_better", "share_worse", "mean_gain", "mean_loss", "notice"],
+        analysis.Comparison is { } comparison ? Rows(comparison) : []);
+
+    /// <summary>One for each way of charging, in their order; without figures where a certificate does not hold, which the last column says.</summary>
+    private static IEnumerable<IReadOnlyList<object?>> Rows(TariffComparison comparison)
+    {
+        var (tariffs, without) = (TariffReport.All(comparison).ToDictionary(t => t.Kind), comparison.WithoutFigures.ToDictionary(w => w.Kind, w => w.Notice));
+        foreach (var kind in First.Union(tariffs.Keys))
+            yield return tariffs.TryGetValue(kind, out var t)
+                ? [t.Kind, t.Profit, t.Revenue, t.ServingCost, t.ShareServed, t.ConsumerSurplus, t.Tokens, t.Price, t.Fee, t.CapTokens, t.MenuEarnsMore, t.ShareBetter, t.ShareWorse, t.MeanGain, t.MeanLoss, null]
+                : [kind, .. Enumerable.Repeat<object?>(null, 14), without[kind]];
+    }
 }

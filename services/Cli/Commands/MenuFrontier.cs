@@ -51,36 +51,50 @@ public static class MenuFrontier
             console.WriteLine("this market is not worth serving: no cap earns more than it costs to generate");
             return;
         }
+        PrintCapacity(console, report);
+        if (report.TokenCosts.Count > 0)
+        {
+            var costs = Columns("a token costs", "earns a conversation", "paid", "serving cost", "tokens a conversation", "customers served").Title("what the cost of a token earns");
+            foreach (var c in report.TokenCosts)
+                costs.AddRow(c.HasFigures ? [Number(c.CostPerToken), Number(c.Profit!.Value), Number(c.Revenue!.Value), Number(c.ServingCost!.Value), Number(c.TokensPerConversation!.Value), Percent(c.ShareServed!.Value)] : [Number(c.CostPerToken), "not certified"]);
+            console.Write(costs);
+        }
+        foreach (var notice in report.Notices) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
+    }
+
+    private static void PrintCapacity(IAnsiConsole console, FrontierReport report)
+    {
         var each = report.ConversationsPerSecond is not null;
         var table = Columns(["of what the market would take", "tokens a conversation", .. each ? ["tokens a second"] : Array.Empty<string>(), "one more token earns", "earns a conversation", "paid", "serving cost", "customers served", .. each ? ["earns a second"] : Array.Empty<string>()])
             .Title("what capacity earns");
         foreach (var row in report.Capacity) table.AddRow(Cells(row, each));
         console.Write(table);
-        if (report.Today is { } today)
-            console.WriteLine($"Today's {Number(today.TokensPerSecond!.Value)} tokens a second in use earn {Number(today.ProfitPerSecond!.Value)} a second, {Percent(today.ShareOfDemand)} of what the market would take; one more token earns {Number(today.ShadowPricePerToken)}.");
+        if (report.Today is { HasFigures: true } today)
+            console.WriteLine($"Today's {Number(today.TokensPerSecond!.Value)} tokens a second in use earn {Number(today.ProfitPerSecond!.Value)} a second, {Percent(today.ShareOfDemand)} of what the market would take; one more token earns {Number(today.ShadowPricePerToken!.Value)}.");
         if (report.Gpus.Count > 0)
         {
             var gpus = Columns("GPUs", "tokens a second", "in use", "earns a second", "one less costs a second", "one less costs an hour").Title("what a GPU less costs, its own price left out");
             foreach (var g in report.Gpus)
-                gpus.AddRow(g.Gpus.ToString("#,0", CultureInfo.InvariantCulture), Number(g.TokensPerSecond), Percent(g.Utilisation), Number(g.ProfitPerSecond), Number(g.OneLessCostsPerSecond), Number(3600 * g.OneLessCostsPerSecond));
+                gpus.AddRow([g.Gpus.ToString("#,0", CultureInfo.InvariantCulture), Number(g.TokensPerSecond), .. g.HasFigures
+                    ? [Percent(g.Utilisation!.Value), Number(g.ProfitPerSecond!.Value), Number(g.OneLessCostsPerSecond!.Value), Number(3600 * g.OneLessCostsPerSecond.Value)] : (string[])["", "not certified"]]);
             console.Write(gpus);
         }
-        var costs = Columns("a token costs", "earns a conversation", "paid", "serving cost", "tokens a conversation", "customers served").Title("what the cost of a token earns");
-        foreach (var c in report.TokenCosts) costs.AddRow(Number(c.CostPerToken), Number(c.Profit), Number(c.Revenue), Number(c.ServingCost), Number(c.TokensPerConversation), Percent(c.ShareServed));
-        console.Write(costs);
     }
 
     private static string[] Cells(CapacityRow row, bool each) =>
     [
-        Percent(row.ShareOfDemand), Number(row.TokensPerConversation), .. each ? [Number(row.TokensPerSecond!.Value)] : Array.Empty<string>(), Number(row.ShadowPricePerToken),
-        Number(row.Profit), Number(row.Revenue), Number(row.ServingCost), Percent(row.ShareServed), .. each ? [Number(row.ProfitPerSecond!.Value)] : Array.Empty<string>(),
+        Percent(row.ShareOfDemand), Shown(row.TokensPerConversation), .. each ? [Shown(row.TokensPerSecond)] : Array.Empty<string>(), .. row.HasFigures
+            ? [Number(row.ShadowPricePerToken!.Value), Number(row.Profit!.Value), Number(row.Revenue!.Value), Number(row.ServingCost!.Value), Percent(row.ShareServed!.Value), .. each ? [Number(row.ProfitPerSecond!.Value)] : Array.Empty<string>()]
+            : (string[])["", "not certified"],
     ];
 
+    private static string Shown(double? number) => number is { } known ? Number(known) : "";
+
     private static void WriteCsv(TextWriter output, FrontierReport report) => Csv.Write(output,
-        ["share_of_demand", "tokens_per_conversation", "shadow_price_per_token", "profit", "revenue", "serving_cost", "share_served", "tokens_per_second", "profit_per_second", "revenue_per_second"],
+        ["share_of_demand", "tokens_per_conversation", "shadow_price_per_token", "profit", "revenue", "serving_cost", "share_served", "tokens_per_second", "profit_per_second", "revenue_per_second", "notice"],
         report.Capacity.Select(r => new object?[]
         {
-            r.ShareOfDemand, r.TokensPerConversation, r.ShadowPricePerToken, r.Profit, r.Revenue, r.ServingCost, r.ShareServed, r.TokensPerSecond, r.ProfitPerSecond, r.RevenuePerSecond,
+            r.ShareOfDemand, r.TokensPerConversation, r.ShadowPricePerToken, r.Profit, r.Revenue, r.ServingCost, r.ShareServed, r.TokensPerSecond, r.ProfitPerSecond, r.RevenuePerSecond, r.Notice,
         }));
 
     private static Option<double?> Positive(string name, string placeholder, string description) => new(name)

@@ -160,7 +160,7 @@ internal static class MenuCharts
         var svg = new Svg(Width, 66 + 32 * changed.Length, "How the profit changes with the market");
         var zero = points[0].ProfitKept;
         double Change(double profit) => zero > 0 ? profit / zero - 1 : 0;
-        var (low, high) = (changed.Min(p => Math.Min(Change(p.ProfitKept), Change(p.ProfitAdapted ?? 0))), changed.Max(p => Math.Max(Change(p.ProfitKept), Change(p.ProfitAdapted ?? 0))));
+        var (low, high) = (changed.Min(p => Math.Min(Change(p.ProfitKept), Change(p.ProfitAdapted ?? p.ProfitKept))), changed.Max(p => Math.Max(Change(p.ProfitKept), Change(p.ProfitAdapted ?? p.ProfitKept))));
         var x = new Axis(Math.Min(low, 0) - 0.02, Math.Max(high, 0) + 0.02, 190, 425);
         var bottom = 30 + 32.0 * changed.Length;
         foreach (var tick in x.Ticks(4))
@@ -179,7 +179,7 @@ internal static class MenuCharts
             var (kept, adapted) = (x.At(Change(p.ProfitKept)), x.At(Change(p.ProfitAdapted ?? p.ProfitKept)));
             svg.Text(182, y + 4, p.Change, "end", "label");
             svg.Line(kept, y, adapted, y, "between");
-            svg.Circle(adapted, y, 6, "plan0", $"solved anew: {Short(p.ProfitAdapted ?? 0)}");
+            if (p.ProfitAdapted is { } profit) svg.Circle(adapted, y, 6, "plan0", $"solved anew: {Short(profit)}");
             svg.Circle(kept, y, 6, "hollow", $"kept: {Short(p.ProfitKept)}");
         }
         svg.Text((190 + 425) / 2.0, bottom + 32, "change of the profit", "middle", "caption");

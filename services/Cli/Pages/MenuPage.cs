@@ -29,7 +29,7 @@ internal static class MenuPage
             <title>{Html(title)}</title><style>{MenuPageStyle.Css}</style></head><body><main>
             <header><p class="kicker">Plan design · token caps and prices</p><h1>{Html(title)}</h1>{Lead(asked, menu)}</header>
             """);
-        foreach (var notice in analysis.Notices) page.Append(CultureInfo.InvariantCulture, $"""<p class="notice">{Html(Sentence(notice))}</p>""");
+        foreach (var notice in analysis.Notices.Concat(Sensitivity.WithoutFigures(sensitivity)).Concat(frontier.Notices)) page.Append(CultureInfo.InvariantCulture, $"""<p class="notice">{Html(Sentence(notice))}</p>""");
         page.Append(Cards(asked, analysis));
         page.Append(Section("The menu", Plans(asked, menu)));
         var tariffs = TariffReport.All(analysis.Comparison!);
@@ -47,7 +47,7 @@ internal static class MenuPage
                 SensitivityTable(sensitivity))));
         if (frontier.Capacity.Count > 1)
             page.Append(Section("What capacity earns", Grid(
-                Figure("Profit and revenue along capacity", FrontierChart.Of(frontier), $"{Money(asked)} a conversation, at exact prices. The slope is what one more token earns: what a GPU less costs."),
+                frontier.Capacity.Count(row => row.HasFigures) < 2 ? "" : Figure("Profit and revenue along capacity", FrontierChart.Of(frontier), $"{Money(asked)} a conversation, at exact prices. The slope is what one more token earns: what a GPU less costs."),
                 FrontierTable(frontier))));
         if (analysis.ConstraintCosts.Count > 0) page.Append(Section("What each rule costs", Rules(analysis)));
         if (analysis.Processes.Count > 0) page.Append(Section("How answers come", Processes(analysis)));
@@ -113,14 +113,15 @@ internal static class MenuPage
     private static string SensitivityTable(IReadOnlyList<SensitivityPoint> points) => "<figure>" + Table(["market", "menu kept", "solved anew"],
         points.Select((p, n) => (IReadOnlyList<string>)
         [
-            Html(p.Change), Data($"sensitivity[{n}].kept", p.ProfitKept, Short(p.ProfitKept)), p.ProfitAdapted is { } adapted ? Data($"sensitivity[{n}].adapted", adapted, Short(adapted)) : "none",
+            Html(p.Change), Data($"sensitivity[{n}].kept", p.ProfitKept, Short(p.ProfitKept)), p.ProfitAdapted is { } adapted ? Data($"sensitivity[{n}].adapted", adapted, Short(adapted)) : p.NotCertified ? "not certified" : "none",
         ])) + "<figcaption>Profit a conversation.</figcaption></figure>";
 
     private static string FrontierTable(FrontierReport frontier) => "<figure>" + Table(["of demand", "tokens", "profit", "one more token earns"],
         frontier.Capacity.Reverse().Select(row => (IReadOnlyList<string>)
         [
-            Percent(row.ShareOfDemand, 0), Short(row.TokensPerConversation), Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].profit", row.Profit, Short(row.Profit)),
-            Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].shadowPrice", row.ShadowPricePerToken, MenuForPeople.Number(row.ShadowPricePerToken)),
+            Percent(row.ShareOfDemand, 0), row.TokensPerConversation is { } tokens ? Short(tokens) : "",
+            row.Profit is { } profit ? Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].profit", profit, Short(profit)) : "not certified",
+            row.ShadowPricePerToken is { } price ? Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].shadowPrice", price, MenuForPeople.Number(price)) : "",
         ])) + "<figcaption>Capacity as a part of the tokens that the market would take; per conversation of the whole market.</figcaption></figure>";
 
     private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", "tokens a conversation"],

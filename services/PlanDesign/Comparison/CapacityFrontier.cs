@@ -49,16 +49,19 @@ public sealed class CapacityFrontier(Market market, SolveOptions? options = null
     private readonly SolveOptions _options = new(options?.PlansMax) { Constraints = options?.Constraints?.OnCaps };
     private readonly List<FrontierPoint> _corners = [];
 
-    /// <summary>What the market would take if capacity were no limit.</summary>
-    public FrontierPoint Demand(CancellationToken cancellation = default)
+    /// <summary>The shadow price at which corners below are searched for first.</summary>
+    private double _first = market.ValuePerAnswer;
+
+    /// <summary>What the market would take if capacity were no limit; null where the certificate of that menu does not hold.</summary>
+    public FrontierPoint? Demand(CancellationToken cancellation = default)
     {
-        if (_corners.Count == 0) _corners.Add(At(0, cancellation));
-        return _corners[^1];
+        if (_corners.Count == 0 && At(0, cancellation) is { } demand) _corners.Add(demand);
+        return _corners.Count == 0 ? null : _corners[^1];
     }
 
-    /// <summary>The best menu at each shadow price.</summary>
+    /// <summary>The best menu at each shadow price; null where its certificate does not hold.</summary>
     /// <param name="shadowPricesPerToken">Money per token, at least 0.</param>
-    public static IReadOnlyList<FrontierPoint> Of(
+    public static IReadOnlyList<FrontierPoint?> Of(
         Market market, IReadOnlyList<double> shadowPricesPerToken, CancellationToken cancellation = default)
     {
         var frontier = new CapacityFrontier(market);
@@ -66,23 +69,24 @@ public sealed class CapacityFrontier(Market market, SolveOptions? options = null
     }
 
     /// <inheritdoc cref="Within(double, CancellationToken)"/>
-    public static CapacityPlan Within(Market market, double capacityTokens, CancellationToken cancellation = default) =>
+    public static CapacityPlan? Within(Market market, double capacityTokens, CancellationToken cancellation = default) =>
         new CapacityFrontier(market).Within(capacityTokens, cancellation);
 
+    /// <summary>What that capacity earns; null where a menu that would have to be solved for it is not certified, so that a better one may have been missed.</summary>
     /// <param name="capacityTokens">Expected tokens per conversation of the whole market, above 0.</param>
     /// <exception cref="ArgumentException">The market or an option is refused, or the rules need more tokens than that.</exception>
-    public CapacityPlan Within(double capacityTokens, CancellationToken cancellation = default)
+    public CapacityPlan? Within(double capacityTokens, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacityTokens);
-        var demand = Demand(cancellation);
+        if (Demand(cancellation) is not { } demand) return null;
         if (demand.Tokens <= capacityTokens) return new(demand, demand, 0, 0);
-        ReachBelow(capacityTokens, cancellation);
+        if (!ReachBelow(capacityTokens, cancellation)) return null;
         for (var n = 0; ; n++)
         {
             var above = _corners.FindIndex(c => c.Tokens > capacityTokens);
             var (fewer, more) = (_corners[above - 1], _corners[above]);
             var slope = (more.Profit - fewer.Profit) / (more.Tokens - fewer.Tokens);
-            var corner = At(Math.Max(0, slope), cancellation);
+            if (At(Math.Max(0, slope), cancellation) is not { } corner) return null;
             var isAbove = corner.Profit - slope * corner.Tokens - (fewer.Profit - slope * fewer.Tokens) > Tolerance * market.ValuePerAnswer
                 && corner.Tokens > fewer.Tokens && corner.Tokens < more.Tokens;
             if (!isAbove || n == CornersPerQuestionMax)
@@ -91,24 +95,29 @@ public sealed class CapacityFrontier(Market market, SolveOptions? options = null
         }
     }
 
-    /// <summary>Answers may need much less than a token, so the price that leaves capacity over is searched for, not assumed.</summary>
-    private void ReachBelow(double capacityTokens, CancellationToken cancellation)
+    /// <summary>
+    /// Answers may need much less than a token, so the price that leaves capacity over is searched for, not assumed. What the tables err by weighs more the dearer
+    /// a token is: where the first price is not certified, lower ones are tried. False where no certified corner is below.
+    /// </summary>
+    private bool ReachBelow(double capacityTokens, CancellationToken cancellation)
     {
-        var price = market.ValuePerAnswer;
+        var price = _first;
         for (var n = 0; _corners[0].Tokens > capacityTokens; n++, price *= 2)
         {
             if (n == DoublingsMax || price + market.ServingCostPerToken > MarketLimits.MoneyMax)
                 throw new ArgumentException(FormattableString.Invariant($"capacity: the rules need {_corners[0].Tokens:G6} tokens a conversation, more than {capacityTokens:G6}"), nameof(capacityTokens));
             var point = At(price, cancellation);
+            for (; point is null && n == 0 && price > Tolerance * market.ValuePerAnswer; point = At(price, cancellation)) _first = price /= 2;
+            if (point is null) return false;
             if (point.Tokens < _corners[0].Tokens) _corners.Insert(0, point);
         }
+        return true;
     }
 
-    private FrontierPoint At(double shadowPrice, CancellationToken cancellation)
+    private FrontierPoint? At(double shadowPrice, CancellationToken cancellation)
     {
         var menu = MenuSolver.Solve(market with { ServingCostPerToken = market.ServingCostPerToken + shadowPrice }, _options, null, cancellation);
         if (menu.Fault is { } fault) throw new ArgumentException(fault.ToString(), nameof(shadowPrice));
-        if (!menu.IsUsable) throw new InvalidOperationException($"the market at a shadow price of {shadowPrice} per token ended as {menu.ExitReason}");
-        return FrontierPoint.Of(menu, shadowPrice, market.ServingCostPerToken);
+        return menu.IsUsable ? FrontierPoint.Of(menu, shadowPrice, market.ServingCostPerToken) : null;
     }
 }

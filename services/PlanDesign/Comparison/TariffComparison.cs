@@ -24,6 +24,9 @@ public sealed record TariffComparison(
     /// <summary>Every other tariff by its name, with what customers gain or lose when the menu takes its place.</summary>
     public required IReadOnlyList<(string Name, TariffOutcome Outcome, SurplusChange ToMenu)> Others { get; init; }
 
+    /// <summary>What has no figures because its certificate does not hold: menuWithoutLimit, onePlan, and the sentence that says so.</summary>
+    public required IReadOnlyList<(string Kind, string Notice)> WithoutFigures { get; init; }
+
     /// <summary>Where the menu earns less than a simpler tariff, a sentence that says so and by how much; and one for each without figures.</summary>
     public required IReadOnlyList<string> Notices { get; init; }
 
@@ -52,16 +55,21 @@ public sealed record TariffComparison(
             ("token market", tokenMarket), ("running menu", running),
         })
             if (outcome is not null) others.Add((name, outcome, SurplusChange.Between(tables, outcome, menu)));
+        (string Kind, string Notice)[] withoutFigures =
+        [
+            .. from missing in new[] { ("menuWithoutLimit", "any number of plans", unlimited), ("onePlan", "one plan", onePlan) }
+               where missing.Item3 is null
+               select (missing.Item1, $"the certificate does not hold for the best menu of {missing.Item2}: it has no figures"),
+        ];
         return new(menu, unlimited, onePlan, payPerToken, flatFee)
         {
+            WithoutFigures = withoutFigures,
             TwoPartTariff = twoPart,
             TokenMarket = tokenMarket,
             RunningMenu = running,
             Others = others,
             Notices = [
-                .. from missing in new[] { ("any number of plans", unlimited), ("one plan", onePlan) }
-                   where missing.Item2 is null
-                   select $"the certificate does not hold for the best menu of {missing.Item1}: it has no figures",
+                .. withoutFigures.Select(w => w.Notice),
                 .. twoPart.ProfitMax is { } most ? [FormattableString.Invariant($"the two-part tariff is the best one found: no fee and price earn more than {most:G6}")] : Array.Empty<string>(),
                 .. from other in others
                           let ahead = other.Outcome.Profit - menu.Profit

@@ -42,5 +42,50 @@ public sealed class UncertifiedTests
         Assert.Equal((null, null), (comparison.MenuWithoutLimit, comparison.OnePlan));
         Assert.DoesNotContain(TariffReport.All(comparison), t => t.Kind is "menuWithoutLimit" or "onePlan");
         Assert.Contains("the certificate does not hold for the best menu of one plan: it has no figures", comparison.Notices);
+        Assert.Equal(
+            [
+                ("menuWithoutLimit", "the certificate does not hold for the best menu of any number of plans: it has no figures"),
+                ("onePlan", "the certificate does not hold for the best menu of one plan: it has no figures"),
+            ],
+            comparison.WithoutFigures);
+    }
+
+    /// <summary>Certified while tokens are cheap, and not where a token costs three hundredths of an answer.</summary>
+    private static readonly Market Cheap = Greedy with { AnswerTime = new DiffusionAnswerTime(new(0.125, 0.1, 0.9, 0.1)), ServingCostPerToken = 0.02 };
+
+    private static readonly SolveOptions EverybodyServed = new() { Constraints = new() { NobodyExcluded = true } };
+
+    [Fact]
+    public void A_capacity_whose_menus_are_not_certified_has_no_figures_and_is_named()
+    {
+        var report = FrontierReport.Of(Cheap, EverybodyServed, new(ConversationsPerSecond: 100, TokensPerSecondOfGpu: 500));
+        Assert.Equal(MenuSolver.Solve(Cheap, EverybodyServed).Profit, report.Capacity[^1].Profit!.Value, 1e-12);
+        var without = report.Capacity.Where(r => r.Profit is null).ToArray();
+        Assert.NotEmpty(without);
+        Assert.All(without, r => Assert.Equal((null, null, null, null, null), (r.ShadowPricePerToken, r.Revenue, r.ServingCost, r.ShareServed, r.ProfitPerSecond)));
+        Assert.All(without, r => Assert.Equal(r.ShareOfDemand * report.Capacity[^1].TokensPerConversation!.Value, r.TokensPerConversation!.Value, 1e-9));
+        Assert.Equal(without.Length, report.Notices.Count(n => n.StartsWith("the certificate does not hold for the best menus of a capacity of ", StringComparison.Ordinal)));
+        Assert.Contains(report.Gpus, g => (g.Utilisation, g.ProfitPerSecond, g.OneLessCostsPerSecond) == (null, null, null));
+        Assert.DoesNotContain("NaN", ReportJson.Write(report), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Where_even_what_the_market_would_take_is_not_certified_no_capacity_has_figures()
+    {
+        var report = FrontierReport.Of(Greedy with { AnswerTime = new DiffusionAnswerTime(NearThreshold), ServingCostPerToken = 0.01 }, new(), new());
+        Assert.Equal(11, report.Capacity.Count);
+        Assert.All(report.Capacity, r => Assert.Null(r.Profit));
+        Assert.Contains("the certificate does not hold for the best menu without a limit on capacity: no capacity has figures", report.Notices);
+        Assert.Contains("the certificate does not hold for the best menu where a token costs 0.01: it has no figures", report.Notices);
+        Assert.Contains(report.TokenCosts, c => c.Profit is null);
+    }
+
+    [Fact]
+    public void A_market_that_is_not_as_assumed_and_not_certified_has_no_figures_and_is_named()
+    {
+        var points = Sensitivity.Of(Cheap, EverybodyServed, MenuSolver.Solve(Cheap, EverybodyServed));
+        var named = Sensitivity.WithoutFigures(points).ToArray();
+        Assert.Contains("the certificate does not hold for the best menu of a market that is not as assumed (a token costs twice): it has no figures", named);
+        Assert.Equal(named.Length, points.Count(p => p.ProfitAdapted is null));
     }
 }

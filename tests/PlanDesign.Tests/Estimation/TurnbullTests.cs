@@ -33,6 +33,49 @@ public sealed class TurnbullTests
         Assert.True(shares.Converged);
     }
 
+    /// <summary>
+    /// Draws of 500 customers of two menus, prices changed: exactly as many above the higher cutoffs (20 and 20, 22 and 22), or below the lower ones, so that what lies
+    /// between them vanishes just so and no likelihood pushes it there; and one where a share vanishes for good.
+    /// </summary>
+    [Theory]
+    [InlineData(110, 120, 20, 137, 93, 20, 0.44, 0.108, 0.372, 0, 0.08), InlineData(99, 119, 32, 99, 129, 22, 0.396, 0, 0.476, 0.04, 0.088)]
+    [InlineData(107, 113, 30, 105, 115, 30, 0.424, 0, 0.45516084, 0.00166675, 0.11917241)]
+    public void Shares_that_vanish_are_found_in_few_steps(int low, int middle, int high, int otherLow, int otherMiddle, int otherHigh, double first, double second, double third, double fourth, double fifth)
+    {
+        var shares = TurnbullShares.Of(Choices(
+        [
+            (0, 0.19, low), (0.19, 0.47, middle), (0.47, double.PositiveInfinity, high), (0, 0.2, otherLow), (0.2, 0.64, otherMiddle), (0.64, double.PositiveInfinity, otherHigh),
+        ]));
+        Assert.True(shares.Converged && shares.Iterations < 2_000, $"{shares.Gap} {shares.Iterations} {string.Join(' ', shares.Shares)}");
+        Assert.Equal([first, second, third, fourth, fifth], shares.Shares, (a, b) => Math.Abs(a - b) < 1e-6);
+    }
+
+    [Fact]
+    public void Shares_are_those_of_plain_self_consistency() =>
+        Gen.Int[1, 60].Array[9].Sample(customers =>
+        {
+            var choices = Choices(
+            [
+                (0, 0.2, customers[0]), (0.2, 0.5, customers[1]), (0.5, double.PositiveInfinity, customers[2]), (0, 0.3, customers[3]), (0.3, 0.6, customers[4]), (0.6, double.PositiveInfinity, customers[5]),
+                (0, 0.1, customers[6]), (0.1, 0.4, customers[7]), (0.4, double.PositiveInfinity, customers[8]),
+            ]);
+            var found = TurnbullShares.Of(choices);
+            Assert.True(found.Converged, $"{found.Gap} {found.Iterations}");
+            var shares = Enumerable.Repeat(1.0 / found.Shares.Length, found.Shares.Length).ToArray();
+            int[][] inside = [.. choices.Intervals.Select(i => Enumerable.Range(0, shares.Length).Where(c => found.From[c] >= i.From && found.To[c] <= i.To).ToArray())];
+            for (var n = 0; n < 5_000; n++)
+            {
+                var next = new double[shares.Length];
+                foreach (var (cells, interval) in inside.Zip(choices.Intervals))
+                    foreach (var c in cells) next[c] += shares[c] * interval.Customers / customers.Sum() / cells.Sum(cell => shares[cell]);
+                shares = next;
+            }
+            var plain = choices.Intervals.Zip(inside).Sum(i => i.First.Customers * Math.Log(i.Second.Sum(c => shares[c])));
+            Assert.InRange(found.LogLikelihood - plain, -1e-6, 0.05);
+            // Where plain steps arrive slowly they are not there yet.
+            Assert.All(shares.Zip(found.Shares), s => Assert.Equal(s.First, s.Second, 2e-3));
+        }, iter: 30);
+
     [Fact]
     public void Where_buyers_alone_were_counted_shares_are_those_that_the_menus_agree_on()
     {
