@@ -142,7 +142,12 @@ public sealed class UblInvoiceTests
     [InlineData("DE 123 456 789", "DE123456789")]
     [InlineData("EL123456789", "EL123456789")]
     [InlineData("ATU12345678", "ATU12345678")]
-    [InlineData("CHE-123.456.789", "CHE-123.456.789")]
+    [InlineData("CHE-123.456.789 MWST", "CHE-123.456.789MWST")]
+    [InlineData("BE 0123.456.789", "BE0123456789")]
+    [InlineData("PL 725-001-83-12", "PL7250018312")]
+    [InlineData("NL123456789.B01", "NL123456789B01")]
+    [InlineData("XI123456789", "XI123456789")]
+    [InlineData("NO123456789MVA", "NO123456789MVA")]
     [InlineData("GB123456789", "GB123456789")]
     public void A_tax_number_with_its_country_in_front_is_the_VAT_identifier(string taxId, string vatId)
     {
@@ -157,6 +162,9 @@ public sealed class UblInvoiceTests
     [InlineData("UK123456789")]
     [InlineData("ZZ123456789")]
     [InlineData("DE12345678")]
+    [InlineData("NIP 7250018312")]
+    [InlineData("CIF B12345678")]
+    [InlineData("VAT DE123456789")]
     public void Any_other_tax_number_is_no_VAT_identifier(string taxId)
     {
         var xml = Xml(Of(Terms(SellerInGermany with { TaxId = taxId }, Taxed()), Opened(Metered), Closed()));
