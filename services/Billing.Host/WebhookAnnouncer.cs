@@ -48,7 +48,12 @@ public sealed class WebhookAnnouncer : SubscriptionBase
                 history.Dequeue();
             }
             if (e.Data is WebhookReplayOrdered r) Replay(operations, e.StreamKey!, Known(e), r.FromSequence, r.ToSequence ?? e.Sequence - 1, r.OnlyUndelivered);
-            if (e.Data is WebhookEndpointEnabled { CatchUpFrom: { } from }) Replay(operations, e.StreamKey!, Known(e), from, e.Sequence - 1, onlyUndelivered: true);
+            if (e.Data is WebhookEndpointEnabled { CatchUpFrom: { } from })
+            {
+                // Before that it was told of everything: what was given up of it stands in the list, and what was delivered need not any more.
+                TryAgain(operations, e.StreamKey!, Known(e), from);
+                Replay(operations, e.StreamKey!, Known(e), from, e.Sequence - 1, onlyUndelivered: true);
+            }
             if (WebhookTypes.Announced.TryGetValue(e.Data.GetType(), out var type))
                 foreach (var (id, _) in endpoints.Where(x => ((WebhookState.Known)x.Value).Hears(type))) Queue(operations, id, e, type);
         }
@@ -69,6 +74,10 @@ public sealed class WebhookAnnouncer : SubscriptionBase
     private void Queue(IDocumentOperations operations, string endpointId, IEvent e, string type) => operations.QueueSqlCommand(
         "insert into billing.webhook_delivery (endpoint_id, sequence, stream_id, type, status, attempts, step, due_at) values (?, ?, ?, ?, 'pending', 0, 0, ?) on conflict do nothing",
         endpointId, e.Sequence, e.StreamKey!, type, _clock.Now);
+
+    private void TryAgain(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, long before) => operations.QueueSqlCommand(
+        "update billing.webhook_delivery set status = 'pending', step = 0, due_at = ? where endpoint_id = ? and status = 'failed' and sequence < ? and type = any(?)",
+        _clock.Now, endpointId, before, Types.Where(t => endpoint.Wants(t.Announced)).Select(t => t.Announced).ToArray());
 
     /// <summary>An attempt that is on its way meanwhile loses its claim, and with it the last word.</summary>
     private void Replay(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, long from, long through, bool onlyUndelivered)

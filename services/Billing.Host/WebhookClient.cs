@@ -67,6 +67,8 @@ public sealed class WebhookClient : IDisposable
         request.Headers.Add(WebhookSignature.TimestampHeader, timestamp.ToString(CultureInfo.InvariantCulture));
         request.Headers.Add(WebhookSignature.SignatureHeader, WebhookSignature.Sign(secrets, id, timestamp, body));
         using var deadline = new CancellationTokenSource(_timeout);
+        // What was allowed when it was registered need not be any more.
+        if (_networks.WrongWith(url) is { } wrong) return Failed(WebhookAnswer.AddressRefused, wrong);
         try
         {
             using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token);

@@ -68,14 +68,10 @@ public sealed class WebhookLists(NpgsqlDataSource database)
             });
     }
 
-    /// <summary>The number of the first event that an endpoint may have missed: one that was given up, or the one that disabled it last.</summary>
-    public async Task<long> FirstMissed(string endpointId, CancellationToken ct)
+    /// <summary>The number of the event that disabled an endpoint last: since then it was told nothing.</summary>
+    public async Task<long> DisabledBy(string endpointId, CancellationToken ct)
     {
-        await using var command = database.CreateCommand("""
-            select coalesce(least(
-                (select min(sequence) from billing.webhook_delivery where endpoint_id = $1 and status = 'failed'),
-                (select max(seq_id) from billing.mt_events where stream_id = $1 and type = 'webhook_endpoint_disabled')), 1)
-            """);
+        await using var command = database.CreateCommand("select coalesce(max(seq_id), 1) from billing.mt_events where stream_id = $1 and type = 'webhook_endpoint_disabled'");
         command.Parameters.Add(new() { Value = endpointId });
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }

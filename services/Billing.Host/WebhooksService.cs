@@ -45,7 +45,7 @@ public sealed class WebhooksService(
 
     public override async Task<WebhookEndpoint> EnableEndpoint(EnableEndpointRequest request, ServerCallContext context)
     {
-        long? from = request.CatchUp ? await lists.FirstMissed(Id(request.EndpointId), context.CancellationToken) : null;
+        long? from = request.CatchUp ? await lists.DisabledBy(Id(request.EndpointId), context.CancellationToken) : null;
         var at = clock.Now;
         return await OnEndpoint(request.EndpointId, request, context, s => EnableEndpointDecision.Decide(new(from, at), s), session => WebhookQueue.Forgive(session, request.EndpointId));
     }

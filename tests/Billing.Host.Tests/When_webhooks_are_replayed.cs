@@ -42,4 +42,24 @@ public sealed class When_webhooks_are_replayed
         await app.Webhooks.ReplayEndpointAsync(new() { EndpointId = endpoint, From = Jan1.ToTimestamp() });
         await Eventually.True(() => receiver.At("/hooks").Count == 4, "all is told again");
     }
+
+    [Fact]
+    public async Task Whoever_catches_up_gets_what_was_given_up_and_what_came_since_and_nothing_that_was_delivered()
+    {
+        await using var receiver = await WebhookReceiver.StartAsync();
+        await using var app = await BillingApp.StartAsync(new(When_webhooks_are_sent.Running.Settings));
+        var endpoint = (await app.Webhooks.RegisterEndpointAsync(new() { Url = receiver.Address + "/hooks", EventTypes = { "subscription.started" } })).Endpoint.EndpointId;
+        foreach (var name in new[] { "given up", "delivered" }) await app.Subscribe(Small, name);
+        await Eventually.True(async () => (await app.Webhooks.GetEndpointAsync(new() { EndpointId = endpoint })).Pending == 0 && receiver.At("/hooks").Count == 2, "both are delivered");
+        // As if the first had been given up, and the second were taken off the list long ago.
+        await app.Sql<long>("with given_up as (update billing.webhook_delivery set status = 'failed' where sequence = (select min(sequence) from billing.webhook_delivery) returning 1) select count(*) from given_up");
+        await app.Sql<long>("with delivered as (delete from billing.webhook_delivery where status = 'delivered' returning 1) select count(*) from delivered");
+        await app.Webhooks.DisableEndpointAsync(new() { EndpointId = endpoint });
+        await app.Subscribe(Small, "missed");
+        await app.CaughtUp();
+        await app.Webhooks.EnableEndpointAsync(new() { EndpointId = endpoint, CatchUp = true });
+        await app.CaughtUp();
+        await Eventually.True(async () => (await app.Webhooks.GetEndpointAsync(new() { EndpointId = endpoint })).Pending == 0, "it has caught up");
+        Assert.Equal(["given up", "delivered", "given up", "missed"], receiver.At("/hooks").Select(h => h.Subject).Select(s => new[] { "given up", "delivered", "missed" }.Single(n => Ids.Derive(Ids.Subscription, Jan1, n) == s)));
+    }
 }

@@ -1,7 +1,7 @@
 namespace Billing.Webhooks;
 
 /// <summary>Sends to an endpoint again: first what was queued when it was disabled.</summary>
-/// <param name="CatchUpFrom">the number of the first event that it may have missed, to send what it did not get before anything new; null to leave that out</param>
+/// <param name="CatchUpFrom">the number of the event that disabled it: what was given up before, and everything since, is sent before anything new; null to leave that out</param>
 public sealed record EnableEndpoint(long? CatchUpFrom, DateTimeOffset At);
 
 public static class EnableEndpointDecision
