@@ -24,6 +24,7 @@ public sealed class ImportCommandTests
         fritz,EUR,Fritz,,,,Small,,-3,9,thoughts,tomorrow
         gina,USD,Gina,,,,,4,,,output,
         hugo,USD
+
         "ida,USD
         jan,XXQ,Jan,Mars/Olympus,,,Medium,,-1,1.5,,
 
@@ -46,10 +47,11 @@ public sealed class ImportCommandTests
         [
             "3 : it has no reference", "4 acme: row 2 has this reference too", "5 dora: 'XXQ' is not an ISO 4217 currency", "6 eve: 'Mars/Olympus' is not an IANA time zone",
             "6 eve: taxStatus: 'private' is not one of consumer, business, exempt", "6 eve: anchorDay '32' is not a whole number from 1 to 31", "6 eve: 'Medium' is not a plan of the menu",
-            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay, trialDays or paidUntil, and no plan", "9 : it has 2 fields, and the header 12", "10 : a quote does not end",
-            "11 jan: 'XXQ' is not an ISO 4217 currency", "11 jan: 'Mars/Olympus' is not an IANA time zone", "11 jan: 'Medium' is not a plan of the menu", "11 jan: credit '-1' is not an amount",
-            "11 jan: prepaidTokens '1.5' is not a whole number", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
+            "7 fritz: it is billed in EUR, and the menu is priced in USD", "7 fritz: credit '-3' is not an amount", "8 gina: it has an anchorDay, trialDays or paidUntil, and no plan", "9 : it has 2 fields, and the header 12", "11 : a quote does not end",
+            "12 jan: 'XXQ' is not an ISO 4217 currency", "12 jan: 'Mars/Olympus' is not an IANA time zone", "12 jan: 'Medium' is not a plan of the menu", "12 jan: credit '-1' is not an amount",
+            "12 jan: prepaidTokens '1.5' is not a whole number", "6 eve: a grant has at least one token", "7 fritz: prepaidKinds: ", "7 fritz: prepaidExpires 'tomorrow' is not a time", "8 gina: it has prepaidKinds, a prepaidName or prepaidExpires, and no prepaidTokens",
         ];
+        Assert.Single(told, t => t.Contains("a quote does not end", StringComparison.Ordinal));
         foreach (var e in expected) Assert.Contains(told, t => t.StartsWith(e, StringComparison.Ordinal));
         Assert.DoesNotContain(told, t => t.StartsWith("2 ", StringComparison.Ordinal));
         Assert.Contains("it names a plan: say of which menu with --menu", (await Import(good)).Output, StringComparison.Ordinal);

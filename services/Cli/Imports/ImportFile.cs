@@ -58,10 +58,12 @@ public static class ImportFile
     {
         var (rows, faults) = (new List<ImportRow>(), new List<RowFault>());
         string[]? header = null;
-        var (parser, before) = (Parser(text), 0L);
+        var (parser, before, lines) = (Parser(text), 0L, text.Split('\n'));
         while (!parser.EndOfData)
         {
             var line = before + parser.LineNumber;
+            // Blank lines are skipped when the next row is read, and not before.
+            while (line <= lines.Length && string.IsNullOrWhiteSpace(lines[line - 1])) line++;
             string[] fields;
             try
             {
