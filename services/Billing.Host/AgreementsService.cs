@@ -1,7 +1,6 @@
 using Billing.Accounts;
 using Billing.Customers;
 using Billing.Dunning;
-using Billing.Periods;
 using Billing.Rating;
 using Billing.Sellers;
 using Contracts.Billing.V1;
@@ -14,7 +13,7 @@ using V1 = Contracts.Billing.V1;
 namespace Billing.Host;
 
 /// <summary>billing.v1.Agreements.</summary>
-public sealed class AgreementsService(EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, PersonalDetails personal, Numbering numbering, BusinessClock clock) : V1.Agreements.AgreementsBase
+public sealed class AgreementsService(EventStreams streams, IDocumentStore store, IdempotentCalls calls, CallerAttribution attribution, PersonalDetails personal, Numbering numbering, BusinessClock clock) : V1.Agreements.AgreementsBase
 {
     private const string Commitment = "com", Discount = "dis", Grant = "crd";
 
@@ -22,7 +21,8 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
     {
         Ids.Parse(Ids.Subscription, request.SubscriptionId);
         var (id, from, until, at) = (IdOrNew(Commitment, request.CommitmentId), Time(request.From, "from"), Time(request.Until, "until"), clock.Now);
-        return OnAccount(request.CustomerId, request, context, (customer, s) => AgreeCommitmentDecision.Decide(new(id, request.SubscriptionId, new(request.AmountMicros), customer.Currency, from, until, at, Local(customer, at)), s));
+        return OnAccount(request.CustomerId, request, context, (customer, clocks, s) =>
+            AgreeCommitmentDecision.Decide(new(id, request.SubscriptionId, new(request.AmountMicros), customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId)), s));
     }
 
     public override Task<Account> GrantDiscount(GrantDiscountRequest request, ServerCallContext context)
@@ -32,26 +32,27 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         var scope = request.Scope.Length == 0 ? DiscountScope.All : AccountWords.ParseScope(request.Scope);
         Percent? off = request.Percent.Length == 0 ? null : Percent.Parse(request.Percent);
         Micros? amount = request.AmountMicros == 0 ? null : new Micros(request.AmountMicros);
-        return OnAccount(request.CustomerId, request, context, (customer, s) => GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at, Local(customer, at)), s));
+        return OnAccount(request.CustomerId, request, context, (customer, clocks, s) =>
+            GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId)), s));
     }
 
     public override Task<Account> EndAgreement(EndAgreementRequest request, ServerCallContext context)
     {
         var (until, at) = (Time(request.Until, "until"), clock.Now);
-        return OnAccount(request.CustomerId, request, context, (customer, s) => EndAgreementDecision.Decide(new(request.AgreementId, until, at, Local(customer, at)), s));
+        return OnAccount(request.CustomerId, request, context, (_, clocks, s) => EndAgreementDecision.Decide(new(request.AgreementId, until, at, clocks.Ending(at, s.SubscriptionOf(request.AgreementId))), s));
     }
 
     public override Task<Account> GrantMoneyCredit(GrantMoneyCreditRequest request, ServerCallContext context)
     {
         var (id, expires, at) = (IdOrNew(Grant, request.GrantId), Time(request.ExpiresAt, "expires_at"), clock.Now);
-        return OnAccount(request.CustomerId, request, context, (customer, s) => GrantCreditDecision.Decide(new GrantMoneyCredit(id, request.Name, new(request.AmountMicros), customer.Currency, request.Priority, expires, at), s));
+        return OnAccount(request.CustomerId, request, context, (customer, _, s) => GrantCreditDecision.Decide(new GrantMoneyCredit(id, request.Name, new(request.AmountMicros), customer.Currency, request.Priority, expires, at), s));
     }
 
     public override Task<Account> GrantTokenCredit(GrantTokenCreditRequest request, ServerCallContext context)
     {
         var (id, expires, at) = (IdOrNew(Grant, request.GrantId), Time(request.ExpiresAt, "expires_at"), clock.Now);
         var kinds = request.Kinds.Count == 0 ? Kernel.Cap.GeneratedTokens.ToValueList() : request.Kinds.Select(TokenNames.ParseKind).ToValueList();
-        return OnAccount(request.CustomerId, request, context, (_, s) => GrantCreditDecision.Decide(new GrantTokenCredit(id, request.Name, request.Tokens, kinds, request.Priority, expires, at), s));
+        return OnAccount(request.CustomerId, request, context, (_, _, s) => GrantCreditDecision.Decide(new GrantTokenCredit(id, request.Name, request.Tokens, kinds, request.Priority, expires, at), s));
     }
 
     public override async Task<Account> SetTaxTreatment(SetTaxTreatmentRequest request, ServerCallContext context)
@@ -65,7 +66,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         // What is kept with an idempotency-key is kept for ever: neither the note nor a hash that it can be guessed from.
         var redacted = new SetTaxTreatmentRequest(request) { Note = sha256 };
         var account = await OnAccount(
-            request.CustomerId, redacted, context, (known, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, sha256, seller, from, at, Local(known, at)), s),
+            request.CustomerId, redacted, context, (_, clocks, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, sha256, seller, from, at, clocks.Beginning(at)), s),
             session => { if (sha256.Length > 0) PersonalDetails.KeepNote(session, request.CustomerId, request.Note, salt); });
         return await WithNote(account, ct);
     }
@@ -113,17 +114,18 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
     public override async Task<Seller> GetSeller(GetSellerRequest request, ServerCallContext context) => Answer(await LoadSeller(context.CancellationToken));
 
     private Task<Account> OnAccount(
-        string customerId, IMessage request, ServerCallContext context, Func<CustomerState.Known, AccountState, Decision<AccountEvent>> decide,
+        string customerId, IMessage request, ServerCallContext context, Func<CustomerState.Known, CustomerClocks, AccountState, Decision<AccountEvent>> decide,
         Action<IDocumentSession>? alongside = null) => calls.Once<Account>(context, request, async remember =>
     {
         var ct = context.CancellationToken;
         var seller = await LoadSeller(ct);
         var (customer, id, by) = (await Customer(customerId, ct), AccountIds.Of(customerId), attribution.Of(context));
+        var clocks = await CustomerClocks.Load(store, customerId, customer.TimeZone, ct);
         (await streams.Transact<AccountState, AccountEvent>(
-            id, AccountState.Initial, AccountState.Evolve, s => decide(customer, s).By(by), ct, (session, s) =>
+            id, AccountState.Initial, AccountState.Evolve, s => decide(customer, clocks, s).By(by), ct, (written, s) =>
             {
-                alongside?.Invoke(session);
-                remember(session, Answer(customerId, customer, s, seller));
+                alongside?.Invoke(written);
+                remember(written, Answer(customerId, customer, s, seller));
             })).OrThrow();
         return Answer(customerId, customer, await streams.Load<AccountState, AccountEvent>(id, AccountState.Initial, AccountState.Evolve, ct), seller);
     });
@@ -151,9 +153,6 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
         return given;
     }
 
-    /// <summary>What the customer's clocks show: periods are told by them whether an agreement holds.</summary>
-    private static DateTimeOffset Local(CustomerState.Known customer, DateTimeOffset at) => LocalTime.Of(customer.TimeZone.Length == 0 ? "UTC" : customer.TimeZone, at, at.AddMinutes(1)).At(at);
-
     private static DateTimeOffset? Time(Timestamp? time, string field) => time is null ? null : time.ToTime(field);
 
     /// <summary>Tax as it holds now; what is agreed for a later day only counts where nothing else is known.</summary>
@@ -161,7 +160,7 @@ public sealed class AgreementsService(EventStreams streams, IdempotentCalls call
     {
         var (now, identity) = (clock.Now, new TaxIdentity(customer.Tax is { } set ? [set] : [], 0));
         var terms = RatingTerms.Of(new Dictionary<string, Menus.MenuTerms>()) with { Account = s, Seller = seller, Identity = identity };
-        var today = Local(customer, now);
+        var today = new CustomerClocks(customer.TimeZone, new Dictionary<string, string>()).Beginning(now);
         var tax = terms.TaxOn(today, now);
         var account = new Account
         {

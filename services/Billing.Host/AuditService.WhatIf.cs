@@ -47,7 +47,10 @@ public sealed partial class AuditService
 
     private static WouldBeInvoice WouldBe(string id, InvoiceFinalized final, PeriodFacts facts, InvoiceTermsCut? cut, StoredTerms stored, OtherTerms other)
     {
-        var (terms, refusal) = other.InPlaceOf(cut is null ? stored.Now(facts) : stored.At(facts, cut), facts);
+        var now = stored.Now(facts);
+        // An invoice of before version 4 does not name the accounts that late usage is rated by: they are those of the invoices that it adjusts.
+        var own = cut is null ? now : stored.At(facts, cut);
+        var (terms, refusal) = other.InPlaceOf(own.EarlierAccounts.Count == 0 ? own with { EarlierAccounts = now.EarlierAccounts } : own, facts);
         if (refusal is { } refused) throw refused.AsException();
         if (other.RatingVersion is { } version)
             cut = version == RatingVersions.PlansAlone ? null : (cut ?? new("", 0, 0, final.At, final.At)) with { RatingVersion = version };

@@ -80,6 +80,15 @@ public sealed class When_periods_close
         await app.Agreements.GrantDiscountAsync(new() { CustomerId = customer.CustomerId, Name = "Launch", Percent = "10" });
         var subscription = await app.Billing.SubscribeAsync(new() { CustomerId = customer.CustomerId, MenuId = Menu, PlanId = Small });
         Assert.Contains((await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines, l => l.Kind == "discount");
+
+        // It keeps the clocks that it was started with, wherever its customer goes: where it is the new month has not begun.
+        await app.Billing.SetCustomerTimeZoneAsync(new() { CustomerId = customer.CustomerId, TimeZone = "Asia/Tokyo" });
+        await app.Advance(subscription.CurrentPeriod.End.ToDateTimeOffset().AddHours(-1));
+        var month = (await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = subscription.SubscriptionId })).NextPeriod;
+        await app.Agreements.GrantDiscountAsync(new() { CustomerId = customer.CustomerId, SubscriptionId = subscription.SubscriptionId, Name = "Goodwill", Percent = "20" });
+        await app.Advance(month.Start.ToDateTimeOffset().AddHours(2));
+        var current = (await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = subscription.SubscriptionId })).CurrentPeriod;
+        Assert.Equal(2, (await app.InvoiceOf(current.PeriodId)).Lines.Count(l => l.Kind == "discount"));
     }
 
     [Fact]

@@ -38,6 +38,10 @@ public sealed record AccountState(
     /// <summary>When an agreement ends: by the last word about it, else as it was agreed.</summary>
     public DateTimeOffset? EndOf(string agreementId, DateTimeOffset? agreed) => Ends.LastOrDefault(e => e.AgreementId == agreementId)?.Until ?? agreed;
 
+    /// <summary>Which subscription a commitment or a discount is about; empty where it is about all of them, or there is none of the id.</summary>
+    public string SubscriptionOf(string agreementId) => Commitments.FirstOrDefault(c => c.CommitmentId == agreementId)?.SubscriptionId
+        ?? Discounts.FirstOrDefault(d => d.DiscountId == agreementId)?.SubscriptionId ?? "";
+
     /// <summary>The treatment that was agreed for a day; of two for the same day the later word counts. Null before the first one.</summary>
     public AccountTax? TaxOn(DateTimeOffset on) => Taxes.OrderBy(t => t.From ?? DateTimeOffset.MinValue).LastOrDefault(t => t.From is not { } from || from <= on);
 

@@ -1,0 +1,32 @@
+using Billing.Periods;
+using Marten;
+
+namespace Billing.Host;
+
+/// <summary>
+/// What the clocks of a customer show, by which agreements hold: those of a subscription, which keeps the time zone that it was started with, or the customer's own. Where they differ and all are meant,
+/// what begins now is dated by the clocks that are behind, and what ends now by those that are ahead: no period that begins now misses it, and none that has begun loses it.
+/// </summary>
+/// <param name="TimeZone">the customer's own; empty until set</param>
+/// <param name="OfSubscriptions">by id</param>
+public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string, string> OfSubscriptions)
+{
+    private const string Utc = "UTC";
+
+    public static async Task<CustomerClocks> Load(IDocumentStore store, string customerId, string timeZone, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        var subscriptions = await session.Query<SubscriptionView>().Where(s => s.CustomerId == customerId).ToListAsync(ct);
+        return new(timeZone, subscriptions.ToDictionary(s => s.Id, s => s.State.Anchor?.TimeZone ?? Utc));
+    }
+
+    /// <param name="subscriptionId">empty for all of the customer's</param>
+    public DateTimeOffset Beginning(DateTimeOffset at, string subscriptionId = "") => Shown(at, subscriptionId).Min();
+
+    /// <param name="subscriptionId">empty for all of the customer's</param>
+    public DateTimeOffset Ending(DateTimeOffset at, string subscriptionId) => Shown(at, subscriptionId).Max();
+
+    private IEnumerable<DateTimeOffset> Shown(DateTimeOffset at, string subscriptionId) =>
+        (OfSubscriptions.TryGetValue(subscriptionId, out var its) ? [its] : OfSubscriptions.Values.Append(TimeZone.Length == 0 ? Utc : TimeZone).Distinct())
+        .Select(zone => LocalTime.Of(zone, at, at.AddMinutes(1)).At(at));
+}
