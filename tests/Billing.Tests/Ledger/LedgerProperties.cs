@@ -26,6 +26,7 @@ public sealed class LedgerProperties
             case 0 or 1 or 2: Finalize(books, at, tokens, which); break;
             case 3: books.Grant($"crd_{at:O}_{cents}", cents * Cent, which > 3 ? at.AddDays(which * 9) : null, at); break;
             case 4 when which > 5: books.Keep(Decision.Accept<AccountEvent>(PercentOff("30", id: $"dis_{at:O}"))); break;
+            case 4 when which > 3: books.Keep(Decision.Accept<AccountEvent>(Minimum(cents * Cent, $"com_{at:O}"))); break;
             case 5 when invoice is not null: books.Void(invoice, at); break;
             case 6 when invoice is not null: books.Credit(invoice, which > 5 ? null : cents * Cent, at); break;
             case 7 or 8 when invoice is not null: books.Pay(invoice, which > 3 ? Math.Max(((books.Invoice(invoice) as InvoiceState.Finalized)?.OutstandingMicros.Value) ?? 1, Cent) : cents * Cent, at); break;
