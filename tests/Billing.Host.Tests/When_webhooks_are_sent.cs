@@ -162,6 +162,11 @@ public sealed class When_webhooks_are_sent(When_webhooks_are_sent.Running runnin
         var answer = await client.Post($"http://localhost:{new Uri(Receiver.Address).Port}/by-name", "evt_1", "{}"u8.ToArray(), []);
         Assert.Equal(("address_refused", 0), (answer.Outcome, answer.Status));
         Assert.Contains("is not an address of the public internet", answer.Detail, StringComparison.Ordinal);
+        // And what was registered while plain text was allowed gets none when it is not any more.
+        using var strict = new WebhookClient(Options.Create(new WebhookOptions { AllowedNetworks = "127.0.0.0/8" }));
+        answer = await strict.Post(Receiver.Address + "/by-name", "evt_1", "{}"u8.ToArray(), []);
+        Assert.Equal(("address_refused", 0), (answer.Outcome, answer.Status));
+        Assert.Contains("must begin with https://", answer.Detail, StringComparison.Ordinal);
         Assert.Empty(Receiver.At("/by-name"));
         Assert.Empty(inside.At("/secrets"));
     }
