@@ -1,4 +1,4 @@
-using Billing.Periods;
+using Billing.Subscriptions;
 using Marten;
 
 namespace Billing.Host;
@@ -28,5 +28,5 @@ public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string,
 
     private IEnumerable<DateTimeOffset> Shown(DateTimeOffset at, string subscriptionId) =>
         (OfSubscriptions.TryGetValue(subscriptionId, out var its) ? [its] : OfSubscriptions.Values.Append(TimeZone.Length == 0 ? Utc : TimeZone).Distinct())
-        .Select(zone => LocalTime.Of(zone, at, at.AddMinutes(1)).At(at));
+        .Select(zone => BillingCalendar.Shown(at, zone));
 }

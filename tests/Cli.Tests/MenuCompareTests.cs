@@ -145,19 +145,10 @@ public sealed partial class MenuCompareTests
         var (_, table, _) = await Run(nearThreshold, "menu", "compare", "-", "--plans-max", "1");
         Assert.Contains("not certified", table, StringComparison.Ordinal);
         Assert.Contains(notice, string.Join(' ', table.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
-        var file = Path.Combine(Path.GetTempPath(), $"menu-uncertified-{Environment.ProcessId}.html");
-        try
-        {
-            Assert.Equal(0, (await Run(nearThreshold, "menu", "report", "-", "--out", file)).Exit);
-            var page = await File.ReadAllTextAsync(file);
-            Assert.Contains(notice[1..], page, StringComparison.Ordinal);
-            Assert.Contains("<td>not certified</td>", page, StringComparison.Ordinal);
-            Assert.DoesNotContain("processes.diffusion.", page, StringComparison.Ordinal);
-        }
-        finally
-        {
-            File.Delete(file);
-        }
+        var page = await Page(nearThreshold);
+        Assert.Contains(notice[1..], page, StringComparison.Ordinal);
+        Assert.Contains("<td>not certified</td>", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("processes.diffusion.", page, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -178,16 +169,22 @@ public sealed partial class MenuCompareTests
         var (_, rows, _) = await Run(market, "menu", "frontier", "-", "--csv");
         Assert.EndsWith(": it has no figures", rows.Split('\n')[1], StringComparison.Ordinal);
         Assert.Contains(",,,,,,,,the certificate does not hold", rows.Split('\n')[1], StringComparison.Ordinal);
-        var file = Path.Combine(Path.GetTempPath(), $"menu-frontier-{Environment.ProcessId}.html");
+        var page = await Page(market, "--plans-max", "1");
+        Assert.Contains(notice[1..], page, StringComparison.Ordinal);
+        Assert.Contains("(a token costs twice): it has no figures", page, StringComparison.Ordinal);
+        Assert.Contains("<td>not certified</td>", page, StringComparison.Ordinal);
+        Assert.Contains("frontier[1].profit", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("frontier[0.05].profit", page, StringComparison.Ordinal);
+    }
+
+    /// <summary>What menu report writes.</summary>
+    private static async Task<string> Page(string market, params string[] more)
+    {
+        var file = Path.Combine(Path.GetTempPath(), $"menu-page-{Guid.NewGuid():N}.html");
         try
         {
-            Assert.Equal(0, (await Run(market, "menu", "report", "-", "--plans-max", "1", "--out", file)).Exit);
-            var page = await File.ReadAllTextAsync(file);
-            Assert.Contains(notice[1..], page, StringComparison.Ordinal);
-            Assert.Contains("(a token costs twice): it has no figures", page, StringComparison.Ordinal);
-            Assert.Contains("<td>not certified</td>", page, StringComparison.Ordinal);
-            Assert.Contains("frontier[1].profit", page, StringComparison.Ordinal);
-            Assert.DoesNotContain("frontier[0.05].profit", page, StringComparison.Ordinal);
+            Assert.Equal(0, (await Run(market, ["menu", "report", "-", .. more, "--out", file])).Exit);
+            return await File.ReadAllTextAsync(file);
         }
         finally
         {

@@ -56,5 +56,8 @@ public static class BillingCalendar
         return new DateTimeOffset(local, offset).ToUniversalTime();
     }
 
+    /// <summary>What clocks show at an instant, as if it were UTC: to be compared with dates.</summary>
+    public static DateTimeOffset Shown(DateTimeOffset at, string timeZone) => new(Local(at, TimeZoneInfo.FindSystemTimeZoneById(timeZone)), TimeSpan.Zero);
+
     private static DateTime Local(DateTimeOffset at, TimeZoneInfo zone) => TimeZoneInfo.ConvertTime(at, zone).DateTime;
 }
