@@ -253,6 +253,10 @@ public sealed class EventShapeTests
             """{"jurisdiction":"FR","treatment":"reverse_charge","note":"","at":"2026-01-01T00:00:00+00:00","from":"2026-01-01T00:00:00+00:00","noteSha256":"ab"}"""
         },
         {
+            "tax_treatment_set", new TaxTreatmentSet("FR", TaxTreatment.ReverseCharge, "", At, At, "ab", true), [],
+            """{"jurisdiction":"FR","treatment":"reverse_charge","note":"","at":"2026-01-01T00:00:00+00:00","from":"2026-01-01T00:00:00+00:00","noteSha256":"ab","fromNow":true}"""
+        },
+        {
             "invoice_terms_cut", new InvoiceTermsCut("acct_1", 3, 2, At.AddDays(30), At, 1), [],
             """{"accountId":"acct_1","accountVersion":3,"sellerVersion":2,"dueAt":"2026-01-31T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","customerVersion":1}"""
         },

@@ -45,10 +45,12 @@ public sealed record CreditReturned(string InvoiceId, DateTimeOffset At) : Accou
 /// <param name="Note">empty since notes stand with the customer's details, where they can be erased; before that it was printed</param>
 /// <param name="From">null where it is older than dates, and holds for all that was invoiced after it</param>
 /// <param name="NoteSha256">of the note under the customer's salt; null without one</param>
+/// <param name="FromNow">true where no date was said, and From is when it was said; null where one was, and for what was said before this was kept</param>
 public sealed record TaxTreatmentSet(
     string Jurisdiction, TaxTreatment Treatment, string Note, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? From = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? NoteSha256 = null) : AccountEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? NoteSha256 = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? FromNow = null) : AccountEvent;
 
 /// <param name="Tokens">0 for money</param>
 /// <param name="AmountMicros">what it took off the invoice</param>

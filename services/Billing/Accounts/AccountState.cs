@@ -33,6 +33,9 @@ public sealed record AccountState(
     ValueList<CommitmentAgreed> Commitments, ValueList<DiscountGranted> Discounts, ValueList<CreditGrant> Credit, ValueList<CreditDrawn> Drawn,
     ValueList<AgreementEnded> Ends, ValueList<AccountTax> Taxes, long Version)
 {
+    /// <summary>The latest date of a treatment that was to hold from when it was said: no later word of that kind may begin before it, or it would never be heard.</summary>
+    public DateTimeOffset? TaxedFromNow { get; private init; }
+
     public static AccountState Initial { get; } = new([], [], [], [], [], [], 0);
 
     /// <summary>When an agreement ends: by the last word about it, else as it was agreed.</summary>
@@ -63,7 +66,7 @@ public sealed record AccountState(
             Drawn = state.Drawn.Where(d => d.InvoiceId != r.InvoiceId).ToValueList(),
         },
         TaxTreatmentSet { From: null } t => state with { Taxes = [new(t.Jurisdiction, t.Treatment, t.Note)] },
-        TaxTreatmentSet t => state with { Taxes = [.. state.Taxes, new(t.Jurisdiction, t.Treatment, t.Note, t.NoteSha256 ?? "", t.From)] },
+        TaxTreatmentSet t => state with { Taxes = [.. state.Taxes, new(t.Jurisdiction, t.Treatment, t.Note, t.NoteSha256 ?? "", t.From)], TaxedFromNow = t.FromNow == true && (state.TaxedFromNow is not { } known || known < t.From) ? t.From : state.TaxedFromNow },
         _ => throw new UnreachableException($"{e.GetType().Name} has no place in an account"),
     }) with { Version = state.Version + 1 };
 

@@ -34,7 +34,7 @@ public sealed class AgreementTests
         AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit() with { From = null, LocalAt = local }, s)).Then(Minimum(20_000_000) with { From = local });
         AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")) with { From = null, LocalAt = local }, s)).Then(PercentOff("10") with { From = local });
         AnAccount(PercentOff("10") with { From = local.AddDays(-9) }).When(s => EndAgreementDecision.Decide(new("dis_1", null, Jan1, local), s)).Then(new AgreementEnded("dis_1", local, Jan1));
-        AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax() with { From = null, LocalAt = local }, s)).Then(Taxed() with { From = local });
+        AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax() with { From = null, LocalAt = local }, s)).Then(Taxed() with { From = local, FromNow = true });
     }
 
     [Fact] public void A_commitments_id_is_for_one_commitment() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(30_000_000), s)).ThenRefused("commitment_exists");
@@ -72,11 +72,36 @@ public sealed class AgreementTests
     private static SetTaxTreatment Tax(string jurisdiction = "DE", TaxTreatment treatment = TaxTreatment.Standard, string note = "", DateTimeOffset? from = null, SellerState? seller = null) =>
         new(jurisdiction, treatment, note, note.Length > 0 ? "ab" : "", seller ?? SellerAfter(Vat), from, Jan1, Jan1);
 
-    [Fact] public void B5_tax_is_set_once() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).Then(Taxed() with { From = Jan1 });
+    [Fact] public void B5_tax_is_set_once() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).Then(Taxed() with { From = Jan1, FromNow = true });
     [Fact] public void B5_a_treatment_that_holds_is_not_set_again_later() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax() with { At = Mar1, LocalAt = Mar1 }, s)).ThenNothing();
     [Fact] public void B5_a_treatment_of_before_dates_holds() => AnAccount(Taxed()).When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).ThenNothing();
     [Fact] public void Why_no_tax_is_charged_stands_in_the_event_as_a_hash() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax("FR", TaxTreatment.ReverseCharge, "FR123", Feb1), s))
         .Then(new TaxTreatmentSet("FR", TaxTreatment.ReverseCharge, "", Jan1, Feb1, "ab"));
+
+    /// <summary>At nine without a time zone, and five minutes later by the clocks of Los Angeles, where it is five past one.</summary>
+    [Fact]
+    public void The_later_word_on_tax_counts_though_the_clocks_were_set_back_meanwhile()
+    {
+        var nine = Jan1.AddHours(9);
+        var first = After(SetTaxTreatmentDecision.Decide(Tax() with { At = nine, LocalAt = nine }, AccountState.Initial).Events);
+        SetTaxTreatment Said(TaxTreatment treatment, string note, int minutes, DateTimeOffset? from = null) => Tax(treatment: treatment, note: note, from: from) with { At = nine.AddMinutes(minutes), LocalAt = nine.AddHours(-8).AddMinutes(minutes) };
+        var second = After([.. first.Events, .. SetTaxTreatmentDecision.Decide(Said(TaxTreatment.ReverseCharge, "FR123", 5), first.State).Events]);
+        Assert.Equal((TaxTreatment.ReverseCharge, nine), (second.State.TaxOn(Feb1)!.Treatment, second.State.TaxOn(Feb1)!.From));
+        Assert.Empty(SetTaxTreatmentDecision.Decide(Said(TaxTreatment.ReverseCharge, "FR123", 6), second.State).Events);
+        var third = After([.. second.Events, .. SetTaxTreatmentDecision.Decide(Said(TaxTreatment.Exempt, "no. 7", 10), second.State).Events]);
+        Assert.Equal(TaxTreatment.Exempt, third.State.TaxOn(Feb1)!.Treatment);
+    }
+
+    [Fact]
+    public void What_was_agreed_for_a_day_to_come_is_not_undone_by_a_word_on_now()
+    {
+        var agreed = After(SetTaxTreatmentDecision.Decide(Tax(treatment: TaxTreatment.ReverseCharge, note: "FR123", from: Jan1.AddDays(1)), AccountState.Initial).Events);
+        var now = After([.. agreed.Events, .. SetTaxTreatmentDecision.Decide(Tax() with { At = Jan1.AddHours(20), LocalAt = Jan1.AddHours(20) }, agreed.State).Events]);
+        Assert.Equal((TaxTreatment.Standard, TaxTreatment.ReverseCharge), (now.State.TaxOn(Jan1.AddHours(21))!.Treatment, now.State.TaxOn(Feb1)!.Treatment));
+    }
+
+    private static (IReadOnlyList<AccountEvent> Events, AccountState State) After(IReadOnlyList<AccountEvent> events) => (events, events.Aggregate(AccountState.Initial, AccountState.Evolve));
+
     [Fact] public void Nobody_is_taxed_without_a_rate() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax("FR"), s)).ThenRefused("tax_rate_unknown");
     [Fact] public void Nobody_is_taxed_by_a_rate_to_come() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(seller: SellerAfter(Vat with { From = Feb1 })), s)).ThenRefused("tax_rate_unknown");
     [Fact] public void Who_will_be_taxed_needs_the_rate_then() =>
