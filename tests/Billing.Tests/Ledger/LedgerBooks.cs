@@ -12,11 +12,13 @@ using static Billing.Tests.Terms;
 namespace Billing.Tests.Ledger;
 
 /// <summary>A customer's account and invoices, kept by the real decisions, and the ledger that follows from their events.</summary>
-internal sealed class LedgerBooks
+internal sealed class LedgerBooks(string currency = "USD")
 {
     private readonly List<RecordedEvent<AccountEvent>> _account = [];
-    private readonly Dictionary<string, (InvoicedAmounts Amounts, string Document, List<RecordedEvent<InvoiceEvent>> Events)> _invoices = [];
+    private readonly Dictionary<string, (InvoicedAmounts Amounts, string Document, PlanTimes? Times, List<RecordedEvent<InvoiceEvent>> Events)> _invoices = [];
     private long _sequence;
+
+    public Currency Currency { get; } = Currency.Parse(currency);
 
     public static readonly Period Ever = new(DateTimeOffset.MinValue, DateTimeOffset.MaxValue);
 
@@ -26,18 +28,12 @@ internal sealed class LedgerBooks
     public IReadOnlyCollection<string> Invoices => _invoices.Keys;
     public InvoicedAmounts Amounts(string invoice) => _invoices[invoice].Amounts;
     public string Document(string invoice) => _invoices[invoice].Document;
-    public InvoiceState Invoice(string invoice) => Past(invoice, DateTimeOffset.MaxValue);
+    public InvoiceState Invoice(string invoice) => _invoices[invoice].Events.Select(e => e.Event).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
 
-    /// <summary>As it stood right before a moment, by what is known now: a payment counts from when it was made, also where it was heard of later.</summary>
-    public InvoiceState Past(string invoice, DateTimeOffset at) =>
-        _invoices[invoice].Events.Select(e => e.Event).Where(e => When(e) < at).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+    /// <summary>What happened to it and its account, for whoever adds up without the ledger.</summary>
+    public NaiveInvoice Naive(string invoice) => new([.. _invoices[invoice].Events.Select(e => e.Event)], _invoices[invoice].Document, _invoices[invoice].Times);
 
-    private static DateTimeOffset When(InvoiceEvent e) => e switch
-    {
-        PaymentRecorded p => p.PaidAt,
-        RefundRecorded r => r.RefundedAt,
-        _ => BusinessTimes.Of(e),
-    };
+    public IReadOnlyList<AccountEvent> AccountEvents => [.. _account.Select(e => e.Event)];
 
     public AccountState AccountBefore(DateTimeOffset at) => _account.Select(e => e.Event).Where(e => BusinessTimes.Of(e) < at).Aggregate(AccountState.Initial, AccountState.Evolve);
 
@@ -53,14 +49,16 @@ internal sealed class LedgerBooks
     }
 
     /// <summary>Finalizes the invoice of a closed period by the account as it stands, and draws the credit that it uses.</summary>
-    public string Finalize(PeriodFacts facts, DateTimeOffset at)
+    /// <param name="earlier">a closed period that it adjusts</param>
+    public string Finalize(PeriodFacts facts, DateTimeOffset at, PeriodFacts? earlier = null)
     {
-        var terms = Agreed() with { Account = Account };
+        var terms = Agreed(Some.Terms(currency)) with { Account = Account };
+        if (earlier is not null) terms = terms.Earlier(earlier);
         var (id, period) = (InvoiceIds.Of(facts.PeriodId), new PeriodState.Closed(facts, facts.Usage, [], facts.End, 9));
         var decision = FinalizeInvoiceDecision.Decide(new(period, terms, $"INV-{_invoices.Count + 1:D6}", at), InvoiceState.Initial);
         var document = InvoiceDocument.Finalized(facts, terms, ((InvoiceFinalized)decision.Events[1]).Number, (InvoiceTermsCut)decision.Events[0]);
         var json = Encoding.UTF8.GetString(document.ToUtf8());
-        _invoices[id] = (InvoicedAmounts.Of(json, facts.Plans), json, []);
+        _invoices[id] = (InvoicedAmounts.Of(json, facts.Plans), json, facts.Plans, []);
         Keep(id, decision);
         Keep(DrawCreditDecision.Decide(new DrawCredit(id, document.Rated.Draws, at), Account));
         return id;
@@ -77,21 +75,10 @@ internal sealed class LedgerBooks
         new(invoice, $"cn_{_sequence}", $"CN-{_sequence:D6}", micros is { } m ? new Micros(m) : null, "outage", TaxedParts.Of(_invoices[invoice].Document), at), Invoice(invoice)));
 
     /// <param name="paidAt">where that was earlier than anybody heard of it</param>
-    public void Pay(string invoice, long micros, DateTimeOffset at, DateTimeOffset? paidAt = null) => Keep(invoice, RecordPaymentDecision.Decide(new("stripe", $"pi_{_sequence}", new(micros), "USD", paidAt ?? at, at), Invoice(invoice)));
+    public void Pay(string invoice, long micros, DateTimeOffset at, DateTimeOffset? paidAt = null) => Keep(invoice, RecordPaymentDecision.Decide(new("stripe", $"pi_{_sequence}", new(micros), currency, paidAt ?? at, at), Invoice(invoice)));
 
     public void Refund(string invoice, long micros, DateTimeOffset at, DateTimeOffset? refundedAt = null) =>
-        Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), "USD", refundedAt ?? at, at), Invoice(invoice)));
-
-    /// <summary>
-    /// A provider may say late what was paid or given back, of an invoice that was there. Of what was written off the order in which things become known decides how much
-    /// they take back of it, so there it is said in time here; PostingTests have the rest.
-    /// </summary>
-    public DateTimeOffset SaidLate(string invoice, DateTimeOffset earlier, DateTimeOffset at)
-    {
-        var events = _invoices[invoice].Events.Select(e => e.Event).ToArray();
-        var final = events.OfType<InvoiceFinalized>().Single().At;
-        return events.Any(e => e is InvoiceWrittenOff) ? at : earlier < final ? final : earlier;
-    }
+        Keep(invoice, RecordRefundDecision.Decide(new("stripe", $"re_{_sequence}", new(micros), currency, refundedAt ?? at, at), Invoice(invoice)));
 
     /// <summary>What dunning does to it: it falls overdue, is held or released, or the next step is taken.</summary>
     public void Dun(string invoice, int which, DateTimeOffset at) => Keep(invoice, which switch
@@ -110,13 +97,13 @@ internal sealed class LedgerBooks
     /// <summary>Null while nothing was invoiced.</summary>
     public CustomerStatement? Statement(Period window) => CustomerStatement.Of(_invoices.Values.Select(i => (IReadOnlyList<RecordedEvent<InvoiceEvent>>)i.Events), window).SingleOrDefault();
 
-    public void Grant(string id, long micros, DateTimeOffset? expires, DateTimeOffset at) => Keep(GrantCreditDecision.Decide(new GrantMoneyCredit(id, "Welcome", new(micros), Usd, 0, expires, at), Account));
+    public void Grant(string id, long micros, DateTimeOffset? expires, DateTimeOffset at) => Keep(GrantCreditDecision.Decide(new GrantMoneyCredit(id, "Welcome", new(micros), Currency, 0, expires, at), Account));
 
     public IEnumerable<JournalEntry> Journal(Period window) =>
-        new CreditPostings(_account, Customer, Usd).Entries(window).Concat(_invoices.Values.SelectMany(i => new InvoicePostings(i.Events, i.Amounts).Entries(window))).Order(JournalOrder.Default);
+        new CreditPostings(_account, Customer, Currency).Entries(window).Concat(_invoices.Values.SelectMany(i => new InvoicePostings(i.Events, i.Amounts).Entries(window))).Order(JournalOrder.Default);
 
     /// <summary>The entries as lines of text: what it is, the day, and each account with its amount, debits above zero.</summary>
-    public string[] Told(Period window) => [.. Journal(window).Select(e => $"{e.At:MM-dd} {e.Kind}: {string.Join(", ", e.Lines.Select(l => $"{l.Account.Name} {l.AmountMicros.ToMajorUnits(Usd)}"))}")];
+    public string[] Told(Period window) => [.. Journal(window).Select(e => $"{e.At:MM-dd} {e.Kind}: {string.Join(", ", e.Lines.Select(l => $"{l.Account.Name} {l.AmountMicros.ToMajorUnits(Currency)}"))}")];
 
     public TrialBalance Balance(DateTimeOffset before) => TrialBalance.Of(Journal(Before(before)));
 }
