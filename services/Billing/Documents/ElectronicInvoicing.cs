@@ -28,7 +28,7 @@ public static class ElectronicInvoicing
         if (Text(root, "status") == "draft") throw new BusinessTermMissingException("BT-1", "invoice number", "a draft has none; its period closes first, and billing invoice finalize numbers it");
         if (status == "void") throw new BusinessTermMissingException("BT-115", "amount due for payment", "the invoice is void and demands nothing");
         var (currency, named) = (CurrencyOf(root), ElectronicParties.Seller(root));
-        var taxes = InvoicedVat.Of(root, taxNote, say);
+        var taxes = InvoicedVat.Of(root, named, taxNote, say);
         var (seller, buyer) = taxes.Identify(named, ElectronicParties.Buyer(Text(root, "customerId"), customer));
         var charged = root.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") != LineKinds.Tax).ToArray();
         var lines = charged.Where(l => !IsAllowance(l)).Select((l, i) => Line(l, i + 1, taxes.Of(Text(l, "product")), currency, say)).ToValueList();
@@ -46,7 +46,7 @@ public static class ElectronicInvoicing
         using var credited = JsonDocument.Parse(invoiceJson);
         var (root, invoice, say) = (document.RootElement, credited.RootElement, language ?? DocumentLanguage.English);
         var (currency, named) = (CurrencyOf(root), ElectronicParties.Seller(invoice));
-        var taxes = InvoicedVat.Of(invoice, taxNote, say);
+        var taxes = InvoicedVat.Of(invoice, named, taxNote, say);
         var (seller, buyer) = taxes.Identify(named, ElectronicParties.Buyer(Text(root, "customerId"), customer));
         // Parts are in the order of the invoice's taxes, which is that of its breakdown.
         var parts = root.GetProperty("parts").EnumerateArray().Select((p, i) => (Part: p, Vat: taxes.Breakdown[i]))

@@ -17,10 +17,13 @@ internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
         Breakdown.Where(b => b.BaseMicros != Micros.Zero || b.TaxMicros != Micros.Zero || lines.Any(l => l.Vat == b.Category) || allowances.Any(a => a.Vat == b.Category)).ToValueList();
 
     /// <exception cref="BusinessTermMissingException">It is not known how the customer is taxed, or not all of the invoice is.</exception>
-    public static InvoicedVat Of(JsonElement invoice, string taxNote, DocumentLanguage say)
+    public static InvoicedVat Of(JsonElement invoice, TradeParty seller, string taxNote, DocumentLanguage say)
     {
         var lines = invoice.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") == LineKinds.Tax).ToArray();
         var net = invoice.GetProperty("netMicros").GetInt64();
+        // Whoever has a VAT identifier is subject to VAT: that nobody set a rate does not make it otherwise.
+        if (lines.Length == 0 && seller.VatId.Length > 0)
+            throw new BusinessTermMissingException("BT-118", "VAT category", $"no tax stands on the invoice, and the seller has the VAT identifier {seller.VatId}; billing seller tax-rate and billing customer tax say how it is taxed for those to come");
         if (lines.Length == 0) return new([new(new(net), Micros.Zero, VatCategory.OutsideScope, say["NotSubjectToVat"], "VATEX-EU-O")]);
         if (lines.FirstOrDefault(l => !l.TryGetProperty("tax", out _)) is { ValueKind: JsonValueKind.Object } unknown)
             throw new BusinessTermMissingException("BT-118", "VAT category", $"the invoice says \"{Text(unknown, "description")}\"; billing customer tax, billing account tax and billing seller tax-rate say it for those to come");
@@ -31,11 +34,11 @@ internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
             : throw new BusinessTermMissingException("BT-116", "VAT category taxable amount", "two taxes of one rate stand apart on the invoice, and EN 16931 has one sum for a rate; give them one name with billing seller tax-rate for those to come");
     }
 
-    /// <summary>The parties as this tax wants them named: outside its scope there are no VAT identifiers (BR-O-2).</summary>
+    /// <summary>The parties as this tax wants them named: outside its scope the customer has no VAT identifier either (BR-O-2).</summary>
     /// <exception cref="BusinessTermMissingException">The customer owes the tax and has no number.</exception>
     public (TradeParty Seller, TradeParty Buyer) Identify(TradeParty seller, TradeParty buyer) => Breakdown[0].Category.Code switch
     {
-        "O" => (seller with { Id = seller.Id + seller.VatId, VatId = "" }, buyer with { VatId = "" }),
+        "O" => (seller, buyer with { VatId = "" }),
         "AE" when buyer.VatId.Length == 0 => throw new BusinessTermMissingException(
             "BT-48", "buyer VAT identifier", "the customer owes the tax, and its number is missing or has no country in front; set it with billing customer details --tax-id for the invoices to come"),
         _ => (seller, buyer),

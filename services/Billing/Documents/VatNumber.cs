@@ -3,18 +3,17 @@ using System.Text.RegularExpressions;
 namespace Billing.Documents;
 
 /// <summary>
-/// Which tax numbers are VAT identifiers (BT-31, BT-48): those with a country of ISO 3166-1 in front, or EL as Greece and XI as Northern Ireland have it (BR-CO-09). Within the European Union the
-/// form of the rest is known, so that HRB 12345, a number of a German register, is none of Croatia's; elsewhere digits follow, but for a few whose form is known, so that NIP 7250018312 is none of Nicaragua's.
+/// Which tax numbers are VAT identifiers (BT-31, BT-48): those of a form that is known to be one, with its country in front, or EL as Greece and XI as Northern Ireland have it (BR-CO-09).
+/// Two letters alone say nothing: HRB 12345 is a number of a German register and none of Croatia's, NR 12345 and ID 12345 are words and none of Nauru's and Indonesia's.
 /// </summary>
 internal static partial class VatNumber
 {
-    /// <returns>without spaces and, within the Union, without dots and hyphens, which are for readers; empty where it is none</returns>
+    /// <returns>in capitals, without spaces and, but for Switzerland, without dots and hyphens, which are for readers; empty where it is none</returns>
     public static string Of(string taxId)
     {
-        var id = taxId.Replace(" ", "", StringComparison.Ordinal);
+        var id = taxId.Replace(" ", "", StringComparison.Ordinal).ToUpperInvariant();
         var plain = id.Replace(".", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal);
-        if (Union().IsMatch(plain)) return plain;
-        return id.Length > 2 && Countries.Has(id[..2]) && !IsOfUnion().IsMatch(id) && Elsewhere().IsMatch(id) ? id : "";
+        return Union().IsMatch(plain) || Elsewhere().IsMatch(plain) ? plain : Swiss().IsMatch(id) ? id : "";
     }
 
     /// <summary>By the European Commission's list of structures of VAT identification numbers.</summary>
@@ -24,9 +23,12 @@ internal static partial class VatNumber
         """, RegexOptions.IgnorePatternWhitespace)]
     private static partial Regex Union();
 
-    [GeneratedRegex("^(AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IE|IT|LT|LU|LV|MT|NL|PL|PT|RO|SE|SI|SK)")]
-    private static partial Regex IsOfUnion();
-
-    [GeneratedRegex(@"^([A-Z]{2}\d[0-9A-Z+*.-]*|GB(GD|HA)\d{3}|CHE-?\d{3}\.?\d{3}\.?\d{3}(MWST|TVA|IVA)?)$")]
+    /// <summary>Of countries that write them with their code in front, or whose numbers others write so.</summary>
+    [GeneratedRegex("""
+        ^(AE\d{15}|AL[A-Z]\d{8}[A-Z]|AU\d{11}|GB(\d{9}|\d{12}|(GD|HA)\d{3})|IN\d{2}[A-Z]{5}\d{4}[A-Z][0-9A-Z]{3}|IS\d{5,6}|MK\d{13}|NO\d{9}(MVA)?|NZ\d{8,9}|RS\d{9}|SA\d{15}|TR\d{10}|UA\d{10,12}|ZA4\d{9})$
+        """, RegexOptions.IgnorePatternWhitespace)]
     private static partial Regex Elsewhere();
+
+    [GeneratedRegex(@"^CHE-?\d{3}\.?\d{3}\.?\d{3}(MWST|TVA|IVA)?$")]
+    private static partial Regex Swiss();
 }

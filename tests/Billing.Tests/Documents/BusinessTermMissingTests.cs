@@ -59,6 +59,9 @@ public sealed class BusinessTermMissingTests
         Says(Refused(Terms(SellerInGermany, Taxed(TaxTreatment.ReverseCharge)), Acme with { TaxId = taxId }), "BT-48", "billing customer details --tax-id");
 
     [Fact]
+    public void A_seller_with_a_VAT_identifier_and_no_tax() => Says(Refused(Agreed() with { Seller = SellerAfter(SellerInGermany) }), "BT-118", "billing seller tax-rate");
+
+    [Fact]
     public void A_customer_of_whom_nothing_is_known() => Says(Refused(Terms(SellerInGermany) with { Identity = Identity() }), "BT-118", "billing customer tax");
 
     [Fact]
