@@ -203,7 +203,7 @@ public sealed class ImportCommandTests
         Assert.Contains("is not UTF-8 text: save it as UTF-8", answer.Error, StringComparison.Ordinal);
     }
 
-    private static JsonElement Json((int Exit, string Output, string Error) result, int exit = 0)
+    internal static JsonElement Json((int Exit, string Output, string Error) result, int exit = 0)
     {
         Assert.Equal((exit, ""), (result.Exit, result.Error));
         return JsonDocument.Parse(result.Output).RootElement;
@@ -211,7 +211,7 @@ public sealed class ImportCommandTests
 
     private static long Count(JsonElement figures, string name) => figures.GetProperty(name).GetInt64();
 
-    private sealed class TemporaryFolder : IDisposable
+    internal sealed class TemporaryFolder : IDisposable
     {
         private readonly string _path = Directory.CreateTempSubdirectory("billing-import-").FullName;
 

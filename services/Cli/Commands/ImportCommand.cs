@@ -24,7 +24,7 @@ public static class ImportCommand
         var file = new Argument<string>("file") { Description = $"CSV with a header, or a JSON array of objects. Columns: {string.Join(", ", CustomerImportReader.Columns)}" };
         var menu = new Option<string>("--menu") { HelpName = "MENU", Description = "menu_…, whose plans the rows name", DefaultValueFactory = _ => "" };
         var dry = new Option<bool>("--dry-run") { Description = "only name every faulty row, and say what would be done" };
-        var update = new Option<bool>("--update") { Description = "write over name, address, tax and time zone of customers that have them already" };
+        var update = new Option<bool>("--update") { Description = "write over what the file says of name, address, tax and time zone of customers that have them already; an empty cell or null takes it away" };
         var (address, json, by) = (ServiceAddress.Billing(), BillingCalls.Json(), new ByOptions());
         var command = new Command("customers", "Create customers with name, address, tax, time zone, subscription, credit and prepaid tokens; run again, it does only what is not done yet") { file, menu, dry, update, address, json };
         by.AddTo(command);
@@ -47,7 +47,7 @@ public static class ImportCommand
     private static async Task<(IReadOnlyList<CustomerImport> Imports, IReadOnlyList<RowFault> Faults)> Check(
         IReadOnlyList<ImportRow> rows, CallInvoker channel, string menu, bool updates, CancellationToken ct)
     {
-        var there = await StoredCustomers.Load(rows, channel, ct);
+        var there = await StoredCustomers.Load(rows, channel, updates, ct);
         // Billing's clock, by which it decides; it need not be this machine's.
         var now = (await new BusinessClockClient(channel).GetAsync(new(), cancellationToken: ct)).Now.ToDateTimeOffset();
         var terms = menu.Length == 0 ? null : await new BillingClient(channel).GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);

@@ -12,8 +12,8 @@ using Wire = Billing.Host.Wire;
 namespace Cli.Imports;
 
 /// <summary>
-/// What one row asks of billing. Every id but a new customer's is derived from the customer's, and a customer that is there is found by its
-/// reference: whatever was done of a row before is recognised when it is done again.
+/// What one row asks of billing. A new customer's id is derived from its reference, and every other id from the customer's; a customer that is there is found by its
+/// reference. So whatever was done of a row before, or is done by another import at the same time, is recognised and not done twice.
 /// </summary>
 /// <param name="IsNew">false where a customer has this reference already</param>
 /// <param name="Customer">null on every row of a customer but its first</param>
@@ -28,6 +28,8 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
 {
     /// <summary>What is the customer's, and the same in each of its rows.</summary>
     private static readonly string[] OfCustomer = ["currency", "name", "email", "line1", "line2", "postalCode", "city", "country", "taxId", "timeZone", "taxCountry", "taxRegion", "taxStatus"];
+
+    private static readonly string[] OfDetails = ["name", "email", "line1", "line2", "postalCode", "city", "country", "taxId"];
 
     public static readonly IReadOnlyList<string> Columns =
     [
@@ -56,7 +58,7 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         if (found.Length > 1) Fault($"{found.Length} customers have this reference: {string.Join(", ", found.Take(3).Select(c => c.CustomerId))}");
         if (found is [{ ErasedAt: not null }]) Fault($"{found[0].CustomerId} has this reference, and its details were erased: take another reference");
         var known = found.FirstOrDefault();
-        var (first, id) = _firstOf.GetValueOrDefault(reference, (row, known?.CustomerId ?? Ids.New(Ids.Customer, now)));
+        var (first, id) = _firstOf.GetValueOrDefault(reference, (row, known?.CustomerId ?? Ids.Derive(Ids.Customer, DateTimeOffset.UnixEpoch, "import", reference)));
         if (reference.Length > 0) _firstOf.TryAdd(reference, (first, id));
         var isFirst = first == row;
         foreach (var column in OfCustomer.Where(c => row.HasAny(c) && row[c] != first[c])) Fault($"its {column} is '{row[column]}', and on row {first.Number}, the first of this customer, '{first[column]}'");
@@ -74,7 +76,7 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         var zoneThen = ZoneThen(first.HasAny("timeZone") && (updates || known is not { TimeZone.Length: > 0 }) ? first["timeZone"] : known?.TimeZone);
         var import = new CustomerImport(
             row, known is null, isFirst ? new() { CustomerId = id, Currency = row["currency"], Reference = reference } : null,
-            Unless(known is { DetailsSha256.Length: > 0 }, () => Details(row, id, state, Refused)), Unless(known is { Tax: not null }, () => Tax(row, id, state, Refused, Fault)),
+            Unless(known is { DetailsSha256.Length: > 0 }, () => Details(row, id, state, Refused)), Unless(known is { Tax: not null }, () => Tax(row, id, known?.Tax, state, Refused, Fault)),
             zone, Subscription(row, id, currency, state with { TimeZone = zoneThen }, Refused, Fault), Credit(row, id, currency, account, Refused, Fault),
             Prepaid(row, id, account, Refused, Fault));
         return faults.Count == 0 ? (import, []) : (null, faults);
@@ -82,28 +84,38 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
 
     private RecordCustomerDetailsRequest? Details(ImportRow row, string id, CustomerState state, Action<Refusal?> refused)
     {
-        if (!row.HasAny("name", "email", "line1", "line2", "postalCode", "city", "country", "taxId")) return null;
+        var before = there.Details.GetValueOrDefault(id);
+        if (before is null ? !row.HasAny(OfDetails) : !row.Says(OfDetails)) return null;
+        // All details are replaced at once: what the file does not mention stays as it is.
+        string Or(string column, string? known) => row.Says(column) ? row[column] : known ?? "";
         var details = new Contracts.Billing.V1.CustomerDetails
         {
-            Name = row["name"], Email = row["email"], PostalCode = row["postalCode"], City = row["city"], Country = row["country"], TaxId = row["taxId"],
+            Name = Or("name", before?.Name), Email = Or("email", before?.Email), PostalCode = Or("postalCode", before?.PostalCode), City = Or("city", before?.City), Country = Or("country", before?.Country),
+            TaxId = Or("taxId", before?.TaxId),
         };
-        details.Lines.AddRange(new[] { row["line1"], row["line2"] }.Where(l => l.Length > 0));
+        var more = row.Says("line1") && row.Says("line2") ? [] : before?.Lines.Skip(2) ?? [];
+        details.Lines.AddRange(new[] { Or("line1", before?.Lines.ElementAtOrDefault(0)), Or("line2", before?.Lines.ElementAtOrDefault(1)) }.Concat(more).Where(l => l.Length > 0));
         refused(RecordCustomerDetailsDecision.Decide(new(Wire.Details(details), AnySha256, now), state).Refused);
         return new() { CustomerId = id, Details = details };
     }
 
-    private SetCustomerTaxRequest? Tax(ImportRow row, string id, CustomerState state, Action<Refusal?> refused, Action<string> fault)
+    /// <param name="before">what is written over; null where nothing is known</param>
+    private SetCustomerTaxRequest? Tax(ImportRow row, string id, CustomerTax? before, CustomerState state, Action<Refusal?> refused, Action<string> fault)
     {
-        if (!row.HasAny("taxCountry", "taxRegion", "taxStatus")) return null;
+        if (before is null ? !row.HasAny("taxCountry", "taxRegion", "taxStatus") : !row.Says("taxCountry", "taxRegion", "taxStatus")) return null;
+        string Or(string column, string? known) => row.Says(column) ? row[column] : known ?? "";
+        var (country, status) = (Or("taxCountry", before?.Country), Or("taxStatus", before?.Status));
+        // A region is one of its country.
+        var region = Or("taxRegion", country == before?.Country ? before.Region : "");
         try
         {
-            refused(SetCustomerTaxDecision.Decide(new(row["taxCountry"], row["taxRegion"], Wire.ParseTaxStatus(row["taxStatus"]), now), state).Refused);
+            refused(SetCustomerTaxDecision.Decide(new(country, region, Wire.ParseTaxStatus(status), now), state).Refused);
         }
         catch (FormatException e)
         {
             fault($"taxStatus: {e.Message}");
         }
-        return new() { CustomerId = id, Tax = new() { Country = row["taxCountry"], Region = row["taxRegion"], Status = row["taxStatus"] } };
+        return new() { CustomerId = id, Tax = new() { Country = country, Region = region, Status = status } };
     }
 
     private SetCustomerTimeZoneRequest? TimeZone(ImportRow row, string id, CustomerState state, Action<Refusal?> refused)

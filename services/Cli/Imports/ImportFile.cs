@@ -8,6 +8,14 @@ namespace Cli.Imports;
 /// <param name="Number">its line in a CSV file, its place in a JSON array, from 1</param>
 public sealed record ImportRow(long Number, IReadOnlyDictionary<string, string> Values)
 {
+    /// <summary>Whether the file says anything of it for this row, be it that there is nothing: a column of a CSV file is said in each of its rows, and null is said in JSON.</summary>
+    public bool Says(params ReadOnlySpan<string> columns)
+    {
+        foreach (var column in columns)
+            if (Values.ContainsKey(column)) return true;
+        return false;
+    }
+
     /// <summary>Empty where the row has nothing.</summary>
     public string this[string column] => Values.GetValueOrDefault(column, "");
 
@@ -126,7 +134,7 @@ public static class ImportFile
                 {
                     var values = new Dictionary<string, string>();
                     foreach (var property in row.EnumerateObject())
-                        if (property.Value.ValueKind != JsonValueKind.Null && !values.TryAdd(Known(property.Name, path, columns), property.Value.ToString().Trim()))
+                        if (!values.TryAdd(Known(property.Name, path, columns), property.Value.ToString().Trim()))
                             faults.Add(new(number, "", $"it has {property.Name} twice"));
                     rows.Add(new(number, values));
                 }

@@ -15,15 +15,17 @@ namespace Cli.Imports;
 /// <param name="ByReference">customers</param>
 /// <param name="Subscriptions">by id</param>
 /// <param name="Accounts">by the customer's id</param>
-public sealed record StoredCustomers(ILookup<string, Customer> ByReference, IReadOnlyDictionary<string, SubscriptionState> Subscriptions, IReadOnlyDictionary<string, AccountState> Accounts)
+/// <param name="Details">likewise, of those that have any; only where they are written over</param>
+public sealed record StoredCustomers(ILookup<string, Customer> ByReference, IReadOnlyDictionary<string, SubscriptionState> Subscriptions, IReadOnlyDictionary<string, AccountState> Accounts, IReadOnlyDictionary<string, CustomerDetails> Details)
 {
     private const int CallsAtOnce = 8, PageSize = 1_000;
 
-    public static async Task<StoredCustomers> Load(IReadOnlyList<ImportRow> rows, CallInvoker channel, CancellationToken ct)
+    public static async Task<StoredCustomers> Load(IReadOnlyList<ImportRow> rows, CallInvoker channel, bool updates, CancellationToken ct)
     {
         var (billing, agreements, named) = (new BillingClient(channel), new AgreementsClient(channel), rows.Select(r => r["reference"]).ToHashSet());
         var there = (await CustomerCommand.AllAsync(billing, ct)).Where(c => named.Contains(c.Reference)).ToArray();
         var (subscriptions, accounts) = (new ConcurrentDictionary<string, SubscriptionState>(), new ConcurrentDictionary<string, AccountState>());
+        var details = new ConcurrentDictionary<string, CustomerDetails>();
         await Parallel.ForEachAsync(there, new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce, CancellationToken = ct }, async (customer, token) =>
         {
             for (var page = ""; ;)
@@ -32,9 +34,10 @@ public sealed record StoredCustomers(ILookup<string, Customer> ByReference, IRea
                 foreach (var s in found.Subscriptions) subscriptions[s.SubscriptionId] = State(s);
                 if ((page = found.NextPageToken).Length == 0) break;
             }
+            if (updates && (await billing.GetCustomerAsync(new() { CustomerId = customer.CustomerId }, cancellationToken: token)).Details is { } known) details[customer.CustomerId] = known;
             accounts[customer.CustomerId] = State(await agreements.GetAccountAsync(new() { CustomerId = customer.CustomerId }, cancellationToken: token));
         });
-        return new(there.ToLookup(c => c.Reference), subscriptions, accounts);
+        return new(there.ToLookup(c => c.Reference), subscriptions, accounts, details);
     }
 
     /// <summary>As far as a start that is repeated is compared with it.</summary>
