@@ -3,6 +3,7 @@ using System.Text.Json;
 using Billing.Audit;
 using Billing.Periods;
 using Billing.Sellers;
+using Billing.Webhooks;
 using JasperFx.Events;
 using Marten;
 using Npgsql;
@@ -245,6 +246,8 @@ public sealed class BooksImport
                 insert into billing.usage_shard (shard, through_number, highest_number) values ($1, $2, $3)
                 on conflict (shard) do update set through_number = excluded.through_number, highest_number = excluded.highest_number
                 """, ct, shard, through, highest);
+        await Execute(
+            "insert into billing.webhook_imported (endpoint_id, through) select distinct stream_id, $1 from billing.mt_events where type = $2", ct, _lastSequence, typeof(WebhookEndpointRegistered).GetEventTypeName());
         if (_lastSequence > 0) await Scalar<long>("select setval('billing.mt_events_sequence', $1)", ct, _lastSequence);
         var sealedThrough = await Scalar<long>("select coalesce(max(to_sequence), 0) from billing.seal", ct);
         foreach (var (name, sequence) in BillingStore.DaemonProgress.Select(name => (name, _lastSequence)).Append((BillingStore.SealerProgress, sealedThrough)))

@@ -96,14 +96,16 @@ public sealed class WebhookLists(NpgsqlDataSource database)
     }
 
     /// <summary>The events of which every delivery is listed: from the first one on that happened since, for what is stored after it is delivered after it. What is told to nobody does not count.</summary>
-    public async Task<KeptDeliveries> Kept(DateTimeOffset since, CancellationToken ct)
+    public async Task<KeptDeliveries> Kept(string endpointId, DateTimeOffset since, CancellationToken ct)
     {
         await using var command = database.CreateCommand("""
-            select coalesce(max(seq_id), 0) + 1 from billing.mt_events
+            select coalesce(max(seq_id), 0) + 1, (select through + 1 from billing.webhook_imported where endpoint_id = $4) from billing.mt_events
             where type = any($1) and seq_id < coalesce((select min(seq_id) from billing.mt_events where type = any($1) and (data ->> 'at')::timestamptz >= $2), $3)
             """);
-        foreach (var value in new object[] { WebhookAnnouncer.StoredTypes, since, long.MaxValue }) command.Parameters.Add(new() { Value = value });
-        return new(since, (long)(await command.ExecuteScalarAsync(ct))!);
+        foreach (var value in new object[] { WebhookAnnouncer.StoredTypes, since, long.MaxValue, endpointId }) command.Parameters.Add(new() { Value = value });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        await reader.ReadAsync(ct);
+        return new(since, reader.GetInt64(0), reader.IsDBNull(1) ? 0 : reader.GetInt64(1));
     }
 
     private static Timestamp? Time(NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetFieldValue<DateTimeOffset>(column).ToTimestamp();

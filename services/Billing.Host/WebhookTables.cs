@@ -8,7 +8,7 @@ internal static class WebhookTables
 {
     internal const string SecretsName = "webhook_secret";
 
-    internal static IEnumerable<ISchemaObject> All => [Deliveries(), Attempts(), Standings(), Secrets(), new ClosedToAuditors(SecretsName)];
+    internal static IEnumerable<ISchemaObject> All => [Deliveries(), Attempts(), Standings(), Imported(), Secrets(), new ClosedToAuditors(SecretsName)];
 
     /// <summary>What each endpoint is told: a row for an endpoint and an event, put there in the order of the log, and never twice.</summary>
     private static Table Deliveries()
@@ -55,6 +55,15 @@ internal static class WebhookTables
         table.AddColumn<DateTimeOffset>("failing_since");
         table.AddColumn<string>("last_error").NotNull();
         table.AddColumn<DateTimeOffset>("delivered_at");
+        return table;
+    }
+
+    /// <summary>Endpoints that came with imported books, and the number of the last event that came with them: what was delivered of those is on no list here.</summary>
+    private static Table Imported()
+    {
+        var table = new Table($"{BillingStore.Schema}.webhook_imported");
+        table.AddColumn<string>("endpoint_id").AsPrimaryKey();
+        table.AddColumn<long>("through").NotNull();
         return table;
     }
 

@@ -94,7 +94,7 @@ public sealed class WebhooksService(
         if (request.FromSequence != 0 == request.From is not null) throw new FormatException("say from_sequence or from, and not both");
         var from = request.From is null ? request.FromSequence : await lists.FirstFrom(request.From.ToTime("from"), context.CancellationToken);
         var now = clock.Now;
-        var kept = await lists.Kept(options.Value.KeptSince(now), context.CancellationToken);
+        var kept = await lists.Kept(Id(request.EndpointId), options.Value.KeptSince(now), context.CancellationToken);
         var command = new ReplayEndpoint(from, request.ToSequence == 0 ? null : request.ToSequence, request.OnlyUndelivered, now, kept);
         return await OnEndpoint(request.EndpointId, request, context, s => ReplayEndpointDecision.Decide(command, s));
     }

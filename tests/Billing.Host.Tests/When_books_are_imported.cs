@@ -85,6 +85,17 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         Assert.Equal(march.Select(i => i.Number).Order(), app.InvoicesHeard.Select(i => i.Number).Order());
         Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
         Assert.All(await app.VerifySeals(), s => Assert.True(s.Intact, s.Finding));
+
+        // What the endpoint has taken is on no list here: whoever wants the undelivered must not be sent all of it.
+        var endpoint = (await app.Webhooks.ListEndpointsAsync(new())).Endpoints.Single().EndpointId;
+        ReplayEndpointRequest Undelivered(long from) => new() { EndpointId = endpoint, FromSequence = from, OnlyUndelivered = true };
+        var refused = await Assert.ThrowsAsync<RpcException>(() => app.Webhooks.ReplayEndpointAsync(Undelivered(imported.Events)).ResponseAsync);
+        Assert.Equal("replay_before_kept", refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        var last = await app.Sql<long>("select through from billing.webhook_imported");
+        Assert.Contains($"from event {last + 1} on", refused.Status.Detail, StringComparison.Ordinal);
+        await app.Webhooks.ReplayEndpointAsync(Undelivered(last + 1));
+        var later = (await app.Webhooks.RegisterEndpointAsync(new() { Url = "https://example.com/later" })).Endpoint.EndpointId;
+        await app.Webhooks.ReplayEndpointAsync(new() { EndpointId = later, FromSequence = 1, OnlyUndelivered = true });
     }
 
     [Theory]

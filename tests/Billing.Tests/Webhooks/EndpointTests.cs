@@ -94,6 +94,10 @@ public sealed class EndpointTests
         Assert.Contains("before 2026-02-01 00:00:00", refused.Detail, StringComparison.Ordinal);
         Assert.Equal([new WebhookReplayOrdered(5, null, true, Mar1)], Replay(onlyUndelivered: true, 5).Events);
         Assert.Equal([new WebhookReplayOrdered(1, null, false, Mar1)], Replay(onlyUndelivered: false, 1).Events);
+        // Of imported books nothing is listed, however lately it happened.
+        Decision<WebhookEvent> Imported(long from) => ReplayEndpointDecision.Decide(new(from, null, true, Mar1, new(Feb1, 5, AfterImport: 9)), WebhookState.Evolve(WebhookState.Initial, Registered));
+        Assert.Contains("from event 9 on", Imported(8).Refused!.Value.Detail, StringComparison.Ordinal);
+        Assert.Equal([new WebhookReplayOrdered(9, null, true, Mar1)], Imported(9).Events);
     }
 
     [Fact]
