@@ -26,6 +26,7 @@ public sealed class WebhookAnnouncer : SubscriptionBase
         Name = ShardName;
         foreach (var type in WebhookTypes.Announced.Keys) IncludeType(type);
         IncludeType<WebhookEndpointEnabled>();
+        IncludeType<WebhookEndpointUpdated>();
         IncludeType<WebhookReplayOrdered>();
     }
 
@@ -48,6 +49,7 @@ public sealed class WebhookAnnouncer : SubscriptionBase
                 history.Dequeue();
             }
             if (e.Data is WebhookReplayOrdered r) Replay(operations, e.StreamKey!, Known(e), r.FromSequence, r.ToSequence ?? e.Sequence - 1, r.OnlyUndelivered);
+            if (e.Data is WebhookEndpointUpdated) Forget(operations, e.StreamKey!, Known(e), e.Sequence);
             if (e.Data is WebhookEndpointEnabled { CatchUpFrom: { } from })
             {
                 // Before that it was told of everything: what was given up of it stands in the list, and what was delivered need not any more.
@@ -74,6 +76,14 @@ public sealed class WebhookAnnouncer : SubscriptionBase
     private void Queue(IDocumentOperations operations, string endpointId, IEvent e, string type) => operations.QueueSqlCommand(
         "insert into billing.webhook_delivery (endpoint_id, sequence, stream_id, type, status, attempts, step, due_at) values (?, ?, ?, ?, 'pending', 0, 0, ?) on conflict do nothing",
         endpointId, e.Sequence, e.StreamKey!, type, _clock.Now);
+
+    /// <summary>What was queued of types that an endpoint does not hear any more.</summary>
+    private static void Forget(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, long before) => operations.QueueSqlCommand(
+        """
+        with gone as (delete from billing.webhook_delivery where endpoint_id = ? and status = 'pending' and sequence < ? and type <> all(?) returning endpoint_id, sequence)
+        delete from billing.webhook_attempt a using gone where a.endpoint_id = gone.endpoint_id and a.sequence = gone.sequence
+        """,
+        endpointId, before, Types.Where(t => endpoint.Wants(t.Announced)).Select(t => t.Announced).ToArray());
 
     private void TryAgain(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, long before) => operations.QueueSqlCommand(
         "update billing.webhook_delivery set status = 'pending', step = 0, due_at = ? where endpoint_id = ? and status = 'failed' and sequence < ? and type = any(?)",

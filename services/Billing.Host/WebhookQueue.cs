@@ -22,6 +22,7 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
     private static int _count;
     private readonly string _me = $"{Environment.MachineName}/{Environment.ProcessId}/{Interlocked.Increment(ref _count)}";
 
+    /// <summary>What waits is claimed by what the endpoint hears now: it may have been queued when that was more.</summary>
     /// <param name="room">at most so many</param>
     /// <param name="perEndpoint">and at most so many of one endpoint that are on their way at once</param>
     public async Task<IReadOnlyList<ClaimedDelivery>> Claim(int room, int perEndpoint, TimeSpan timeout, DateTimeOffset now, CancellationToken ct)
@@ -31,15 +32,16 @@ public sealed class WebhookQueue(NpgsqlDataSource database)
             from (
                 select due.endpoint_id, due.sequence, endpoint.url
                 from (
-                    select v.id, v.data -> 'state' ->> 'url' as url,
+                    select v.id, v.data -> 'state' ->> 'url' as url, v.data -> 'state' -> 'types' as types,
                         (select count(*) from billing.webhook_delivery c where c.endpoint_id = v.id and c.status = 'pending' and c.claimed_until >= clock_timestamp()) as sending
                     from billing.mt_doc_webhookendpointview v
                     where v.data ->> 'status' = 'enabled' and exists (select from billing.webhook_secret s where s.endpoint_id = v.id and s.valid_until is null)
                 ) as endpoint
                 cross join lateral (
                     select p.endpoint_id, p.sequence, p.due_at from billing.webhook_delivery p
-                    where p.endpoint_id = endpoint.id and p.status = 'pending' and p.due_at <= $3 and (p.claimed_until is null or p.claimed_until < clock_timestamp())
-                        and not exists (select from billing.webhook_delivery b where b.endpoint_id = p.endpoint_id and b.stream_id = p.stream_id and b.status = 'pending' and b.sequence < p.sequence)
+                    where p.endpoint_id = endpoint.id and p.status = 'pending' and p.due_at <= $3 and (endpoint.types = '[]' or endpoint.types ? p.type) and (p.claimed_until is null or p.claimed_until < clock_timestamp())
+                        and not exists (select from billing.webhook_delivery b where b.endpoint_id = p.endpoint_id and b.stream_id = p.stream_id and b.status = 'pending' and b.sequence < p.sequence
+                            and (endpoint.types = '[]' or endpoint.types ? b.type))
                     order by p.due_at, p.sequence
                     limit greatest(0, $4 - endpoint.sending)
                     for update of p skip locked

@@ -125,6 +125,22 @@ public sealed class When_webhooks_are_sent(When_webhooks_are_sent.Running runnin
     }
 
     [Fact]
+    public async Task What_an_endpoint_does_not_hear_any_more_is_not_sent_though_it_was_queued()
+    {
+        Receiver.Answer("/narrowed", 500);
+        var endpoint = await Register("/narrowed");
+        var acme = await App.Subscribe(Small, "narrowed");
+        await Change(acme, Metered);
+        await Eventually.True(async () => (await Endpoint(endpoint)).Pending == 2 && (await Delivery(endpoint, acme.SubscriptionId)).Attempts.Count == 1, "the first failed and the second waits");
+        await Webhooks.UpdateEndpointAsync(new() { EndpointId = endpoint.Endpoint.EndpointId, Url = Receiver.Address + "/narrowed", EventTypes = { "subscription.plan_changed" } });
+        Receiver.Answer("/narrowed", 200);
+        await App.Advance(Now.AddMinutes(5));
+        await Until("/narrowed", acme.SubscriptionId, 2);
+        Assert.Equal(["subscription.started", "subscription.plan_changed"], About("/narrowed", acme.SubscriptionId).Select(h => h.Type));
+        await Eventually.True(async () => (await Endpoint(endpoint)).Pending == 0, "nothing waits that is never sent");
+    }
+
+    [Fact]
     public async Task One_that_stalls_is_left_after_a_second_and_holds_up_nobody()
     {
         var released = new TaskCompletionSource();
