@@ -38,7 +38,10 @@ public sealed partial class AuditService
             after = page[^1].Sequence;
             var finals = page.Select(e => (Id: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).Where(f => request.SubscriptionId is "" || request.SubscriptionId == f.Event.SubscriptionId).ToArray();
             var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.Id }), ct);
-            var past = finals.Select(f => (f.Id, f.Event, (streams.Period(f.Event.PeriodId) as PeriodState.Closed)?.Facts)).Where(f => f.Facts is { } facts && facts.Start >= from && facts.Start < to).ToArray();
+            // Which period it is cannot be said: it is told of whatever was asked for.
+            foreach (var f in finals)
+                if (InvoiceReplay.Fault(streams, f.Id, f.Event) is { } fault) await responseStream.WriteAsync(CannotBe(f.Id, f.Event, null, fault), ct);
+            var past = finals.Where(f => InvoiceReplay.Fault(streams, f.Id, f.Event) is null).Select(f => (f.Id, f.Event, (streams.Period(f.Event.PeriodId) as PeriodState.Closed)?.Facts)).Where(f => f.Facts is { } facts && facts.Start >= from && facts.Start < to).ToArray();
             var terms = await StoredTerms.ReadAsync(session, [.. past.Select(f => f.Facts!)], ct);
             foreach (var (id, final, facts) in past)
                 await responseStream.WriteAsync(WouldBe(id, final, facts!, (streams.Invoice(id) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null })?.Terms, terms, other), ct);
@@ -46,6 +49,24 @@ public sealed partial class AuditService
     }
 
     private static WouldBeInvoice WouldBe(string id, InvoiceFinalized final, PeriodFacts facts, InvoiceTermsCut? cut, StoredTerms stored, OtherTerms other)
+    {
+        try
+        {
+            return Rated(id, final, facts, cut, stored, other);
+        }
+        catch (Exception e) when (CorruptStreamException.IsOfAFold(e))
+        {
+            return CannotBe(id, final, facts, e.Message);
+        }
+    }
+
+    private static WouldBeInvoice CannotBe(string id, InvoiceFinalized final, PeriodFacts? facts, string fault) => new()
+    {
+        InvoiceId = id, Number = final.Number, SubscriptionId = final.SubscriptionId, PeriodId = final.PeriodId, PeriodStart = facts?.Start.ToTimestamp(), Currency = final.Currency.Code,
+        IssuedMicros = final.TotalMicros.Value, Fault = fault,
+    };
+
+    private static WouldBeInvoice Rated(string id, InvoiceFinalized final, PeriodFacts facts, InvoiceTermsCut? cut, StoredTerms stored, OtherTerms other)
     {
         var now = stored.Now(facts);
         // An invoice of before version 4 does not name the accounts that late usage is rated by: they are those of the invoices that it adjusts.

@@ -14,13 +14,18 @@ namespace Billing.Host;
 
 /// <summary>What an import brought.</summary>
 /// <param name="CustomersWithoutDetails">customers whose names and addresses were recorded where the export was made: they are not in it</param>
-public sealed record ImportedBooks(long Events, long Pages, long Reports, long Invoices, long CreditNotes, long CustomersWithoutDetails)
+/// <param name="Notes">what the export shows by less than it might</param>
+/// <param name="Faults">streams that cannot be folded, and at which event: they are stored as they were, and have no view</param>
+public sealed record ImportedBooks(
+    long Events, long Pages, long Reports, long Invoices, long CreditNotes, long CustomersWithoutDetails, IReadOnlyList<string> Notes, IReadOnlyList<string> Faults)
 {
     /// <summary>What it brought and what it could not bring, for people.</summary>
     public IEnumerable<string> Told(string from)
     {
         yield return string.Create(CultureInfo.InvariantCulture, $"{Events:N0} events in {Pages:N0} sealed pages, {Reports:N0} reports, {Invoices:N0} invoices and {CreditNotes:N0} credit notes are imported from {from}");
         yield return string.Create(CultureInfo.InvariantCulture, $"not in an export: names and addresses ({CustomersWithoutDetails:N0} customers have some: copy billing.personal_details or record them again), idempotency keys, parked messages, secrets of webhook endpoints (billing webhook rotate makes new ones)");
+        foreach (var note in Notes) yield return note;
+        foreach (var fault in Faults) yield return $"no view of it was made: {fault}";
         yield return "start billing, then prove it with: billing audit replay, billing audit verify";
     }
 }
@@ -42,6 +47,7 @@ public sealed class BooksImport
     private readonly SortedDictionary<int, (long Through, long Highest)> _shards = [];
     private readonly Dictionary<string, long> _numbers = [];
     private readonly ImportedViews _views = new();
+    private IReadOnlyList<string> _notes = [];
     private long _eventCount, _lastSequence, _pages, _reports, _invoices, _creditNotes;
 
     private BooksImport(DocumentStore store, NpgsqlTransaction transaction)
@@ -52,8 +58,9 @@ public sealed class BooksImport
 
     /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
     /// <param name="lines">of an export</param>
+    /// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: the export must have it; null without one</param>
     /// <exception cref="RefusedException">store_not_empty, billing_running, export_invalid, export_too_old or event_type_unknown; nothing was imported.</exception>
-    public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct)
+    public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct, string? knownHead = null)
     {
         await using var store = await BillingStore.OpenAsync(connectionString);
         await using var connection = new NpgsqlConnection(connectionString);
@@ -61,19 +68,19 @@ public sealed class BooksImport
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var import = new BooksImport(store, transaction);
         await import.TakeEmptyStore(ct);
-        await import.Read(lines, ct);
+        await import.Read(lines, knownHead, ct);
         var imported = await import.Finish(ct);
         await transaction.CommitAsync(ct);
         return imported;
     }
 
-    /// <summary>Where only the service's own image reaches the database: its binary with --import FILE, into Billing__Postgres. 0 done, 1 refused.</summary>
-    public static async Task<int> FromEnvironmentAsync(string file)
+    /// <summary>Where only the service's own image reaches the database: its binary with --import FILE [--head HEX], into Billing__Postgres. 0 done, 1 refused.</summary>
+    public static async Task<int> FromEnvironmentAsync(string file, string? knownHead = null)
     {
         try
         {
             var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
-            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), default)).Told(file)) await Console.Out.WriteLineAsync(line);
+            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), default, knownHead)).Told(file)) await Console.Out.WriteLineAsync(line);
             return 0;
         }
         catch (Exception e) when (e is RefusedException or NpgsqlException or IOException)
@@ -90,9 +97,9 @@ public sealed class BooksImport
             throw new Refusal("store_not_empty", "this billing system has events of its own: import into an empty one, whose schema billing has no events").AsException();
     }
 
-    private async Task Read(IEnumerable<string> lines, CancellationToken ct)
+    private async Task Read(IEnumerable<string> lines, string? knownHead, CancellationToken ct)
     {
-        var check = new VerifyExport();
+        var check = new VerifyExport(knownHead);
         foreach (var line in lines)
         {
             check.Next(line);
@@ -102,6 +109,7 @@ public sealed class BooksImport
         }
         check.Finish();
         Refuse(check.Findings);
+        _notes = check.Notes;
     }
 
     private static void Refuse(IReadOnlyList<ExportFinding> findings)
@@ -255,7 +263,7 @@ public sealed class BooksImport
                 insert into billing.mt_event_progression (name, last_seq_id) values ($1, $2)
                 on conflict (name) do update set last_seq_id = excluded.last_seq_id
                 """, ct, name, sequence);
-        return new(_eventCount, _pages, _reports, _invoices, _creditNotes, _views.CustomersWithDetails);
+        return new(_eventCount, _pages, _reports, _invoices, _creditNotes, _views.CustomersWithDetails, _notes, _views.Faults);
     }
 
     private IDocumentSession Session() => _store.LightweightSession(SessionOptions.ForTransaction(_transaction));

@@ -33,7 +33,13 @@ public sealed record StoredCreditNote(string Id, string Number, string InvoiceId
 /// <param name="Id">payment, failure or refund, provider, reference</param>
 public sealed record ProviderReference(string Id, string InvoiceId)
 {
-    public static ProviderReference Payment(string provider, string reference, string invoiceId) => new($"payment/{provider}/{reference}", invoiceId);
-    public static ProviderReference Failure(string provider, string reference, string invoiceId) => new($"failure/{provider}/{reference}", invoiceId);
-    public static ProviderReference Refund(string provider, string reference, string invoiceId) => new($"refund/{provider}/{reference}", invoiceId);
+    public static ProviderReference Payment(string provider, string reference, string invoiceId) => new($"payment/{Key(provider, reference)}", invoiceId);
+    public static ProviderReference Failure(string provider, string reference, string invoiceId) => new($"failure/{Key(provider, reference)}", invoiceId);
+    public static ProviderReference Refund(string provider, string reference, string invoiceId) => new($"refund/{Key(provider, reference)}", invoiceId);
+
+    /// <summary>
+    /// A provider ends at the first '/'. One that has a '/' itself is told by its length, behind an empty name, which no provider has: else a/b with the reference c would be a with b/c.
+    /// </summary>
+    private static string Key(string provider, string reference) =>
+        provider.Contains('/', StringComparison.Ordinal) ? FormattableString.Invariant($"/{provider.Length}/{provider}/{reference}") : $"{provider}/{reference}";
 }

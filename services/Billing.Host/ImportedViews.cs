@@ -22,7 +22,12 @@ internal sealed class ImportedViews
     private readonly Dictionary<string, (string InvoiceId, CreditNoteIssued Issued)> _credited = [];
     private readonly Dictionary<string, DateTimeOffset> _closed = [];
 
+    private readonly List<string> _faults = [];
+
     public bool AreFolded { get; private set; }
+
+    /// <summary>Streams that cannot be folded, and at which event: they have no view.</summary>
+    public IReadOnlyList<string> Faults => _faults;
 
     /// <summary>Customers whose details were recorded and not erased.</summary>
     public long CustomersWithDetails { get; private set; }
@@ -50,7 +55,17 @@ internal sealed class ImportedViews
             if (ids.Length == 0) break;
             after = ids[^1];
             var events = await session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(ids)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version).ToListAsync(ct);
-            foreach (var stream in events.Where(e => e.Data is not Tombstone).GroupBy(e => e.StreamKey!)) Fold(session, stream.Key, [.. stream]);
+            foreach (var stream in events.Where(e => e.Data is not Tombstone).GroupBy(e => e.StreamKey!))
+            {
+                try
+                {
+                    Fold(session, stream.Key, [.. stream]);
+                }
+                catch (CorruptStreamException e)
+                {
+                    _faults.Add(e.Message);
+                }
+            }
             await session.SaveChangesAsync(ct);
         }
         await using var last = open();
@@ -66,23 +81,26 @@ internal sealed class ImportedViews
         switch (stream[0].Data)
         {
             case CustomerEvent:
-                var customer = Events<CustomerEvent>(stream).Aggregate((CustomerView?)null, (v, e) => CustomerView.Fold(v, id, e))!;
+                var customer = View<CustomerView, CustomerEvent>(stream, CustomerView.Fold);
                 if (customer.State.DetailsSha256.Length > 0) CustomersWithDetails++;
                 session.UpdateRevision(customer, version);
                 break;
             case SubscriptionEvent:
-                session.UpdateRevision(Events<SubscriptionEvent>(stream).Aggregate((SubscriptionView?)null, (v, e) => SubscriptionView.Fold(v, id, e))!, version);
+                session.UpdateRevision(View<SubscriptionView, SubscriptionEvent>(stream, SubscriptionView.Fold), version);
                 break;
             case PeriodEvent:
-                session.UpdateRevision(Events<PeriodEvent>(stream).Aggregate((PeriodView?)null, (v, e) => PeriodView.Fold(v, id, e))!, version);
-                KeepWork(session, id, (PeriodOpened)stream[0].Data, Events<PeriodEvent>(stream).Aggregate(PeriodState.Initial, PeriodState.Evolve));
+                // Both folds before anything is written of the stream.
+                var state = View<PeriodState, PeriodEvent>(stream, (s, _, e) => PeriodState.Evolve(s ?? PeriodState.Initial, e));
+                session.UpdateRevision(View<PeriodView, PeriodEvent>(stream, PeriodView.Fold), version);
+                KeepWork(session, id, (PeriodOpened)stream[0].Data, state);
                 break;
             case InvoiceEvent:
-                session.UpdateRevision(Events<InvoiceEvent>(stream).Aggregate((InvoiceStandingView?)null, (v, e) => InvoiceStandingView.Fold(v, id, e))!, version);
-                foreach (var e in Events<InvoiceEvent>(stream)) KeepIssued(session, id, e);
+                // First, for the documents must find what issued them.
+                foreach (var e in stream.Select(e => e.Data).OfType<InvoiceEvent>()) KeepIssued(session, id, e);
+                session.UpdateRevision(View<InvoiceStandingView, InvoiceEvent>(stream, InvoiceStandingView.Fold), version);
                 break;
             case WebhookEvent:
-                session.UpdateRevision(Events<WebhookEvent>(stream).Aggregate((WebhookEndpointView?)null, (v, e) => WebhookEndpointView.Fold(v, id, e))!, version);
+                session.UpdateRevision(View<WebhookEndpointView, WebhookEvent>(stream, WebhookEndpointView.Fold), version);
                 break;
         }
     }
@@ -110,5 +128,20 @@ internal sealed class ImportedViews
         }
     }
 
-    private static IEnumerable<TEvent> Events<TEvent>(IEvent[] stream) => stream.Select(e => (TEvent)e.Data);
+    private static TView View<TView, TEvent>(IEvent[] stream, Func<TView?, string, TEvent, TView> fold) where TView : class
+    {
+        TView? view = null;
+        foreach (var e in stream)
+        {
+            try
+            {
+                view = fold(view, e.StreamKey!, (TEvent)e.Data);
+            }
+            catch (Exception x) when (CorruptStreamException.IsOfAFold(x))
+            {
+                throw new CorruptStreamException(e, x);
+            }
+        }
+        return view!;
+    }
 }

@@ -29,21 +29,25 @@ internal sealed class InvoiceReplay(
         var documents = (await session.LoadManyAsync<StoredInvoice>(ct, ids)).ToDictionary(d => d.Id);
         var notes = (await session.Query<StoredCreditNote>().Where(n => n.InvoiceId.IsOneOf(ids)).ToListAsync(ct)).ToDictionary(n => n.Id);
         var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.InvoiceId }), ct);
-        var terms = await StoredTerms.ReadAsync(session, [.. finals.Select(f => streams.Period(f.Event.PeriodId)).OfType<PeriodState.Closed>().Select(c => c.Facts)], ct);
+        var terms = await StoredTerms.ReadAsync(session, [.. finals.Where(f => Fault(streams, f.InvoiceId, f.Event) is null).Select(f => streams.Period(f.Event.PeriodId)).OfType<PeriodState.Closed>().Select(c => c.Facts)], ct);
         return new(documents, notes, streams, terms, seals);
     }
+
+    /// <summary>What cannot be folded of an invoice: it is told of that invoice, and the others go on.</summary>
+    public static string? Fault(StoredStreams streams, string invoiceId, InvoiceFinalized final) => streams.Fault(final.PeriodId) ?? streams.Fault(invoiceId);
 
     public async Task<ReplayedInvoice> Run(string invoiceId, InvoiceFinalized final, CancellationToken ct)
     {
         var stored = documents.GetValueOrDefault(invoiceId);
-        var state = streams.Invoice(invoiceId) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
+        var fault = Fault(streams, invoiceId, final);
+        var state = fault is not null ? null : streams.Invoice(invoiceId) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
         var answer = new ReplayedInvoice
         {
             InvoiceId = invoiceId, Number = final.Number, TotalMicros = final.TotalMicros.Value, CreditNoteCount = state?.CreditNotes.Count ?? 0,
             StoredSha256 = ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes(stored?.Document ?? ""))),
         };
-        var period = streams.Period(final.PeriodId);
-        var difference = Difference(invoiceId, final, stored, state, period, answer);
+        var period = fault is not null ? PeriodState.Initial : streams.Period(final.PeriodId);
+        var difference = fault is not null ? $"the invoice cannot be rated again: {fault}" : Difference(invoiceId, final, stored, state, period, answer);
         answer.Identical = difference is null;
         if (difference is null) return answer;
         string[] made = period is PeriodState.Closed c
@@ -63,7 +67,7 @@ internal sealed class InvoiceReplay(
             document = InvoiceDocument.Finalized(closed.Facts, state?.Terms is { } cut ? terms.At(closed.Facts, cut) : terms.Now(closed.Facts), final.Number, state?.Terms, final.At);
             replayed = document.ToUtf8();
         }
-        catch (Exception e) when (e is InvalidOperationException or OverflowException)
+        catch (Exception e) when (CorruptStreamException.IsOfAFold(e))
         {
             return $"the invoice cannot be rated again: {e.Message}";
         }

@@ -9,8 +9,8 @@ using Npgsql;
 namespace Billing.Host;
 
 /// <summary>
-/// The events that brought reports to periods and closed these, the documents of the invoices that have their tokens, and what ties the events to the head of the seals. Every
-/// event of a period that moves tokens is shown, so that whoever checks can add up what the invoice says.
+/// The streams of the periods that reports were brought to, the documents of the invoices that have their tokens, and what ties the events to the head of the seals. Every event of a
+/// period is shown, so that whoever checks can add up what the invoice says, and sees by the versions that nothing is left out; of an invoice's stream, what there is up to the event that made it final.
 /// </summary>
 internal sealed class ReportProofs(NpgsqlConnection books)
 {
@@ -21,12 +21,18 @@ internal sealed class ReportProofs(NpgsqlConnection books)
     public async IAsyncEnumerable<ReportProofPart> Run(IReadOnlyCollection<ReportOfPeriod> reports, [EnumeratorCancellation] CancellationToken ct)
     {
         string[] periods = [.. reports.Select(r => r.PeriodId).Distinct()];
-        var events = await Events($"select {EventColumns} from billing.mt_events where stream_id = any($1) and type in ('usage_applied', 'period_closed', 'late_usage_carried')", periods, ct);
+        var events = await Events($"select {EventColumns} from billing.mt_events where stream_id = any($1)", periods, ct);
         foreach (var r in reports) await MustBeApplied(r, ct);
+        // A period that is open goes on: what came since the last page is in no proof that is asked for now, unless it is what was asked for.
+        var sealedThrough = (await SealReader.LastPage(books, ct))?.ToSequence ?? 0;
+        events.RemoveAll(e => e.Sequence > sealedThrough && e.Type == "usage_applied" && !reports.Any(r => IsOf(e, r)));
 
         string[] invoiced = [.. periods, .. events.Where(e => e.Type == "late_usage_carried").Select(e => Read(e, d => d.GetProperty("intoPeriodId").GetString()!))];
         string[] invoiceIds = [.. invoiced.Distinct().Select(InvoiceIds.Of)];
-        events.AddRange(await Events($"select {EventColumns} from billing.mt_events where stream_id = any($1) and type = 'invoice_finalized'", invoiceIds, ct));
+        events.AddRange(await Events($"""
+            select {EventColumns} from billing.mt_events e where stream_id = any($1)
+            and version <= (select min(f.version) from billing.mt_events f where f.stream_id = e.stream_id and f.type = 'invoice_finalized')
+            """, invoiceIds, ct));
         var firstPage = long.MaxValue;
         foreach (var e in events.OrderBy(e => e.Sequence))
         {
@@ -37,6 +43,9 @@ internal sealed class ReportProofs(NpgsqlConnection books)
         await foreach (var invoice in Invoices(invoiceIds, ct)) yield return new() { Invoice = invoice };
         yield return new() { Seals = await Seals(firstPage, ct) };
     }
+
+    private static bool IsOf(StoredEvent applied, ReportOfPeriod r) =>
+        applied.Stream == r.PeriodId && Read(applied, d => d.GetProperty("shard").GetInt32() == r.Shard && d.GetProperty("report").GetInt64() == r.Number);
 
     private async Task MustBeApplied(ReportOfPeriod r, CancellationToken ct)
     {

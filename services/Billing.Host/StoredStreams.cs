@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Billing.Accounts;
 using Billing.Audit;
 using Billing.Customers;
@@ -16,12 +17,13 @@ namespace Billing.Host;
 
 /// <summary>
 /// Many streams read in one query and folded as they come, so that closing a thousand periods costs a few round trips and a busy period no
-/// memory. A stream that does not exist folds to the initial state.
+/// memory. A stream that does not exist folds to the initial state. One that cannot be folded stops nobody but those who ask for its state.
 /// </summary>
 public sealed class StoredStreams
 {
     private readonly Dictionary<string, object> _states = [];
     private readonly Dictionary<string, long> _versions = [];
+    private readonly Dictionary<string, CorruptStreamException> _faults = [];
 
     /// <summary>Below, reading them all is cheaper than looking for a view.</summary>
     private const int BusyEvents = 100;
@@ -47,7 +49,7 @@ public sealed class StoredStreams
     /// <summary>Streams whose ids were learned from those that were read before.</summary>
     public async Task ReadMoreAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
     {
-        var wanted = ids.Where(id => id.Length > 0 && !_states.ContainsKey(id)).Distinct().ToArray();
+        var wanted = ids.Where(id => id.Length > 0 && !_states.ContainsKey(id) && !_faults.ContainsKey(id)).Distinct().ToArray();
         if (wanted.Length == 0) return;
         var plain = _fromViews ? await ReadBusy(session, wanted, ct) : wanted;
         var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(plain)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
@@ -76,6 +78,9 @@ public sealed class StoredStreams
         return [.. wanted.Where(id => !seen.Contains(id))];
     }
 
+    /// <summary>Why a stream cannot be folded, and at which event; null where it can.</summary>
+    public string? Fault(string id) => _faults.GetValueOrDefault(id)?.Message;
+
     public long Version(string id) => _versions.GetValueOrDefault(id);
     public CustomerState Customer(string id) => State(id, CustomerState.Initial);
     public MenuState Menu(string id) => State(id, MenuState.Initial);
@@ -86,25 +91,37 @@ public sealed class StoredStreams
 
     public SellerState Seller(string id) => State(id, SellerState.Initial);
 
-    private TState State<TState>(string id, TState initial) where TState : class => (TState?)_states.GetValueOrDefault(id) ?? initial;
+    /// <exception cref="CorruptStreamException">It cannot be folded.</exception>
+    private TState State<TState>(string id, TState initial) where TState : class =>
+        _faults.TryGetValue(id, out var fault) ? throw new CorruptStreamException(fault) : (TState?)_states.GetValueOrDefault(id) ?? initial;
 
     private void Add(IEvent e)
     {
         var id = e.StreamKey!;
-        if (!_known.Has(e)) return;
+        if (_faults.ContainsKey(id) || !_known.Has(e)) return;
         _versions[id] = e.Version;
-        _states[id] = e.Data switch
+        try
         {
-            CustomerEvent x => CustomerState.Evolve(Customer(id), x),
-            MenuEvent x => MenuState.Evolve(Menu(id), x),
-            SubscriptionEvent x => SubscriptionState.Evolve(Subscription(id), x),
-            PeriodEvent x => PeriodState.Evolve(Period(id), x),
-            InvoiceEvent x => InvoiceState.Evolve(Invoice(id), x),
-            AccountEvent x => AccountState.Evolve(Account(id), x),
-            SellerEvent x => SellerState.Evolve(Seller(id), x),
-            OperationEvent x => OperationsState.Evolve(State(id, OperationsState.Initial), x),
-            WebhookEvent x => WebhookState.Evolve(State(id, WebhookState.Initial), x),
-            _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} in {id} has no fold"),
-        };
+            _states[id] = Evolve(id, e);
+        }
+        catch (Exception x) when (CorruptStreamException.IsOfAFold(x))
+        {
+            _faults[id] = new(e, x);
+            _states.Remove(id);
+        }
     }
+
+    private object Evolve(string id, IEvent e) => e.Data switch
+    {
+        CustomerEvent x => CustomerState.Evolve(Customer(id), x),
+        MenuEvent x => MenuState.Evolve(Menu(id), x),
+        SubscriptionEvent x => SubscriptionState.Evolve(Subscription(id), x),
+        PeriodEvent x => PeriodState.Evolve(Period(id), x),
+        InvoiceEvent x => InvoiceState.Evolve(Invoice(id), x),
+        AccountEvent x => AccountState.Evolve(Account(id), x),
+        SellerEvent x => SellerState.Evolve(Seller(id), x),
+        OperationEvent x => OperationsState.Evolve(State(id, OperationsState.Initial), x),
+        WebhookEvent x => WebhookState.Evolve(State(id, WebhookState.Initial), x),
+        _ => throw new UnreachableException($"{e.EventTypeName} in {id} has no fold"),
+    };
 }

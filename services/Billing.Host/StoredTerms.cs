@@ -23,7 +23,9 @@ public sealed class StoredTerms
     // By how many events of its account each closed period that is adjusted was invoiced; where it is not final, by all there are.
     private readonly Dictionary<string, long> _earlierAccounts = [];
 
-    /// <exception cref="InvalidOperationException">A menu or a closed period that something stored refers to is missing: the store is corrupt.</exception>
+    // Of menus and earlier periods that cannot be folded: only what refers to them cannot be rated.
+    private readonly Dictionary<string, string> _faults = [];
+
     public static async Task<StoredTerms> ReadAsync(IQuerySession session, IReadOnlyCollection<PeriodFacts> all, CancellationToken ct, HistoryPoint at = default)
     {
         var terms = new StoredTerms();
@@ -32,20 +34,28 @@ public sealed class StoredTerms
         var streams = await StoredStreams.ReadAsync(session, adjusted.Concat(adjusted.Select(InvoiceIds.Of)).Concat(all.SelectMany(InvoiceRating.MenusOf)), ct, at);
         foreach (var id in adjusted)
         {
+            if ((streams.Fault(id) ?? streams.Fault(InvoiceIds.Of(id))) is { } fault)
+            {
+                terms._faults[id] = fault;
+                continue;
+            }
             if (streams.Period(id) is PeriodState.Closed closed) terms._earlier[id] = closed.Facts;
             var invoice = streams.Invoice(InvoiceIds.Of(id)) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
             if (invoice is not null) terms._earlierAccounts[id] = invoice.Terms?.AccountVersion ?? 0;
         }
         foreach (var id in all.SelectMany(InvoiceRating.MenusOf).Distinct())
-            if (streams.Menu(id) is MenuState.Received received) terms._menus[id] = received.Terms;
+            if (streams.Fault(id) is { } fault) terms._faults[id] = fault;
+            else if (streams.Menu(id) is MenuState.Received received) terms._menus[id] = received.Terms;
         return terms;
     }
 
     /// <summary>As they stand.</summary>
+    /// <exception cref="InvalidOperationException">Something that is referred to is missing, or cannot be folded: the store is corrupt.</exception>
     public RatingTerms Now(PeriodFacts facts) => At(
         facts, long.MaxValue, long.MaxValue, long.MaxValue, facts.Adjustments.Select(a => a.FromPeriodId).Distinct().Select(id => new EarlierTerms(id, _earlierAccounts.GetValueOrDefault(id, long.MaxValue))));
 
     /// <summary>As an invoice was made by them.</summary>
+    /// <exception cref="InvalidOperationException">Likewise.</exception>
     public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion, cut.CustomerVersion, cut.Earlier ?? []);
 
     /// <summary>What an invoice took from its customer's credit; nothing where it took none.</summary>
@@ -56,9 +66,9 @@ public sealed class StoredTerms
     public void Add(string accountId, IEnumerable<AccountEvent> events) => History(accountId).AddRange(events);
 
     private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion, long? customerVersion, IEnumerable<EarlierTerms> earlier) => new(
-        InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is referred to and not stored")),
+        InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw new InvalidOperationException(_faults.GetValueOrDefault(id) ?? $"{id} is referred to and not stored")),
         facts.Adjustments.Select(a => a.FromPeriodId).Distinct()
-            .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw new InvalidOperationException($"{id} is adjusted and is not a closed period")),
+            .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw new InvalidOperationException(_faults.GetValueOrDefault(id) ?? $"{id} is adjusted and is not a closed period")),
         Account(facts, accountVersion),
         Fold<SellerState, SellerEvent>(SellerState.StreamId, sellerVersion, SellerState.Initial, SellerState.Evolve))
     {
@@ -72,8 +82,19 @@ public sealed class StoredTerms
 
     private TState Fold<TState, TEvent>(string id, long through, TState initial, Func<TState, TEvent, TState> evolve)
     {
-        var history = History(id);
-        return history.Take((int)Math.Min(through, history.Count)).Cast<TEvent>().Aggregate(initial, evolve);
+        var (history, state) = (History(id), initial);
+        for (var i = 0; i < Math.Min(through, history.Count); i++)
+        {
+            try
+            {
+                state = evolve(state, (TEvent)history[i]);
+            }
+            catch (Exception e) when (CorruptStreamException.IsOfAFold(e))
+            {
+                throw new CorruptStreamException(id, i + 1, history[i], e);
+            }
+        }
+        return state;
     }
 
     private List<object> History(string id) => _histories.TryGetValue(id, out var history) ? history : _histories[id] = [];

@@ -6,32 +6,59 @@ using System.Text.Json;
 namespace Verifier;
 
 /// <summary>
-/// Whether reports say what their usage_applied events applied. Events come in the order of the log, those of a report anywhere in it; so of each report one sum of
-/// hashes is kept, which does not depend on the order, and not its lines.
+/// Whether reports are those that their usage_applied events applied: by the chain value that the events name, and by their lines. Events come in the order of the log, those of a
+/// report anywhere in it; so of each report one sum of hashes is kept, which does not depend on the order, and not its lines.
 /// </summary>
 internal sealed class AppliedLines
 {
-    private readonly Dictionary<(int Shard, long Number), byte[]> _sums = [];
+    private sealed class Applied
+    {
+        public byte[] Sum { get; } = new byte[SHA256.HashSizeInBytes];
+        public string? Chain { get; set; }
+        public bool HasTwoChains { get; set; }
+    }
+
+    private readonly Dictionary<(int Shard, long Number), Applied> _reports = [];
+
+    public long Events { get; private set; }
+
+    /// <summary>From before events named the chain of their report.</summary>
+    public long EventsWithoutChain { get; private set; }
 
     public void Event(string period, JsonElement data)
     {
         var key = (data.GetProperty("shard").GetInt32(), data.GetProperty("report").GetInt64());
-        if (!_sums.TryGetValue(key, out var sum)) _sums[key] = sum = new byte[SHA256.HashSizeInBytes];
-        foreach (var line in data.GetProperty("lines").EnumerateArray()) Add(sum, period, line);
+        if (!_reports.TryGetValue(key, out var applied)) _reports[key] = applied = new();
+        Events++;
+        if (ChainOf(data) is not { } chain) EventsWithoutChain++;
+        else
+        {
+            applied.HasTwoChains |= applied.Chain is not null && applied.Chain != chain;
+            applied.Chain = chain;
+        }
+        foreach (var line in data.GetProperty("lines").EnumerateArray()) Add(applied.Sum, period, line);
     }
 
-    /// <param name="lines">of the report; null of one that was applied by a billing that did not keep them</param>
-    public bool Agrees(int shard, long number, JsonElement lines)
+    /// <returns>null of an event that is older than the field</returns>
+    public static string? ChainOf(JsonElement data) => data.TryGetProperty("chain", out var chain) ? chain.GetString() : null;
+
+    /// <param name="lines">of the report; none of one that was applied by a billing that did not keep them, or is of an export without them</param>
+    /// <returns>what of the report is not as its events say; null if all is</returns>
+    public string? Difference(int shard, long number, string chain, JsonElement lines)
     {
-        var known = _sums.Remove((shard, number), out var applied);
-        if (lines.ValueKind == JsonValueKind.Null) return true;
+        var known = _reports.Remove((shard, number), out var applied);
+        if (known && (applied!.HasTwoChains || applied.Chain is not null && applied.Chain != chain))
+            return string.Create(CultureInfo.InvariantCulture, $"report {number} of shard {shard} has another chain value than an event that applied it");
+        if (lines.ValueKind != JsonValueKind.Array) return null;
         var sum = new byte[SHA256.HashSizeInBytes];
         foreach (var line in lines.EnumerateArray()) Add(sum, line.GetProperty("periodId").GetString()!, line);
-        return sum.AsSpan().SequenceEqual(known ? applied! : new byte[SHA256.HashSizeInBytes]);
+        return sum.AsSpan().SequenceEqual(known ? applied!.Sum : new byte[SHA256.HashSizeInBytes])
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"the lines of report {number} of shard {shard} are not what its events applied");
     }
 
     /// <summary>Reports that events name and no line showed.</summary>
-    public IEnumerable<(int Shard, long Number)> WithoutReport => _sums.Keys.Order();
+    public IEnumerable<(int Shard, long Number)> WithoutReport => _reports.Keys.Order();
 
     private static void Add(byte[] sum, string period, JsonElement line)
     {

@@ -49,8 +49,9 @@ public static class HashTree
 
     private static long Split(long count)
     {
+        // Compared without doubling: a forged count may be the largest that there is.
         long left = 1;
-        while (left * 2 < count) left *= 2;
+        while (left < count - left) left *= 2;
         return left;
     }
 }

@@ -26,7 +26,7 @@ internal sealed record ProofReport(
 
     public string? Fault()
     {
-        if (Roots.Count != LastBatch - FirstBatch + 1) return string.Create(CultureInfo.InvariantCulture, $"report {Number} of shard {Shard} has not one root per batch");
+        if (FirstBatch < 1 || LastBatch < FirstBatch || Roots.Count != LastBatch - FirstBatch + 1) return string.Create(CultureInfo.InvariantCulture, $"report {Number} of shard {Shard} has not one root per batch");
         var chain = PreviousChain;
         for (var i = 0; i < Roots.Count; i++) chain = HashTree.Link(chain, FirstBatch + i, Roots[i]);
         return chain.AsSpan().SequenceEqual(Chain) ? null : string.Create(CultureInfo.InvariantCulture, $"the roots of report {Number} of shard {Shard} do not give its chain value");
@@ -48,6 +48,11 @@ internal sealed record ProofEvent(long Sequence, string Stream, long Version, st
     public byte[] Leaf => Layout.LeafOfEvent(Sequence, Stream, Version, Type, Text);
     public string Name => string.Create(CultureInfo.InvariantCulture, $"event {Sequence} ({Type}, version {Version} of {Stream})");
 
+    /// <summary>Whose chain value it names: of events that are older than the field, null.</summary>
+    public string? ReportChain() => Data(AppliedLines.ChainOf);
+
+    public (long Shard, long Number) Report() => Data(d => (d.Whole("shard"), d.Whole("report")));
+
     /// <summary>Whether it brought this report to the period.</summary>
     public bool Applies(long shard, long report, string period) => Type == "usage_applied" && Stream == period && Data(d => d.Whole("shard") == shard && d.Whole("report") == report);
 
@@ -62,14 +67,14 @@ internal sealed record ProofEvent(long Sequence, string Stream, long Version, st
 }
 
 /// <summary>A final invoice's document.</summary>
-internal sealed record ProofInvoice(string InvoiceId, string PeriodId, string Number, string Document)
+internal sealed record ProofInvoice(string InvoiceId, string PeriodId, string SubscriptionId, string Number, string Document)
 {
     public static ProofInvoice Of(JsonElement e)
     {
         using var json = JsonDocument.Parse(e.Text("document"));
         var (id, number) = (json.RootElement.Text("invoiceId"), json.RootElement.Text("number"));
         if (e.Text("invoiceId") != id) throw new FormatException($"{e.Text("invoiceId")} is not the invoice of its document");
-        return new(id, json.RootElement.GetProperty("period").Text("id"), number, e.Text("document"));
+        return new(id, json.RootElement.GetProperty("period").Text("id"), json.RootElement.Text("subscriptionId"), number, e.Text("document"));
     }
 
     public string? DifferenceTo(ProofEvent final)
@@ -96,12 +101,12 @@ internal sealed record ProofSeals(long FirstPage, byte[] PreviousChain, IReadOnl
 {
     public static ProofSeals Of(JsonElement e) => new(e.Whole("firstPage"), e.Hash("previousChain"), e.Hashes("roots"), e.Text("head"));
 
-    public byte[]? RootOf(long page) => page >= FirstPage && page - FirstPage < Roots.Count ? Roots[(int)(page - FirstPage)] : null;
+    public byte[]? RootOf(long page) => FirstPage >= 1 && page >= FirstPage && page - FirstPage < Roots.Count ? Roots[(int)(page - FirstPage)] : null;
 
     public string? Fault() => Chain().LastOrDefault() == Head ? null : "the roots of the pages do not give the head of the chain";
 
-    /// <summary>Whether the chain has this value at one of these pages.</summary>
-    public bool Passes(string head) => Chain().Contains(head);
+    /// <summary>The page at which the chain has this value; null if none of these does.</summary>
+    public long? PageOf(string head) => Chain().ToList().IndexOf(head) is var at and >= 0 ? FirstPage + at : null;
 
     private IEnumerable<string> Chain()
     {

@@ -15,12 +15,17 @@ public sealed record ExportFinding(long Line, string Finding);
 public sealed class VerifyExport(string? knownHead = null)
 {
     private const string LinesFormat = "billing-export/3";
+    private static readonly string Start = Convert.ToHexStringLower(HashTree.Empty);
     private static readonly string[] Formats = ["billing-export/1", "billing-export/2", LinesFormat];
     private readonly List<ExportFinding> _findings = [];
     private readonly SortedDictionary<long, (byte[] Leaf, string Name, long Line)> _events = [];
     private readonly Dictionary<string, Finalized> _finalized = [];
     private readonly AppliedLines _applied = new();
     private readonly Dictionary<int, (long Number, long LastBatch, string Chain)> _reports = [];
+    private readonly ReportGaps _gaps = new();
+    private readonly StreamVersions _versions = new();
+    private readonly HashSet<string> _numbers = [], _periods = [];
+    private readonly List<string> _notes = [];
     private readonly HashSet<string> _invoices = [];
     private readonly Dictionary<string, (string InvoiceId, string Number, string Sha256)> _credited = [];
     private readonly HashSet<string> _creditNotes = [];
@@ -28,7 +33,7 @@ public sealed class VerifyExport(string? knownHead = null)
     private readonly Dictionary<string, long> _promised = [];
     private byte[] _hash = new byte[32];
     private byte[] _sealChain = HashTree.Empty;
-    private long _line, _page, _sealedThrough, _sequence;
+    private long _line, _page, _sealedThrough, _sequence, _promisedThrough;
     private bool _hashBroken, _ended, _hasLines, _headSeen;
 
     /// <returns>nothing if every line holds</returns>
@@ -41,6 +46,9 @@ public sealed class VerifyExport(string? knownHead = null)
     }
 
     public IReadOnlyList<ExportFinding> Findings => _findings;
+
+    /// <summary>What is not wrong, and shown by less than it might be.</summary>
+    public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>The chain value of the last page of seals, 64 hex digits: noted elsewhere, it proves later that nothing up to here was made anew.</summary>
     public string Head => Convert.ToHexStringLower(_sealChain);
@@ -80,6 +88,7 @@ public sealed class VerifyExport(string? knownHead = null)
             case "manifest":
                 if (!Formats.Contains(e.GetProperty("format").GetString())) Find($"this verifier reads {LinesFormat} and earlier only");
                 _hasLines = e.GetProperty("format").GetString() == LinesFormat;
+                _promisedThrough = e.GetProperty("throughSequence").GetInt64();
                 if (e.TryGetProperty("creditNotes", out var notes)) _promised["credit_note"] = notes.GetInt64();
                 foreach (var (of, name) in new[] { ("event", "events"), ("seal", "pages"), ("report", "reports"), ("invoice", "invoices") })
                     _promised[of] = e.GetProperty(name).GetInt64();
@@ -105,17 +114,35 @@ public sealed class VerifyExport(string? knownHead = null)
         _sequence = sequence;
         var (stream, version, text) = (e.GetProperty("stream").GetString()!, e.GetProperty("version").GetInt64(), e.GetProperty("data").GetString()!);
         _events[sequence] = (Layout.LeafOfEvent(sequence, stream, version, type, text), Say($"event {sequence} ({type}, version {version} of {stream})"), _line);
-        if (type is not ("invoice_finalized" or "credit_note_issued" or "usage_applied")) return;
+        if (!_versions.Add(stream, version)) Find(Say($"version {version} of {stream} is here twice"));
+        if (type is not ("invoice_finalized" or "credit_note_issued" or "usage_applied" or "period_closed")) return;
         using var json = JsonDocument.Parse(text);
         var data = json.RootElement;
         switch (type)
         {
-            case "usage_applied" when _hasLines: _applied.Event(stream, data); break;
-            case "invoice_finalized": _finalized[stream] = Finalized.Of(data); break;
+            case "usage_applied": _applied.Event(stream, data); break;
+            case "period_closed":
+                foreach (var cut in data.GetProperty("cut").EnumerateArray()) _gaps.Complete(cut.GetProperty("shard").GetInt32(), cut.GetProperty("number").GetInt64());
+                break;
+            case "invoice_finalized":
+                var finalized = Finalized.Of(data);
+                // The first one is what was demanded, whatever was said later.
+                if (!_finalized.TryAdd(stream, finalized)) { Find($"{stream} was final already"); break; }
+                if (!_periods.Add(finalized.PeriodId)) Find($"{finalized.PeriodId} is invoiced twice");
+                Number(finalized.Number);
+                break;
             case "credit_note_issued":
-                _credited[data.GetProperty("creditNoteId").GetString()!] = (stream, data.GetProperty("number").GetString()!, data.GetProperty("documentSha256").GetString()!);
+                var (note, number) = (data.GetProperty("creditNoteId").GetString()!, data.GetProperty("number").GetString()!);
+                if (!_credited.TryAdd(note, (stream, number, data.GetProperty("documentSha256").GetString()!))) Find($"{note} was issued already");
+                else Number(number);
                 break;
         }
+    }
+
+    /// <summary>A number begins with its series, so that no two documents of any have the same.</summary>
+    private void Number(string number)
+    {
+        if (!_numbers.Add(number)) Find($"the number {number} is given twice");
     }
 
     private void Seal(JsonElement e)
@@ -149,18 +176,20 @@ public sealed class VerifyExport(string? knownHead = null)
     {
         var (shard, number, batch) = (e.GetProperty("shard").GetInt32(), e.GetProperty("number").GetInt64(), e.GetProperty("firstBatch").GetInt64());
         var (previous, chain) = (e.GetProperty("previousChain").GetString()!, e.GetProperty("chain").GetString()!);
-        if (_reports.TryGetValue(shard, out var before) && before.Number + 1 == number && (before.Chain != previous || before.LastBatch + 1 != batch))
+        var before = _reports.GetValueOrDefault(shard, (Number: 0, LastBatch: 0, Chain: Start));
+        if (number <= before.Number) Find(Say($"report {number} of shard {shard} is here twice, or after a later one"));
+        else _gaps.Report(shard, number);
+        if (before.Number + 1 == number && (before.Chain != previous || before.LastBatch + 1 != batch))
             Find(Say($"report {number} of shard {shard} does not follow the one before it"));
         var value = Convert.FromHexString(previous);
         foreach (var root in e.GetProperty("roots").EnumerateArray()) value = HashTree.Link(value, batch++, Convert.FromHexString(root.GetString()!));
         if (batch - 1 != e.GetProperty("lastBatch").GetInt64()) Find(Say($"report {number} of shard {shard} has not one root per batch"));
         if (Convert.ToHexStringLower(value) != chain) Find(Say($"the chain of report {number} of shard {shard} does not hold"));
         _reports[shard] = (number, batch - 1, chain);
-        if (!_hasLines) return;
-        if (e.GetProperty("lines") is { ValueKind: JsonValueKind.Array } lines && lines.GetArrayLength() != e.GetProperty("lineCount").GetInt32())
+        var lines = _hasLines ? e.GetProperty("lines") : default;
+        if (lines.ValueKind == JsonValueKind.Array && lines.GetArrayLength() != e.GetProperty("lineCount").GetInt32())
             Find(Say($"report {number} of shard {shard} had {e.GetProperty("lineCount").GetInt32()} lines and {lines.GetArrayLength()} are here"));
-        if (!_applied.Agrees(shard, number, e.GetProperty("lines")))
-            Find(Say($"the lines of report {number} of shard {shard} are not what its events applied"));
+        if (_applied.Difference(shard, number, chain, lines) is { } difference) Find(difference);
     }
 
     private void Invoice(JsonElement e)
@@ -192,6 +221,15 @@ public sealed class VerifyExport(string? knownHead = null)
         if (_promised.ContainsKey("credit_note"))
             foreach (var missing in _credited.Where(c => !_creditNotes.Contains(c.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
         foreach (var missing in _finalized.Where(f => !_invoices.Contains(f.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
+        foreach (var (stream, version) in _versions.Missing) Find(Say($"version {version} of {stream} is missing, and a later one is here"), 0);
+        if (_promisedThrough != _sequence) Find(Say($"the manifest says that the log goes through event {_promisedThrough}, and the last one here is event {_sequence}"), 0);
+        foreach (var (told, isFinding) in _gaps.Told())
+        {
+            if (isFinding) Find(told, 0);
+            else _notes.Add(told);
+        }
+        if (_applied.EventsWithoutChain > 0)
+            _notes.Add(Say($"{_applied.EventsWithoutChain} of {_applied.Events} usage_applied events are from before they named the chain of their report: nothing but its lines ties such a report to the seals"));
         foreach (var (shard, number) in _applied.WithoutReport) Find(Say($"events applied report {number} of shard {shard}, which is missing"), 0);
         if (knownHead is not null && !_headSeen) Find($"no page of seals has the chain value {knownHead}: the history was made anew since it was noted, or it is of other books", 0);
     }

@@ -14,18 +14,23 @@ public sealed record ProvenRow(string GenerationId, long Sequence, string Invoic
 /// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: the proof must lead to it; null without one</param>
 public sealed class VerifyProof(string? knownHead = null)
 {
-    public const string FirstLine = """{"format":"billing-proof/1","items":[""";
+    public const string FirstLine = """{"format":"billing-proof/2","items":[""";
+    private const string Older = "billing-proof/1";
     private readonly List<ExportFinding> _findings = [];
     private readonly List<(long Line, ProofRow Row)> _rows = [];
     private readonly Dictionary<(int, long), ProofReport> _reports = [];
     private readonly List<(long Line, ProofEvent Event)> _events = [];
     private readonly Dictionary<string, ProofInvoice> _invoices = [];
+    private readonly List<string> _notes = [];
     private (long Line, ProofSeals Seals)? _seals;
     private byte[] _hash = new byte[32];
     private long _line;
     private bool _hashBroken, _ended;
 
     public IReadOnlyList<ExportFinding> Findings => _findings;
+
+    /// <summary>What is not wrong, and shown by less than it might be.</summary>
+    public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>What the proof shows; to be believed only without findings.</summary>
     public IReadOnlyList<ProvenRow> Proven { get; private set; } = [];
@@ -47,7 +52,8 @@ public sealed class VerifyProof(string? knownHead = null)
         _line++;
         if (isFirst || isLast)
         {
-            if (line != (isFirst ? FirstLine : "]}")) Find($"a proof's {(isFirst ? "first" : "last")} line is {(isFirst ? FirstLine : "]}")}");
+            if (isFirst && line.Contains(Older, StringComparison.Ordinal)) Find($"a {Older} does not hold every event of its periods, so that one may be left out: ask for the proof again");
+            else if (line != (isFirst ? FirstLine : "]}")) Find($"a proof's {(isFirst ? "first" : "last")} line is {(isFirst ? FirstLine : "]}")}");
             return;
         }
         if (_ended) { Find("a line after the end"); return; }
@@ -77,14 +83,17 @@ public sealed class VerifyProof(string? knownHead = null)
             case "report":
                 var report = ProofReport.Of(e);
                 if (report.Fault() is { } fault) Find(fault);
-                _reports[(report.Shard, report.Number)] = report;
+                if (!_reports.TryAdd((report.Shard, report.Number), report)) Find(Say($"report {report.Number} of shard {report.Shard} is here twice"));
                 break;
             case "event": _events.Add((_line, ProofEvent.Of(e))); break;
             case "invoice":
                 var invoice = ProofInvoice.Of(e);
-                _invoices[invoice.InvoiceId] = invoice;
+                if (_invoices.Values.Any(i => i.PeriodId == invoice.PeriodId) || !_invoices.TryAdd(invoice.InvoiceId, invoice)) Find($"the invoice of {invoice.PeriodId} is here twice");
                 break;
-            case "seals": _seals = (_line, ProofSeals.Of(e)); break;
+            case "seals":
+                if (_seals is not null) Find("the seals are here twice");
+                _seals = (_line, ProofSeals.Of(e));
+                break;
             case "end":
                 _ended = true;
                 // The first line counts too.
@@ -99,12 +108,12 @@ public sealed class VerifyProof(string? knownHead = null)
         if (!_ended) Find("the proof is cut off: its end is missing", 0);
         if (_rows.Count == 0) Find("the proof has no row of usage", 0);
         Seals();
-        var books = _events.Select(e => e.Event).ToArray();
+        var books = Books();
         foreach (var (id, invoice) in _invoices)
         {
             try
             {
-                if (books.FirstOrDefault(e => e.Type == "invoice_finalized" && e.Stream == id) is not { } final) Find($"no event finalized {invoice.Number}", 0);
+                if (books.Where(e => e.Type == "invoice_finalized" && e.Stream == id).MinBy(e => e.Version) is not { } final) Find($"no event finalized {invoice.Number}", 0);
                 else if (invoice.DifferenceTo(final) is { } difference) Find(difference, 0);
             }
             catch (Exception e) when (IsUnreadable(e))
@@ -127,6 +136,30 @@ public sealed class VerifyProof(string? knownHead = null)
         Proven = proven;
     }
 
+    /// <summary>
+    /// The events, each once. Of no stream one is left out before the last that is shown: without an amendment, an invoice that does not know of it would seem right.
+    /// </summary>
+    private ProofEvent[] Books()
+    {
+        var (books, versions, sequences, reports, finals) = (new List<ProofEvent>(), new StreamVersions(), new HashSet<long>(), new HashSet<(string, long, long)>(), new HashSet<string>());
+        foreach (var (line, e) in _events)
+        {
+            if (!sequences.Add(e.Sequence) || !versions.Add(e.Stream, e.Version)) { Find($"{e.Name} is here twice, or another of its number is", line); continue; }
+            books.Add(e);
+            try
+            {
+                if (e.Type == "usage_applied" && e.Report() is var (shard, number) && !reports.Add((e.Stream, shard, number))) Find(Say($"{e.Name} applies report {number} of shard {shard} again"), line);
+                if (e.Type == "invoice_finalized" && !finals.Add(e.Stream)) Find($"{e.Stream} was final already: {e.Name} is another word on it", line);
+            }
+            catch (Exception x) when (IsUnreadable(x))
+            {
+                Find($"{e.Name} cannot be read: {x.Message}", line);
+            }
+        }
+        foreach (var (stream, version) in versions.Missing) Find(Say($"version {version} of {stream} is missing, and a later one is here: the proof leaves an event out"), 0);
+        return [.. books];
+    }
+
     private void Seals()
     {
         if (_seals is not { } seals)
@@ -136,7 +169,10 @@ public sealed class VerifyProof(string? knownHead = null)
         }
         Head = seals.Seals.Head;
         if (seals.Seals.Fault() is { } fault) Find(fault, seals.Line);
-        if (knownHead is not null && !seals.Seals.Passes(knownHead)) Find($"the seals do not lead to {knownHead}: they were made anew since it was noted, or the proof is older than it", seals.Line);
+        var known = knownHead is null ? null : seals.Seals.PageOf(knownHead);
+        if (known is { } page && _events.Count(e => e.Event.Page > page) is var later and > 0)
+            _notes.Add(Say($"{later} of its events were sealed after the head that was given: compare {Head} too, with one that is noted from now on"));
+        if (knownHead is not null && known is null) Find($"the seals do not lead to {knownHead}: they were made anew since it was noted, or the proof is older than it", seals.Line);
         foreach (var (line, e) in _events)
         {
             if (seals.Seals.RootOf(e.Page) is not { } root) Find($"{e.Name} says that it is in a page that the proof does not have", line);
@@ -159,21 +195,31 @@ public sealed class VerifyProof(string? knownHead = null)
         var period = row.Row.PeriodId;
         var tokensSaid = string.Join(", ", row.Row.Tokens.Where(t => t.Tokens != 0).Select(t => Say($"{t.Tokens} {t.Kind}")));
         var recorded = Say($"{name} ({(tokensSaid.Length == 0 ? "no tokens" : tokensSaid)}) is row {row.Ordinal} of batch {row.Batch} in report {row.Report} of shard {row.Shard}");
+        if (books.FirstOrDefault(e => e.Stream == period && e.Type == "period_opened") is not { } opened) Find($"no event opened {period}", line);
+        else if (opened.Data(d => d.Text("subscriptionId")) is var owner && owner != row.Row.SubscriptionId) Find($"{period} belongs to {owner}, and {name} is of {row.Row.SubscriptionId}", line);
         // A report leaves out what adds up to nothing, and a report without a line of the period brings it no event.
         if (!report.LinesOf(period).Any() && !books.Any(e => e.Applies(row.Shard, row.Report, period)))
-            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{recorded}, which has no tokens of {period}: none were used, or a correction in the same report took them back");
+            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{recorded}, which has no tokens of {period}: none were used, or a correction in the same report took them back; no event names that report");
         if (books.FirstOrDefault(e => e.Applies(row.Shard, row.Report, period)) is not { } applied)
         {
             Find(Say($"no event of {period} applied report {row.Report} of shard {row.Shard}"), line);
             return new(row.Row.GenerationId, row.Row.Sequence, "", name);
         }
         if (!report.LinesOf(period).SequenceEqual(applied.Lines())) Find($"{applied.Name} did not apply what its report says", line);
-        var statement = Say($"{recorded}, applied by event {applied.Sequence} to {period}");
+        var chain = Convert.ToHexStringLower(report.Chain);
+        var named = applied.ReportChain();
+        if (named is not null && named != chain) Find(Say($"report {row.Report} of shard {row.Shard} has the chain value {chain} and its event names {named}: it is not the report that was applied"), line);
+        var tie = named is null ? " (by its lines only: the event is from before events named the chain of their report, so nothing shows that usage recorded this very row)" : "";
+        var statement = Say($"{recorded}, applied by event {applied.Sequence} to {period}{tie}");
         var where = PeriodInvoices.Of(applied, books);
+        if (where is { InvoicePeriodId: null, IsLate: false } && _invoices.Values.FirstOrDefault(i => i.PeriodId == period) is { } early) Find($"{early.Number} is final, and no event closed {period}", line);
         if (where.InvoicePeriodId is null || _invoices.Values.FirstOrDefault(i => i.PeriodId == where.InvoicePeriodId) is not { } invoice)
             return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}; no final invoice has it yet");
-        foreach (var (kind, expected) in where.Tokens.OrderBy(t => t.Key, StringComparer.Ordinal))
-            if (invoice.Tokens(period, where.IsLate).GetValueOrDefault(kind) is var demanded && demanded != expected)
+        if (invoice.SubscriptionId != row.Row.SubscriptionId) Find($"{invoice.Number} belongs to {invoice.SubscriptionId}, and {name} is of {row.Row.SubscriptionId}", line);
+        var lines = invoice.Tokens(period, where.IsLate);
+        // Of every kind that either has: what no event brought is not to be demanded either.
+        foreach (var kind in where.Tokens.Keys.Union(lines.Keys).Order(StringComparer.Ordinal))
+            if ((Expected: where.Tokens.GetValueOrDefault(kind), Demanded: lines.GetValueOrDefault(kind)) is var (expected, demanded) && demanded != expected)
                 Find(Say($"events bring {expected} {kind} tokens of {period} to {invoice.Number}, and its lines say {demanded}"), line);
         return new(row.Row.GenerationId, row.Row.Sequence, invoice.Number, Say($"{statement}, counted among {where.Tokens.Values.Sum()} tokens on {invoice.Number}{(where.IsLate ? " as late usage" : "")}"));
     }

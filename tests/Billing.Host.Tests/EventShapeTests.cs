@@ -122,6 +122,7 @@ public sealed class EventShapeTests
             """{"fromPeriodId":"per_1","fromMenuId":"menu_1","fromNumber":0,"fromStart":"2026-01-01T00:00:00+00:00","fromEnd":"2026-01-01T00:00:00+00:00","throughVersion":4,"before":[],"added":[],"at":"2026-01-01T00:00:00+00:00","fromPlans":{"fullStart":"2026-01-01T00:00:00+00:00","start":"2026-01-01T00:00:00+00:00","end":"2026-01-01T00:00:00+00:00","segments":[{"planId":"plan_1","from":"2026-01-01T00:00:00+00:00","trial":false}],"endedAt":"2026-01-01T00:00:00+00:00"}}"""
         },
         { "period_closed", Closed with { CustomerDetailsSha256 = "ab" }, [Opened], """{"cut":[{"shard":3,"number":7}],"at":"2026-01-01T00:00:00+00:00","customerDetailsSha256":"ab"}""" },
+        { "usage_applied", Applied with { Chain = "ab" }, [Opened], """{"shard":3,"report":7,"lines":[{"planId":"plan_1","kind":"cached_input","tokens":5}],"recordedAt":"2026-01-01T00:00:00+00:00","chain":"ab"}""" },
         { "usage_applied", Applied, [Opened], """{"shard":3,"report":7,"lines":[{"planId":"plan_1","kind":"cached_input","tokens":5}],"recordedAt":"2026-01-01T00:00:00+00:00"}""" },
         {
             "late_usage_added", new LateUsageAdded("per_1", "menu_1", 0, At, At.AddMonths(1), 4, [], [new("plan_1", TokenKind.Output, 5)], At), [Opened],

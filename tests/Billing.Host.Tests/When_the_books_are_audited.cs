@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Hosting;
 using Verifier;
 using static Billing.Host.Tests.BillingApp;
 
@@ -113,6 +114,45 @@ public sealed class When_the_books_are_audited
         var replayed = await app.Replay();
         Assert.Equal([false, false], replayed.Select(r => r.Identical));
         Assert.All(replayed, r => Assert.Contains("No event of these streams was altered, but the log was", r.Difference, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_stream_that_cannot_be_folded_stops_its_own_invoice_and_no_other()
+    {
+        await using var app = await AMonthBilled();
+        var corrupt = await app.Sql<long>("""
+            insert into billing.mt_events
+            select more.* from billing.mt_events e, jsonb_populate_record(e, jsonb_build_object('seq_id', nextval('billing.mt_events_sequence'), 'id', gen_random_uuid(),
+                'version', (select max(version) + 1 from billing.mt_events s where s.stream_id = e.stream_id))) more
+            where e.seq_id = (select min(seq_id) from billing.mt_events where type = 'period_closed') returning seq_id
+            """);
+        var replayed = await app.Replay();
+        Assert.Equal(2, replayed.Count);
+        var told = $"event {corrupt} (period_closed, version ";
+        Assert.Contains(told, Assert.Single(replayed, r => !r.Identical).Difference, StringComparison.Ordinal);
+        var wouldBe = await app.Audit.WhatIf(new()).ResponseStream.ReadAllAsync().ToListAsync();
+        Assert.Equal([0L, 12_500_000], wouldBe.Select(w => w.WouldBeMicros).Order());
+        Assert.Contains(told, Assert.Single(wouldBe, w => w.Fault.Length > 0).Fault, StringComparison.Ordinal);
+
+        var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
+        var check = new VerifyExport();
+        foreach (var line in export) check.Next(line);
+        var elsewhere = (await Servers.CreateDatabaseAsync()).ConnectionString("billing");
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => BooksImport.RunAsync(elsewhere, export, default, new string('0', 64)));
+        Assert.Equal(("export_invalid", true), (refused.Refusal.Code, refused.Message.Contains("made anew", StringComparison.Ordinal)));
+        var imported = await BooksImport.RunAsync(elsewhere, export, default, check.Head);
+        Assert.Equal(2, imported.Invoices);
+        Assert.Contains(told, Assert.Single(imported.Faults), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_event_that_applied_a_report_names_its_chain_and_a_report_of_another_is_found()
+    {
+        await using var app = await AMonthBilled();
+        Assert.Equal(2, await app.Sql<long>("select count(*) from billing.mt_events e join billing.mt_doc_appliedreport r on r.data ->> 'chain' = e.data ->> 'chain' where e.type = 'usage_applied'"));
+        await app.Sql<object>("update billing.mt_events set data = jsonb_set(data, '{chain}', to_jsonb(repeat('0', 64))) where type = 'usage_applied'");
+        var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
+        Assert.Contains(VerifyExport.Check(export), f => f.Finding.Contains("another chain value than an event that applied it", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -42,6 +42,7 @@ public sealed class AuditCommandTests
         var (proof, export) = (In("proof.json"), In("books.ndjson"));
         var period = PeriodIds.Of(Theirs, 0, Jan1);
         string head;
+        var (later, laterBooks) = (In("later.json"), In("later.ndjson"));
         await using (var billed = await AMonthBilled())
         {
             var asked = await Task.WhenAll(
@@ -69,13 +70,23 @@ public sealed class AuditCommandTests
             Assert.Contains("was never recorded", written[2].Error, StringComparison.Ordinal);
             Assert.Equal(File.ReadLines(export).Count(), Json(written[3]).GetProperty("lines").GetInt32());
             Assert.Contains("made anew", written[5].Output, StringComparison.Ordinal);
+
+            await Erase(billed);
+            Assert.Equal([0, 0], (await Task.WhenAll(Audit("prove", Generation, "--out", later), Audit("export", "--out", laterBooks))).Select(a => a.Exit));
         }
+
+        // Who it was is forgotten, and everything that was proven still is.
+        var forgotten = await Task.WhenAll(Audit("verify", later, "--head", head), Audit("verify", laterBooks, "--head", head), Audit("verify", proof), Audit("verify", export));
+        Assert.Equal([0, 0, 0, 0], forgotten.Select(a => a.Exit));
+        Assert.Contains("counted among 307 tokens on INV-000001", forgotten[0].Output, StringComparison.Ordinal);
+        Assert.Contains("customer_erased", await File.ReadAllTextAsync(laterBooks), StringComparison.Ordinal);
+        foreach (var file in new[] { proof, later, export, laterBooks }) Assert.DoesNotContain("Lovelace", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
 
         // Nothing runs any more.
         var other = await Servers.CreateDatabaseAsync();
         var alone = await Task.WhenAll(
             Audit("verify", export), Audit("verify", export, "--head", head), Audit("verify", proof), Audit("verify", proof, "--head", head, "--json"), Audit("verify", proof, "--head", new string('0', 64)),
-            Audit("verify", In("gone")), Audit("replay"), Audit("import", export, "--postgres", other.ConnectionString("billing"), "--json"));
+            Audit("verify", In("gone")), Audit("replay"), Audit("import", export, "--head", head, "--postgres", other.ConnectionString("billing"), "--json"));
         Assert.Equal([0, 0, 0, 0, 1, 1, 1, 0], alone.Select(a => a.Exit));
         Assert.Contains("all intact", alone[0].Output, StringComparison.Ordinal);
         Assert.Contains("INV-000001", alone[2].Output, StringComparison.Ordinal);
@@ -141,8 +152,19 @@ public sealed class AuditCommandTests
 
     private static JsonElement Json((int, string Output, string) run) => JsonDocument.Parse(run.Output).RootElement;
 
+    private static async Task Erase(Services services)
+    {
+        using var books = GrpcChannel.ForAddress(services.Billing.Endpoints().Grpc);
+        var client = new Contracts.Billing.V1.Billing.BillingClient(books);
+        await client.CancelSubscriptionAsync(new() { SubscriptionId = Theirs, When = EffectiveWhen.Now });
+        await client.EraseCustomerAsync(new() { CustomerId = Acme });
+        await Eventually.True(async () => (await new Contracts.Billing.V1.Audit.AuditClient(books).VerifySeals(new()).ResponseStream.ReadAllAsync().LastAsync()).UnsealedEventCount == 0, "every event is sealed");
+    }
+
     private sealed class Services(WebApplication usage, WebApplication billing) : IAsyncDisposable
     {
+        public WebApplication Billing => billing;
+
         public async ValueTask DisposeAsync()
         {
             foreach (var host in new[] { billing, usage })
@@ -181,6 +203,7 @@ public sealed class AuditCommandTests
         await billing.Services.GetRequiredService<EventStreams>().Transact<MenuState, MenuEvent>(Menu, MenuState.Initial, MenuState.Evolve, s => ReceiveMenuDecision.Decide(new(terms), s), default);
         var client = new Contracts.Billing.V1.Billing.BillingClient(books);
         await client.CreateCustomerAsync(new() { CustomerId = Acme, Currency = "USD" });
+        await client.RecordCustomerDetailsAsync(new() { CustomerId = Acme, Details = new() { Name = "Ada Lovelace", Country = "GB" } });
         await client.SubscribeAsync(new() { SubscriptionId = Theirs, CustomerId = Acme, MenuId = Menu, PlanId = Small });
 
         var meter = new TokenMeter.TokenMeterClient(metering);

@@ -40,6 +40,6 @@ public static class ApplyReportDecision
             new PeriodUsage(periods[g.Key], new UsageApplied(
                 report.Shard, report.Number,
                 new ValueList<PlanTokens>([]).Plus(g.Select(l => new PlanTokens(l.PlanId, TokenNames.ParseKind(l.Kind), l.Tokens)).ToValueList()),
-                report.RecordedAt)))]);
+                report.RecordedAt, report.Chain)))]);
     }
 }

@@ -35,7 +35,10 @@ public sealed record PeriodPlanEnded(DateTimeOffset From, DateTimeOffset At) : P
 
 /// <summary>What one report of usage says about this period. After PeriodClosed it is late, by definition: the order in the stream is the truth.</summary>
 /// <param name="RecordedAt">business time of the report</param>
-public sealed record UsageApplied(int Shard, long Report, ValueList<PlanTokens> Lines, DateTimeOffset RecordedAt) : PeriodEvent;
+/// <param name="Chain">usage's chain value after the report, 64 hex digits: no other rows have it; null where the event is older than that it was kept</param>
+public sealed record UsageApplied(
+    int Shard, long Report, ValueList<PlanTokens> Lines, DateTimeOffset RecordedAt,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Chain = null) : PeriodEvent;
 
 /// <summary>Late usage of an earlier, closed period will be invoiced with this one.</summary>
 /// <param name="ThroughVersion">the version of the closed period up to which its late usage is carried</param>

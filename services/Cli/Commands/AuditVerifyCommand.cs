@@ -11,11 +11,7 @@ public static class AuditVerifyCommand
     public static Command Create()
     {
         var file = new Argument<string?>("file") { Description = "an export or a proof to check offline; without it the running service checks its seals", Arity = ArgumentArity.ZeroOrOne };
-        var head = new Option<string?>("--head") { HelpName = "HEX", Description = "the head of the seals as it was noted earlier: what was sealed by then was not made anew since" };
-        head.Validators.Add(result =>
-        {
-            if (result.GetValue(head) is { } hex && (hex.Length != 64 || hex.Any(c => !char.IsAsciiHexDigitLower(c)))) result.AddError("--head is 64 hex digits, as verify prints them");
-        });
+        var head = Head();
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("verify", "Check that no stored event was altered, added or removed, and name the one that was; or check an export or a proof without any service") { file, head, billing, json };
         command.SetAction((parsed, ct) => parsed.GetValue(file) is { } path
@@ -28,6 +24,17 @@ public static class AuditVerifyCommand
                     Convert.ToHexStringLower(pages[^1].Chain.Span), pages[^1].UnsealedEventCount, parsed.GetValue(json));
             }));
         return command;
+    }
+
+    /// <summary>A head that was noted, for whatever checks a file against it.</summary>
+    internal static Option<string?> Head()
+    {
+        var head = new Option<string?>("--head") { HelpName = "HEX", Description = "the head of the seals as it was noted earlier: what was sealed by then was not made anew since" };
+        head.Validators.Add(result =>
+        {
+            if (result.GetValue(head) is { } hex && (hex.Length != 64 || hex.Any(c => !char.IsAsciiHexDigitLower(c)))) result.AddError("--head is 64 hex digits, as verify prints them");
+        });
+        return head;
     }
 
     private static int VerifyFile(string path, string? head, bool json)
@@ -43,16 +50,17 @@ public static class AuditVerifyCommand
             lines++;
         }
         check.Finish();
-        return Report(lines, "lines", check.Findings, "line", check.Head, check.UnsealedEvents, json);
+        return Report(lines, "lines", check.Findings, "line", check.Head, check.UnsealedEvents, json, check.Notes);
     }
 
     /// <summary>What a proof shows, or why it shows nothing.</summary>
     internal static int Report(string path, VerifyProof proof, bool json)
     {
-        if (json) BillingCalls.Print(new { file = path, intact = proof.Findings.Count == 0, proof.Head, rows = proof.Proven, proof.Findings });
+        if (json) BillingCalls.Print(new { file = path, intact = proof.Findings.Count == 0, proof.Head, rows = proof.Proven, proof.Findings, proof.Notes });
         else if (proof.Findings.Count == 0)
         {
             foreach (var row in proof.Proven) Console.Out.WriteLine(row.Statement);
+            foreach (var note in proof.Notes) Console.Out.WriteLine($"note: {note}");
             Console.Out.WriteLine($"{path} holds; it leads to the head {proof.Head} of the seals: compare that with one you noted, or give it with --head");
         }
         else
@@ -63,13 +71,14 @@ public static class AuditVerifyCommand
         return proof.Findings.Count == 0 ? 0 : 1;
     }
 
-    private static int Report(long checkedCount, string of, IReadOnlyList<ExportFinding> findings, string where, string head, long unsealed, bool json)
+    private static int Report(long checkedCount, string of, IReadOnlyList<ExportFinding> findings, string where, string head, long unsealed, bool json, IReadOnlyList<string>? notes = null)
     {
-        if (json) BillingCalls.Print(new { @checked = checkedCount, intact = findings.Count == 0, unsealed, head, findings });
+        if (json) BillingCalls.Print(new { @checked = checkedCount, intact = findings.Count == 0, unsealed, head, findings, notes = notes ?? [] });
         else
         {
             Console.Out.WriteLine(findings.Count == 0 ? $"{checkedCount:N0} {of}: all intact" : $"{checkedCount:N0} {of}: {findings.Count:N0} findings");
             foreach (var finding in findings) Console.Out.WriteLine($"{where} {finding.Line}: {finding.Finding}");
+            foreach (var note in notes ?? []) Console.Out.WriteLine($"note: {note}");
             if (unsealed > 0) Console.Out.WriteLine($"{unsealed:N0} events are not sealed yet: nothing vouches for them");
             Console.Out.WriteLine($"head of the seals: {head} (note it elsewhere; --head checks later that nothing up to here was made anew)");
         }

@@ -35,11 +35,11 @@ public static class AuditWhatIfCommand
             if (result.GetValue(json))
                 BillingCalls.Print(new
                 {
-                    invoices = invoices.Select(i => new { i.InvoiceId, i.Number, i.SubscriptionId, i.PeriodId, i.Currency, i.IssuedMicros, i.WouldBeMicros }),
+                    invoices = invoices.Select(i => new { i.InvoiceId, i.Number, i.SubscriptionId, i.PeriodId, i.Currency, i.IssuedMicros, i.WouldBeMicros, i.Fault }),
                     totals = Totals(invoices).Select(t => new { t.Currency, issuedMicros = t.Issued.Value, wouldBeMicros = t.WouldBe.Value }),
                 });
             else Print(invoices);
-            return 0;
+            return invoices.Any(i => i.Fault.Length > 0) ? 1 : 0;
         }));
         return command;
     }
@@ -48,16 +48,17 @@ public static class AuditWhatIfCommand
     {
         var table = InvoicePrinter.Table("invoice", "subscription", "period from", "issued", "would be", "difference", "");
         for (var i = 3; i < 6; i++) table.Columns[i].RightAligned();
-        foreach (var i in invoices) Row(i.Number, i.SubscriptionId, BillingCalls.Day(i.PeriodStart), new(i.IssuedMicros), new(i.WouldBeMicros), Kernel.Currency.Parse(i.Currency));
+        foreach (var i in invoices.Where(i => i.Fault.Length == 0)) Row(i.Number, i.SubscriptionId, BillingCalls.Day(i.PeriodStart), new(i.IssuedMicros), new(i.WouldBeMicros), Kernel.Currency.Parse(i.Currency));
         foreach (var t in Totals(invoices)) Row("total", "", "", t.Issued, t.WouldBe, Kernel.Currency.Parse(t.Currency));
         CommandLine.Output.Write(table);
+        foreach (var i in invoices.Where(i => i.Fault.Length > 0)) Console.Out.WriteLine($"{i.Number} ({i.InvoiceId}) cannot be rated: {i.Fault}");
         Console.Out.WriteLine("Nothing was changed.");
 
         void Row(string number, string subscription, string from, Micros issued, Micros wouldBe, Kernel.Currency currency) => table.AddRow(
             number.EscapeMarkup(), subscription, from, issued.ToMajorUnits(currency), wouldBe.ToMajorUnits(currency), (wouldBe - issued).ToMajorUnits(currency), currency.Code);
     }
 
-    private static IEnumerable<(string Currency, Micros Issued, Micros WouldBe)> Totals(IEnumerable<WouldBeInvoice> invoices) => invoices.GroupBy(i => i.Currency)
+    private static IEnumerable<(string Currency, Micros Issued, Micros WouldBe)> Totals(IEnumerable<WouldBeInvoice> invoices) => invoices.Where(i => i.Fault.Length == 0).GroupBy(i => i.Currency)
         .Select(g => (g.Key, Micros.Sum(g.Select(i => new Micros(i.IssuedMicros))), Micros.Sum(g.Select(i => new Micros(i.WouldBeMicros)))));
 
     private static IEnumerable<(string Name, string Value)> Pairs(string option, string[]? given)

@@ -11,7 +11,7 @@ public sealed class ApplyReportTests
     };
 
     private static Decision<PeriodUsage> Decide(params ReportedLine[] lines) =>
-        ApplyReportDecision.Decide(new UsageReport(3, 7, 1, 1, "", [""], "", Jan1, lines.ToValueList()), Periods,
+        ApplyReportDecision.Decide(new UsageReport(3, 7, 1, 1, "", [""], "ab", Jan1, lines.ToValueList()), Periods,
             new Dictionary<string, ValueList<string>> { [Subscription] = [Small, Metered] });
 
     private static ReportedLine Line(string period, string kind, long tokens, string? subscription = null, string? plan = null) =>
@@ -20,8 +20,8 @@ public sealed class ApplyReportTests
     [Fact]
     public void A_report_becomes_one_event_in_each_period_it_speaks_of() => Assert.Equal(
         [
-            (January, new UsageApplied(3, 7, [Tokens(Small, TokenKind.Input, 5), Tokens(Small, TokenKind.Output, 30)], Jan1)),
-            (February, new UsageApplied(3, 7, [Tokens(Small, TokenKind.Overrun, 2)], Jan1)),
+            (January, new UsageApplied(3, 7, [Tokens(Small, TokenKind.Input, 5), Tokens(Small, TokenKind.Output, 30)], Jan1, "ab")),
+            (February, new UsageApplied(3, 7, [Tokens(Small, TokenKind.Overrun, 2)], Jan1, "ab")),
         ],
         Decide(Line(February, "overrun", 2), Line(January, "output", 10), Line(January, "input", 5), Line(January, "output", 20)).Events
             .Select(u => (u.Period.PeriodId, u.Event)).OrderBy(u => u.PeriodId == February));

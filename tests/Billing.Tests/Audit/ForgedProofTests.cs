@@ -1,0 +1,91 @@
+using Verifier;
+using static Billing.Tests.Audit.ForgedBooks;
+
+namespace Billing.Tests.Audit;
+
+/// <summary>Proofs in which everything fits together and something is not so.</summary>
+public sealed class ForgedProofTests
+{
+    [Fact]
+    public void A_true_proof_holds_and_is_tied_to_the_chain_of_usage()
+    {
+        var proof = new ForgedBooks().Check();
+        Assert.Empty(proof.Findings);
+        Assert.Contains("counted among 107 tokens on INV-000001", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+        Assert.DoesNotContain("lines only", proof.Proven[0].Statement, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_event_of_before_events_named_the_chain_is_said_to_tie_by_lines_only()
+    {
+        var proof = new ForgedBooks { WithChains = false }.Check();
+        Assert.Empty(proof.Findings);
+        Assert.Contains("lines only", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_invented_row_under_a_true_report_number_is_not_of_the_chain_that_was_sealed()
+    {
+        var books = new ForgedBooks();
+        Told("and its event names", new() { Row = books.Row with { GenerationId = "gen_019b76daa80070008000000000000bad", Output = 9_999_999 }, Recorded = books.Row });
+    }
+
+    [Fact]
+    public void An_amendment_that_is_left_out_is_missed() => Told($"version 3 of {January} is missing", new() { Invoiced = 307, Shown = [0, 1, 3, 4, 5] });
+
+    [Fact]
+    public void The_beginning_of_a_period_that_is_left_out_is_missed() => Told($"version 1 of {January} is missing", new() { Shown = [1, 2, 3, 4, 5] });
+
+    [Fact]
+    public void An_event_that_is_shown_twice_counts_once_and_is_named() => Told("is here twice", new() { Invoiced = 414, Shown = [0, 1, 1, 2, 3, 4, 5] });
+
+    [Fact]
+    public void Two_events_of_one_version_are_named() =>
+        Told("is here twice", new() { Invoiced = 414, Stored = e => [.. e, new(15, January, 2, "usage_applied", Applied(3, 307, null))], Shown = [0, 1, 6, 2, 3, 4, 5] });
+
+    [Fact]
+    public void A_report_that_was_applied_twice_is_named() =>
+        Told("applies report 1 of shard 3 again", new() { Invoiced = 614, Stored = e => [.. e[..2], e[2] with { Data = Applied(1, 307, null) }, .. e[3..]] });
+
+    [Fact]
+    public void Tokens_of_a_kind_that_no_event_brought_are_not_demanded() =>
+        Told("events bring 0 input tokens", new() { MoreLines = """,{"kind":"overage","tokenKind":"input","tokens":50,"amountMicros":0}""" });
+
+    [Fact]
+    public void Tokens_that_events_brought_and_no_line_has_are_named() => Told("events bring 107 output tokens", new() { Invoiced = 0 });
+
+    [Fact]
+    public void A_row_of_another_subscription_is_not_on_this_invoice() =>
+        Told("belongs to sub_", new() { Row = new ForgedBooks().Row with { SubscriptionId = "sub_019b76daa80070008000000000000bad" } });
+
+    [Fact]
+    public void An_invoice_that_was_made_final_twice_is_named()
+    {
+        // The second time with 307, which the events do not bring: only the first one is what was demanded.
+        Told("was final already", new()
+        {
+            Invoiced = 307, Stored = e => [.. e[..2], e[2] with { Data = Applied(2, 0, null) }, e[3], e[4], e[5] with { Data = Finalized("another", 107) }, e[5] with { Sequence = 15, Version = 3 }],
+            Shown = [0, 1, 2, 3, 4, 5, 6],
+        });
+    }
+
+    [Fact]
+    public async Task A_leaf_count_that_no_page_has_ends()
+    {
+        var leaf = HashTree.Leaf([1]);
+        foreach (var count in new[] { long.MaxValue, 1L << 62, (1L << 62) + 1 })
+            Assert.Null(await Task.Run(() => HashTree.RootOf(count, 0, leaf, [leaf, leaf])).WaitAsync(TimeSpan.FromSeconds(20)));
+    }
+
+    [Fact]
+    public void Events_that_were_sealed_after_the_head_that_was_noted_are_said_to_be_vouched_for_by_nobody()
+    {
+        var pages = Pages(new ForgedBooks().Events);
+        Assert.Empty(new ForgedBooks().Check(Convert.ToHexStringLower(pages[1].Chain)).Notes);
+        var later = new ForgedBooks().Check(Convert.ToHexStringLower(pages[0].Chain));
+        Assert.Empty(later.Findings);
+        Assert.Contains("3 of its events were sealed after the head", Assert.Single(later.Notes), StringComparison.Ordinal);
+    }
+
+    private static void Told(string finding, ForgedBooks forged) => Assert.Contains(forged.Check().Findings, f => f.Finding.Contains(finding, StringComparison.Ordinal));
+}
