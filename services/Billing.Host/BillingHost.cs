@@ -37,17 +37,17 @@ public static class BillingHost
             {
                 rabbit.DurableEndpoint(context, MenuPublishedConsumer.Queue, queue =>
                 {
-                    ParkFaults(context, MenuPublishedConsumer.Queue, queue);
+                    Park(context, MenuPublishedConsumer.Queue, queue);
                     queue.ConfigureConsumer<MenuPublishedConsumer>(context);
                 });
                 rabbit.DurableEndpoint(context, MenuRetiredConsumer.Queue, queue =>
                 {
-                    ParkFaults(context, MenuRetiredConsumer.Queue, queue);
+                    Park(context, MenuRetiredConsumer.Queue, queue);
                     queue.ConfigureConsumer<MenuRetiredConsumer>(context);
                 });
                 rabbit.DurableEndpoint(context, UsageRecordedConsumer.Queue, queue =>
                 {
-                    ParkFaults(context, UsageRecordedConsumer.Queue, queue);
+                    Park(context, UsageRecordedConsumer.Queue, queue);
                     queue.PrefetchCount = 64;
                     queue.ConcurrentMessageLimit = 8;
                     queue.ConfigureConsumer<UsageRecordedConsumer>(context);
@@ -105,8 +105,11 @@ public static class BillingHost
         return app;
     }
 
-    private static void ParkFaults(IRegistrationContext context, string name, IReceiveEndpointConfigurator queue) => queue.ConfigureError(faults =>
-        faults.UseFilter(new ParkFaults(name, context)));
+    private static void Park(IRegistrationContext context, string name, IReceiveEndpointConfigurator queue)
+    {
+        queue.ConfigureError(faults => faults.UseFilter(new ParkFaults(name, context)));
+        queue.ConfigureDeadLetter(skipped => skipped.UseFilter(new ParkUnknown(name, context)));
+    }
 
     private static StatusCode StatusOf(string code) => code switch
     {
