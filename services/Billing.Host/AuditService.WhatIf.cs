@@ -17,7 +17,7 @@ namespace Billing.Host;
 
 /// <summary>
 /// Past periods under other terms. Each invoice is rated by itself, from the events and agreements that it was made of: credit that an earlier invoice drew
-/// stays drawn.
+/// stays drawn. One that was voided demands nothing, and would not by other terms.
 /// </summary>
 public sealed partial class AuditService
 {
@@ -38,10 +38,10 @@ public sealed partial class AuditService
             after = page[^1].Sequence;
             var finals = page.Select(e => (Id: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).Where(f => request.SubscriptionId is "" || request.SubscriptionId == f.Event.SubscriptionId).ToArray();
             var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.Id }), ct);
-            var past = finals.Select(f => (f.Id, f.Event, (streams.Period(f.Event.PeriodId) as PeriodState.Closed)?.Facts)).Where(f => f.Facts is { } facts && facts.Start >= from && facts.Start < to).ToArray();
+            var past = finals.Select(f => (f.Id, f.Event, (streams.Period(f.Event.PeriodId) as PeriodState.Closed)?.Facts)).Where(f => streams.Invoice(f.Id) is not InvoiceState.Voided && f.Facts is { } facts && facts.Start >= from && facts.Start < to).ToArray();
             var terms = await StoredTerms.ReadAsync(session, [.. past.Select(f => f.Facts!)], ct);
             foreach (var (id, final, facts) in past)
-                await responseStream.WriteAsync(WouldBe(id, final, facts!, (streams.Invoice(id) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null })?.Terms, terms, other), ct);
+                await responseStream.WriteAsync(WouldBe(id, final, facts!, (streams.Invoice(id) as InvoiceState.Finalized)?.Terms, terms, other), ct);
         }
     }
 
