@@ -56,6 +56,8 @@ public static class BillingHost
 
         builder.AddAccess(BillingAccess.Methods, BillingStore.Schema, services => services.GetRequiredService<NpgsqlDataSource>());
         builder.Services.AddSingleton<ICustomerBoundary, CustomersOwn>();
+        builder.Services.AddSingleton<KeyOrders>();
+        builder.Services.AddSingleton<KeyOrdered>(services => services.GetRequiredService<KeyOrders>().Keep);
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, UsageAnswerBytesMax));
         builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
         builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
