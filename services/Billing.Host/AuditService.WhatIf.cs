@@ -17,7 +17,7 @@ namespace Billing.Host;
 
 /// <summary>
 /// Past periods under other terms. Each invoice is rated by itself, from the events and agreements that it was made of: credit that an earlier invoice drew
-/// stays drawn.
+/// stays drawn. One that was voided demands nothing, and would not by other terms.
 /// </summary>
 public sealed partial class AuditService
 {
@@ -41,10 +41,11 @@ public sealed partial class AuditService
             // Which period it is cannot be said: it is told of whatever was asked for.
             foreach (var f in finals)
                 if (InvoiceReplay.Fault(streams, f.Id, f.Event) is { } fault) await responseStream.WriteAsync(CannotBe(f.Id, f.Event, null, fault), ct);
-            var past = finals.Where(f => InvoiceReplay.Fault(streams, f.Id, f.Event) is null).Select(f => (f.Id, f.Event, (streams.Period(f.Event.PeriodId) as PeriodState.Closed)?.Facts)).Where(f => f.Facts is { } facts && facts.Start >= from && facts.Start < to).ToArray();
+            var past = finals.Where(f => InvoiceReplay.Fault(streams, f.Id, f.Event) is null && streams.Invoice(f.Id) is not InvoiceState.Voided)
+                .Select(f => (f.Id, f.Event, (streams.Period(f.Event.PeriodId) as PeriodState.Closed)?.Facts)).Where(f => f.Facts is { } facts && facts.Start >= from && facts.Start < to).ToArray();
             var terms = await StoredTerms.ReadAsync(session, [.. past.Select(f => f.Facts!)], ct);
             foreach (var (id, final, facts) in past)
-                await responseStream.WriteAsync(WouldBe(id, final, facts!, (streams.Invoice(id) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null })?.Terms, terms, other), ct);
+                await responseStream.WriteAsync(WouldBe(id, final, facts!, (streams.Invoice(id) as InvoiceState.Finalized)?.Terms, terms, other), ct);
         }
     }
 

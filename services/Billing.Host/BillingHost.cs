@@ -37,17 +37,17 @@ public static class BillingHost
             {
                 rabbit.DurableEndpoint(context, MenuPublishedConsumer.Queue, queue =>
                 {
-                    ParkFaults(context, MenuPublishedConsumer.Queue, queue);
+                    Park(context, MenuPublishedConsumer.Queue, queue);
                     queue.ConfigureConsumer<MenuPublishedConsumer>(context);
                 });
                 rabbit.DurableEndpoint(context, MenuRetiredConsumer.Queue, queue =>
                 {
-                    ParkFaults(context, MenuRetiredConsumer.Queue, queue);
+                    Park(context, MenuRetiredConsumer.Queue, queue);
                     queue.ConfigureConsumer<MenuRetiredConsumer>(context);
                 });
                 rabbit.DurableEndpoint(context, UsageRecordedConsumer.Queue, queue =>
                 {
-                    ParkFaults(context, UsageRecordedConsumer.Queue, queue);
+                    Park(context, UsageRecordedConsumer.Queue, queue);
                     queue.PrefetchCount = 64;
                     queue.ConcurrentMessageLimit = 8;
                     queue.ConfigureConsumer<UsageRecordedConsumer>(context);
@@ -56,6 +56,8 @@ public static class BillingHost
 
         builder.AddAccess(BillingAccess.Methods, BillingStore.Schema, services => services.GetRequiredService<NpgsqlDataSource>());
         builder.Services.AddSingleton<ICustomerBoundary, CustomersOwn>();
+        builder.Services.AddSingleton<KeyOrders>();
+        builder.Services.AddSingleton<KeyOrdered>(services => services.GetRequiredService<KeyOrders>().Keep);
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, UsageAnswerBytesMax));
         builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
         builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
@@ -105,8 +107,11 @@ public static class BillingHost
         return app;
     }
 
-    private static void ParkFaults(IRegistrationContext context, string name, IReceiveEndpointConfigurator queue) => queue.ConfigureError(faults =>
-        faults.UseFilter(new ParkFaults(name, context)));
+    private static void Park(IRegistrationContext context, string name, IReceiveEndpointConfigurator queue)
+    {
+        queue.ConfigureError(faults => faults.UseFilter(new ParkFaults(name, context)));
+        queue.ConfigureDeadLetter(skipped => skipped.UseFilter(new ParkUnknown(name, context)));
+    }
 
     private static StatusCode StatusOf(string code) => code switch
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Billing.Audit;
+using Billing.Operations;
 using Billing.Periods;
 using Billing.Sellers;
 using Billing.Webhooks;
@@ -32,7 +33,7 @@ public sealed record ImportedBooks(
 
 /// <summary>
 /// Raises the books in an empty store from an export: every event with its id, sequence, stream, version, time and body as it was, the seals over them, the
-/// documents byte for byte, and views folded from them. One transaction, under the lock of the elected daemon: a file that does not hold leaves nothing
+/// documents byte for byte, and views folded from them; after them one of its own that says so. One transaction, under the lock of the elected daemon: a file that does not hold leaves nothing
 /// behind, and no instance projects or publishes half of it. Nothing that was published is published again.
 /// </summary>
 public sealed class BooksImport
@@ -58,9 +59,10 @@ public sealed class BooksImport
 
     /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
     /// <param name="lines">of an export</param>
+    /// <param name="by">who ordered it</param>
     /// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: the export must have it; null without one</param>
     /// <exception cref="RefusedException">store_not_empty, billing_running, export_invalid, export_too_old or event_type_unknown; nothing was imported.</exception>
-    public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct, string? knownHead = null)
+    public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct, Attribution? by = null, string? knownHead = null)
     {
         await using var store = await BillingStore.OpenAsync(connectionString);
         await using var connection = new NpgsqlConnection(connectionString);
@@ -70,6 +72,8 @@ public sealed class BooksImport
         await import.TakeEmptyStore(ct);
         await import.Read(lines, knownHead, ct);
         var imported = await import.Finish(ct);
+        await using (var session = import.Session())
+            await OfflineOperations.Keep(session, connection, new BooksImported(imported.Events, import._lastSequence, OfflineOperations.Now), by, ct);
         await transaction.CommitAsync(ct);
         return imported;
     }
@@ -80,7 +84,7 @@ public sealed class BooksImport
         try
         {
             var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
-            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), default, knownHead)).Told(file)) await Console.Out.WriteLineAsync(line);
+            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), default, FromEnvironment(), knownHead)).Told(file)) await Console.Out.WriteLineAsync(line);
             return 0;
         }
         catch (Exception e) when (e is RefusedException or NpgsqlException or IOException)
@@ -89,6 +93,8 @@ public sealed class BooksImport
             return 1;
         }
     }
+
+    private static Attribution FromEnvironment() => new(Environment.GetEnvironmentVariable("BILLING_ACTOR") ?? Environment.UserName, Environment.GetEnvironmentVariable("BILLING_REASON") ?? "");
 
     private async Task TakeEmptyStore(CancellationToken ct)
     {

@@ -10,13 +10,20 @@ public sealed record AppliedReport(
     DateTimeOffset RecordedAt, int LineCount, ValueList<ReportedLine>? Lines = null)
 {
     public static string IdOf(int shard, long number) => $"{shard}/{number}";
+
+    /// <summary>Whether it said this too, in whatever order; true where it is not known any more. A chain covers roots, which a report that names other lines can repeat.</summary>
+    public bool Has(ValueList<ReportedLine> lines) => Lines is null || Sorted(Lines) == Sorted(lines);
+
+    private static ValueList<ReportedLine> Sorted(ValueList<ReportedLine> lines) => lines
+        .OrderBy(l => l.PeriodId, StringComparer.Ordinal).ThenBy(l => l.SubscriptionId, StringComparer.Ordinal).ThenBy(l => l.PlanId, StringComparer.Ordinal).ThenBy(l => l.Kind, StringComparer.Ordinal).ThenBy(l => l.Tokens)
+        .ToValueList();
 }
 
 /// <summary>
 /// A message that billing could not take, with its reason. Nothing is lost and nothing passes it silently: a report that is
 /// parked holds up the closing of periods until it can be applied.
 /// </summary>
-/// <param name="Id">the kind of message and its own key, so that it is parked once</param>
+/// <param name="Id">the kind of message, its own key and what it says, hashed: it is parked once, and beside whatever else came under its key</param>
 public sealed record ParkedMessage(string Id, string Reason, string Detail, string Body, DateTimeOffset At);
 
 /// <summary>Usage reached a period after its end: the closing of a later one looks here. One per report, deleted when it has been looked at.</summary>

@@ -36,9 +36,21 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
     /// <param name="by">who ordered it</param>
     public Task<int> RunOne(string periodId, DateTimeOffset now, Attribution? by, CancellationToken ct) => Finalize([periodId], now, by, ct);
 
-    private Task<int> Finalize(IReadOnlyList<string> due, DateTimeOffset now, Attribution? by, CancellationToken ct) => Conflicts.Retry(async () =>
+    private async Task<int> Finalize(IReadOnlyList<string> due, DateTimeOffset now, Attribution? by, CancellationToken ct)
     {
-        var ids = due.ToArray();
+        // Before the lock, for a busy period takes its time to be read, and what its invoice is made from has not changed since its close.
+        var periods = await Periods(due, ct);
+        return await Conflicts.Retry(() => Finalize([.. due.Where(id => periods.Period(id) is PeriodState.Closed)], periods, now, by, ct));
+    }
+
+    private async Task<StoredStreams> Periods(IReadOnlyList<string> ids, CancellationToken ct)
+    {
+        await using var session = store.QuerySession();
+        return await StoredStreams.ReadForBooksAsync(session, ids, ct);
+    }
+
+    private async Task<int> Finalize(string[] ids, StoredStreams periods, DateTimeOffset now, Attribution? by, CancellationToken ct)
+    {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var number = await NumberSeries.Lock(connection, options.Value.InvoiceSeries, ct);
@@ -46,25 +58,26 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         // Read under the lock: whatever another instance finalized before us is no longer on the list.
         var work = await session.Query<PeriodToInvoice>().Where(p => p.Id.IsOneOf(ids)).OrderBy(p => p.Id).ToListAsync(ct);
         if (work.Count == 0) return 0;
-        var streams = await StoredStreams.ReadToDecideAsync(session, work.SelectMany(w => new[] { w.Id, InvoiceIds.Of(w.Id) }), ct);
-        var terms = await StoredTerms.ReadAsync(session, [.. work.Select(w => ((PeriodState.Closed)streams.Period(w.Id)).Facts)], ct);
+        var closed = work.Select(w => (PeriodState.Closed)periods.Period(w.Id)).ToArray();
+        var invoices = await StoredStreams.ReadAsync(session, work.Select(w => InvoiceIds.Of(w.Id)), ct);
+        var terms = await StoredTerms.ReadAsync(session, [.. closed.Select(c => c.Facts)], ct);
         var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
-        foreach (var period in work) number = Finalize(session, streams, terms, drawn, period.Id, number, now, by);
+        foreach (var period in closed) number = Finalize(session, invoices, terms, drawn, period, number, now, by);
         foreach (var (accountId, (version, events)) in drawn) session.AppendExpecting(accountId, version, events);
         await session.SaveChangesAsync(ct);
         await NumberSeries.Set(connection, options.Value.InvoiceSeries, number, ct);
         await transaction.CommitAsync(ct);
         return work.Count;
-    });
+    }
 
     private long Finalize(
-        IDocumentSession session, StoredStreams streams, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, string periodId, long last, DateTimeOffset now, Attribution? by)
+        IDocumentSession session, StoredStreams invoices, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, PeriodState.Closed closed, long last, DateTimeOffset now, Attribution? by)
     {
+        var periodId = closed.Facts.PeriodId;
         var invoiceId = InvoiceIds.Of(periodId);
-        var closed = (PeriodState.Closed)streams.Period(periodId);
         var terms = stored.Now(closed.Facts);
         var number = InvoiceNumber.Of(options.Value.InvoiceSeries, last + 1);
-        var decision = FinalizeInvoiceDecision.Decide(new(closed, terms, number, now), streams.Invoice(invoiceId)).OrThrow().By(by);
+        var decision = FinalizeInvoiceDecision.Decide(new(closed, terms, number, now), invoices.Invoice(invoiceId)).OrThrow().By(by);
         if (decision.Events is not [InvoiceTermsCut cut, InvoiceFinalized final])
         {
             session.Delete<PeriodToInvoice>(periodId);

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Billing.Periods;
 using Contracts.Messages;
@@ -6,7 +8,7 @@ using MassTransit;
 
 namespace Billing.Host;
 
-/// <summary>A message to be parked: under its own key, so that it is parked once however often it comes.</summary>
+/// <summary>A message to be parked: under its own key and a hash of what it says, so that it is parked once however often it comes, and never in the place of another.</summary>
 /// <param name="Body">JSON, from which it is taken again</param>
 public sealed record UntakenMessage(string Id, string Body);
 
@@ -14,15 +16,27 @@ public sealed record UntakenMessage(string Id, string Body);
 public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, ILogger<ParkedMessages> log)
 {
     internal const string Report = "UsageRecorded/";
-    private const string Menu = "MenuPublished/", Retired = "MenuRetired/", Unreadable = "unreadable", Failed = "failed";
+    private const string Menu = "MenuPublished/", Retired = "MenuRetired/", Unreadable = "unreadable", Unknown = "type_unknown", Failed = "failed";
+    private const int HashDigits = 12;
 
-    public static UntakenMessage Of(MenuPublished message) => new($"{Menu}{message.MenuId}", JsonSerializer.Serialize(message));
+    public static UntakenMessage Of(MenuPublished message) => Of($"{Menu}{message.MenuId}", JsonSerializer.Serialize(message));
 
-    public static UntakenMessage Of(MenuRetired message) => new($"{Retired}{message.MenuId}", JsonSerializer.Serialize(message));
+    public static UntakenMessage Of(MenuRetired message) => Of($"{Retired}{message.MenuId}", JsonSerializer.Serialize(message));
 
+    /// <summary>What the ids of a report's messages begin with; of one that was parked before they were told apart, all of it.</summary>
     internal static string ReportId(int shard, long number) => $"{Report}{shard}/{number}";
 
-    public static UntakenMessage Of(UsageReport report) => new(ReportId(report.Shard, report.Number), JsonSerializer.Serialize(report));
+    /// <summary>The same whether it came by message or was fetched: what it says counts, and not how its time is written.</summary>
+    public static UntakenMessage Of(UsageReport report) => new(IdOf(report), JsonSerializer.Serialize(report));
+
+    /// <summary>Under which this very report may be parked.</summary>
+    internal static string[] IdsOf(UsageReport report) => [IdOf(report), ReportId(report.Shard, report.Number)];
+
+    private static string IdOf(UsageReport report) => $"{ReportId(report.Shard, report.Number)}/{Hash($"{report.Chain} {JsonSerializer.Serialize(report.Lines)}")}";
+
+    private static UntakenMessage Of(string key, string body) => new($"{key}/{Hash(body)}", body);
+
+    private static string Hash(string said) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(said)))[..HashDigits];
 
     public async Task Park(UntakenMessage message, Refusal refusal, CancellationToken ct)
     {
@@ -55,9 +69,16 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         var body = context.Body.GetString();
         var message = Readable(queue, body);
         return Park(
-            message ?? new($"{queue}/{context.GetMessageId()?.ToString("N") ?? Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(context.Body.GetBytes()))}", body),
+            message ?? AsItCame(queue, context),
             message is null ? Failure(context.Exception) with { Code = Unreadable } : Failure(context.Exception), context.CancellationToken);
     }
+
+    /// <summary>Parks what came from a queue and is of a type that none of its consumers takes: a newer sender's, or a stranger's.</summary>
+    public Task ParkUnknown(string queue, ReceiveContext context) => Park(
+        AsItCame(queue, context), new(Unknown, $"{string.Join(", ", TypesOf(context.Body.GetString()))} is not what {queue} is for; deploy a newer billing first if its sender is newer"), context.CancellationToken);
+
+    private static UntakenMessage AsItCame(string queue, ReceiveContext context) =>
+        new($"{queue}/{context.GetMessageId()?.ToString("N") ?? Convert.ToHexStringLower(SHA256.HashData(context.Body.GetBytes()))}", context.Body.GetString());
 
     public async Task<IReadOnlyList<ParkedMessage>> List(string after, int most, CancellationToken ct)
     {
@@ -109,12 +130,33 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
         }
     }
 
+    private static readonly Dictionary<string, string> Types = new()
+    {
+        [MenuPublishedConsumer.Queue] = nameof(MenuPublished), [MenuRetiredConsumer.Queue] = nameof(MenuRetired), [UsageRecordedConsumer.Queue] = nameof(UsageRecorded),
+    };
+
+    /// <summary>What an envelope says that its message is; nothing where it is no envelope.</summary>
+    private static string[] TypesOf(string envelope)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(envelope);
+            return json.RootElement.TryGetProperty("messageType", out var types) ? [.. types.EnumerateArray().Select(t => t.GetString() ?? "")] : [];
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>What the message is, out of its envelope; null where it is not what its queue is for.</summary>
     private static UntakenMessage? Readable(string queue, string envelope)
     {
         try
         {
             using var json = JsonDocument.Parse(envelope);
+            // Of another type it may look the same and mean something else.
+            if (TypesOf(envelope) is { Length: > 0 } types && !types.Any(t => Types.GetValueOrDefault(queue) is { } type && t.EndsWith($":{type}", StringComparison.Ordinal))) return null;
             var message = json.RootElement.GetProperty("message");
             return queue switch
             {
@@ -142,4 +184,13 @@ public sealed class ParkFaults(string queue, IServiceProvider services) : IFilte
             () => services.GetRequiredService<ParkedMessages>().Park(queue, context), services.GetRequiredService<ILogger<ParkFaults>>(), context.CancellationToken);
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("parkFaults");
+}
+
+/// <summary>Likewise of those that no consumer is there for: in place of a queue of skipped ones.</summary>
+public sealed class ParkUnknown(string queue, IServiceProvider services) : IFilter<ReceiveContext>
+{
+    public Task Send(ReceiveContext context, IPipe<ReceiveContext> next) => Patience.UntilStored(
+        () => services.GetRequiredService<ParkedMessages>().ParkUnknown(queue, context), services.GetRequiredService<ILogger<ParkUnknown>>(), context.CancellationToken);
+
+    public void Probe(ProbeContext context) => context.CreateFilterScope("parkUnknown");
 }

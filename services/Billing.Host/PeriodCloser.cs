@@ -20,7 +20,7 @@ public sealed class PeriodCloser(
     public void Dispose() => _one.Dispose();
 
     /// <exception cref="RefusedException">
-    /// When all else is done. usage_unreachable or usage_not_applied: periods are due and stay open until usage is complete. due_work_failed: names what fails.
+    /// When all else is done. usage_unreachable, usage_went_back or usage_not_applied: periods are due and stay open until usage is complete. due_work_failed: names what fails.
     /// </exception>
     public async Task RunAsync(DateTimeOffset now, CancellationToken ct)
     {
@@ -44,6 +44,8 @@ public sealed class PeriodCloser(
 
     private async Task<int> Close(DateTimeOffset now, CancellationToken ct)
     {
+        // What usage has told before it is asked again: it only ever grows.
+        var told = await reports.Progress(ct);
         IReadOnlyList<ReportHead> cut;
         try
         {
@@ -54,12 +56,27 @@ public sealed class PeriodCloser(
         {
             throw new Refusal("usage_unreachable", $"periods are due, but usage does not say how far it is ({e.Status.Detail}); they close when it answers").AsException();
         }
+        if (WentBack(told, cut) is { } lost) throw lost.AsException();
         var applied = (await reports.Progress(ct)).ToDictionary(p => p.Shard, p => p.Through);
         foreach (var head in cut)
             if (applied.GetValueOrDefault(head.Shard) < head.Number)
                 throw new Refusal("usage_not_applied",
                     $"periods are due, but report {applied.GetValueOrDefault(head.Shard) + 1} of shard {head.Shard} is not applied (usage is at {head.Number}); the log says why").AsException();
         return await Repeat(() => closing.Run(now, cut.ToValueList(), ct));
+    }
+
+    /// <summary>Usage that knows less than it has told is not complete, whatever it says: it was pointed at an older database, or at none of its own.</summary>
+    private static Refusal? WentBack(IReadOnlyList<ShardProgress> told, IReadOnlyList<ReportHead> heads)
+    {
+        foreach (var shard in told.Where(s => s.Highest > 0))
+        {
+            var head = heads.FirstOrDefault(h => h.Shard == shard.Shard);
+            if (head is null || head.Number < shard.Highest)
+                return new Refusal("usage_went_back",
+                    $"periods are due, but usage {(head is null ? $"knows no shard {shard.Shard}" : $"is at report {head.Number} of shard {shard.Shard}")}, of which report {shard.Highest} is in the books: "
+                    + "it runs on an older or another database. They close when it has its own again");
+        }
+        return null;
     }
 
     private async Task<bool> AnyToClose(DateTimeOffset now, CancellationToken ct)

@@ -30,15 +30,27 @@ public sealed class StoredStreams
 
     private readonly KnownEvents _known;
 
-    private readonly bool _fromViews;
+    /// <summary>Of a busy stream held in memory at once.</summary>
+    private const int PageEvents = 1_000;
 
-    private StoredStreams(HistoryPoint at, bool fromViews) => (_known, _fromViews) = (new(at), fromViews);
+    /// <summary>What is done about busy periods.</summary>
+    private enum Busy { LikeOthers, FromViews, ByThemselves }
+
+    private readonly Busy _busy;
+
+    private StoredStreams(HistoryPoint at, Busy busy) => (_known, _busy) = (new(at), busy);
 
     /// <param name="at">how much of history is looked at; all of it by default</param>
-    public static Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct, HistoryPoint at = default) => Read(new(at, fromViews: false), session, ids, ct);
+    public static Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct, HistoryPoint at = default) => Read(new(at, Busy.LikeOthers), session, ids, ct);
 
-    /// <summary>To decide on: busy periods from their views and what came after. Whoever checks the books reads them from their beginning.</summary>
-    public static Task<StoredStreams> ReadToDecideAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct) => Read(new(default, fromViews: true), session, ids, ct);
+    /// <summary>
+    /// To write the books by: every period from its beginning, whatever became of its view, for what is written is for ever. A busy one is read by itself in
+    /// pages, so that it costs no more memory than another.
+    /// </summary>
+    public static Task<StoredStreams> ReadForBooksAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct) => Read(new(default, Busy.ByThemselves), session, ids, ct);
+
+    /// <summary>To decide on: busy periods from their views and what came after. Whoever writes or checks the books reads them from their beginning.</summary>
+    public static Task<StoredStreams> ReadToDecideAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct) => Read(new(default, Busy.FromViews), session, ids, ct);
 
     private static async Task<StoredStreams> Read(StoredStreams streams, IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
     {
@@ -51,13 +63,13 @@ public sealed class StoredStreams
     {
         var wanted = ids.Where(id => id.Length > 0 && !_states.ContainsKey(id) && !_faults.ContainsKey(id)).Distinct().ToArray();
         if (wanted.Length == 0) return;
-        var plain = _fromViews ? await ReadBusy(session, wanted, ct) : wanted;
+        var plain = _busy == Busy.LikeOthers ? wanted : await ReadBusy(session, wanted, ct);
         var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(plain)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
         await foreach (var e in events.ToAsyncEnumerable(ct)) Add(e);
     }
 
     /// <summary>
-    /// A period that usage reported to many times is not folded from its beginning: its view is that fold up to a version, and the events after it are few.
+    /// A period that usage reported to many times is not folded from its beginning where its view will do: that is that fold up to a version, and the events after it are few.
     /// Whatever is decided on it is written on the version that was reached, as ever.
     /// </summary>
     /// <returns>the streams that are left to be read whole</returns>
@@ -67,6 +79,11 @@ public sealed class StoredStreams
         if (periods.Length == 0) return wanted;
         string[] busy = [.. await session.AdvancedSql.QueryAsync<string>("select id from billing.mt_streams where id = any(?) and version > ?", ct, periods, BusyEvents)];
         if (busy.Length == 0) return wanted;
+        if (_busy == Busy.ByThemselves)
+        {
+            foreach (var id in busy) await ReadInPages(session, id, ct);
+            return [.. wanted.Except(busy)];
+        }
         var seen = new HashSet<string>();
         foreach (var view in await session.LoadManyAsync<PeriodView>(ct, busy))
         {
@@ -76,6 +93,16 @@ public sealed class StoredStreams
             foreach (var e in await session.Events.FetchStreamAsync(view.Id, fromVersion: view.Version + 1, token: ct)) Add(e);
         }
         return [.. wanted.Where(id => !seen.Contains(id))];
+    }
+
+    private async Task ReadInPages(IQuerySession session, string id, CancellationToken ct)
+    {
+        for (var from = 1L; ; from += PageEvents)
+        {
+            var page = await session.Events.FetchStreamAsync(id, version: from + PageEvents - 1, fromVersion: from, token: ct);
+            foreach (var e in page) Add(e);
+            if (page.Count < PageEvents) return;
+        }
     }
 
     /// <summary>Why a stream cannot be folded, and at which event; null where it can.</summary>

@@ -93,10 +93,13 @@ public sealed class UsageReports(
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var shard = await LockShard(connection, report.Shard, ct);
         await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
-        var neighbours = (await session.LoadManyAsync<AppliedReport>(
-            ct, [.. new[] { -1, 0, 1 }.Select(d => AppliedReport.IdOf(report.Shard, report.Number + d))])).ToDictionary(r => r.Number, r => new ReportLink(r.FirstBatch, r.LastBatch, r.PreviousChain, r.Chain));
+        var there = await session.LoadManyAsync<AppliedReport>(ct, [.. new[] { -1, 0, 1 }.Select(d => AppliedReport.IdOf(report.Shard, report.Number + d))]);
+        var neighbours = there.ToDictionary(r => r.Number, r => new ReportLink(r.FirstBatch, r.LastBatch, r.PreviousChain, r.Chain));
 
-        if (neighbours.TryGetValue(report.Number, out var same) && same.Chain == report.Chain) return ReportOutcome.KnownAlready;
+        if (there.FirstOrDefault(r => r.Number == report.Number && r.Chain == report.Chain) is { } same)
+            return same.Has(report.Lines)
+                ? ReportOutcome.KnownAlready
+                : throw new Refusal("report_changed", $"report {report.Number} of shard {report.Shard} is in the books with other lines: it changes nothing, and somebody has to say which is right").AsException();
         if (shard.Stopped is not null) return ReportOutcome.ShardStopped;
         if (ReportChain.Broken(report, neighbours) is { } broken)
         {
@@ -111,7 +114,7 @@ public sealed class UsageReports(
         session.Insert(new AppliedReport(
             AppliedReport.IdOf(report.Shard, report.Number), report.Shard, report.Number, report.FirstBatch, report.LastBatch,
             report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count, report.Lines));
-        session.Delete<ParkedMessage>(ParkedMessages.Of(report).Id);
+        foreach (var id in ParkedMessages.IdsOf(report)) session.Delete<ParkedMessage>(id);
         foreach (var usage in decision.Events)
         {
             session.Events.Append(usage.Period.PeriodId, usage.Event);

@@ -1,12 +1,14 @@
 using System.Globalization;
 using Billing.Customers;
 using Billing.Invoices;
+using Billing.Operations;
 using Billing.Periods;
 using Billing.Subscriptions;
 using Billing.Webhooks;
 using Marten;
 using Npgsql;
 using NpgsqlTypes;
+using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
@@ -36,8 +38,9 @@ public sealed class ViewRebuild
     }
 
     /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
+    /// <param name="by">who ordered it</param>
     /// <exception cref="RefusedException">billing_running, event_type_unknown; every view is as it was.</exception>
-    public static async Task<RebuiltViews> RunAsync(string connectionString, CancellationToken ct)
+    public static async Task<RebuiltViews> RunAsync(string connectionString, CancellationToken ct, Attribution? by = null)
     {
         await using var store = await BillingStore.OpenAsync(connectionString);
         await using var reading = new NpgsqlConnection(connectionString);
@@ -47,6 +50,8 @@ public sealed class ViewRebuild
         await using var transaction = await writing.BeginTransactionAsync(ct);
         await BillingStore.TakeAlone(writing, ct);
         var rebuilt = await new ViewRebuild(store, reading, writing).Run(ct);
+        await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
+        await OfflineOperations.Keep(session, writing, new ViewsRebuilt(rebuilt.Events, OfflineOperations.Now), by, ct);
         await transaction.CommitAsync(ct);
         return rebuilt;
     }

@@ -14,13 +14,16 @@ public sealed record Attribution(string Actor, string Reason)
     /// <summary>Of what was stored before events said who.</summary>
     public const string Unknown = "unknown";
 
+    /// <summary>Of somebody who was asked neither for a key nor for a name, and gave none.</summary>
+    public const string Anonymous = "anonymous";
+
     public const int ActorLengthMax = 100, ReasonLengthMax = 500;
 }
 
 /// <summary>An event that somebody may have ordered: an administrative action is an event with its actor and its reason.</summary>
 public abstract record AttributedEvent
 {
-    /// <summary>Null where nobody ordered it: the clock did, or usage, or it is older than this field.</summary>
+    /// <summary>Null where nobody ordered it: the clock did, or usage, or it is older than this field, or than saying anonymous.</summary>
     [JsonPropertyOrder(1), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Attribution? By { get; init; }
 }

@@ -198,14 +198,8 @@ public sealed class EventShapeTests
         { "webhook_endpoint_disabled", new WebhookEndpointDisabled(DisablingCause.Gone, "answered 410", At), [Endpoint], """{"cause":"gone","detail":"answered 410","at":"2026-01-01T00:00:00+00:00"}""" },
         { "webhook_endpoint_enabled", new WebhookEndpointEnabled(7, At), [Endpoint], """{"catchUpFrom":7,"at":"2026-01-01T00:00:00+00:00"}""" },
         { "webhook_endpoint_enabled", new WebhookEndpointEnabled(null, At), [Endpoint], """{"catchUpFrom":null,"at":"2026-01-01T00:00:00+00:00"}""" },
-        {
-            "webhook_replay_ordered", new WebhookReplayOrdered(3, 9, false, At), [Endpoint],
-            """{"fromSequence":3,"toSequence":9,"onlyUndelivered":false,"at":"2026-01-01T00:00:00+00:00"}"""
-        },
-        {
-            "webhook_replay_ordered", new WebhookReplayOrdered(3, null, true, At), [Endpoint],
-            """{"fromSequence":3,"toSequence":null,"onlyUndelivered":true,"at":"2026-01-01T00:00:00+00:00"}"""
-        },
+        { "webhook_replay_ordered", new WebhookReplayOrdered(3, 9, false, At), [Endpoint], """{"fromSequence":3,"toSequence":9,"onlyUndelivered":false,"at":"2026-01-01T00:00:00+00:00"}""" },
+        { "webhook_replay_ordered", new WebhookReplayOrdered(3, null, true, At), [Endpoint], """{"fromSequence":3,"toSequence":null,"onlyUndelivered":true,"at":"2026-01-01T00:00:00+00:00"}""" },
         {
             "commitment_agreed", new CommitmentAgreed("com_1", "sub_1", new(20_000_000), At, At.AddMonths(1), At), [],
             """{"commitmentId":"com_1","subscriptionId":"sub_1","amountMicros":20000000,"from":"2026-01-01T00:00:00+00:00","until":"2026-02-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
@@ -278,6 +272,11 @@ public sealed class EventShapeTests
             """{"menuId":"menu_1","name":"Spring","currency":"USD","conversationsPerPeriod":20,"plans":[{"planId":"plan_1","name":"Small","periodFeeMicros":1,"caps":[],"overage":[{"kind":"output","perMillionTokens":"0","model":"package","package":{"tokens":100000,"priceMicros":2000000}}]}],"models":["any"],"publishedAt":"2026-01-01T00:00:00+00:00"}"""
         },
         { "replay_ordered", new ReplayOrdered("UsageRecorded/1/1", "failed", At) { By = By }, [], """{"messageId":"UsageRecorded/1/1","reason":"failed","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "key_registration_ordered", new KeyRegistrationOrdered("key_1", "engine", ["runtime"], null, At) { By = By }, [], """{"keyId":"key_1","name":"engine","scopes":["runtime"],"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "key_registration_ordered", new KeyRegistrationOrdered("key_1", "cus_1", ["customer"], "cus_1", At) { By = By }, [], """{"keyId":"key_1","name":"cus_1","scopes":["customer"],"customerId":"cus_1","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "key_revocation_ordered", new KeyRevocationOrdered("key_1", At) { By = By }, [], """{"keyId":"key_1","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "views_rebuilt", new ViewsRebuilt(900, At) { By = By }, [], """{"events":900,"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "books_imported", new BooksImported(900, 907, At) { By = By }, [], """{"events":900,"lastSequence":907,"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "shard_resumed", new ShardResumed(3, "report 1 came again", At), [], """{"shard":3,"stopped":"report 1 came again","at":"2026-01-01T00:00:00+00:00"}""" },
         // What every event may say since it is said who did it, for one event of each kind of stream.
         { "customer_erased", new CustomerErased(At) { By = By }, [Created], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },

@@ -16,6 +16,8 @@ public sealed class When_a_message_cannot_be_taken
     [MessageUrn("Contracts.Messages:UsageRecorded")]
     private sealed record GarbledReport(string Shard, string Lines);
 
+    private sealed record UsageRenamed(string Words);
+
     [Fact]
     public async Task It_is_parked_with_the_reason_and_taken_once_when_the_cause_is_mended()
     {
@@ -29,15 +31,16 @@ public sealed class When_a_message_cannot_be_taken
         await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 600)));
         await Eventually.True(async () => (await Parked(app)).Count == 2, "both are parked");
         Assert.All(await Parked(app), m => Assert.Equal(("failed", true), (m.Reason, m.Detail.Contains("the books are jammed", StringComparison.Ordinal))));
-        Assert.Equal([$"MenuPublished/{Other}", "UsageRecorded/1/1"], (await Parked(app)).Select(m => m.Id));
+        Assert.Equal([$"MenuPublished/{Other}", "UsageRecorded/1/1"], (await Parked(app)).Select(m => m.Id[..m.Id.LastIndexOf('/')]));
+        var report = (await Parked(app))[1].Id;
 
         // Taken again with the cause still there, it stays where it is.
-        Assert.Equal((false, "failed"), await Replay(app, "UsageRecorded/1/1"));
+        Assert.Equal((false, "failed"), await Replay(app, report));
         Assert.Equal(2, (await Parked(app)).Count);
         await app.Sql<object>("drop trigger broken on billing.mt_events");
         foreach (var message in await Parked(app)) Assert.Equal((true, ""), await Replay(app, message.Id));
         Assert.Empty(await Parked(app));
-        Assert.Equal("parked_unknown", (await Assert.ThrowsAsync<RpcException>(() => Replay(app, "UsageRecorded/1/1"))).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        Assert.Equal("parked_unknown", (await Assert.ThrowsAsync<RpcException>(() => Replay(app, report))).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
 
         Assert.Equal(Other, (await app.Billing.GetMenuTermsAsync(new() { MenuId = Other })).MenuId);
         await app.Advance(Feb1.AddHours(1));
@@ -60,7 +63,8 @@ public sealed class When_a_message_cannot_be_taken
         app.Usage.Record(1, Jan1, Line(subscription, "output", 666));
         app.Usage.Record(2, Jan1, Line(subscription, "output", 7));
         await app.Applied(2, 1);
-        Assert.Equal(("UsageRecorded/1/1", "failed"), (Assert.Single(await Parked(app)).Id, (await Parked(app))[0].Reason));
+        var parked = Assert.Single(await Parked(app));
+        Assert.Equal(("UsageRecorded/1/1", "failed"), (parked.Id[..parked.Id.LastIndexOf('/')], parked.Reason));
         await app.Sql<object>("drop trigger broken on billing.mt_events");
         await app.Applied(1, 1);
         Assert.Empty(await Parked(app));
@@ -76,7 +80,7 @@ public sealed class When_a_message_cannot_be_taken
         await app.Publish(report);
         await Eventually.True(async () => (await Parked(app)).Count == 1, "it is parked");
         Metadata key = new() { { "idempotency-key", "again" }, { "actor", "ada" } };
-        var request = new Contracts.Billing.V1.ReplayParkedMessageRequest { Id = "UsageRecorded/1/1" };
+        var request = new Contracts.Billing.V1.ReplayParkedMessageRequest { Id = (await Parked(app))[0].Id };
         Assert.False((await app.Operations.ReplayParkedMessageAsync(request, key)).Taken);
         await app.Billing.ChangePlanAsync(new() { SubscriptionId = subscription.SubscriptionId, PlanId = Small, When = Contracts.Billing.V1.EffectiveWhen.Now });
         await Eventually.True(async () => (await app.Billing.GetAppliedReportsAsync(new())).Shards.Any(s => s.ThroughNumber == 1) || (await app.Operations.ReplayParkedMessageAsync(request, key)).Taken, "it is taken");
@@ -128,6 +132,49 @@ public sealed class When_a_message_cannot_be_taken
         Assert.Contains("all of them", parked.Body, StringComparison.Ordinal);
         Assert.Equal((false, "unreadable"), await Replay(app, parked.Id));
         Assert.Single(await Parked(app));
+    }
+
+    [Fact]
+    public async Task A_message_of_a_kind_that_nobody_knows_is_parked_as_it_came()
+    {
+        await using var app = await BillingApp.StartAsync();
+        await app.Send(UsageRecordedConsumer.Queue, new UsageRenamed("said in another word"));
+        var parked = await Eventually.Some(async () => (await Parked(app)).SingleOrDefault(), "it is parked");
+        Assert.Equal("type_unknown", parked.Reason);
+        Assert.Contains("UsageRenamed", parked.Detail, StringComparison.Ordinal);
+        Assert.Contains("said in another word", parked.Body, StringComparison.Ordinal);
+        Assert.Equal((false, "type_unknown"), await Replay(app, parked.Id));
+        Assert.Single(await Parked(app));
+    }
+
+    [Fact]
+    public async Task Two_that_contradict_what_is_known_in_two_ways_are_both_kept()
+    {
+        await using var app = await BillingApp.StartAsync();
+        foreach (var name in new[] { "Summer", "Autumn", "Summer" }) await app.Publish(TheMenu with { Name = name });
+        await Eventually.True(async () => (await Parked(app)).Count == 2, "both are parked");
+        Assert.All(await Parked(app), m => Assert.Equal("menu_changed", m.Reason));
+        Assert.Equal(["Autumn", "Summer"], (await Parked(app)).Select(m => m.Body.Contains("Summer", StringComparison.Ordinal) ? "Summer" : "Autumn").Order());
+    }
+
+    [Fact]
+    public async Task A_report_that_comes_again_with_other_lines_is_parked_and_changes_nothing()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        var report = app.Usage.Record(1, Jan1, Line(subscription, "output", 600), Line(subscription, "reasoning", 5));
+        await app.Publish(report);
+        await app.Applied(1, 1);
+        await app.Publish(report with { Lines = [.. report.Lines.Reverse()] });
+        await app.Publish(report with { Lines = [Line(subscription, "output", 6_000)] });
+        var parked = await Eventually.Some(async () => (await Parked(app)).SingleOrDefault(), "it is parked");
+        Assert.Equal("report_changed", parked.Reason);
+        Assert.Contains("6000", parked.Body, StringComparison.Ordinal);
+        Assert.Equal((false, "report_changed"), await Replay(app, parked.Id));
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 1)));
+        await app.Applied(1, 2);
+        Assert.Single(await Parked(app));
+        Assert.Equal(2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'usage_applied'"));
     }
 
     private static async Task<IReadOnlyList<Contracts.Billing.V1.ParkedMessage>> Parked(BillingApp app) => (await app.Operations.ListParkedMessagesAsync(new())).Messages;

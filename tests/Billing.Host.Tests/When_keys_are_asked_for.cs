@@ -98,6 +98,21 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_ordered_a_key_and_why_is_in_the_history_that_is_sealed()
+    {
+        var (keys, id) = (new AccessKeys.AccessKeysClient(With(Admin)), Ids.New(AccessKey.Prefix, Jan1));
+        await keys.RegisterKeyAsync(
+            new() { KeyId = id, Name = "engine", Scopes = { "runtime" }, Sha256 = ByteString.CopyFrom(Convert.FromHexString(AccessKey.Sha256Of(AccessKey.NewText()))) },
+            new Metadata { { "actor", "ada" }, { "reason", "a new cluster" } });
+        await keys.RevokeKeyAsync(new() { KeyId = id });
+        Assert.Equal(
+            [$"key_registration_ordered|{id}|engine|ada|a new cluster", $"key_revocation_ordered|{id}|operator|"],
+            await _app.Sql<string[]>("""
+                select array_agg(concat_ws('|', type, data ->> 'keyId', data ->> 'name', data -> 'by' ->> 'actor', data -> 'by' ->> 'reason') order by seq_id) from billing.mt_events where type like 'key_%'
+                """));
+    }
+
+    [Fact]
     public async Task A_customer_sees_what_is_his_and_of_others_no_more_than_of_what_does_not_exist()
     {
         var (his, hers) = (await _app.Subscribe(Small, "acme"), await _app.Subscribe(Small, "other"));

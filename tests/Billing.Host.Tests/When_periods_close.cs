@@ -50,7 +50,7 @@ public sealed class When_periods_close
     }
 
     [Fact]
-    public async Task B4_late_usage_costs_what_was_agreed_when_its_period_was_invoiced_whatever_is_agreed_since()
+    public async Task Late_usage_costs_what_was_agreed_when_its_period_was_invoiced_whatever_is_agreed_since()
     {
         await using var app = await BillingApp.StartAsync();
         var subscription = await app.Subscribe(Metered);
@@ -136,6 +136,61 @@ public sealed class When_periods_close
         Assert.Equal(Numbers(6), invoices.Select(i => i.Number).Order());
         await app.Advance(Apr1.AddHours(1));
         Assert.Equal(6, (await app.FinalInvoices()).Count);
+    }
+
+    [Fact]
+    public async Task B3_a_busy_period_is_closed_and_invoiced_from_its_events_whatever_became_of_its_view()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" });
+        var subscription = await app.Subscribe(Metered);
+        var period = subscription.CurrentPeriod.PeriodId;
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 1_000)));
+        await app.Applied(1, 1);
+        // More than are read at once, as if usage had reported twice a second for an hour.
+        await app.Sql<object>($"""
+            insert into billing.mt_events (seq_id, id, stream_id, version, data, type, timestamp, mt_dotnet_type)
+            select nextval('billing.mt_events_sequence'), gen_random_uuid(), stream_id, n, data, type, timestamp, mt_dotnet_type
+            from billing.mt_events, generate_series(3, 7201) n where stream_id = '{period}' and version = 2;
+            update billing.mt_streams set version = 7201 where id = '{period}'
+            """);
+        await Followed(7_201);
+        await app.Sql<object>($"update billing.mt_doc_periodview set data = jsonb_set(data, '{{facts,usage,0,tokens}}', '5000') where id = '{period}'");
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal(7_200_000, (await app.InvoiceOf(period)).Lines.Sum(l => l.Tokens));
+        Assert.Single(await app.FinalInvoices());
+
+        await app.Publish(app.Usage.Record(1, Feb1.AddHours(2), Line(subscription, "output", 80_000)));
+        await app.Applied(1, 2);
+        await Followed(7_203);
+        await app.Sql<object>($"update billing.mt_doc_periodview set data = jsonb_set(data, '{{late,0,tokens}}', '8') where id = '{period}'");
+        await app.Advance(Mar1.AddHours(1));
+        Assert.Equal(80_000, (await app.FinalInvoices()).Single(i => i.Period.Number == 1).Lines.Where(l => l.Kind == "adjustment").Sum(l => l.Tokens));
+        Assert.Equal(7_200_000, await app.Sql<long>("select (data -> 'before' -> 0 ->> 'tokens')::bigint from billing.mt_events where type = 'late_usage_added'"));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+
+        Task Followed(long version) => Eventually.True(async () => await app.Sql<long>($"select cast(data ->> 'version' as bigint) from billing.mt_doc_periodview where id = '{period}'") == version, "the view has followed");
+    }
+
+    [Fact]
+    public async Task Nothing_closes_while_usage_knows_less_than_it_did()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" });
+        var subscription = await app.Subscribe(Small);
+        foreach (var shard in new[] { 1, 1, 2 }) await app.Publish(app.Usage.Record(shard, Jan1, Line(subscription, "output", 10)));
+        await app.Applied(1, 2);
+        await app.Applied(2, 1);
+        // It is pointed at an older database, then at one that a shard is missing from.
+        foreach (var (shard, known) in new[] { (1, 1), (2, 0) })
+        {
+            app.Usage.Knows(shard, known);
+            var refused = await Assert.ThrowsAsync<RpcException>(() => app.Advance(Feb1.AddHours(1)));
+            Assert.Equal("usage_went_back", refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+            Assert.Contains($"shard {shard}", refused.Status.Detail, StringComparison.Ordinal);
+            Assert.Empty(await app.FinalInvoices());
+            app.Usage.Knows(shard, int.MaxValue);
+        }
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Single(await app.FinalInvoices());
     }
 
     [Fact]

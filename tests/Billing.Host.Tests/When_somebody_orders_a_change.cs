@@ -1,6 +1,7 @@
 using Contracts.Billing.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Hosting;
 using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
@@ -27,6 +28,8 @@ public sealed class When_somebody_orders_a_change
         var january = await app.InvoiceOf(subscription.CurrentPeriod.PeriodId);
         await app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = january.InvoiceId, Reason = "test account" }, By("eve", ""));
         Assert.Equal(["eve: test account"], await Said(app, "type in ('invoice_voided', 'credit_returned')"));
+        // What was voided demands nothing, and would not by other terms.
+        Assert.Empty(await app.Audit.WhatIf(new()).ResponseStream.ReadAllAsync().ToListAsync());
         Assert.Empty(await Said(app, "type in ('subscription_period_turned', 'period_closed', 'invoice_finalized', 'credit_drawn', 'usage_applied')"));
 
         // A repeat by somebody else is a repeat.
@@ -50,6 +53,40 @@ public sealed class When_somebody_orders_a_change
                 (string[])["actor_missing", "attribution_too_long"]);
         Assert.NotEmpty((await app.Billing.CreateCustomerAsync(new() { Currency = "USD" }, By("ada", "contract 7"))).CustomerId);
         Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events where type = 'customer_created'"));
+    }
+
+    [Theory]
+    [InlineData("Production", null, false)]
+    [InlineData("Production", "false", true)]
+    [InlineData("Staging", null, true)]
+    [InlineData("Staging", "true", false)]
+    public async Task In_production_it_is_required_unless_somebody_decided_otherwise_and_who_says_nothing_is_anonymous(string environment, string? required, bool isTaken)
+    {
+        await using var app = await BillingApp.StartAsync();
+        var options = Microsoft.Extensions.Options.Options.Create(new BillingOptions { RequireActor = required is null ? null : bool.Parse(required) });
+        var attribution = new CallerAttribution(options, new Microsoft.Extensions.Hosting.Internal.HostingEnvironment { EnvironmentName = environment });
+        await app.Billing.CreateCustomerAsync(new() { Currency = "USD" });
+        Assert.Equal(["anonymous: "], await Said(app, "type = 'customer_created'"));
+        var call = new SilentCall();
+        if (isTaken) Assert.Equal(new(Attribution.Anonymous, ""), attribution.Of(call));
+        else Assert.Equal("actor_missing", Assert.Throws<RefusedException>(() => attribution.Of(call)).Refusal.Code);
+    }
+
+    /// <summary>A call that says nothing but what it asks.</summary>
+    private sealed class SilentCall : ServerCallContext
+    {
+        protected override string MethodCore => "";
+        protected override string HostCore => "";
+        protected override string PeerCore => "";
+        protected override DateTime DeadlineCore => DateTime.MaxValue;
+        protected override Metadata RequestHeadersCore { get; } = [];
+        protected override CancellationToken CancellationTokenCore => default;
+        protected override Metadata ResponseTrailersCore { get; } = [];
+        protected override Status StatusCore { get; set; }
+        protected override WriteOptions? WriteOptionsCore { get; set; }
+        protected override AuthContext AuthContextCore { get; } = new(null, []);
+        protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) => throw new NotSupportedException();
+        protected override Task WriteResponseHeadersAsyncCore(Metadata responseHeaders) => Task.CompletedTask;
     }
 
     private static Metadata By(string actor, string reason) => new() { { "actor", Uri.EscapeDataString(actor) }, { "reason", Uri.EscapeDataString(reason) } };

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Billing.Operations;
 
 // Stored facts. A name here is a row in mt_events: add, never rename, never reshape.
@@ -12,6 +14,26 @@ public sealed record ReplayOrdered(string MessageId, string Reason, DateTimeOffs
 /// <param name="Stopped">why it had stopped</param>
 public sealed record ShardResumed(int Shard, string Stopped, DateTimeOffset At) : OperationEvent;
 
+/// <summary>An API key was to be let in by billing. Written before it is; that it was is in the list of keys.</summary>
+/// <param name="Name">by which it calls, as the actor where none is said</param>
+/// <param name="CustomerId">whose own it sees; null where it is nobody's</param>
+public sealed record KeyRegistrationOrdered(
+    string KeyId, string Name, ValueList<string> Scopes, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? CustomerId, DateTimeOffset At) : OperationEvent;
+
+/// <summary>An API key was to be let in no more. Written before it is.</summary>
+public sealed record KeyRevocationOrdered(string KeyId, DateTimeOffset At) : OperationEvent;
+
+/// <summary>Every view was made again from the events. In the same transaction.</summary>
+/// <param name="Events">that were folded</param>
+/// <param name="At">by the clock of the machine, for no service ran</param>
+public sealed record ViewsRebuilt(long Events, DateTimeOffset At) : OperationEvent;
+
+/// <summary>These books were raised from an export: everything before this was written elsewhere. In the same transaction, after it.</summary>
+/// <param name="Events">that were imported</param>
+/// <param name="LastSequence">of the last of them</param>
+/// <param name="At">by the clock of the machine, for no service ran</param>
+public sealed record BooksImported(long Events, long LastSequence, DateTimeOffset At) : OperationEvent;
+
 /// <summary>Nothing is decided on what was ordered before.</summary>
 public sealed record OperationsState(long Version)
 {
@@ -20,7 +42,7 @@ public sealed record OperationsState(long Version)
 
     public static OperationsState Evolve(OperationsState state, OperationEvent e) => e switch
     {
-        ReplayOrdered or ShardResumed => new(state.Version + 1),
+        ReplayOrdered or ShardResumed or KeyRegistrationOrdered or KeyRevocationOrdered or ViewsRebuilt or BooksImported => new(state.Version + 1),
         _ => throw new System.Diagnostics.UnreachableException($"{e.GetType().Name} has no place among the operations"),
     };
 }

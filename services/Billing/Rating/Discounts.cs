@@ -21,7 +21,7 @@ public static class Discounts
             var whole = products.Sum(p => left[p]);
             foreach (var product in products)
             {
-                var off = discount.Off is { } percent ? percent.Of(left[product]) : Math.Min(discount.OffMicros!.Value.Value, whole) * left[product] / whole;
+                var off = discount.Off is { } percent ? percent.Of(left[product]) : Proportion.Of(Math.Min(discount.OffMicros!.Value.Value, whole), left[product], whole);
                 left[product] -= off;
                 if (off != 0)
                     yield return new(LineKinds.Discount, Words(discount, product), facts.PlanId, null, 0, null, -off, "") { Product = product, TermId = discount.DiscountId };

@@ -28,7 +28,7 @@ public static class PrepaidTokens
                 var covered = grant.Kinds.Contains(open[i].TokenKind!.Value) ? Math.Min(tokens, left[i]) : 0;
                 if (covered == 0) continue;
                 (tokens, left[i]) = (tokens - covered, left[i] - covered);
-                var worth = (open[i].UnitPrice?.MicrosFor(covered) ?? open[i].ExactMicros * covered / open[i].Tokens) * share;
+                var worth = (open[i].UnitPrice?.MicrosFor(covered) ?? Proportion.Of(open[i].ExactMicros, covered, open[i].Tokens)) * share;
                 draws.Add(new(grant.GrantId, covered, new((long)decimal.Round(worth))));
                 yield return new(
                     LineKinds.PrepaidTokens, string.Create(CultureInfo.InvariantCulture, $"{grant.Name}: {covered:#,0} {Overage.Words(open[i].TokenKind!.Value)} tokens paid in advance"),

@@ -8,11 +8,12 @@ public static class AuditRebuildCommand
 {
     public static Command Create()
     {
-        var (postgres, json) = (AuditImportCommand.Postgres(), BillingCalls.Json());
+        var (postgres, json, by) = (AuditImportCommand.Postgres(), BillingCalls.Json(), new ByOptions());
         var command = new Command("rebuild", "Make every view again from the events, while no billing service runs on them") { postgres, json };
+        by.AddTo(command);
         command.SetAction((parsed, ct) => AuditImportCommand.On(parsed.GetValue(postgres)!, async database =>
         {
-            var rebuilt = await ViewRebuild.RunAsync(database, ct);
+            var rebuilt = await ViewRebuild.RunAsync(database, ct, by.Said(parsed));
             if (parsed.GetValue(json)) BillingCalls.Print(rebuilt);
             else
                 Console.Out.WriteLine(

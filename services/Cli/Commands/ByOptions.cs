@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Billing;
 using Grpc.Core;
 
 namespace Cli.Commands;
@@ -22,6 +23,9 @@ internal sealed class ByOptions
         command.Add(_actor);
         if (command.Options.All(o => o.Name != ReasonOption)) command.Add(UsageCommand.Text(ReasonOption, "why; an auditor reads it"));
     }
+
+    /// <summary>For what is done without a service.</summary>
+    public Attribution Said(ParseResult parsed) => new(parsed.GetValue(_actor)!, parsed.GetValue<string>(ReasonOption) ?? "");
 
     /// <summary>As the metadata that billing reads: UTF-8, percent-encoded.</summary>
     public Metadata? Of(ParseResult parsed) => parsed.CommandResult.Command.Options.Contains(_actor)

@@ -29,9 +29,10 @@ public static class KeyCommand
         var scopes = new Option<string[]>("--scope") { HelpName = "SCOPE", Description = $"what it may do: {(Scopes.Any | Scope.Admin).Names()}; may be repeated", AllowMultipleArgumentsPerToken = true };
         var customer = new Option<string>("--customer") { HelpName = "CUSTOMER", Description = "cus_…: the key sees this customer's own, and nothing else (scope customer)", DefaultValueFactory = _ => "" };
         var offline = new Option<bool>("--offline") { Description = "ask no service: print the entry for Access__Keys as well, as a first key needs it" };
-        var (services, json) = (new Addresses(), Json());
+        var (services, json, by) = (new Addresses(), Json(), new ByOptions());
         var command = new Command("create", "Make a key; it is shown once") { name, scopes, customer, offline, json };
         services.AddTo(command);
+        by.AddTo(command);
         command.SetAction(async (parsed, ct) =>
         {
             var (text, owner) = (AccessKey.NewText(), parsed.GetValue(customer)!);
@@ -40,7 +41,7 @@ public static class KeyCommand
                 Ids.New(AccessKey.Prefix, TimeProvider.System.GetUtcNow()), parsed.GetValue(name) ?? owner, Scopes.Parse(named), owner.Length > 0 ? owner : null,
                 AccessKey.Sha256Of(text), AccessKey.ShownOf(text)).Checked());
             var entry = $"{key.Name}:{string.Join('+', key.Scopes.List())}:{key.Sha256}{(owner.Length > 0 ? ":" + owner : "")}";
-            if (!parsed.GetValue(offline)) await RegisterAsync(services.Of(parsed), key, ct);
+            if (!parsed.GetValue(offline)) await RegisterAsync(services.Of(parsed), key, by.Of(parsed), ct);
             if (parsed.GetValue(json)) Print(new { keyId = key.Id, name = key.Name, scopes = key.Scopes.List(), customerId = owner, key = text, entry });
             else
             {
@@ -88,9 +89,10 @@ public static class KeyCommand
     private static Command Revoke()
     {
         var id = new Argument<string>("KEY") { Description = "key_…, as billing key list shows it" };
-        var services = new Addresses();
+        var (services, by) = (new Addresses(), new ByOptions());
         var command = new Command("revoke", "Let a key in no more; running instances know it within seconds") { id };
         services.AddTo(command);
+        by.AddTo(command);
         command.SetAction(async (parsed, ct) =>
         {
             var (key, found, left) = (parsed.GetValue(id)!, 0, new List<string>());
@@ -98,7 +100,7 @@ public static class KeyCommand
             {
                 try
                 {
-                    if (await AtAsync(service, client => RevokeAsync(client, key, ct))) found++;
+                    if (await AtAsync(service, client => RevokeAsync(client, key, by.Of(parsed), ct))) found++;
                 }
                 catch (UserException e)
                 {
@@ -114,7 +116,7 @@ public static class KeyCommand
         return command;
     }
 
-    private static async Task RegisterAsync(IReadOnlyList<Service> services, AccessKey key, CancellationToken ct)
+    private static async Task RegisterAsync(IReadOnlyList<Service> services, AccessKey key, Metadata? by, CancellationToken ct)
     {
         var request = new RegisterKeyRequest
         {
@@ -126,23 +128,23 @@ public static class KeyCommand
         {
             try
             {
-                await AtAsync(service, async client => await client.RegisterKeyAsync(request, cancellationToken: ct));
+                await AtAsync(service, async client => await client.RegisterKeyAsync(request, by, cancellationToken: ct));
                 done.Add(service);
             }
             catch (UserException e)
             {
                 // Nobody has seen the key yet, so it is nobody's loss.
-                foreach (var other in done) await AtAsync(other, client => RevokeAsync(client, key.Id, ct));
+                foreach (var other in done) await AtAsync(other, client => RevokeAsync(client, key.Id, by, ct));
                 throw new UserException($"{e.Message}; no key was made");
             }
         }
     }
 
-    private static async Task<bool> RevokeAsync(AccessKeys.AccessKeysClient client, string id, CancellationToken ct)
+    private static async Task<bool> RevokeAsync(AccessKeys.AccessKeysClient client, string id, Metadata? by, CancellationToken ct)
     {
         try
         {
-            await client.RevokeKeyAsync(new() { KeyId = id }, cancellationToken: ct);
+            await client.RevokeKeyAsync(new() { KeyId = id }, by, cancellationToken: ct);
             return true;
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)

@@ -6,7 +6,7 @@ using Key = Contracts.Access.V1.AccessKey;
 namespace Hosting;
 
 /// <summary>access.v1.AccessKeys of this service.</summary>
-public sealed class AccessKeysService(KeyRing ring, AccessKeyTable table) : AccessKeys.AccessKeysBase
+public sealed class AccessKeysService(KeyRing ring, AccessKeyTable table, IEnumerable<KeyOrdered> told) : AccessKeys.AccessKeysBase
 {
     public override async Task<Key> RegisterKey(RegisterKeyRequest request, ServerCallContext context)
     {
@@ -16,6 +16,7 @@ public sealed class AccessKeysService(KeyRing ring, AccessKeyTable table) : Acce
         {
             CreatedAt = TimeProvider.System.GetUtcNow(), CreatedBy = by,
         }.Checked();
+        await Tell(new(key.Id, key), context);
         var kept = ring.Configured.Any(k => k.Sha256 == key.Sha256) ? null : await table.AddAsync(key, context.CancellationToken);
         if (kept is null) throw RefusalExtensions.ToRpcException(StatusCode.AlreadyExists, "key_exists", $"{request.KeyId}, or its secret, is another key already: make a new one");
         await ring.RefreshAsync(context.CancellationToken);
@@ -38,10 +39,16 @@ public sealed class AccessKeysService(KeyRing ring, AccessKeyTable table) : Acce
         var by = ByWhom(context);
         if (ring.Configured.Any(k => k.Id == request.KeyId))
             throw RefusalExtensions.ToRpcException(StatusCode.FailedPrecondition, "key_configured", $"{request.KeyId} stands in Access__Keys: take it out there, and restart the service");
+        await Tell(new(request.KeyId, null), context);
         var key = await table.RevokeAsync(request.KeyId, TimeProvider.System.GetUtcNow(), by, context.CancellationToken)
             ?? throw RefusalExtensions.ToRpcException(StatusCode.NotFound, "key_not_found", $"there is no key {request.KeyId} here; ListKeys shows those there are");
         await ring.RefreshAsync(context.CancellationToken);
         return Show(key);
+    }
+
+    private async Task Tell(KeyOrder order, ServerCallContext context)
+    {
+        foreach (var listener in told) await listener(order, context);
     }
 
     // Where nobody is asked for a key, anybody could make one now that opens the door when it is locked later.

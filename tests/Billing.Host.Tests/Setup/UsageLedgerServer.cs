@@ -56,6 +56,9 @@ public sealed class UsageLedgerServer : IAsyncDisposable
     /// <summary>Whether somebody who misses reports in the middle can have them. An audit, which reads from the first, always can.</summary>
     public bool FillsGaps { set => _reports.FillsGaps = value; }
 
+    /// <summary>As if its database were an older one: of this shard it has reports up to a number only, and with none of them it does not know the shard.</summary>
+    public void Knows(int shard, int through) => _reports.Knows(shard, through);
+
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private sealed class Reports
@@ -64,6 +67,12 @@ public sealed class UsageLedgerServer : IAsyncDisposable
         private readonly Lock _gate = new();
         private readonly Dictionary<int, List<UsageRecorded>> _byShard = [];
         private readonly Dictionary<int, List<Batch>> _batches = [];
+        private readonly Dictionary<int, int> _known = [];
+
+        public void Knows(int shard, int through)
+        {
+            lock (_gate) _known[shard] = through;
+        }
 
         public UsageRecorded Record(int shard, DateTimeOffset at, RecordedLine[] lines)
         {
@@ -127,12 +136,12 @@ public sealed class UsageLedgerServer : IAsyncDisposable
 
         public UsageRecorded[] Of(int shard)
         {
-            lock (_gate) return [.. _byShard.GetValueOrDefault(shard, [])];
+            lock (_gate) return [.. _byShard.GetValueOrDefault(shard, []).Take(_known.GetValueOrDefault(shard, int.MaxValue))];
         }
 
         public int[] Shards
         {
-            get { lock (_gate) return [.. _byShard.Keys]; }
+            get { lock (_gate) return [.. _byShard.Keys.Where(s => _known.GetValueOrDefault(s, int.MaxValue) > 0)]; }
         }
     }
 
