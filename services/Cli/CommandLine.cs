@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.InteropServices;
+using Grpc.Core;
 using Spectre.Console;
 
 namespace Cli;
@@ -18,6 +20,9 @@ public static class CommandLine
 {
     public const int Faulty = 1, WrongUsage = 2, Interrupted = 130;
 
+    /// <summary>How long a command that is interrupted may take to put things away.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
     /// <summary>Wide enough for a table where nobody's terminal says otherwise.</summary>
     private const int WidthOfFiles = 160;
 
@@ -30,9 +35,21 @@ public static class CommandLine
             await Console.Error.WriteLineAsync($"billing: {parsed.Errors[^1].Message} (see {Named(parsed.CommandResult.Command)} --help)");
             return WrongUsage;
         }
+        var late = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var interrupt = new CancellationTokenSource();
+        using var onInt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            // Apart, for a command that computes and never waits would keep us from giving it up.
+            var running = Task.Run(() => parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interrupt.Token));
+            return await await Task.WhenAny(running, late.Task);
+        }
+        // Whatever a command makes of being stopped half-way: the services' clients say that their call was cancelled, and some say more.
+        catch (Exception e) when (interrupt.IsCancellationRequested && (e is UserException or RpcException or IOException))
+        {
+            await Console.Error.WriteLineAsync("billing: interrupted");
+            return Interrupted;
         }
         catch (UserException e)
         {
@@ -49,6 +66,15 @@ public static class CommandLine
         {
             await Console.Error.WriteLineAsync("billing: interrupted");
             return Interrupted;
+        }
+
+        void Stop(PosixSignalContext signal)
+        {
+            // The second one ends us at once.
+            signal.Cancel = !interrupt.IsCancellationRequested;
+            if (!signal.Cancel) return;
+            interrupt.Cancel();
+            _ = Task.Delay(Grace).ContinueWith(_ => late.TrySetCanceled(), TaskScheduler.Default);
         }
     }
 

@@ -11,6 +11,12 @@ internal static partial class Processes
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int SendSignal(int pid, int signal);
 
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint EffectiveUser();
+
+    /// <summary>The number of the user that we are.</summary>
+    internal static uint User => EffectiveUser();
+
     internal static bool IsRoot { get; } = !OperatingSystem.IsWindows() && Environment.IsPrivilegedProcess;
 
     internal static void SetMode(string path, UnixFileMode mode)

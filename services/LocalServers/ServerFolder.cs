@@ -49,13 +49,20 @@ public sealed class ServerFolder : IAsyncDisposable
     /// A new folder under the root, after ending what dead owners left there. When we are root and the database's user cannot reach the root
     /// (a checkout under /root, say), the folder lies under the system's temporary folder instead, and <paramref name="say"/> is told so.
     /// </summary>
-    public static async Task<ServerFolder> CreateAsync(string root, Action<string>? say = null, CancellationToken cancel = default)
+    /// <exception cref="ServerUnavailableException">The folder is another user's where everybody may write, or there is none that the database's user can reach.</exception>
+    public static Task<ServerFolder> CreateAsync(string root, Action<string>? say = null, CancellationToken cancel = default) => CreateAsync(root, System.IO.Path.GetTempPath(), say, cancel);
+
+    internal static async Task<ServerFolder> CreateAsync(string root, string temporary, Action<string>? say, CancellationToken cancel = default)
     {
         root = System.IO.Path.GetFullPath(root);
         Directory.CreateDirectory(root);
+        await RefuseAnothersAsync(root, cancel);
         if (!await ReachableAsync(root, cancel))
         {
-            var instead = Directory.CreateDirectory(System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"billing-servers-{Environment.UserName}")).FullName;
+            var instead = Directory.CreateDirectory(System.IO.Path.Combine(temporary, $"billing-servers-{Environment.UserName}")).FullName;
+            await RefuseAnothersAsync(instead, cancel);
+            // Whatever our umask makes of a new folder, the database's user must get through this one.
+            Processes.SetMode(instead, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
             if (!await ReachableAsync(instead, cancel))
                 throw new ServerUnavailableException($"user {PrivatePostgres.User} can reach neither {root} nor {instead}; set TMPDIR to a folder it can enter");
             say?.Invoke($"user {PrivatePostgres.User} cannot reach {root}; the private servers write to {instead} instead");
@@ -114,6 +121,15 @@ public sealed class ServerFolder : IAsyncDisposable
         _watchdog.StandardInput.Close();
         await _watchdog.WaitForExitAsync();
         _watchdog.Dispose();
+    }
+
+    // Where everybody may write, as in /tmp, anybody can have made the folder of a known name before us: and then say which processes we end, or be asked for our databases.
+    private static async Task RefuseAnothersAsync(string folder, CancellationToken cancel)
+    {
+        if (OperatingSystem.IsWindows() || System.IO.Path.GetDirectoryName(folder) is not { } parent || !File.GetUnixFileMode(parent).HasFlag(UnixFileMode.OtherWrite)) return;
+        var (exit, found) = await Processes.RunAsync("find", [folder, "-prune", "-type", "d", "-user", $"{Processes.User}", "!", "-perm", "-0002"], "/", cancel);
+        if (exit != 0 || found.Trim() != folder)
+            throw new ServerUnavailableException($"{folder} is another user's, or a link, or everybody may write to it: remove it, or set TMPDIR to a folder of your own");
     }
 
     private static async Task<bool> ReachableAsync(string folder, CancellationToken cancel)

@@ -11,6 +11,9 @@ public static class PlanDesignHost
 {
     public const string Schema = "plan_design";
 
+    /// <summary>What gRPC puts before a message.</summary>
+    private const int FrameBytes = 5;
+
     /// <param name="configure">Adds the last configuration source.</param>
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
@@ -21,6 +24,10 @@ public static class PlanDesignHost
             .AddSubscriptionWithServices<MenuRetirementPublisher>(ServiceLifetime.Singleton);
         builder.AddAccess(PlanDesignAccess.Methods, Schema, services => services.GetRequiredService<NpgsqlDataSource>());
         builder.AddBus();
+        // What the limits allow must also arrive: gRPC takes 4 MB by default, and Kestrel 30.
+        var messageBytesMax = builder.ReadOr(PlanDesignOptions.Section, new PlanDesignOptions()).MessageBytesMax;
+        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = messageBytesMax);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = messageBytesMax + FrameBytes);
         builder.Services.AddSingleton<PlanDesignMetrics>();
         builder.Services.AddSingleton<BoundedSolver>();
         builder.Services.AddSingleton(services => new MenuSigner(

@@ -24,6 +24,11 @@ public sealed class PlanDesignOptions
     [Range(1, MarketLimits.ObservationsMax, ErrorMessage = "PlanDesign__ObservationsMax must be from {1} to {2}")]
     public int ObservationsMax { get; init; } = 1_000_000;
 
+    /// <summary>What a request with so many observations may take: an answer takes three bytes at most, an observed conversation without labels eight.</summary>
+    internal int MessageBytesMax => RequestBytes + Math.Max(ObservationsMax, 0) * BytesPerObservation;
+
+    private const int RequestBytes = 4 << 20, BytesPerObservation = 8;
+
     /// <summary>Types × caps × (1 + plans), and what the panels of answer times take as long as, at most: the work of one solve. Default 100,000,000, some seconds.</summary>
     [Range(1, MarketLimits.CellsMax, ErrorMessage = "PlanDesign__CellsMax must be from {1} to {2}")]
     public long CellsMax { get; init; } = 100_000_000;

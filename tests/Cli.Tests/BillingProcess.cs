@@ -1,6 +1,6 @@
 namespace Cli.Tests;
 
-/// <summary>The billing command as a process, as people and scripts run it.</summary>
+/// <summary>The billing command as people and scripts run it: as a process of its own where that is what is tested, else in this one.</summary>
 internal static class BillingProcess
 {
     /// <summary>The worked menu of plan design's README.</summary>
@@ -12,7 +12,9 @@ internal static class BillingProcess
 
     public static string Dll { get; } = typeof(CommandLine).Assembly.Location;
 
-    public static Task<(int Exit, string Output, string Error)> Run(string input, params string[] args) => DotnetProcess.RunAsync(Dll, new Dictionary<string, string?>(), input, args);
+    public static Task<(int Exit, string Output, string Error)> Run(string input, params string[] args) => InProcess.RunAsync(new Dictionary<string, string?>(), input, args);
+
+    public static Task<(int Exit, string Output, string Error)> RunApart(string input, params string[] args) => DotnetProcess.RunAsync(Dll, new Dictionary<string, string?>(), input, args);
 
     /// <summary>Where a command finds the service that <paramref name="variable"/> names.</summary>
     public static Dictionary<string, string?> At(string variable, Uri address) => new() { [variable] = address.ToString() };

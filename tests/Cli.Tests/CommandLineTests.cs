@@ -1,4 +1,7 @@
 using System.CommandLine;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 
 namespace Cli.Tests;
 
@@ -7,18 +10,28 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Whoever_interrupts_a_command_reads_so_and_a_script_sees_130()
     {
-        var (before, error) = (Console.Error, new StringWriter());
         var command = new Command("solve");
         command.SetAction((_, _) => Task.FromCanceled<int>(new(canceled: true)));
-        Console.SetError(error);
-        try
+        Assert.Equal((CommandLine.Interrupted, "", "billing: interrupted\n"), await InProcess.RunAsync(command, ""));
+    }
+
+    [Fact]
+    public async Task Ctrl_C_in_the_middle_of_a_call_says_no_more_than_that()
+    {
+        // Somebody listens, and never answers.
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var home = Directory.CreateTempSubdirectory("interrupted-").FullName;
+        var address = $"http://{silent.LocalEndpoint}";
+        using var demo = DotnetProcess.Start(BillingProcess.Dll, new Dictionary<string, string?> { ["BILLING_HOME"] = home }, "demo", "--connect", "--json", "--plan-design", address, "--usage", address, "--billing", address);
+        var error = demo.StandardError.ReadToEndAsync();
+        using (await silent.AcceptTcpClientAsync())
         {
-            Assert.Equal(CommandLine.Interrupted, await command.RunAsync([]));
+            using var kill = Process.Start("kill", ["-INT", $"{demo.Id}"]);
+            await demo.WaitForExitAsync();
         }
-        finally
-        {
-            Console.SetError(before);
-        }
-        Assert.Contains("billing: interrupted\n", error.ToString(), StringComparison.Ordinal);
+        Directory.Delete(home, recursive: true);
+        Assert.Equal(CommandLine.Interrupted, demo.ExitCode);
+        Assert.EndsWith("\nbilling: interrupted\n", await error, StringComparison.Ordinal);
     }
 }

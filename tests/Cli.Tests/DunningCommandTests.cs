@@ -7,7 +7,7 @@ using Hosting;
 
 namespace Cli.Tests;
 
-/// <summary>billing dunning and billing customer statement, as processes, against a billing service that runs: the examples of docs/dunning.md and docs/statements.md. Acme has a plan for 10.00 a month, and 19 % tax.</summary>
+/// <summary>billing dunning and billing customer statement against a billing service that runs: the examples of docs/dunning.md and docs/statements.md. Acme has a plan for 10.00 a month, and 19 % tax.</summary>
 public sealed class DunningCommandTests
 {
     private static readonly DateTimeOffset Jan1 = RunningBilling.Jan1, Noon = Jan1.AddHours(12);
@@ -61,7 +61,7 @@ public sealed class DunningCommandTests
         var statement = JsonDocument.Parse(await Done(running, "customer", "statement", Acme, "--json")).RootElement.GetProperty("currencies")[0];
         Assert.Equal(("5900000", 6), (statement.GetProperty("closingMicros").GetString(), statement.GetProperty("lines").GetArrayLength()));
         Assert.Contains("never invoiced", await Done(running, "customer", "statement", Acme, "--known", "2026-01-31"), StringComparison.Ordinal);
-        var refused = await running.Billing("customer", "statement", Ids.Derive(Ids.Customer, Jan1, "nobody"));
+        var refused = await running.BillingApart("customer", "statement", Ids.Derive(Ids.Customer, Jan1, "nobody"));
         Assert.Equal(1, refused.Exit);
         Assert.Contains("billing customer list", refused.Error, StringComparison.Ordinal);
     }

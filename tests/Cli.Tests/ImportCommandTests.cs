@@ -3,7 +3,7 @@ using Hosting;
 
 namespace Cli.Tests;
 
-/// <summary>billing import, as a process, against a billing service that runs.</summary>
+/// <summary>billing import against a billing service that runs.</summary>
 public sealed class ImportCommandTests
 {
     private const string Good = """
@@ -198,7 +198,7 @@ public sealed class ImportCommandTests
         using var folder = new TemporaryFolder();
         var file = folder.Write("file.csv", "");
         await File.WriteAllBytesAsync(file, [.. "reference,currency,name\nacme,USD,Ringstra"u8, 0xDF, .. "e\n"u8]);
-        var answer = await BillingProcess.Run("", "import", "customers", file, "--billing", "http://127.0.0.1:9");
+        var answer = await BillingProcess.RunApart("", "import", "customers", file, "--billing", "http://127.0.0.1:9");
         Assert.Equal((1, ""), (answer.Exit, answer.Output));
         Assert.Contains("is not UTF-8 text: save it as UTF-8", answer.Error, StringComparison.Ordinal);
     }

@@ -37,6 +37,40 @@ public sealed class LauncherTests : IDisposable
         Assert.Equal("||http://elsewhere:1|other", await Say(Env, new() { ["BILLING_ADDRESS"] = "http://elsewhere:1", ["BILLING_API_KEY"] = "other" }, "invoice", "list"));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("HUP")]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task Servers_of_the_machine_may_start_again_however_an_install_ends(string signal)
+    {
+        // On a machine that has nothing but apt-get, and where what forbids starts lies in this folder.
+        var (policy, seen) = (In("policy-rc.d"), In("seen"));
+        await File.WriteAllTextAsync(In("billing"), (await File.ReadAllTextAsync(In("billing"))).Replace("/usr/sbin/policy-rc.d", policy, StringComparison.Ordinal));
+        File.Delete(In("bin/dotnet"));
+        foreach (var tool in new[] { "bash", "cat", "chmod", "dirname", "env", "grep", "id", "mktemp", "readlink", "rm", "tail", "tee" })
+            File.CreateSymbolicLink(In($"bin/{tool}"), Installed(tool));
+        Write("bin/sudo", "[ \"$1\" != -n ] || shift; exec \"$@\"");
+        Write("bin/apt-get", $"case \" $* \" in *' install '*) ;; *) exit 0 ;; esac; cat '{policy}' >'{seen}'; {(signal.Length > 0 ? $"kill -s {signal} $PPID; " : "")}exit 1");
+        var start = new ProcessStartInfo(Installed("bash"), [In("billing"), "menu", "list"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        (start.Environment["PATH"], start.Environment["HOME"]) = (In("bin"), _root);
+        using var process = Process.Start(start)!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+
+        Assert.True(process.ExitCode != 0, await output + await error);
+        Assert.Contains("exit 101", await File.ReadAllTextAsync(seen), StringComparison.Ordinal);
+        Assert.False(File.Exists(policy));
+
+        void Write(string path, string script)
+        {
+            File.WriteAllText(In(path), "#!/bin/sh\n" + script + "\n");
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(In(path), (UnixFileMode)0b111_101_101);
+        }
+
+        static string Installed(string tool) => new[] { "/usr/bin", "/bin" }.Select(folder => Path.Combine(folder, tool)).First(File.Exists);
+    }
+
     private async Task<string> Say(string env, Dictionary<string, string?> environment, params string[] words)
     {
         await File.WriteAllLinesAsync(In(".env"), [.. env.Split(' '), "BILLING_API_KEY=k"]);

@@ -7,7 +7,7 @@ using Hosting;
 
 namespace Cli.Tests;
 
-/// <summary>billing ledger, as processes, against a billing service that runs: the example of docs/ledger.md.</summary>
+/// <summary>billing ledger against a billing service that runs: the example of docs/ledger.md.</summary>
 public sealed class LedgerCommandTests
 {
     private static readonly DateTimeOffset Jan1 = RunningBilling.Jan1, Feb1 = Jan1.AddMonths(1);
@@ -71,7 +71,7 @@ public sealed class LedgerCommandTests
         Assert.Equal(
             ["2000 -5.00", "4900 5.00"], (await Done("ledger", "balance", "--customer", Acme, "--known", "2026-01-31", "--csv")).Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..].Select(l => l.Split(',')).Select(l => $"{l[1]} {l[5]}"));
 
-        var refused = await Task.WhenAll(running.Billing("ledger", "journal", "--account", "9999"), running.Billing("ledger", "journal", "--csv", "--json"), running.Billing("ledger", "as-of", "yesterday"));
+        var refused = await Task.WhenAll(running.BillingApart("ledger", "journal", "--account", "9999"), running.Billing("ledger", "journal", "--csv", "--json"), running.BillingApart("ledger", "as-of", "yesterday"));
         Assert.Equal([1, 2, 2], refused.Select(r => r.Exit));
         Assert.Contains("billing ledger accounts", refused[0].Error, StringComparison.Ordinal);
     }

@@ -3,13 +3,13 @@ using static Cli.Tests.BillingProcess;
 
 namespace Cli.Tests;
 
-/// <summary>The command as a process, as people and scripts run it.</summary>
+/// <summary>billing menu solve.</summary>
 public sealed class MenuSolveTests
 {
     [Fact]
     public async Task Json_is_one_object_on_standard_output_alone()
     {
-        var (exit, output, error) = await Run(Worked, "menu", "solve", "-", "--json");
+        var (exit, output, error) = await RunApart(Worked, "menu", "solve", "-", "--json");
         Assert.Equal((0, ""), (exit, error));
         var menu = JsonDocument.Parse(output).RootElement;
         Assert.Equal(10.96, menu.GetProperty("profit").GetDouble(), 1e-12);

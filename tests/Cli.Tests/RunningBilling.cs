@@ -49,8 +49,13 @@ internal sealed class RunningBilling : IAsyncDisposable
 
     public T Get<T>() where T : notnull => _host.Services.GetRequiredService<T>();
 
-    /// <summary>The billing command as a process, which finds this service.</summary>
-    public Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, BillingProcess.At("BILLING_ADDRESS", _host.Endpoints().Grpc), "", args);
+    /// <summary>The billing command, which finds this service.</summary>
+    public Task<(int Exit, string Output, string Error)> Billing(params string[] args) => InProcess.RunAsync(There, "", args);
+
+    /// <summary>The same as a process.</summary>
+    public Task<(int Exit, string Output, string Error)> BillingApart(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, There, "", args);
+
+    private Dictionary<string, string?> There => BillingProcess.At("BILLING_ADDRESS", _host.Endpoints().Grpc);
 
     public async ValueTask DisposeAsync()
     {

@@ -11,7 +11,7 @@ using Usage.Host.Owners;
 
 namespace Cli.Tests;
 
-/// <summary>billing usage, as a process, against a usage service that runs.</summary>
+/// <summary>billing usage against a usage service that runs.</summary>
 public sealed class UsageCommandTests
 {
     private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), Feb1 = Jan1.AddMonths(1), Mar1 = Jan1.AddMonths(2);
@@ -42,10 +42,10 @@ public sealed class UsageCommandTests
         Assert.NotNull((await meter.AuthorizeAsync(new AuthorizeRequest { Start = start, TokensWanted = 300 })).Grant);
         await meter.SettleAsync(new SettleRequest { Finish = new Finish { GenerationId = Generation, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = 300 } } });
         var environment = BillingProcess.At("USAGE_ADDRESS", host.Endpoints().Grpc);
-        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => DotnetProcess.RunAsync(BillingProcess.Dll, environment, "", ["usage", .. args]);
+        Task<(int Exit, string Output, string Error)> Billing(params string[] args) => InProcess.RunAsync(environment, "", ["usage", .. args]);
 
         string[] who = ["--author", "ada", "--reason", "metered twice"];
-        var amended = await Billing(["amend", "--generation", Generation, "--output", "-100", "--key", "ticket 1", .. who, "--json"]);
+        var amended = await DotnetProcess.RunAsync(BillingProcess.Dll, environment, "", ["usage", "amend", "--generation", Generation, "--output", "-100", "--key", "ticket 1", .. who, "--json"]);
         Assert.Equal((0, ""), (amended.Exit, amended.Error));
         Assert.Equal("-100", JsonDocument.Parse(amended.Output).RootElement.GetProperty("tokens").GetProperty("output").GetString());
 

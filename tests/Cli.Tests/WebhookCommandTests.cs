@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Cli.Tests;
 
-/// <summary>billing webhook, as processes, against a billing service that runs and a receiver: the example of docs/webhooks.md.</summary>
+/// <summary>billing webhook against a billing service that runs and a receiver: the example of docs/webhooks.md.</summary>
 public sealed partial class WebhookCommandTests
 {
     private const string Endpoint = "whk_019b76daa80080018f6e2a31c0b7d4e5", Documented = "http://127.0.0.1:49152";
@@ -96,7 +96,7 @@ public sealed partial class WebhookCommandTests
         await File.WriteAllBytesAsync(file, body);
         string[] verify = ["webhook", "verify", file, "--webhook-id", headers["webhook-id"]!, "--webhook-timestamp", headers["webhook-timestamp"]!, "--webhook-signature", headers["webhook-signature"]!, "--secret"];
         Assert.Equal("signed with this secret", (await Done([.. verify, secret])).Trim());
-        var forged = await running.Billing([.. verify, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
+        var forged = await running.BillingApart([.. verify, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]);
         File.Delete(file);
         Assert.Equal(1, forged.Exit);
         Assert.Contains("another secret", forged.Error, StringComparison.Ordinal);

@@ -83,6 +83,19 @@ public sealed class LimitTests(PlanDesignFixture small) : IClassFixture<PlanDesi
         MustName(await Assert.ThrowsAsync<RpcException>(async () => await plans.Client.EstimateMarketAsync(request)), "market_too_large", "draws × distinct lengths");
     }
 
+    [Fact]
+    public async Task As_many_answers_as_the_limit_allows_are_taken_in_one_request()
+    {
+        await using var plans = await RunningPlanDesign.StartAsync(small.Postgres, small.RabbitMq, new() { ["PlanDesign:ObservationsMax"] = "2500000", ["PlanDesign:CapTokensMax"] = "300" });
+        var request = new CompareMenusRequest
+        {
+            Options = new() { PlansMax = 1 },
+            Market = new(Uniform(5, 20)) { AnswerTime = new() { Empirical = new() { Tokens = { Enumerable.Range(0, 2_500_000).Select(n => 150 + n % 150) } } } },
+        };
+        Assert.True(request.CalculateSize() > 4 << 20);
+        Assert.True((await plans.Client.CompareMenusAsync(request)).CalculateSize() > 0);
+    }
+
     public static TheoryData<string, Market, Solving> TakesMemory => new()
     {
         // 300 types × 501² pairs of caps × 8 bytes.

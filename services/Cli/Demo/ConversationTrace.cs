@@ -13,7 +13,10 @@ public readonly record struct ObservedConversation(int ContextTokens, int Genera
 public static class ConversationTrace
 {
     private const string Header = "TIMESTAMP,ContextTokens,GeneratedTokens";
-    private const int ContextTokensMax = 1_000_000, ConversationsMax = 10_000_000;
+    private const int ContextTokensMax = 1_000_000;
+
+    /// <summary>As many as a market may have.</summary>
+    public const int ConversationsMax = MarketLimits.ObservationsMax;
 
     /// <exception cref="UserException">The file is missing, empty, or has a line that is not a conversation; the message names the line and what was expected.</exception>
     public static IReadOnlyList<ObservedConversation> Read(string path)

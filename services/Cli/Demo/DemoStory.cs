@@ -21,7 +21,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
 
     public async Task<DemoFigures> PlayAsync(CancellationToken ct)
     {
-        _now = await deployment.Now(ct);
+        _now = await UnplayedMonthAsync(ct);
         var menu = await PublishAsync(ct);
         var terms = await TermsReceivedAsync(menu, ct);
         await SubscribeAsync(menu, ct);
@@ -54,6 +54,28 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         return figures;
     }
 
+    // A deployment that was started again has its clocks back where they began, and its books where they were: the month after the last menu's is one
+    // that nobody has played.
+    private async Task<DateTimeOffset> UnplayedMonthAsync(CancellationToken ct)
+    {
+        var now = await deployment.Now(ct);
+        var page = new ListMenusRequest { PageSize = 100 };
+        var free = now;
+        do
+        {
+            var response = await deployment.PlanDesign.ListMenusAsync(page, cancellationToken: ct);
+            foreach (var menu in response.Menus)
+                if (Closed(menu.DraftedAt.ToDateTimeOffset()) is var closed && closed > free) free = closed;
+            page.PageToken = response.NextPageToken;
+        }
+        while (page.PageToken != "");
+        if (free > now) await deployment.AdvanceAsync(free, ct);
+        return free;
+    }
+
+    /// <summary>When the month that begins then is over and billed: the grace for late usage is an hour by default.</summary>
+    private static DateTimeOffset Closed(DateTimeOffset start) => Period.Monthly(start, 0).End.AddHours(2);
+
     private async Task<Menu> PublishAsync(CancellationToken ct)
     {
         screen.Title("3  Publish");
@@ -65,7 +87,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
             Currency = market.Currency.Code,
             ConversationsPerPeriod = DemoMarket.ConversationsPerPeriod,
         };
-        var draft = await deployment.PlanDesign.DraftMenuAsync(request, Key($"draft-{_now:O}"), cancellationToken: ct);
+        var draft = await deployment.PlanDesign.DraftMenuAsync(request, Key($"draft-{Ids.New(Ids.Menu, _now)}"), cancellationToken: ct);
         var menu = await deployment.PlanDesign.PublishMenuAsync(new() { MenuId = draft.MenuId, Actor = "demo" }, Key($"publish-{draft.MenuId}"), cancellationToken: ct);
         screen.Say($"{menu.MenuId} is on sale: {menu.Plans.Count} plans, {DemoMarket.ConversationsPerPeriod} conversations a month. It will never change.");
         return menu;
@@ -145,11 +167,9 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
     private async Task<IReadOnlyList<Invoice>> CloseAsync(Period period, CancellationToken ct)
     {
         screen.Title("6  The period closes");
-        // The grace for late usage is an hour by default.
-        var closed = period.End.AddHours(2);
         var invoices = await screen.Progress("invoicing", _subscribers.Count, async step =>
         {
-            await deployment.AdvanceAsync(_now = closed, ct);
+            await deployment.AdvanceAsync(_now = Closed(period.Start), ct);
             return await FinalizedAsync(step, ct);
         });
         if (invoices.Count == 0) throw new UserException("billing has issued no invoice within two minutes: its log says why");

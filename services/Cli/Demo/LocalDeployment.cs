@@ -41,6 +41,7 @@ public sealed class LocalDeployment : Deployment
             PlanDesignHost.Build(InDemo, b => Configure(b, 0, new()
             {
                 ["PlanDesign:Postgres"] = database.ConnectionString("plan_design"), ["PlanDesign:UsageAddress"] = Address(3), ["PlanDesign:BillingAddress"] = Address(5),
+                ["PlanDesign:ObservationsMax"] = $"{ConversationTrace.ConversationsMax}",
             })),
             // A month goes by in half a minute: reports of every two seconds are of every other day.
             UsageHost.Build(InDemo, b => Configure(b, 2, new() { ["Usage:Postgres"] = database.ConnectionString("usage"), ["Usage:BillingAddress"] = Address(5), ["Usage:ReportIntervalMs"] = "2000" })),

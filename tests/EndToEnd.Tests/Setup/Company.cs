@@ -82,6 +82,19 @@ public sealed class Company : IAsyncDisposable
         await host.StartAsync();
     }
 
+    /// <summary>Services of this process end, and start again; a clock of theirs begins where it first began.</summary>
+    public async Task RestartAsync()
+    {
+        foreach (var (service, host) in _here.ToArray())
+        {
+            await host.StopAsync();
+            await host.DisposeAsync();
+            _here.Remove(service);
+            await StartAsync(service);
+        }
+        foreach (var service in Services) await ReadyAsync(service);
+    }
+
     public async Task StartApartAsync(string service)
     {
         var process = new ServiceProcess(Dll(service switch { PlanDesign => "PlanDesign.Host", Usage => "Usage.Host", _ => "Billing.Host" }), () => SettingsOf(service), Health(service));
