@@ -9,16 +9,18 @@ namespace PlanDesign.Screening;
 /// </summary>
 internal static class Checkpoints
 {
-    /// <summary>
-    /// The checkpoints of a programme with at most K plans. A step takes half of what lies between two of them again, on average, so that
-    /// with 5 plans the way back is an eighth of a pass, and twice as many would save a sixteenth.
-    /// </summary>
-    public const int OfFewPlans = 16;
+    private const int OfFewPlansMax = 16, RowsBetweenMin = 8;
 
     /// <summary>Where bits for all rows are no more than this, nothing is taken twice.</summary>
     private const long BitsKeptAnyway = 32L << 20;
 
     private const int ColumnsAtATime = 64;
+
+    /// <summary>
+    /// The checkpoints of a programme with at most K plans. A step takes half of what lies between two of them again, on average, so that
+    /// with 5 plans the way back is an eighth of a pass, and twice as many would save a sixteenth. Few rows need fewer: a checkpoint is as large as the programme itself.
+    /// </summary>
+    public static int OfFewPlans(int rows) => Math.Min(OfFewPlansMax, rows / RowsBetweenMin);
 
     /// <summary>So many rows from one checkpoint to the next.</summary>
     public static int Every(int rows, int checkpoints) => (rows + checkpoints) / (checkpoints + 1);

@@ -6,11 +6,11 @@ namespace PlanDesign.Screening;
 /// max(0, max_{m>0} D_1^{K−1}(m)), for serving nobody earns 0. Ties go to the smaller cap. Memory is O(KM), whatever N.
 /// </summary>
 /// <param name="mustServe">Nobody may be left with cap 0.</param>
-/// <param name="checkpoints">How many states of all caps and plans are kept for the way back, evenly over the types.</param>
-internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool mustServe = false, int checkpoints = Checkpoints.OfFewPlans)
+/// <param name="checkpoints">How many states of all caps and plans are kept for the way back, evenly over the types; null for what <see cref="Checkpoints"/> says.</param>
+internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool mustServe = false, int? checkpoints = null)
 {
     private readonly PlanStates _states = new(types, plansMax, capTokensMax + 1, mustServe);
-    private readonly int _every = Checkpoints.Every(types, checkpoints);
+    private readonly int _every = Checkpoints.Every(types, checkpoints ?? Checkpoints.OfFewPlans(types));
     private readonly Dictionary<int, PlanStates.Checkpoint> _kept = [];
 
     /// <summary>D_i^k(m) of the type taken last, at k·(M+1) + m for k = 0 … K−1.</summary>
@@ -27,7 +27,7 @@ internal sealed class FewPlans(int types, int capTokensMax, int plansMax, bool m
     {
         var states = (long)plansMax * (capTokensMax + 1);
         // On the way back there is one programme more, of numbers, maxima and last types.
-        return states * (PlanStates.Checkpoint.BytesPerState * Math.Min(types, Checkpoints.OfFewPlans) + sizeof(int) + 2 * sizeof(double) + sizeof(int));
+        return states * (PlanStates.Checkpoint.BytesPerState * Checkpoints.OfFewPlans(types) + sizeof(int) + 2 * sizeof(double) + sizeof(int));
     }
 
     public void Take(int type, ReadOnlySpan<double> surplus)

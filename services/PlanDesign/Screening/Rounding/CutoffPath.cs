@@ -43,11 +43,11 @@ internal sealed class CutoffPath
 
     private sealed record Checkpoint(double[][] Best, ushort[] From, int[] Cutoff);
 
-    private CutoffPath(MarketTables tables, int[] caps, MinorUnits units, int? plansMax, bool mustServe, int checkpoints)
+    private CutoffPath(MarketTables tables, int[] caps, MinorUnits units, int? plansMax, bool mustServe, int? checkpoints)
     {
         (_tables, _caps, _units, _limited, _layers, _columns, _mustServe) = (tables, caps, units, plansMax is not null, plansMax ?? 1, caps.Length, mustServe);
         _best = [.. Enumerable.Range(0, _layers).Select(_ => new double[_columns])];
-        _every = _limited ? Checkpoints.Every(tables.Types.Count, checkpoints) : BlockRows(tables.Types.Count, _columns);
+        _every = _limited ? Checkpoints.Every(tables.Types.Count, checkpoints ?? Checkpoints.OfFewPlans(tables.Types.Count)) : BlockRows(tables.Types.Count, _columns);
         _from = [.. Enumerable.Range(0, _limited ? 1 : _every).Select(_ => new ushort[_layers * _columns])];
         _cutoff = _limited ? new int[_layers * _columns] : [];
         Begin();
@@ -77,10 +77,10 @@ internal sealed class CutoffPath
     /// <summary>The steps of the best menu, smallest cap first; none if nothing earns anything in this unit.</summary>
     /// <param name="caps">The caps to try, in tokens, ascending from 0 or the free tier.</param>
     /// <param name="mustServe">Nobody may be left without a plan.</param>
-    /// <param name="checkpoints">How many states of all caps and plans are kept for the way back, where plans are limited.</param>
+    /// <param name="checkpoints">How many states of all caps and plans are kept for the way back, where plans are limited; null for what <see cref="Checkpoints"/> says.</param>
     public static PriceStep[] Search(
         MarketTables tables, int[] caps, MinorUnits units, int? plansMax, bool mustServe, Action<double> progress, CancellationToken cancellation,
-        int checkpoints = Checkpoints.OfFewPlans)
+        int? checkpoints = null)
     {
         var path = new CutoffPath(tables, caps, units, plansMax, mustServe, checkpoints);
         for (var j = tables.Types.Count - 1; j >= 0; j--)
@@ -97,7 +97,7 @@ internal sealed class CutoffPath
     /// <summary>What the way back takes at most, in bytes: states with a limit, whatever the types; without one a block of rows and the beginning of every other.</summary>
     public static long PathBytes(int types, int caps, int? plansMax)
     {
-        if (plansMax is { } layers) return (long)layers * caps * BytesPerState * (1 + Math.Min(types, Checkpoints.OfFewPlans));
+        if (plansMax is { } layers) return (long)layers * caps * BytesPerState * (1 + Checkpoints.OfFewPlans(types));
         var block = BlockRows(types, caps);
         return (long)block * caps * sizeof(ushort) + (block == types ? 0 : (types / block + 1L) * caps * sizeof(double));
     }
