@@ -33,7 +33,6 @@ public sealed record MenuBenchFigures(
 /// <param name="CapSizes">at <paramref name="SlopeTypes"/> types</param>
 public sealed record MenuBenchSize(TimeSpan GlopBudget, int LargeTypes, int LargeCaps, int[] TypeSizes, int SlopeCaps, int[] CapSizes, int SlopeTypes)
 {
-    // The points of a slope lie on one side of the size from which the way back is taken from checkpoints (decision 34): a step between them is no slope.
     public static MenuBenchSize Full => new(TimeSpan.FromSeconds(60), 10_000, 4_096, [2_500, 5_000, 7_500, 10_000], 1_024, [1_024, 2_048, 4_096, 8_192], 2_500);
 
     /// <summary>Within a minute.</summary>

@@ -1,16 +1,29 @@
 namespace PlanDesign.Screening;
 
 /// <summary>
-/// How far back a programme remembers its way. Bits for every row would be O(NKM) of memory; instead its numbers are kept at the beginning of every
-/// block of about √N rows, and on the way back each block is taken again from there, with bits for its own rows only, and only up to the cap
-/// and for the number of plans that the way still has. Memory is O(√N·KM), time at most one more pass of table and programme.
+/// How far back a programme remembers its way. Where menus have at most K plans the way has at most K steps, and a state carries where its last one is: a constant
+/// number of states, evenly over the rows, is kept, and for each step the rows between it and a checkpoint are taken again. Memory is O(KM). With
+/// any number of plans a step may be anywhere, and one bit for each cell says where. Bits for every row would be O(NM) of memory; instead numbers are
+/// kept at the beginning of every block of about √N rows, and on the way back each block is taken again from there, with bits for its own rows. Memory is
+/// O(√N·M), time at most one more pass. Either takes again only the caps, and the numbers of plans, that the way still has.
 /// </summary>
 internal static class Checkpoints
 {
+    private const int OfFewPlansMax = 16, RowsBetweenMin = 8;
+
     /// <summary>Where bits for all rows are no more than this, nothing is taken twice.</summary>
     private const long BitsKeptAnyway = 32L << 20;
 
     private const int ColumnsAtATime = 64;
+
+    /// <summary>
+    /// The checkpoints of a programme with at most K plans. A step takes half of what lies between two of them again, on average, so that
+    /// with 5 plans the way back is an eighth of a pass, and twice as many would save a sixteenth. Few rows need fewer: a checkpoint is as large as the programme itself.
+    /// </summary>
+    public static int OfFewPlans(int rows) => Math.Min(OfFewPlansMax, rows / RowsBetweenMin);
+
+    /// <summary>So many rows from one checkpoint to the next.</summary>
+    public static int Every(int rows, int checkpoints) => (rows + checkpoints) / (checkpoints + 1);
 
     /// <summary>The rows of a block.</summary>
     /// <param name="numbersPerRow">That a checkpoint keeps, 64 bits each.</param>

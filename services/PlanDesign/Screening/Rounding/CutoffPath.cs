@@ -19,29 +19,47 @@ internal sealed class CutoffPath
     /// <summary>Where the way back through all rows takes no more than this, no row is taken twice.</summary>
     private const long BytesKeptAnyway = 32L << 20;
 
+    /// <summary>Of a state with at most K plans: what it earns, the cutoff of its last step, and the cap that this starts at.</summary>
+    private const int BytesPerState = sizeof(double) + sizeof(int) + sizeof(ushort);
+
     private readonly MarketTables _tables;
     private readonly MinorUnits _units;
     private readonly int[] _caps;
     private readonly int _layers;
     private readonly bool _limited;
     private readonly int _columns;
-    private readonly int _block;
+    private readonly bool _mustServe;
     private readonly double[][] _best;
-    private readonly ushort[][] _from;
-    private readonly Dictionary<int, double[][]> _checkpoints = [];
 
-    private CutoffPath(MarketTables tables, int[] caps, MinorUnits units, int? plansMax)
+    /// <summary>Where steps start: without limit of every cutoff of a block of rows; with one, of the last step of every state.</summary>
+    private readonly ushort[][] _from;
+
+    /// <summary>With a limit: the cutoff of the last step of every state.</summary>
+    private readonly int[] _cutoff;
+
+    /// <summary>Rows from one checkpoint to the next: a block of them, or with a limit a part of all.</summary>
+    private readonly int _every;
+    private readonly Dictionary<int, Checkpoint> _checkpoints = [];
+
+    private sealed record Checkpoint(double[][] Best, ushort[] From, int[] Cutoff);
+
+    private CutoffPath(MarketTables tables, int[] caps, MinorUnits units, int? plansMax, bool mustServe, int? checkpoints)
     {
-        (_tables, _caps, _units, _limited, _layers, _columns) = (tables, caps, units, plansMax is not null, plansMax ?? 1, caps.Length);
-        _best = new double[_layers][];
-        for (var k = 0; k < _layers; k++)
+        (_tables, _caps, _units, _limited, _layers, _columns, _mustServe) = (tables, caps, units, plansMax is not null, plansMax ?? 1, caps.Length, mustServe);
+        _best = [.. Enumerable.Range(0, _layers).Select(_ => new double[_columns])];
+        _every = _limited ? Checkpoints.Every(tables.Types.Count, checkpoints ?? Checkpoints.OfFewPlans(tables.Types.Count)) : BlockRows(tables.Types.Count, _columns);
+        _from = [.. Enumerable.Range(0, _limited ? 1 : _every).Select(_ => new ushort[_layers * _columns])];
+        _cutoff = _limited ? new int[_layers * _columns] : [];
+        Begin();
+    }
+
+    private void Begin()
+    {
+        foreach (var layer in _best)
         {
-            _best[k] = new double[_columns];
-            Array.Fill(_best[k], double.NegativeInfinity);
-            _best[k][0] = 0;
+            Array.Fill(layer, double.NegativeInfinity);
+            layer[0] = 0;
         }
-        _block = BlockRows(tables.Types.Count, _layers, _columns);
-        _from = [.. Enumerable.Range(0, _block).Select(_ => new ushort[_layers * _columns])];
     }
 
     public static bool CanSearch(int types, int caps, int? plansMax) =>
@@ -59,43 +77,49 @@ internal sealed class CutoffPath
     /// <summary>The steps of the best menu, smallest cap first; none if nothing earns anything in this unit.</summary>
     /// <param name="caps">The caps to try, in tokens, ascending from 0 or the free tier.</param>
     /// <param name="mustServe">Nobody may be left without a plan.</param>
+    /// <param name="checkpoints">How many states of all caps and plans are kept for the way back, where plans are limited; null for what <see cref="Checkpoints"/> says.</param>
     public static PriceStep[] Search(
-        MarketTables tables, int[] caps, MinorUnits units, int? plansMax, bool mustServe, Action<double> progress, CancellationToken cancellation)
+        MarketTables tables, int[] caps, MinorUnits units, int? plansMax, bool mustServe, Action<double> progress, CancellationToken cancellation,
+        int? checkpoints = null)
     {
-        var path = new CutoffPath(tables, caps, units, plansMax);
+        var path = new CutoffPath(tables, caps, units, plansMax, mustServe, checkpoints);
         for (var j = tables.Types.Count - 1; j >= 0; j--)
         {
             cancellation.ThrowIfCancellationRequested();
-            path.Checkpoint(j);
-            path.Take(j, path._columns, path._layers, mustServe);
+            if (!path._limited) path.KeepBlock(j);
+            path.Take(j, path._columns, path._layers);
+            if (path._limited && j > 0 && j % path._every == 0) path._checkpoints[j] = path.Keep();
             progress((double)(tables.Types.Count - j) / tables.Types.Count);
         }
-        return path.WayBack(mustServe, cancellation);
+        return path._limited ? path.WayBackOfFew(cancellation) : path.WayBack(cancellation);
     }
 
-    /// <summary>What the way back takes at most, in bytes: from every block of rows on, each taken again from its first.</summary>
+    /// <summary>What the way back takes at most, in bytes: states with a limit, whatever the types; without one a block of rows and the beginning of every other.</summary>
     public static long PathBytes(int types, int caps, int? plansMax)
     {
-        var (layers, block) = (plansMax ?? 1, BlockRows(types, plansMax ?? 1, caps));
-        return (long)block * layers * caps * sizeof(ushort) + (block == types ? 0 : (types / block + 1L) * layers * caps * sizeof(double));
+        if (plansMax is { } layers) return (long)layers * caps * BytesPerState * (1 + Checkpoints.OfFewPlans(types));
+        var block = BlockRows(types, caps);
+        return (long)block * caps * sizeof(ushort) + (block == types ? 0 : (types / block + 1L) * caps * sizeof(double));
     }
 
-    private static int BlockRows(int types, int layers, int columns) =>
-        (long)types * layers * columns * sizeof(ushort) <= BytesKeptAnyway ? types : Math.Min(types, (int)Math.Ceiling(Math.Sqrt(4.0 * types)));
+    private static int BlockRows(int types, int columns) =>
+        (long)types * columns * sizeof(ushort) <= BytesKeptAnyway ? types : Math.Min(types, (int)Math.Ceiling(Math.Sqrt(4.0 * types)));
 
-    private void Checkpoint(int j)
+    private void KeepBlock(int j)
     {
-        if (_block < _tables.Types.Count && (j == _tables.Types.Count - 1 || (j + 1) % _block == 0)) _checkpoints[j / _block] = [.. _best.Select(layer => (double[])layer.Clone())];
+        if (_every < _tables.Types.Count && (j == _tables.Types.Count - 1 || (j + 1) % _every == 0)) _checkpoints[j / _every] = Keep();
     }
+
+    private Checkpoint Keep() => new([.. _best.Select(layer => (double[])layer.Clone())], _limited ? [.. _from[0]] : [], [.. _cutoff]);
 
     /// <summary>The cutoff j, over the first so many caps and numbers of plans.</summary>
-    private void Take(int j, int columns, int layers, bool mustServe)
+    private void Take(int j, int columns, int layers)
     {
         var (weight, unit) = (_tables.CumulativeWeights[j], _units.UnitPerConversation);
         var (value, start) = (ValueInUnits(j), new double[_columns]);
         double[] cost = [.. _caps.Select(cap => _tables.ServingCost[cap])];
-        var from = _from[j % _block];
-        Array.Fill(from, NoStep);
+        var from = _limited ? _from[0] : _from[j % _every];
+        if (!_limited) Array.Fill(from, NoStep);
 
         for (var k = layers - 1; k >= 0; k--)
         {
@@ -113,10 +137,11 @@ internal sealed class CutoffPath
                 if (gain <= best[m]) continue;
                 best[m] = gain;
                 from[k * _columns + m] = (ushort)FirstStart(start.AsSpan(0, starts), value, end, weight * unit, gain + weight * cost[m]);
+                if (_limited) _cutoff[k * _columns + m] = j;
             }
         }
         // Once the most urgent type is passed by, nobody may still be without a plan.
-        if (mustServe && j == _tables.Types.Count - 1)
+        if (_mustServe && j == _tables.Types.Count - 1)
             foreach (var layer in _best) layer[0] = double.NegativeInfinity;
     }
 
@@ -143,13 +168,36 @@ internal sealed class CutoffPath
         return start.Length - 1;
     }
 
-    private void TakeAgain(int block, int columns, int layers, bool mustServe, CancellationToken cancellation)
+    private void TakeAgain(int block, int columns, CancellationToken cancellation)
     {
-        for (var k = 0; k < layers; k++) _checkpoints[block][k].CopyTo(_best[k], 0);
-        for (var j = Math.Min(_tables.Types.Count, (block + 1) * _block) - 1; j >= block * _block; j--)
+        _checkpoints[block].Best[0].CopyTo(_best[0], 0);
+        TakeDownTo(block * _every, Math.Min(_tables.Types.Count, (block + 1) * _every), columns, 1, cancellation);
+    }
+
+    /// <summary>The states after cutoff j, for so many caps and plans.</summary>
+    private void TakeStatesAgain(int j, int columns, int layers, CancellationToken cancellation)
+    {
+        var from = (j + _every - 1) / _every * _every;
+        if (_checkpoints.TryGetValue(from, out var kept))
+        {
+            for (var k = 0; k < layers; k++) kept.Best[k].CopyTo(_best[k], 0);
+            kept.From.CopyTo(_from[0], 0);
+            kept.Cutoff.CopyTo(_cutoff, 0);
+        }
+        else
+        {
+            from = _tables.Types.Count;
+            Begin();
+        }
+        TakeDownTo(j, from, columns, layers, cancellation);
+    }
+
+    private void TakeDownTo(int last, int from, int columns, int layers, CancellationToken cancellation)
+    {
+        for (var j = from - 1; j >= last; j--)
         {
             cancellation.ThrowIfCancellationRequested();
-            Take(j, columns, layers, mustServe);
+            Take(j, columns, layers);
         }
     }
 
@@ -160,24 +208,48 @@ internal sealed class CutoffPath
         return [.. _caps.Select(cap => value[cap] / _units.UnitPerConversation)];
     }
 
-    private PriceStep[] WayBack(bool mustServe, CancellationToken cancellation)
+    private PriceStep[] WayBack(CancellationToken cancellation)
     {
-        var (k, end) = (_layers - 1, 0);
-        for (var m = 1; m < _columns; m++)
-            if (_best[k][m] > _best[k][end]) end = m;
-        var steps = new List<PriceStep>();
+        var (end, steps) = (BestEnd(0), new List<PriceStep>());
         for (var j = 0; j < _tables.Types.Count && end > 0; j++)
         {
-            if (j > 0 && j % _block == 0) TakeAgain(j / _block, end + 1, k + 1, mustServe, cancellation);
-            var start = _from[j % _block][k * _columns + end];
+            if (j > 0 && j % _every == 0) TakeAgain(j / _every, end + 1, cancellation);
+            var start = _from[j % _every][end];
             if (start == NoStep) continue;
-            var value = ValueInUnits(j);
-            // The same operations as in the search, so that the price is the one that was found best.
-            steps.Add(new(_caps[end], j, Math.Max(0, (long)Math.Floor(value[end] + PriceStep.FloorTolerance - value[start]))));
+            steps.Add(Step(j, start, end));
             end = start;
-            if (_limited) k--;
         }
         steps.Reverse();
         return [.. steps];
+    }
+
+    /// <summary>From the last step of every state to the state that it started from, as that stood before the step's cutoff.</summary>
+    private PriceStep[] WayBackOfFew(CancellationToken cancellation)
+    {
+        var (k, end, steps) = (_layers - 1, BestEnd(_layers - 1), new List<PriceStep>());
+        while (end > 0)
+        {
+            var (cutoff, start) = (_cutoff[k * _columns + end], _from[0][k * _columns + end]);
+            steps.Add(Step(cutoff, start, end));
+            if (start > 0) TakeStatesAgain(cutoff + 1, start + 1, k, cancellation);
+            (k, end) = (k - 1, start);
+        }
+        steps.Reverse();
+        return [.. steps];
+    }
+
+    private int BestEnd(int k)
+    {
+        var end = 0;
+        for (var m = 1; m < _columns; m++)
+            if (_best[k][m] > _best[k][end]) end = m;
+        return end;
+    }
+
+    /// <summary>The same operations as in the search, so that the price is the one that was found best.</summary>
+    private PriceStep Step(int cutoff, int start, int end)
+    {
+        var value = ValueInUnits(cutoff);
+        return new(_caps[end], cutoff, Math.Max(0, (long)Math.Floor(value[end] + PriceStep.FloorTolerance - value[start])));
     }
 }
