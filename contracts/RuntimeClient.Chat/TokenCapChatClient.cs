@@ -4,9 +4,9 @@ using Microsoft.Extensions.AI;
 namespace RuntimeClient.Chat;
 
 /// <summary>
-/// Meters every answer of an <see cref="IChatClient"/>. Before the model is asked, tokens are held: as many as the request may generate, or the
-/// first ones if it names no limit. A model that may get less than that is told so; updates are counted as they come, grants are renewed
-/// ahead of them, and the answer ends where no more are. At the end, whichever it is, the provider's own counts are settled.
+/// Meters every answer of an <see cref="IChatClient"/>. Before the model is asked, its first tokens are held. A model that can get no more than
+/// those is told so; updates are counted as they come, grants are renewed ahead of them, and the answer ends where no more are. At the end,
+/// whichever it is, the provider's own counts are settled, with room for what was generated unseen.
 /// </summary>
 public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, TokenCapOptions cap) : DelegatingChatClient(inner)
 {
@@ -32,9 +32,9 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         }
         finally
         {
-            // A provider that counts nothing is taken by the length of its answer.
-            if (response is { Usage: null }) metered.Guess((response.Text.Length + 3) / 4);
-            await SettleAsync(metered.Generation, response?.Usage, response is null ? FinishReason.Abort : metered.ReasonOf(response.FinishReason)).ConfigureAwait(false);
+            var counts = new AnswerCounts();
+            if (response is not null) foreach (var message in response.Messages) counts.Take(message.Contents);
+            await SettleAsync(metered.Generation, counts, response?.Usage, response is null ? FinishReason.Abort : metered.ReasonOf(response.FinishReason), cut: false).ConfigureAwait(false);
         }
     }
 
@@ -50,28 +50,27 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
 
     private async Task<ChatResponse> GatherAsync(IReadOnlyList<ChatMessage> said, Metered metered, CancellationToken ct)
     {
-        var counts = new ProviderCounts();
+        var counts = new AnswerCounts();
         var response = await StreamAsync(said, metered, counts, ct).ToChatResponseAsync(ct).ConfigureAwait(false);
         // The updates' counts were added up, and what is a total may not be.
-        response.Usage = counts.Total();
+        response.Usage = counts.Usage;
         if (response.Messages.Count > 0 && response.Messages[^1].AdditionalProperties?.TryGetValue(CutByCap, out var why) == true) (response.AdditionalProperties ??= [])[CutByCap] = why;
         return response;
     }
 
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
-        IReadOnlyList<ChatMessage> said, Metered metered, ProviderCounts counts, [EnumeratorCancellation] CancellationToken ct)
+        IReadOnlyList<ChatMessage> said, Metered metered, AnswerCounts counts, [EnumeratorCancellation] CancellationToken ct)
     {
         // As long as nothing else is known the consumer has gone away, or the provider has failed.
-        var reason = FinishReason.Abort;
+        var (reason, cut) = (FinishReason.Abort, false);
         try
         {
             ChatFinishReason? finished = null;
             await foreach (var update in base.GetStreamingResponseAsync(said, metered.Options, ct).ConfigureAwait(false))
             {
-                counts.Take(update);
-                if (!await CountAsync(metered.Generation, update, ct).ConfigureAwait(false))
+                if (!await CountAsync(metered.Generation, counts, update, isLast: (finished ?? update.FinishReason) is not null, ct).ConfigureAwait(false))
                 {
-                    reason = metered.IsAtLimit ? FinishReason.Length : FinishReason.Cap;
+                    (reason, cut) = (metered.IsAtLimit ? FinishReason.Length : FinishReason.Cap, true);
                     yield return Cut(update, byCap: !metered.IsAtLimit);
                     yield break;
                 }
@@ -83,7 +82,7 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         }
         finally
         {
-            await SettleAsync(metered.Generation, counts.Total(), reason).ConfigureAwait(false);
+            await SettleAsync(metered.Generation, counts, counts.Usage, reason, cut).ConfigureAwait(false);
         }
     }
 
@@ -91,8 +90,9 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
     {
         var caller = cap.Caller(messages, options);
         var limited = options?.Clone() ?? new();
-        var limit = options?.MaxOutputTokens is > 0 and var most ? most : cap.OutputTokensDefault;
-        var held = Math.Min(limit ?? cap.TokensHeld, CountMax);
+        var limit = options?.MaxOutputTokens is > 0 and var asked ? asked : cap.OutputTokensDefault;
+        var most = Math.Min(limit ?? CountMax, CountMax);
+        var held = cap.HoldsLimit && limit is not null ? most : Math.Min(cap.TokensHeld, most);
         var generation = await meter.StartAsync(new()
         {
             Id = caller.GenerationId,
@@ -100,7 +100,7 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
             Conversation = caller.Conversation,
             Model = limited.ModelId ?? (GetService(typeof(ChatClientMetadata)) as ChatClientMetadata)?.DefaultModelId ?? cap.Model,
             Prompt = new(cap.CountPrompt(messages)),
-            OutputTokensMax = limit is null ? 0 : held,
+            OutputTokensMax = limit is null ? 0 : most,
             TokensWanted = held,
         }, ct).ConfigureAwait(false);
         long room;
@@ -119,42 +119,35 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
             await generation.FinishAsync(ct: ct).ConfigureAwait(false);
             throw new GenerationDeniedException(generation.StopReason ?? "generation_finished", $"{generation.Id} has no token left to generate", "", null);
         }
-        // Less than was asked for, and no more can follow: the cap is in sight. Then the model is told, or what it generates unseen would go beyond it.
-        // Otherwise more is granted as it comes, be it that others hold it still or that the meter holds no more at once.
-        var wanted = held - generation.Generated;
+        // No more can follow than is held, which is less than it may generate: the cap is in sight. Then the model is told, or what it generates
+        // unseen would go beyond it. Otherwise more is granted as it comes, be it that others hold it still or that nobody has asked for it yet.
+        var wanted = most - generation.Generated;
         var toldLess = room < wanted && generation.IsFinal;
         limited.MaxOutputTokens = toldLess ? (int)room : limit;
         return new(generation, limited, toldLess, HoldsAll: toldLess || (limit is not null && room >= wanted));
     }
 
-    /// <summary>One token for each piece of content that a model generated: streams carry a token in an update, or several, but hardly ever less.</summary>
-    private static async ValueTask<bool> CountAsync(Generation generation, ChatResponseUpdate update, CancellationToken ct)
+    /// <summary>Counts what an update has, and keeps room for what it may have.</summary>
+    /// <param name="isLast">The model is done: what its provider says now is settled, and cuts off nothing that was generated.</param>
+    private static ValueTask<bool> CountAsync(Generation generation, AnswerCounts counts, ChatResponseUpdate update, bool isLast, CancellationToken ct)
     {
-        long output = update.Contents.Count(c => c is TextContent { Text.Length: > 0 } or FunctionCallContent or DataContent);
-        long reasoning = update.Contents.Count(c => c is TextReasoningContent { Text.Length: > 0 });
-        while (output + reasoning > 0)
-        {
-            if (await generation.RoomAsync(ct).ConfigureAwait(false) == 0) return false;
-            var taken = generation.Count(output, reasoning);
-            (output, reasoning) = (output - (taken - Math.Min(taken, reasoning)), reasoning - Math.Min(taken, reasoning));
-        }
-        return true;
+        var generated = counts.Take(update);
+        generation.Expect(counts.Expected - generation.Generated);
+        if (!generated) return new(true);
+        var (output, reasoning) = isLast ? counts.Seen : counts.SoFar;
+        return generation.CountToAsync(output, reasoning, ct);
     }
 
     /// <summary>Whatever becomes of it, the answer is the model's, or its exception is: neither is replaced by what the meter has to say.</summary>
-    private async Task SettleAsync(Generation generation, UsageDetails? usage, FinishReason reason)
+    private async Task SettleAsync(Generation generation, AnswerCounts counts, UsageDetails? usage, FinishReason reason, bool cut)
     {
         using var patience = new CancellationTokenSource(cap.SettleWithin);
         try
         {
-            if (usage is null)
-            {
-                await generation.FinishAsync(reason, patience.Token).ConfigureAwait(false);
-                return;
-            }
-            var counted = DisjointKinds.Of(usage);
+            // What was cut off is given to nobody; only its provider may know better.
+            var (output, reasoning) = cut ? counts.Said(usage) : counts.AtTheEnd(usage, interrupted: reason == FinishReason.Abort);
             // The prompt was said before the provider had counted it. Without input in its counts it has said nothing about it.
-            await generation.SettleAsync(reason, counted.Output, counted.Reasoning, usage.InputTokenCount is null ? null : counted.Prompt, patience.Token).ConfigureAwait(false);
+            await generation.SettleAsync(reason, output, reasoning, usage?.InputTokenCount is null ? null : DisjointKinds.Of(usage).Prompt, patience.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -192,18 +185,6 @@ internal sealed record Metered(Generation Generation, ChatOptions Options, bool 
 
     public FinishReason ReasonOf(ChatFinishReason? finished) =>
         finished != ChatFinishReason.Length ? FinishReason.Stop : ToldLess ? FinishReason.Cap : FinishReason.Length;
-
-    public void Guess(int output)
-    {
-        try
-        {
-            Generation.Count(output);
-        }
-        catch (MeterException)
-        {
-            // It is said again when the generation is settled.
-        }
-    }
 }
 
 /// <summary>How the middleware is put in.</summary>

@@ -19,12 +19,21 @@ public sealed record TokenCapOptions
 
     /// <summary>
     /// The limit of a request that names no MaxOutputTokens, told to the model. Default none: an answer is as long as its model makes it, more
-    /// being granted as it comes, until its cap ends it. With a limit all of it is held from the start, so that nothing goes beyond it unseen.
+    /// being granted as it comes, until its cap ends it.
     /// </summary>
     public int? OutputTokensDefault { get; init; }
 
-    /// <summary>Tokens held from the start of an answer without a limit. Default 2,048. What is not generated is given back when it ends.</summary>
-    public int TokensHeld { get; init; } = 2_048;
+    /// <summary>
+    /// Tokens held from the start of an answer. Default 256: what an answer will need is granted as it comes, so that nobody is refused for what
+    /// others might generate and mostly do not. What is not generated is given back when it ends.
+    /// </summary>
+    public int TokensHeld { get; init; } = 256;
+
+    /// <summary>
+    /// Hold all that a request may generate before its model is asked, and tell the model what is left if that is less. Then nothing is generated
+    /// beyond a cap unseen, and whole answers need no stream; but requests are refused for what others hold and will not use. Default false.
+    /// </summary>
+    public bool HoldsLimit { get; init; }
 
     /// <summary>The model's name where the request has none.</summary>
     public string Model { get; init; } = "unnamed";

@@ -6,6 +6,9 @@ namespace RuntimeClient;
 /// <summary>The generation's side of the protocol: what it has said, what it is owed, and when it says it again.</summary>
 public sealed partial class Generation
 {
+    /// <summary>The most that a meter takes for a wish.</summary>
+    private const long WantedMax = 1_000_000_000;
+
     private readonly Queue<(long Sequence, RuntimeFrame Frame)> _unacknowledged = new();
     private readonly List<(long Allowed, TimeSpan Until)> _grants = [];
     private (long Allowed, bool Final, TimeSpan From, TimeSpan Until) _last;
@@ -13,7 +16,7 @@ public sealed partial class Generation
     private RuntimeFrame? _finish;
     private readonly Start _start;
     private long _sequence, _reported, _resumedFrom, _durable;
-    private bool _granted, _stopped, _waiting, _refused, _abandoned, _speaks, _awaitsHold;
+    private bool _granted, _stopped, _waiting, _asked, _refused, _abandoned, _speaks, _awaitsHold;
     private TimeSpan _reportedAt, _owedSince, _due = TimeSpan.MaxValue, _pause, _patience;
 
     internal Task Started => _started.Task;
@@ -93,7 +96,7 @@ public sealed partial class Generation
             var until = now + (grant.ValidForMs > 0 ? TimeSpan.FromMilliseconds(grant.ValidForMs) : grant.ExpiresAt.ToDateTimeOffset() - _meter.Options.Time.GetUtcNow());
             _grants.RemoveAll(g => g.Until <= now || (g.Allowed <= grant.TokensAllowed && g.Until <= until));
             _grants.Add((grant.TokensAllowed, until));
-            _last = (grant.TokensAllowed, grant.Final, now, until);
+            (_last, _asked) = ((grant.TokensAllowed, grant.Final, now, until), false);
             if (!_granted) FirstGrant = grant.TokensAllowed;
             WasGranted();
             if (RoomAt(now) > 0 || IsOver) _waiting = false;
@@ -264,23 +267,36 @@ public sealed partial class Generation
         if (_last.Until <= now) AgainAfter(now, TimeSpan.Zero);
     }
 
+    /// <summary>Once until the next grant. It may be lost or be answered by nothing: whoever needs room at once waits for it, and that is said until it is answered.</summary>
+    private void Ask(long tokens)
+    {
+        if (_asked || !_speaks || !_granted || _stopped || _last.Final || _finish is not null) return;
+        _asked = true;
+        _meter.Send(new() { Renew = new() { GenerationId = Id, TokensWanted = Math.Min(tokens, WantedMax) } });
+    }
+
     private void Report(TimeSpan now)
     {
         if (Counted == _reported) return;
         Say(new() { Chunk = new() { GenerationId = Id, Sequence = ++_sequence, Tokens = Totals, At = Timestamp.FromDateTimeOffset(_meter.Options.Time.GetUtcNow()) } }, now);
     }
 
-    private void End(FinishReason reason, TimeSpan now) => Say(_finish = new()
+    private void End(FinishReason reason, TimeSpan now)
     {
-        Finish = new()
+        var (missing, reasoned) = Missing(_knownOutput, _knownReasoning);
+        (_output, _reasoning) = (_output + missing - reasoned, _reasoning + reasoned);
+        Say(_finish = new()
         {
-            GenerationId = Id,
-            Sequence = ++_sequence,
-            Reason = (Contracts.Usage.V1.FinishReason)reason,
-            Totals = Totals,
-            At = Timestamp.FromDateTimeOffset(_meter.Options.Time.GetUtcNow()),
-        },
-    }, now);
+            Finish = new()
+            {
+                GenerationId = Id,
+                Sequence = ++_sequence,
+                Reason = (Contracts.Usage.V1.FinishReason)reason,
+                Totals = Totals,
+                At = Timestamp.FromDateTimeOffset(_meter.Options.Time.GetUtcNow()),
+            },
+        }, now);
+    }
 
     private TokenCounts Totals => new() { Output = _output, Reasoning = _reasoning };
 
@@ -295,7 +311,7 @@ public sealed partial class Generation
     private void SayAgain(TimeSpan now)
     {
         if (IsForsaken || !_speaks) return;
-        (_refused, _due, _owedSince) = (false, TimeSpan.MaxValue, now);
+        (_refused, _asked, _due, _owedSince) = (false, false, TimeSpan.MaxValue, now);
         _patience = Shorter(_patience * 2, _meter.Options.RetransmitAfter * 4);
         _meter.Send(NextStart());
         foreach (var (_, frame) in _unacknowledged) _meter.Send(frame);

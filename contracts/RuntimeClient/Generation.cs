@@ -13,7 +13,7 @@ public sealed partial class Generation : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _change;
     private MeterException? _failure;
-    private long _output, _reasoning, _adoptedOutput, _adoptedReasoning;
+    private long _output, _reasoning, _adoptedOutput, _adoptedReasoning, _knownOutput, _knownReasoning;
     private bool _cut;
 
     internal Generation(MeterClient meter, GenerationRequest request)
@@ -109,6 +109,39 @@ public sealed partial class Generation : IAsyncDisposable
         }
     }
 
+    /// <summary>Counts tokens that exist already, such as one whose grant has lapsed while it was generated: waits for the room that is missing.</summary>
+    /// <returns>false if no room follows: they are counted as far as there was any, and no more of them may be emitted</returns>
+    /// <exception cref="MeterException">the meter refused what this runtime says</exception>
+    public async ValueTask<bool> CountAsync(long output, long reasoning = 0, CancellationToken ct = default)
+    {
+        while (output + reasoning > 0)
+        {
+            Expect(output + reasoning);
+            if (await RoomAsync(ct).ConfigureAwait(false) == 0) return false;
+            var taken = Count(output, reasoning);
+            (output, reasoning) = (output - (taken - Math.Min(taken, reasoning)), reasoning - Math.Min(taken, reasoning));
+        }
+        return true;
+    }
+
+    /// <summary>The same up to totals of this attempt that somebody else has counted. What was counted here already is part of them, whichever kind it was taken for.</summary>
+    public ValueTask<bool> CountToAsync(long output, long reasoning, CancellationToken ct = default)
+    {
+        long missing, reasoned;
+        lock (_gate) (missing, reasoned) = Missing(_adoptedOutput + output, _adoptedReasoning + reasoning);
+        return CountAsync(missing - reasoned, reasoned, ct);
+    }
+
+    /// <summary>Asks for room ahead of need, where so many tokens are more than the next chunk: waits for nothing, and what is not used is given back at the end.</summary>
+    public void Expect(long tokens)
+    {
+        lock (_gate)
+        {
+            var missing = tokens - RoomAt(_meter.Now);
+            if (missing > 0) Ask(missing);
+        }
+    }
+
     /// <summary>Ends the generation and returns when all of it is committed: it will be billed exactly once.</summary>
     /// <param name="reason">by default Cap or Length if it was cut, else Stop</param>
     /// <param name="ct">ends the wait, not the sending</param>
@@ -120,17 +153,27 @@ public sealed partial class Generation : IAsyncDisposable
     }
 
     /// <summary>
-    /// The same with what somebody else counted, such as the model's provider, once it is known. What was counted here already is not taken
-    /// back; a prompt that was said otherwise at the start is corrected, by a row of its own.
+    /// The same with what somebody else counted, such as the model's provider, once it is known. Room is had for what was not counted here; what
+    /// is refused it is overrun, never billed. What was counted here already is not taken back; a prompt that was said otherwise at the start is
+    /// corrected, by a row of its own.
     /// </summary>
     /// <param name="output">of this attempt, like <paramref name="reasoning"/></param>
     /// <param name="prompt">null if it is known no better</param>
-    public Task SettleAsync(FinishReason reason, long output, long reasoning, PromptTokens? prompt = null, CancellationToken ct = default)
+    /// <param name="ct">ends the wait for room, and then that for the commit</param>
+    public async Task SettleAsync(FinishReason reason, long output, long reasoning, PromptTokens? prompt = null, CancellationToken ct = default)
     {
-        lock (_gate)
-            if (_finish is null) (_output, _reasoning) = (Math.Max(_output, _adoptedOutput + output), Math.Max(_reasoning, _adoptedReasoning + reasoning));
+        // However this ends, its last word says all of it.
+        lock (_gate) (_knownOutput, _knownReasoning) = (_adoptedOutput + output, _adoptedReasoning + reasoning);
+        try
+        {
+            await CountToAsync(output, reasoning, ct).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is MeterException || (e is OperationCanceledException && ct.IsCancellationRequested))
+        {
+            // Both are said again below.
+        }
         Finish(reason);
-        return _meter.SettledAsync(_ended.Task, this, prompt ?? Request.Prompt).WaitAsync(ct);
+        await _meter.SettledAsync(_ended.Task, this, prompt ?? Request.Prompt).WaitAsync(ct).ConfigureAwait(false);
     }
 
     /// <summary>Ends the generation without waiting: the client sends until it is acknowledged.</summary>
@@ -168,6 +211,13 @@ public sealed partial class Generation : IAsyncDisposable
     }
 
     private long Counted => _output + _reasoning;
+
+    /// <summary>What totals have beyond all that is counted, and how much of it is reasoning.</summary>
+    private (long Tokens, long Reasoning) Missing(long output, long reasoning)
+    {
+        var missing = Math.Max(output + reasoning - Counted, 0);
+        return (missing, Math.Min(missing, Math.Max(reasoning - _reasoning, 0)));
+    }
 
     private void Changed()
     {

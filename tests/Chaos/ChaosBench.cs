@@ -12,6 +12,8 @@ namespace Chaos;
 public sealed class ChaosBench(int rounds, int seed, Action<string> say)
 {
     private const int Instances = 3, RoundsPerStretch = 20, Subscriptions = 24, AcknowledgedPerRoundMax = 60;
+    // Longer than anybody is away: whoever is killed is back before what it granted has lapsed, so that nothing that was granted may be overrun.
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(2);
     private readonly Random _random = new(seed);
     private readonly Stopwatch _since = Stopwatch.StartNew();
@@ -22,10 +24,10 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
         var (starting, brokerStarting) = (PrivatePostgres.StartAsync(folder), PrivateRabbitMq.StartAsync(folder));
         await using var postgres = await starting;
         await using var rabbitMq = await brokerStarting;
-        // Small grants and short leases: many decisions to interrupt, and little to wait for what a lost owner had promised.
+        // Small grants: many decisions to interrupt.
         await using var company = await Company.OpenAsync(
             await postgres.CreateDatabaseAsync("chaos"), rabbitMq.Uri(), [Company.Usage, Company.Billing, Company.PlanDesign],
-            ("Usage:ChunkTokens", "16"), ("Usage:LeaseSeconds", "3"), ("Usage:ReportIntervalMs", "50"),
+            ("Usage:ChunkTokens", "16"), ("Usage:LeaseSeconds", $"{Lease.TotalSeconds:0}"), ("Usage:ReportIntervalMs", "50"),
             ("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", "0"), ("Usage:Cluster:Address", "127.0.0.1"));
         Say("a company is open");
         (ServiceProcess Process, Uri Grpc)[] usage = [(company.Apart(Company.Usage), company.Address(Company.Usage)), .. await company.StartMoreUsageAsync(Instances - 1)];
@@ -48,7 +50,7 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
                 await loads[^1].FinishAsync();
                 await analysts[^1].FinishAsync();
                 Say("everything is back, and everybody has come to an end");
-                books = await ChaosChecks.HoldAsync(company, subscriptions, loads);
+                books = await ChaosChecks.HoldAsync(company, subscriptions, loads, Lease);
                 await ChaosMenus.HoldAsync(company, analysts);
                 Say($"after round {Math.Min(rounds, done + RoundsPerStretch)}: {books.Rows.Count:N0} rows in {books.Reports.Count:N0} reports, and they are right");
             }
@@ -67,9 +69,11 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
             Events = loads.Sum(l => l.Imported.Count),
             Menus = analysts.Sum(a => a.Published.Count),
             Denied = loads.Sum(l => l.Denied),
-            TokensKnownToClients = loads.Sum(l => l.Generated.Values.Sum() + l.Imported.Values.Sum()),
+            TokensKnownToClients = loads.SelectMany(l => l.Generated.Values).Sum(t => t.Tokens) + loads.SelectMany(l => l.Imported.Values).Sum(),
             TokensRecorded = books.Rows.Sum(r => r.Tokens.Output + r.Tokens.Reasoning + r.OverrunTokens),
             OverrunTokens = books.Rows.Sum(r => r.OverrunTokens),
+            Forsaken = loads.Sum(l => l.Forsaken.Count),
+            LongerThanLease = loads.SelectMany(l => l.Generated.Values).Count(t => t.Took >= Lease),
             Rows = books.Rows.Count,
             Reports = books.Reports.Count,
             LongestSilenceSeconds = Math.Round(loads.Max(l => l.LongestSilence).TotalSeconds, 1),

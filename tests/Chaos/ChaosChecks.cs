@@ -8,12 +8,14 @@ namespace Chaos;
 public static class ChaosChecks
 {
     /// <param name="loads">every load of this company, the last one with these <paramref name="subscriptions"/></param>
-    public static async Task<Books> HoldAsync(Company company, IReadOnlyList<Subscription> subscriptions, IReadOnlyList<ChaosLoad> loads)
+    /// <param name="lease">of a grant</param>
+    public static async Task<Books> HoldAsync(Company company, IReadOnlyList<Subscription> subscriptions, IReadOnlyList<ChaosLoad> loads, TimeSpan lease)
     {
         await NothingIsHeldAsync(company, subscriptions);
         await RoomIsGrantedAsync(company, subscriptions, loads[^1]);
         var books = await Books.ReadAsync(company.Deployment.Ledger); // U5, and the chain
         CapsHeld(company, subscriptions, books);
+        NothingGrantedIsOverrun(company, subscriptions, books, loads[^1], lease);
         AcknowledgedIsRecordedOnce(books, loads);
         Assert.Equal(books.ByRows, books.ByReports); // U4
         await BillingAgreesAsync(company);
@@ -50,6 +52,24 @@ public static class ChaosChecks
         }
     }
 
+    /// <summary>
+    /// U1 by what the runtimes generated: an owner that grants what a lost one had granted already would book the excess as overrun, and the sums above would hold.
+    /// Only whose tokens were not acknowledged for as long as a lease may have lost their room.
+    /// </summary>
+    private static void NothingGrantedIsOverrun(Company company, IReadOnlyList<Subscription> subscriptions, Books books, ChaosLoad load, TimeSpan lease)
+    {
+        var inTime = load.Generated.Where(g => g.Value.Took < lease).ToDictionary();
+        var overrun = books.Rows.Where(r => r.OverrunTokens > 0 && inTime.ContainsKey(r.GenerationId)).Select(r => $"{r.OverrunTokens} of {r.GenerationId} in {r.Conversation} of {r.SubscriptionId}, of {inTime[r.GenerationId].Tokens} that took {inTime[r.GenerationId].Took.TotalSeconds:0.0} s").ToArray();
+        Assert.True(overrun.Length == 0, $"U1: tokens were granted, generated and acknowledged within a lease, and are overrun: {string.Join("; ", overrun)}");
+        foreach (var period in inTime.Values.GroupBy(t => t.Request.Subscription))
+        {
+            var cap = company.CapOf(period.Key, subscriptions);
+            Assert.True(period.Sum(t => t.Tokens) <= cap * Company.ConversationsPerPeriod, $"U1: runtimes generated {period.Sum(t => t.Tokens)} tokens of {period.Key}, whose period has {cap * Company.ConversationsPerPeriod}");
+            foreach (var conversation in period.GroupBy(t => t.Request.Conversation))
+                Assert.True(conversation.Sum(t => t.Tokens) <= cap, $"U1: runtimes generated {conversation.Sum(t => t.Tokens)} of {cap} tokens in {conversation.Key} of {period.Key}");
+        }
+    }
+
     /// <summary>U3: what the clients know is what the table has, token for token, and nothing else is in it.</summary>
     private static void AcknowledgedIsRecordedOnce(Books books, IReadOnlyList<ChaosLoad> loads)
     {
@@ -62,13 +82,14 @@ public static class ChaosChecks
             Assert.True(events[conversation].Count() == 1 && Tokens(events[conversation].Single()) == tokens, $"U3: the event {conversation} of {tokens} tokens is recorded as {string.Join(" and ", events[conversation].Select(Tokens))}");
 
         var generated = loads.SelectMany(l => l.Generated).ToDictionary();
-        foreach (var (id, tokens) in generated)
+        foreach (var (id, (_, tokens, _)) in generated)
         {
             Assert.True(recorded.TryGetValue(id, out var rows) && Tokens(rows) == tokens, $"U3: {id} of {tokens} tokens is recorded as {(rows is null ? "nothing" : $"{Tokens(rows)}")}");
             var prompt = rows!.Sum(r => r.Tokens.Input);
             Assert.True(prompt == ChaosLoad.PromptTokens, $"U3: {id} has a prompt of {prompt}");
         }
-        var unknown = recorded.Where(g => !generated.ContainsKey(g.Key) && !imported.ContainsKey(g.Value[0].Conversation)).Select(g => $"{g.Key} ({g.Value[0].Conversation}, {Tokens(g.Value)} tokens)").ToArray();
+        var forsaken = loads.SelectMany(l => l.Forsaken).ToDictionary();
+        var unknown = recorded.Where(g => !generated.ContainsKey(g.Key) && !(forsaken.ContainsKey(g.Key) && Tokens(g.Value) == 0) && !imported.ContainsKey(g.Value[0].Conversation)).Select(g => $"{g.Key} ({g.Value[0].Conversation}, {Tokens(g.Value)} tokens)").ToArray();
         Assert.True(unknown.Length == 0, $"U3: recorded, and acknowledged to nobody: {string.Join(", ", unknown)}");
     }
 

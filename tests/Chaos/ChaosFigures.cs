@@ -20,6 +20,10 @@ public sealed record ChaosFigures
     public required long TokensRecorded { get; init; }
     /// <summary>Of those recorded: granted by an owner that was lost, and reported when its promise had ended. Never billed.</summary>
     public required long OverrunTokens { get; init; }
+    /// <summary>Starts that were cancelled before their runtime heard whether they were granted.</summary>
+    public required int Forsaken { get; init; }
+    /// <summary>Generations that took as long as a lease or longer: only of these tokens may be overrun.</summary>
+    public required int LongerThanLease { get; init; }
     public required int Rows { get; init; }
     public required int Reports { get; init; }
     /// <summary>The longest time in which nothing at all was acknowledged.</summary>
@@ -30,7 +34,7 @@ public sealed record ChaosFigures
 
     public string ToText() => $"""
         {Rounds} rounds of seed {Seed} in {Seconds:0} s, killed: {string.Join(", ", Kills.Select(k => $"{k.Key} {k.Value} times"))}
-        {Generations:N0} generations, {Events:N0} events and {Menus:N0} menus acknowledged, {Denied:N0} denied at a cap; at worst {LongestSilenceSeconds:0.0} s without an acknowledgement
+        {Generations:N0} generations, {Events:N0} events and {Menus:N0} menus acknowledged, {Denied:N0} denied at a cap, {Forsaken:N0} starts cancelled, {LongerThanLease:N0} generations longer than a lease; at worst {LongestSilenceSeconds:0.0} s without an acknowledgement
         {TokensKnownToClients:N0} tokens by the clients' count, {TokensRecorded:N0} in the ledger ({OverrunTokens:N0} of them overrun), {Rows:N0} rows, {Reports:N0} reports
         U1 to U6 hold, and billing has every token once
         """;

@@ -16,7 +16,7 @@ namespace Chaos;
 public sealed class ChaosLoad : IAsyncDisposable
 {
     public const int PromptTokens = 5;
-    private const int Runtimes = 3, TalksPerRuntime = 6, Producers = 2, ConversationsPerSubscription = 30, TokensMax = 120, TokensAtOnceMax = 4;
+    private const int Runtimes = 3, TalksPerRuntime = 6, Producers = 2, ConversationsPerSubscription = 30, TokensMax = 120, TokensAtOnceMax = 4, PatienceMsMax = 30;
     // A model takes time, and so does a gateway between its calls.
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10), EventPace = TimeSpan.FromMilliseconds(40), PostPatience = TimeSpan.FromSeconds(20);
 
@@ -42,8 +42,11 @@ public sealed class ChaosLoad : IAsyncDisposable
         _meters = [.. _channels.Select(channel => new MeterClient(channel.CreateCallInvoker(), hasty))];
     }
 
-    /// <summary>Tokens of each generation that was acknowledged to its end.</summary>
-    public ConcurrentDictionary<string, long> Generated { get; } = new();
+    /// <summary>Each generation that was acknowledged to its end.</summary>
+    public ConcurrentDictionary<string, Talk> Generated { get; } = new();
+
+    /// <summary>Starts that nobody waited for in the end: whether they were granted is known to nobody, but no token was generated.</summary>
+    public ConcurrentDictionary<string, Talk> Forsaken { get; } = new();
 
     /// <summary>Tokens of each event that was answered, by the conversation that it named.</summary>
     public ConcurrentDictionary<string, long> Imported { get; } = new();
@@ -83,7 +86,7 @@ public sealed class ChaosLoad : IAsyncDisposable
     public async Task FinishAsync()
     {
         await _enough.CancelAsync();
-        await Eventually.True(() => _running.IsCompleted, "every generation and every event is acknowledged", TimeSpan.FromMinutes(2));
+        await Eventually.True(() => _running.IsCompleted && _meters.All(m => m.Active.Count == 0), "every generation and every event is acknowledged", TimeSpan.FromMinutes(2));
         await _running;
     }
 
@@ -93,9 +96,10 @@ public sealed class ChaosLoad : IAsyncDisposable
     {
         try
         {
+            var since = Stopwatch.GetTimestamp();
             await using var generation = await _meters[0].StartAsync(Request(subscription, "a last question"));
             await generation.FinishAsync();
-            Generated[generation.Id] = 0;
+            Generated[generation.Id] = Talk.Of(generation, since);
             return true;
         }
         catch (GenerationDeniedException e) when (e.Reason == "cap_reached")
@@ -110,15 +114,25 @@ public sealed class ChaosLoad : IAsyncDisposable
         while (!_enough.IsCancellationRequested)
         {
             await pace.WaitForNextTickAsync();
-            var wanted = random.Next(1, TokensMax);
+            var request = Request(_subscriptions[random.Next(_subscriptions.Length)], $"{_name} {random.Next(ConversationsPerSubscription)}");
+            var since = Stopwatch.GetTimestamp();
+            // One in ten goes away before it is granted anything, and one in ten ends its answer in the middle.
+            var (wanted, goesAway) = (random.Next(1, TokensMax), random.Next(10));
+            using var patience = new CancellationTokenSource();
+            if (goesAway == 0) patience.CancelAfter(random.Next(PatienceMsMax));
             Generation generation;
             try
             {
-                generation = await meter.StartAsync(Request(_subscriptions[random.Next(_subscriptions.Length)], $"{_name} {random.Next(ConversationsPerSubscription)}"));
+                generation = await meter.StartAsync(request, patience.Token);
             }
             catch (GenerationDeniedException e) when (e.Reason == "cap_reached")
             {
                 Interlocked.Increment(ref _denied);
+                continue;
+            }
+            catch (OperationCanceledException) when (patience.IsCancellationRequested)
+            {
+                Forsaken[request.Id] = new(request, 0, TimeSpan.Zero);
                 continue;
             }
             while (generation.Generated < wanted && await generation.RoomAsync() > 0)
@@ -126,8 +140,8 @@ public sealed class ChaosLoad : IAsyncDisposable
                 generation.Count(Math.Min(random.Next(1, TokensAtOnceMax + 1), wanted - generation.Generated));
                 await pace.WaitForNextTickAsync();
             }
-            await generation.FinishAsync();
-            Generated[generation.Id] = generation.Generated;
+            await generation.FinishAsync(goesAway == 1 ? FinishReason.Abort : null);
+            Generated[generation.Id] = Talk.Of(generation, since);
             Heard();
         }
     }
@@ -191,4 +205,11 @@ public sealed class ChaosLoad : IAsyncDisposable
         _poster.Dispose();
         _enough.Dispose();
     }
+}
+
+/// <summary>A generation as its runtime knows it.</summary>
+/// <param name="Took">from its start to its last acknowledgement: no token of it waited longer than that to be acknowledged</param>
+public sealed record Talk(GenerationRequest Request, long Tokens, TimeSpan Took)
+{
+    public static Talk Of(Generation generation, long since) => new(generation.Request, generation.Generated, Stopwatch.GetElapsedTime(since));
 }

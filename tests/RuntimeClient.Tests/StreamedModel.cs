@@ -12,7 +12,7 @@ namespace RuntimeClient.Tests;
 
 /// <summary>
 /// A model behind a real HTTP server that speaks the chat completions protocol, streamed and whole. It answers with as many tokens as it is
-/// asked for in the prompt, one in each event, reports usage as such providers do, and knows how many it generated.
+/// asked for in the prompt, one in each event unless told otherwise, reports usage as such providers do, and knows how many it generated.
 /// </summary>
 public sealed class StreamedModel : IAsyncDisposable
 {
@@ -35,6 +35,15 @@ public sealed class StreamedModel : IAsyncDisposable
 
     /// <summary>Every event says what there is so far, as vLLM does when it is asked to.</summary>
     public bool CountsInEveryEvent { get; set; }
+
+    /// <summary>Visible tokens in one event, as many providers send them.</summary>
+    public int TokensPerEvent { get; set; } = 1;
+
+    /// <summary>It says nothing of usage.</summary>
+    public bool CountsNothing { get; set; }
+
+    /// <summary>Between two tokens of a stream.</summary>
+    public TaskCompletionSource? WaitsFor { get; set; }
 
     public static async Task<StreamedModel> StartAsync()
     {
@@ -67,7 +76,7 @@ public sealed class StreamedModel : IAsyncDisposable
             {
                 id = "c", @object = "chat.completion", created = 1, model = "small-model",
                 choices = new[] { new { index = 0, finish_reason = finish, message = new { role = "assistant", content = string.Concat(Enumerable.Repeat("word ", tokens)) } } },
-                usage = Usage(tokens),
+                usage = CountsNothing ? null : Usage(tokens),
             });
             return;
         }
@@ -77,10 +86,13 @@ public sealed class StreamedModel : IAsyncDisposable
             if (token == FailsAfter) { context.Abort(); return; }
             Interlocked.Increment(ref _generated);
             // Reasoning comes first, and is not shown: such providers send nothing for it.
-            if (token >= Reasoned) await SendAsync(Event(new { content = "word " }, null, CountsInEveryEvent ? Usage(token + 1) : null));
+            if (token < Reasoned || ((token + 1 - Reasoned) % TokensPerEvent != 0 && token + 1 < tokens)) continue;
+            var words = (token - Reasoned) % TokensPerEvent + 1;
+            await SendAsync(Event(new { content = string.Concat(Enumerable.Repeat("word ", words)) }, null, CountsInEveryEvent ? Usage(token + 1) : null));
+            if (WaitsFor is { } gate) await gate.Task.WaitAsync(context.RequestAborted);
         }
         await SendAsync(Event(new { }, finish));
-        await SendAsync(new { id = "c", @object = "chat.completion.chunk", created = 1, model = "small-model", choices = Array.Empty<object>(), usage = Usage(tokens) });
+        if (!CountsNothing) await SendAsync(new { id = "c", @object = "chat.completion.chunk", created = 1, model = "small-model", choices = Array.Empty<object>(), usage = Usage(tokens) });
         await context.Response.WriteAsync("data: [DONE]\n\n");
 
         async Task SendAsync(object data)

@@ -14,19 +14,19 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
         await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("conversation", 500)));
         await using var model = await StreamedModel.StartAsync();
         await using var meter = shared.Connect();
-        var first = await AskAsync(Capped(model, meter, name, $"{name}-1"), 100, streamed);
+        var first = await AskAsync(Capped(model, meter, name, $"{name}-1", held: 2_048), 100, streamed);
         // The cap is in sight, and the model is told where it is.
         Assert.Equal(((int?)500, ChatFinishReason.Stop), (model.MaxTokens, first.FinishReason!.Value));
         Assert.Equal((80, 20, 0), await shared.RecordedAsync($"{name}-1"));
         Assert.Equal((7, 3), await PromptOfAsync(name, $"{name}-1"));
 
         // 400 are left: the model is told so, and stops by itself.
-        var second = await AskAsync(Capped(model, meter, name, $"{name}-2"), 1_000, streamed);
+        var second = await AskAsync(Capped(model, meter, name, $"{name}-2", held: 2_048), 1_000, streamed);
         Assert.Equal(((int?)400, ChatFinishReason.Length, 500), (model.MaxTokens, second.FinishReason!.Value, model.Generated));
         Assert.Equal("cap_reached", WhyCut(second));
         Assert.Equal((380, 20, 0), await shared.RecordedAsync($"{name}-2"));
 
-        await Assert.ThrowsAsync<GenerationDeniedException>(() => AskAsync(Capped(model, meter, name, $"{name}-3"), 1, streamed));
+        await Assert.ThrowsAsync<GenerationDeniedException>(() => AskAsync(Capped(model, meter, name, $"{name}-3", held: 2_048), 1, streamed));
         Assert.Equal(500, model.Generated);
     }
 
@@ -134,8 +134,8 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
         Assert.Equal((80, 20, 0), await shared.RecordedAsync(name));
     }
 
-    private static IChatClient Capped(StreamedModel model, MeterClient meter, string subscription, string generation) => model.Client().AsBuilder()
-        .UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId(subscription), "c1", GenerationId.Derive(Samples.Jan1, generation)) })
+    private static IChatClient Capped(StreamedModel model, MeterClient meter, string subscription, string generation, int held = 256) => model.Client().AsBuilder()
+        .UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId(subscription), "c1", GenerationId.Derive(Samples.Jan1, generation)), TokensHeld = held })
         .Build();
 
     /// <summary>A stream's last update becomes part of its message.</summary>

@@ -27,7 +27,7 @@ public sealed class When_a_runtime_is_written_in_twenty_lines(SharedService shar
         });
         using var tokens = model.GetEnumerator();
         while (await generation.RoomAsync() > 0 && tokens.MoveNext())           // first the grant, then the token; 0 is the cap
-            generation.Count(output: 1);
+            if (!await generation.CountAsync(output: 1)) break;                 // if it lapsed meanwhile: by the next grant, or not to be emitted
         await generation.FinishAsync();                                         // committed: it will be billed exactly once
         // end
     }

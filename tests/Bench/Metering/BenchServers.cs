@@ -73,8 +73,7 @@ public sealed class BenchServers : IAsyncDisposable
         var (postgres, rabbitMq) = (PrivatePostgres.StartAsync(folder, cancel: ct), PrivateRabbitMq.StartAsync(folder, ct));
         await Task.WhenAll(postgres, rabbitMq);
         var servers = new BenchServers(folder, await postgres, await rabbitMq, await (await postgres).CreateDatabaseAsync("bench", ct));
-        await servers._bus.StartAsync(ct);
-        await servers.StartServiceAsync(ct);
+        await Task.WhenAll(servers._bus.StartAsync(ct), servers.StartServiceAsync(ct));
         return servers;
     }
 

@@ -6,13 +6,17 @@ using StackExchange.Redis;
 
 namespace Bench.Metering;
 
-/// <summary>Tokens generated beyond a cap, by the workers' own count, when all leases have ended and the cap is used up again.</summary>
-/// <param name="Ours">granted before they were generated; the service is killed several times; whoever crashes comes back with the same id</param>
+/// <summary>
+/// Tokens generated beyond a cap, by the workers' own count, when all leases have ended and the cap is used up again. Whoever crashes comes back
+/// before its lease has ended, unless it is said that nobody does: of all three alike.
+/// </summary>
+/// <param name="Ours">granted before they were generated; the service is killed several times</param>
 /// <param name="CheckThenAdd">a row in PostgreSQL is read, and added to after the generation</param>
 /// <param name="IncrementAfter">a counter in Redis must be under the cap, and is incremented after the generation</param>
 /// <param name="NeverBack">as <paramref name="Ours"/>, but who crashes is gone for ever: what it had generated is known to nobody, and granted again</param>
 /// <param name="NeverBackMax">the most that can be: what those who crashed were granted</param>
-public sealed record OverspendFigures(long Ours, long CheckThenAdd, long IncrementAfter, long NeverBack, long NeverBackMax);
+public sealed record OverspendFigures(
+    long Ours, long CheckThenAdd, long IncrementAfter, long NeverBack, long NeverBackMax, long CheckThenAddNeverBack, long IncrementAfterNeverBack);
 
 /// <summary>64 workers on one cap, of whom one in ten crashes after it has generated and before it has said so.</summary>
 public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, BenchPace pace)
@@ -41,12 +45,16 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
             await servers.RestartServiceAsync(ct);
             BenchPace.Say($"overspend: the service was killed after {at} tokens, and serves again after {TimeProvider.System.GetElapsedTime(killed).TotalSeconds:F1} s");
         }
+        // Leases take their time, in which the others use up theirs.
+        await servers.ExecuteAsync("create table usage.checked (worker_set integer primary key, used bigint not null); insert into usage.checked values (0, 0), (1, 0)", ct);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redis.Port}");
+        var others = await Task.WhenAll(
+            CheckThenAddAsync(comesBack: true, ct), IncrementAfterAsync(connection.GetDatabase(), comesBack: true, ct),
+            CheckThenAddAsync(comesBack: false, ct), IncrementAfterAsync(connection.GetDatabase(), comesBack: false, ct));
         await Task.WhenAll(comingBack, neverBack);
-        var checkThenAdd = await CheckThenAddAsync(ct);
-        var incrementAfter = await IncrementAfterAsync();
-        BenchPace.Say($"overspend of a cap of {pace.CapTokens} under {Workers} workers that crash, {pace.Kills} kills of the service, leases of {pace.LeaseSeconds} s waited out: {Over(generated)} tokens ({pace.CapTokens - generated} not used); check-then-add {checkThenAdd}, increment-after {incrementAfter}");
-        BenchPace.Say($"overspend where nobody who crashed came back: {Over(generatedOfLost)} tokens, and those who crashed were granted {crashed}");
-        return new(Over(generated), checkThenAdd, incrementAfter, Over(generatedOfLost), crashed);
+        BenchPace.Say($"overspend of a cap of {pace.CapTokens} under {Workers} workers that crash and come back within {AwayMsMax} ms, {pace.Kills} kills of the service, leases of {pace.LeaseSeconds} s waited out: {Over(generated)} tokens ({pace.CapTokens - generated} not used); check-then-add {others[0]}, increment-after {others[1]}");
+        BenchPace.Say($"overspend where nobody who crashed came back: {Over(generatedOfLost)} tokens, and those who crashed were granted {crashed}; check-then-add {others[2]}, increment-after {others[3]}");
+        return new(Over(generated), others[0], others[1], Over(generatedOfLost), crashed, others[2], others[3]);
     }
 
     /// <returns>false if it was denied</returns>
@@ -99,32 +107,34 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
         }
     }
 
-    private async Task<long> CheckThenAddAsync(CancellationToken ct)
+    private Task<long> CheckThenAddAsync(bool comesBack, CancellationToken ct)
     {
-        await servers.ExecuteAsync("create table usage.checked (used bigint not null); insert into usage.checked values (0)", ct);
-        var generated = 0L;
-        await WorkAsync(Patience, async random =>
-        {
-            if (await servers.ScalarAsync("select used from usage.checked", ct) + TokensMax > pace.CapTokens) return false;
-            var tokens = await GenerateAsync(random, TokensMax);
-            Interlocked.Add(ref generated, tokens);
-            if (!Crashes(random)) await servers.ExecuteAsync($"update usage.checked set used = used + {tokens}", ct);
-            return true;
-        });
-        return Over(generated);
+        var row = $"where worker_set = {(comesBack ? 1 : 0)}";
+        return AddAfterAsync(
+            async () => await servers.ScalarAsync($"select used from usage.checked {row}", ct) + TokensMax <= pace.CapTokens,
+            tokens => servers.ExecuteAsync($"update usage.checked set used = used + {tokens} {row}", ct), comesBack, ct);
     }
 
-    private async Task<long> IncrementAfterAsync()
+    private Task<long> IncrementAfterAsync(IDatabase database, bool comesBack, CancellationToken ct)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redis.Port}");
-        var database = connection.GetDatabase();
+        var key = comesBack ? "used" : "used, nobody back";
+        return AddAfterAsync(async () => (long)await database.StringGetAsync(key) < pace.CapTokens, tokens => database.StringIncrementAsync(key, tokens), comesBack, ct);
+    }
+
+    private async Task<long> AddAfterAsync(Func<Task<bool>> hasRoom, Func<long, Task> add, bool comesBack, CancellationToken ct)
+    {
         var generated = 0L;
         await WorkAsync(Patience, async random =>
         {
-            if ((long)await database.StringGetAsync("used") >= pace.CapTokens) return false;
+            if (!await hasRoom()) return false;
             var tokens = await GenerateAsync(random, TokensMax);
             Interlocked.Add(ref generated, tokens);
-            if (!Crashes(random)) await database.StringIncrementAsync("used", tokens);
+            if (Crashes(random))
+            {
+                if (!comesBack) return true;
+                await Task.Delay(random.Next(AwayMsMax), ct);
+            }
+            await add(tokens);
             return true;
         });
         return Over(generated);

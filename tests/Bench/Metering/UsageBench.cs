@@ -9,16 +9,18 @@ namespace Bench.Metering;
 /// <param name="Kills">of the service while a cap is used up</param>
 /// <param name="LeaseSeconds">of grants while a cap is used up: it is waited out twice</param>
 /// <param name="CapTokens">of the cap that is used up</param>
+/// <param name="IdleWithin">the service, between two contenders</param>
 /// <param name="Generations">that a worker runs at once</param>
-public sealed record BenchPace(int Rounds, TimeSpan Round, TimeSpan Soak, TimeSpan WarmUpMax, int Kills, int LeaseSeconds, long CapTokens, int Generations = WorkerLoad.GenerationsEach)
+public sealed record BenchPace(
+    int Rounds, TimeSpan Round, TimeSpan Soak, TimeSpan WarmUpMax, int Kills, int LeaseSeconds, long CapTokens, TimeSpan IdleWithin, int Generations = WorkerLoad.GenerationsEach)
 {
-    public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(12), 5, 5, 200_000);
+    public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(12), 5, 10, 200_000, TimeSpan.FromMinutes(1));
 
     /// <summary>Within a minute.</summary>
-    public static BenchPace Quick => new(3, TimeSpan.FromSeconds(0.7), TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(2), 1, 3, 20_000);
+    public static BenchPace Quick => new(2, TimeSpan.FromSeconds(0.6), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1.5), 1, 5, 10_000, TimeSpan.FromSeconds(1));
 
     /// <summary>Measures nothing, and runs everything.</summary>
-    public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 2, 5_000, Generations: 8);
+    public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 20, 5_000, TimeSpan.FromSeconds(0.2), Generations: 8);
 
     private static readonly long Begun = TimeProvider.System.GetTimestamp();
 

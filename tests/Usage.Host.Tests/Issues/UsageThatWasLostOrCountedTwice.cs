@@ -18,9 +18,16 @@ public sealed class UsageThatWasLostOrCountedTwice(OthersService others)
         var stream = new RuntimeStream(others.Service.Meter);
         await stream.SendAsync(Samples.Start("gone", "gone", input: 40));
         await stream.GrantOf("gone");
-        await stream.SendAsync(Samples.Chunk("gone", 1, 77));
-        await stream.AckOf("gone", 1);
-        await stream.DisposeAsync();
+        var id = Samples.GenerationId("gone")[4..];
+        await Eventually.True(async () => await others.Service.ScalarAsync<long>($"select count(*) from usage.token_event where generation = '{id}'") == 1, "its prompt is recorded");
+        // It hangs up when it has said what it generated, and before anybody has answered: the row waits to be written.
+        await using (await TableLock.TakeAsync(others.Service, "usage.token_event", "share"))
+        {
+            await stream.SendAsync(Samples.Chunk("gone", 1, 77));
+            await Eventually.True(async () => await TableLock.WaitersAsync(others.Service, "usage.token_event") > 0, "its tokens wait to be committed");
+            await stream.DisposeAsync();
+            Assert.Equal(1, await others.Service.ScalarAsync<long>($"select count(*) from usage.token_event where generation = '{id}'"));
+        }
         Assert.Equal([("input", 40), ("output", 77)], await others.ReportedAsync("gone", 117));
     }
 
