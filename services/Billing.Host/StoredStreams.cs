@@ -8,9 +8,7 @@ using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
 using Billing.Webhooks;
-using JasperFx.Events;
 using Marten;
-using Marten.Linq;
 
 namespace Billing.Host;
 
@@ -24,10 +22,9 @@ public sealed class StoredStreams
     private readonly Dictionary<string, long> _versions = [];
 
     /// <summary>Below, reading them all is cheaper than looking for a view.</summary>
-    private const int BusyEvents = 100;
+    private const int BusyEvents = 20;
 
     private readonly KnownEvents _known;
-
     private readonly bool _fromViews;
 
     private StoredStreams(HistoryPoint at, bool fromViews) => (_known, _fromViews) = (new(at), fromViews);
@@ -49,31 +46,22 @@ public sealed class StoredStreams
     {
         var wanted = ids.Where(id => id.Length > 0 && !_states.ContainsKey(id)).Distinct().ToArray();
         if (wanted.Length == 0) return;
-        var plain = _fromViews ? await ReadBusy(session, wanted, ct) : wanted;
-        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(plain)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
-        await foreach (var e in events.ToAsyncEnumerable(ct)) Add(e);
+        if (_fromViews) await ReadViews(session, wanted, ct);
+        await foreach (var e in EventRows.ReadAsync(session, [.. wanted.Select(id => (id, Version(id)))], ct)) Add(e);
     }
 
     /// <summary>
     /// A period that usage reported to many times is not folded from its beginning: its view is that fold up to a version, and the events after it are few.
     /// Whatever is decided on it is written on the version that was reached, as ever.
     /// </summary>
-    /// <returns>the streams that are left to be read whole</returns>
-    private async Task<string[]> ReadBusy(IQuerySession session, string[] wanted, CancellationToken ct)
+    private async Task ReadViews(IQuerySession session, string[] wanted, CancellationToken ct)
     {
         string[] periods = [.. wanted.Where(id => id.StartsWith(Ids.Period, StringComparison.Ordinal))];
-        if (periods.Length == 0) return wanted;
+        if (periods.Length == 0) return;
         string[] busy = [.. await session.AdvancedSql.QueryAsync<string>("select id from billing.mt_streams where id = any(?) and version > ?", ct, periods, BusyEvents)];
-        if (busy.Length == 0) return wanted;
-        var seen = new HashSet<string>();
+        if (busy.Length == 0) return;
         foreach (var view in await session.LoadManyAsync<PeriodView>(ct, busy))
-        {
-            if (view.State is not { } state) continue;
-            (_states[view.Id], _versions[view.Id]) = (state, view.Version);
-            seen.Add(view.Id);
-            foreach (var e in await session.Events.FetchStreamAsync(view.Id, fromVersion: view.Version + 1, token: ct)) Add(e);
-        }
-        return [.. wanted.Where(id => !seen.Contains(id))];
+            if (view.State is { } state) (_states[view.Id], _versions[view.Id]) = (state, view.Version);
     }
 
     public long Version(string id) => _versions.GetValueOrDefault(id);
@@ -88,10 +76,10 @@ public sealed class StoredStreams
 
     private TState State<TState>(string id, TState initial) where TState : class => (TState?)_states.GetValueOrDefault(id) ?? initial;
 
-    private void Add(IEvent e)
+    private void Add(StreamEvent e)
     {
-        var id = e.StreamKey!;
-        if (!_known.Has(e)) return;
+        var id = e.Stream;
+        if (!_known.Has(id, e.Sequence, e.Data)) return;
         _versions[id] = e.Version;
         _states[id] = e.Data switch
         {
@@ -104,7 +92,7 @@ public sealed class StoredStreams
             SellerEvent x => SellerState.Evolve(Seller(id), x),
             OperationEvent x => OperationsState.Evolve(State(id, OperationsState.Initial), x),
             WebhookEvent x => WebhookState.Evolve(State(id, WebhookState.Initial), x),
-            _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} in {id} has no fold"),
+            _ => throw new System.Diagnostics.UnreachableException($"{e.Data.GetType().Name} in {id} has no fold"),
         };
     }
 }
