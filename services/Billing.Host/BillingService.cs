@@ -30,11 +30,8 @@ public sealed partial class BillingService(
         Ids.Parse(Ids.Invoice, invoiceId);
         if (request.InvoiceId.Length > 0 && request.InvoiceId != invoiceId) throw new FormatException($"{request.InvoiceId} is not the invoice of {request.PeriodId}: give one of them");
         if (await session.LoadAsync<StoredInvoice>(invoiceId, ct) is { } final) return Wire.Final(final);
-        var view = await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == invoiceId, ct);
-        // Right after the period was opened the view may not have it yet.
-        var facts = view?.Facts ?? await FactsFromStream(session, request.PeriodId, ct)
-            ?? throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
-        return Wire.Draft(facts, (await StoredTerms.ReadAsync(session, [facts], ct)).Now(facts), view?.Status ?? "open");
+        var draft = await DraftedPeriod.Find(session, invoiceId, request.PeriodId, ct);
+        return Wire.Draft(draft.Facts, (await StoredTerms.ReadAsync(session, [draft.Facts], ct)).Now(draft.Facts), draft.Status);
     }
 
     public override async Task<ListInvoicesResponse> ListInvoices(ListInvoicesRequest request, ServerCallContext context)
@@ -73,21 +70,14 @@ public sealed partial class BillingService(
             if (request.SubscriptionId.Length > 0) query = query.Where(v => v.SubscriptionId == request.SubscriptionId);
             var views = await query.OrderBy(v => v.InvoiceId).Take(most).ToListAsync(ct);
             var final = (await session.LoadManyAsync<StoredInvoice>(ct, [.. views.Select(v => v.InvoiceId)])).Select(i => i.Id).ToHashSet();
-            var terms = await StoredTerms.ReadAsync(session, [.. views.Select(v => v.Facts)], ct);
-            drafts.AddRange(views.Where(v => !final.Contains(v.InvoiceId) && !v.Facts.IsEmpty).Select(v => Wire.Draft(v.Facts, terms.Now(v.Facts), v.Status)));
+            var periods = (await DraftedPeriod.ReadAsync(session, [.. views.Where(v => !final.Contains(v.InvoiceId)).Select(v => v.Id)], ct)).Where(p => !p.Facts.IsEmpty).ToArray();
+            var terms = await StoredTerms.ReadAsync(session, [.. periods.Select(p => p.Facts)], ct);
+            drafts.AddRange(periods.Select(p => Wire.Draft(p.Facts, terms.Now(p.Facts), p.Status)));
             if (views.Count < most) break;
             after = views[^1].InvoiceId;
         }
         return drafts;
     }
-
-    private static async Task<PeriodFacts?> FactsFromStream(IQuerySession session, string periodId, CancellationToken ct) =>
-        (await StoredStreams.ReadAsync(session, [periodId], ct)).Period(periodId) switch
-        {
-            PeriodState.Open o => o.Facts,
-            PeriodState.Closed c => c.Facts,
-            _ => null,
-        };
 
     private string IdOrNew(string prefix, string given)
     {

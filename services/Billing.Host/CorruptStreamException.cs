@@ -9,6 +9,9 @@ public sealed class CorruptStreamException : InvalidOperationException
     public CorruptStreamException(IEvent e, Exception cause)
         : base(FormattableString.Invariant($"event {e.Sequence} ({e.EventTypeName}, version {e.Version} of {e.StreamKey}) cannot be folded: {cause.Message}"), cause) { }
 
+    internal CorruptStreamException(StreamEvent e, Exception cause)
+        : base(FormattableString.Invariant($"event {e.Sequence} ({e.Type}, version {e.Version} of {e.Stream}) cannot be folded: {cause.Message}"), cause) { }
+
     /// <summary>Of a stream of which only the bodies are kept.</summary>
     public CorruptStreamException(string stream, long version, object e, Exception cause)
         : base(FormattableString.Invariant($"version {version} of {stream} ({e.GetType().Name}) cannot be folded: {cause.Message}"), cause) { }

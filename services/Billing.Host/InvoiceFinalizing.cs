@@ -46,7 +46,7 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
     private async Task<StoredStreams> Periods(IReadOnlyList<string> ids, CancellationToken ct)
     {
         await using var session = store.QuerySession();
-        return await StoredStreams.ReadForBooksAsync(session, ids, ct);
+        return await StoredStreams.ReadAsync(session, ids, ct);
     }
 
     private async Task<int> Finalize(string[] ids, StoredStreams periods, DateTimeOffset now, Attribution? by, CancellationToken ct)

@@ -1,5 +1,4 @@
 using Billing.Audit;
-using JasperFx.Events;
 
 namespace Billing.Host;
 
@@ -12,8 +11,6 @@ internal sealed class KnownEvents(HistoryPoint point)
     private readonly HashSet<string> _ended = [];
 
     /// <param name="e">the events of a stream in their order</param>
-    public bool Has(IEvent e) => e.Data is not Tombstone && Has(e.StreamKey!, e.Sequence, e.Data);
-
     public bool Has(string stream, long sequence, object e)
     {
         if (_ended.Contains(stream)) return false;

@@ -34,7 +34,7 @@ public sealed class PeriodClosing(IDocumentStore store, DueItems items, IOptions
         if (due.Length == 0) return 0;
         // The marks before the streams: a mark that is seen here belongs to usage that is seen there.
         var marks = (await session.Query<LateMark>().Where(m => m.SubscriptionId.IsOneOf(subscriptions)).ToListAsync(ct)).ToLookup(m => m.SubscriptionId);
-        var streams = await StoredStreams.ReadForBooksAsync(session, due.SelectMany(p => marks[p.SubscriptionId].Select(m => m.PeriodId).Append(p.Id).Append(p.PreviousPeriodId)), ct);
+        var streams = await StoredStreams.ReadAsync(session, due.SelectMany(p => marks[p.SubscriptionId].Select(m => m.PeriodId).Append(p.Id).Append(p.PreviousPeriodId)), ct);
         await streams.ReadMoreAsync(session, due.Select(p => CustomerOf(streams, p)), ct);
         foreach (var period in due) Close(session, streams, period, [.. marks[period.SubscriptionId]], cut, now);
         await session.SaveChangesAsync(ct);

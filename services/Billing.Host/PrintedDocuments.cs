@@ -27,11 +27,10 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
             var state = await streams.Load<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, ct);
             return Invoice(final.Document, final.DocumentSha256, await Customer(final.Document, ct), state.Status, await TaxNote(final.Document, ct), language);
         }
-        if (await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == invoiceId, ct) is not { } view)
-            throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
-        var terms = await StoredTerms.ReadAsync(session, [view.Facts], ct);
-        var draft = System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(view.Facts, terms.Now(view.Facts)).ToUtf8());
-        return Invoice(draft, "", await Now(session, view.Facts.CustomerId, ct), "draft", await TaxNote(draft, ct), language);
+        var facts = (await DraftedPeriod.Find(session, invoiceId, periodId: "", ct)).Facts;
+        var terms = await StoredTerms.ReadAsync(session, [facts], ct);
+        var draft = System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(facts, terms.Now(facts)).ToUtf8());
+        return Invoice(draft, "", await Now(session, facts.CustomerId, ct), "draft", await TaxNote(draft, ct), language);
     }
 
     private static PrintedFile Invoice(string json, string sha256, CustomerDetails? customer, string status, string taxNote, DocumentLanguage language) => new(

@@ -33,11 +33,16 @@ internal sealed partial class Reconciliation
             if (batch.Root != report.Roots[i] || batch.Number != report.FirstBatch + i)
                 yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"the root of batch {batch.Number} of shard {report.Shard} is not the one that report {report.Number} named");
             if (!withRows) continue;
-            var leaves = batch.Rows.Select(LeafOf).ToArray();
+            var leaves = new byte[batch.Rows.Count][];
             for (var n = 0; n < leaves.Length; n++)
-                if (!batch.Rows[n].Leaf.Span.SequenceEqual(leaves[n])) yield return LeafDiffers(report, batch.Rows[n]);
-            // Where a leaf differs that was said; the leaves beside the rows must give the root all the same.
-            if (!HashTree.Root([.. batch.Rows.Select(r => r.Leaf.ToByteArray())]).AsSpan().SequenceEqual(batch.Root.Span))
+            {
+                leaves[n] = LeafOf(batch.Rows[n]);
+                if (batch.Rows[n].Leaf.Span.SequenceEqual(leaves[n])) continue;
+                yield return LeafDiffers(report, batch.Rows[n]);
+                // That was said; the leaves beside the rows must give the root all the same.
+                leaves[n] = batch.Rows[n].Leaf.ToByteArray();
+            }
+            if (!HashTree.Root(leaves).AsSpan().SequenceEqual(batch.Root.Span))
                 yield return Of("root_differs", report.Shard, report.Number, default, 0, 0, $"the rows of batch {batch.Number} of shard {report.Shard} do not give its root");
             _summary.Rows += batch.Rows.Count;
             _summary.ArchivedRows += batch.Rows.Count(r => r.Kind == RowKind.Archived);
@@ -76,11 +81,16 @@ internal sealed partial class Reconciliation
     {
         if (row.Kind == RowKind.Archived) return;
         var t = row.Tokens ?? new();
-        foreach (var (kind, tokens) in new[]
+        Add(TokenKind.Input, t.Input);
+        Add(TokenKind.CachedInput, t.CachedInput);
+        Add(TokenKind.CacheCreation, t.CacheCreation);
+        Add(TokenKind.Output, t.Output);
+        Add(TokenKind.Reasoning, t.Reasoning);
+        Add(TokenKind.Overrun, row.OverrunTokens);
+
+        void Add(TokenKind kind, long tokens)
         {
-            (TokenKind.Input, t.Input), (TokenKind.CachedInput, t.CachedInput), (TokenKind.CacheCreation, t.CacheCreation), (TokenKind.Output, t.Output),
-            (TokenKind.Reasoning, t.Reasoning), (TokenKind.Overrun, row.OverrunTokens),
-        })
             if (tokens != 0) into.Add(new(row.SubscriptionId, row.PeriodId, row.PlanId, kind.Name()), tokens);
+        }
     }
 }

@@ -9,9 +9,7 @@ using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
 using Billing.Webhooks;
-using JasperFx.Events;
 using Marten;
-using Marten.Linq;
 
 namespace Billing.Host;
 
@@ -26,31 +24,19 @@ public sealed class StoredStreams
     private readonly Dictionary<string, CorruptStreamException> _faults = [];
 
     /// <summary>Below, reading them all is cheaper than looking for a view.</summary>
-    private const int BusyEvents = 100;
+    private const int BusyEvents = 20;
 
     private readonly KnownEvents _known;
 
-    /// <summary>Of a busy stream held in memory at once.</summary>
-    private const int PageEvents = 1_000;
+    private readonly bool _fromViews;
 
-    /// <summary>What is done about busy periods.</summary>
-    private enum Busy { LikeOthers, FromViews, ByThemselves }
-
-    private readonly Busy _busy;
-
-    private StoredStreams(HistoryPoint at, Busy busy) => (_known, _busy) = (new(at), busy);
+    private StoredStreams(HistoryPoint at, bool fromViews) => (_known, _fromViews) = (new(at), fromViews);
 
     /// <param name="at">how much of history is looked at; all of it by default</param>
-    public static Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct, HistoryPoint at = default) => Read(new(at, Busy.LikeOthers), session, ids, ct);
-
-    /// <summary>
-    /// To write the books by: every period from its beginning, whatever became of its view, for what is written is for ever. A busy one is read by itself in
-    /// pages, so that it costs no more memory than another.
-    /// </summary>
-    public static Task<StoredStreams> ReadForBooksAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct) => Read(new(default, Busy.ByThemselves), session, ids, ct);
+    public static Task<StoredStreams> ReadAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct, HistoryPoint at = default) => Read(new(at, fromViews: false), session, ids, ct);
 
     /// <summary>To decide on: busy periods from their views and what came after. Whoever writes or checks the books reads them from their beginning.</summary>
-    public static Task<StoredStreams> ReadToDecideAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct) => Read(new(default, Busy.FromViews), session, ids, ct);
+    public static Task<StoredStreams> ReadToDecideAsync(IQuerySession session, IEnumerable<string> ids, CancellationToken ct) => Read(new(default, fromViews: true), session, ids, ct);
 
     private static async Task<StoredStreams> Read(StoredStreams streams, IQuerySession session, IEnumerable<string> ids, CancellationToken ct)
     {
@@ -63,46 +49,22 @@ public sealed class StoredStreams
     {
         var wanted = ids.Where(id => id.Length > 0 && !_states.ContainsKey(id) && !_faults.ContainsKey(id)).Distinct().ToArray();
         if (wanted.Length == 0) return;
-        var plain = _busy == Busy.LikeOthers ? wanted : await ReadBusy(session, wanted, ct);
-        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(plain)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
-        await foreach (var e in events.ToAsyncEnumerable(ct)) Add(e);
+        if (_fromViews) await ReadViews(session, wanted, ct);
+        await foreach (var e in EventRows.ReadAsync(session, [.. wanted.Select(id => (id, Version(id)))], ct)) Add(e);
     }
 
     /// <summary>
     /// A period that usage reported to many times is not folded from its beginning where its view will do: that is that fold up to a version, and the events after it are few.
     /// Whatever is decided on it is written on the version that was reached, as ever.
     /// </summary>
-    /// <returns>the streams that are left to be read whole</returns>
-    private async Task<string[]> ReadBusy(IQuerySession session, string[] wanted, CancellationToken ct)
+    private async Task ReadViews(IQuerySession session, string[] wanted, CancellationToken ct)
     {
         string[] periods = [.. wanted.Where(id => id.StartsWith(Ids.Period, StringComparison.Ordinal))];
-        if (periods.Length == 0) return wanted;
+        if (periods.Length == 0) return;
         string[] busy = [.. await session.AdvancedSql.QueryAsync<string>("select id from billing.mt_streams where id = any(?) and version > ?", ct, periods, BusyEvents)];
-        if (busy.Length == 0) return wanted;
-        if (_busy == Busy.ByThemselves)
-        {
-            foreach (var id in busy) await ReadInPages(session, id, ct);
-            return [.. wanted.Except(busy)];
-        }
-        var seen = new HashSet<string>();
+        if (busy.Length == 0) return;
         foreach (var view in await session.LoadManyAsync<PeriodView>(ct, busy))
-        {
-            if (view.State is not { } state) continue;
-            (_states[view.Id], _versions[view.Id]) = (state, view.Version);
-            seen.Add(view.Id);
-            foreach (var e in await session.Events.FetchStreamAsync(view.Id, fromVersion: view.Version + 1, token: ct)) Add(e);
-        }
-        return [.. wanted.Where(id => !seen.Contains(id))];
-    }
-
-    private async Task ReadInPages(IQuerySession session, string id, CancellationToken ct)
-    {
-        for (var from = 1L; ; from += PageEvents)
-        {
-            var page = await session.Events.FetchStreamAsync(id, version: from + PageEvents - 1, fromVersion: from, token: ct);
-            foreach (var e in page) Add(e);
-            if (page.Count < PageEvents) return;
-        }
+            if (view.State is { } state) (_states[view.Id], _versions[view.Id]) = (state, view.Version);
     }
 
     /// <summary>Why a stream cannot be folded, and at which event; null where it can.</summary>
@@ -122,10 +84,10 @@ public sealed class StoredStreams
     private TState State<TState>(string id, TState initial) where TState : class =>
         _faults.TryGetValue(id, out var fault) ? throw new CorruptStreamException(fault) : (TState?)_states.GetValueOrDefault(id) ?? initial;
 
-    private void Add(IEvent e)
+    private void Add(StreamEvent e)
     {
-        var id = e.StreamKey!;
-        if (_faults.ContainsKey(id) || !_known.Has(e)) return;
+        var id = e.Stream;
+        if (_faults.ContainsKey(id) || !_known.Has(id, e.Sequence, e.Data)) return;
         _versions[id] = e.Version;
         try
         {
@@ -138,7 +100,7 @@ public sealed class StoredStreams
         }
     }
 
-    private object Evolve(string id, IEvent e) => e.Data switch
+    private object Evolve(string id, StreamEvent e) => e.Data switch
     {
         CustomerEvent x => CustomerState.Evolve(Customer(id), x),
         MenuEvent x => MenuState.Evolve(Menu(id), x),
@@ -149,6 +111,6 @@ public sealed class StoredStreams
         SellerEvent x => SellerState.Evolve(Seller(id), x),
         OperationEvent x => OperationsState.Evolve(State(id, OperationsState.Initial), x),
         WebhookEvent x => WebhookState.Evolve(State(id, WebhookState.Initial), x),
-        _ => throw new UnreachableException($"{e.EventTypeName} in {id} has no fold"),
+        _ => throw new UnreachableException($"{e.Type} in {id} has no fold"),
     };
 }

@@ -7,7 +7,6 @@ using Billing.Periods;
 using Billing.Rating;
 using Billing.Sellers;
 using Marten;
-using Marten.Linq;
 
 namespace Billing.Host;
 
@@ -101,10 +100,8 @@ public sealed class StoredTerms
 
     private async Task ReadHistories(IQuerySession session, IEnumerable<string> ids, HistoryPoint at, CancellationToken ct)
     {
-        var wanted = ids.Distinct().ToArray();
-        var events = session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(wanted)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version);
         var known = new KnownEvents(at);
-        await foreach (var e in events.ToAsyncEnumerable(ct))
-            if (known.Has(e)) History(e.StreamKey!).Add(e.Data);
+        await foreach (var e in EventRows.ReadAsync(session, [.. ids.Distinct().Select(id => (id, 0L))], ct))
+            if (known.Has(e.Stream, e.Sequence, e.Data)) History(e.Stream).Add(e.Data);
     }
 }

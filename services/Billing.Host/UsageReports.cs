@@ -22,6 +22,7 @@ public sealed class UsageReports(
     private const int KnownPeriodsMax = 100_000;
     private readonly ConcurrentDictionary<string, KnownPeriod> _periods = new();
     private readonly ConcurrentDictionary<string, ValueList<string>> _plans = new();
+    private readonly UsageAppends _appends = new(store);
 
     public async Task<ReportOutcome> Apply(UsageReport report, CancellationToken ct)
     {
@@ -37,7 +38,7 @@ public sealed class UsageReports(
                 // Here, where the transaction's connection is given back: parking takes one of its own.
                 return await Park(report, e.Refusal, ct);
             }
-            catch (Exception e) when (attempt < AttemptsMax && (EventStreams.IsConflict(e) || IsDeadlock(e)))
+            catch (Exception e) when (attempt < AttemptsMax && (EventStreams.IsConflict(e) || UsageAppends.IsConflict(e) || IsDeadlock(e)))
             {
                 // A period of this report was closed, or carried, at the same moment: the whole report again.
             }
@@ -116,12 +117,10 @@ public sealed class UsageReports(
             report.PreviousChain, report.Roots, report.Chain, report.RecordedAt, report.Lines.Count, report.Lines));
         foreach (var id in ParkedMessages.IdsOf(report)) session.Delete<ParkedMessage>(id);
         foreach (var usage in decision.Events)
-        {
-            session.Events.Append(usage.Period.PeriodId, usage.Event);
             if (clock.Now >= usage.Period.End)
                 session.Insert(new LateMark($"{usage.Period.PeriodId}/{report.Shard}/{report.Number}", usage.Period.PeriodId, usage.Period.SubscriptionId));
-        }
         await session.SaveChangesAsync(ct);
+        await _appends.Append(connection, decision.Events, ct);
         var through = await Advance(connection, session, shard, report.Number, ct);
         await transaction.CommitAsync(ct);
         return through < report.Number ? ReportOutcome.AppliedAfterGap : ReportOutcome.Applied;

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Verifier;
@@ -38,11 +39,9 @@ public static class HashTree
     /// <summary>SHA-256(0x02 ‖ previous ‖ number, 8 bytes big-endian ‖ root).</summary>
     public static byte[] Link(ReadOnlySpan<byte> previous, long number, ReadOnlySpan<byte> root)
     {
-        var bytes = new List<byte> { 0x02 };
-        bytes.AddRange(previous);
-        Layout.Put(bytes, number, 8);
-        bytes.AddRange(root);
-        return SHA256.HashData([.. bytes]);
+        Span<byte> eight = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64BigEndian(eight, number);
+        return SHA256.HashData([0x02, .. previous, .. eight, .. root]);
     }
 
     private static byte[] Node(byte[] left, byte[] right) => SHA256.HashData([0x01, .. left, .. right]);

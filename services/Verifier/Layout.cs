@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using System.Text;
 
 namespace Verifier;
@@ -5,70 +7,91 @@ namespace Verifier;
 /// <summary>The bytes that leaves are the hashes of: of billing's events as its README says, of usage's rows as contracts/README.md does.</summary>
 public static class Layout
 {
+    private const int IdBytes = 16;
+    // Nearly every row fits into it.
+    private const int RowBytes = 256;
+
     /// <summary>A stored event of billing, with its data as PostgreSQL gives it back.</summary>
     public static byte[] LeafOfEvent(long sequence, string stream, long version, string type, string data)
     {
-        var bytes = new List<byte>();
-        Put(bytes, sequence, 8);
-        PutText(bytes, stream, 4);
-        Put(bytes, version, 8);
-        PutText(bytes, type, 4);
-        PutText(bytes, data, 4);
-        return HashTree.Leaf(bytes.ToArray());
+        var content = new ArrayBufferWriter<byte>(RowBytes + data.Length);
+        Put(content, sequence);
+        PutText(content, stream, 4);
+        Put(content, version);
+        PutText(content, type, 4);
+        PutText(content, data, 4);
+        return HashTree.Leaf(content.WrittenSpan);
     }
 
     /// <summary>A row of usage.</summary>
     /// <exception cref="FormatException">An id is not 32 hex digits after its prefix, or a text is longer than any that usage records.</exception>
     public static byte[] LeafOfRow(LedgerRow row)
     {
-        var bytes = new List<byte> { (byte)(row.Correction is null ? 0x01 : 0x02) };
-        if (row.Correction is { } correction) PutId(bytes, correction.CorrectionId);
+        var content = new ArrayBufferWriter<byte>(RowBytes);
+        PutByte(content, (byte)(row.Correction is null ? 0x01 : 0x02));
+        if (row.Correction is { } correction) PutId(content, correction.CorrectionId);
         else
         {
-            PutId(bytes, row.GenerationId);
-            Put(bytes, row.Sequence, 8);
+            PutId(content, row.GenerationId);
+            Put(content, row.Sequence);
         }
-        PutId(bytes, row.SubscriptionId);
-        PutId(bytes, row.PeriodId);
-        PutId(bytes, row.PlanId);
-        if (row.Correction is not null) PutId(bytes, row.GenerationId);
-        PutText(bytes, row.Conversation, 2);
-        PutText(bytes, row.Model, 2);
-        foreach (var (_, tokens) in row.Tokens) Put(bytes, tokens, 8);
+        PutId(content, row.SubscriptionId);
+        PutId(content, row.PeriodId);
+        PutId(content, row.PlanId);
+        if (row.Correction is not null) PutId(content, row.GenerationId);
+        PutText(content, row.Conversation, 2);
+        PutText(content, row.Model, 2);
+        Put(content, row.Input);
+        Put(content, row.CachedInput);
+        Put(content, row.CacheCreation);
+        Put(content, row.Output);
+        Put(content, row.Reasoning);
+        Put(content, row.Overrun);
         if (row.Correction is { } note)
         {
-            Put(bytes, Microseconds(row.ReceivedAt), 8);
-            bytes.Add((byte)(note.Void ? 0x01 : 0x00));
-            PutText(bytes, note.Author, 2);
-            PutText(bytes, note.Reason, 2);
+            Put(content, Microseconds(row.ReceivedAt));
+            PutByte(content, (byte)(note.Void ? 0x01 : 0x00));
+            PutText(content, note.Author, 2);
+            PutText(content, note.Reason, 2);
         }
         else
         {
-            Put(bytes, Microseconds(row.At), 8);
-            Put(bytes, Microseconds(row.ReceivedAt), 8);
+            Put(content, Microseconds(row.At));
+            Put(content, Microseconds(row.ReceivedAt));
         }
-        return HashTree.Leaf(bytes.ToArray());
+        return HashTree.Leaf(content.WrittenSpan);
     }
 
-    internal static void Put(List<byte> to, long value, int length)
+    private static void PutByte(ArrayBufferWriter<byte> to, byte value) => to.Write([value]);
+
+    /// <summary>Eight bytes, the highest first.</summary>
+    private static void Put(ArrayBufferWriter<byte> to, long value)
     {
-        for (var i = length - 1; i >= 0; i--) to.Add((byte)((value >> (8 * i)) & 0xFF));
+        BinaryPrimitives.WriteInt64BigEndian(to.GetSpan(8), value);
+        to.Advance(8);
     }
 
-    private static void PutText(List<byte> to, string text, int lengthBytes)
+    /// <summary>How many bytes of UTF-8 follow, in so many bytes, and then those.</summary>
+    private static void PutText(ArrayBufferWriter<byte> to, string text, int lengthBytes)
     {
-        var bytes = Encoding.UTF8.GetBytes(text);
-        if (lengthBytes == 2 && bytes.Length > ushort.MaxValue) throw new FormatException("a text of a row is too long");
-        Put(to, bytes.Length, lengthBytes);
-        to.AddRange(bytes);
+        var count = Encoding.UTF8.GetByteCount(text);
+        var room = to.GetSpan(lengthBytes + count);
+        if (lengthBytes == 4) BinaryPrimitives.WriteInt32BigEndian(room, count);
+        else BinaryPrimitives.WriteUInt16BigEndian(room, count <= ushort.MaxValue ? (ushort)count : throw new FormatException("a text of a row is too long"));
+        Encoding.UTF8.GetBytes(text, room[lengthBytes..]);
+        to.Advance(lengthBytes + count);
     }
 
-    private static void PutId(List<byte> to, string id)
+    private static void PutId(ArrayBufferWriter<byte> to, string id)
     {
-        if (id.Length == 0) { to.AddRange(new byte[16]); return; }
-        var bytes = Convert.FromHexString(id.AsSpan(id.IndexOf('_', StringComparison.Ordinal) + 1));
-        if (bytes.Length != 16) throw new FormatException($"{id} is not an id");
-        to.AddRange(bytes);
+        var room = to.GetSpan(IdBytes)[..IdBytes];
+        if (id.Length == 0) room.Clear();
+        else
+        {
+            var digits = id.AsSpan(id.IndexOf('_', StringComparison.Ordinal) + 1);
+            if (digits.Length != 2 * IdBytes || Convert.FromHexString(digits, room, out _, out _) != OperationStatus.Done) throw new FormatException($"{id} is not an id");
+        }
+        to.Advance(IdBytes);
     }
 
     private static long Microseconds(DateTimeOffset at) => (at.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond;

@@ -5,6 +5,7 @@ using Contracts.Billing.V1;
 using Contracts.Messages;
 using Grpc.Core;
 using Marten;
+using Npgsql;
 using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
@@ -106,6 +107,77 @@ public sealed class When_reports_arrive
         var facts = ((PeriodState.Open)events.Aggregate(PeriodState.Initial, PeriodState.Evolve)).Facts;
         var menus = await app.Get<MenuBook>().Get(session, InvoiceRating.MenusOf(facts), default);
         Assert.Equal(System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(facts, RatingTerms.Of(menus)).ToUtf8()), (await app.InvoiceOf(periodId)).Document);
+    }
+
+    [Fact]
+    public async Task A_draft_has_what_is_in_the_books_though_its_view_stands_still()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        // A busy period's draft begins with its view.
+        const int before = 110, after = 5;
+        for (var i = 1; i <= before; i++) await app.Publish(app.Usage.Record(1, Jan1.AddMinutes(i), Line(subscription, "output", i)));
+        await app.Applied(1, before);
+        await app.CaughtUp();
+        await app.StopAsync();
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using (var elected = new NpgsqlCommand("select pg_advisory_lock(hashtext('billing.daemon'))", connection)) await elected.ExecuteNonQueryAsync();
+        await app.RunAsync();
+        for (var i = before + 1; i <= before + after; i++) await app.Publish(app.Usage.Record(1, Jan1.AddMinutes(i), Line(subscription, "output", i)));
+        await app.Applied(1, before + after);
+        const long all = (before + after) * (before + after + 1) / 2;
+        Assert.Equal(before + 1, await app.Sql<long>($"select (data ->> 'version')::bigint from billing.mt_doc_periodview where id = '{subscription.CurrentPeriod.PeriodId}'"));
+        Assert.Equal(all, (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId)).Lines.Sum(l => l.Tokens));
+        Assert.Equal(all, (await app.Billing.GetInvoiceAsync(new() { InvoiceId = InvoiceIds.Of(subscription.CurrentPeriod.PeriodId) })).Lines.Sum(l => l.Tokens));
+        Assert.Equal(all, (await app.Billing.ListInvoicesAsync(new() { Status = InvoiceStatus.Draft })).Invoices.Single().Lines.Sum(l => l.Tokens));
+    }
+
+    [Fact]
+    public async Task Events_of_usage_are_stored_as_Marten_stores_them()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        var periodId = subscription.CurrentPeriod.PeriodId;
+        await app.Publish(app.Usage.Record(1, Jan1.AddMinutes(1).AddTicks(1_234_560), Line(subscription, "output", 7), Line(subscription, "input", 3)));
+        await app.Applied(1, 1);
+        await using (var session = app.Store.LightweightSession())
+        {
+            var ours = (await session.Events.FetchStreamAsync(periodId))[^1];
+            Assert.Equal((2L, "usage_applied"), (ours.Version, ours.EventTypeName));
+            session.Events.Append(periodId, ours.Data);
+            await session.SaveChangesAsync();
+        }
+        // Everything but which event it is, and when.
+        var rows = $"select (to_jsonb(e) - 'seq_id' - 'id' - 'version' - 'timestamp')::text from billing.mt_events e where stream_id = '{periodId}' and version =";
+        Assert.Equal(await app.Sql<string>($"{rows} 3"), await app.Sql<string>($"{rows} 2"));
+        Assert.Equal(3, await app.Sql<long>($"select version from billing.mt_streams where id = '{periodId}'"));
+    }
+
+    [Fact]
+    public async Task B6_a_report_that_meets_another_writer_in_a_period_is_applied_after_him()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        var periodId = subscription.CurrentPeriod.PeriodId;
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 7)));
+        await app.Applied(1, 1);
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        // Written as Marten writes: the event under the next version first, then the stream.
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var append = new NpgsqlCommand($"""
+            insert into billing.mt_events (seq_id, id, stream_id, version, data, type, mt_dotnet_type)
+            select nextval('billing.mt_events_sequence'), gen_random_uuid(), stream_id, 3, data, type, mt_dotnet_type from billing.mt_events where stream_id = '{periodId}' and version = 2
+            """, connection)) await append.ExecuteNonQueryAsync();
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 11)));
+        await Eventually.True(
+            async () => await app.Sql<long>("select count(*) from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()") == 1, "the report waits");
+        await using (var stream = new NpgsqlCommand($"update billing.mt_streams set version = 3 where id = '{periodId}'", connection)) await stream.ExecuteNonQueryAsync();
+        await transaction.CommitAsync();
+        await app.Applied(1, 2);
+        Assert.Equal(4, await app.Sql<long>($"select version from billing.mt_streams where id = '{periodId}'"));
+        Assert.Equal(7 + 7 + 11, (await app.InvoiceOf(periodId)).Lines.Sum(l => l.Tokens));
     }
 
     [Fact]

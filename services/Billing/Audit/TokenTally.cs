@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Billing.Audit;
 
 /// <summary>Whose tokens of which kind.</summary>
@@ -12,7 +14,7 @@ public sealed class TokenTally
 
     public void Add(TallyKey key, long tokens)
     {
-        _tokens[key] = _tokens.GetValueOrDefault(key) + tokens;
+        CollectionsMarshal.GetValueRefOrAddDefault(_tokens, key, out _) += tokens;
         Total += tokens;
     }
 
