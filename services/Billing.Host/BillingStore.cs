@@ -20,6 +20,9 @@ public static class BillingStore
 {
     public const string Schema = "billing";
 
+    /// <summary>Where the daemon is behind, the events of several reports to a period make one document of its view. In Marten's own page of 500 each period has one.</summary>
+    private const int PeriodEventsAtOnce = 5_000;
+
     /// <summary>The names under which the daemon keeps how far it is: of events as a whole, of each view that follows them and of each publisher.</summary>
     internal static readonly string[] DaemonProgress = ["HighWaterMark", "PeriodView:All", $"{SubscriptionPublisher.ShardName}:All", $"{InvoicePublisher.ShardName}:All", $"{WebhookAnnouncer.ShardName}:All"];
 
@@ -38,7 +41,7 @@ public static class BillingStore
         options.Projections.Add(new PeriodWork(), ProjectionLifecycle.Inline);
         options.Projections.Add(new InvoiceStandingProjection(), ProjectionLifecycle.Inline);
         options.Projections.Add(new WebhookEndpointViewProjection(), ProjectionLifecycle.Inline);
-        options.Projections.Add(new PeriodViewProjection(), ProjectionLifecycle.Async);
+        options.Projections.Add(new PeriodViewProjection(), ProjectionLifecycle.Async, follower => follower.BatchSize = PeriodEventsAtOnce);
 
         options.Schema.For<SubscriptionView>().Index(x => x.CustomerId).Index(x => x.NextDueAt!);
         options.Schema.For<CustomerView>();

@@ -65,7 +65,7 @@ public sealed partial class CustomerViewProjection : SingleStreamProjection<Cust
         e.Data is CustomerEvent event_ ? CustomerView.Fold(snapshot, id, event_) : snapshot;
 }
 
-/// <summary>Follows open periods within a second of their events, so that a draft invoice does too.</summary>
+/// <summary>Follows periods by the daemon: where reading a busy one begins. It may be behind, for whoever reads folds what came after it.</summary>
 public sealed partial class PeriodViewProjection : SingleStreamProjection<PeriodView, string>
 {
     public PeriodViewProjection()

@@ -5,7 +5,7 @@ using Billing.Invoices;
 namespace Billing.Periods;
 
 /// <summary>
-/// A period as people see it while it runs: what its draft invoice is made from. Folded as events arrive, and equal to the fold
+/// A period as it stood at a version: what reading it begins with, for its draft invoice as for decisions. Folded as events arrive, and equal to the fold
 /// from zero, byte for byte (B4).
 /// </summary>
 /// <param name="Status">open or closed</param>
