@@ -42,10 +42,10 @@ public sealed class BillingOptions
     public int FinalizeAfterHours { get; init; }
 
     /// <summary>
-    /// Whether calls that change something are refused unless they say who orders it and why. Default true in Production, else false: who says nothing is
+    /// Whether calls that change something are refused unless they say who orders it and why. Default false: who says nothing is
     /// recorded by the name of his API key, and without one as anonymous.
     /// </summary>
-    public bool? RequireActor { get; init; }
+    public bool RequireActor { get; init; }
 
     /// <summary>A TrueType file that PDF documents are set in. Default: the first of DejaVu Sans and Liberation Sans that is installed, else Helvetica, which lacks most letters beyond English.</summary>
     public string? DocumentFont { get; init; }

@@ -8,10 +8,8 @@ namespace Billing.Host;
 /// idempotency-key is: a repeat by somebody else is still a repeat. Who says nothing is called by the name of his API key, and without one anonymous: what somebody ordered never
 /// looks like what the clock did.
 /// </summary>
-public sealed class CallerAttribution(IOptions<BillingOptions> options, IHostEnvironment environment)
+public sealed class CallerAttribution(IOptions<BillingOptions> options)
 {
-    private readonly bool _isRequired = options.Value.RequireActor ?? environment.IsProduction();
-
     public const string ActorMetadata = "actor", ReasonMetadata = "reason";
 
     /// <param name="reason">said in the request itself, where the metadata says none</param>
@@ -23,7 +21,7 @@ public sealed class CallerAttribution(IOptions<BillingOptions> options, IHostEnv
         if (why.Length == 0) why = reason;
         if (actor.Length > Attribution.ActorLengthMax || why.Length > Attribution.ReasonLengthMax)
             throw new Refusal("attribution_too_long", $"an actor has at most {Attribution.ActorLengthMax} characters, a reason {Attribution.ReasonLengthMax}").AsException();
-        if (_isRequired && (actor.Length == 0 || why.Length == 0))
+        if (options.Value.RequireActor && (actor.Length == 0 || why.Length == 0))
             throw new Refusal("actor_missing", "say who orders this, and why, in the metadata actor and reason (--actor and --reason of a command): it is kept for auditors").AsException();
         return new(actor.Length > 0 ? actor : Attribution.Anonymous, why) { Key = key?.Id };
     }

@@ -19,12 +19,7 @@ public sealed class EventShapeTests
 {
     private static readonly DateTimeOffset At = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    private static readonly ISerializer Stored = ((Func<ISerializer>)(() =>
-    {
-        var options = new StoreOptions();
-        Hosting.EventStore.Configure(options, BillingStore.Schema);
-        return options.Serializer();
-    }))();
+    private static readonly ISerializer Stored = StoredJson.Serializer();
 
     private static readonly MenuTermsReceived Menu = new(
         "menu_1", "Spring", Currency.Parse("USD"), 20,

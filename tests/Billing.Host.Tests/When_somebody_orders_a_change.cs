@@ -55,38 +55,12 @@ public sealed class When_somebody_orders_a_change
         Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events where type = 'customer_created'"));
     }
 
-    [Theory]
-    [InlineData("Production", null, false)]
-    [InlineData("Production", "false", true)]
-    [InlineData("Staging", null, true)]
-    [InlineData("Staging", "true", false)]
-    public async Task In_production_it_is_required_unless_somebody_decided_otherwise_and_who_says_nothing_is_anonymous(string environment, string? required, bool isTaken)
+    [Fact]
+    public async Task Who_says_nothing_and_has_no_key_is_anonymous()
     {
         await using var app = await BillingApp.StartAsync();
-        var options = Microsoft.Extensions.Options.Options.Create(new BillingOptions { RequireActor = required is null ? null : bool.Parse(required) });
-        var attribution = new CallerAttribution(options, new Microsoft.Extensions.Hosting.Internal.HostingEnvironment { EnvironmentName = environment });
         await app.Billing.CreateCustomerAsync(new() { Currency = "USD" });
         Assert.Equal(["anonymous: "], await Said(app, "type = 'customer_created'"));
-        var call = new SilentCall();
-        if (isTaken) Assert.Equal(new(Attribution.Anonymous, ""), attribution.Of(call));
-        else Assert.Equal("actor_missing", Assert.Throws<RefusedException>(() => attribution.Of(call)).Refusal.Code);
-    }
-
-    /// <summary>A call that says nothing but what it asks.</summary>
-    private sealed class SilentCall : ServerCallContext
-    {
-        protected override string MethodCore => "";
-        protected override string HostCore => "";
-        protected override string PeerCore => "";
-        protected override DateTime DeadlineCore => DateTime.MaxValue;
-        protected override Metadata RequestHeadersCore { get; } = [];
-        protected override CancellationToken CancellationTokenCore => default;
-        protected override Metadata ResponseTrailersCore { get; } = [];
-        protected override Status StatusCore { get; set; }
-        protected override WriteOptions? WriteOptionsCore { get; set; }
-        protected override AuthContext AuthContextCore { get; } = new(null, []);
-        protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) => throw new NotSupportedException();
-        protected override Task WriteResponseHeadersAsyncCore(Metadata responseHeaders) => Task.CompletedTask;
     }
 
     private static Metadata By(string actor, string reason) => new() { { "actor", Uri.EscapeDataString(actor) }, { "reason", Uri.EscapeDataString(reason) } };
