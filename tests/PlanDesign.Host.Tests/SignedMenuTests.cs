@@ -96,6 +96,9 @@ public sealed class SignedMenuTests
     {
         { "certificate.upperBound", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBound = d.Solved.Certificate.UpperBound - 0.01 } } } },
         { "certificate.gap", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { Gap = 0.5 } } } },
+        { "certificate.upperBoundOf", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundOf = "minor_units" } } } },
+        { "certificate.upperBoundInMinorUnits", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundInMinorUnits = 10.9 } } } },
+        { "certificate.upperBoundAtTypes", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundAtTypes = null } } } },
         { "profit", d => d with { Solved = d.Solved with { Profit = d.Solved.Profit + 0.01 } } },
         { "plans[0].share", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { Share = 0.4 }, d.Solved.Tiers[1]] } } },
         { "plans[0].pricePerConversation", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PricePerConversation = 26.1 }, d.Solved.Tiers[1]] } } },
@@ -137,10 +140,48 @@ public sealed class SignedMenuTests
     {
         // The best single plan, sold as the best of at most three: every figure of it is true but that one.
         var one = Document(Worked, 1);
-        var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit } } });
+        var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit, UpperBoundInMinorUnits = 10.96, UpperBoundAtTypes = 10.96 } } });
         var finding = Assert.Single(findings);
         Assert.Equal("exitReason", finding.Field);
         Assert.Contains("a menu of the same kind earns 10.9", finding.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_signed_says_which_bound_it_is_and_what_the_minor_unit_allows()
+    {
+        var document = Document(Continuous);
+        var certificate = document.Solved.Certificate;
+        // In a density the bound is of the market at exact prices, so that even the best menu in cents from these types has a gap.
+        Assert.Equal(("optimal", "exact_prices"), (document.Solved.ExitReason, certificate.UpperBoundOf));
+        Assert.True(certificate.Gap > 1e-4 && certificate.UpperBoundInMinorUnits <= certificate.UpperBound && certificate.UpperBoundAtTypes < certificate.UpperBoundInMinorUnits);
+        Assert.Contains("\"upperBoundOf\":\"exact_prices\",\"upperBoundInMinorUnits\":", Encoding.UTF8.GetString(document.ToBytes()), StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string, MenuDocument> OldMenus => new()
+    {
+        { "worked", Document(Worked) }, { "with a density", Document(Continuous) },
+        // Its search ended and is more than other code can try again, which once was called optimal.
+        { "any cap under a ceiling", Document(ManyUnits, 3, Ceiling) },
+    };
+
+    private static readonly Market ManyUnits = new(new LogNormalUrgency(-2, 1), new ExponentialAnswerTime(10), 20, 2, 5e-4) { TypeCount = 60, CapTokensMax = 400 };
+    private static readonly MenuConstraints Ceiling = new() { PriceMax = 0.5 };
+
+    [Theory, MemberData(nameof(OldMenus))]
+    public void A_menu_from_before_that_was_said_has_the_bytes_it_was_signed_with_and_holds(string what, MenuDocument document)
+    {
+        var said = document.Solved.Certificate;
+        var old = document with
+        {
+            Solved = document.Solved with
+            {
+                ExitReason = "optimal", Certificate = new(said.UpperBound, said.Gap, said.MaxIncentiveViolation, said.MaxParticipationViolation),
+            },
+        };
+        Assert.DoesNotContain("upperBoundOf", Encoding.UTF8.GetString(old.ToBytes()), StringComparison.Ordinal);
+        Assert.Equal(what != "any cap under a ceiling", document.Solved.ExitReason == "optimal");
+        Assert.Empty(SignedMenu.Check(Encoding.UTF8.GetBytes(File(old))).Findings);
+        Assert.Empty(MenuVerification.Recompute(old));
     }
 
     [Fact]

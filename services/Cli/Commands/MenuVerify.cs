@@ -67,7 +67,8 @@ public static class MenuVerify
         var solved = check.Document!.Solved;
         Console.Out.WriteLine($"{check.Document.MenuId} \"{check.Document.Name}\": all intact");
         Console.Out.WriteLine($"signature    Ed25519 by {check.PublicKey}{(keyGiven ? "" : " (that this is the seller's key is for you to know; --key checks it)")}");
-        Console.Out.WriteLine($"certificate  recomputed: no such menu earns more than {MenuForPeople.Number(solved.Certificate.UpperBound)} a conversation, this one earns {MenuForPeople.Number(solved.Profit)}");
+        Console.Out.WriteLine($"certificate  recomputed: at exact prices no such menu earns more than {MenuForPeople.Number(solved.Certificate.UpperBound)} a conversation, this one earns {MenuForPeople.Number(solved.Profit)}"
+            + (solved.Certificate.UpperBoundInMinorUnits is { } inUnits ? $"; in {check.Document.Currency} minor units none more than {MenuForPeople.Number(inUnits)}" : ""));
         Console.Out.WriteLine($"responses    recomputed: nobody gains more than {solved.Certificate.MaxIncentiveViolation:G2} by another plan, or loses more than {solved.Certificate.MaxParticipationViolation:G2} by buying");
         Console.Out.WriteLine($"prices       {solved.Tiers.Count} fees in whole {check.Document.Currency} minor units, each the price of {check.Document.ConversationsPerPeriod:#,0} conversations");
     }

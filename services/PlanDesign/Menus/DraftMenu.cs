@@ -98,7 +98,7 @@ public static class DraftMenuDecision
                 PlanId(c.At, c.MenuId, t.CapTokens), PlanName(t.CapTokens), t.CapTokens,
                 c.Currency.MinorUnit * t.PriceMinorUnitsPerPeriod!.Value, t.PricePerConversation, t.Share, t.UrgencyFromPerSecond, t.UrgencyToPerSecond))],
             s.Profit, s.Revenue, s.ServingCost, s.ProfitWithoutLimit,
-            new(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),
+            MenuCertificate.Of(s),
             c.Comparison is { } other
                 ?
                 [

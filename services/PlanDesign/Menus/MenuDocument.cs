@@ -73,6 +73,10 @@ public sealed record MenuDocument(
             json.WriteNumber("gap", Solved.Certificate.Gap);
             json.WriteNumber("maxIncentiveViolation", Solved.Certificate.MaxIncentiveViolation);
             json.WriteNumber("maxParticipationViolation", Solved.Certificate.MaxParticipationViolation);
+            // Absent in menus from before they were said, whose bytes stay what was signed.
+            if (Solved.Certificate.UpperBoundOf is { } of) json.WriteString("upperBoundOf", of);
+            if (Solved.Certificate.UpperBoundInMinorUnits is { } inUnits) json.WriteNumber("upperBoundInMinorUnits", inUnits);
+            if (Solved.Certificate.UpperBoundAtTypes is { } atTypes) json.WriteNumber("upperBoundAtTypes", atTypes);
             json.WriteEndObject();
             json.WriteString("draftedAt", Time(DraftedAt));
             json.WriteString("publishedBy", PublishedBy);
@@ -103,7 +107,11 @@ public sealed record MenuDocument(
                 json.TryGetProperty("market", out var market) ? market.GetRawText() : throw new InputFaultException("menu.market", "is missing"),
                 new MenuSolved(
                     fields.Text("exitReason"), plans, fields.Number("profit"), fields.Number("revenue"), fields.Number("servingCost"), fields.Number("profitUnlimited"),
-                    new(certificate.Number("upperBound"), certificate.Number("gap"), certificate.Number("maxIncentiveViolation"), certificate.Number("maxParticipationViolation")),
+                    new(certificate.Number("upperBound"), certificate.Number("gap"), certificate.Number("maxIncentiveViolation"), certificate.Number("maxParticipationViolation"))
+                    {
+                        UpperBoundOf = certificate.OptionalText("upperBoundOf"), UpperBoundInMinorUnits = certificate.OptionalNumber("upperBoundInMinorUnits"),
+                        UpperBoundAtTypes = certificate.OptionalNumber("upperBoundAtTypes"),
+                    },
                     [], TimeOf(fields, "draftedAt")),
                 TimeOf(fields, "draftedAt"), fields.Text("publishedBy"), TimeOf(fields, "publishedAt"))
             {

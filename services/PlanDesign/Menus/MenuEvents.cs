@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using PlanDesign.Screening;
 
 namespace PlanDesign.Menus;
 
@@ -64,7 +65,32 @@ public sealed record SolvedTier(
     string PlanId, string Name, int CapTokens, Micros PeriodFee, double PricePerConversation, double Share, double UrgencyFromPerSecond, double UrgencyToPerSecond);
 
 /// <summary>How far from the best the menu can be at most, and how much any type would gain by not doing what the menu means. Money per conversation.</summary>
-public sealed record MenuCertificate(double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation);
+public sealed record MenuCertificate(double UpperBound, double Gap, double MaxIncentiveViolation, double MaxParticipationViolation)
+{
+    /// <summary>The only value so far of <see cref="UpperBoundOf"/>.</summary>
+    public const string ExactPrices = "exact_prices";
+
+    /// <summary>
+    /// What the upper bound, and with it the gap, is of: menus at exact prices, in the market itself where urgency is continuous, with the rules on caps and without
+    /// those on prices. A menu that is the best in minor units may so have a gap. Null in menus from before this was said.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? UpperBoundOf { get; init; }
+
+    /// <summary>No menu in minor units that keeps every rule earns more; null where that is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? UpperBoundInMinorUnits { get; init; }
+
+    /// <summary>The same from the types that stand for the market: what an exit reason of optimal was held against. Null where that is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? UpperBoundAtTypes { get; init; }
+
+    internal static MenuCertificate Of(MenuSolution s) =>
+        new(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation)
+        {
+            UpperBoundOf = ExactPrices, UpperBoundInMinorUnits = s.Rounding?.UpperBound, UpperBoundAtTypes = s.Rounding?.UpperBoundAtTypes,
+        };
+}
 
 /// <param name="Kind">one_plan, flat_fee, pay_per_token, two_part_tariff or token_market</param>
 /// <param name="Tokens">Generated per conversation of the whole market.</param>

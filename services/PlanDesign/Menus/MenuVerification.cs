@@ -55,7 +55,10 @@ public static class MenuVerification
         CompareMoney("profitUnlimited", document.Solved.ProfitUnlimited, anew.ProfitWithoutLimit);
         if (document.Solved.Certificate.Gap < -Tolerance * market.ValuePerAnswer)
             findings.Add(new("certificate.gap", string.Create(CultureInfo.InvariantCulture, $"is {document.Solved.Certificate.Gap:R}: no menu earns more than its bound")));
+        CheckWhatIsBounded(document.Solved.Certificate, anew, CompareMoney, findings);
         var reason = DraftMenuDecision.SnakeCase(anew.ExitReason.ToString());
+        // Before it was said what is bounded, a search of all menus under rules on prices was called optimal, whether or not other code could check it.
+        if (document.Solved.Certificate.UpperBoundOf is null && anew is { ExitReason: ExitReason.WithinBound, Rounding.SearchEnded: true }) reason = "optimal";
         if (document.Solved.ExitReason != reason) findings.Add(new("exitReason", $"says {document.Solved.ExitReason}, solved anew it is {reason}"));
         else if (document.Solved.Profit < anew.Profit - Tolerance * market.ValuePerAnswer)
             findings.Add(new("exitReason", string.Create(CultureInfo.InvariantCulture, $"says {reason}, and a menu of the same kind earns {anew.Profit:R}")));
@@ -83,6 +86,20 @@ public static class MenuVerification
         void Compare(string field, double said, double found, double tolerance)
         {
             if (!(Math.Abs(said - found) <= tolerance)) findings.Add(new(field, string.Create(CultureInfo.InvariantCulture, $"says {said:R}, recomputed {found:R}")));
+        }
+    }
+
+    private static void CheckWhatIsBounded(MenuCertificate said, MenuSolution anew, Action<string, double, double> compare, List<MenuFinding> findings)
+    {
+        if (said.UpperBoundOf is null) return;
+        if (said.UpperBoundOf != MenuCertificate.ExactPrices) findings.Add(new("certificate.upperBoundOf", $"is {said.UpperBoundOf}, and the bound recomputed is of {MenuCertificate.ExactPrices}"));
+        Bound("certificate.upperBoundInMinorUnits", said.UpperBoundInMinorUnits, anew.Rounding?.UpperBound);
+        Bound("certificate.upperBoundAtTypes", said.UpperBoundAtTypes, anew.Rounding?.UpperBoundAtTypes);
+
+        void Bound(string field, double? saidBound, double? found)
+        {
+            if ((saidBound is null) != (found is null)) findings.Add(new(field, saidBound is null ? "is missing" : "is given, and solved anew no such bound is known"));
+            else if (saidBound is { } bound) compare(field, bound, found!.Value);
         }
     }
 

@@ -5,8 +5,8 @@ public enum ExitReason
 {
     /// <summary>
     /// The menu is the best of its kind on its grid of types and caps. At exact prices (unlimited or at most K plans) the bound proves it. In minor
-    /// units a recursion over the certificate's own tables, against the direction of the search, finds no more than the search did; under rules on prices
-    /// the search ruled out every other menu, one by one or by that bound. Where urgency is continuous that is the best for the types that stand for it: the
+    /// units a recursion over the certificate's own tables, against the direction of the search, finds no more than the search did, under rules on prices
+    /// too. Where urgency is continuous that is the best for the types that stand for it: the
     /// bound of the certificate, or of the rounding, says how much more another menu could earn in the market itself.
     /// </summary>
     Optimal,
@@ -22,7 +22,7 @@ public enum ExitReason
 
     /// <summary>
     /// A valid menu that is not proved best. With value at the cap every other menu exceeds its profit by at most the gap of the certificate; under rules on
-    /// prices, where they were too many to try, no menu from these types earns more than the bound of its rounding.
+    /// prices, where they were too many to try, or too many for separate code to try again, no menu from these types earns more than the bound of its rounding.
     /// </summary>
     WithinBound,
 

@@ -39,16 +39,18 @@ public sealed record PriceRounding(MinorUnits Units, RoundingRoute Route, double
 
     /// <summary>
     /// No menu in this unit that keeps the rules earns more from the types, by a recursion over the certificate's own tables: what the search is held
-    /// against. Under rules on prices, where the search ended, it is what the search found, ruled out by it and not certified by other code. Without a
-    /// density the same as <see cref="UpperBound"/>.
+    /// against, and never what it found itself. Without a density the same as <see cref="UpperBound"/>.
     /// </summary>
     public double? UpperBoundAtTypes { get; init; }
 
     /// <summary>What the steps as they were found earn from the types: the bound itself, where nothing better is possible.</summary>
     internal double? ProfitOfSteps { get; init; }
 
-    /// <summary>Whether every other menu was ruled out.</summary>
+    /// <summary>Whether every other menu was ruled out, and separate code found no better one.</summary>
     internal bool IsBest { get; init; }
+
+    /// <summary>Under rules on prices: whether the search ruled out every other menu, by itself.</summary>
+    internal bool SearchEnded { get; init; }
 }
 
 public enum RoundingRoute

@@ -73,11 +73,8 @@ public static class MenuSolver
         if (options.Constraints is { OnPrices: true } constraints)
         {
             var priced = PriceStates.Search(tables, exact.CheckerTables, rules, constraints, options.MinorUnits!, plansMax, exact.CapTokensByType, progress, cancellation);
-            return (priced.Steps, new(options.MinorUnits!, RoundingRoute.PriceStates, 0)
-            {
-                // No menu that keeps rules on prices earns more than the best that need not.
-                IsBest = priced.IsBest, UpperBoundAtTypes = tables.HasValueAtCap ? null : Math.Min(priced.UpperBound, exact.Bound.Upper),
-            }, priced.Fault);
+            return (priced.Steps, tables.HasValueAtCap ? new(options.MinorUnits!, RoundingRoute.PriceStates, 0) { IsBest = priced.IsBest }
+                : Certified(tables, exact, constraints, options.MinorUnits!, plansMax, priced, cancellation), priced.Fault);
         }
         var caps = rules.Caps(tables.CapTokensMax);
         var singleCrossingFails = tables.HasValueAtCap;
@@ -85,17 +82,41 @@ public static class MenuSolver
         if (!all) caps = CutoffPath.CapsToSearch([rules.FreeTier, .. exact.CapTokensByType.Where(c => c > 0)], tables.Types.Count, plansMax);
         var steps = CutoffPath.Search(tables, caps, options.MinorUnits!, plansMax, rules.MustServe, done => progress(done / 2), cancellation);
         if (!all || singleCrossingFails) return (steps, new(options.MinorUnits!, all ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, 0), null);
-        var (unit, below, earned) = (options.MinorUnits!.UnitPerConversation, caps[0], 0.0);
+        var unit = options.MinorUnits!.UnitPerConversation;
+        var bound = new WholeUnitBound(exact.CheckerTables, exact.CheckerRules.Caps(), unit, plansMax, PriceRules.None, exact.CheckerRules.MustServe);
+        return (steps, new(options.MinorUnits!, RoundingRoute.AllCaps, 0)
+        {
+            IsBest = true, ProfitOfSteps = Earned(tables, caps[0], steps, unit) + bound.OfBase, UpperBoundAtTypes = bound.At(0, null, cancellation) + bound.OfBase,
+        }, null);
+    }
+
+    /// <summary>
+    /// A search of all menus is no proof that none was passed over. Where the certificate's bound is not what was found, every price is tried once more by other code, if they
+    /// are few enough; if not, the menu is one within that bound.
+    /// </summary>
+    private static PriceRounding Certified(
+        MarketTables tables, MenuProgramme exact, MenuConstraints constraints, MinorUnits units, int? plansMax, PriceStatesFound priced, CancellationToken cancellation)
+    {
+        var (caps, unit) = (exact.CheckerRules.Caps(), units.UnitPerConversation);
+        // No menu that keeps rules on prices earns more than the best that need not.
+        var (ofBase, upper) = (-tables.CumulativeWeights[^1] * tables.ServingCost[caps[0]], Math.Min(priced.UpperBound, exact.Bound.Upper));
+        var rounding = new PriceRounding(units, RoundingRoute.PriceStates, 0) { SearchEnded = priced.IsBest, UpperBoundAtTypes = upper };
+        if (!priced.IsBest || priced.Fault is not null) return rounding;
+        var earned = Earned(tables, caps[0], priced.Steps, unit) + ofBase;
+        if (upper <= earned + CertificateTolerance * tables.ValuePerAnswer) return rounding with { IsBest = true, ProfitOfSteps = earned };
+        return PricedMenus.Best(exact.CheckerTables, caps, unit, plansMax, PriceRules.Of(constraints, unit), exact.CheckerRules.MustServe, cancellation) is { } best
+            ? rounding with { IsBest = true, ProfitOfSteps = earned, UpperBoundAtTypes = best + ofBase } : rounding;
+    }
+
+    private static double Earned(MarketTables tables, int free, PriceStep[] steps, double unit)
+    {
+        var (below, earned) = (free, 0.0);
         foreach (var step in steps)
         {
             earned += tables.CumulativeWeights[step.CutoffType] * (step.MinorUnitsPerPeriod * unit - (tables.ServingCost[step.CapTokens] - tables.ServingCost[below]));
             below = step.CapTokens;
         }
-        var bound = new WholeUnitBound(exact.CheckerTables, exact.CheckerRules.Caps(), unit, plansMax, PriceRules.None, exact.CheckerRules.MustServe);
-        return (steps, new(options.MinorUnits!, RoundingRoute.AllCaps, 0)
-        {
-            IsBest = true, ProfitOfSteps = earned + bound.OfBase, UpperBoundAtTypes = bound.At(0, null, cancellation) + bound.OfBase,
-        }, null);
+        return earned;
     }
 
     private static MenuSolution Finish(
@@ -144,7 +165,9 @@ public static class MenuSolver
                 ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
                 : "this market is not worth serving: no cap earns more than it costs to generate";
         if (reason == ExitReason.WithinBound && rounding is { Route: RoundingRoute.PriceStates, IsBest: false })
-            yield return FormattableString.Invariant($"too many menus keep these rules on prices to try them all: this is the best one found, and none earns more than {rounding.UpperBoundAtTypes ?? densityBound:G6} from these types");
+            yield return rounding.SearchEnded
+                ? FormattableString.Invariant($"of all menus that keep these rules on prices this is the best, if the search is right that found it: other code, which cannot try so many, proves only that none earns more than {rounding.UpperBoundAtTypes ?? densityBound:G6} from these types")
+                : FormattableString.Invariant($"too many menus keep these rules on prices to try them all: this is the best one found, and none earns more than {rounding.UpperBoundAtTypes ?? densityBound:G6} from these types");
         else if (reason == ExitReason.WithinBound)
             yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: "
                 + "the certificate says how much any other could earn more";

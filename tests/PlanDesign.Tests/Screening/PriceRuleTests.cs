@@ -1,3 +1,4 @@
+using CsCheck;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Screening.Certificates;
 using PlanDesign.Screening.Constraints;
@@ -43,7 +44,8 @@ public sealed class PriceRuleTests
         var bound = solution.Rounding!.UpperBoundAtTypes!.Value;
         Assert.True(solution.Profit <= solution.Rounding.UpperBound);
         Assert.InRange(bound, 0.998 * solution.Profit, 1.001 * solution.Profit);
-        if (solution.ExitReason == ExitReason.WithinBound) Assert.Contains(solution.Notices, n => n.Contains("too many menus", StringComparison.Ordinal));
+        if (solution.ExitReason == ExitReason.WithinBound)
+            Assert.Contains(solution.Notices, n => n.Contains(solution.Rounding.SearchEnded ? "this is the best, if the search is right" : "too many menus", StringComparison.Ordinal));
         var few = MenuSolver.Solve(Real(100) with { CapTokensMax = 900 }, new(plans, Cents) { Constraints = rules with { AllowedCapTokens = [50, 200, 500, 900] } });
         Assert.True(solution.Profit >= few.Profit);
         Assert.True(bound >= few.Rounding!.UpperBoundAtTypes - 1e-9);
@@ -62,7 +64,7 @@ public sealed class PriceRuleTests
 
     [Fact]
     public void Any_price_of_the_budget_bounds_every_menu_and_no_price_is_exact_without_rules() =>
-        CsCheck.Check.Sample(OracleTests.Small(typesMax: 6, capsMax: 8), problem =>
+        Check.Sample(OracleTests.Small(typesMax: 6, capsMax: 8), problem =>
         {
             var (unit, caps) = (problem.Value / 40, Enumerable.Range(0, problem.Caps + 1).ToArray());
             var checker = new CheckerTables(problem.Market, problem.Caps);
@@ -75,6 +77,46 @@ public sealed class PriceRuleTests
                 foreach (var part in new[] { 0, 0.2, 0.5, 0.9 }) Assert.True(bound.At(part * unit, null, default) >= kept.Profit - 1e-9 * problem.Value);
             }
         }, iter: 60);
+
+    [Fact]
+    public void Trying_every_price_with_every_budget_finds_what_the_search_found() =>
+        Gen.Select(OracleTests.Small(typesMax: 8, capsMax: 12), Gen.Int[0, 1_000_000]).Sample((problem, seed) =>
+        {
+            var random = new Random(seed);
+            var units = new MinorUnits(problem.Value / random.Next(10, 200), 1);
+            var rules = new MenuConstraints
+            {
+                PriceMax = random.Next(2) == 0 ? problem.Value * random.NextDouble() : null, PriceMin = random.Next(3) == 0 ? units.Unit * random.Next(1, 5) : null,
+                PriceRatioMax = random.Next(2) == 0 ? 1 + 3 * random.NextDouble() : null, NobodyExcluded = random.Next(4) == 0,
+            };
+            int? plans = random.Next(5) is > 0 and var k ? k : null;
+            if (!rules.OnPrices || rules.PriceMin > rules.PriceMax) return;
+            var (capRules, tables, checker) = (CapRules.Of(rules, problem.Market.Grid()).Rules!, new MarketTables(problem.Market, problem.Market.Grid()), new CheckerTables(problem.Market, problem.Caps));
+            var found = PriceStates.Search(tables, checker, capRules, rules, units, plans, [0], _ => { }, default);
+            var best = PricedMenus.Best(checker, capRules.Caps(problem.Caps), units.UnitPerConversation, plans, PriceRules.Of(rules, units.UnitPerConversation), capRules.MustServe, default);
+            var (earned, below) = (found.Fault is null ? 0 : double.NegativeInfinity, 0);
+            foreach (var step in found.Steps)
+            {
+                earned += tables.CumulativeWeights[step.CutoffType] * (step.MinorUnitsPerPeriod * units.Unit - (tables.ServingCost[step.CapTokens] - tables.ServingCost[below]));
+                below = step.CapTokens;
+            }
+            Assert.True(found.IsBest);
+            Assert.True(best == earned || Math.Abs(best!.Value - earned) <= 1e-9 * problem.Value, $"{best} {earned}");
+            Assert.True(found.UpperBound >= earned - 1e-9 * problem.Value);
+        }, iter: 300);
+
+    [Fact]
+    public void What_only_the_search_says_is_not_called_optimal()
+    {
+        var rules = new MenuConstraints { PriceMax = 0.5 };
+        var solution = MenuSolver.Solve(Real(60) with { CapTokensMax = 400 }, new(3, Cents) { Constraints = rules });
+        Assert.Equal((ExitReason.WithinBound, true), (solution.ExitReason, solution.Rounding!.SearchEnded));
+        Assert.True(solution.Rounding.UpperBoundAtTypes > 0.99 * solution.Profit);
+        Assert.Contains(solution.Notices, n => n.Contains("if the search is right", StringComparison.Ordinal));
+        // The same over four caps is few enough to be tried again.
+        var few = MenuSolver.Solve(Real(60) with { CapTokensMax = 400 }, new(3, Cents) { Constraints = rules with { AllowedCapTokens = [50, 100, 200, 400] } });
+        Assert.Equal(ExitReason.Optimal, few.ExitReason);
+    }
 
     private static void AssertKept(MenuSolution solution, MenuConstraints rules)
     {

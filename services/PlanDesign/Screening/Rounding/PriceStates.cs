@@ -5,8 +5,8 @@ namespace PlanDesign.Screening.Rounding;
 
 /// <summary>What was found under rules on prices.</summary>
 /// <param name="Steps">Smallest cap first; none if no menu keeps the rules, or none earns anything.</param>
-/// <param name="UpperBound">No menu over these types that keeps the rules earns more, money per conversation.</param>
-/// <param name="IsBest">Whether every other menu was ruled out: by the bound, or one by one.</param>
+/// <param name="UpperBound">No menu over these types that keeps the rules earns more, money per conversation: by the certificate's bound alone, whatever the search found.</param>
+/// <param name="IsBest">Whether the search ended: every other menu was ruled out by the bound, or one by one.</param>
 internal sealed record PriceStatesFound(PriceStep[] Steps, double UpperBound, bool IsBest, InputFault? Fault = null);
 
 /// <summary>
@@ -109,12 +109,12 @@ internal sealed class PriceStates
             if (best.Profit <= before + enough) break;
         }
         // Then the search that leaves nothing out, as long as its work lasts.
-        var (ofCaps, upper) = (WholeUnitBound.Values(checker, caps, unit), double.NegativeInfinity);
+        var (ofCaps, upper, bounded) = (WholeUnitBound.Values(checker, caps, unit), double.NegativeInfinity, capRules.MustServe ? double.NegativeInfinity : 0);
         for (var n = 0; n < ranges.Length; n++)
         {
             progress((double)n / ranges.Length);
-            var most = SearchRange(ranges[n], caps, ofCaps, narrow: false, Math.Max(WorkMax / 50, work / 2));
-            upper = Math.Max(upper, most);
+            var (most, left) = SearchRange(ranges[n], caps, ofCaps, narrow: false, Math.Max(WorkMax / 50, work / 2));
+            (upper, bounded) = (Math.Max(upper, left), Math.Max(bounded, most));
         }
         // What was not searched to its end may still be below a menu that was found later.
         var complete = upper <= best.Profit + enough;
@@ -124,31 +124,30 @@ internal sealed class PriceStates
         steps.Reverse();
         if (capRules.MustServe && steps.Count == 0)
             return new([], 0, complete, new("constraints.nobodyExcluded", "cannot be kept: no menu within the rules on prices serves everybody"));
-        upper = Math.Max(upper, best.Profit);
         // What holds for some caps does not for all of them, so those are bounded by themselves.
         if (caps.Length < all.Length)
             return new([.. steps], UpperBound(checker, capRules, constraints, units, plansMax, tables.CapTokensMax, cancellation), IsBest: false);
-        return new([.. steps], upper + Bound(any, [all[0]]).OfBase, complete);
+        return new([.. steps], bounded + Bound(any, [all[0]]).OfBase, complete);
 
         void Narrow(int[] over, double[][] values)
         {
             foreach (var range in ranges) SearchRange(range, over, values, narrow: true, WorkOfNarrowSearch);
         }
 
-        // What no menu of the range over these caps exceeds; −∞ if the best menu found is at least that.
-        double SearchRange(Range range, int[] over, double[][] values, bool narrow, long workMax)
+        // What no menu of the range over these caps exceeds, and what none that was not searched exceeds: −∞ if the best menu found is at least that.
+        (double Most, double Left) SearchRange(Range range, int[] over, double[][] values, bool narrow, long workMax)
         {
             var bound = Bound(range.Rules, over, values);
-            if (bound.AtMost() <= best.Profit + enough) return double.NegativeInfinity;
+            if (bound.AtMost() <= best.Profit + enough) return (bound.AtMost(), double.NegativeInfinity);
             var remaining = new double[tables.Types.Count][];
             var most = Math.Min(bound.AtMost(), bound.At(range.Lambda, remaining, cancellation));
-            if (most <= best.Profit + enough) return double.NegativeInfinity;
-            if (!narrow && work <= 0) return most;
+            if (most <= best.Profit + enough) return (most, double.NegativeInfinity);
+            if (!narrow && work <= 0) return (most, most);
             var states = new PriceStates(tables, bound, range.Rules, over, unit, range.Lambda, remaining, plansMax is not null, capRules.MustServe, best, narrow) { _workMax = workMax };
             var ended = states.Run(cancellation) && !states._dropped;
             best = new(states._best, states._bestPath);
             if (!narrow) work -= states._work;
-            return ended || most <= best.Profit + enough ? double.NegativeInfinity : most;
+            return (most, ended || most <= best.Profit + enough ? double.NegativeInfinity : most);
         }
     }
 
