@@ -12,7 +12,7 @@ public sealed record AppliedReport(
     public static string IdOf(int shard, long number) => $"{shard}/{number}";
 
     /// <summary>Whether it said this too, in whatever order; true where it is not known any more. A chain covers roots, which a report that names other lines can repeat.</summary>
-    public bool Has(ValueList<ReportedLine> lines) => Lines is null || Sorted(Lines) == Sorted(lines);
+    public bool Has(ValueList<ReportedLine> lines) => Lines is null || Sorted(Lines).Equals(Sorted(lines));
 
     private static ValueList<ReportedLine> Sorted(ValueList<ReportedLine> lines) => lines
         .OrderBy(l => l.PeriodId, StringComparer.Ordinal).ThenBy(l => l.SubscriptionId, StringComparer.Ordinal).ThenBy(l => l.PlanId, StringComparer.Ordinal).ThenBy(l => l.Kind, StringComparer.Ordinal).ThenBy(l => l.Tokens)

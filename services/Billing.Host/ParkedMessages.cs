@@ -181,15 +181,22 @@ public sealed class ParkFaults(string queue, IServiceProvider services) : IFilte
         // Stopped in the middle of it: it goes back to its queue.
         ? Task.FromException(context.Exception)
         : Patience.UntilStored(
-            () => services.GetRequiredService<ParkedMessages>().Park(queue, context), services.GetRequiredService<ILogger<ParkFaults>>(), context.CancellationToken);
+            () =>
+            {
+                context.GetOrAddPayload(() => new ParkedAlready());
+                return services.GetRequiredService<ParkedMessages>().Park(queue, context);
+            }, services.GetRequiredService<ILogger<ParkFaults>>(), context.CancellationToken);
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("parkFaults");
 }
 
+/// <summary>Of a message that failed before a consumer had it: it comes by the station of the skipped as well.</summary>
+internal sealed record ParkedAlready;
+
 /// <summary>Likewise of those that no consumer is there for: in place of a queue of skipped ones.</summary>
 public sealed class ParkUnknown(string queue, IServiceProvider services) : IFilter<ReceiveContext>
 {
-    public Task Send(ReceiveContext context, IPipe<ReceiveContext> next) => Patience.UntilStored(
+    public Task Send(ReceiveContext context, IPipe<ReceiveContext> next) => context.HasPayloadType(typeof(ParkedAlready)) ? Task.CompletedTask : Patience.UntilStored(
         () => services.GetRequiredService<ParkedMessages>().ParkUnknown(queue, context), services.GetRequiredService<ILogger<ParkUnknown>>(), context.CancellationToken);
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("parkUnknown");

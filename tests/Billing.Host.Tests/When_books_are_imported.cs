@@ -100,7 +100,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         Assert.Contains($"from event {last + 1} on", refused.Status.Detail, StringComparison.Ordinal);
         await app.Webhooks.ReplayEndpointAsync(Undelivered(last + 1));
         var later = (await app.Webhooks.RegisterEndpointAsync(new() { Url = "https://example.com/later" })).Endpoint.EndpointId;
-        await app.Webhooks.ReplayEndpointAsync(new() { EndpointId = later, FromSequence = 1, OnlyUndelivered = true });
+        await app.Webhooks.ReplayEndpointAsync(new() { EndpointId = later, FromSequence = imported.Events, OnlyUndelivered = true });
     }
 
     [Theory]
