@@ -16,7 +16,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task Ctrl_C_in_the_middle_of_a_call_says_no_more_than_that()
+    public async Task Being_stopped_in_the_middle_of_a_call_says_no_more_than_that()
     {
         // Somebody listens, and never answers.
         using var silent = new TcpListener(IPAddress.Loopback, 0);
@@ -27,7 +27,8 @@ public sealed class CommandLineTests
         var error = demo.StandardError.ReadToEndAsync();
         using (await silent.AcceptTcpClientAsync())
         {
-            using var kill = Process.Start("kill", ["-INT", $"{demo.Id}"]);
+            // As by Ctrl-C, to which whoever is started in the background of a script is deaf.
+            using var kill = Process.Start("kill", ["-TERM", $"{demo.Id}"]);
             await demo.WaitForExitAsync();
         }
         Directory.Delete(home, recursive: true);
