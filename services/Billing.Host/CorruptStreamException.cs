@@ -1,14 +1,10 @@
 using System.Diagnostics;
-using JasperFx.Events;
 
 namespace Billing.Host;
 
 /// <summary>A stored stream that no fold can read: an event in it could not follow those before it. Says which one.</summary>
 public sealed class CorruptStreamException : InvalidOperationException
 {
-    public CorruptStreamException(IEvent e, Exception cause)
-        : base(FormattableString.Invariant($"event {e.Sequence} ({e.EventTypeName}, version {e.Version} of {e.StreamKey}) cannot be folded: {cause.Message}"), cause) { }
-
     internal CorruptStreamException(StreamEvent e, Exception cause)
         : base(FormattableString.Invariant($"event {e.Sequence} ({e.Type}, version {e.Version} of {e.Stream}) cannot be folded: {cause.Message}"), cause) { }
 

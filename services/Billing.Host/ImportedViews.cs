@@ -139,7 +139,7 @@ internal sealed class ImportedViews
             }
             catch (Exception x) when (CorruptStreamException.IsOfAFold(x))
             {
-                throw new CorruptStreamException(e, x);
+                throw new CorruptStreamException(new StreamEvent(e.StreamKey!, e.Version, e.Sequence, e.EventTypeName, e.Data), x);
             }
         }
         return view!;
