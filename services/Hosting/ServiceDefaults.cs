@@ -49,6 +49,8 @@ public static class ServiceDefaults
                 .MinimumLevel.Override("Orleans.Runtime.Watchdog", Serilog.Events.LogEventLevel.Error)
                 .Enrich.FromLogContext()
                 .Enrich.WithProperty("Service", name)
+                // Who publishes says once that no queue takes it yet, and tries again; the bus would say it of every message, with its stack.
+                .Filter.ByExcluding(e => e.Exception is MassTransit.MessageReturnedException && Serilog.Filters.Matching.FromSource("MassTransit")(e))
                 // RunServiceAsync says why a start failed in one line; these would say it again with their stacks.
                 .Filter.ByExcluding(e => e.MessageTemplate.Text is "Hosting failed to start" or "Unable to start Kestrel."),
             preserveStaticLogger: true);
