@@ -80,14 +80,28 @@ public sealed class EventReader(UsageStore store)
     {
         object[] range = [batches[0].Shard, batches[0].Number, batches[^1].Number];
         var byNumber = batches.ToDictionary(b => b.Number);
-        await using (var command = Command($"{LedgerRows.Select} where shard = $1 and batch between $2 and $3 order by batch, ordinal", range))
+        // Rows lie nearly in their order. PostgreSQL would copy all of a large batch to its disk to sort it.
+        await using (var command = Command($"{LedgerRows.Select} where shard = $1 and batch between $2 and $3", range))
         await using (var reader = await command.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))
             {
                 var row = LedgerRows.Event(reader);
                 byNumber[row.Batch].Rows.Add(row);
             }
+        foreach (var batch in batches) Sort(batch);
         if (batches.Any(b => b.Rows.Count < b.RowCount)) await FillArchivedAsync(byNumber, range, ct);
+    }
+
+    private static void Sort(Batch batch)
+    {
+        for (var i = 1; i < batch.Rows.Count; i++)
+        {
+            if (batch.Rows[i - 1].Ordinal < batch.Rows[i].Ordinal) continue;
+            EventRow[] rows = [.. batch.Rows.OrderBy(r => r.Ordinal)];
+            batch.Rows.Clear();
+            batch.Rows.Add(rows);
+            return;
+        }
     }
 
     private async Task FillArchivedAsync(Dictionary<long, Batch> batches, object[] range, CancellationToken ct)

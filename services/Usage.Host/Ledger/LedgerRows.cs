@@ -43,7 +43,7 @@ public static class LedgerRows
         OverrunTokens = reader.GetInt64(14),
         At = reader.GetFieldValue<DateTimeOffset>(15).ToTimestamp(),
         ReceivedAt = reader.GetFieldValue<DateTimeOffset>(16).ToTimestamp(),
-        Leaf = ByteString.CopyFrom((byte[])reader[17]),
+        Leaf = UnsafeByteOperations.UnsafeWrap(reader.GetFieldValue<byte[]>(17)),
         Kind = reader.IsDBNull(18) ? RowKind.Unspecified : RowKind.Correction,
         Correction = reader.IsDBNull(18) ? null : new CorrectionNote
         {
