@@ -102,6 +102,29 @@ public sealed class When_terms_change
     }
 
     [Theory, InlineData("five_hours"), InlineData("week")]
+    public async Task U1_U2_a_void_gives_a_window_back_what_was_counted_in_it_and_not_what_came_before_it_in_the_same_moment(string window)
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        await stream.SendAsync(Samples.Chunk("g", 1, 200));
+        await stream.AckOf("g", 1);
+        // The clock stands still: these and the 200 before were received when the window opened, and only these are in it.
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000), Samples.Hard(window, 300)) with { Version = 2 });
+        await stream.SendAsync(Samples.Chunk("g", 2, 300));
+        await stream.SendAsync(Samples.Finish("g", 3, FinishReason.Cap));
+        await stream.AckOf("g", 3);
+        Assert.Equal((100, 0), await InAsync(service, window));
+
+        await service.Corrections.VoidUsageAsync(
+            new() { GenerationId = Samples.GenerationId("g"), Author = "ada", Reason = "the model answered nonsense" }, new Grpc.Core.Metadata { { "idempotency-key", "void" } });
+        Assert.Equal((0, 0), await InAsync(service, window));
+        Assert.Equal(0, await service.ScalarAsync<long>("select output from usage.window_total"));
+    }
+
+    [Theory, InlineData("five_hours"), InlineData("week")]
     public async Task A_plan_that_drops_a_window_holds_no_more_by_it_and_one_that_brings_it_back_finds_what_was_used_in_it(string window)
     {
         await using var service = await UsageService.StartAsync();

@@ -116,7 +116,7 @@ internal sealed class CorrectionWriting(World world, Hold hold)
         return uses;
     }
 
-    /// <summary>What the windows that are open now hold of the generation: its rows were received in them, corrections said what they took.</summary>
+    /// <summary>What the windows that are not closed hold of the generation: its rows say in which they were counted, corrections what they took.</summary>
     private List<WindowCorrection> Windows(GenerationHeader generation, Guid period, UsageRow[] rows, UsageCorrection[] corrections)
     {
         var held = new List<WindowCorrection>();
@@ -125,7 +125,7 @@ internal sealed class CorrectionWriting(World world, Hold hold)
             if (subscription != generation.Subscription || window.ClosesAt <= world.Now.Business) continue;
             Tally[] parts =
             [
-                .. rows.Where(r => r.Period.Id == period && r.ReceivedAt >= window.OpenedAt && r.ReceivedAt < window.ClosesAt).Select(r => r.Tokens),
+                .. rows.Where(r => r.Period.Id == period && (window.Window == CapWindow.FiveHours ? r.FiveHours : r.Week) == window).Select(r => r.Tokens),
                 .. corrections.Where(c => c.Period == period).SelectMany(c => c.Windows).Where(w => w.Window == window).Select(w => w.Deltas),
             ];
             if (parts.Length > 0) held.Add(new(window, parts.Aggregate((a, b) => a + b)));

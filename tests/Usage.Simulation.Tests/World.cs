@@ -70,9 +70,7 @@ internal sealed class World
     public Plans Plans { get; }
     public bool IsCalm { get; private set; }
     public bool PeriodTurns { get; }
-    // No two steps fall into one microsecond of business time. Corrections find the rows of a window by when they were received: in the very microsecond in which a plan
-    // brings a window, they would find rows that were decided before it.
-    public Moment Now => new(Jan1.AddMilliseconds(Schedule.NowMs), _businessStart.AddMilliseconds(Schedule.NowMs).AddMicroseconds(Schedule.Steps));
+    public Moment Now => new(Jan1.AddMilliseconds(Schedule.NowMs), _businessStart.AddMilliseconds(Schedule.NowMs));
     public int Crashes { get; private set; }
 
     public int NextOutlet() => ++_outlets;

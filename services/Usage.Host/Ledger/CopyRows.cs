@@ -35,6 +35,12 @@ public sealed class CopyRows(int columns)
     /// <summary>Whole microseconds, as the table keeps them.</summary>
     public void Put(DateTimeOffset value) => Put((value.UtcTicks - PostgresEpochTicks) / TimeSpan.TicksPerMicrosecond);
 
+    public void Put(DateTimeOffset? value)
+    {
+        if (value is { } moment) Put(moment);
+        else BinaryPrimitives.WriteInt32BigEndian(Next(4), -1);
+    }
+
     public void Put(string value) => Encoding.UTF8.GetBytes(value, Field(Encoding.UTF8.GetByteCount(value)));
 
     /// <summary>Sends what has gathered, once it is enough to be worth it.</summary>

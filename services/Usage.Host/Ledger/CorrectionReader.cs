@@ -19,13 +19,13 @@ public static class CorrectionReader
     private static async Task<IReadOnlyList<RecordedUse>> OfGenerationAsync(
         NpgsqlConnection connection, Guid generation, Guid subscription, DateTimeOffset now, CancellationToken ct)
     {
-        var windows = await WindowsAsync(connection, generation, subscription, now, ct);
         // Older than the retention, where its day still stands detached.
-        var detached = await Partitions.DetachedTableAsync(connection, generation, ct) is { } table ? $"union all {RecordedIn(table)}" : "";
+        var detached = await Partitions.DetachedTableAsync(connection, generation, ct);
+        var windows = await WindowsAsync(connection, generation, detached, subscription, now, ct);
         await using var command = Command(connection, $"""
             select e.*, {PeriodCounts} from (
               select subscription, period, period_end, plan, conversation, model, {Counts}, sum(overrun)::bigint
-              from ({RecordedIn("usage.ledger_row")} {detached}) r group by 1, 2, 3, 4, 5, 6) e
+              from ({RecordedIn("usage.ledger_row")} {(detached is null ? "" : $"union all {RecordedIn(detached)}")}) r group by 1, 2, 3, 4, 5, 6) e
             join usage.period_total t using (subscription, period, plan) where e.subscription = $2 order by period_end, plan
             """, generation, subscription);
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -54,15 +54,19 @@ public static class CorrectionReader
         return await reader.ReadAsync(ct) ? (reader.GetGuid(0), reader.GetString(1)) : null;
     }
 
-    /// <summary>What the windows that are open now hold of the generation: its rows were received in them, corrections said what they took.</summary>
+    /// <summary>What the windows that are not closed hold of the generation: its rows say in which they were counted, corrections what they took.</summary>
     private static async Task<List<(Guid Period, Guid Plan, WindowCorrection Held)>> WindowsAsync(
-        NpgsqlConnection connection, Guid generation, Guid subscription, DateTimeOffset now, CancellationToken ct)
+        NpgsqlConnection connection, Guid generation, string? detached, Guid subscription, DateTimeOffset now, CancellationToken ct)
     {
+        string CountedIn(string table) => $"""
+            select w.kind, w.opened_at, w.closes_at, e.period, e.plan, e.input, e.cached_input, e.cache_creation, e.output, e.reasoning
+              from usage.window_total w join {table} e on w.opened_at = case w.kind when 'five_hours' then e.five_hours else e.week end
+                or (e.five_hours = '-infinity' and e.received_at >= w.opened_at and e.received_at < w.closes_at) -- recorded before rows said it
+              where w.subscription = $2 and w.closes_at > $3 and e.generation = $1
+            """;
         await using var command = Command(connection, $"""
             select kind, opened_at, closes_at, period, plan, {Counts} from (
-              select w.kind, w.opened_at, w.closes_at, e.period, e.plan, e.input, e.cached_input, e.cache_creation, e.output, e.reasoning
-              from usage.window_total w join usage.token_event e on e.received_at >= w.opened_at and e.received_at < w.closes_at
-              where w.subscription = $2 and w.closes_at > $3 and e.generation = $1
+              {CountedIn("usage.token_event")} {(detached is null ? "" : $"union all {CountedIn(detached)}")}
               union all
               select w.kind, w.opened_at, w.closes_at, c.period, c.plan, k.input, k.cached_input, k.cache_creation, k.output, k.reasoning
               from usage.window_total w join usage.correction_window k on k.kind = w.kind and k.opened_at = w.opened_at join usage.correction c using (correction)

@@ -6,10 +6,10 @@ namespace Usage.Host.Ledger;
 /// <summary>Rows into usage.token_event by binary COPY. One for each writer: it keeps its buffer.</summary>
 public sealed class EventCopy
 {
-    private const int Columns = 22;
+    private const int Columns = 24;
     private const string Copy = """
         copy usage.token_event (generation, sequence, shard, batch, ordinal, subscription, period, period_end, plan, conversation, model,
-          input, cached_input, cache_creation, output, reasoning, overrun, at, received_at, content, finish, leaf) from stdin (format binary)
+          input, cached_input, cache_creation, output, reasoning, overrun, at, received_at, content, finish, leaf, five_hours, week) from stdin (format binary)
         """;
     private readonly CopyRows _rows = new(Columns);
 
@@ -71,5 +71,7 @@ public sealed class EventCopy
         _rows.Put(row.Content);
         _rows.Put((short)row.Finish);
         _rows.Put(leaf);
+        _rows.Put(row.FiveHours?.OpenedAt);
+        _rows.Put(row.Week?.OpenedAt);
     }
 }

@@ -11,7 +11,7 @@ namespace Bench.Metering;
 /// </summary>
 public sealed class CopyBaseline(NpgsqlDataSource postgres, int batchRows)
 {
-    private const int Columns = 22, GenerationAt = 2 + 4, SequenceAt = GenerationAt + 16 + 4;
+    private const int Columns = 24, GenerationAt = 2 + 4, SequenceAt = GenerationAt + 16 + 4;
     private static readonly byte[] Header = [.. "PGCOPY\n"u8, 0xFF, 0x0D, 0x0A, 0x00, 0, 0, 0, 0, 0, 0, 0, 0];
     private readonly byte[] _row = Row();
     private long _rows;
@@ -92,6 +92,7 @@ public sealed class CopyBaseline(NpgsqlDataSource postgres, int batchRows)
         for (var number = 0; number < 9; number++) Put(new byte[8]); // six counts, at, received_at, content
         Put(new byte[2]); // finish
         Put(new byte[32]); // leaf
+        for (var window = 0; window < 2; window++) row.AddRange([0xFF, 0xFF, 0xFF, 0xFF]); // five_hours, week: in none
         return [.. row];
     }
 
