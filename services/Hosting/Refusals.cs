@@ -97,7 +97,7 @@ public static class StoreFailure
     public static bool Is(Exception e) => Chain(e).Any(x => x switch
     {
         PostgresException p => p.IsTransient || p.SqlState.StartsWith("57", StringComparison.Ordinal) || p.SqlState.StartsWith("53", StringComparison.Ordinal)
-            || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState.StartsWith("28", StringComparison.Ordinal) || p.SqlState == "3D000" || IsMissingSchema(p),
+            || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState.StartsWith("28", StringComparison.Ordinal) || p.SqlState is "3D000" or "25P03" || IsMissingSchema(p),
         NpgsqlException => true,
         StoreNotReadyException => true,
         _ => false,
