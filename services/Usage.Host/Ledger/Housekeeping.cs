@@ -54,10 +54,12 @@ public sealed class Housekeeping(
     /// <summary>Detaches what is old. It may take long, if a day was large: called every second or so, and nothing waits for it.</summary>
     public async Task DetachAsync(CancellationToken ct)
     {
-        var firstDay = Partitions.DayOf(clock.Now) - options.Value.RetentionDays - DaysOfGrace;
+        var firstDay = FirstDay(clock.Now);
         if (firstDay <= _detachedBefore || Environment.TickCount64 < _detachAt) return;
         try
         {
+            // A clock of this machine alone that is ahead would detach days that are in use.
+            if (!clock.IsSimulated) firstDay = Math.Min(firstDay, FirstDay(await DatabaseTimeAsync(ct)));
             var (days, all) = await partitions.DetachBeforeAsync(firstDay, clock.Now, ct);
             foreach (var (day, rows) in days)
                 log.LogInformation("the partition of {Day:yyyy-MM-dd} is past the retention: detached with {Rows} rows, their leaves kept", DateTimeOffset.UnixEpoch.AddDays(day), rows);
@@ -75,6 +77,14 @@ public sealed class Housekeeping(
         {
             log.LogError(e, "an old partition could not be detached; it will be tried again");
         }
+    }
+
+    private int FirstDay(DateTimeOffset now) => Partitions.DayOf(now) - options.Value.RetentionDays - DaysOfGrace;
+
+    private async Task<DateTimeOffset> DatabaseTimeAsync(CancellationToken ct)
+    {
+        await using var command = store.DataSource.CreateCommand("select now()");
+        return (DateTime)(await command.ExecuteScalarAsync(ct))!;
     }
 
     private async Task LookAtReportsAsync(CancellationToken ct)

@@ -134,8 +134,8 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
                     """, subscriptions),
                 Query("""
                     select subscription, kind, opened_at, closes_at, input, cached_input, cache_creation, output, reasoning
-                    from usage.window_total where subscription = any($1) and closes_at > $2
-                    """, subscriptions, clock.Now),
+                    from usage.window_total where subscription = any($1) and closes_at > $2 and opened_at <= $3
+                    """, subscriptions, clock.Now, clock.Now + OpenWindow.ClockSkewMax),
                 Query("select subscription, epoch, tokens, lease_until, inherited::text, clock_timestamp() from usage.slab where subscription = any($1)", subscriptions),
                 Query("""
                     select k.n, c.input, c.cached_input, c.cache_creation, c.output, c.reasoning

@@ -5,6 +5,9 @@ namespace Usage.Caps;
 /// <summary>A window of five hours or a week: opened by its first grant, closed that long after. [OpenedAt, ClosesAt) in business time.</summary>
 public sealed record OpenWindow(CapWindow Window, DateTimeOffset OpenedAt, DateTimeOffset ClosesAt)
 {
+    /// <summary>A window that opens later than this from now was opened by a clock that was wrong: it would lock its customer out until then, and is left alone.</summary>
+    public static readonly TimeSpan ClockSkewMax = TimeSpan.FromHours(1);
+
     public static OpenWindow Open(CapWindow window, DateTimeOffset at)
     {
         // Whole microseconds, so that the window read back from the table is the same window.
@@ -33,7 +36,7 @@ public sealed class RollingWindow(CapWindow window)
         if (Current is null || Current.OpenedAt < open.OpenedAt) (Current, _used) = (open, used);
     }
 
-    public bool IsOpenAt(DateTimeOffset at) => Current is { } open && at < open.ClosesAt;
+    public bool IsOpenAt(DateTimeOffset at) => Current is { } open && at < open.ClosesAt && open.OpenedAt - at <= OpenWindow.ClockSkewMax;
 
     public Tally UsedAt(DateTimeOffset at) => IsOpenAt(at) ? _used : Tally.Zero;
 
