@@ -48,7 +48,7 @@ public sealed class Backlog : BackgroundService
         await using var session = _store.QuerySession();
         var ended = _clock.Now - _options.Grace;
         Volatile.Write(ref _due, await session.Query<PeriodToClose>().LongCountAsync(p => p.End <= ended, ct));
-        var parked = await session.Query<ParkedMessage>().LongCountAsync(ct);
+        var parked = await session.Query<ParkedMessage>().LongCountAsync(m => m.SetAsideAt == null, ct);
         Volatile.Write(ref _parked, parked);
         if (parked == 0) _readiness.Forget(Parked);
         else _readiness.Note(Parked, $"{parked} that billing could not take, and nothing that needs them goes on: billing parked list shows why");

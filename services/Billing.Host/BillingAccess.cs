@@ -78,6 +78,7 @@ public static class BillingAccess
 
         [Operations + "ListParkedMessages"] = Scope.Admin,
         [Operations + "ReplayParkedMessage"] = Scope.Admin,
+        [Operations + "SetAsideParkedMessage"] = Scope.Admin,
         [Operations + "ResumeShard"] = Scope.Admin,
 
         // An endpoint hears of every customer: who may name one is who runs the service.

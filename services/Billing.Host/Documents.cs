@@ -24,7 +24,8 @@ public sealed record AppliedReport(
 /// parked holds up the closing of periods until it can be applied.
 /// </summary>
 /// <param name="Id">the kind of message, its own key and what it says, hashed: it is parked once, and beside whatever else came under its key</param>
-public sealed record ParkedMessage(string Id, string Reason, string Detail, string Body, DateTimeOffset At);
+/// <param name="SetAsideAt">when somebody said that nothing waits for it; null where nobody has</param>
+public sealed record ParkedMessage(string Id, string Reason, string Detail, string Body, DateTimeOffset At, DateTimeOffset? SetAsideAt = null);
 
 /// <summary>Usage reached a period after its end: the closing of a later one looks here. One per report, deleted when it has been looked at.</summary>
 public sealed record LateMark(string Id, string PeriodId, string SubscriptionId);

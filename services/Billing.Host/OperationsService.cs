@@ -13,9 +13,9 @@ public sealed class OperationsService(
     public override async Task<ListParkedMessagesResponse> ListParkedMessages(ListParkedMessagesRequest request, ServerCallContext context)
     {
         var size = Pages.Size(request.PageSize);
-        var found = await parked.List(request.PageToken, size + 1, context.CancellationToken);
+        var found = await parked.List(request.PageToken, size + 1, request.IncludeSetAside, context.CancellationToken);
         var response = new ListParkedMessagesResponse { NextPageToken = found.Count > size ? found[size - 1].Id : "" };
-        response.Messages.AddRange(found.Take(size).Select(m => new V1.ParkedMessage { Id = m.Id, Reason = m.Reason, Detail = m.Detail, Body = m.Body, ParkedAt = m.At.ToTimestamp() }));
+        response.Messages.AddRange(found.Take(size).Select(m => new V1.ParkedMessage { Id = m.Id, Reason = m.Reason, Detail = m.Detail, Body = m.Body, ParkedAt = m.At.ToTimestamp(), SetAsideAt = m.SetAsideAt?.ToTimestamp() }));
         return response;
     }
 
@@ -39,6 +39,20 @@ public sealed class OperationsService(
             return new() { Reason = still.Value.Code, Detail = still.Value.Detail };
         }
     }
+
+    public override Task<SetAsideParkedMessageResponse> SetAsideParkedMessage(SetAsideParkedMessageRequest request, ServerCallContext context) =>
+        calls.Once<SetAsideParkedMessageResponse>(context, request, async remember =>
+        {
+            var message = await parked.Find(request.Id, context.CancellationToken);
+            var response = new SetAsideParkedMessageResponse();
+            if (message.SetAsideAt is not null) return response;
+            await Order(new MessageSetAside(message.Id, message.Reason, clock.Now), context, session =>
+            {
+                parked.SetAside(session, message);
+                remember(session, response);
+            });
+            return response;
+        });
 
     public override Task<ResumeShardResponse> ResumeShard(ResumeShardRequest request, ServerCallContext context) => calls.Once<ResumeShardResponse>(context, request, async remember =>
     {

@@ -80,10 +80,20 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
     private static UntakenMessage AsItCame(string queue, ReceiveContext context) =>
         new($"{queue}/{context.GetMessageId()?.ToString("N") ?? Convert.ToHexStringLower(SHA256.HashData(context.Body.GetBytes()))}", context.Body.GetString());
 
-    public async Task<IReadOnlyList<ParkedMessage>> List(string after, int most, CancellationToken ct)
+    public async Task<IReadOnlyList<ParkedMessage>> List(string after, int most, bool setAsideToo, CancellationToken ct)
     {
         await using var session = store.QuerySession();
-        return await session.Query<ParkedMessage>().Where(m => m.Id.CompareTo(after) > 0).OrderBy(m => m.Id).Take(most).ToListAsync(ct);
+        var all = session.Query<ParkedMessage>().Where(m => m.Id.CompareTo(after) > 0);
+        return await (setAsideToo ? all : all.Where(m => m.SetAsideAt == null)).OrderBy(m => m.Id).Take(most).ToListAsync(ct);
+    }
+
+    /// <summary>Sets a message aside in a session: one that changes nothing in the books, whatever becomes of it.</summary>
+    /// <exception cref="RefusedException">parked_waited_for: something does not go on before this one is taken</exception>
+    public void SetAside(IDocumentSession session, ParkedMessage parked)
+    {
+        if (parked.Reason is not (UsageReports.Changed or Unknown or Unreadable))
+            throw new Refusal("parked_waited_for", $"{parked.Id} is parked for {parked.Reason}, and what needs it waits: mend the cause, and take it with ReplayParkedMessage").AsException();
+        session.Store(parked with { SetAsideAt = clock.Now });
     }
 
     /// <exception cref="RefusedException">parked_unknown</exception>

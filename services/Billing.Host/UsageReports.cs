@@ -18,6 +18,8 @@ public sealed record ShardProgress(int Shard, long Through, long Highest, string
 public sealed class UsageReports(
     IDocumentStore store, NpgsqlDataSource database, ParkedMessages parked, BusinessClock clock, ILogger<UsageReports> log)
 {
+    /// <summary>Why a report is parked that is in the books with other lines.</summary>
+    public const string Changed = "report_changed";
     private const int AttemptsMax = 20;
     private const int KnownPeriodsMax = 100_000;
     private readonly ConcurrentDictionary<string, KnownPeriod> _periods = new();
@@ -100,7 +102,7 @@ public sealed class UsageReports(
         if (there.FirstOrDefault(r => r.Number == report.Number && r.Chain == report.Chain) is { } same)
             return same.Has(report.Lines)
                 ? ReportOutcome.KnownAlready
-                : throw new Refusal("report_changed", $"report {report.Number} of shard {report.Shard} is in the books with other lines: it changes nothing, and somebody has to say which is right").AsException();
+                : throw new Refusal(Changed, $"report {report.Number} of shard {report.Shard} is in the books with other lines: it changes nothing, and somebody has to say which is right").AsException();
         if (shard.Stopped is not null) return ReportOutcome.ShardStopped;
         if (ReportChain.Broken(report, neighbours) is { } broken)
         {

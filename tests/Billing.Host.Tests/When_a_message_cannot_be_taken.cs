@@ -175,6 +175,26 @@ public sealed class When_a_message_cannot_be_taken
         await app.Applied(1, 2);
         Assert.Single(await Parked(app));
         Assert.Equal(2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'usage_applied'"));
+
+        Metadata by = new() { { "actor", "ada" }, { "reason", "a%20broken%20sender" } };
+        for (var time = 0; time < 2; time++) await app.Operations.SetAsideParkedMessageAsync(new() { Id = parked.Id }, by);
+        Assert.Empty(await Parked(app));
+        var aside = Assert.Single((await app.Operations.ListParkedMessagesAsync(new() { IncludeSetAside = true })).Messages);
+        Assert.Equal((parked.Body, Jan1), (aside.Body, aside.SetAsideAt.ToDateTimeOffset()));
+        Assert.Equal("ada: a broken sender", await app.Sql<string>("select string_agg(data -> 'by' ->> 'actor' || ': ' || (data -> 'by' ->> 'reason'), ', ') from billing.mt_events where type = 'message_set_aside'"));
+    }
+
+    [Fact]
+    public async Task What_something_waits_for_cannot_be_set_aside()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 600) with { PlanId = Small }));
+        var parked = await Eventually.Some(async () => (await Parked(app)).SingleOrDefault(), "it is parked");
+        var refused = await Assert.ThrowsAsync<RpcException>(async () => await app.Operations.SetAsideParkedMessageAsync(new() { Id = parked.Id }));
+        Assert.Equal((StatusCode.FailedPrecondition, "parked_waited_for"), (refused.StatusCode, refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason));
+        Assert.Single(await Parked(app));
+        Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'message_set_aside'"));
     }
 
     private static async Task<IReadOnlyList<Contracts.Billing.V1.ParkedMessage>> Parked(BillingApp app) => (await app.Operations.ListParkedMessagesAsync(new())).Messages;

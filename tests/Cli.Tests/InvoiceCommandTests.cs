@@ -94,5 +94,11 @@ public sealed class InvoiceCommandTests
         Assert.Contains("billing parked list", (await Billing("parked", "replay", menu.Id)).Error, StringComparison.Ordinal);
         Assert.Contains("billing shard list", (await Billing("shard", "resume", "5")).Error, StringComparison.Ordinal);
         Assert.Equal(0, (await Billing("shard", "list")).Exit);
+
+        await parked.Park(new("billing-usage-recorded/stranger", "{}"), new("type_unknown", "it is a stranger's"), default);
+        Assert.Contains("billing parked replay", (await Billing("parked", "set-aside", "MenuPublished/garbled")).Error, StringComparison.Ordinal);
+        Assert.Equal(0, (await Billing("parked", "set-aside", "billing-usage-recorded/stranger", "--reason", "not ours")).Exit);
+        Assert.DoesNotContain("stranger", (await Billing("parked", "list", "--json")).Output, StringComparison.Ordinal);
+        Assert.Contains("stranger", (await Billing("parked", "list", "--set-aside", "--json")).Output, StringComparison.Ordinal);
     }
 }

@@ -10,6 +10,10 @@ public abstract record OperationEvent : AttributedEvent;
 /// <param name="Reason">why it was parked</param>
 public sealed record ReplayOrdered(string MessageId, string Reason, DateTimeOffset At) : OperationEvent;
 
+/// <summary>A parked message that nothing waits for is not listed any more. It is kept where it was.</summary>
+/// <param name="Reason">why it was parked</param>
+public sealed record MessageSetAside(string MessageId, string Reason, DateTimeOffset At) : OperationEvent;
+
 /// <summary>A shard of usage that had stopped takes reports again.</summary>
 /// <param name="Stopped">why it had stopped</param>
 public sealed record ShardResumed(int Shard, string Stopped, DateTimeOffset At) : OperationEvent;
@@ -42,7 +46,7 @@ public sealed record OperationsState(long Version)
 
     public static OperationsState Evolve(OperationsState state, OperationEvent e) => e switch
     {
-        ReplayOrdered or ShardResumed or KeyRegistrationOrdered or KeyRevocationOrdered or ViewsRebuilt or BooksImported => new(state.Version + 1),
+        ReplayOrdered or MessageSetAside or ShardResumed or KeyRegistrationOrdered or KeyRevocationOrdered or ViewsRebuilt or BooksImported => new(state.Version + 1),
         _ => throw new System.Diagnostics.UnreachableException($"{e.GetType().Name} has no place among the operations"),
     };
 }

@@ -85,6 +85,7 @@ public static class BillingCalls
         "export_invalid" => "billing audit verify FILE names every line that does not hold",
         "export_too_old" => "write it again with: billing audit export --out FILE",
         "parked_unknown" => "billing parked list shows what is",
+        "parked_waited_for" => "when it is mended: billing parked replay MESSAGE",
         "shard_unknown" => "billing shard list shows those there are",
         "period_not_closed" or "period_unknown" => "billing invoice list --drafts shows what can be finalized",
         "ledger_account_unknown" => "billing ledger accounts shows those there are",

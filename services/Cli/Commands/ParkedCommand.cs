@@ -3,22 +3,23 @@ using Contracts.Billing.V1;
 
 namespace Cli.Commands;
 
-/// <summary>billing parked: messages that billing could not take, why, and taking them again.</summary>
+/// <summary>billing parked: messages that billing could not take, why, taking them again, and setting aside what nothing waits for.</summary>
 public static class ParkedCommand
 {
     private static readonly (string Name, Func<ParkedMessage, object> Of)[] Columns =
-        [("message", m => m.Id), ("reason", m => m.Reason), ("parked", m => BillingCalls.Day(m.ParkedAt)), ("detail", m => m.Detail)];
+        [("message", m => m.Id), ("reason", m => m.Reason), ("parked", m => BillingCalls.Day(m.ParkedAt)), ("set aside", m => m.SetAsideAt is { } at ? BillingCalls.Day(at) : ""), ("detail", m => m.Detail)];
 
-    public static Command Create() => new("parked", "Messages that billing could not take, and taking them again") { List(), Replay() };
+    public static Command Create() => new("parked", "Messages that billing could not take, and taking them again") { List(), Replay(), SetAside() };
 
     private static Command List()
     {
         var (billing, shape) = (ServiceAddress.Billing(), new OutputShape());
-        var command = new Command("list", "What is parked, and why") { billing };
+        var setAside = new Option<bool>("--set-aside") { Description = "those too that were set aside" };
+        var command = new Command("list", "What is parked, and why") { setAside, billing };
         shape.AddTo(command);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
-            shape.Print(parsed, await AllAsync(new(channel), ct), Columns);
+            shape.Print(parsed, await AllAsync(new(channel), parsed.GetValue(setAside), ct), Columns);
             return 0;
         }));
         return command;
@@ -37,7 +38,7 @@ public static class ParkedCommand
         {
             if (parsed.GetValue(id) is null == !parsed.GetValue(all)) throw new UserException("name one message, or say --all: billing parked list shows what is parked");
             var client = new Operations.OperationsClient(channel);
-            string[] wanted = parsed.GetValue(id) is { } one ? [one] : [.. (await AllAsync(client, ct)).Select(m => m.Id)];
+            string[] wanted = parsed.GetValue(id) is { } one ? [one] : [.. (await AllAsync(client, setAsideToo: false, ct)).Select(m => m.Id)];
             var left = 0;
             foreach (var message in wanted)
             {
@@ -51,12 +52,29 @@ public static class ParkedCommand
         return command;
     }
 
-    private static async Task<IReadOnlyList<ParkedMessage>> AllAsync(Operations.OperationsClient client, CancellationToken ct)
+    private static Command SetAside()
+    {
+        var id = new Argument<string>("MESSAGE") { Description = "as billing parked list shows it" };
+        var billing = ServiceAddress.Billing();
+        var command = new Command("set-aside", "Keep a message and list it no more: one that contradicts what is in the books, is of an unknown type, or cannot be read") { id, billing };
+        var by = new ByOptions();
+        by.AddTo(command);
+        command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
+        {
+            var message = parsed.GetValue(id)!;
+            await new Operations.OperationsClient(channel).SetAsideParkedMessageAsync(new() { Id = message }, cancellationToken: ct);
+            Console.Out.WriteLine($"{message} is set aside: billing parked list --set-aside shows it");
+            return 0;
+        }, by.Of(parsed)));
+        return command;
+    }
+
+    private static async Task<IReadOnlyList<ParkedMessage>> AllAsync(Operations.OperationsClient client, bool setAsideToo, CancellationToken ct)
     {
         var found = new List<ParkedMessage>();
         for (var token = ""; ;)
         {
-            var page = await client.ListParkedMessagesAsync(new() { PageSize = 1_000, PageToken = token }, cancellationToken: ct);
+            var page = await client.ListParkedMessagesAsync(new() { PageSize = 1_000, PageToken = token, IncludeSetAside = setAsideToo }, cancellationToken: ct);
             found.AddRange(page.Messages);
             if ((token = page.NextPageToken).Length == 0) return found;
         }
