@@ -37,8 +37,9 @@ public static class ImportCommand
             if (isDone) faults = await Apply(imports, new(channel), new(channel), ct);
             var failed = faults.Select(f => f.Row).ToHashSet();
             var good = imports.Where(i => !failed.Contains(i.Row.Number)).ToArray();
-            if (result.GetValue(json)) BillingCalls.Print(Figures(rows.Count + unread.Count, good, faults, isDone));
-            else Print(rows.Count + unread.Count, good, faults, isDone);
+            var all = rows.Select(r => r.Number).Union(unread.Select(f => f.Row)).Count();
+            if (result.GetValue(json)) BillingCalls.Print(Figures(all, good, faults, isDone));
+            else Print(all, good, faults, isDone);
             return faults.Count == 0 ? 0 : CommandLine.Faulty;
         }, by.Of(result)));
         return command;
