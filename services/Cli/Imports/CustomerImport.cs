@@ -72,7 +72,7 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
 
         // An old file must not put back what was corrected since.
         T? Unless<T>(bool isSet, Func<T?> request) where T : class => isFirst && request() is { } asked && (!isSet || updates) ? asked : null;
-        var zone = Unless(known is { TimeZone.Length: > 0 }, () => TimeZone(row, id, state, Refused));
+        var zone = Unless(known is { TimeZone.Length: > 0 }, () => TimeZone(row, id, updates ? known?.TimeZone : null, state, Refused, Fault));
         var zoneThen = ZoneThen(first.HasAny("timeZone") && (updates || known is not { TimeZone.Length: > 0 }) ? first["timeZone"] : known?.TimeZone);
         var import = new CustomerImport(
             row, known is null, isFirst ? new() { CustomerId = id, Currency = row["currency"], Reference = reference } : null,
@@ -118,9 +118,14 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         return new() { CustomerId = id, Tax = new() { Country = country, Region = region, Status = status } };
     }
 
-    private SetCustomerTimeZoneRequest? TimeZone(ImportRow row, string id, CustomerState state, Action<Refusal?> refused)
+    /// <param name="before">what is written over; null or empty where there is none</param>
+    private SetCustomerTimeZoneRequest? TimeZone(ImportRow row, string id, string? before, CustomerState state, Action<Refusal?> refused, Action<string> fault)
     {
-        if (!row.HasAny("timeZone")) return null;
+        if (!row.HasAny("timeZone"))
+        {
+            if (row.Says("timeZone") && before is { Length: > 0 }) fault($"its timeZone is empty: the customer has {before}, which can be changed and not taken away");
+            return null;
+        }
         refused(SetCustomerTimeZoneDecision.Decide(new(row["timeZone"], now), state).Refused);
         return new() { CustomerId = id, TimeZone = row["timeZone"] };
     }
