@@ -64,6 +64,12 @@ public sealed class ImportCommandTests
         Assert.Equal((1, 500_000), (Count(first, "prepaid"), Count(first, "prepaidTokens")));
         var again = Json(await Import(good, [.. menu, "--json"]));
         Assert.Equal((0, 3), (Count(again, "customersCreated"), Count(again, "customersThere")));
+        // What is there is not counted as done a second time, nor as what would be.
+        Assert.Equal((0, 0, 0, 0, 0), (Count(again, "subscriptions"), Count(again, "credits"), Count(again, "creditMicros"), Count(again, "prepaid"), Count(again, "prepaidTokens")));
+        Assert.Equal((1, 2, 1), (Count(again, "subscriptionsThere"), Count(again, "creditsThere"), Count(again, "prepaidThere")));
+        const string Nothing = "0 customers created, 3 there already, 0 subscriptions, 0 credits, 0 with prepaid tokens; there already: 1 subscriptions, 2 credits, 1 with prepaid tokens\n";
+        Assert.Equal("3 rows are good. It would be: " + Nothing, (await Import(good, [.. menu, "--dry-run"])).Output);
+        Assert.Equal("3 rows: " + Nothing, (await Import(good, menu)).Output);
 
         var customers = Json(await running.Billing("customer", "list", "--json")).GetProperty("customers").EnumerateArray().ToDictionary(c => c.GetProperty("reference").GetString()!, c => c.GetProperty("customerId").GetString()!);
         Assert.Equal(["acme", "bert", "cleo"], customers.Keys.Order());
