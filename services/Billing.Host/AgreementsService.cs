@@ -88,7 +88,8 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
     public override Task<Seller> DescribeSeller(DescribeSellerRequest request, ServerCallContext context)
     {
         var at = clock.Now;
-        return OnSeller(request, context, s => DescribeSellerDecision.Decide(new(request.Name, request.AddressLines.ToValueList(), request.TaxId, request.Email, request.PaymentInstructions, request.PaymentTermsDays, at, request.Country), s));
+        return OnSeller(request, context, s => DescribeSellerDecision.Decide(
+            new(request.Name, request.AddressLines.ToValueList(), request.TaxId, request.Email, request.PaymentInstructions, request.PaymentTermsDays, at, request.Country, request.NotSubjectToVat), s));
     }
 
     public override Task<Seller> SetTaxRate(SetTaxRateRequest request, ServerCallContext context)
@@ -190,7 +191,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         var seller = new Seller
         {
             Version = s.Version, Name = s.Seller?.Name ?? "", TaxId = s.Seller?.TaxId ?? "", Email = s.Seller?.Email ?? "", PaymentInstructions = s.Seller?.PaymentInstructions ?? "",
-            PaymentTermsDays = s.PaymentTermsDays, Country = s.Seller?.Country ?? "",
+            PaymentTermsDays = s.PaymentTermsDays, Country = s.Seller?.Country ?? "", NotSubjectToVat = s.Seller?.NotSubjectToVat ?? false,
         };
         if (s.Dunning is { } dunning) seller.Dunning = new() { StepDays = { dunning.StepDays }, FinalDay = dunning.FinalDay, FinalAction = dunning.FinalAction.Name() };
         seller.AddressLines.AddRange(s.Seller?.AddressLines ?? []);

@@ -233,6 +233,7 @@ public sealed class EventShapeTests
             "seller_named", new SellerNamed("Tokenwerke", ["Street 1"], "DE1", "a@b.example", "IBAN", At, "DE"), [],
             """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","at":"2026-01-01T00:00:00+00:00","country":"DE"}"""
         },
+        { "seller_named", new SellerNamed("T", ["S 1"], "30/1", "", "", At, "DE", true), [], """{"name":"T","addressLines":["S 1"],"taxId":"30/1","email":"","paymentInstructions":"","at":"2026-01-01T00:00:00+00:00","country":"DE","notSubjectToVat":true}""" },
         { "payment_terms_set", new PaymentTermsSet(14, At), [], """{"days":14,"at":"2026-01-01T00:00:00+00:00"}""" },
         {
             "period_opened", Opened with { LocalTime = new("Europe/Berlin", [new(At, 60)]) }, [],

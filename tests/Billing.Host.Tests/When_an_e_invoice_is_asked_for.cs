@@ -15,6 +15,9 @@ public sealed class When_an_e_invoice_is_asked_for
     public async Task It_is_the_invoice_in_UBL_in_the_language_asked_for_and_refused_once_the_customer_is_erased()
     {
         await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" });
+        var outside = new DescribeSellerRequest { Name = "Tokenwerke GmbH", AddressLines = { "Torstr. 1", "10119 Berlin" }, TaxId = "30/123/45678", PaymentTermsDays = 14, NotSubjectToVat = true };
+        Assert.True((await app.Agreements.DescribeSellerAsync(outside)).NotSubjectToVat);
+        Assert.Equal("vat_contradictory", (await Assert.ThrowsAsync<RpcException>(() => app.Agreements.DescribeSellerAsync(new(outside) { TaxId = "DE123456789" }).ResponseAsync)).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
         await app.Agreements.DescribeSellerAsync(new() { Name = "Tokenwerke GmbH", AddressLines = { "Torstr. 1", "10119 Berlin" }, TaxId = "DE123456789", PaymentTermsDays = 14 });
         await app.Agreements.SetTaxRateAsync(new() { Jurisdiction = "DE", Name = "VAT", Percent = "19", From = Jan1.AddYears(-5).ToTimestamp() });
         var subscription = await app.Subscribe(Small);

@@ -18,8 +18,8 @@ public static class Terms
     /// <summary>The same with what e-invoices ask for.</summary>
     public static readonly SellerNamed SellerInGermany = new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, Jan1, "DE");
 
-    /// <summary>One that is not subject to VAT.</summary>
-    public static readonly SellerNamed SellerWithoutVatId = SellerInGermany with { TaxId = "30/123/45678" };
+    /// <summary>One that says so.</summary>
+    public static readonly SellerNamed SellerNotSubjectToVat = SellerInGermany with { TaxId = "30/123/45678", NotSubjectToVat = true };
 
     public static readonly TaxRateSet Vat = new("DE", "", "VAT", Percent.Parse("19"), Jan1.AddYears(-5), Jan1);
 

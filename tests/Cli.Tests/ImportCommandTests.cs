@@ -64,6 +64,12 @@ public sealed class ImportCommandTests
         Assert.Equal((1, 500_000), (Count(first, "prepaid"), Count(first, "prepaidTokens")));
         var again = Json(await Import(good, [.. menu, "--json"]));
         Assert.Equal((0, 3), (Count(again, "customersCreated"), Count(again, "customersThere")));
+        // What is there is not counted as done a second time, nor as what would be.
+        Assert.Equal((0, 0, 0, 0, 0), (Count(again, "subscriptions"), Count(again, "credits"), Count(again, "creditMicros"), Count(again, "prepaid"), Count(again, "prepaidTokens")));
+        Assert.Equal((1, 2, 1), (Count(again, "subscriptionsThere"), Count(again, "creditsThere"), Count(again, "prepaidThere")));
+        const string Nothing = "0 customers created, 3 there already, 0 subscriptions, 0 credits, 0 with prepaid tokens; there already: 1 subscriptions, 2 credits, 1 with prepaid tokens\n";
+        Assert.Equal("3 rows are good. It would be: " + Nothing, (await Import(good, [.. menu, "--dry-run"])).Output);
+        Assert.Equal("3 rows: " + Nothing, (await Import(good, menu)).Output);
 
         var customers = Json(await running.Billing("customer", "list", "--json")).GetProperty("customers").EnumerateArray().ToDictionary(c => c.GetProperty("reference").GetString()!, c => c.GetProperty("customerId").GetString()!);
         Assert.Equal(["acme", "bert", "cleo"], customers.Keys.Order());
@@ -81,6 +87,12 @@ public sealed class ImportCommandTests
 
         // JSON: a faulty object is named by its place; mended, the others are done.
         Assert.Equal("currency is an object, where a text or a number is expected", Assert.Single(Json(await Import(json, "--json"), 1).GetProperty("faults").EnumerateArray()).GetProperty("problem").GetString());
+        // A field that nobody knows is a fault of its row, beside all the others.
+        var odd = Json(await Import(folder.Write("odd.json", """[{"reference": "lea", "currency": "USD", "colour": "red"}, {"reference": "max", "currency": "XXQ"}, {"currency": "USD", "credit": "x", "shape": 1, "Reference": "noa"}]"""), "--json"), 1);
+        Assert.Equal(3, Count(odd, "rows"));
+        string[] oddities = ["1 lea: it has 'colour', which is not known", "2 max: 'XXQ' is not an ISO 4217 currency", "3 noa: it has 'shape', which is not known", "3 noa: credit 'x' is not an amount"];
+        Assert.All(odd.GetProperty("faults").EnumerateArray().Select(f => $"{f.GetProperty("row")} {f.GetProperty("reference")}: {f.GetProperty("problem")}").Zip(oddities), f => Assert.StartsWith(f.Second, f.First, StringComparison.Ordinal));
+        Assert.Equal(oddities.Length, odd.GetProperty("faults").GetArrayLength());
         var mended = folder.Write("mended.json", """[{"reference": "acme", "currency": "USD", "name": "Acme AG"}, {"reference": "ivo", "currency": "USD", "credit": 2.5}]""");
         var more = await Import(mended);
         Assert.Equal((0, "2 rows: 1 customers created, 1 there already, 0 subscriptions, 1 credits, 0 with prepaid tokens\n"), (more.Exit, more.Output));

@@ -37,6 +37,17 @@ public sealed class ImportUpdateTests
         Assert.Equal("Acme Corp.||1 Main Street|94105|San Francisco|US|ATU12345678|US|CA|exempt", await After("none.csv", "reference,currency,email,line2\nacme,USD,,\n"));
         Assert.Equal("Acme Corp.||1 Main Street|94105|San Francisco|US||DE||exempt", await After("none.json", """[{"reference": "acme", "currency": "USD", "taxId": null, "taxCountry": "DE"}]"""));
         Assert.Equal("Acme Corp.||1 Main Street|94105|San Francisco|US||DE||exempt", await After("nameless.csv", "reference,currency,name\nacme,USD,\n", exit: 1));
+
+        // A time zone too can be said to be another, and not to be none; without --update it is not spoken of.
+        const string Zoneless = "reference,currency,timeZone\nacme,USD,\n";
+        Task<(int Exit, string Output, string Error)> Import(string file, string text, params string[] more) => running.Billing(["import", "customers", folder.Write(file, text), .. more]);
+        Assert.Equal(0, (await Import("zoneless.csv", Zoneless, "--update")).Exit);
+        Assert.Equal(0, (await Import("zone.csv", "reference,currency,timeZone\nacme,USD,Europe/Berlin\n", "--update")).Exit);
+        foreach (var (file, text) in new[] { ("zoneless.csv", Zoneless), ("zoneless.json", """[{"reference": "acme", "currency": "USD", "timeZone": null}]""") })
+            Assert.Equal(
+                "its timeZone is empty: the customer has Europe/Berlin, which can be changed and not taken away",
+                Assert.Single(Json(await Import(file, text, "--update", "--json"), 1).GetProperty("faults").EnumerateArray()).GetProperty("problem").GetString());
+        Assert.Equal(0, (await Import("zoneless.csv", Zoneless)).Exit);
     }
 
     [Fact]

@@ -63,6 +63,16 @@ public sealed class LedgerCommandTests
                 "2026-02-13 refund_recorded 1100 1.19 0.00", "2026-02-13 refund_recorded 1000 0.00 1.19",
             ], rows.Select(r => $"{r[1]} {r[4]} {r[8]} {r[10]} {r[11]}"));
         Assert.Contains("VAT 19 % (DE)", await Done("ledger", "journal", "--from", "2026-02-01", "--to", "2026-02-02", "--invoice", Invoice, "--account", "2200"), StringComparison.Ordinal);
+        // A day is its first moment where a span begins and its close where one ends: exports of days that follow one another are all of it, once.
+        async Task<string[]> Export(params string[] span) => (await Done(["ledger", "journal", "--csv", .. span])).Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..];
+        foreach (var (last, next) in new[] { ("2026-01-31", "2026-02-01"), ("2026-02-01", "2026-02-02"), ("2026-02-12", "2026-02-13") })
+        {
+            var before = await Export("--to", last);
+            Assert.Equal(journal[1..], before.Concat(await Export("--from", next)));
+        }
+        var first = await Export("--from", "2026-02-01", "--to", "2026-02-01");
+        Assert.Equal(journal[1..].Where(l => l.Split(',')[1] == "2026-02-01"), first);
+        Assert.Empty(await Export("--from", "2026-02-01", "--to", "2026-02-01T00:00:00Z"));
 
         foreach (var shown in DocumentedCommand.Of("ledger.md")) Assert.Equal(shown.Printed, DocumentedCommand.Lines(await Done(shown.Args)));
         var january = JsonDocument.Parse(await Done("ledger", "balance", "--as-of", "2026-01-31", "--json")).RootElement;

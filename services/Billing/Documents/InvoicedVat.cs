@@ -21,9 +21,10 @@ internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
     {
         var lines = invoice.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") == LineKinds.Tax).ToArray();
         var net = invoice.GetProperty("netMicros").GetInt64();
-        // Whoever has a VAT identifier is subject to VAT: that nobody set a rate does not make it otherwise.
-        if (lines.Length == 0 && seller.VatId.Length > 0)
-            throw new BusinessTermMissingException("BT-118", "VAT category", $"no tax stands on the invoice, and the seller has the VAT identifier {seller.VatId}; billing seller tax-rate and billing customer tax say how it is taxed for those to come");
+        // That nobody set a rate does not make anybody's sales free of VAT: the seller says so, or nobody does.
+        if (lines.Length == 0 && (seller.VatId.Length > 0 || !IsNotSubjectToVat(invoice)))
+            throw new BusinessTermMissingException("BT-118", "VAT category", $"no tax stands on the invoice, and {(seller.VatId.Length > 0 ? $"the seller has the VAT identifier {seller.VatId}" : "nobody said that the seller is not subject to VAT")}; for the invoices to come, "
+                + $"billing seller tax-rate and billing customer tax say how it is taxed{(seller.VatId.Length > 0 ? "" : ", and billing seller describe … --not-subject-to-vat that it is not, where that is so")}");
         if (lines.Length == 0) return new([new(new(net), Micros.Zero, VatCategory.OutsideScope, say["NotSubjectToVat"], "VATEX-EU-O")]);
         if (lines.FirstOrDefault(l => !l.TryGetProperty("tax", out _)) is { ValueKind: JsonValueKind.Object } unknown)
             throw new BusinessTermMissingException("BT-118", "VAT category", $"the invoice says \"{Text(unknown, "description")}\"; billing customer tax, billing account tax and billing seller tax-rate say it for those to come");
@@ -43,6 +44,9 @@ internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
             "BT-48", "buyer VAT identifier", "the customer owes the tax, and its number is missing or has no country in front; set it with billing customer details --tax-id for the invoices to come"),
         _ => (seller, buyer),
     };
+
+    private static bool IsNotSubjectToVat(JsonElement invoice) =>
+        invoice.TryGetProperty("seller", out var seller) && seller.TryGetProperty("notSubjectToVat", out var said) && said.GetBoolean();
 
     private static VatBreakdown Of(JsonElement line, JsonElement tax, string taxNote, DocumentLanguage say)
     {

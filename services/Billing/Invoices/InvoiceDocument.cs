@@ -86,6 +86,7 @@ public sealed record InvoiceDocument(PeriodFacts Facts, MenuTerms Menu, RatedInv
         json.WriteEndArray();
         if (seller.Country is { } country) json.WriteString("country", country);
         json.WriteString("taxId", seller.TaxId);
+        if (seller.NotSubjectToVat) json.WriteBoolean("notSubjectToVat", true);
         json.WriteString("email", seller.Email);
         json.WriteString("paymentInstructions", seller.PaymentInstructions);
         json.WriteNumber("paymentTermsDays", paymentTermsDays);

@@ -1,9 +1,13 @@
+using Billing.Documents;
+
 namespace Billing.Sellers;
 
 /// <summary>Says who sells and when it wants to be paid: the head, foot and due date of every invoice from now on. Each is an event of its own, where it changes.</summary>
 /// <param name="Country">ISO 3166-1, two capital letters: e-invoices demand it; empty for none</param>
+/// <param name="NotSubjectToVat">who says it has no VAT identifier; e-invoices without tax are of such a seller alone</param>
 public sealed record DescribeSeller(
-    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At, string Country = "");
+    string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At, string Country = "",
+    bool NotSubjectToVat = false);
 
 public static class DescribeSellerDecision
 {
@@ -11,13 +15,15 @@ public static class DescribeSellerDecision
 
     public static Decision<SellerEvent> Decide(DescribeSeller c, SellerState state)
     {
-        var named = new SellerNamed(c.Name, c.AddressLines, c.TaxId, c.Email, c.PaymentInstructions, c.At, c.Country.Length == 0 ? null : c.Country);
+        var named = new SellerNamed(c.Name, c.AddressLines, c.TaxId, c.Email, c.PaymentInstructions, c.At, c.Country.Length == 0 ? null : c.Country, c.NotSubjectToVat);
         var isNamed = state.Seller is { } seller && seller with { At = c.At, By = null } == named;
         var hasTerms = state.Seller is not null && state.PaymentTermsDays == c.PaymentTermsDays;
         if (isNamed && hasTerms) return Decision.NoChange;
         if (c.Name.Length == 0 || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
         if (c.Country.Length > 0 && !Countries.Has(c.Country))
             return Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or GB");
+        if (c.NotSubjectToVat && VatNumber.Of(c.TaxId) is { Length: > 0 } vatId)
+            return Decision.Refuse("vat_contradictory", $"{vatId} is a VAT identifier, and whoever is not subject to VAT has none: leave it out, or do not say so");
         if (c.AddressLines.Count > AddressLinesMax || c.AddressLines.Concat([c.Name, c.TaxId, c.Email]).Any(t => t.Length > TextLengthMax) || c.PaymentInstructions.Length > InstructionsLengthMax)
             return Decision.Refuse("seller_too_long", $"at most {AddressLinesMax} address lines of {TextLengthMax} characters, and {InstructionsLengthMax} characters of payment instructions");
         return c.PaymentTermsDays is < 0 or > DaysMax

@@ -12,9 +12,11 @@ public abstract record SellerEvent : AttributedEvent;
 /// <summary>What stands at the head of an invoice from now on.</summary>
 /// <param name="PaymentInstructions">how to pay: account, reference; may have several lines</param>
 /// <param name="Country">ISO 3166-1, two letters: for programs, where the address is for people; null until it is said</param>
+/// <param name="NotSubjectToVat">the seller's own word for it; false says nothing</param>
 public sealed record SellerNamed(
     string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, DateTimeOffset At,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Country = null) : SellerEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Country = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool NotSubjectToVat = false) : SellerEvent;
 
 /// <summary>An invoice that is finalized from now on falls due so many days after.</summary>
 public sealed record PaymentTermsSet(int Days, DateTimeOffset At) : SellerEvent;

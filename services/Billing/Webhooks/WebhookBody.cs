@@ -90,6 +90,13 @@ public static class WebhookBody
             if (!scheduled.Cancels) json.WriteString("planId", scheduled.PlanId);
             json.WriteEndObject();
         }
+        if (s.Pause is { } pause)
+        {
+            json.WriteStartObject("pause");
+            WriteTime(json, "from", pause.From);
+            WriteTime(json, "resumeAt", pause.ResumeAt);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
     }
 

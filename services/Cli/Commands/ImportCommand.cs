@@ -37,8 +37,9 @@ public static class ImportCommand
             if (isDone) faults = await Apply(imports, new(channel), new(channel), ct);
             var failed = faults.Select(f => f.Row).ToHashSet();
             var good = imports.Where(i => !failed.Contains(i.Row.Number)).ToArray();
-            if (result.GetValue(json)) BillingCalls.Print(Figures(rows.Count + unread.Count, good, faults, isDone));
-            else Print(rows.Count + unread.Count, good, faults, isDone);
+            var all = rows.Select(r => r.Number).Union(unread.Select(f => f.Row)).Count();
+            if (result.GetValue(json)) BillingCalls.Print(Figures(all, good, faults, isDone));
+            else Print(all, good, faults, isDone);
             return faults.Count == 0 ? 0 : CommandLine.Faulty;
         }, by.Of(result)));
         return command;
@@ -92,21 +93,32 @@ public static class ImportCommand
         if (import.Tax is { } tax) await billing.SetCustomerTaxAsync(tax, cancellationToken: ct);
         if (import.TimeZone is { } zone) await billing.SetCustomerTimeZoneAsync(zone, cancellationToken: ct);
         // Credit first: a subscription's first invoice may use it.
-        if (import.Credit is { } credit) await agreements.GrantMoneyCreditAsync(credit, cancellationToken: ct);
-        if (import.Prepaid is { } prepaid) await agreements.GrantTokenCreditAsync(prepaid, cancellationToken: ct);
-        if (import.Subscription is { } subscription) await billing.SubscribeAsync(subscription, cancellationToken: ct);
+        if (import.Credit is { IsThere: false } credit) await agreements.GrantMoneyCreditAsync(credit.Request, cancellationToken: ct);
+        if (import.Prepaid is { IsThere: false } prepaid) await agreements.GrantTokenCreditAsync(prepaid.Request, cancellationToken: ct);
+        if (import.Subscription is { IsThere: false } subscription) await billing.SubscribeAsync(subscription.Request, cancellationToken: ct);
     }
 
     private static int Created(IEnumerable<CustomerImport> imports) => imports.Count(i => i is { IsNew: true, Customer: not null });
 
     private static int There(IEnumerable<CustomerImport> imports) => imports.Count(i => i is { IsNew: false, Customer: not null });
 
-    private static object Figures(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone) => new
+    /// <summary>The requests that are done or would be, and how many are not because billing has what they ask for.</summary>
+    private static (IReadOnlyList<T> New, int There) Part<T>(IEnumerable<CustomerImport> imports, Func<CustomerImport, Asked<T>?> asked)
     {
-        rows, done = isDone, customersCreated = Created(good), customersThere = There(good), subscriptions = good.Count(i => i.Subscription is not null),
-        credits = good.Count(i => i.Credit is not null), creditMicros = good.Sum(i => i.Credit?.AmountMicros ?? 0),
-        prepaid = good.Count(i => i.Prepaid is not null), prepaidTokens = good.Sum(i => (decimal)(i.Prepaid?.Tokens ?? 0)), faults,
-    };
+        var all = imports.Select(asked).OfType<Asked<T>>().ToArray();
+        return ([.. all.Where(a => !a.IsThere).Select(a => a.Request)], all.Count(a => a.IsThere));
+    }
+
+    private static object Figures(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone)
+    {
+        var (subscriptions, credits, prepaid) = (Part(good, i => i.Subscription), Part(good, i => i.Credit), Part(good, i => i.Prepaid));
+        return new
+        {
+            rows, done = isDone, customersCreated = Created(good), customersThere = There(good), subscriptions = subscriptions.New.Count, subscriptionsThere = subscriptions.There,
+            credits = credits.New.Count, creditMicros = credits.New.Sum(c => c.AmountMicros), creditsThere = credits.There,
+            prepaid = prepaid.New.Count, prepaidTokens = prepaid.New.Sum(p => (decimal)p.Tokens), prepaidThere = prepaid.There, faults,
+        };
+    }
 
     private static void Print(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone)
     {
@@ -117,7 +129,9 @@ public static class ImportCommand
             CommandLine.Output.Write(table);
             if (faults.Count > FaultsPrinted) Console.Out.WriteLine($"and {faults.Count - FaultsPrinted:N0} more: --json names all");
         }
-        var what = $"{Created(good):N0} customers created, {There(good):N0} there already, {good.Count(i => i.Subscription is not null):N0} subscriptions, {good.Count(i => i.Credit is not null):N0} credits, {good.Count(i => i.Prepaid is not null):N0} with prepaid tokens";
+        var (subscriptions, credits, prepaid) = (Part(good, i => i.Subscription), Part(good, i => i.Credit), Part(good, i => i.Prepaid));
+        var what = $"{Created(good):N0} customers created, {There(good):N0} there already, {subscriptions.New.Count:N0} subscriptions, {credits.New.Count:N0} credits, {prepaid.New.Count:N0} with prepaid tokens";
+        if (subscriptions.There + credits.There + prepaid.There > 0) what += $"; there already: {subscriptions.There:N0} subscriptions, {credits.There:N0} credits, {prepaid.There:N0} with prepaid tokens";
         Console.Out.WriteLine(
             isDone && faults.Count == 0 ? $"{rows:N0} rows: {what}"
             : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused: mend them and run it again, what is done is recognised"

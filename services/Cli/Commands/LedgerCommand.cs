@@ -37,7 +37,7 @@ public static class LedgerCommand
 
     private static Command Journal()
     {
-        var (from, to) = (BillingCalls.Time("--from", "entries that count for this time or later"), BillingCalls.Time("--to", "and before this (default up to now)"));
+        var (from, to) = (BillingCalls.Time("--from", "entries that count for this time or later"), Day("--to", "and for this day or earlier (default up to now)"));
         var (account, invoice) = (UsageCommand.Text("--account", "only entries on this account, by code"), UsageCommand.Text("--invoice", "only of this invoice (inv_…)"));
         var (customer, currency, known) = (Customer(), Currency(), Known());
         return Asking("journal", "The entries of a span of time, by date; with --csv a row for each line", [from, to, account, customer, invoice, currency, known], async (client, parsed, shape, ct) =>

@@ -18,14 +18,15 @@ public static class SellerCommand
         var (name, tax, email) = (UsageCommand.Text("--name", "as invoices show it", required: true), UsageCommand.Text("--tax-id", "the seller's tax number"), UsageCommand.Text("--email", "for questions about invoices"));
         var address = new Option<string[]>("--address") { HelpName = "LINE", Description = "a line of the address; repeat it", Required = true };
         var country = UsageCommand.Text("--country", "ISO 3166-1, such as DE: e-invoices demand it");
+        var outside = new Option<bool>("--not-subject-to-vat") { Description = "the seller is not subject to VAT, and e-invoices without tax say so; say it each time, as all the rest" };
         var payment = UsageCommand.Text("--payment", "how to pay, such as an IBAN");
         var days = CommandLine.Count("--terms", "DAYS", "an invoice is due so many days after it was finalized (default 30)", 0, 365);
-        return Changing("describe", "Say who sells, for invoices that become final from now on", [name, address, country, tax, email, payment, days], (client, parsed, ct) =>
+        return Changing("describe", "Say who sells, for invoices that become final from now on", [name, address, country, tax, outside, email, payment, days], (client, parsed, ct) =>
         {
             var request = new DescribeSellerRequest
             {
                 Name = parsed.GetValue(name)!, TaxId = parsed.GetValue(tax)!, Email = parsed.GetValue(email)!, PaymentInstructions = parsed.GetValue(payment)!, PaymentTermsDays = parsed.GetValue(days) ?? 30,
-                Country = parsed.GetValue(country)!,
+                Country = parsed.GetValue(country)!, NotSubjectToVat = parsed.GetValue(outside),
             };
             request.AddressLines.AddRange(parsed.GetValue(address)!);
             return client.DescribeSellerAsync(request, cancellationToken: ct).ResponseAsync;
@@ -70,6 +71,7 @@ public static class SellerCommand
     {
         if (seller.Name.Length == 0) Console.Out.WriteLine("invoices have no head yet: billing seller describe --name … --address …");
         foreach (var line in seller.AddressLines.Prepend(seller.Name).Append(seller.TaxId).Append(seller.Email).Where(l => l.Length > 0)) Console.Out.WriteLine(line);
+        if (seller.NotSubjectToVat) Console.Out.WriteLine("not subject to VAT");
         Console.Out.WriteLine($"payable within {seller.PaymentTermsDays} days");
         foreach (var series in seller.Continued) Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"numbers of {series.Series} go on after {series.LastNumber} of another system"));
         if (seller.Rates.Count == 0) return;

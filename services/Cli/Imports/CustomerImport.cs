@@ -19,7 +19,10 @@ namespace Cli.Imports;
 /// <param name="Customer">null on every row of a customer but its first</param>
 public sealed record CustomerImport(
     ImportRow Row, bool IsNew, CreateCustomerRequest? Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
-    SubscribeRequest? Subscription, GrantMoneyCreditRequest? Credit, GrantTokenCreditRequest? Prepaid);
+    Asked<SubscribeRequest>? Subscription, Asked<GrantMoneyCreditRequest>? Credit, Asked<GrantTokenCreditRequest>? Prepaid);
+
+/// <param name="IsThere">billing has it already: nothing is asked of it</param>
+public sealed record Asked<T>(T Request, bool IsThere);
 
 /// <summary>Reads rows into requests, and names everything that billing would refuse of them: it asks the decisions that billing asks, on what billing has.</summary>
 /// <param name="menu">whose plans rows name; null where none was given</param>
@@ -72,7 +75,7 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
 
         // An old file must not put back what was corrected since.
         T? Unless<T>(bool isSet, Func<T?> request) where T : class => isFirst && request() is { } asked && (!isSet || updates) ? asked : null;
-        var zone = Unless(known is { TimeZone.Length: > 0 }, () => TimeZone(row, id, state, Refused));
+        var zone = Unless(known is { TimeZone.Length: > 0 }, () => TimeZone(row, id, updates ? known?.TimeZone : null, state, Refused, Fault));
         var zoneThen = ZoneThen(first.HasAny("timeZone") && (updates || known is not { TimeZone.Length: > 0 }) ? first["timeZone"] : known?.TimeZone);
         var import = new CustomerImport(
             row, known is null, isFirst ? new() { CustomerId = id, Currency = row["currency"], Reference = reference } : null,
@@ -118,9 +121,14 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         return new() { CustomerId = id, Tax = new() { Country = country, Region = region, Status = status } };
     }
 
-    private SetCustomerTimeZoneRequest? TimeZone(ImportRow row, string id, CustomerState state, Action<Refusal?> refused)
+    /// <param name="before">what is written over; null or empty where there is none</param>
+    private SetCustomerTimeZoneRequest? TimeZone(ImportRow row, string id, string? before, CustomerState state, Action<Refusal?> refused, Action<string> fault)
     {
-        if (!row.HasAny("timeZone")) return null;
+        if (!row.HasAny("timeZone"))
+        {
+            if (row.Says("timeZone") && before is { Length: > 0 }) fault($"its timeZone is empty: the customer has {before}, which can be changed and not taken away");
+            return null;
+        }
         refused(SetCustomerTimeZoneDecision.Decide(new(row["timeZone"], now), state).Refused);
         return new() { CustomerId = id, TimeZone = row["timeZone"] };
     }
@@ -128,7 +136,7 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
     /// <summary>By which a subscription would start. One that nobody knows was named, and is none.</summary>
     private static string ZoneThen(string? zone) => zone is { } known && BillingCalendar.Knows(known) ? known : "";
 
-    private SubscribeRequest? Subscription(ImportRow row, string id, Currency? currency, CustomerState customer, Action<Refusal?> refused, Action<string> fault)
+    private Asked<SubscribeRequest>? Subscription(ImportRow row, string id, Currency? currency, CustomerState customer, Action<Refusal?> refused, Action<string> fault)
     {
         int Number(string column, int max)
         {
@@ -168,16 +176,18 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         if (plans.Length == 1 && currency?.Code == menu.Currency)
         {
             var asked = new Subscribe(id, menu.MenuId, plans[0].PlanId, customer, OnSale(menu), now, anchor, "", trial, paidUntil);
-            refused(SubscribeDecision.Decide(asked, there.Subscriptions.GetValueOrDefault(subscription.SubscriptionId, SubscriptionState.Initial)).Refused);
+            var decision = SubscribeDecision.Decide(asked, there.Subscriptions.GetValueOrDefault(subscription.SubscriptionId, SubscriptionState.Initial));
+            refused(decision.Refused);
+            return new(subscription, IsThere(decision));
         }
-        return subscription;
+        return new(subscription, IsThere: false);
     }
 
     /// <summary>As far as the start of a subscription looks at it.</summary>
     private static MenuState.Received OnSale(MenuTerms menu) => new(new(
         menu.MenuId, "", Currency.Parse(menu.Currency), 0, menu.Plans.Select(p => new Billing.Menus.PlanTerms(p.PlanId, p.Name, new(p.PeriodFeeMicros), [], [])).ToValueList(), [], default));
 
-    private GrantMoneyCreditRequest? Credit(ImportRow row, string id, Currency? currency, AccountState account, Action<Refusal?> refused, Action<string> fault)
+    private Asked<GrantMoneyCreditRequest>? Credit(ImportRow row, string id, Currency? currency, AccountState account, Action<Refusal?> refused, Action<string> fault)
     {
         if (!row.HasAny("credit"))
         {
@@ -193,11 +203,12 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         var name = row.HasAny("creditName") ? row["creditName"] : DefaultCreditName;
         var grant = Derived(Grant, row, id);
         var amount = currency is null ? AnyCurrency.MinorUnit : new(micros);
-        refused(GrantCreditDecision.Decide(new GrantMoneyCredit(grant, name, amount, currency ?? AnyCurrency, 0, expires, now), account).Refused);
-        return new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() };
+        var decision = GrantCreditDecision.Decide(new GrantMoneyCredit(grant, name, amount, currency ?? AnyCurrency, 0, expires, now), account);
+        refused(decision.Refused);
+        return new(new() { CustomerId = id, GrantId = grant, Name = name, AmountMicros = micros, ExpiresAt = expires?.ToTimestamp() }, IsThere(decision));
     }
 
-    private GrantTokenCreditRequest? Prepaid(ImportRow row, string id, AccountState account, Action<Refusal?> refused, Action<string> fault)
+    private Asked<GrantTokenCreditRequest>? Prepaid(ImportRow row, string id, AccountState account, Action<Refusal?> refused, Action<string> fault)
     {
         if (!row.HasAny("prepaidTokens"))
         {
@@ -213,9 +224,12 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         var expires = Expiry(row, "prepaidExpires", fault);
         var name = row.HasAny("prepaidName") ? row["prepaidName"] : DefaultPrepaidName;
         var grant = Derived(Grant, row, id, "import tokens");
-        refused(GrantCreditDecision.Decide(new GrantTokenCredit(grant, name, tokens, kinds, 0, expires, now), account).Refused);
-        return new() { CustomerId = id, GrantId = grant, Name = name, Tokens = tokens, Kinds = { kinds.Select(k => k.Name()) }, ExpiresAt = expires?.ToTimestamp() };
+        var decision = GrantCreditDecision.Decide(new GrantTokenCredit(grant, name, tokens, kinds, 0, expires, now), account);
+        refused(decision.Refused);
+        return new(new() { CustomerId = id, GrantId = grant, Name = name, Tokens = tokens, Kinds = { kinds.Select(k => k.Name()) }, ExpiresAt = expires?.ToTimestamp() }, IsThere(decision));
     }
+
+    private static bool IsThere<TEvent>(Decision<TEvent> decision) => decision is { Events: [], Refused: null };
 
     /// <summary>Names between spaces or semicolons; none are those that a cap counts.</summary>
     private static ValueList<TokenKind> Kinds(string names, Action<string> fault)

@@ -88,7 +88,7 @@ public static class ImportFile
             }
             if (header is null)
             {
-                header = [.. fields.Select(f => Known(f, path, columns))];
+                header = [.. fields.Select(f => Known(f, columns) ?? throw new UserException($"{path} has a column '{f}' that is not known: those are {string.Join(", ", columns)}"))];
                 if (header.GroupBy(h => h).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new UserException($"{path} has the column {twice.Key} twice");
             }
             else if (fields.Length != header.Length)
@@ -127,15 +127,18 @@ public static class ImportFile
             foreach (var (index, row) in document.RootElement.EnumerateArray().Index())
             {
                 var number = index + 1;
+                var reference = Reference(row);
                 if (row.ValueKind != JsonValueKind.Object) faults.Add(new(number, "", $"it is {Name(row.ValueKind)}, where an object is expected"));
                 else if (row.EnumerateObject().Where(p => p.Value.ValueKind is JsonValueKind.Object or JsonValueKind.Array).Select(p => p.Name).FirstOrDefault() is { } nested)
-                    faults.Add(new(number, "", $"{nested} is {Name(row.GetProperty(nested).ValueKind)}, where a text or a number is expected"));
+                    faults.Add(new(number, reference, $"{nested} is {Name(row.GetProperty(nested).ValueKind)}, where a text or a number is expected"));
                 else
                 {
                     var values = new Dictionary<string, string>();
                     foreach (var property in row.EnumerateObject())
-                        if (!values.TryAdd(Known(property.Name, path, columns), property.Value.ToString().Trim()))
-                            faults.Add(new(number, "", $"it has {property.Name} twice"));
+                        if (Known(property.Name, columns) is not { } column)
+                            faults.Add(new(number, reference, $"it has '{property.Name}', which is not known: --help lists what is"));
+                        else if (!values.TryAdd(column, property.Value.ToString().Trim()))
+                            faults.Add(new(number, reference, $"it has {property.Name} twice"));
                     rows.Add(new(number, values));
                 }
             }
@@ -143,9 +146,12 @@ public static class ImportFile
         }
     }
 
-    /// <exception cref="UserException">a column that would be dropped in silence</exception>
-    private static string Known(string name, string path, IReadOnlyList<string> columns) => columns.FirstOrDefault(c => Plain(c) == Plain(name))
-        ?? throw new UserException($"{path} has a column '{name}' that is not known: those are {string.Join(", ", columns)}");
+    private static string Reference(JsonElement row) => row.ValueKind == JsonValueKind.Object
+        ? row.EnumerateObject().Where(p => Plain(p.Name) == "reference" && p.Value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array)).Select(p => p.Value.ToString().Trim()).FirstOrDefault("")
+        : "";
+
+    /// <summary>Null where nobody knows it: dropped in silence it would be missing for ever.</summary>
+    private static string? Known(string name, IReadOnlyList<string> columns) => columns.FirstOrDefault(c => Plain(c) == Plain(name));
 
     private static string Plain(string name) => string.Concat(name.Where(char.IsAsciiLetterOrDigit)).ToLowerInvariant();
 

@@ -120,6 +120,14 @@ public sealed class AgreementTests
         SellerAfter([.. Seller.Split()]) with { Version = 1 }, SellerAfter(Seller));
     [Fact] public void A_seller_says_its_country_once() => ASeller().Given(Seller).When(s => DescribeSellerDecision.Decide(
         new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, 14, Jan1, "DE"), s)).Then(SellerInGermany);
+    [Fact] public void A_seller_says_that_it_is_not_subject_to_VAT_and_takes_it_back()
+    {
+        DescribeSeller Described(bool isNot) => new(Seller.Name, Seller.AddressLines, "30/123/45678", Seller.Email, Seller.PaymentInstructions, 14, Jan1, "DE", isNot);
+        ASeller().Given(Seller).When(s => DescribeSellerDecision.Decide(Described(true), s)).Then(SellerNotSubjectToVat);
+        ASeller().Given(Seller, SellerNotSubjectToVat).When(s => DescribeSellerDecision.Decide(Described(false), s)).Then(SellerNotSubjectToVat with { NotSubjectToVat = false });
+    }
+    [Fact] public void Whoever_is_not_subject_to_VAT_has_no_VAT_identifier() => ASeller().When(s => DescribeSellerDecision.Decide(
+        new("Tokenwerke", ["Berlin"], "DE 123 456 789", "", "", 14, Jan1, "DE", NotSubjectToVat: true), s)).ThenRefused("vat_contradictory");
     [Theory, InlineData("Germany"), InlineData("UK"), InlineData("ZZ"), InlineData("de")]
     public void The_country_of_a_seller_is_a_code(string country) => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", ["Berlin"], "", "", "", 14, Jan1, country), s)).ThenRefused("country_invalid");
     [Fact] public void A_seller_has_an_address() => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", [], "", "", "", 14, Jan1), s)).ThenRefused("seller_incomplete");

@@ -61,6 +61,20 @@ public sealed class BusinessTermMissingTests
     [Fact]
     public void A_seller_with_a_VAT_identifier_and_no_tax() => Says(Refused(Agreed() with { Seller = SellerAfter(SellerInGermany) }), "BT-118", "billing seller tax-rate");
 
+    /// <summary>Who is liable, and set no rate yet, has a tax number of the same form as who is not.</summary>
+    [Fact]
+    public void A_seller_without_a_VAT_identifier_that_set_no_rate_and_does_not_say_that_it_is_not_subject_to_VAT()
+    {
+        var refused = Refused(Agreed() with { Seller = SellerAfter(SellerNotSubjectToVat with { NotSubjectToVat = false }) });
+        Says(refused, "BT-118", "billing seller tax-rate");
+        Says(refused, "BT-118", "billing seller describe … --not-subject-to-vat");
+    }
+
+    /// <summary>Its number was none of a known form when it was said.</summary>
+    [Fact]
+    public void A_seller_with_a_VAT_identifier_that_says_that_it_is_not_subject_to_VAT() =>
+        Says(Refused(Agreed() with { Seller = SellerAfter(SellerInGermany with { NotSubjectToVat = true }) }), "BT-118", "billing seller tax-rate");
+
     [Fact]
     public void A_customer_of_whom_nothing_is_known() => Says(Refused(Terms(SellerInGermany) with { Identity = Identity() }), "BT-118", "billing customer tax");
 

@@ -29,7 +29,7 @@ public sealed class MandatoryTermTests
     {
         var treatment = category switch { "E" => TaxTreatment.Exempt, "AE" => TaxTreatment.ReverseCharge, _ => TaxTreatment.Standard };
         var terms = category == "O"
-            ? Agreed() with { Seller = SellerAfter(SellerWithoutVatId) }
+            ? Agreed() with { Seller = SellerAfter(SellerNotSubjectToVat) }
             : Agreed(new TaxTreatmentSet("DE", treatment, "", Jan1)) with { Seller = SellerAfter(SellerInGermany, Vat with { Rate = Percent.Parse(percent) }) };
         return Of(terms, Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 601_000)), Closed());
     }

@@ -21,7 +21,7 @@ public sealed class UblInvoiceTests
     internal static readonly Gen<InvoiceDocument> AnyInvoice = Gen.Select(
         Gen.OneOf(Rating.AgreedTermsProperties.AnyTerms("EUR"), Rating.AgreedTermsProperties.AnyTerms("JPY")), Rating.AgreedTermsProperties.AnyMonth, Rating.AgreedTermsProperties.AnyMonth, Gen.Bool, (terms, month, late, isLate) =>
         {
-            var named = terms with { Seller = terms.Seller with { Seller = terms.Account.Taxes.Count > 0 ? SellerInGermany : SellerWithoutVatId } };
+            var named = terms with { Seller = terms.Seller with { Seller = terms.Account.Taxes.Count > 0 ? SellerInGermany : SellerNotSubjectToVat } };
             var before = FactsAfter([Opened(Metered), .. month]);
             return isLate
                 ? Of(named.Earlier(before), Opened(Metered, 1), new LateUsageAdded(Billing.Tests.Some.January, Menu, 0, Jan1, Feb1, 9, before.Usage, FactsAfter([Opened(Metered), .. late]).Usage, Mar1, before.Plans))
@@ -94,7 +94,7 @@ public sealed class UblInvoiceTests
     public void How_the_customer_is_taxed_is_the_category(string treatment, string rate, string category, string percent, string reason, string code)
     {
         var terms = treatment.Length == 0
-            ? Agreed() with { Seller = SellerAfter(SellerWithoutVatId) }
+            ? Agreed() with { Seller = SellerAfter(SellerNotSubjectToVat) }
             : Agreed(new TaxTreatmentSet("DE", Enum.GetValues<TaxTreatment>().Single(t => t.Name() == treatment), "", Jan1)) with { Seller = SellerAfter(SellerInGermany, Vat with { Rate = Percent.Parse(rate) }) };
         var xml = Xml(ElectronicInvoicing.Invoice(Json(Of(terms, Opened(Metered), Closed())), Acme, "finalized", treatment is "" or "standard" ? "" : "certificate 7"));
         Assert.Equal([category], xml.At("/*/cac:InvoiceLine/cac:Item/cac:ClassifiedTaxCategory/cbc:ID"));
@@ -141,6 +141,7 @@ public sealed class UblInvoiceTests
     [Theory]
     [InlineData("DE 123 456 789", "DE123456789")]
     [InlineData("EL123456789", "EL123456789")]
+    [InlineData("GR 123456789", "EL123456789")]
     [InlineData("ATU12345678", "ATU12345678")]
     [InlineData("CHE-123.456.789 MWST", "CHE-123.456.789MWST")]
     [InlineData("BE 0123.456.789", "BE0123456789")]

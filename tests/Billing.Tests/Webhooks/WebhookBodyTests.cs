@@ -44,6 +44,23 @@ public sealed class WebhookBodyTests
     }
 
     [Fact]
+    public void A_pause_is_told_from_when_it_is_scheduled_until_it_is_over()
+    {
+        SubscriptionStarted started = new(Customer, Menu, Small, Jan1);
+        SubscriptionPauseScheduled scheduled = new(Feb1, Mar1, Jan1.AddDays(3));
+        SubscriptionPaused paused = new(Feb1, null, Feb1);
+        string? Pause(params SubscriptionEvent[] events) =>
+            JsonDocument.Parse(Text(Subscription, events[^1], events.Aggregate(SubscriptionState.Initial, SubscriptionState.Evolve))).RootElement.GetProperty("data").GetProperty("subscription").TryGetProperty("pause", out var pause) ? pause.GetRawText() : null;
+        Assert.Null(Pause(started));
+        Assert.Equal("""{"from":"2026-02-01T00:00:00.000000Z","resumeAt":"2026-03-01T00:00:00.000000Z"}""", Pause(started, scheduled));
+        Assert.Equal("""{"from":"2026-02-01T00:00:00.000000Z"}""", Pause(started, scheduled, paused));
+        // Every later event tells it too, whatever it is about.
+        Assert.Equal("""{"from":"2026-02-01T00:00:00.000000Z"}""", Pause(started, paused, new SubscriptionCancellationScheduled(Mar1, Feb1)));
+        Assert.Null(Pause(started, scheduled, new SubscriptionPauseWithdrawn(Jan1.AddDays(4))));
+        Assert.Null(Pause(started, paused, new SubscriptionResumed(Mar1, Mar1)));
+    }
+
+    [Fact]
     public void Who_ordered_it_is_nobody_elses_business() => Assert.DoesNotContain("ada", Text(Invoice, Paid, Fold(Finalized, Paid)), StringComparison.Ordinal);
 
     [Fact]
