@@ -79,7 +79,7 @@ public static class MenuSolver
         var caps = rules.Caps(tables.CapTokensMax);
         var singleCrossingFails = tables.HasValueAtCap;
         var all = CutoffPath.CanSearch(tables.Types.Count, caps.Length - 1, plansMax);
-        if (!all) caps = CutoffPath.CapsToSearch([rules.FreeTier, .. exact.CapTokensByType.Where(c => c > 0)], tables.Types.Count, plansMax);
+        if (!all) caps = CutoffPath.CapsToSearch(caps, [rules.FreeTier, .. exact.CapTokensByType.Where(c => c > 0)], tables.Types.Count, plansMax);
         var steps = CutoffPath.Search(tables, caps, options.MinorUnits!, plansMax, rules.MustServe, done => progress(done / 2), cancellation);
         if (!all || singleCrossingFails) return (steps, new(options.MinorUnits!, all ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, 0), null);
         var unit = options.MinorUnits!.UnitPerConversation;
@@ -136,7 +136,7 @@ public static class MenuSolver
             && (rounding?.ProfitOfSteps is not { } earned || Math.Abs(rounding.UpperBoundAtTypes!.Value - earned) <= tolerance);
         var reason = !certified ? ExitReason.NotCertified
             : !singleCrossing && certificate.Gap > tolerance ? ExitReason.WithinBound
-            : menu.Tiers.Length == 0 && rounding is not { Route: RoundingRoute.PriceStates, IsBest: false } ? ExitReason.NotWorthServing
+            : menu.Tiers.Length == 0 && (LeavesNothingOut(rounding) || bound <= tolerance) ? ExitReason.NotWorthServing
             : rounding?.Route == RoundingRoute.MenuCaps ? ExitReason.RoundedOnMenuCaps
             : rounding is { Route: RoundingRoute.PriceStates, IsBest: false } ? ExitReason.WithinBound
             : ExitReason.Optimal;
@@ -147,6 +147,9 @@ public static class MenuSolver
             Notices = [.. Notices(market, grid, options.Constraints, options.PlansMax is not null, menu, reason, rounding, densityBound)],
         };
     }
+
+    /// <summary>Whether what was found is the best from the types, so that nothing found is that there is nothing.</summary>
+    private static bool LeavesNothingOut(PriceRounding? rounding) => rounding is null or { Route: RoundingRoute.AllCaps } or { IsBest: true };
 
     private static IEnumerable<string> Notices(
         Market market, MarketGrid grid, MenuConstraints? constraints, bool limited, Menu menu, ExitReason reason, PriceRounding? rounding, double densityBound)
@@ -162,8 +165,10 @@ public static class MenuSolver
             yield return rounding is { ProfitAtExactPrices: > 0 } && constraints is { OnPrices: true }
                 ? "no plan that keeps the rules on prices earns more than it costs to generate: loosen them, or use a smaller unit"
                 : rounding is { ProfitAtExactPrices: > 0 }
-                ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
-                : "this market is not worth serving: no cap earns more than it costs to generate";
+                ? "in this minor unit no plan earns more than it costs to generate: use a smaller unit or more conversations per period"
+                : "this market is not worth serving: no cap earns more than it costs to generate"
+                    + (densityBound > CertificateTolerance * market.ValuePerAnswer
+                        ? FormattableString.Invariant($", if everybody is as urgent as the most urgent of {grid.Types.Count} types' cells; in the market itself no menu earns more than {densityBound:G6}") : "");
         if (reason == ExitReason.WithinBound && rounding is { Route: RoundingRoute.PriceStates, IsBest: false })
             yield return rounding.SearchEnded
                 ? FormattableString.Invariant($"of all menus that keep these rules on prices this is the best, if the search is right that found it: other code, which cannot try so many, proves only that none earns more than {rounding.UpperBoundAtTypes ?? densityBound:G6} from these types")
@@ -177,7 +182,9 @@ public static class MenuSolver
         if (market.ValueAtCap > 0 && market.Urgency.HasIntervals)
             yield return "with value at the cap a customer between two types may choose otherwise than both: the profit is that of the types";
         if (reason == ExitReason.RoundedOnMenuCaps)
-            yield return "the grid is too large to try every cap in minor units: prices are the best for the caps of the exact menu";
+            yield return "the grid is too large to try every cap in minor units: "
+                + (menu.Tiers.Length > 0 ? "prices are the best for the caps of the exact menu and others evenly between them"
+                    : "none of the caps that were tried earns anything in this one, and another may: use a smaller unit, more conversations per period, fewer types or a smaller capTokensMax");
     }
 
     private static InputFault? CheckUnit(Market market, MinorUnits? units) =>
