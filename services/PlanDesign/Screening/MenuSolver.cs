@@ -52,8 +52,8 @@ public static class MenuSolver
             var (steps, found, unmet) = Round(tables, exact, rules, options, plansMax, Part(parts - 1), cancellation);
             if (unmet is not null) return MenuSolution.Refused(unmet);
             rounding = found! with { ProfitAtExactPrices = menu.Profit, UpperBound = found.UpperBoundAtTypes };
-            // Customers are then counted where they stop buying, between the types: only their patient ends bound that.
-            if (market.Urgency.HasDensity && found.UpperBoundAtTypes is not null)
+            // Customers may be more patient than the types that stand for them, and pay more: only their patient ends bound that.
+            if (market.Urgency.HasIntervals && found.UpperBoundAtTypes is not null)
                 rounding = rounding with
                 {
                     UpperBound = options.Constraints is { OnPrices: true } onPrices
@@ -176,9 +176,12 @@ public static class MenuSolver
         else if (reason == ExitReason.WithinBound)
             yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: "
                 + "the certificate says how much any other could earn more";
-        if (rounding is { UpperBoundAtTypes: { } atTypes, UpperBound: { } most } && market.Urgency.HasDensity && menu.Tiers.Length > 0)
-            yield return FormattableString.Invariant($"urgency is continuous and the best menu in this unit was searched for at {grid.Types.Count} types, from which none earns more than {atTypes:G6}: ")
-                + FormattableString.Invariant($"customers between them make it {menu.Profit:G6}, and with other caps and prices at most {most:G6}; more types bring the two closer");
+        if (rounding is { UpperBoundAtTypes: { } atTypes, UpperBound: { } most } && market.Urgency.HasIntervals && menu.Tiers.Length > 0)
+            yield return market.Urgency.HasDensity
+                ? FormattableString.Invariant($"urgency is continuous and the best menu in this unit was searched for at {grid.Types.Count} types, from which none earns more than {atTypes:G6}: ")
+                    + FormattableString.Invariant($"customers between them make it {menu.Profit:G6}, and with other caps and prices at most {most:G6}; more types bring the two closer")
+                : FormattableString.Invariant($"urgency is known by intervals only and the best menu in this unit was searched for at their {grid.Types.Count} urgent ends, from which none earns more than {atTypes:G6}: ")
+                    + FormattableString.Invariant($"if customers are more patient than that, some menu may earn more, at most {most:G6}; narrower intervals bring the two closer");
         if (market.ValueAtCap > 0 && market.Urgency.HasIntervals)
             yield return "with value at the cap a customer between two types may choose otherwise than both: the profit is that of the types";
         if (reason == ExitReason.RoundedOnMenuCaps)

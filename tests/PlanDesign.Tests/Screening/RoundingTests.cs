@@ -141,6 +141,22 @@ public sealed class RoundingTests
         Assert.Contains(solution.Notices, n => n.StartsWith($"urgency is continuous and the best menu in this unit was searched for at {Of(30).Grid().Types.Count} types", StringComparison.Ordinal));
     }
 
+    /// <summary>Half of the customers may be almost infinitely more patient than the urgent end of their interval, and would then pay twice as much.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData(6.0)]
+    public void Where_urgency_is_known_by_intervals_the_bound_in_minor_units_is_that_of_their_patient_ends(double? priceMax)
+    {
+        Market Of(UrgencyModel urgency) => new(urgency, new ExponentialAnswerTime(5), 5, 10, 0.01) { CapTokensMax = 60 };
+        var options = new SolveOptions(null, new(0.01, 1)) { Constraints = priceMax is { } max ? new() { PriceMax = max } : null };
+        var solution = MenuSolver.Solve(Of(new EmpiricalUrgency([0.01, 0.2, 0.8], [0.2, 0.8, double.PositiveInfinity], [0.5, 0.3, 0.2])), options);
+        var patient = MenuSolver.Solve(Of(new DiscreteUrgency([0.01, 0.2, 0.8], [0.5, 0.3, 0.2])), options);
+        Assert.Equal(ExitReason.Optimal, patient.ExitReason);
+        Assert.InRange(patient.Profit, 1.5 * solution.Profit, solution.Rounding!.UpperBound!.Value + 1e-9);
+        Assert.Equal(solution.Profit, solution.Rounding.UpperBoundAtTypes!.Value, 1e-2);
+        Assert.Contains(solution.Notices, n => n.StartsWith("urgency is known by intervals only", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_unit_above_every_value_leaves_nothing_to_sell_and_says_so()
     {
