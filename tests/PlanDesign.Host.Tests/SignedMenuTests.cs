@@ -54,7 +54,7 @@ public sealed class SignedMenuTests
         var check = SignedMenu.Check(Encoding.UTF8.GetBytes(File(document)));
         Assert.Empty(check.Findings);
         Assert.Equal(document.ToBytes(), check.Document!.ToBytes());
-        Assert.Empty(MenuVerification.Recompute(check.Document));
+        Assert.Empty(MenuVerification.Recompute(check.Document).Findings);
     }
 
     [Fact]
@@ -99,6 +99,8 @@ public sealed class SignedMenuTests
         { "certificate.upperBoundOf", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundOf = "minor_units" } } } },
         { "certificate.upperBoundInMinorUnits", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundInMinorUnits = 10.9 } } } },
         { "certificate.upperBoundAtTypes", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundAtTypes = null } } } },
+        { "certificate.upperBoundInMinorUnits", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundOf = null, UpperBoundAtTypes = null, UpperBoundInMinorUnits = 10.9 } } } },
+        { "certificate.upperBoundAtTypes", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundOf = null, UpperBoundAtTypes = 10.9, UpperBoundInMinorUnits = null } } } },
         { "profit", d => d with { Solved = d.Solved with { Profit = d.Solved.Profit + 0.01 } } },
         { "plans[0].share", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { Share = 0.4 }, d.Solved.Tiers[1]] } } },
         { "plans[0].pricePerConversation", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PricePerConversation = 26.1 }, d.Solved.Tiers[1]] } } },
@@ -112,7 +114,7 @@ public sealed class SignedMenuTests
     {
         var document = spoil(Document(Worked));
         Assert.Empty(Found(File(document)));
-        Assert.Contains(field, MenuVerification.Recompute(document).Select(f => f.Field));
+        Assert.Contains(field, MenuVerification.Recompute(document).Findings.Select(f => f.Field));
     }
 
     /// <summary>What a menu says it keeps, put into the document of one that does not.</summary>
@@ -133,14 +135,14 @@ public sealed class SignedMenuTests
 
     [Theory, MemberData(nameof(Broken))]
     public void A_menu_that_breaks_what_it_says_it_keeps_is_found_by_the_rule(string field, string words, Func<MenuDocument, MenuDocument> spoil) =>
-        Assert.Contains(MenuVerification.Recompute(spoil(Document(Worked))), f => f.Field == field && f.Detail.Contains(words, StringComparison.Ordinal));
+        Assert.Contains(MenuVerification.Recompute(spoil(Document(Worked))).Findings, f => f.Field == field && f.Detail.Contains(words, StringComparison.Ordinal));
 
     [Fact]
     public void A_menu_that_is_not_the_best_of_its_kind_is_not_optimal_whatever_it_says()
     {
         // The best single plan, sold as the best of at most three: every figure of it is true but that one.
         var one = Document(Worked, 1);
-        var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit, UpperBoundInMinorUnits = 10.96, UpperBoundAtTypes = 10.96 } } });
+        var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit, UpperBoundInMinorUnits = 10.96, UpperBoundAtTypes = 10.96 } } }).Findings;
         var finding = Assert.Single(findings);
         Assert.Equal("exitReason", finding.Field);
         Assert.Contains("a menu of the same kind earns 10.9", finding.Detail, StringComparison.Ordinal);
@@ -181,7 +183,44 @@ public sealed class SignedMenuTests
         Assert.DoesNotContain("upperBoundOf", Encoding.UTF8.GetString(old.ToBytes()), StringComparison.Ordinal);
         Assert.Equal(what != "any cap under a ceiling", document.Solved.ExitReason == "optimal");
         Assert.Empty(SignedMenu.Check(Encoding.UTF8.GetBytes(File(old))).Findings);
-        Assert.Empty(MenuVerification.Recompute(old));
+        var anew = MenuVerification.Recompute(old);
+        Assert.Empty(anew.Findings);
+        // It holds, and is said to be of an old form; what it calls optimal and is not proved is said too.
+        Assert.Contains(anew.OldForm, s => s.StartsWith("does not say what its bound is of", StringComparison.Ordinal));
+        Assert.Equal(what == "any cap under a ceiling", anew.OldForm.Any(s => s.StartsWith("says optimal", StringComparison.Ordinal)));
+        Assert.Equal(document.Solved.ExitReason, anew.Figures!.ExitReason);
+        Assert.Equal(said.UpperBoundInMinorUnits, anew.Figures.UpperBoundInMinorUnits);
+    }
+
+    [Fact]
+    public void A_menu_from_before_intervals_were_bounded_at_their_patient_ends_holds_and_the_bound_is_said()
+    {
+        var document = Document(new(new EmpiricalUrgency([0.01, 0.2, 0.8], [0.2, 0.8, double.PositiveInfinity], [0.5, 0.3, 0.2]), new ExponentialAnswerTime(5), 5, 10, 0.01) { CapTokensMax = 60 }, null);
+        var said = document.Solved.Certificate;
+        Assert.True(said.UpperBoundInMinorUnits > 1.5 * said.UpperBoundAtTypes);
+        var anew = MenuVerification.Recompute(document with { Solved = document.Solved with { Certificate = said with { UpperBoundInMinorUnits = said.UpperBoundAtTypes } } });
+        Assert.Empty(anew.Findings);
+        Assert.Contains("urgent ends of its intervals", Assert.Single(anew.OldForm), StringComparison.Ordinal);
+        Assert.Equal(said.UpperBoundInMinorUnits, anew.Figures!.UpperBoundInMinorUnits);
+    }
+
+    [Fact]
+    public void What_is_printed_was_recomputed_and_not_read()
+    {
+        var document = Document(Worked);
+        var anew = MenuVerification.Recompute(document with { Solved = document.Solved with { Certificate = new(12, 0, 1e-3, 1e-3), Profit = 12 } });
+        Assert.Equal((10.96, 10.96, 10.96), (Math.Round(anew.Figures!.Profit, 9), Math.Round(anew.Figures.UpperBound, 9), Math.Round(anew.Figures.UpperBoundInMinorUnits!.Value, 9)));
+        Assert.InRange(anew.Figures.MaxIncentiveViolation, 0, 1e-9);
+    }
+
+    [Fact]
+    public void A_menu_rounded_on_some_caps_claims_what_it_earns_and_not_that_none_earns_more()
+    {
+        var document = Document(new Market(new DiscreteUrgency([.. Enumerable.Range(1, 200).Select(i => 0.01 * i)], [.. Enumerable.Repeat(0.005, 200)]), new ExponentialAnswerTime(5), 100, 1, 0) { CapTokensMax = 10_000 }, null);
+        Assert.Equal("rounded_on_menu_caps", document.Solved.ExitReason);
+        var anew = MenuVerification.Recompute(document);
+        Assert.Empty(anew.Findings);
+        Assert.Null(anew.Figures!.UpperBoundInMinorUnits);
     }
 
     [Fact]
