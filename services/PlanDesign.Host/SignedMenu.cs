@@ -76,6 +76,9 @@ public static class SignedMenu
             findings.Add(new("signature", differing.Length == 0 ? "does not fit: the public key was altered, or somebody else wrote this file" : "does not fit, neither the menu nor its digests"));
             findings.AddRange(differing.Select(path => new MenuFinding(path, "does not fit its digest")));
         }
+        // Whoever signs may sign more than is read, or write it otherwise: a menu has one form only.
+        if (menuHolds && digestsHold && document?.ToBytes() is { } plain && !Encoding.UTF8.GetBytes(menu).AsSpan().SequenceEqual(plain))
+            findings.Add(new("menu", $"is not written as menus are, from byte {Encoding.UTF8.GetBytes(menu).AsSpan().CommonPrefixLength(plain)} of it on"));
         // What lies between the fields, byte by byte: a file has one form only.
         var canonical = Encoding.UTF8.GetBytes(Envelope(menu, digests, publicKey, Text("value"), Text("digestsValue")));
         if (findings.Count == 0 && !file.Span.SequenceEqual(canonical))

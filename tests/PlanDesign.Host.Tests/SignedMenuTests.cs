@@ -1,7 +1,9 @@
 using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using NSec.Cryptography;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Comparison;
 using PlanDesign.Menus;
@@ -106,6 +108,7 @@ public sealed class SignedMenuTests
         { "plans[0].pricePerConversation", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PricePerConversation = 26.1 }, d.Solved.Tiers[1]] } } },
         { "plans[0].share", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PeriodFee = new(530_000_000), PricePerConversation = 26.5 }, d.Solved.Tiers[1]] } } },
         { "plans[1].planId", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0], d.Solved.Tiers[1] with { PlanId = d.Solved.Tiers[0].PlanId }] } } },
+        { "plans[0].name", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { Name = "1,000,000 tokens" }, d.Solved.Tiers[1]] } } },
         { "market.tokensPerSecond", d => d with { Market = d.Market.Replace("\"tokensPerSecond\":1", "\"tokensPerSecond\":-1", StringComparison.Ordinal) } },
     };
 
@@ -115,6 +118,28 @@ public sealed class SignedMenuTests
         var document = spoil(Document(Worked));
         Assert.Empty(Found(File(document)));
         Assert.Contains(field, MenuVerification.Recompute(document).Findings.Select(f => f.Field));
+    }
+
+    /// <summary>A menu signed by whoever holds the key, in bytes of his own.</summary>
+    [Theory]
+    [InlineData("\"menuId\":", "\"moneyBack\":true,\"menuId\":", "menu.moneyBack")]
+    [InlineData("\"capTokens\":2,", "\"capTokens\":2,\"capTokensUnlimited\":true,", "plans[0].capTokensUnlimited")]
+    [InlineData("\"gap\":", "\"guaranteed\":true,\"gap\":", "menu.certificate.guaranteed")]
+    [InlineData("\"plansMax\":3,", "\"plansMax\":3.0,", "menu")]
+    [InlineData("\"models\":[\"small\"],", "\"models\": [\"small\"],", "menu")]
+    [InlineData("\"models\":[\"small\"],", "\"models\":[\"small\"],\"terms\":null,", "menu")]
+    [InlineData("\"name\":\"2 tokens\"", "\"name\":\"2 tok\\u0065ns\"", "menu")]
+    public void What_is_signed_is_what_is_read_and_in_one_form(string from, string to, string field)
+    {
+        var document = Document(Worked);
+        var bytes = Encoding.UTF8.GetString(document.ToBytes());
+        Assert.Contains(from, bytes, StringComparison.Ordinal);
+        var menu = bytes.Replace(from, to, StringComparison.Ordinal);
+        var digests = JsonSerializer.Serialize(MenuDocument.Digests(JsonDocument.Parse(menu).RootElement).ToDictionary(d => d.Path, d => d.Sha256));
+        using var key = Key.Create(SignatureAlgorithm.Ed25519);
+        string Sign(string tag, string text) => Convert.ToBase64String(SignatureAlgorithm.Ed25519.Sign(key, Encoding.UTF8.GetBytes(tag + text)));
+        var (publicKey, value, digestsValue) = (Convert.ToBase64String(key.PublicKey.Export(KeyBlobFormat.RawPublicKey)), Sign("plan-design menu 1\n", menu), Sign("plan-design digests 1\n", digests));
+        Assert.Equal([field], Found($$$"""{"menu":{{{menu}}},"digests":{{{digests}}},"signature":{"algorithm":"Ed25519","publicKey":"{{{publicKey}}}","value":"{{{value}}}","digestsValue":"{{{digestsValue}}}"}}""" + "\n"));
     }
 
     /// <summary>What a menu says it keeps, put into the document of one that does not.</summary>

@@ -87,7 +87,7 @@ public static class DraftMenuDecision
     public static string PlanId(DateTimeOffset draftedAt, string menuId, int capTokens) =>
         Ids.Derive(Ids.Plan, draftedAt, menuId, capTokens.ToString(CultureInfo.InvariantCulture));
 
-    private static string PlanName(int capTokens) => capTokens == 1 ? "1 token" : string.Create(CultureInfo.InvariantCulture, $"{capTokens:#,0} tokens");
+    internal static string PlanName(int capTokens) => capTokens == 1 ? "1 token" : string.Create(CultureInfo.InvariantCulture, $"{capTokens:#,0} tokens");
 
     private static MenuSolved SolvedBy(DraftMenu c)
     {

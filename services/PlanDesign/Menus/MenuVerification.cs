@@ -146,6 +146,7 @@ public static class MenuVerification
             var plan = document.Solved.Tiers[n];
             if (plan.PlanId != DraftMenuDecision.PlanId(document.DraftedAt, document.MenuId, plan.CapTokens))
                 findings.Add(new($"plans[{n}].planId", "is not the id that the menu, its time and the cap give"));
+            if (plan.Name != DraftMenuDecision.PlanName(plan.CapTokens)) findings.Add(new($"plans[{n}].name", $"says {plan.Name}, its cap is {DraftMenuDecision.PlanName(plan.CapTokens)}"));
             if (plan.PeriodFee.Value % unit != 0) findings.Add(new($"plans[{n}].periodFeeMicros", $"is no whole number of {document.Currency} minor units"));
             var price = plan.PeriodFee.Value / 1e6 / document.ConversationsPerPeriod;
             if (!(Math.Abs(plan.PricePerConversation - price) <= Tolerance * Math.Max(price, 1e-6)))
