@@ -107,10 +107,14 @@ public static class SignedMenu
     private static bool Holds(string publicKey, string signature, string tag, string text)
     {
         var (key, value) = (new byte[64], new byte[96]);
-        return Convert.TryFromBase64String(publicKey, key, out var keyLength) && Convert.TryFromBase64String(signature, value, out var length)
+        return FromBase64(publicKey, key, out var keyLength) && FromBase64(signature, value, out var length)
             && PublicKey.TryImport(SignatureAlgorithm.Ed25519, key.AsSpan(0, keyLength), KeyBlobFormat.RawPublicKey, out var imported)
             && SignatureAlgorithm.Ed25519.Verify(imported!, Tagged(tag, Encoding.UTF8.GetBytes(text)), value.AsSpan(0, length));
     }
+
+    /// <summary>Only as base64 is written: white space and other last bits give the same bytes, and would make two files of one menu.</summary>
+    private static bool FromBase64(string text, byte[] bytes, out int length) =>
+        Convert.TryFromBase64String(text, bytes, out length) && Convert.ToBase64String(bytes, 0, length) == text;
 
     private static string Digests(IEnumerable<FieldDigest> digests)
     {

@@ -69,7 +69,14 @@ public sealed class SignedMenuTests
             Assert.True(SignedMenu.Check(file).Findings.Count > 0, $"byte {n} was altered and not found");
             file[n] ^= 1;
         }
-        Assert.NotEmpty(SignedMenu.Check(file.AsMemory(0, file.Length - 1)).Findings);
+        for (var n = 0; n < file.Length; n++)
+            Assert.True(SignedMenu.Check(file.AsSpan().ToArray().Where((_, m) => m != n).ToArray()).Findings.Count > 0, $"byte {n} was left out and not found");
+        foreach (var added in " \nA=\""u8.ToArray())
+            for (var n = 0; n <= file.Length; n++)
+            {
+                byte[] longer = [.. file.AsSpan(0, n), added, .. file.AsSpan(n)];
+                Assert.True(SignedMenu.Check(longer).Findings.Count > 0, $"a byte {added} was put in at {n} and not found");
+            }
         Assert.NotEmpty(SignedMenu.Check(new byte[0]).Findings);
     }
 
@@ -83,6 +90,8 @@ public sealed class SignedMenuTests
     [InlineData("\"digestsValue\":\"", "\"digestsValue\":\"A", "signature.digestsValue")]
     [InlineData("\"value\":\"", "\"value\":\"A", "signature.value")]
     [InlineData("\"publicKey\":\"", "\"publicKey\":\"A", "signature")]
+    [InlineData("\"publicKey\":\"", "\"publicKey\":\" ", "signature")]
+    [InlineData("\"value\":\"", "\"value\":\"\\n", "signature.value")]
     [InlineData("Ed25519", "Ed448", "signature.algorithm")]
     [InlineData("{\"menu\":{", "{\"menu\": {", "byte 8")]
     [InlineData("\"name\":", "\"nome\":", "menu.name")]
