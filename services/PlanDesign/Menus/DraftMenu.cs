@@ -106,7 +106,10 @@ public static class DraftMenuDecision
                     Alternative("two_part_tariff", other.TwoPartTariff), Alternative("token_market", other.TokenMarket),
                 ]
                 : [],
-            c.At);
+            c.At)
+        {
+            Notices = [.. s.Notices, .. c.Comparison?.Notices ?? []],
+        };
     }
 
     private static MenuAlternative Alternative(string kind, TariffOutcome o) => new(kind, o.Profit, o.Revenue, o.ServingCost, o.ShareServed, o.Tokens)
