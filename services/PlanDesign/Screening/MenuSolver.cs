@@ -155,8 +155,8 @@ public static class MenuSolver
         Market market, MarketGrid grid, MenuConstraints? constraints, bool limited, Menu menu, ExitReason reason, PriceRounding? rounding, double densityBound)
     {
         if (MarginalPrice.Rise(market, menu, limited, rounding?.Units.UnitPerConversation ?? 0) is { } rise)
-            yield return FormattableString.Invariant($"a further token costs more on a longer plan: {rise.PerToken:G4} each up to {rise.Cap} tokens, {rise.LowerPerToken:G4} each up to {rise.LowerCap}, ")
-                + "for answers come bunched around a time";
+            yield return FormattableString.Invariant($"a further token costs more on a longer plan: {rise.PerToken:G4} each up to {rise.Cap} tokens, {rise.LowerPerToken:G4} each up to {rise.LowerCap}")
+                + (rise.AnswersBunch ? ", for answers come bunched around a time" : "");
         if (constraints?.AllowedCapTokens?.Where(cap => cap > grid.CapTokensMax).Distinct().Order().ToArray() is { Length: > 0 } beyond)
             yield return $"constraints.allowedCapTokens: {string.Join(", ", beyond)} {(beyond.Length == 1 ? "is" : "are")} above the largest cap of this market, {grid.CapTokensMax} tokens, and not tried";
         if (grid.CutOff)
