@@ -51,7 +51,7 @@ internal static class SolvingMessages
             DensityUpperBound = s.Certificate.DensityUpperBound, TokenBound = s.Certificate.TokenBound, TypeBound = s.Certificate.TypeBound,
             UpperBoundOf = Menus.MenuCertificate.ExactPrices,
         }.WithBoundsOf(s.Rounding?.UpperBound, s.Rounding?.UpperBoundAtTypes),
-        ConstraintCosts = { costs.Select(c => new ConstraintCost { Constraint = Snake(c.Constraint), ProfitCost = c.ProfitCost ?? 0, ShareServedGain = c.ShareServedGain ?? 0, TokensGain = c.TokensGain ?? 0, Unknown = c.Unknown ?? "" }) },
+        ConstraintCosts = { costs.Select(c => new ConstraintCost { Constraint = Snake(c.Constraint), ProfitCost = c.ProfitCost ?? 0, ShareServedGain = c.ShareServedGain ?? 0, TokensGain = c.TokensGain ?? 0, Unknown = c.Unknown ?? "", ExitReasonWithout = Snake(c.ExitReasonWithout), ExitReasonWith = Snake(c.ExitReasonWith), IsAbout = c.IsAbout }) },
         Notices = { s.Notices },
     };
 

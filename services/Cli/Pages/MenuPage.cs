@@ -127,7 +127,7 @@ internal static class MenuPage
     private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", "tokens a conversation"],
         analysis.ConstraintCosts.Select(c => (IReadOnlyList<string>)
         [
-            Html(c.Constraint), c.ProfitCost is { } cost ? Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
+            Html(c.Constraint), c.ProfitCost is { } cost ? MenuForPeople.About(c) + Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
             MenuForPeople.PercentagePoints(c.ShareServedGain), c.TokensGain is { } tokens ? MenuForPeople.Number(tokens) : "",
         ]));
 
