@@ -132,7 +132,7 @@ public sealed class SignedMenuTests
     /// <summary>A menu signed by whoever holds the key, in bytes of his own.</summary>
     [Theory]
     [InlineData("\"menuId\":", "\"moneyBack\":true,\"menuId\":", "menu.moneyBack")]
-    [InlineData("\"capTokens\":2,", "\"capTokens\":2,\"capTokensUnlimited\":true,", "plans[0].capTokensUnlimited")]
+    [InlineData("\"capTokens\":2,", "\"capTokens\":2,\"capTokensUnlimited\":true,", "menu.plans[0].capTokensUnlimited")]
     [InlineData("\"gap\":", "\"guaranteed\":true,\"gap\":", "menu.certificate.guaranteed")]
     [InlineData("\"plansMax\":3,", "\"plansMax\":3.0,", "menu")]
     [InlineData("\"models\":[\"small\"],", "\"models\": [\"small\"],", "menu")]
