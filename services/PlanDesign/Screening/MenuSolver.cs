@@ -64,7 +64,7 @@ public static class MenuSolver
         }
         if (market.ValueAtCap > 0 && rounding is null) menu = CrossedMenu.Of(tables, menu, rules.FreeTier);
         progress?.Report(1);
-        return Finish(market, grid, options, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
+        return Finish(market, grid, options, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1], cancellation);
     }
 
     private static (PriceStep[] Steps, PriceRounding? Found, InputFault? Fault) Round(
@@ -120,10 +120,11 @@ public static class MenuSolver
     }
 
     private static MenuSolution Finish(
-        Market market, MarketGrid grid, SolveOptions options, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
+        Market market, MarketGrid grid, SolveOptions options, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost,
+        CancellationToken cancellation)
     {
         var singleCrossing = market.ValueAtCap <= 0;
-        var bound = singleCrossing ? rounding is null ? exact.Bound.Upper : densityBound : NeighbourBound.Of(exact.CheckerTables, exact.CheckerRules, market.ValuePerAnswer);
+        var bound = singleCrossing ? rounding is null ? exact.Bound.Upper : densityBound : NeighbourBound.Of(exact.CheckerTables, exact.CheckerRules, market.ValuePerAnswer, cancellation);
         if (!singleCrossing) densityBound = Math.Max(densityBound, bound);
         var (incentive, participation) = MenuViolations.Of(exact.CheckerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         var certificate = new Certificate(

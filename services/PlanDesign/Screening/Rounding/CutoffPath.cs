@@ -68,8 +68,10 @@ internal sealed class CutoffPath
         }
     }
 
-    public static bool CanSearch(int types, int caps, int? plansMax) =>
-        caps < NoStep && (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2 <= WorkMax;
+    public static bool CanSearch(int types, int caps, int? plansMax) => caps < NoStep && Work(types, caps, plansMax) <= WorkMax;
+
+    /// <summary>Steps between all of so many caps.</summary>
+    public static double Work(int types, int caps, int? plansMax) => (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2;
 
     /// <summary>The caps of the exact menu, and others evenly over all from the first (0 or the free tier) to the longest; if these are too many, both are thinned.</summary>
     /// <param name="all">Ascending, more than can be searched.</param>
