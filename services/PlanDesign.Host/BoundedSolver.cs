@@ -36,7 +36,7 @@ public sealed class BoundedSolver : IDisposable
     /// <exception cref="RefusedException">market_too_large, market_invalid, solves_too_many or solve_too_long; the detail names the field or the limit.</exception>
     public Task<SolvedMarket> SolveAsync(Market market, SolveOptions solve, IProgress<double>? progress, CancellationToken ct)
     {
-        MustFit(market, solve);
+        MustFit(market, solve, SolveWork.CellsCompared);
         return RunAsync(stop =>
         {
             var solution = MenuSolver.Solve(market, solve, progress, stop);
@@ -50,7 +50,7 @@ public sealed class BoundedSolver : IDisposable
     /// <inheritdoc cref="SolveAsync"/>
     public Task<MenuAnalysis> AnalyseAsync(Market market, SolveOptions solve, IReadOnlyList<PlanOffer> running, int planCounts, CancellationToken ct)
     {
-        MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) });
+        MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) }, SolveWork.CellsCompared);
         foreach (var process in MisalignedProcesses.Markets(market)) MustFit(process, new());
         return RunAsync(stop =>
         {
@@ -135,11 +135,13 @@ public sealed class BoundedSolver : IDisposable
 
     /// <summary>Within the limits of size, work and memory; for a market that was learned meanwhile, and before it is solved.</summary>
     /// <exception cref="RefusedException">market_too_large or market_invalid; the detail names the field and the limit.</exception>
-    public void MustFit(Market market, SolveOptions solve)
+    public void MustFit(Market market, SolveOptions solve) => MustFit(market, solve, SolveWork.Cells);
+
+    private void MustFit(Market market, SolveOptions solve, Func<Market, MarketGrid, SolveOptions, long> work)
     {
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
-        if (TooMuchWork(market, solve) is { } tooMuch) throw tooMuch.AsException();
+        if (TooMuchWork(market, solve, work) is { } tooMuch) throw tooMuch.AsException();
     }
 
     /// <summary>What is kept of every draw, within the limit of memory.</summary>
@@ -161,12 +163,12 @@ public sealed class BoundedSolver : IDisposable
         ?? TooLarge("market.answer_time.cap_tokens_max", Math.Max(market.CapTokensMax ?? 0, (market.AnswerTime as DiscreteAnswerTime)?.ProbabilityPerToken.Count ?? 0), _limits.CapTokensMax, nameof(_limits.CapTokensMax))
         ?? TooLarge("market.answer_time.empirical.tokens", (market.AnswerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0, _limits.ObservationsMax, nameof(_limits.ObservationsMax));
 
-    private Refusal? TooMuchWork(Market market, SolveOptions solve)
+    private Refusal? TooMuchWork(Market market, SolveOptions solve, Func<Market, MarketGrid, SolveOptions, long> work)
     {
         var grid = market.Grid();
         return TooLarge("market.urgency: types", grid.Types.Count, _limits.TypesMax, nameof(_limits.TypesMax))
             ?? TooLarge("market.answer_time: longest cap", grid.CapTokensMax, _limits.CapTokensMax, nameof(_limits.CapTokensMax))
-            ?? TooLarge("market: types × caps × (1 + plans), with the panels of its answer times", SolveWork.Cells(market, grid, solve), _limits.CellsMax, nameof(_limits.CellsMax))
+            ?? TooLarge("market: types × caps × (1 + plans), with the panels of its answer times, the steps in minor units and the menus without each rule", work(market, grid, solve), _limits.CellsMax, nameof(_limits.CellsMax))
             ?? TooLarge("market: megabytes needed", SolveMemory.Bytes(market, grid, solve) >> 20, _limits.MemoryMegabytesMax, nameof(_limits.MemoryMegabytesMax));
     }
 

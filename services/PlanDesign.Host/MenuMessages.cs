@@ -2,6 +2,7 @@ using Contracts.PlanDesign.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using PlanDesign.Menus;
+using PlanDesign.Screening.Constraints;
 
 namespace PlanDesign.Host;
 
@@ -50,8 +51,9 @@ internal static class MenuMessages
             ServingCost = s.ServingCost,
             ProfitUnlimited = s.ProfitUnlimited,
             ExitReason = s.ExitReason,
-            Certificate = Certificate(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation),
+            Certificate = ToMessage(s.Certificate),
             Alternatives = { s.Alternatives.Select(Alternative) },
+            Notices = { s.Notices ?? [] },
         };
         return menu;
     }
@@ -59,8 +61,33 @@ internal static class MenuMessages
     private static Contracts.PlanDesign.V1.Tier Tier(int cap, double price, double share, double from, double to) =>
         new() { CapTokens = cap, Price = price, Share = share, UrgencyFromPerSecond = from, UrgencyToPerSecond = to };
 
-    private static Contracts.PlanDesign.V1.Certificate Certificate(double bound, double gap, double incentive, double participation) =>
-        new() { UpperBound = bound, Gap = gap, MaxIncentiveViolation = incentive, MaxParticipationViolation = participation };
+    /// <summary>What a menu was solved for, which a list of menus would be too large with.</summary>
+    public static Menu WithMarket(this Menu menu, MenuDrafted drafted)
+    {
+        menu.Market = MarketJson.Read(drafted.Market).Market?.ToMessage();
+        menu.Constraints = drafted.Constraints is { } rules ? MenuConstraintsJson.Read(rules).ToMessage() : null;
+        menu.PlansMax = drafted.PlansMax ?? 0;
+        return menu;
+    }
+
+    private static Contracts.PlanDesign.V1.Certificate ToMessage(MenuCertificate c)
+    {
+        var message = new Contracts.PlanDesign.V1.Certificate
+        {
+            UpperBound = c.UpperBound, Gap = c.Gap, MaxIncentiveViolation = c.MaxIncentiveViolation, MaxParticipationViolation = c.MaxParticipationViolation,
+            DensityUpperBound = c.DensityUpperBound ?? 0, TokenBound = c.TokenBound ?? 0, TypeBound = c.TypeBound ?? 0,
+        };
+        if (c.UpperBoundOf is { } of) message.UpperBoundOf = of;
+        return message.WithBoundsOf(c.UpperBoundInMinorUnits, c.UpperBoundAtTypes);
+    }
+
+    /// <summary>Bounds that are not always known.</summary>
+    public static Contracts.PlanDesign.V1.Certificate WithBoundsOf(this Contracts.PlanDesign.V1.Certificate message, double? inMinorUnits, double? atTypes)
+    {
+        if (inMinorUnits is { } most) message.UpperBoundInMinorUnits = most;
+        if (atTypes is { } here) message.UpperBoundAtTypes = here;
+        return message;
+    }
 
     private static Alternative Alternative(MenuAlternative a)
     {

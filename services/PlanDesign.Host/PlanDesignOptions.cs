@@ -29,9 +29,12 @@ public sealed class PlanDesignOptions
 
     private const int RequestBytes = 4 << 20, BytesPerObservation = 8;
 
-    /// <summary>Types × caps × (1 + plans), and what the panels of answer times take as long as, at most: the work of one solve. Default 100,000,000, some seconds.</summary>
+    /// <summary>
+    /// Types × caps × (1 + plans), and what takes as long as so many: panels of answer times, steps in minor units, what a menu is compared with and the menus
+    /// without each of its rules. The work of one call, at most. Default 500,000,000, some ten seconds.
+    /// </summary>
     [Range(1, MarketLimits.CellsMax, ErrorMessage = "PlanDesign__CellsMax must be from {1} to {2}")]
-    public long CellsMax { get; init; } = 100_000_000;
+    public long CellsMax { get; init; } = MarketLimits.CellsMax;
 
     /// <summary>Memory that one solve may take, by estimate, in megabytes. Default 512.</summary>
     [Range(1, 1_048_576, ErrorMessage = "PlanDesign__MemoryMegabytesMax must be from {1} to {2}")]

@@ -93,9 +93,10 @@ public sealed class PlanDesignService(
         var menuId = MenuId(request.MenuId);
         var view = await session.LoadAsync<MenuView>(menuId, context.CancellationToken);
         var message = view?.ToMessage() ?? throw new Refusal("menu_not_found", $"there is no menu {menuId}").AsException();
-        if (request.IncludeSignedDocument && view.Signature is { } signature)
-            message.SignedDocument = SignedMenu.Write(DocumentOf(menuId, await session.Events.FetchStreamAsync(menuId, token: context.CancellationToken)), signature);
-        return message;
+        if (!request.IncludeMarket && !request.IncludeSignedDocument) return message;
+        var history = await session.Events.FetchStreamAsync(menuId, token: context.CancellationToken);
+        if (request.IncludeSignedDocument && view.Signature is { } signature) message.SignedDocument = SignedMenu.Write(DocumentOf(menuId, history), signature);
+        return request.IncludeMarket ? message.WithMarket(history.Select(e => e.Data).OfType<MenuDrafted>().Single()) : message;
     }
 
     public override async Task<ListMenusResponse> ListMenus(ListMenusRequest request, ServerCallContext context)

@@ -76,6 +76,9 @@ public static class SignedMenu
             findings.Add(new("signature", differing.Length == 0 ? "does not fit: the public key was altered, or somebody else wrote this file" : "does not fit, neither the menu nor its digests"));
             findings.AddRange(differing.Select(path => new MenuFinding(path, "does not fit its digest")));
         }
+        // Whoever signs may sign more than is read, or write it otherwise: a menu has one form only.
+        if (menuHolds && digestsHold && document?.ToBytes() is { } plain && !Encoding.UTF8.GetBytes(menu).AsSpan().SequenceEqual(plain))
+            findings.Add(new("menu", $"is not written as menus are, from byte {Encoding.UTF8.GetBytes(menu).AsSpan().CommonPrefixLength(plain)} of it on"));
         // What lies between the fields, byte by byte: a file has one form only.
         var canonical = Encoding.UTF8.GetBytes(Envelope(menu, digests, publicKey, Text("value"), Text("digestsValue")));
         if (findings.Count == 0 && !file.Span.SequenceEqual(canonical))
@@ -104,10 +107,14 @@ public static class SignedMenu
     private static bool Holds(string publicKey, string signature, string tag, string text)
     {
         var (key, value) = (new byte[64], new byte[96]);
-        return Convert.TryFromBase64String(publicKey, key, out var keyLength) && Convert.TryFromBase64String(signature, value, out var length)
+        return FromBase64(publicKey, key, out var keyLength) && FromBase64(signature, value, out var length)
             && PublicKey.TryImport(SignatureAlgorithm.Ed25519, key.AsSpan(0, keyLength), KeyBlobFormat.RawPublicKey, out var imported)
             && SignatureAlgorithm.Ed25519.Verify(imported!, Tagged(tag, Encoding.UTF8.GetBytes(text)), value.AsSpan(0, length));
     }
+
+    /// <summary>Only as base64 is written: white space and other last bits give the same bytes, and would make two files of one menu.</summary>
+    private static bool FromBase64(string text, byte[] bytes, out int length) =>
+        Convert.TryFromBase64String(text, bytes, out length) && Convert.ToBase64String(bytes, 0, length) == text;
 
     private static string Digests(IEnumerable<FieldDigest> digests)
     {

@@ -44,13 +44,14 @@ internal static class SolvingMessages
         ServingCost = s.ServingCost,
         ProfitUnlimited = s.ProfitWithoutLimit,
         ExitReason = JsonNamingPolicy.SnakeCaseLower.ConvertName(s.ExitReason.ToString()),
-        Certificate = new()
+        Certificate = new Contracts.PlanDesign.V1.Certificate
         {
             UpperBound = s.Certificate.UpperBound, Gap = s.Certificate.Gap,
             MaxIncentiveViolation = s.Certificate.MaxIncentiveViolation, MaxParticipationViolation = s.Certificate.MaxParticipationViolation,
             DensityUpperBound = s.Certificate.DensityUpperBound, TokenBound = s.Certificate.TokenBound, TypeBound = s.Certificate.TypeBound,
-        },
-        ConstraintCosts = { costs.Select(c => new ConstraintCost { Constraint = Snake(c.Constraint), ProfitCost = c.ProfitCost ?? 0, ShareServedGain = c.ShareServedGain ?? 0, TokensGain = c.TokensGain ?? 0, Unknown = c.Unknown ?? "" }) },
+            UpperBoundOf = Menus.MenuCertificate.ExactPrices,
+        }.WithBoundsOf(s.Rounding?.UpperBound, s.Rounding?.UpperBoundAtTypes),
+        ConstraintCosts = { costs.Select(c => new ConstraintCost { Constraint = Snake(c.Constraint), ProfitCost = c.ProfitCost ?? 0, ShareServedGain = c.ShareServedGain ?? 0, TokensGain = c.TokensGain ?? 0, Unknown = c.Unknown ?? "", ExitReasonWithout = Snake(c.ExitReasonWithout), ExitReasonWith = Snake(c.ExitReasonWith), IsAbout = c.IsAbout }) },
         Notices = { s.Notices },
     };
 

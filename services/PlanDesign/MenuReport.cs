@@ -88,6 +88,6 @@ public sealed record RoundingReport(double Unit, int ConversationsPerPeriod, str
     /// <summary>No menu in this unit, under these rules, earns more; absent where that is not known.</summary>
     public double? UpperBound { get; init; }
 
-    /// <summary>None earns more from the types that stand for the market; the same where urgency is not continuous.</summary>
+    /// <summary>None earns more from the types that stand for the market; the same where every customer's rate is that of a type.</summary>
     public double? UpperBoundAtTypes { get; init; }
 }

@@ -30,7 +30,7 @@ public static class SolveMemory
         var rounding = options.MinorUnits is null ? 0
             : options.Constraints is { OnPrices: true } ? PriceStates.BytesMax
             : CutoffPath.CanSearch(types, grid.CapTokensMax, plans) ? CutoffPath.PathBytes(types, (int)caps, plans)
-            : CutoffPath.PathBytes(types, Math.Min(types, (int)caps), plans);
+            : CutoffPath.PathBytes(types, (int)Math.Min(types + CutoffPath.EvenCaps, caps), plans);
         return path + rows + rounding + AnswerBytes(market, grid);
     }
 

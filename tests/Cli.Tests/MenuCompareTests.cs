@@ -130,6 +130,24 @@ public sealed partial class MenuCompareTests
     }
 
     [Fact]
+    public async Task Under_rules_on_prices_the_page_gives_their_bound_and_does_not_say_that_steps_cost_what_they_are_worth()
+    {
+        const string market = """
+            {"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"exponential","meanSeconds":5},"tokensPerSecond":2,"valuePerAnswer":1,"servingCostPerToken":0.001,"typeCount":20,"capTokensMax":40}
+            """;
+        string[] options = ["--tiers", "2", "--round", "USD", "--conversations", "1"];
+        var (free, ruled) = (await Page(market, options), await Page(market, [.. options, "--price-max", "0.1"]));
+        Assert.Contains("Each step up costs what it is worth to the most urgent customer who takes it, down to whole minor units.", free, StringComparison.Ordinal);
+        Assert.DoesNotContain("rounding.upperBound", free, StringComparison.Ordinal);
+        Assert.Contains("Each step up costs at most what it is worth", ruled, StringComparison.Ordinal);
+        Assert.DoesNotContain("Each step up costs what it is worth", ruled, StringComparison.Ordinal);
+        var figures = Figures().Matches(ruled).GroupBy(m => m.Groups[1].Value).ToDictionary(g => g.Key, g => double.Parse(g.First().Groups[2].Value, CultureInfo.InvariantCulture));
+        Assert.Equal(figures["rounding.upperBound"] - figures["profit"], figures["rounding.gap"], 1e-12);
+        var menu = await Json(market, ["menu", "solve", "-", .. options, "--price-max", "0.1"]);
+        Assert.Equal(menu.GetProperty("rounding").GetProperty("upperBound").GetDouble(), figures["rounding.upperBound"]);
+    }
+
+    [Fact]
     public async Task A_process_that_is_not_certified_has_no_figures_in_any_form()
     {
         const string nearThreshold = """

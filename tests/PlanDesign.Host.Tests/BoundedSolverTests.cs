@@ -58,7 +58,7 @@ public sealed class BoundedSolverTests
     {
         // Twelve thousand cells, and most of a million panels: belief starts so near to a threshold that most conversations end at once.
         var near = new Market(new Urgency.UniformUrgency(0, 1), new AnswerTimes.DiffusionAnswerTime(new(0.102, 0.1, 0.9, 0.01)), 5, 1, 0) { TypeCount = 40, CapTokensMax = 300 };
-        using var solver = Solver(new());
+        using var solver = Solver(new() { CellsMax = 100_000_000 });
         var e = await Assert.ThrowsAsync<RefusedException>(() => solver.SolveAsync(near, new(), null, CancellationToken.None));
         Assert.Equal("market_too_large", e.Refusal.Code);
         Assert.Contains("PlanDesign__CellsMax", e.Refusal.Detail, StringComparison.Ordinal);

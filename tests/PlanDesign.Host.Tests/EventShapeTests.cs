@@ -59,6 +59,8 @@ public class EventShapeTests
             """{"name":"Chat","market":"{}","plansMax":null,"currency":"USD","conversationsPerPeriod":20,"models":[],"at":"2026-01-01T00:00:00+00:00","constraints":"{\u0022capTokensMax\u0022:1}","evidence":"lengths moved"}"""),
         (new MenuDrafted("Chat", "{}", null, Currency.Parse("USD"), 20, [], At) { Terms = "{\"weekConversations\":5}" },
             """{"name":"Chat","market":"{}","plansMax":null,"currency":"USD","conversationsPerPeriod":20,"models":[],"at":"2026-01-01T00:00:00+00:00","terms":"{\u0022weekConversations\u0022:5}"}"""),
+        (new MenuSolved("optimal", [], 0, 0, 0, 0, new(1, 1, 0, 0) { UpperBoundOf = "exact_prices", UpperBoundInMinorUnits = 0.75, UpperBoundAtTypes = 0.5, DensityUpperBound = 1, TokenBound = 2, TypeBound = 3 }, [], At) { Notices = ["more types bring the two closer"] },
+            """{"exitReason":"optimal","tiers":[],"profit":0,"revenue":0,"servingCost":0,"profitUnlimited":0,"certificate":{"upperBound":1,"gap":1,"maxIncentiveViolation":0,"maxParticipationViolation":0,"upperBoundOf":"exact_prices","upperBoundInMinorUnits":0.75,"upperBoundAtTypes":0.5,"densityUpperBound":1,"tokenBound":2,"typeBound":3},"alternatives":[],"at":"2026-01-01T00:00:00+00:00","notices":["more types bring the two closer"]}"""),
         (new MenuPublished("ada", At) { Signature = new(1, "a2V5", "dmFsdWU=", "ZGlnZXN0cw==") },
             """{"actor":"ada","at":"2026-01-01T00:00:00+00:00","signature":{"form":1,"publicKey":"a2V5","value":"dmFsdWU=","digestsValue":"ZGlnZXN0cw=="}}"""),
     ];

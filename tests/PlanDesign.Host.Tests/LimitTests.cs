@@ -31,8 +31,10 @@ public sealed class LimitTests(PlanDesignFixture small) : IClassFixture<PlanDesi
     {
         { "types", new() { Market = Uniform(51, 20) }, "PlanDesign__TypesMax" },
         { "caps", new() { Market = Uniform(5, 201) }, "PlanDesign__CapTokensMax" },
-        // 20 × 60 cells and one plan are few; to know the profit of up to eight plans takes nine times as many.
-        { "work", new() { Market = Uniform(20, 60), Options = new() { PlansMax = 1 } }, "PlanDesign__CellsMax" },
+        // 40 × 60 cells and one plan are few; to know the profit of up to eight plans takes nine times as many.
+        { "work", new() { Market = Uniform(40, 60), Options = new() { PlansMax = 1 } }, "PlanDesign__CellsMax" },
+        // 10 × 100 cells are few too; every step between 101 caps, twice over, and again without each of two rules and without both are not.
+        { "steps in minor units and rules", new() { Market = Uniform(10, 100), Options = new() { PlansMax = 3, MinorUnits = new() { Currency = "USD", ConversationsPerPeriod = 1 }, Constraints = new() { CapTokensMin = 2, CapTokensMax = 99 } }, PlanCountsMax = 1 }, "PlanDesign__CellsMax" },
         { "observations", new() { Market = new(Uniform(5, 20)) { AnswerTime = new() { Empirical = new() { Tokens = { Enumerable.Repeat(5, 11) } } } } }, "PlanDesign__ObservationsMax" },
         { "plans on sale", new() { Market = Uniform(5, 20), Running = { Enumerable.Repeat(new Offer { CapTokens = 1, PricePerConversation = 1 }, 1_001) } }, "running has 1001 plans" },
     };

@@ -91,6 +91,34 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
     }
 
     [Fact]
+    public async Task A_draft_can_be_judged_by_its_market_its_rules_and_every_bound()
+    {
+        var asked = Draft("Judged");
+        asked.Market = new()
+        {
+            Urgency = new() { Uniform = new() { From = 0.1, To = 1 }, TypeCount = 8 }, AnswerTime = new() { Exponential = new() { MeanSeconds = 5 }, CapTokensMax = 20 },
+            TokensPerSecond = 5, ValuePerAnswer = 1, ServingCostPerToken = 0.001,
+        };
+        asked.Constraints = new() { CapTokensMax = 15 };
+        asked.ConversationsPerPeriod = 1;
+        var draft = await plans.Client.DraftMenuAsync(asked);
+        var menu = await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = draft.MenuId, IncludeMarket = true });
+        Assert.Equal((asked.Market, asked.Constraints, 3), (menu.Market, menu.Constraints, menu.PlansMax));
+        var (solved, kept) = (Assert.Single(await Answers(new SolveMenuRequest
+        {
+            Market = asked.Market, Options = new() { PlansMax = 3, MinorUnits = new() { Currency = "USD", ConversationsPerPeriod = 1 }, Constraints = asked.Constraints },
+        })).Solution, menu.Solution);
+        Assert.Equal(solved.Certificate, kept.Certificate);
+        Assert.Equal("exact_prices", kept.Certificate.UpperBoundOf);
+        Assert.True(kept.Certificate.TokenBound > 0 && kept.Certificate.TypeBound > 0 && kept.Certificate.DensityUpperBound >= kept.Certificate.UpperBoundInMinorUnits);
+        Assert.True(kept.Certificate.UpperBoundAtTypes < kept.Certificate.UpperBoundInMinorUnits);
+        Assert.Contains(kept.Notices, n => n.StartsWith("urgency is continuous", StringComparison.Ordinal));
+        // Lists stay small, and exact prices have no bound in minor units.
+        Assert.Null((await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = draft.MenuId })).Market);
+        Assert.False(Assert.Single(await Answers(new SolveMenuRequest { Market = Worked })).Solution.Certificate.HasUpperBoundInMinorUnits);
+    }
+
+    [Fact]
     public async Task A_published_menu_proves_itself_offline()
     {
         var draft = await plans.Client.DraftMenuAsync(Draft("Signed"));
@@ -100,7 +128,7 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
         var check = SignedMenu.Check(System.Text.Encoding.UTF8.GetBytes(menu.SignedDocument));
         Assert.Empty(check.Findings);
         Assert.Equal((menu.Signature.PublicKey.ToBase64(), menu.MenuId, "Signed", "ada"), (check.PublicKey, check.Document!.MenuId, check.Document.Name, check.Document.PublishedBy));
-        Assert.Empty(MenuVerification.Recompute(check.Document));
+        Assert.Empty(MenuVerification.Recompute(check.Document).Findings);
         Assert.Equal("", (await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = draft.MenuId })).SignedDocument);
     }
 

@@ -63,7 +63,7 @@ public sealed class PlanDesignFixture : IAsyncLifetime
     {
         Postgres = (await Servers.CreateDatabaseAsync()).ConnectionString("plan_design");
         RabbitMq = await Servers.CreateVirtualHostAsync();
-        Service = await RunningPlanDesign.StartAsync(Postgres, RabbitMq, new() { ["PlanDesign:TypesMax"] = "50", ["PlanDesign:CapTokensMax"] = "200", ["PlanDesign:ObservationsMax"] = "10", ["PlanDesign:CellsMax"] = "5000" });
+        Service = await RunningPlanDesign.StartAsync(Postgres, RabbitMq, new() { ["PlanDesign:TypesMax"] = "50", ["PlanDesign:CapTokensMax"] = "200", ["PlanDesign:ObservationsMax"] = "10", ["PlanDesign:CellsMax"] = "25000" });
     }
 
     public async Task DisposeAsync() => await Service.DisposeAsync();

@@ -1,7 +1,9 @@
 using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using NSec.Cryptography;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Comparison;
 using PlanDesign.Menus;
@@ -54,7 +56,7 @@ public sealed class SignedMenuTests
         var check = SignedMenu.Check(Encoding.UTF8.GetBytes(File(document)));
         Assert.Empty(check.Findings);
         Assert.Equal(document.ToBytes(), check.Document!.ToBytes());
-        Assert.Empty(MenuVerification.Recompute(check.Document));
+        Assert.Empty(MenuVerification.Recompute(check.Document).Findings);
     }
 
     [Fact]
@@ -67,7 +69,14 @@ public sealed class SignedMenuTests
             Assert.True(SignedMenu.Check(file).Findings.Count > 0, $"byte {n} was altered and not found");
             file[n] ^= 1;
         }
-        Assert.NotEmpty(SignedMenu.Check(file.AsMemory(0, file.Length - 1)).Findings);
+        for (var n = 0; n < file.Length; n++)
+            Assert.True(SignedMenu.Check(file.AsSpan().ToArray().Where((_, m) => m != n).ToArray()).Findings.Count > 0, $"byte {n} was left out and not found");
+        foreach (var added in " \nA=\""u8.ToArray())
+            for (var n = 0; n <= file.Length; n++)
+            {
+                byte[] longer = [.. file.AsSpan(0, n), added, .. file.AsSpan(n)];
+                Assert.True(SignedMenu.Check(longer).Findings.Count > 0, $"a byte {added} was put in at {n} and not found");
+            }
         Assert.NotEmpty(SignedMenu.Check(new byte[0]).Findings);
     }
 
@@ -81,6 +90,8 @@ public sealed class SignedMenuTests
     [InlineData("\"digestsValue\":\"", "\"digestsValue\":\"A", "signature.digestsValue")]
     [InlineData("\"value\":\"", "\"value\":\"A", "signature.value")]
     [InlineData("\"publicKey\":\"", "\"publicKey\":\"A", "signature")]
+    [InlineData("\"publicKey\":\"", "\"publicKey\":\" ", "signature")]
+    [InlineData("\"value\":\"", "\"value\":\"\\n", "signature.value")]
     [InlineData("Ed25519", "Ed448", "signature.algorithm")]
     [InlineData("{\"menu\":{", "{\"menu\": {", "byte 8")]
     [InlineData("\"name\":", "\"nome\":", "menu.name")]
@@ -99,11 +110,14 @@ public sealed class SignedMenuTests
         { "certificate.upperBoundOf", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundOf = "minor_units" } } } },
         { "certificate.upperBoundInMinorUnits", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundInMinorUnits = 10.9 } } } },
         { "certificate.upperBoundAtTypes", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundAtTypes = null } } } },
+        { "certificate.upperBoundInMinorUnits", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundOf = null, UpperBoundAtTypes = null, UpperBoundInMinorUnits = 10.9 } } } },
+        { "certificate.upperBoundAtTypes", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBoundOf = null, UpperBoundAtTypes = 10.9, UpperBoundInMinorUnits = null } } } },
         { "profit", d => d with { Solved = d.Solved with { Profit = d.Solved.Profit + 0.01 } } },
         { "plans[0].share", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { Share = 0.4 }, d.Solved.Tiers[1]] } } },
         { "plans[0].pricePerConversation", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PricePerConversation = 26.1 }, d.Solved.Tiers[1]] } } },
         { "plans[0].share", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { PeriodFee = new(530_000_000), PricePerConversation = 26.5 }, d.Solved.Tiers[1]] } } },
         { "plans[1].planId", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0], d.Solved.Tiers[1] with { PlanId = d.Solved.Tiers[0].PlanId }] } } },
+        { "plans[0].name", d => d with { Solved = d.Solved with { Tiers = [d.Solved.Tiers[0] with { Name = "1,000,000 tokens" }, d.Solved.Tiers[1]] } } },
         { "market.tokensPerSecond", d => d with { Market = d.Market.Replace("\"tokensPerSecond\":1", "\"tokensPerSecond\":-1", StringComparison.Ordinal) } },
     };
 
@@ -112,7 +126,29 @@ public sealed class SignedMenuTests
     {
         var document = spoil(Document(Worked));
         Assert.Empty(Found(File(document)));
-        Assert.Contains(field, MenuVerification.Recompute(document).Select(f => f.Field));
+        Assert.Contains(field, MenuVerification.Recompute(document).Findings.Select(f => f.Field));
+    }
+
+    /// <summary>A menu signed by whoever holds the key, in bytes of his own.</summary>
+    [Theory]
+    [InlineData("\"menuId\":", "\"moneyBack\":true,\"menuId\":", "menu.moneyBack")]
+    [InlineData("\"capTokens\":2,", "\"capTokens\":2,\"capTokensUnlimited\":true,", "menu.plans[0].capTokensUnlimited")]
+    [InlineData("\"gap\":", "\"guaranteed\":true,\"gap\":", "menu.certificate.guaranteed")]
+    [InlineData("\"plansMax\":3,", "\"plansMax\":3.0,", "menu")]
+    [InlineData("\"models\":[\"small\"],", "\"models\": [\"small\"],", "menu")]
+    [InlineData("\"models\":[\"small\"],", "\"models\":[\"small\"],\"terms\":null,", "menu")]
+    [InlineData("\"name\":\"2 tokens\"", "\"name\":\"2 tok\\u0065ns\"", "menu")]
+    public void What_is_signed_is_what_is_read_and_in_one_form(string from, string to, string field)
+    {
+        var document = Document(Worked);
+        var bytes = Encoding.UTF8.GetString(document.ToBytes());
+        Assert.Contains(from, bytes, StringComparison.Ordinal);
+        var menu = bytes.Replace(from, to, StringComparison.Ordinal);
+        var digests = JsonSerializer.Serialize(MenuDocument.Digests(JsonDocument.Parse(menu).RootElement).ToDictionary(d => d.Path, d => d.Sha256));
+        using var key = Key.Create(SignatureAlgorithm.Ed25519);
+        string Sign(string tag, string text) => Convert.ToBase64String(SignatureAlgorithm.Ed25519.Sign(key, Encoding.UTF8.GetBytes(tag + text)));
+        var (publicKey, value, digestsValue) = (Convert.ToBase64String(key.PublicKey.Export(KeyBlobFormat.RawPublicKey)), Sign("plan-design menu 1\n", menu), Sign("plan-design digests 1\n", digests));
+        Assert.Equal([field], Found($$$"""{"menu":{{{menu}}},"digests":{{{digests}}},"signature":{"algorithm":"Ed25519","publicKey":"{{{publicKey}}}","value":"{{{value}}}","digestsValue":"{{{digestsValue}}}"}}""" + "\n"));
     }
 
     /// <summary>What a menu says it keeps, put into the document of one that does not.</summary>
@@ -133,14 +169,14 @@ public sealed class SignedMenuTests
 
     [Theory, MemberData(nameof(Broken))]
     public void A_menu_that_breaks_what_it_says_it_keeps_is_found_by_the_rule(string field, string words, Func<MenuDocument, MenuDocument> spoil) =>
-        Assert.Contains(MenuVerification.Recompute(spoil(Document(Worked))), f => f.Field == field && f.Detail.Contains(words, StringComparison.Ordinal));
+        Assert.Contains(MenuVerification.Recompute(spoil(Document(Worked))).Findings, f => f.Field == field && f.Detail.Contains(words, StringComparison.Ordinal));
 
     [Fact]
     public void A_menu_that_is_not_the_best_of_its_kind_is_not_optimal_whatever_it_says()
     {
         // The best single plan, sold as the best of at most three: every figure of it is true but that one.
         var one = Document(Worked, 1);
-        var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit, UpperBoundInMinorUnits = 10.96, UpperBoundAtTypes = 10.96 } } });
+        var findings = MenuVerification.Recompute(one with { PlansMax = 3, Solved = one.Solved with { Certificate = one.Solved.Certificate with { UpperBound = 10.96, Gap = 10.96 - one.Solved.Profit, UpperBoundInMinorUnits = 10.96, UpperBoundAtTypes = 10.96 } } }).Findings;
         var finding = Assert.Single(findings);
         Assert.Equal("exitReason", finding.Field);
         Assert.Contains("a menu of the same kind earns 10.9", finding.Detail, StringComparison.Ordinal);
@@ -181,7 +217,44 @@ public sealed class SignedMenuTests
         Assert.DoesNotContain("upperBoundOf", Encoding.UTF8.GetString(old.ToBytes()), StringComparison.Ordinal);
         Assert.Equal(what != "any cap under a ceiling", document.Solved.ExitReason == "optimal");
         Assert.Empty(SignedMenu.Check(Encoding.UTF8.GetBytes(File(old))).Findings);
-        Assert.Empty(MenuVerification.Recompute(old));
+        var anew = MenuVerification.Recompute(old);
+        Assert.Empty(anew.Findings);
+        // It holds, and is said to be of an old form; what it calls optimal and is not proved is said too.
+        Assert.Contains(anew.OldForm, s => s.StartsWith("does not say what its bound is of", StringComparison.Ordinal));
+        Assert.Equal(what == "any cap under a ceiling", anew.OldForm.Any(s => s.StartsWith("says optimal", StringComparison.Ordinal)));
+        Assert.Equal(document.Solved.ExitReason, anew.Figures!.ExitReason);
+        Assert.Equal(said.UpperBoundInMinorUnits, anew.Figures.UpperBoundInMinorUnits);
+    }
+
+    [Fact]
+    public void A_menu_from_before_intervals_were_bounded_at_their_patient_ends_holds_and_the_bound_is_said()
+    {
+        var document = Document(new(new EmpiricalUrgency([0.01, 0.2, 0.8], [0.2, 0.8, double.PositiveInfinity], [0.5, 0.3, 0.2]), new ExponentialAnswerTime(5), 5, 10, 0.01) { CapTokensMax = 60 }, null);
+        var said = document.Solved.Certificate;
+        Assert.True(said.UpperBoundInMinorUnits > 1.5 * said.UpperBoundAtTypes);
+        var anew = MenuVerification.Recompute(document with { Solved = document.Solved with { Certificate = said with { UpperBoundInMinorUnits = said.UpperBoundAtTypes } } });
+        Assert.Empty(anew.Findings);
+        Assert.Contains("urgent ends of its intervals", Assert.Single(anew.OldForm), StringComparison.Ordinal);
+        Assert.Equal(said.UpperBoundInMinorUnits, anew.Figures!.UpperBoundInMinorUnits);
+    }
+
+    [Fact]
+    public void What_is_printed_was_recomputed_and_not_read()
+    {
+        var document = Document(Worked);
+        var anew = MenuVerification.Recompute(document with { Solved = document.Solved with { Certificate = new(12, 0, 1e-3, 1e-3), Profit = 12 } });
+        Assert.Equal((10.96, 10.96, 10.96), (Math.Round(anew.Figures!.Profit, 9), Math.Round(anew.Figures.UpperBound, 9), Math.Round(anew.Figures.UpperBoundInMinorUnits!.Value, 9)));
+        Assert.InRange(anew.Figures.MaxIncentiveViolation, 0, 1e-9);
+    }
+
+    [Fact]
+    public void A_menu_rounded_on_some_caps_claims_what_it_earns_and_not_that_none_earns_more()
+    {
+        var document = Document(new Market(new DiscreteUrgency([.. Enumerable.Range(1, 200).Select(i => 0.01 * i)], [.. Enumerable.Repeat(0.005, 200)]), new ExponentialAnswerTime(5), 100, 1, 0) { CapTokensMax = 10_000 }, null);
+        Assert.Equal("rounded_on_menu_caps", document.Solved.ExitReason);
+        var anew = MenuVerification.Recompute(document);
+        Assert.Empty(anew.Findings);
+        Assert.Null(anew.Figures!.UpperBoundInMinorUnits);
     }
 
     [Fact]

@@ -160,9 +160,12 @@ public static class MenuForPeople
     {
         var table = Columns("rule", "costs a conversation", "customers served", "tokens a conversation").Title("what each rule costs and brings in");
         foreach (var cost in costs)
-            table.AddRow(cost.Constraint, cost.ProfitCost is { } money ? Number(money) : "not known", PercentagePoints(cost.ShareServedGain), cost.TokensGain is { } tokens ? Signed(tokens) : "");
+            table.AddRow(cost.Constraint, cost.ProfitCost is { } money ? About(cost) + Number(money) : "not known", PercentagePoints(cost.ShareServedGain), cost.TokensGain is { } tokens ? Signed(tokens) : "");
         return table;
     }
+
+    /// <summary>What comes before a cost that two menus differ by of which one is not proved best.</summary>
+    internal static string About(ConstraintCost cost) => cost.IsAbout ? "about " : "";
 
     /// <summary>What a table of plans left out.</summary>
     internal static Table SayRest(Table table, int plans) => plans <= PlansShown ? table : table.Caption($"… {plans - PlansShown:#,0} more (use --json or --csv)");

@@ -45,7 +45,7 @@ public static class MenuPublish
                 }
                 if (!parsed.GetValue(draftOnly))
                     menu = await ProgressBar.During("publishing", _ => plans.PublishMenuAsync(new() { MenuId = menuId, Actor = parsed.GetValue(actor)! }, KeyOf(parsed.GetValue(key), "publish"), cancellationToken: ct).ResponseAsync, ct);
-                MenuShow.Print(menu ?? await plans.GetMenuAsync(new() { MenuId = menuId }, cancellationToken: ct), parsed.GetValue(json));
+                MenuShow.Print(menu ?? await plans.GetMenuAsync(new() { MenuId = menuId, IncludeMarket = true }, cancellationToken: ct), parsed.GetValue(json));
                 return 0;
             });
         });

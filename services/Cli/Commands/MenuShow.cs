@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using Contracts.PlanDesign.V1;
 using Kernel;
 using PlanDesign;
 using PlanDesign.Host;
+using PlanDesign.Screening.Constraints;
 using Spectre.Console;
 
 namespace Cli.Commands;
@@ -25,7 +27,7 @@ public static class MenuShow
                 await PrintAll(plans, parsed.GetValue(json), parsed.GetValue(csv), ct);
                 return 0;
             }
-            var menu = await plans.GetMenuAsync(new() { MenuId = menuId, IncludeSignedDocument = parsed.GetValue(output) is not null }, cancellationToken: ct);
+            var menu = await plans.GetMenuAsync(new() { MenuId = menuId, IncludeSignedDocument = parsed.GetValue(output) is not null, IncludeMarket = parsed.GetValue(output) is null }, cancellationToken: ct);
             if (parsed.GetValue(output) is { } file)
             {
                 if (menu.SignedDocument.Length == 0) throw new UserException($"{menuId} is not published, so there is nothing signed to write");
@@ -52,8 +54,31 @@ public static class MenuShow
         if (menu.Evidence.Length > 0) console.MarkupLineInterpolated($"[yellow]{menu.Evidence}[/]");
         if (menu.Plans.Count > 0) console.Write(Plans(menu));
         foreach (var sentence in menu.Terms.ToTerms().Sentences()) console.WriteLine(sentence);
-        console.WriteLine($"Earns {MenuForPeople.Number(menu.Solution.Profit)} a conversation; no such menu earns more than {MenuForPeople.Number(menu.Solution.Certificate.UpperBound)}.");
+        if (menu.Market is { } market) console.WriteLine(SolvedFor(market, menu));
+        if (menu.Solution is { } solution)
+        {
+            foreach (var notice in solution.Notices) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
+            console.WriteLine(Outcome(solution, menu.Currency));
+        }
         if (menu.Signature is { } signature) console.WriteLine($"Signed (Ed25519) by {signature.PublicKey.ToBase64()}");
+    }
+
+    private static string SolvedFor(Contracts.PlanDesign.V1.Market message, Menu menu)
+    {
+        var market = message.ToMarket();
+        var rules = menu.Constraints.ToConstraints();
+        return string.Create(CultureInfo.InvariantCulture, $"Solved for {market.Urgency.Kind} urgency, {market.AnswerTime.Kind} answer times, {market.TokensPerSecond:G6} tokens a second, an answer worth {market.ValuePerAnswer:G6}")
+            + string.Create(CultureInfo.InvariantCulture, $", {(market.ValueAtCap > 0 ? $"of which a cut one keeps {MenuForPeople.Percent(market.ValueAtCap)}, " : "")}a token at {market.ServingCostPerToken:G6}; ")
+            + (menu.PlansMax > 0 ? $"at most {menu.PlansMax} plans; " : "any number of plans; ") + (rules is null ? "no rules." : $"rules {MenuConstraintsJson.Write(rules)}.");
+    }
+
+    /// <summary>What is not certified has no figures.</summary>
+    private static string Outcome(Solution solution, string currency)
+    {
+        var c = solution.Certificate;
+        if (solution.ExitReason == "not_certified") return "Not certified: this menu cannot be published.";
+        return $"Outcome {solution.ExitReason}: earns {MenuForPeople.Number(solution.Profit)} a conversation; at exact prices no such menu earns more than {MenuForPeople.Number(c.UpperBound)}"
+            + (c.HasUpperBoundInMinorUnits ? $", in {currency} minor units none more than {MenuForPeople.Number(c.UpperBoundInMinorUnits)}." : ".");
     }
 
     private static Table Plans(Menu menu)
@@ -112,7 +137,19 @@ public static class MenuShow
         menu.Solution?.Revenue,
         menu.Solution?.ServingCost,
         menu.Solution?.ExitReason,
-        Certificate = menu.Solution?.Certificate is { } c ? new { c.UpperBound, c.Gap, c.MaxIncentiveViolation, c.MaxParticipationViolation } : null,
+        Certificate = menu.Solution?.Certificate is { } c
+            ? new
+            {
+                c.UpperBound, UpperBoundOf = c.HasUpperBoundOf ? c.UpperBoundOf : null, c.Gap, c.MaxIncentiveViolation, c.MaxParticipationViolation,
+                UpperBoundInMinorUnits = c.HasUpperBoundInMinorUnits ? (double?)c.UpperBoundInMinorUnits : null, UpperBoundAtTypes = c.HasUpperBoundAtTypes ? (double?)c.UpperBoundAtTypes : null,
+                // Bounds are above nothing; a menu from before they were kept has none.
+                DensityUpperBound = Kept(c.DensityUpperBound), TokenBound = Kept(c.TokenBound), TypeBound = Kept(c.TypeBound),
+            }
+            : null,
+        Notices = menu.Solution is { Notices.Count: > 0 } told ? told.Notices : null,
+        Market = menu.Market is { } market ? JsonSerializer.Deserialize<JsonElement>(MarketJson.Write(market.ToMarket())) : (JsonElement?)null,
+        Constraints = MenuConstraintsJson.Write(menu.Constraints.ToConstraints()) is { } rules ? JsonSerializer.Deserialize<JsonElement>(rules) : (JsonElement?)null,
+        PlansMax = menu.PlansMax > 0 ? (int?)menu.PlansMax : null,
         Signature = menu.Signature is { } s ? new { Algorithm = "Ed25519", PublicKey = s.PublicKey.ToBase64(), Value = s.Value.ToBase64() } : null,
         Terms = menu.Terms is { } t
             ? new { t.FiveHoursConversations, t.WeekConversations, Overage = t.Overage.Select(Price) }
@@ -122,6 +159,8 @@ public static class MenuShow
         PublishedAt = menu.PublishedAt is { } at ? Time(at) : null,
         RetiredAt = menu.RetiredAt is { } end ? Time(end) : null,
     };
+
+    private static double? Kept(double bound) => bound == 0 ? null : bound;
 
     private static object Price(OveragePrice o) => o.Model.Length == 0 ? new { o.Kind, o.PerMillionTokens }
         : o.PackageTokens > 0 ? new { o.Kind, o.Model, o.PackageTokens, o.PackagePriceMicros }

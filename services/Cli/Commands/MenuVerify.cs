@@ -26,9 +26,9 @@ public static class MenuVerify
             var findings = check.Findings.ToList();
             if (parsed.GetValue(key) is { } expected && check.Document is not null && check.PublicKey != expected) findings.Add(new("signature.publicKey", $"is {check.PublicKey}, expected {expected}"));
             // What was altered is named by the signatures; recomputing tells whether what is signed is true.
-            if (check.Document is { } document)
-                findings.AddRange((await ProgressBar.During("recomputing", progress => MenuVerification.Recompute(document, progress, ct), ct)).Where(f => findings.All(known => known.Field != f.Field)));
-            Report(from, check, findings, parsed.GetValue(json), parsed.GetValue(key) is not null);
+            var anew = check.Document is { } document ? await ProgressBar.During("recomputing", progress => MenuVerification.Recompute(document, progress, ct), ct) : null;
+            findings.AddRange((anew?.Findings ?? []).Where(f => findings.All(known => known.Field != f.Field)));
+            Report(from, check, anew, findings, parsed.GetValue(json), parsed.GetValue(key) is not null);
             return findings.Count == 0 ? 0 : CommandLine.Faulty;
         });
         return command;
@@ -51,11 +51,11 @@ public static class MenuVerify
         }
     }
 
-    private static void Report(string from, SignatureCheck check, List<MenuFinding> findings, bool json, bool keyGiven)
+    private static void Report(string from, SignatureCheck check, MenuRecomputation? anew, List<MenuFinding> findings, bool json, bool keyGiven)
     {
         if (json)
         {
-            Console.Out.WriteLine(ReportJson.Write(new { Intact = findings.Count == 0, check.Document?.MenuId, check.PublicKey, Findings = findings }, indented: true));
+            Console.Out.WriteLine(ReportJson.Write(new { Intact = findings.Count == 0, check.Document?.MenuId, check.PublicKey, Findings = findings, Recomputed = anew?.Figures, OldForm = anew is { OldForm.Count: > 0 } ? anew.OldForm : null }, indented: true));
             return;
         }
         foreach (var finding in findings) Console.Out.WriteLine($"{finding.Field}: {finding.Detail}");
@@ -64,12 +64,14 @@ public static class MenuVerify
             Console.Out.WriteLine($"{from}: {findings.Count} {(findings.Count == 1 ? "thing does" : "things do")} not hold");
             return;
         }
-        var solved = check.Document!.Solved;
-        Console.Out.WriteLine($"{check.Document.MenuId} \"{check.Document.Name}\": all intact");
+        var figures = anew!.Figures!;
+        Console.Out.WriteLine($"{check.Document!.MenuId} \"{check.Document.Name}\": all intact");
         Console.Out.WriteLine($"signature    Ed25519 by {check.PublicKey}{(keyGiven ? "" : " (that this is the seller's key is for you to know; --key checks it)")}");
-        Console.Out.WriteLine($"certificate  recomputed: at exact prices no such menu earns more than {MenuForPeople.Number(solved.Certificate.UpperBound)} a conversation, this one earns {MenuForPeople.Number(solved.Profit)}"
-            + (solved.Certificate.UpperBoundInMinorUnits is { } inUnits ? $"; in {check.Document.Currency} minor units none more than {MenuForPeople.Number(inUnits)}" : ""));
-        Console.Out.WriteLine($"responses    recomputed: nobody gains more than {solved.Certificate.MaxIncentiveViolation:G2} by another plan, or loses more than {solved.Certificate.MaxParticipationViolation:G2} by buying");
-        Console.Out.WriteLine($"prices       {solved.Tiers.Count} fees in whole {check.Document.Currency} minor units, each the price of {check.Document.ConversationsPerPeriod:#,0} conversations");
+        Console.Out.WriteLine($"certificate  recomputed: at exact prices no such menu earns more than {MenuForPeople.Number(figures.UpperBound)} a conversation, this one earns {MenuForPeople.Number(figures.Profit)}"
+            + (figures.UpperBoundInMinorUnits is { } inUnits ? $"; in {check.Document.Currency} minor units none more than {MenuForPeople.Number(inUnits)}" : ""));
+        Console.Out.WriteLine($"responses    recomputed: nobody gains more than {figures.MaxIncentiveViolation:G2} by another plan, or loses more than {figures.MaxParticipationViolation:G2} by buying");
+        Console.Out.WriteLine($"prices       {check.Document.Solved.Tiers.Count} fees in whole {check.Document.Currency} minor units, each the price of {check.Document.ConversationsPerPeriod:#,0} conversations");
+        if (figures.ExitReason is not "optimal") Console.Out.WriteLine($"outcome      {figures.ExitReason}: this menu is not proved the best of its kind");
+        foreach (var sentence in anew.OldForm) Console.Out.WriteLine($"old form     {sentence}");
     }
 }

@@ -35,7 +35,7 @@ internal static class MenuPage
         var tariffs = TariffReport.All(analysis.Comparison!);
         page.Append(Grid(
             Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens"), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
-            Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. Each step up costs what it is worth to the most urgent customer who takes it."),
+            Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. {StepPrices(asked)}"),
             analysis.PlanCounts.Count == 0 ? "" : Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
             Figure("Who buys what", WhoBuysWhat(menu), "Each bar is the whole; the colours are the plans.")));
         page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
@@ -127,7 +127,7 @@ internal static class MenuPage
     private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", "tokens a conversation"],
         analysis.ConstraintCosts.Select(c => (IReadOnlyList<string>)
         [
-            Html(c.Constraint), c.ProfitCost is { } cost ? Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
+            Html(c.Constraint), c.ProfitCost is { } cost ? MenuForPeople.About(c) + Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
             MenuForPeople.PercentagePoints(c.ShareServedGain), c.TokensGain is { } tokens ? MenuForPeople.Number(tokens) : "",
         ]));
 
@@ -154,16 +154,24 @@ internal static class MenuPage
             """;
     }
 
+    private static string StepPrices(MenuAsked asked) => asked.Options.Constraints is { OnPrices: true }
+        ? "Each step up costs at most what it is worth to the most urgent customer who takes it; the rules on prices may keep it below."
+        : "Each step up costs what it is worth to the most urgent customer who takes it" + (asked.Options.MinorUnits is null ? "." : ", down to whole minor units.");
+
     private static string Bounds(MenuAnalysis analysis)
     {
-        var (c, market) = (analysis.Solution.Certificate, analysis.Market);
+        var (c, market, profit) = (analysis.Solution.Certificate, analysis.Market, analysis.Solution.Profit);
         string Bound(string name, double value) => Data(name, value, MenuForPeople.Number(value));
         string Within(double gap) => $"this one is within {Data("certificate.gap", gap, gap.ToString("G2", CultureInfo.InvariantCulture))} of it";
+        // Rules on prices are no part of the certificate's bound, and are of that in minor units.
+        if (analysis.Options.Constraints is { OnPrices: true } && analysis.Solution.Rounding?.UpperBound is { } kept && kept < (market.Urgency.HasIntervals ? c.DensityUpperBound : c.UpperBound))
+            return $"{(market.Urgency.HasIntervals ? "In the market no" : "No")} menu of this kind that keeps the rules on prices earns more than {Bound("rounding.upperBound", kept)} a conversation; "
+                + $"this one is within {Data("rounding.gap", kept - profit, (kept - profit).ToString("G2", CultureInfo.InvariantCulture))} of it.";
         if (!market.Urgency.HasIntervals) return $"No menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
         var atTypes = $"At the {market.Grid().Types.Count:#,0} types that stand for the market no menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
         return market.ValueAtCap > 0 ? atTypes
             : analysis.Solution.Rounding is null ? $"{atTypes} In the market itself, where customers stand between the types, none earns more than {Bound("certificate.densityUpperBound", c.DensityUpperBound)}, and this one what it says."
-            : $"In the market no menu of this kind earns more than {Bound("certificate.densityUpperBound", c.DensityUpperBound)} a conversation; {Within(c.DensityUpperBound - analysis.Solution.Profit)}.";
+            : $"In the market no menu of this kind earns more than {Bound("certificate.densityUpperBound", c.DensityUpperBound)} a conversation; {Within(c.DensityUpperBound - profit)}.";
     }
 
     private static string Name(string kind) => TariffNames.GetValueOrDefault(kind, kind);

@@ -87,7 +87,7 @@ public static class DraftMenuDecision
     public static string PlanId(DateTimeOffset draftedAt, string menuId, int capTokens) =>
         Ids.Derive(Ids.Plan, draftedAt, menuId, capTokens.ToString(CultureInfo.InvariantCulture));
 
-    private static string PlanName(int capTokens) => capTokens == 1 ? "1 token" : string.Create(CultureInfo.InvariantCulture, $"{capTokens:#,0} tokens");
+    internal static string PlanName(int capTokens) => capTokens == 1 ? "1 token" : string.Create(CultureInfo.InvariantCulture, $"{capTokens:#,0} tokens");
 
     private static MenuSolved SolvedBy(DraftMenu c)
     {
@@ -106,7 +106,10 @@ public static class DraftMenuDecision
                     Alternative("two_part_tariff", other.TwoPartTariff), Alternative("token_market", other.TokenMarket),
                 ]
                 : [],
-            c.At);
+            c.At)
+        {
+            Notices = [.. s.Notices, .. c.Comparison?.Notices ?? []],
+        };
     }
 
     private static MenuAlternative Alternative(string kind, TariffOutcome o) => new(kind, o.Profit, o.Revenue, o.ServingCost, o.ShareServed, o.Tokens)

@@ -87,7 +87,7 @@ public sealed record MenuDocument(
     }
 
     /// <summary>Reads a document back, whatever spacing it has.</summary>
-    /// <returns>The document, or which field is missing or not what it should be.</returns>
+    /// <returns>The document, or which field is missing, unknown or not what it should be.</returns>
     public static (MenuDocument? Document, InputFault? Fault) Read(JsonElement json)
     {
         try
@@ -98,13 +98,13 @@ public sealed record MenuDocument(
             var plans = fields.Objects("plans").Select(ReadPlan).ToArray();
             var certificate = fields.Object("certificate");
             var currency = fields.Text("currency");
-            return (new(
+            var document = new MenuDocument(
                 fields.Text("menuId"), fields.Text("name"),
                 Currency.TryParse(currency, out var known) ? known : throw new InputFaultException("menu.currency", $"is {currency}, no currency known here"),
                 fields.Count("conversationsPerPeriod"),
-                [.. json.GetProperty("models").EnumerateArray().Select(m => m.GetString() ?? "")], fields.OptionalCount("plansMax"),
+                fields.Texts("models"), fields.OptionalCount("plansMax"),
                 fields.IsGiven("constraints") ? json.GetProperty("constraints").GetRawText() : null,
-                json.TryGetProperty("market", out var market) ? market.GetRawText() : throw new InputFaultException("menu.market", "is missing"),
+                fields.IsGiven("market") ? json.GetProperty("market").GetRawText() : throw new InputFaultException("menu.market", "is missing"),
                 new MenuSolved(
                     fields.Text("exitReason"), plans, fields.Number("profit"), fields.Number("revenue"), fields.Number("servingCost"), fields.Number("profitUnlimited"),
                     new(certificate.Number("upperBound"), certificate.Number("gap"), certificate.Number("maxIncentiveViolation"), certificate.Number("maxParticipationViolation"))
@@ -116,15 +116,19 @@ public sealed record MenuDocument(
                 TimeOf(fields, "draftedAt"), fields.Text("publishedBy"), TimeOf(fields, "publishedAt"))
             {
                 Terms = fields.IsGiven("terms") ? json.GetProperty("terms").GetRawText() : null,
-            }, null);
+            };
+            // What nobody here reads would be signed and yet not checked.
+            certificate.RefuseTheRest();
+            fields.RefuseTheRest();
+            return (document, null);
         }
         catch (InputFaultException e)
         {
             return (null, e.Fault);
         }
-        catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException)
+        catch (InvalidOperationException)
         {
-            return (null, new("menu.models", "is missing, or no list of texts"));
+            return (null, new("menu", "has a text that is no Unicode"));
         }
     }
 
@@ -178,9 +182,14 @@ public sealed record MenuDocument(
         json.WriteEndObject();
     }
 
-    private static SolvedTier ReadPlan(JsonFields fields) => new(
-        fields.Text("planId"), fields.Text("name"), fields.Count("capTokens"), new Micros(fields.Whole("periodFeeMicros")), fields.Number("pricePerConversation"),
-        fields.Number("share"), fields.Number("urgencyFromPerSecond"), fields.Number("urgencyToPerSecond"));
+    private static SolvedTier ReadPlan(JsonFields fields)
+    {
+        var plan = new SolvedTier(
+            fields.Text("planId"), fields.Text("name"), fields.Count("capTokens"), new Micros(fields.Whole("periodFeeMicros")), fields.Number("pricePerConversation"),
+            fields.Number("share"), fields.Number("urgencyFromPerSecond"), fields.Number("urgencyToPerSecond"));
+        fields.RefuseTheRest();
+        return plan;
+    }
 
     private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 

@@ -49,11 +49,15 @@ public sealed record MenuSolved(
     IReadOnlyList<MenuAlternative> Alternatives,
     DateTimeOffset At) : MenuEvent
 {
+    /// <summary>Sentences a person should read beside the figures; null in menus from before they were kept.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Notices { get; init; }
+
     public bool Equals(MenuSolved? other) =>
         other is not null
         && (ExitReason, Profit, Revenue, ServingCost, ProfitUnlimited, Certificate, At)
             == (other.ExitReason, other.Profit, other.Revenue, other.ServingCost, other.ProfitUnlimited, other.Certificate, other.At)
-        && Tiers.SequenceEqual(other.Tiers) && Alternatives.SequenceEqual(other.Alternatives);
+        && Tiers.SequenceEqual(other.Tiers) && Alternatives.SequenceEqual(other.Alternatives) && (Notices ?? []).SequenceEqual(other.Notices ?? []);
 
     public override int GetHashCode() => HashCode.Combine(ExitReason, Profit, At);
 }
@@ -85,10 +89,23 @@ public sealed record MenuCertificate(double UpperBound, double Gap, double MaxIn
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? UpperBoundAtTypes { get; init; }
 
+    /// <summary>Bounds on menus at exact prices: of the market itself, and cheaper ones without limit on plans. Null in menus from before they were kept; never signed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? DensityUpperBound { get; init; }
+
+    /// <inheritdoc cref="DensityUpperBound"/>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? TokenBound { get; init; }
+
+    /// <inheritdoc cref="DensityUpperBound"/>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? TypeBound { get; init; }
+
     internal static MenuCertificate Of(MenuSolution s) =>
         new(s.Certificate.UpperBound, s.Certificate.Gap, s.Certificate.MaxIncentiveViolation, s.Certificate.MaxParticipationViolation)
         {
             UpperBoundOf = ExactPrices, UpperBoundInMinorUnits = s.Rounding?.UpperBound, UpperBoundAtTypes = s.Rounding?.UpperBoundAtTypes,
+            DensityUpperBound = s.Certificate.DensityUpperBound, TokenBound = s.Certificate.TokenBound, TypeBound = s.Certificate.TypeBound,
         };
 }
 

@@ -10,6 +10,22 @@ namespace PlanDesign.Menus;
 /// <param name="Detail">What it says and what it should.</param>
 public sealed record MenuFinding(string Field, string Detail);
 
+/// <summary>What computing a menu anew came to.</summary>
+/// <param name="Findings">What does not hold; none where all does.</param>
+/// <param name="Figures">As they were computed, whatever the menu says; null where it did not come so far.</param>
+/// <param name="OldForm">What a menu of an earlier form does not say, or said otherwise: sentences. Such a menu holds; what it leaves open is not proved.</param>
+public sealed record MenuRecomputation(IReadOnlyList<MenuFinding> Findings, RecomputedFigures? Figures, IReadOnlyList<string> OldForm)
+{
+    internal static MenuRecomputation Stopped(IReadOnlyList<MenuFinding> findings) => new(findings, null, []);
+}
+
+/// <summary>Of a menu, computed anew from its market, rules, units and plans. Money per conversation.</summary>
+/// <param name="ExitReason">As the solver ended, snake_case.</param>
+/// <param name="UpperBound">No menu of this kind earns more at exact prices.</param>
+/// <param name="UpperBoundInMinorUnits">Nor in minor units under every rule; null where that is not known.</param>
+public sealed record RecomputedFigures(
+    string ExitReason, double Profit, double UpperBound, double? UpperBoundInMinorUnits, double MaxIncentiveViolation, double MaxParticipationViolation);
+
 /// <summary>
 /// Checks the claims of a menu against its own market, from nothing else: the bound is computed anew by the certificate's code, every customer
 /// chooses anew among the plans as they stand, and what those choices pay, cost and violate is compared with what the menu says. Agreement is
@@ -21,11 +37,11 @@ public static class MenuVerification
     /// <summary>In parts of the value of an answer for money, of itself for a rate, absolute for a share.</summary>
     public const double Tolerance = 1e-9;
 
-    public static IReadOnlyList<MenuFinding> Recompute(MenuDocument document, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    public static MenuRecomputation Recompute(MenuDocument document, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         var findings = new List<MenuFinding>();
         var reading = MarketJson.Read(document.Market);
-        if (reading.Market is not { } market) return [new($"market.{reading.Fault!.Field}", reading.Fault.Detail)];
+        if (reading.Market is not { } market) return MenuRecomputation.Stopped([new($"market.{reading.Fault!.Field}", reading.Fault.Detail)]);
         MenuConstraints? rules;
         try
         {
@@ -33,7 +49,7 @@ public static class MenuVerification
         }
         catch (FormatException e)
         {
-            return [new("constraints", e.Message)];
+            return MenuRecomputation.Stopped([new("constraints", e.Message)]);
         }
         try
         {
@@ -44,25 +60,31 @@ public static class MenuVerification
             findings.Add(new("terms", e.Message));
         }
         CheckPlans(document, findings);
-        if (findings.Count > 0) return findings;
+        if (findings.Count > 0) return MenuRecomputation.Stopped(findings);
 
         findings.AddRange(MenuRules.Broken(document, rules));
         var options = DraftMenuDecision.OptionsFor(document.PlansMax, document.Currency, document.ConversationsPerPeriod, rules);
         var anew = MenuSolver.Solve(market, options, progress, cancellation);
-        if (anew.Fault is { } fault) return [.. findings, new(fault.Field, fault.Detail)];
+        if (anew.Fault is { } fault) return MenuRecomputation.Stopped([.. findings, new(fault.Field, fault.Detail)]);
         var bound = anew.Certificate.UpperBound;
         CompareMoney("certificate.upperBound", document.Solved.Certificate.UpperBound, bound);
         CompareMoney("profitUnlimited", document.Solved.ProfitUnlimited, anew.ProfitWithoutLimit);
         if (document.Solved.Certificate.Gap < -Tolerance * market.ValuePerAnswer)
             findings.Add(new("certificate.gap", string.Create(CultureInfo.InvariantCulture, $"is {document.Solved.Certificate.Gap:R}: no menu earns more than its bound")));
-        CheckWhatIsBounded(document.Solved.Certificate, anew, CompareMoney, findings);
+        var oldForm = new List<string>();
+        CheckWhatIsBounded(document.Solved.Certificate, market, anew, CompareMoney, findings, oldForm);
         var reason = DraftMenuDecision.SnakeCase(anew.ExitReason.ToString());
         // Before it was said what is bounded, a search of all menus under rules on prices was called optimal, whether or not other code could check it.
-        if (document.Solved.Certificate.UpperBoundOf is null && anew is { ExitReason: ExitReason.WithinBound, Rounding.SearchEnded: true }) reason = "optimal";
+        if (document.Solved.Certificate.UpperBoundOf is null && anew is { ExitReason: ExitReason.WithinBound, Rounding.SearchEnded: true } && document.Solved.ExitReason == "optimal")
+        {
+            reason = "optimal";
+            oldForm.Add(string.Create(CultureInfo.InvariantCulture, $"says optimal, which a search of all menus was called before other code had to agree: that proves only that none earns more than {anew.Rounding.UpperBoundAtTypes ?? bound:G6} from the types"));
+        }
         if (document.Solved.ExitReason != reason) findings.Add(new("exitReason", $"says {document.Solved.ExitReason}, solved anew it is {reason}"));
-        else if (document.Solved.Profit < anew.Profit - Tolerance * market.ValuePerAnswer)
+        // Rounded on some caps only claims no more than it earns: which caps are tried has changed, and a menu from before may earn less.
+        else if (anew.ExitReason != ExitReason.RoundedOnMenuCaps && document.Solved.Profit < anew.Profit - Tolerance * market.ValuePerAnswer)
             findings.Add(new("exitReason", string.Create(CultureInfo.InvariantCulture, $"says {reason}, and a menu of the same kind earns {anew.Profit:R}")));
-        if (Responses(document, market, rules) is not { } menu) return [.. findings, new("plans", "have caps that this market does not have")];
+        if (Responses(document, market, rules) is not { } menu) return MenuRecomputation.Stopped([.. findings, new("plans", "have caps that this market does not have")]);
         CompareMoney("profit", document.Solved.Profit, menu.Profit);
         CompareMoney("revenue", document.Solved.Revenue, menu.Revenue);
         CompareMoney("servingCost", document.Solved.ServingCost, menu.ServingCost);
@@ -79,7 +101,8 @@ public static class MenuVerification
             Compare($"plans[{n}].urgencyFromPerSecond", plan.UrgencyFromPerSecond, tier.UrgencyFromPerSecond, Tolerance * Math.Max(1e-6, tier.UrgencyFromPerSecond));
             Compare($"plans[{n}].urgencyToPerSecond", plan.UrgencyToPerSecond, tier.UrgencyToPerSecond, Tolerance * Math.Max(1e-6, tier.UrgencyToPerSecond));
         }
-        return findings;
+        var ended = DraftMenuDecision.SnakeCase(anew.ExitReason.ToString());
+        return new(findings, new(ended, menu.Profit, bound, anew.Rounding?.UpperBound, incentive, participation), oldForm);
 
         void CompareMoney(string field, double said, double found) => Compare(field, said, found, Tolerance * market.ValuePerAnswer + 1e-12 * Math.Abs(found));
 
@@ -89,11 +112,22 @@ public static class MenuVerification
         }
     }
 
-    private static void CheckWhatIsBounded(MenuCertificate said, MenuSolution anew, Action<string, double, double> compare, List<MenuFinding> findings)
+    private static void CheckWhatIsBounded(
+        MenuCertificate said, Market market, MenuSolution anew, Action<string, double, double> compare, List<MenuFinding> findings, List<string> oldForm)
     {
-        if (said.UpperBoundOf is null) return;
+        if (said.UpperBoundOf is null)
+        {
+            // A menu said none of the three, or all that are known.
+            if (said.UpperBoundInMinorUnits is not null) findings.Add(new("certificate.upperBoundInMinorUnits", "is given without upperBoundOf"));
+            if (said.UpperBoundAtTypes is not null) findings.Add(new("certificate.upperBoundAtTypes", "is given without upperBoundOf"));
+            oldForm.Add("does not say what its bound is of, nor what the minor unit allows, for it is from before menus did");
+            return;
+        }
         if (said.UpperBoundOf != MenuCertificate.ExactPrices) findings.Add(new("certificate.upperBoundOf", $"is {said.UpperBoundOf}, and the bound recomputed is of {MenuCertificate.ExactPrices}"));
-        Bound("certificate.upperBoundInMinorUnits", said.UpperBoundInMinorUnits, anew.Rounding?.UpperBound);
+        // Before patient customers were thought of there, intervals were bounded at their urgent ends.
+        if (market.Urgency is { HasIntervals: true, HasDensity: false } && said.UpperBoundInMinorUnits is not null && said.UpperBoundInMinorUnits == said.UpperBoundAtTypes)
+            oldForm.Add("has in upperBoundInMinorUnits what no menu exceeds at the urgent ends of its intervals, and customers may be more patient");
+        else Bound("certificate.upperBoundInMinorUnits", said.UpperBoundInMinorUnits, anew.Rounding?.UpperBound);
         Bound("certificate.upperBoundAtTypes", said.UpperBoundAtTypes, anew.Rounding?.UpperBoundAtTypes);
 
         void Bound(string field, double? saidBound, double? found)
@@ -112,6 +146,7 @@ public static class MenuVerification
             var plan = document.Solved.Tiers[n];
             if (plan.PlanId != DraftMenuDecision.PlanId(document.DraftedAt, document.MenuId, plan.CapTokens))
                 findings.Add(new($"plans[{n}].planId", "is not the id that the menu, its time and the cap give"));
+            if (plan.Name != DraftMenuDecision.PlanName(plan.CapTokens)) findings.Add(new($"plans[{n}].name", $"says {plan.Name}, its cap is {DraftMenuDecision.PlanName(plan.CapTokens)}"));
             if (plan.PeriodFee.Value % unit != 0) findings.Add(new($"plans[{n}].periodFeeMicros", $"is no whole number of {document.Currency} minor units"));
             var price = plan.PeriodFee.Value / 1e6 / document.ConversationsPerPeriod;
             if (!(Math.Abs(plan.PricePerConversation - price) <= Tolerance * Math.Max(price, 1e-6)))

@@ -16,7 +16,7 @@ public static class PublishMenuDecision
         MenuState.Drafted => Decision.Refuse("menu_not_solved", $"{c.MenuId} has no solution yet"),
         MenuState.Solved s when s.ExitReason == NotCertified =>
             Decision.Refuse("menu_not_certified", $"the certificate of {c.MenuId} does not hold: its market is beyond the solver's precision; scale its numbers and draft again"),
-        MenuState.Solved { Tiers: 0 } => Decision.Refuse("menu_empty", $"{c.MenuId} has no plan, for its market is not worth serving: raise the value of an answer, or lower the cost, and draft again"),
+        MenuState.Solved { Tiers: 0 } => Decision.Refuse("menu_empty", $"{c.MenuId} has no plan, for none was found that earns anything: raise the value of an answer, lower the cost or use a smaller unit of money, and draft again"),
         MenuState.Solved when c.Sign is null => Decision.Refuse("signing_key_missing", "this service has no key to sign menus with: set PlanDesign__SigningKey to 64 hex digits (openssl rand -hex 32), keep them secret, and publish again"),
         MenuState.Solved => Decision.Accept<MenuEvent>(new MenuPublished(c.Actor, c.At) { Signature = c.Sign() }),
         MenuState.Published => Decision.NoChange,

@@ -11,12 +11,15 @@ public enum ExitReason
     /// </summary>
     Optimal,
 
-    /// <summary>No plan earns anything: serving costs at least what anybody pays. Profit 0, no tiers.</summary>
+    /// <summary>
+    /// No plan earns anything: serving costs at least what anybody pays, or in minor units none can be priced above its cost. Profit 0, no tiers. Proved as
+    /// <see cref="Optimal"/> is: where urgency is continuous, for the types that stand for it.
+    /// </summary>
     NotWorthServing,
 
     /// <summary>
-    /// Prices in minor units are the best for the caps of the exact menu, for the grid is too large to try all caps. A valid menu, not
-    /// proved best in that unit.
+    /// Prices in minor units are the best for the caps of the exact menu and others evenly between them, for the grid is too large to try all. A valid
+    /// menu, not proved best in that unit; without tiers none of these caps earns anything in it, and another may.
     /// </summary>
     RoundedOnMenuCaps,
 

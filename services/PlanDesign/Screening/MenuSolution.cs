@@ -20,7 +20,8 @@ public sealed record Tier(int CapTokens, double PricePerConversation, double Sha
 /// every menu of the kind asked for; token and type bounds are cheaper ones for menus without limit. A violation is what some type would
 /// gain by another plan than the one meant for it, or loses by buying at all. With a density the types are the urgent ends of cells, whose
 /// profit the menu earns for certain and which is within about 1/N² of the optimum; the density bound is that of the patient ends, above
-/// the optimum by about 1/N. Rounded menus of a density are judged at its cutoffs, hence bounded by the density bound.
+/// the optimum by about 1/N. Rounded menus of a density are judged at its cutoffs, hence bounded by the density bound, and so are those of intervals, at
+/// whose patient ends they may earn more.
 /// With value at the cap the upper bound holds for any number of plans in any order, and so does the type bound; the token bound holds only
 /// where caps do not rise with urgency.
 /// </summary>
@@ -32,14 +33,14 @@ public sealed record Certificate(
 public sealed record PriceRounding(MinorUnits Units, RoundingRoute Route, double ProfitAtExactPrices)
 {
     /// <summary>
-    /// No menu in this unit that keeps the rules earns more; null where only some caps were tried or single crossing fails. A menu of a density earns what
-    /// customers pay who stand between the types, so there it is a bound at the patient ends of the cells. Money per conversation.
+    /// No menu in this unit that keeps the rules earns more; null where only some caps were tried or single crossing fails. Where urgency is continuous, or
+    /// known by intervals, customers may be more patient than the types and pay more, so there it is a bound at the patient ends. Money per conversation.
     /// </summary>
     public double? UpperBound { get; init; }
 
     /// <summary>
     /// No menu in this unit that keeps the rules earns more from the types, by a recursion over the certificate's own tables: what the search is held
-    /// against, and never what it found itself. Without a density the same as <see cref="UpperBound"/>.
+    /// against, and never what it found itself. The same as <see cref="UpperBound"/> where every customer's rate is that of a type.
     /// </summary>
     public double? UpperBoundAtTypes { get; init; }
 
@@ -59,7 +60,7 @@ public enum RoundingRoute
     AllCaps,
 
     /// <summary>
-    /// The same over the caps of the exact menu only, for the grid is too large: at least as good as flooring each of its steps.
+    /// The same over the caps of the exact menu and others evenly between them, for the grid is too large: at least as good as flooring each of its steps.
     /// </summary>
     MenuCaps,
 

@@ -52,8 +52,8 @@ public static class MenuSolver
             var (steps, found, unmet) = Round(tables, exact, rules, options, plansMax, Part(parts - 1), cancellation);
             if (unmet is not null) return MenuSolution.Refused(unmet);
             rounding = found! with { ProfitAtExactPrices = menu.Profit, UpperBound = found.UpperBoundAtTypes };
-            // Customers are then counted where they stop buying, between the types: only their patient ends bound that.
-            if (market.Urgency.HasDensity && found.UpperBoundAtTypes is not null)
+            // Customers may be more patient than the types that stand for them, and pay more: only their patient ends bound that.
+            if (market.Urgency.HasIntervals && found.UpperBoundAtTypes is not null)
                 rounding = rounding with
                 {
                     UpperBound = options.Constraints is { OnPrices: true } onPrices
@@ -64,7 +64,7 @@ public static class MenuSolver
         }
         if (market.ValueAtCap > 0 && rounding is null) menu = CrossedMenu.Of(tables, menu, rules.FreeTier);
         progress?.Report(1);
-        return Finish(market, grid, options, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1]);
+        return Finish(market, grid, options, rules, menu, exact, densityBound, rounding, cells, tables.ServingCost[^1], cancellation);
     }
 
     private static (PriceStep[] Steps, PriceRounding? Found, InputFault? Fault) Round(
@@ -79,7 +79,7 @@ public static class MenuSolver
         var caps = rules.Caps(tables.CapTokensMax);
         var singleCrossingFails = tables.HasValueAtCap;
         var all = CutoffPath.CanSearch(tables.Types.Count, caps.Length - 1, plansMax);
-        if (!all) caps = CutoffPath.CapsToSearch([rules.FreeTier, .. exact.CapTokensByType.Where(c => c > 0)], tables.Types.Count, plansMax);
+        if (!all) caps = CutoffPath.CapsToSearch(caps, [rules.FreeTier, .. exact.CapTokensByType.Where(c => c > 0)], tables.Types.Count, plansMax);
         var steps = CutoffPath.Search(tables, caps, options.MinorUnits!, plansMax, rules.MustServe, done => progress(done / 2), cancellation);
         if (!all || singleCrossingFails) return (steps, new(options.MinorUnits!, all ? RoundingRoute.AllCaps : RoundingRoute.MenuCaps, 0), null);
         var unit = options.MinorUnits!.UnitPerConversation;
@@ -120,10 +120,11 @@ public static class MenuSolver
     }
 
     private static MenuSolution Finish(
-        Market market, MarketGrid grid, SolveOptions options, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost)
+        Market market, MarketGrid grid, SolveOptions options, CapRules rules, Menu menu, MenuProgramme exact, double densityBound, PriceRounding? rounding, long cells, double largestCost,
+        CancellationToken cancellation)
     {
         var singleCrossing = market.ValueAtCap <= 0;
-        var bound = singleCrossing ? rounding is null ? exact.Bound.Upper : densityBound : NeighbourBound.Of(exact.CheckerTables, exact.CheckerRules, market.ValuePerAnswer);
+        var bound = singleCrossing ? rounding is null ? exact.Bound.Upper : densityBound : NeighbourBound.Of(exact.CheckerTables, exact.CheckerRules, market.ValuePerAnswer, cancellation);
         if (!singleCrossing) densityBound = Math.Max(densityBound, bound);
         var (incentive, participation) = MenuViolations.Of(exact.CheckerTables, menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         var certificate = new Certificate(
@@ -136,7 +137,7 @@ public static class MenuSolver
             && (rounding?.ProfitOfSteps is not { } earned || Math.Abs(rounding.UpperBoundAtTypes!.Value - earned) <= tolerance);
         var reason = !certified ? ExitReason.NotCertified
             : !singleCrossing && certificate.Gap > tolerance ? ExitReason.WithinBound
-            : menu.Tiers.Length == 0 && rounding is not { Route: RoundingRoute.PriceStates, IsBest: false } ? ExitReason.NotWorthServing
+            : menu.Tiers.Length == 0 && (LeavesNothingOut(rounding) || bound <= tolerance) ? ExitReason.NotWorthServing
             : rounding?.Route == RoundingRoute.MenuCaps ? ExitReason.RoundedOnMenuCaps
             : rounding is { Route: RoundingRoute.PriceStates, IsBest: false } ? ExitReason.WithinBound
             : ExitReason.Optimal;
@@ -148,12 +149,15 @@ public static class MenuSolver
         };
     }
 
+    /// <summary>Whether what was found is the best from the types, so that nothing found is that there is nothing.</summary>
+    private static bool LeavesNothingOut(PriceRounding? rounding) => rounding is null or { Route: RoundingRoute.AllCaps } or { IsBest: true };
+
     private static IEnumerable<string> Notices(
         Market market, MarketGrid grid, MenuConstraints? constraints, bool limited, Menu menu, ExitReason reason, PriceRounding? rounding, double densityBound)
     {
         if (MarginalPrice.Rise(market, menu, limited, rounding?.Units.UnitPerConversation ?? 0) is { } rise)
-            yield return FormattableString.Invariant($"a further token costs more on a longer plan: {rise.PerToken:G4} each up to {rise.Cap} tokens, {rise.LowerPerToken:G4} each up to {rise.LowerCap}, ")
-                + "for answers come bunched around a time";
+            yield return FormattableString.Invariant($"a further token costs more on a longer plan: {rise.PerToken:G4} each up to {rise.Cap} tokens, {rise.LowerPerToken:G4} each up to {rise.LowerCap}")
+                + (rise.AnswersBunch ? ", for answers come bunched around a time" : "");
         if (constraints?.AllowedCapTokens?.Where(cap => cap > grid.CapTokensMax).Distinct().Order().ToArray() is { Length: > 0 } beyond)
             yield return $"constraints.allowedCapTokens: {string.Join(", ", beyond)} {(beyond.Length == 1 ? "is" : "are")} above the largest cap of this market, {grid.CapTokensMax} tokens, and not tried";
         if (grid.CutOff)
@@ -162,8 +166,10 @@ public static class MenuSolver
             yield return rounding is { ProfitAtExactPrices: > 0 } && constraints is { OnPrices: true }
                 ? "no plan that keeps the rules on prices earns more than it costs to generate: loosen them, or use a smaller unit"
                 : rounding is { ProfitAtExactPrices: > 0 }
-                ? "in this minor unit no plan can be priced above nothing: use a smaller unit or more conversations per period"
-                : "this market is not worth serving: no cap earns more than it costs to generate";
+                ? "in this minor unit no plan earns more than it costs to generate: use a smaller unit or more conversations per period"
+                : "this market is not worth serving: no cap earns more than it costs to generate"
+                    + (densityBound > CertificateTolerance * market.ValuePerAnswer
+                        ? FormattableString.Invariant($", if everybody is as urgent as the most urgent of {grid.Types.Count} types' cells; in the market itself no menu earns more than {densityBound:G6}") : "");
         if (reason == ExitReason.WithinBound && rounding is { Route: RoundingRoute.PriceStates, IsBest: false })
             yield return rounding.SearchEnded
                 ? FormattableString.Invariant($"of all menus that keep these rules on prices this is the best, if the search is right that found it: other code, which cannot try so many, proves only that none earns more than {rounding.UpperBoundAtTypes ?? densityBound:G6} from these types")
@@ -171,13 +177,18 @@ public static class MenuSolver
         else if (reason == ExitReason.WithinBound)
             yield return "with value at the cap urgent customers may prefer a shorter cap, so that no method here finds the best menu for certain: "
                 + "the certificate says how much any other could earn more";
-        if (rounding is { UpperBoundAtTypes: { } atTypes, UpperBound: { } most } && market.Urgency.HasDensity && menu.Tiers.Length > 0)
-            yield return FormattableString.Invariant($"urgency is continuous and the best menu in this unit was searched for at {grid.Types.Count} types, from which none earns more than {atTypes:G6}: ")
-                + FormattableString.Invariant($"customers between them make it {menu.Profit:G6}, and with other caps and prices at most {most:G6}; more types bring the two closer");
+        if (rounding is { UpperBoundAtTypes: { } atTypes, UpperBound: { } most } && market.Urgency.HasIntervals && menu.Tiers.Length > 0)
+            yield return market.Urgency.HasDensity
+                ? FormattableString.Invariant($"urgency is continuous and the best menu in this unit was searched for at {grid.Types.Count} types, from which none earns more than {atTypes:G6}: ")
+                    + FormattableString.Invariant($"customers between them make it {menu.Profit:G6}, and with other caps and prices at most {most:G6}; more types bring the two closer")
+                : FormattableString.Invariant($"urgency is known by intervals only and the best menu in this unit was searched for at their {grid.Types.Count} urgent ends, from which none earns more than {atTypes:G6}: ")
+                    + FormattableString.Invariant($"if customers are more patient than that, some menu may earn more, at most {most:G6}; narrower intervals bring the two closer");
         if (market.ValueAtCap > 0 && market.Urgency.HasIntervals)
             yield return "with value at the cap a customer between two types may choose otherwise than both: the profit is that of the types";
         if (reason == ExitReason.RoundedOnMenuCaps)
-            yield return "the grid is too large to try every cap in minor units: prices are the best for the caps of the exact menu";
+            yield return "the grid is too large to try every cap in minor units: "
+                + (menu.Tiers.Length > 0 ? "prices are the best for the caps of the exact menu and others evenly between them"
+                    : "none of the caps that were tried earns anything in this one, and another may: use a smaller unit, more conversations per period, fewer types or a smaller capTokensMax");
     }
 
     private static InputFault? CheckUnit(Market market, MinorUnits? units) =>

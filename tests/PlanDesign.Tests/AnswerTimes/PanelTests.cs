@@ -31,4 +31,21 @@ public sealed class PanelTests
         var plain = market with { AnswerTime = new ExponentialAnswerTime(10) };
         Assert.Equal(40 * 300 * 4, SolveWork.Cells(plain, plain.Grid(), new(3)));
     }
+
+    [Fact]
+    public void Work_counts_what_sorting_caps_minor_units_and_every_rule_take_beside_the_cells()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(10), 5, 1, 0) { TypeCount = 40, CapTokensMax = 300 };
+        long Cells(Market m, SolveOptions options) => SolveWork.Cells(m, m.Grid(), options);
+        var cells = Cells(market, new(3));
+        Assert.Equal(cells + 40 * 300 * 8, Cells(market with { ValueAtCap = 0.1 }, new(3)));
+        // A step for each type, pair of caps and plan but the first, by the search and by the certificate.
+        var rounded = new SolveOptions(3, new(0.01, 1));
+        Assert.Equal(cells + 2 * 40 * 2 * 300 * 300 / 2 / 100, Cells(market, rounded));
+        var ruled = rounded with { Constraints = new() { CapTokensMin = 5, PriceMax = 0.5 } };
+        Assert.True(Cells(market, ruled) > Cells(market, rounded));
+        Assert.True(SolveWork.CellsCompared(market, market.Grid(), ruled) > Cells(market, ruled) + Cells(market, ruled with { Constraints = new() { PriceMax = 0.5 } }) + 2 * Cells(market, rounded));
+        // However fine the unit, the searches end at their limits.
+        Assert.Equal(Cells(market, ruled with { MinorUnits = new(1e-7, 1) }), Cells(market, ruled with { MinorUnits = new(1e-8, 1) }));
+    }
 }

@@ -108,9 +108,9 @@ public sealed class SaleTermsTests
         var (read, fault) = MenuDocument.Read(json.RootElement);
         Assert.Null(fault);
         Assert.Equal(document.Terms, read!.Terms);
-        Assert.Empty(MenuVerification.Recompute(read));
+        Assert.Empty(MenuVerification.Recompute(read).Findings);
         Assert.Contains(MenuDocument.Digests(json.RootElement), d => d.Path == "terms.overage[0].perMillionTokens");
         foreach (var wrong in new[] { """{"weekConversations":20}""", """{"hours":5}""", """{"overage":[{"kind":"output","perMillionTokens":"-1"}]}""", """{"overage":[{"kind":"output","perMillionTokens":"1"}]}""" })
-            Assert.Contains(MenuVerification.Recompute(read with { Terms = wrong }), f => f.Field == "terms");
+            Assert.Contains(MenuVerification.Recompute(read with { Terms = wrong }).Findings, f => f.Field == "terms");
     }
 }

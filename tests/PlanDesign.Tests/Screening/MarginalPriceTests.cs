@@ -26,4 +26,13 @@ public sealed class MarginalPriceTests
         var worked = new Market(new DiscreteUrgency([-Math.Log(0.9), Math.Log(2), Math.Log(5)], [0.3, 0.5, 0.2]), new DiscreteAnswerTime([0.5, 0.5]), 1, 40, 2);
         Assert.Equal(Rises + ": 16.2 each up to 2 tokens, 10 each up to 1, for answers come bunched around a time", Assert.Single(MenuSolver.Solve(worked, new()).Notices));
     }
+
+    /// <summary>Half of the market is so urgent that a cap of 20 tokens, which it must be sold, is worth next to nothing to it.</summary>
+    [Fact]
+    public void Where_answers_are_equally_likely_at_any_time_they_are_not_said_to_come_bunched()
+    {
+        var market = new Market(new DiscreteUrgency([0.01, 5], [0.5, 0.5]), new ExponentialAnswerTime(10), 5, 1, 0) { CapTokensMax = 200 };
+        var notice = Assert.Single(MenuSolver.Solve(market, new() { Constraints = new() { CapTokensMin = 20, NobodyExcluded = true } }).Notices, n => n.StartsWith(Rises, StringComparison.Ordinal));
+        Assert.DoesNotContain("bunched", notice, StringComparison.Ordinal);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CsCheck;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Screening.Certificates;
@@ -52,14 +53,36 @@ public sealed class PriceRuleTests
     }
 
     [Fact]
-    public void A_rule_on_prices_costs_something_and_not_less_than_nothing_even_without_a_list_of_caps()
+    public void What_a_rule_on_prices_costs_is_only_about_that_where_a_menu_is_not_proved_best()
     {
         var market = Real(60) with { CapTokensMax = 600 };
         var options = new SolveOptions(3, Cents) { Constraints = new() { AllowedCapTokens = [100, 300, 600], PriceMax = 0.5 } };
         var solution = MenuSolver.Solve(market, options);
         var costs = ConstraintCosts.Of(market, options, solution);
         Assert.Equal(["allowedCapTokens", "priceMax", "all"], costs.Select(c => c.Constraint));
-        Assert.All(costs, c => Assert.True(c.Unknown is null && c.ProfitCost >= -1e-3 * solution.Profit));
+        Assert.All(costs, c => Assert.True(c is { Unknown: null, IsAbout: true } && c.ProfitCost >= -1e-3 * solution.Profit));
+        Assert.Equal(JsonNamingPolicy.CamelCase.ConvertName(solution.ExitReason.ToString()), costs[0].ExitReasonWith);
+        Assert.Equal(costs[1].ExitReasonWithout, JsonNamingPolicy.CamelCase.ConvertName(MenuSolver.Solve(market, options with { Constraints = new() { AllowedCapTokens = [100, 300, 600] } }).ExitReason.ToString()));
+    }
+
+    [Fact]
+    public void Between_two_menus_that_are_proved_best_a_rule_costs_what_they_differ_by_and_never_less_than_nothing()
+    {
+        var market = new Market(new DiscreteUrgency([-Math.Log(0.9), Math.Log(2), Math.Log(5)], [0.3, 0.5, 0.2]), new DiscreteAnswerTime([0.5, 0.5]), 1, 4, 0.2);
+        var options = new SolveOptions(3, Cents) { Constraints = new() { PriceMax = 2, CapTokensMin = 2 } };
+        var costs = ConstraintCosts.Of(market, options, MenuSolver.Solve(market, options));
+        Assert.All(costs, c => Assert.True(c is { IsAbout: false, ExitReasonWith: "optimal", ExitReasonWithout: "optimal" } && c.ProfitCost >= -1e-9 * market.ValuePerAnswer));
+    }
+
+    [Fact]
+    public void A_menu_that_is_not_proved_best_makes_every_cost_of_a_rule_about_that()
+    {
+        // Fees of up to 12,000 cents are more than separate code can try again.
+        var market = new Market(new DiscreteUrgency([0.01, 0.2, 0.8], [0.5, 0.3, 0.2]), new ExponentialAnswerTime(5), 5, 10, 0.01) { CapTokensMax = 60 };
+        var options = new SolveOptions(null, Cents) { Constraints = new() { PriceMax = 6 } };
+        var solution = MenuSolver.Solve(market, options);
+        Assert.Equal(ExitReason.WithinBound, solution.ExitReason);
+        Assert.All(ConstraintCosts.Of(market, options, solution), c => Assert.True(c is { IsAbout: true, ExitReasonWith: "withinBound", ExitReasonWithout: "optimal" }));
     }
 
     [Fact]

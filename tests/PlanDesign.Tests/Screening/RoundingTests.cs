@@ -63,7 +63,7 @@ public sealed class RoundingTests
         }, iter: 60);
 
     [Fact]
-    public void Only_the_caps_of_the_exact_menu_are_tried_where_all_are_too_many()
+    public void The_caps_of_the_exact_menu_and_some_between_are_tried_where_all_are_too_many()
     {
         Assert.True(CutoffPath.CanSearch(1000, 1000, 3));
         Assert.False(CutoffPath.CanSearch(1000, 4096, 3));
@@ -79,11 +79,37 @@ public sealed class RoundingTests
     public void The_caps_that_are_tried_are_thinned_where_even_the_menu_has_too_many()
     {
         int[] caps = [.. Enumerable.Range(1, 9_000).Reverse()];
-        var tried = CutoffPath.CapsToSearch([0, .. caps], caps.Length, null);
-        Assert.Equal(0, tried[0]);
+        var tried = CutoffPath.CapsToSearch([.. Enumerable.Range(0, 9_001)], [0, .. caps], caps.Length, null);
+        Assert.Equal((0, 9_000), (tried[0], tried[^1]));
         Assert.True(CutoffPath.CanSearch(caps.Length, tried.Length, null));
         Assert.InRange(tried.Length, 500, 1000);
     }
+
+    /// <summary>
+    /// Nobody gains from more than 100 tokens at exact prices, and those 100 are worth less than one unit, to the urgent less than they cost; but the unit is worth
+    /// charging for 188. On a market small enough to try every cap that is found and proved.
+    /// </summary>
+    [Fact]
+    public void Where_no_cap_of_the_exact_menu_is_worth_a_unit_a_longer_one_is_found()
+    {
+        var (few, many) = (MenuSolver.Solve(WorthAUnitLater(50), new(MinorUnits: new(0.01, 1))), MenuSolver.Solve(WorthAUnitLater(10_000), new(MinorUnits: new(0.01, 1))));
+        Assert.Equal((ExitReason.Optimal, 188), (few.ExitReason, Assert.Single(few.Tiers).CapTokens));
+        Assert.Equal(ExitReason.RoundedOnMenuCaps, many.ExitReason);
+        Assert.InRange(many.Profit, 0.99 * few.Profit, few.Profit);
+    }
+
+    [Fact]
+    public void That_none_of_some_caps_earns_anything_is_no_proof_that_none_does()
+    {
+        var solution = MenuSolver.Solve(WorthAUnitLater(10_000, capTokensMax: 2_000, valuePerAnswer: 0.0099), new(3, new(0.01, 1)));
+        Assert.Empty(solution.Tiers);
+        Assert.Equal(ExitReason.RoundedOnMenuCaps, solution.ExitReason);
+        Assert.Contains(solution.Notices, n => n.Contains("none of the caps that were tried earns anything in this one, and another may", StringComparison.Ordinal));
+    }
+
+    private static Market WorthAUnitLater(int types, int capTokensMax = 1_000, double valuePerAnswer = 0.02) => new(
+        new DiscreteUrgency([.. Enumerable.Range(0, types).Select(i => 1e-4 + 1e-5 * i / types)], [.. Enumerable.Repeat(1.0 / types, types)]),
+        new PiecewiseHazardAnswerTime([100], [0.0064435701639051325, 0.0006217953199282473]), 1, valuePerAnswer, 1.616667831813443e-05) { CapTokensMax = capTokensMax };
 
     [Fact]
     public void A_density_is_judged_by_its_cutoffs_so_every_buyer_is_counted_where_she_really_stops_buying()
@@ -113,6 +139,22 @@ public sealed class RoundingTests
         Assert.True(finer.Profit > solution.Profit && finer.Profit <= solution.Rounding.UpperBound);
         Assert.InRange(solution.Rounding.UpperBound!.Value, solution.Profit, solution.Certificate.DensityUpperBound);
         Assert.Contains(solution.Notices, n => n.StartsWith($"urgency is continuous and the best menu in this unit was searched for at {Of(30).Grid().Types.Count} types", StringComparison.Ordinal));
+    }
+
+    /// <summary>Half of the customers may be almost infinitely more patient than the urgent end of their interval, and would then pay twice as much.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData(6.0)]
+    public void Where_urgency_is_known_by_intervals_the_bound_in_minor_units_is_that_of_their_patient_ends(double? priceMax)
+    {
+        Market Of(UrgencyModel urgency) => new(urgency, new ExponentialAnswerTime(5), 5, 10, 0.01) { CapTokensMax = 60 };
+        var options = new SolveOptions(null, new(0.01, 1)) { Constraints = priceMax is { } max ? new() { PriceMax = max } : null };
+        var solution = MenuSolver.Solve(Of(new EmpiricalUrgency([0.01, 0.2, 0.8], [0.2, 0.8, double.PositiveInfinity], [0.5, 0.3, 0.2])), options);
+        var patient = MenuSolver.Solve(Of(new DiscreteUrgency([0.01, 0.2, 0.8], [0.5, 0.3, 0.2])), options);
+        Assert.Equal(ExitReason.Optimal, patient.ExitReason);
+        Assert.InRange(patient.Profit, 1.5 * solution.Profit, solution.Rounding!.UpperBound!.Value + 1e-9);
+        Assert.Equal(solution.Profit, solution.Rounding.UpperBoundAtTypes!.Value, 1e-2);
+        Assert.Contains(solution.Notices, n => n.StartsWith("urgency is known by intervals only", StringComparison.Ordinal));
     }
 
     [Fact]

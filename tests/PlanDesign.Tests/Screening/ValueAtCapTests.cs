@@ -29,6 +29,15 @@ public sealed class ValueAtCapTests
     }
 
     [Fact]
+    public void An_abandoned_bound_stops()
+    {
+        var market = new Market(new UniformUrgency(0, 1), new ExponentialAnswerTime(5), 5, 1, 0) { TypeCount = 40, CapTokensMax = 100, ValueAtCap = 0.1 };
+        var tables = new CheckerTables(market, 100);
+        Assert.True(NeighbourBound.Of(tables, new(null, 100), 1, CancellationToken.None) > 0);
+        Assert.Throws<OperationCanceledException>(() => NeighbourBound.Of(tables, new(null, 100), 1, new(canceled: true)));
+    }
+
+    [Fact]
     public void Every_type_still_does_what_the_menu_means_for_it() => Gen.Select(OracleTests.Small(typesMax: 8, capsMax: 20), Gen.Double[0, 0.9], Gen.Int[1, 4]).Sample((plain, share, plans) =>
     {
         var problem = plain with { ValueAtCap = share };
@@ -51,7 +60,7 @@ public sealed class ValueAtCapTests
     [Fact]
     public void Where_single_crossing_holds_the_neighbours_bound_is_the_longest_path() => OracleTests.Small(typesMax: 8, capsMax: 20).Sample(problem =>
         Assert.Equal(MenuSolver.Solve(problem.Market, new()).Certificate.UpperBound,
-            NeighbourBound.Of(new CheckerTables(problem.Market, problem.Caps), new CheckerRules(null, problem.Caps), problem.Value), 1e-9 * problem.Value), iter: 100);
+            NeighbourBound.Of(new CheckerTables(problem.Market, problem.Caps), new CheckerRules(null, problem.Caps), problem.Value, CancellationToken.None), 1e-9 * problem.Value), iter: 100);
 
     [Fact]
     public void Both_tables_hold_the_value_at_the_cap_for_every_answer_time()

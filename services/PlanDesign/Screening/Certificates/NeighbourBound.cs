@@ -12,7 +12,8 @@ internal static class NeighbourBound
     /// <summary>Gaps that differ by less, in parts of the value of an answer, are taken for equal: more paths, hence still a bound.</summary>
     private const double GapTolerance = 1e-12;
 
-    public static double Of(CheckerTables tables, CheckerRules rules, double valuePerAnswer)
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public static double Of(CheckerTables tables, CheckerRules rules, double valuePerAnswer, CancellationToken cancellation)
     {
         var caps = tables.Cost.Length;
         int[] states = [.. Enumerable.Range(0, caps).Where(m => m == rules.FreeTier ? !rules.MustServe : m > 0 && rules.Allows(m))];
@@ -22,6 +23,7 @@ internal static class NeighbourBound
         var rent = weightUpTo * value[rules.FreeTier];
         for (var i = tables.Rates.Length - 1; i >= 0; i--)
         {
+            cancellation.ThrowIfCancellationRequested();
             var reach = urgent.Length == 0 ? best : Reach(states, value, urgent, best, GapTolerance * valuePerAnswer);
             double[] morePatient = i > 0 ? tables.Value(i - 1) : value;
             weightUpTo -= tables.Weights[i];

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace PlanDesign.Screening.Constraints;
 
 /// <param name="ProfitCost">What the rule costs: the profit without it less the profit with it, money per conversation of the whole market.</param>
@@ -8,6 +10,18 @@ public sealed record ConstraintCost(string Constraint, double? ProfitCost, doubl
 {
     /// <summary>Why the rule has no price; null where it has one.</summary>
     public string? Unknown { get; init; }
+
+    /// <summary>Why the solver stopped without the rule, and under it, camelCase.</summary>
+    public string ExitReasonWithout { get; init; } = "";
+
+    /// <inheritdoc cref="ExitReasonWithout"/>
+    public string ExitReasonWith { get; init; } = "";
+
+    /// <summary>
+    /// Whether the cost is only about that much: one of the two menus is not proved the best of its kind, or both are in minor units of a market with a density,
+    /// where the best from its types is judged by customers between them. It may then be below nothing.
+    /// </summary>
+    public bool IsAbout { get; init; }
 }
 
 /// <summary>
@@ -23,13 +37,23 @@ public static class ConstraintCosts
         if (!solution.IsUsable) throw new ArgumentException("a menu that was refused or not certified cannot be priced", nameof(solution));
         if (options.Constraints is not { } rules) return [];
         var each = rules.Each().Append(("all", new MenuConstraints()));
-        return [.. each.Select(rule => Between(rule.Item1, MenuSolver.Solve(market, options with { Constraints = rule.Item2 }, null, cancellation), solution))];
+        return [.. each.Select(rule => Between(rule.Item1, MenuSolver.Solve(market, options with { Constraints = rule.Item2 }, null, cancellation), solution, options.MinorUnits is not null && market.Urgency.HasDensity))];
     }
 
-    private static ConstraintCost Between(string name, MenuSolution without, MenuSolution with) =>
-        without.IsUsable
-            ? new(name, without.Profit - with.Profit, Share(with) - Share(without), Tokens(with) - Tokens(without))
+    private static ConstraintCost Between(string name, MenuSolution without, MenuSolution with, bool betweenTypes)
+    {
+        var cost = without.IsUsable
+            ? new ConstraintCost(name, without.Profit - with.Profit, Share(with) - Share(without), Tokens(with) - Tokens(without))
             : new(name, null, null, null) { Unknown = without.Fault?.ToString() ?? "without it the certificate does not hold" };
+        return cost with
+        {
+            ExitReasonWithout = Camel(without), ExitReasonWith = Camel(with), IsAbout = without.IsUsable && (betweenTypes || !IsProved(without) || !IsProved(with)),
+        };
+    }
+
+    private static bool IsProved(MenuSolution menu) => menu.ExitReason is ExitReason.Optimal or ExitReason.NotWorthServing;
+
+    private static string Camel(MenuSolution menu) => JsonNamingPolicy.CamelCase.ConvertName(menu.ExitReason.ToString());
 
     private static double Share(MenuSolution menu) => menu.Tiers.Sum(t => t.Share);
     private static double Tokens(MenuSolution menu) => menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation);

@@ -11,8 +11,14 @@ namespace PlanDesign.Screening.Rounding;
 /// </summary>
 internal sealed class CutoffPath
 {
-    /// <summary>Steps that may be tried, a few seconds on one core. Where all caps are more, only the caps of the exact menu are.</summary>
+    /// <summary>Steps that may be tried, a few seconds on one core. Where all caps are more, only some caps are, see <see cref="CapsToSearch"/>.</summary>
     public const long WorkMax = 4_000_000_000;
+
+    /// <summary>
+    /// Caps at even distances that are tried beside those of the exact menu: in a coarse unit every cap of the exact menu may fall short of one unit, or of
+    /// its cost, where a longer one does not.
+    /// </summary>
+    public const int EvenCaps = 512;
 
     private const ushort NoStep = ushort.MaxValue;
 
@@ -62,17 +68,26 @@ internal sealed class CutoffPath
         }
     }
 
-    public static bool CanSearch(int types, int caps, int? plansMax) =>
-        caps < NoStep && (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2 <= WorkMax;
+    public static bool CanSearch(int types, int caps, int? plansMax) => caps < NoStep && Work(types, caps, plansMax) <= WorkMax;
 
-    /// <summary>Nothing (0 or the free tier) and the caps of the exact menu; if even these are too many, evenly thinned.</summary>
-    public static int[] CapsToSearch(int[] menuCaps, int types, int? plansMax)
+    /// <summary>Steps between all of so many caps.</summary>
+    public static double Work(int types, int caps, int? plansMax) => (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2;
+
+    /// <summary>The caps of the exact menu, and others evenly over all from the first (0 or the free tier) to the longest; if these are too many, both are thinned.</summary>
+    /// <param name="all">Ascending, more than can be searched.</param>
+    public static int[] CapsToSearch(int[] all, int[] menuCaps, int types, int? plansMax)
     {
-        int[] caps = [.. menuCaps.Distinct().Order()];
-        var every = 1;
-        while (!CanSearch(types, caps.Length / every, plansMax)) every++;
-        return every == 1 ? caps : [.. caps.Where((_, n) => n % every == 0)];
+        int[] ofMenu = [.. menuCaps.Distinct().Order()];
+        for (var every = 1; ; every++)
+        {
+            int[] caps = [.. Thinned(all, Math.Max(2, EvenCaps / every)).Concat(ofMenu.Where((_, n) => n % every == 0)).Distinct().Order()];
+            if (CanSearch(types, caps.Length - 1, plansMax)) return caps;
+        }
     }
+
+    /// <summary>At most so many of these caps, evenly, the first and the last among them.</summary>
+    public static int[] Thinned(int[] caps, int count) => caps.Length <= count ? caps
+        : [.. Enumerable.Range(0, count).Select(n => caps[(int)((long)n * (caps.Length - 1) / (count - 1))]).Distinct()];
 
     /// <summary>The steps of the best menu, smallest cap first; none if nothing earns anything in this unit.</summary>
     /// <param name="caps">The caps to try, in tokens, ascending from 0 or the free tier.</param>

@@ -90,7 +90,7 @@ internal sealed class PriceStates
         WholeUnitBound Bound(PriceRules rules, int[] over, double[][]? values = null) => new(checker, over, unit, plansMax, rules, capRules.MustServe, values);
 
         // The most promising cheapest prices first: a good menu makes the bound rule out most of the rest.
-        var thinned = Thinned(caps, ThinnedCaps);
+        var thinned = CutoffPath.Thinned(caps, ThinnedCaps);
         var ofThinned = WholeUnitBound.Values(checker, thinned, unit);
         var ranges = any.Ranges((long)Bound(any, [all[0], all[^1]]).Dearest).Select(rules =>
         {
@@ -158,7 +158,7 @@ internal sealed class PriceStates
         var (all, rules) = (capRules.Caps(capTokensMax), PriceRules.Of(constraints, units.UnitPerConversation));
         if (BoundWork(all.Length, checker.Rates.Length, plansMax) > 4 * BoundWorkMax) return double.PositiveInfinity;
         WholeUnitBound Bound(int[] caps) => new(checker, caps, units.UnitPerConversation, plansMax, rules, capRules.MustServe);
-        return Bound(all).At(Bound(Thinned(all, ThinnedCaps)).BestLambda(LambdaEvaluations, cancellation), null, cancellation) + Bound([all[0]]).OfBase;
+        return Bound(all).At(Bound(CutoffPath.Thinned(all, ThinnedCaps)).BestLambda(LambdaEvaluations, cancellation), null, cancellation) + Bound([all[0]]).OfBase;
     }
 
     private sealed record Range(PriceRules Rules, double Lambda, double Promise);
@@ -189,14 +189,11 @@ internal sealed class PriceStates
         if (Fits(count)) return all;
         while (count > 2 && !Fits(count)) count = count * 3 / 4;
         int[] exact = [.. exactCaps.Where(c => c > all[0]).Distinct()];
-        int[] even = Thinned(all, Math.Max(2, count - exact.Length));
+        int[] even = CutoffPath.Thinned(all, Math.Max(2, count - exact.Length));
         return even.Length + exact.Length <= count ? [.. even.Concat(exact).Distinct().Order()] : even;
     }
 
     private static double BoundWork(int caps, int types, int? plansMax) => (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2;
-
-    private static int[] Thinned(int[] caps, int count) => caps.Length <= count ? caps
-        : [.. Enumerable.Range(0, count).Select(n => caps[(int)((long)n * (caps.Length - 1) / (count - 1))]).Distinct()];
 
     /// <returns>Whether it came to its end.</returns>
     private bool Run(CancellationToken cancellation)
