@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using PlanDesign.Estimation;
 
 namespace Cli.Commands;
 
@@ -7,6 +9,19 @@ namespace Cli.Commands;
 /// <param name="Pending">A draft that was asked for and not heard of: it is asked for again, word for word, under the same key.</param>
 public sealed record WatchState(string MenuId, DateTimeOffset From, DateTimeOffset Until, long? WithoutPlan = null, string? DraftedMenuId = null, PendingDraft? Pending = null)
 {
+    /// <summary>The time up to <see cref="Until"/> had enough to compare with. False in states from before this was remembered: then it is looked at again.</summary>
+    public bool HasEnough { get; init; }
+
+    /// <summary>Those who had bought nothing, at looks since.</summary>
+    public IReadOnlyList<WatchCount> Counts { get; init; } = [];
+
+    public static WatchState Begin(string menuId, DateTimeOffset onSaleFrom, bool counted) => new WatchState(menuId, onSaleFrom, onSaleFrom).At(WatchedTime.Begin(onSaleFrom, counted));
+
+    [JsonIgnore]
+    public WatchedTime Time => new(From, Until, WithoutPlan, HasEnough, Counts);
+
+    public WatchState At(WatchedTime time) => this with { From = time.From, Until = time.Until, WithoutPlan = time.WithoutPlan, HasEnough = time.HasEnough, Counts = time.Counts };
+
     /// <returns>Null where the watch has not begun.</returns>
     public static async Task<WatchState?> ReadAsync(string file, CancellationToken ct)
     {

@@ -22,6 +22,9 @@ public sealed record AdaptationOptions(double Level = DriftTest.LevelDefault, do
 {
     /// <summary>The schedule says it is time to look, drift or not.</summary>
     public bool IsDue { get; init; }
+
+    /// <summary>How long the recent time is that a watch looks at, see <see cref="MarketWatch"/>.</summary>
+    public TimeSpan Window { get; init; } = MarketWatch.WindowDefault;
 }
 
 /// <summary>
@@ -35,8 +38,8 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
     /// <summary>The sentence with what it rests on: what a person reads before she publishes the draft.</summary>
     public string Evidence => Estimate is null ? Sentence : $"{Sentence}. {Drift.Sentence}";
 
-    /// <param name="before">What the running menu was solved from.</param>
-    /// <param name="now">The period since: its conversations, and those who chose in it. Who chose earlier and stayed says nothing of it.</param>
+    /// <param name="before">An earlier time on the running menu: what is compared with.</param>
+    /// <param name="now">A later one: its conversations, and those who chose in it. Who chose earlier and stayed says nothing of it.</param>
     /// <param name="running">The plans on sale today, exact prices per conversation.</param>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public static MenuAdaptation Of(
