@@ -57,11 +57,13 @@ internal static class WatchLook
     /// <summary>What is to be drafted is written down first: whoever is cut off before she hears of the draft asks for the same one again, not for another.</summary>
     private static async Task<WatchReport> DraftAsync(WatchSetting setting, WatchState state, MenuDocument document, MenuAdaptation found, WatchReport report, CancellationToken ct)
     {
+        var beside = "";
         if (state.DraftedMenuId is { } earlier)
         {
             var standing = await PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.GetMenuAsync(new() { MenuId = earlier }, cancellationToken: ct).ResponseAsync);
-            if (standing.Status == MenuStatus.Solved)
-                return report with { DraftedMenuId = earlier, Sentence = $"{report.Sentence}\n{earlier} is drafted already and waits for a person: billing menu show {earlier}" };
+            if (!found.IsSurelyBetterThan([.. standing.Plans.Select(p => new PlanOffer((int)p.ConversationCapTokens, p.PricePerConversation))], setting.Adaptation.GainMin))
+                return report with { DraftedMenuId = standing.Status == MenuStatus.Solved ? earlier : null, Sentence = $"{report.Sentence}\n{Standing(standing)}" };
+            if (standing.Status == MenuStatus.Solved) beside = $"; it surely earns more than {earlier}, which waits too: discard that with billing menu retire {earlier}";
         }
         var request = new DraftMenuRequest
         {
@@ -80,8 +82,16 @@ internal static class WatchLook
         await state.WriteAsync(setting.StateFile, ct);
         state = await AskAsync(setting, state, ct);
         var id = state.DraftedMenuId;
-        return report with { DraftedMenuId = id, Sentence = $"{report.Sentence}\ndrafted {id}: look at it with billing menu show {id}, and publish it with billing menu publish {id}" };
+        return report with { DraftedMenuId = id, Sentence = $"{report.Sentence}\ndrafted {id}: look at it with billing menu show {id}, and publish it with billing menu publish {id}{beside}" };
     }
+
+    /// <summary>Why nothing is drafted beside an earlier draft.</summary>
+    private static string Standing(Menu drafted) => drafted.Status switch
+    {
+        MenuStatus.Published => $"{drafted.MenuId} was drafted for that and is on sale: watch it instead",
+        MenuStatus.Retired => $"{drafted.MenuId} was drafted for that and is {(drafted.PublishedAt is null ? "discarded" : "off sale again")}; nothing is drafted that does not surely earn more than it",
+        _ => $"{drafted.MenuId} is drafted already and waits for a person: look at it with billing menu show {drafted.MenuId}, and publish it with billing menu publish, or discard it with billing menu retire",
+    };
 
     private static async Task<WatchState> AskAsync(WatchSetting setting, WatchState state, CancellationToken ct)
     {
@@ -95,7 +105,7 @@ internal static class WatchLook
     private static async Task<(Menu Menu, MenuDocument Document)> MenuOf(WatchSetting setting, CancellationToken ct)
     {
         var menu = await PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.GetMenuAsync(new() { MenuId = setting.MenuId, IncludeSignedDocument = true }, cancellationToken: ct).ResponseAsync);
-        if (menu.Status == MenuStatus.Retired) throw new UserException($"{setting.MenuId} was retired, and nobody chooses from it any more: watch the menu that is on sale");
+        if (menu.Status == MenuStatus.Retired && menu.PublishedAt is not null) throw new UserException($"{setting.MenuId} was retired, and nobody chooses from it any more: watch the menu that is on sale");
         if (menu.SignedDocument.Length == 0) throw new UserException($"{setting.MenuId} is not published: only a menu on sale can be watched");
         using var parsed = JsonDocument.Parse(menu.SignedDocument);
         var (document, fault) = MenuDocument.Read(parsed.RootElement.GetProperty("menu"));

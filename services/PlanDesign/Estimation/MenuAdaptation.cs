@@ -38,6 +38,13 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
     /// <summary>The sentence with what it rests on: what a person reads before she publishes the draft.</summary>
     public string Evidence => Estimate is null ? Sentence : $"{Sentence}. {Drift.Sentence}";
 
+    /// <summary>
+    /// Whether the next menu surely earns more than another that was drafted before, by the same bar as over the running one. A person who has not published that one, or has
+    /// discarded it, is asked again for a better menu only, not for the same one on newer figures.
+    /// </summary>
+    public bool IsSurelyBetterThan(IReadOnlyList<PlanOffer> drafted, double gainMin) =>
+        Next is { Menu.IsUsable: true } next && NextMenu.ProfitDifferenceOf(Estimate!, next.Offers, drafted).Low > gainMin;
+
     /// <param name="before">An earlier time on the running menu: what is compared with.</param>
     /// <param name="now">A later one: its conversations, and those who chose in it. Who chose earlier and stayed says nothing of it.</param>
     /// <param name="running">The plans on sale today, exact prices per conversation.</param>
