@@ -25,7 +25,7 @@ public static class MenuWatch
         var state = new Option<string>("--state") { HelpName = "FILE", Description = "Where the watch remembers what it compares with.", Required = true };
         var every = new Option<TimeSpan?>("--every") { HelpName = "30m|6h|7d", Description = "How often it looks (default 1d).", CustomParser = result => Duration(result, "--every", EveryDaysMax) };
         var once = new Option<bool>("--once") { Description = "Look once, and end." };
-        var on = new Option<string>("--on") { HelpName = "drift|schedule", Description = "Estimate anew only when the market moved (default), or at every look.", DefaultValueFactory = _ => "drift" };
+        var on = new Option<string>("--on") { HelpName = "drift|schedule", Description = "Estimate anew only when the market moved, and once when the menu was on sale for a window (default), or at every look.", DefaultValueFactory = _ => "drift" };
         on.AcceptOnlyFromAmong("drift", "schedule");
         var window = new Option<TimeSpan?>("--window")
         {

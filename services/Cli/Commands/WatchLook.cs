@@ -37,7 +37,7 @@ internal static class WatchLook
                 throw new UserException($"{setting.StateFile} was begun {(without is null ? "with" : "without")} --without-plan, and cannot be compared: go on like that, or begin a file of its own");
             state ??= WatchState.Begin(setting.MenuId, menu.PublishedAt.ToDateTimeOffset(), counted: without is not null);
             if (state.Pending is not null) state = await AskAsync(setting, state, ct);
-            var counted = state.Counts.Count > 0 ? state.Counts[^1].WithoutPlan : state.WithoutPlan;
+            var counted = state.Marks.Count > 0 ? state.Marks[^1].WithoutPlan : state.WithoutPlan;
             if (without < counted) throw new UserException($"--without-plan is {without}, and was {counted} before: give how many bought nothing since the menu is on sale");
             var look = await ProgressBar.During("looking", _ => MarketWatch.LookAsync(state.Time, now, without, SourceOf(setting, document, ct), setting.Estimation, SolvingOf(document), setting.Adaptation, ct), ct);
             state = state.At(look.Time);

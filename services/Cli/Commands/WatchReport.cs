@@ -28,7 +28,7 @@ public sealed record WatchReport(
         found.Estimate is { } e ? Snake(e.Outcome.ToString()) : null,
         found.Next is { Menu.IsUsable: true } n ? new(n.ProfitDifference.Estimate, EstimateReport.Finite(n.ProfitDifference.Low), EstimateReport.Finite(n.ProfitDifference.High)) : null,
         found.Next is { Menu.IsUsable: true } m ? [.. m.Menu.Tiers.Select(t => new PlanReport(t.CapTokens, t.PricePerConversation, t.Share))] : null,
-        Times: new(look.Time.From, look.Time.Until, look.ConversationsFrom, look.ChoicesFrom));
+        Times: new(look.Time.From, look.Time.Until.At, look.ConversationsFrom, look.ChoicesFrom));
 
     public string ToLine() => $"{At.ToString("yyyy-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture)}  {Sentence}";
 
@@ -52,5 +52,5 @@ public sealed record TestReport(double Statistic, int DegreesOfFreedom, double P
     public static TestReport Of(DriftFinding f) => new(f.Statistic, f.DegreesOfFreedom, f.PValue, f.Threshold, f.IsDrift);
 }
 
-/// <param name="ComparedFrom">The time that was compared with; the recent time goes from the other two to the look.</param>
+/// <param name="ComparedFrom">The time that was compared with; what was learned from goes from the other two to the look.</param>
 public sealed record TimesReport(DateTimeOffset ComparedFrom, DateTimeOffset ComparedUntil, DateTimeOffset ConversationsFrom, DateTimeOffset ChoicesFrom);

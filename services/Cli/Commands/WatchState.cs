@@ -12,15 +12,19 @@ public sealed record WatchState(string MenuId, DateTimeOffset From, DateTimeOffs
     /// <summary>The time up to <see cref="Until"/> had enough to compare with. False in states from before this was remembered: then it is looked at again.</summary>
     public bool HasEnough { get; init; }
 
-    /// <summary>Those who had bought nothing, at looks since.</summary>
-    public IReadOnlyList<WatchCount> Counts { get; init; } = [];
+    public IReadOnlyList<WatchMark> Marks { get; init; } = [];
+    public WatchMark? MovedAt { get; init; }
+    public bool IsJudged { get; init; }
 
     public static WatchState Begin(string menuId, DateTimeOffset onSaleFrom, bool counted) => new WatchState(menuId, onSaleFrom, onSaleFrom).At(WatchedTime.Begin(onSaleFrom, counted));
 
     [JsonIgnore]
-    public WatchedTime Time => new(From, Until, WithoutPlan, HasEnough, Counts);
+    public WatchedTime Time => new(From, new(Until, WithoutPlan)) { HasEnough = HasEnough, Marks = Marks, MovedAt = MovedAt, IsJudged = IsJudged };
 
-    public WatchState At(WatchedTime time) => this with { From = time.From, Until = time.Until, WithoutPlan = time.WithoutPlan, HasEnough = time.HasEnough, Counts = time.Counts };
+    public WatchState At(WatchedTime time) => this with
+    {
+        From = time.From, Until = time.Until.At, WithoutPlan = time.Until.WithoutPlan, HasEnough = time.HasEnough, Marks = time.Marks, MovedAt = time.MovedAt, IsJudged = time.IsJudged,
+    };
 
     /// <returns>Null where the watch has not begun.</returns>
     public static async Task<WatchState?> ReadAsync(string file, CancellationToken ct)

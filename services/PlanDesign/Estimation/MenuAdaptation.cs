@@ -54,7 +54,15 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
         EstimationOptions estimation, SolveOptions solving, AdaptationOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new();
-        var drift = DriftTest.Of(before, now, options.Level);
+        return Of(DriftTest.Of(before, now, options.Level), before, now, running, estimation, solving, options, cancellation);
+    }
+
+    /// <inheritdoc cref="Of(MarketObservations, MarketObservations, IReadOnlyList{PlanOffer}, EstimationOptions, SolveOptions, AdaptationOptions?, CancellationToken)"/>
+    /// <param name="now">What is learned from, which need not be what was tested.</param>
+    internal static MenuAdaptation Of(
+        DriftTest drift, MarketObservations before, MarketObservations now, IReadOnlyList<PlanOffer> running,
+        EstimationOptions estimation, SolveOptions solving, AdaptationOptions options, CancellationToken cancellation)
+    {
         if (!drift.IsDrift && !options.IsDue)
             return new(AdaptationDecision.KeepMenu, drift.Sentence, drift, null, null);
         var estimate = MarketEstimation.Of(now, estimation, null, cancellation);

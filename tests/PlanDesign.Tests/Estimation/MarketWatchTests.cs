@@ -53,7 +53,7 @@ public sealed class MarketWatchTests
         {
             var look = await seller.LookAsync(day);
             Assert.Null(look.Adaptation);
-            Assert.Equal((Jan1.AddDays(day), false, customers), (look.Time.Until, look.Time.HasEnough, look.Seen.Menus[0].Customers));
+            Assert.Equal((Jan1.AddDays(day), false, customers), (look.Time.Until.At, look.Time.HasEnough, look.Seen.Menus[0].Customers));
             Assert.EndsWith($" and {customers} customers to compare with, and goes on: that takes 30 answered conversations and 50 customers", look.Sentence, StringComparison.Ordinal);
         }
         var enough = await seller.LookAsync(6);
@@ -63,7 +63,7 @@ public sealed class MarketWatchTests
         foreach (var day in new[] { 9, 12 })
         {
             var later = await seller.LookAsync(day);
-            Assert.Equal((Jan1.AddDays(6), true), (later.Time.Until, later.Time.HasEnough));
+            Assert.Equal((Jan1.AddDays(6), true), (later.Time.Until.At, later.Time.HasEnough));
             Assert.NotNull(later.Adaptation);
             Assert.Contains("over ", later.Adaptation.Drift.PlanShares.Sentence);
             Assert.EndsWith($"since 2026-01-07 00:00Z and choices since 2026-01-07 00:00Z; compared with 2026-01-01 00:00Z to 2026-01-07 00:00Z", later.Sentence, StringComparison.Ordinal);
@@ -73,19 +73,39 @@ public sealed class MarketWatchTests
     [Theory, InlineData(true), InlineData(false)]
     public async Task A_late_shift_is_not_thinned_by_the_months_before_it_and_the_draft_is_of_the_market_as_it_is_now(bool counted)
     {
-        // A year of the old market, then six weeks of patient customers: of everything since January they are a tenth.
-        var seller = new Seller(n => (n < 364 ? Was : Patient, 40));
+        // A year of the old market, then a fortnight of patient customers, who are a thirtieth of everything since January, and six weeks more.
+        var seller = new Seller(n => (n is >= 364 and < 420 ? Patient : Was, 40));
         if (!counted) seller.BeginUncounted();
         for (var day = 14; day <= 364; day += 14) await seller.LookAsync(day, new(Level: 1e-9), counted);
-        Assert.Equal(Jan1.AddDays(14), seller.Time.Until);
+        Assert.Equal(Jan1.AddDays(14), seller.Time.Until.At);
 
-        var look = await seller.LookAsync(406, counted: counted);
-        // Those who bought nothing are known at looks only, so there the window begins at the one before it.
-        Assert.Equal((Jan1.AddDays(counted ? 364 : 378), Jan1.AddDays(counted ? 364 : 378)), (look.ConversationsFrom, look.ChoicesFrom));
-        if (counted) Assert.Equal(42 * 40, look.Seen.Menus[0].Customers);
-        Assert.True(look.Adaptation!.Drift.PlanShares.IsDrift);
-        Assert.Equal(AdaptationDecision.DraftMenu, look.Adaptation.Decision);
-        if (counted) Assert.True(look.Adaptation.Estimate!["mu"].Covers(-2.2), look.Adaptation.Estimate["mu"].ToString());
+        var found = await seller.LookAsync(378, counted: counted);
+        Assert.Equal((AdaptationDecision.CannotTell, Jan1.AddDays(378)), (found.Adaptation!.Decision, seller.Time.MovedAt!.At));
+        Assert.Null(found.Adaptation.Estimate);
+        Assert.True(found.Adaptation.Drift.PlanShares.IsDrift);
+        Assert.StartsWith("the market moved, and what it is now is learned from what comes after that was found", found.Sentence, StringComparison.Ordinal);
+        // Not of the fortnight before it, in which the market may have been either, and was.
+        foreach (var day in new[] { 392, 420 })
+        {
+            var look = await seller.LookAsync(day, counted: counted);
+            Assert.Equal((AdaptationDecision.DraftMenu, Jan1.AddDays(day - (day == 392 ? 14 : 28))), (look.Adaptation!.Decision, look.ConversationsFrom));
+            Assert.Equal(look.ConversationsFrom, look.ChoicesFrom);
+            if (counted) Assert.True(look.Adaptation.Estimate!["mu"].Covers(-2.2), look.Adaptation.Estimate["mu"].ToString());
+        }
+        // A market that is as before again is no longer one that moved.
+        await seller.LookAsync(448, counted: counted);
+        Assert.Null((await seller.LookAsync(476, counted: counted)).Time.MovedAt);
+    }
+
+    [Fact]
+    public async Task A_menu_that_was_solved_from_a_market_that_never_was_is_held_against_an_estimate_once_it_was_on_sale_for_a_window()
+    {
+        var seller = new Seller(_ => (Patient, 40));
+        foreach (var day in new[] { 7, 14, 21 }) Assert.Null((await seller.LookAsync(day)).Adaptation?.Estimate);
+        Assert.Equal(AdaptationDecision.DraftMenu, (await seller.LookAsync(28)).Adaptation!.Decision);
+        Assert.True(seller.Time.IsJudged);
+        var next = await seller.LookAsync(35);
+        Assert.Equal((AdaptationDecision.KeepMenu, null), (next.Adaptation!.Decision, next.Adaptation.Estimate));
     }
 
     [Fact]
@@ -101,8 +121,8 @@ public sealed class MarketWatchTests
         Assert.InRange(look.Seen.Menus[0].Customers, 50, 70);
         // Not before the end of what is compared with.
         var all = await seller.LookAsync(201, new(Level: 1e-9) { Window = TimeSpan.FromDays(150) });
-        Assert.True(all.ConversationsFrom > seller.Time.Until);
-        Assert.Equal(seller.Time.Until, (await seller.LookAsync(202, new(Level: 1e-9) { Window = TimeSpan.FromDays(300) })).ConversationsFrom);
+        Assert.True(all.ConversationsFrom > seller.Time.Until.At);
+        Assert.Equal(seller.Time.Until.At, (await seller.LookAsync(202, new(Level: 1e-9) { Window = TimeSpan.FromDays(300) })).ConversationsFrom);
     }
 
     [Fact]
@@ -111,6 +131,6 @@ public sealed class MarketWatchTests
         var seller = new Seller(_ => (Was, 60));
         var options = new AdaptationOptions(Level: 1e-9) { Window = TimeSpan.FromDays(56) };
         for (var day = 1; day <= 11; day++) await seller.LookAsync(day, options);
-        Assert.Equal([3, 5, 7, 9, 11], seller.Time.Counts.Select(c => (c.At - Jan1).Days));
+        Assert.Equal([3, 5, 7, 9, 11], seller.Time.Marks.Select(c => (c.At - Jan1).Days));
     }
 }
