@@ -31,6 +31,7 @@ public sealed partial class MenuCatalog : SingleStreamProjection<MenuView, strin
         MenuSolved s => view! with { Standing = MenuStanding.Solved, Solution = s },
         MenuPublished p => view! with { Standing = MenuStanding.Published, PublishedAt = p.At, Signature = p.Signature },
         MenuRetired r => view! with { Standing = MenuStanding.Retired, RetiredAt = r.At },
+        MenuDiscarded d => view! with { Standing = MenuStanding.Retired, RetiredAt = d.At },
         _ => throw new UnreachableException($"no fold for {e.GetType().Name}"),
     };
 }

@@ -44,7 +44,7 @@ public static class PlanDesignHost
     /// <summary>What the store must know to read and write menus.</summary>
     public static void ConfigureStore(StoreOptions options)
     {
-        options.Events.AddEventTypes([typeof(MenuDrafted), typeof(MenuSolved), typeof(MenuPublished), typeof(MenuRetired)]);
+        options.Events.AddEventTypes([typeof(MenuDrafted), typeof(MenuSolved), typeof(MenuPublished), typeof(MenuRetired), typeof(MenuDiscarded)]);
         options.Projections.Add<MenuCatalog>(ProjectionLifecycle.Inline);
     }
 
@@ -55,7 +55,7 @@ public static class PlanDesignHost
         "usage_unreachable" or "billing_unreachable" => StatusCode.Unavailable,
         "menu_not_found" => StatusCode.NotFound,
         "menu_exists" => StatusCode.AlreadyExists,
-        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "menu_not_published" or "signing_key_missing" => StatusCode.FailedPrecondition,
+        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "signing_key_missing" => StatusCode.FailedPrecondition,
         _ => StatusCode.Internal,
     };
 }

@@ -11,7 +11,8 @@ public sealed record MarketReading(Market? Market, InputFault? Fault);
 /// <summary>
 /// The JSON form of a market:
 /// <c>{"urgency":{"kind":…},"answerTime":{"kind":…},"tokensPerSecond":…,"valuePerAnswer":…,"servingCostPerToken":…}</c>, with
-/// <c>valueAtCap</c> optional, and <c>typeCount</c> and <c>capTokensMax</c> too, beside the others or inside urgency or answerTime. A pure function of its input:
+/// <c>valueAtCap</c> optional, and <c>typeCount</c> and <c>capTokensMax</c> too, beside the others or inside urgency or answerTime. The fields and units of every kind
+/// are in the tables of the README. A pure function of its input:
 /// reading what was written gives the same market to the last bit.
 /// </summary>
 public static class MarketJson

@@ -78,6 +78,21 @@ public sealed class MenuSolveTests
         Assert.Equal((0, "this market is not worth serving: no cap earns more than it costs to generate\n"), (exit, output));
     }
 
+    [Theory, InlineData("--json"), InlineData("--csv"), InlineData("--tiers", "2"), InlineData("--csv", "--tiers", "2")]
+    public async Task A_menu_that_is_not_certified_has_no_figures_and_the_line_names_the_residual_that_fails(params string[] options)
+    {
+        // A prior that close to its threshold is beyond the diffusion's modes: the tables differ by a thousandth.
+        const string nearThreshold = """
+            {"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"diffusion","prior":0.102,"lower":0.1,"upper":0.9,"informationPerSecond":0.01},
+             "tokensPerSecond":500,"valuePerAnswer":1,"servingCostPerToken":0,"typeCount":8,"capTokensMax":20}
+            """;
+        var (exit, output, error) = await Run(nearThreshold, ["menu", "solve", "-", .. options]);
+        Assert.Equal((1, ""), (exit, output));
+        Assert.StartsWith("billing: the certificate does not hold (notCertified: a customer ", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("E-16", error, StringComparison.Ordinal);
+        Assert.Single(error.TrimEnd('\n').Split('\n'));
+    }
+
     [Theory]
     [InlineData("", "standard input is empty: expected a market as JSON")]
     [InlineData("{", "market: is not valid JSON")]

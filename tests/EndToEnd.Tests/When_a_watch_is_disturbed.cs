@@ -26,7 +26,7 @@ public sealed class When_a_watch_is_disturbed
             var first = await LookAsync(watch);
             Assert.Equal(("remembered", 3, company.Menu.MenuId), (first.GetProperty("decision").GetString(), first.GetProperty("customers").GetInt32(), first.GetProperty("menuId").GetString()));
             var second = await LookAsync(watch);
-            Assert.Equal(("keep_menu", 0.005), (second.GetProperty("decision").GetString(), second.GetProperty("lengths").GetProperty("threshold").GetDouble()));
+            Assert.Equal(("remembered", 3), (second.GetProperty("decision").GetString(), second.GetProperty("customers").GetInt32()));
 
             await company.Deployment.PlanDesign.RetireMenuAsync(new() { MenuId = company.Menu.MenuId, Actor = "ada", Reason = "a better one is on sale" });
             var error = await watch.StandardError.ReadToEndAsync().WaitAsync(Within);
@@ -42,7 +42,7 @@ public sealed class When_a_watch_is_disturbed
     }
 
     [Fact]
-    public async Task Those_who_bought_nothing_are_counted_from_one_look_to_the_next()
+    public async Task Those_who_bought_nothing_are_counted_with_those_who_bought_and_never_fewer_than_before()
     {
         await using var company = await Company.OpenAsync([]);
         await company.PublishMenuAsync();
@@ -59,10 +59,10 @@ public sealed class When_a_watch_is_disturbed
             Assert.StartsWith("at,menu,decision,conversations,customers,lengths_p,plan_shares_p,threshold,", rows[0], StringComparison.Ordinal);
             Assert.StartsWith($"2026-01-02T00:00:00Z,{company.Menu.MenuId},remembered,0,42,", rows[1], StringComparison.Ordinal);
             await File.WriteAllTextAsync(without, "55");
-            Assert.StartsWith($"2026-01-02T00:00:00Z,{company.Menu.MenuId},cannot_tell,0,15,", (await company.CommandAsync("", counted)).Output.Split('\n')[1], StringComparison.Ordinal);
+            Assert.StartsWith($"2026-01-02T00:00:00Z,{company.Menu.MenuId},remembered,0,57,", (await company.CommandAsync("", counted)).Output.Split('\n')[1], StringComparison.Ordinal);
 
             Assert.Contains("was begun with --without-plan", (await company.CommandAsync("", watch)).Error, StringComparison.Ordinal);
-            Assert.Contains("--without-plan is 39, and was 40 before", (await company.CommandAsync("", [.. watch, "--without-plan", "39"])).Error, StringComparison.Ordinal);
+            Assert.Contains("--without-plan is 39, and was 55 before", (await company.CommandAsync("", [.. watch, "--without-plan", "39"])).Error, StringComparison.Ordinal);
             Assert.Contains("is neither a whole number nor a file that holds one", (await company.CommandAsync("", [.. watch, "--without-plan", Path.Combine(folder.FullName, "state.json")])).Error, StringComparison.Ordinal);
             var (exit, _, error) = await company.CommandAsync("", [.. watch[..^1], "--without-plan", "40"]);
             Assert.Equal(2, exit);

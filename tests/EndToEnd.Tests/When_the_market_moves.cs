@@ -7,7 +7,7 @@ using OveragePrice = Contracts.PlanDesign.V1.OveragePrice;
 
 namespace EndToEnd.Tests;
 
-/// <summary>A week in which answers come as the menu was solved for, and one in which a better model gives most of them sooner.</summary>
+/// <summary>A week in which answers come as the menu was solved for, and two in which a better model gives most of them sooner.</summary>
 public sealed class When_the_market_moves
 {
     private const int Customers = 60, ConversationsEach = 6;
@@ -31,6 +31,12 @@ public sealed class When_the_market_moves
             var all = await company.SubscribeAsync(2 * Customers);
             await ServeAsync(company, [.. all.Skip(Customers)], share => share * share);
             await company.AdvanceAsync(Company.Jan1.AddDays(14));
+            // It may have moved at any time since the last look, so what it is now is learned from what comes after this one.
+            Assert.Contains("the market moved, and what it is now is learned from what comes after that was found", await BillingAsync(company, watch), StringComparison.Ordinal);
+
+            all = await company.SubscribeAsync(3 * Customers);
+            await ServeAsync(company, [.. all.Skip(2 * Customers)], share => share * share);
+            await company.AdvanceAsync(Company.Jan1.AddDays(21));
             // The state as a watch leaves it that is killed after it asked for the draft and before it heard of it.
             string cutOff;
             var looking = Task.FromResult("");
@@ -53,6 +59,13 @@ public sealed class When_the_market_moves
             var shown = JsonDocument.Parse(await BillingAsync(company, "menu", "show", draft.MenuId, "--json")).RootElement;
             Assert.Contains("answers come sooner than before: the market moved", shown.GetProperty("evidence").GetString(), StringComparison.Ordinal);
             Assert.Contains("called moved in 1.0 % of looks", shown.GetProperty("evidence").GetString(), StringComparison.Ordinal);
+
+            // A person who does not want it says so, and is not asked the same again on newer figures.
+            var discarded = JsonDocument.Parse(await BillingAsync(company, "menu", "retire", draft.MenuId, "--reason", "not in spring", "--actor", "ada", "--json")).RootElement;
+            Assert.Equal(("retired", false), (discarded.GetProperty("status").GetString(), discarded.TryGetProperty("publishedAt", out _)));
+            await company.AdvanceAsync(Company.Jan1.AddDays(22));
+            Assert.Contains($"{draft.MenuId} was drafted for that and is discarded; nothing is drafted that does not surely earn more than it", await BillingAsync(company, watch), StringComparison.Ordinal);
+            Assert.Equal(2, (await company.Deployment.PlanDesign.ListMenusAsync(new())).Menus.Count);
         }
         finally
         {

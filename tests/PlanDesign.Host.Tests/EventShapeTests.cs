@@ -16,6 +16,7 @@ public class EventShapeTests
         new MenuSolved("optimal", [Tier], 10.96, 12.86, 1.9, 11, new(10.96, 0, 1e-15, 0), [new("one_plan", 9.6, 12, 2.4, 0.8, 1.2)], At),
         new MenuPublished("ada", At.AddHours(1)),
         new MenuRetired("ada", "a new menu earns more", At.AddHours(2)),
+        new MenuDiscarded("ada", "too dear", At.AddHours(1)),
     ];
 
     private static readonly (string Name, string Json)[] Shapes =
@@ -24,6 +25,7 @@ public class EventShapeTests
         ("menu_solved", """{"exitReason":"optimal","tiers":[{"planId":"plan_019b76da80008000a0a0a0a0a0a0a0a0","name":"2 tokens","capTokens":2,"periodFee":524000000,"pricePerConversation":26.2,"share":0.3,"urgencyFromPerSecond":0.1,"urgencyToPerSecond":0.25}],"profit":10.96,"revenue":12.86,"servingCost":1.9,"profitUnlimited":11,"certificate":{"upperBound":10.96,"gap":0,"maxIncentiveViolation":1E-15,"maxParticipationViolation":0},"alternatives":[{"kind":"one_plan","profit":9.6,"revenue":12,"servingCost":2.4,"shareServed":0.8,"tokens":1.2}],"at":"2026-01-01T00:00:00+00:00"}"""),
         ("menu_published", """{"actor":"ada","at":"2026-01-01T01:00:00+00:00"}"""),
         ("menu_retired", """{"actor":"ada","reason":"a new menu earns more","at":"2026-01-01T02:00:00+00:00"}"""),
+        ("menu_discarded", """{"actor":"ada","reason":"too dear","at":"2026-01-01T01:00:00+00:00"}"""),
     ];
 
     private static readonly StoreOptions Options = StoredAsInProduction();
@@ -79,9 +81,15 @@ public class EventShapeTests
     [Fact]
     public void Every_fold_has_an_arm()
     {
+        Assert.Equal((MenuStanding.Retired, At.AddHours(1), At.AddHours(2)), Folded(History.SkipLast(1)));
+        Assert.Equal((MenuStanding.Retired, null, At.AddHours(1)), Folded([.. History.Take(2), History[^1]]));
+    }
+
+    private static (MenuStanding Standing, DateTimeOffset? PublishedAt, DateTimeOffset? RetiredAt) Folded(IEnumerable<MenuEvent> history)
+    {
         var (state, view) = (MenuState.Initial, (MenuView?)null);
-        foreach (var e in History) (state, view) = (MenuState.Evolve(state, e), MenuCatalog.Evolve(view, "menu", e));
+        foreach (var e in history) (state, view) = (MenuState.Evolve(state, e), MenuCatalog.Evolve(view, "menu", e));
         Assert.IsType<MenuState.Retired>(state);
-        Assert.Equal((MenuStanding.Retired, At.AddHours(1), At.AddHours(2)), (view!.Standing, view.PublishedAt!.Value, view.RetiredAt!.Value));
+        return (view!.Standing, view.PublishedAt, view.RetiredAt);
     }
 }

@@ -12,6 +12,7 @@ public static class MenuCommands
         MenuPageCommand.Create(),
         MenuEstimate.Create(),
         MenuPublish.Create(),
+        MenuRetire.Create(),
         MenuShow.Create(),
         MenuVerify.Create(),
         MenuWatch.Create(),

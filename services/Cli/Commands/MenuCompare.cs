@@ -22,7 +22,7 @@ public static class MenuCompare
         command.SetAction(async (parsed, ct) =>
         {
             var (asked, analysis) = await AnalyseAsync(parsed, input, running, plans, ct);
-            MenuSolve.MustBeUsable(analysis.Solution);
+            MenuSolve.MustBeUsable(asked.Market, analysis.Solution);
             if (parsed.GetValue(json)) Console.Out.WriteLine(ReportJson.Write(AnalysisReport.Of(analysis, asked.Period(analysis.Solution)), indented: true));
             else if (parsed.GetValue(csv)) WriteCsv(Console.Out, analysis);
             else MenuForPeople.Print(CommandLine.Output, asked, analysis);

@@ -14,7 +14,8 @@ public static class MenuForPeople
     /// <summary>A continuous market without a limit on plans has hundreds, and nobody reads so many rows.</summary>
     internal const int PlansShown = 20;
 
-    /// <param name="comparison">Null where there is nothing to compare: a menu that may not be used.</param>
+    /// <param name="menu">One that may be used: what is not certified is not shown.</param>
+    /// <param name="comparison">Null where there is nothing to compare.</param>
     public static void Print(IAnsiConsole console, MenuAsked asked, MenuSolution menu, TariffComparison? comparison, IReadOnlyList<ConstraintCost> costs)
     {
         PrintMenu(console, asked, menu);
@@ -83,8 +84,7 @@ public static class MenuForPeople
     private static string Certificate(Market market, MenuSolution menu)
     {
         var c = menu.Certificate;
-        var holds = menu.IsUsable ? "Certificate" : "NOT CERTIFIED";
-        return $"{holds}: {Bounds(market, menu, Number, Small)}; nobody gains more than {Small(c.MaxIncentiveViolation)} by another plan, "
+        return $"Certificate: {Bounds(market, menu, Number, Small)}; nobody gains more than {Small(c.MaxIncentiveViolation)} by another plan, "
             + $"or loses more than {Small(c.MaxParticipationViolation)} by buying.";
     }
 

@@ -18,7 +18,7 @@ public static class MenuPageCommand
         command.SetAction(async (parsed, ct) =>
         {
             var (asked, analysis) = await MenuCompare.AnalyseAsync(parsed, input, running, plans, ct);
-            MenuSolve.MustBeUsable(analysis.Solution);
+            MenuSolve.MustBeUsable(asked.Market, analysis.Solution);
             if (analysis.Solution.Tiers.Count == 0) throw new UserException(string.Join("; ", analysis.Notices));
             var sensitivity = await ProgressBar.During("trying other markets", progress => Sensitivity.Of(asked.Market, asked.Options, analysis.Solution, progress, ct), ct);
             var frontier = await ProgressBar.During("tracing capacity", progress => FrontierReport.Of(asked.Market, asked.Options, new(), progress, ct), ct);

@@ -26,11 +26,10 @@ public static class MenuSolve
                     solved.IsUsable && !parsed.GetValue(json) && !parsed.GetValue(csv) ? TariffComparison.Of(asked.Market, solved, asked.Running, ct) : null,
                     solved.IsUsable && asked.Options.Constraints is not null ? ConstraintCosts.Of(asked.Market, asked.Options, solved, ct) : []);
             }, ct);
-            if (solution.Fault is { } fault) throw new UserException(fault.ToString());
+            MustBeUsable(asked.Market, solution);
             if (parsed.GetValue(json)) Console.Out.WriteLine(MenuReport.Of(solution, costs, asked.Period(solution)).ToJson(indented: true));
             else if (parsed.GetValue(csv)) WriteCsv(Console.Out, solution);
             else MenuForPeople.Print(CommandLine.Output, asked, solution, comparison, costs);
-            MustBeUsable(solution);
             return 0;
         });
         return command;
@@ -40,11 +39,26 @@ public static class MenuSolve
 
     internal static Option<bool> CsvRows(string rows) => new("--csv") { Description = $"Comma-separated values for spreadsheets: {rows}." };
 
-    internal static void MustBeUsable(MenuSolution solution)
+    /// <summary>What is not certified has no figures: the line says which part of the certificate does not hold, and by how much.</summary>
+    internal static void MustBeUsable(Market market, MenuSolution solution)
     {
         if (solution.Fault is { } fault) throw new UserException(fault.ToString());
         if (!solution.IsUsable)
-            throw new UserException($"the certificate does not hold (gap {solution.Certificate.Gap:G3}): do not use this menu; bring the market's numbers closer to 1");
+            throw new UserException($"the certificate does not hold ({System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(solution.ExitReason.ToString())}: {Failing(market, solution)}): there is no menu to use; bring the market's numbers closer to 1");
+    }
+
+    private static string Failing(Market market, MenuSolution solution)
+    {
+        var c = solution.Certificate;
+        // A menu in minor units, or with value at the cap, may stay below its bound; none may exceed it.
+        var (aboveBound, mayStayBelow) = (Math.Max(0, -c.Gap), solution.Rounding is not null || market.ValueAtCap > 0);
+        (double Size, string Words)[] residuals =
+        [
+            (c.MaxParticipationViolation, $"a customer loses {c.MaxParticipationViolation:G3} by buying"), (c.MaxIncentiveViolation, $"a customer gains {c.MaxIncentiveViolation:G3} by another plan than the one meant"),
+            (aboveBound, $"it earns {aboveBound:G3} more than its bound"), (mayStayBelow ? 0 : c.Gap, $"the bound is {c.Gap:G3} above what it earns"),
+        ];
+        var largest = residuals.MaxBy(r => r.Size);
+        return largest.Size > MenuSolver.CertificateTolerance * market.ValuePerAnswer ? largest.Words : "separate code does not find the same tables, or not the same prices in minor units";
     }
 
     private static void WriteCsv(TextWriter output, MenuSolution solution) => Csv.Write(output,

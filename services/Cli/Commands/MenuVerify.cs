@@ -55,7 +55,8 @@ public static class MenuVerify
     {
         if (json)
         {
-            Console.Out.WriteLine(ReportJson.Write(new { Intact = findings.Count == 0, check.Document?.MenuId, check.PublicKey, Findings = findings, Recomputed = anew?.Figures, OldForm = anew is { OldForm.Count: > 0 } ? anew.OldForm : null }, indented: true));
+            Console.Out.WriteLine(ReportJson.Write(
+                new { Intact = findings.Count == 0, KeyChecked = keyGiven, check.Document?.MenuId, check.PublicKey, Findings = findings, Recomputed = anew?.Figures, OldForm = anew is { OldForm.Count: > 0 } ? anew.OldForm : null }, indented: true));
             return;
         }
         foreach (var finding in findings) Console.Out.WriteLine($"{finding.Field}: {finding.Detail}");

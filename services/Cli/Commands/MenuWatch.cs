@@ -9,21 +9,29 @@ namespace Cli.Commands;
 
 /// <summary>
 /// <c>billing menu watch menu_… --state FILE [--every 1d|--once] [--on drift|schedule]</c>: looks at the market of the menu on sale as usage and billing
-/// see it, and drafts a new menu with its evidence when that surely earns more. It never publishes: a person does. The first look only
-/// remembers what there is to compare with. While a service is away it waits and looks again.
+/// see it, and drafts a new menu with its evidence when that surely earns more. It never publishes: a person does. The first looks only
+/// remember, until there is enough to compare with. While a service is away it waits and looks again.
 /// </summary>
 public static class MenuWatch
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromMinutes(10);
 
+    // A timer waits 24 days at most; a window longer than a year compares nothing recent.
+    private const int EveryDaysMax = 24, WindowDaysMax = 366;
+
     public static Command Create()
     {
         var id = new Argument<string>("ID") { Description = "The menu on sale." };
         var state = new Option<string>("--state") { HelpName = "FILE", Description = "Where the watch remembers what it compares with.", Required = true };
-        var every = new Option<TimeSpan?>("--every") { HelpName = "30m|6h|7d", Description = "How often it looks (default 1d).", CustomParser = Duration };
+        var every = new Option<TimeSpan?>("--every") { HelpName = "30m|6h|7d", Description = "How often it looks (default 1d).", CustomParser = result => Duration(result, "--every", EveryDaysMax) };
         var once = new Option<bool>("--once") { Description = "Look once, and end." };
-        var on = new Option<string>("--on") { HelpName = "drift|schedule", Description = "Estimate anew only when the market moved (default), or at every look.", DefaultValueFactory = _ => "drift" };
+        var on = new Option<string>("--on") { HelpName = "drift|schedule", Description = "Estimate anew only when the market moved, and once when the menu was on sale for a window (default), or at every look.", DefaultValueFactory = _ => "drift" };
         on.AcceptOnlyFromAmong("drift", "schedule");
+        var window = new Option<TimeSpan?>("--window")
+        {
+            HelpName = "7d|28d", CustomParser = result => Duration(result, "--window", WindowDaysMax),
+            Description = $"How far back a look reaches (default {MarketWatch.WindowDefault.TotalDays:0}d), and further where fewer than {MarketEstimation.AnswersMin} conversations were answered or {MarketEstimation.CustomersMin} customers chose.",
+        };
         var gain = new Option<double>("--gain-min") { HelpName = "AMOUNT", Description = "Draft only if the gain a conversation is surely above this (default 0)." };
         var level = new Option<double>("--level")
         {
@@ -37,7 +45,7 @@ public static class MenuWatch
         var csv = MenuSolve.CsvRows("one row for each look");
         var command = new Command("watch", "Watches the market of the menu on sale, and drafts a better one when there is one. Never publishes.")
         {
-            id, state, every, once, on, gain, level, without, fit, draws, seed, planDesign, usage, billing, json, csv,
+            id, state, every, once, on, window, gain, level, without, fit, draws, seed, planDesign, usage, billing, json, csv,
         };
         command.Validators.Add(result =>
         {
@@ -50,7 +58,8 @@ public static class MenuWatch
             using var neighbours = new Neighbours(
                 Options.Create(new PlanDesignOptions { UsageAddress = parsed.GetValue(usage)!.OriginalString, BillingAddress = parsed.GetValue(billing)!.OriginalString }), Options.Create(ServiceChannel.Outgoing));
             var setting = new WatchSetting(
-                parsed.GetValue(planDesign)!, neighbours, parsed.GetValue(id)!, parsed.GetValue(state)!, parsed.GetValue(on) == "schedule", parsed.GetValue(gain), parsed.GetValue(level),
+                parsed.GetValue(planDesign)!, neighbours, parsed.GetValue(id)!, parsed.GetValue(state)!,
+                new(parsed.GetValue(level), parsed.GetValue(gain)) { IsDue = parsed.GetValue(on) == "schedule", Window = parsed.GetValue(window) ?? MarketWatch.WindowDefault },
                 MenuEstimate.OptionsOf(parsed.GetValue(fit)!, parsed.GetValue(draws), parsed.GetValue(seed)), () => Without(parsed.GetValue(without)));
             if (parsed.GetValue(csv)) Csv.Write(Console.Out, WatchReport.CsvHeader, []);
             void Print(WatchReport report)
@@ -107,7 +116,7 @@ public static class MenuWatch
         return long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : throw new PassingException($"--without-plan {text} is neither a whole number nor a file that holds one");
     }
 
-    private static TimeSpan? Duration(System.CommandLine.Parsing.ArgumentResult result)
+    private static TimeSpan? Duration(System.CommandLine.Parsing.ArgumentResult result, string option, int daysMax)
     {
         var text = result.Tokens[0].Value;
         if (text.Length > 1 && int.TryParse(text[..^1], NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n is > 0 and <= 10_000)
@@ -116,9 +125,9 @@ public static class MenuWatch
                 case 's': return TimeSpan.FromSeconds(n);
                 case 'm': return TimeSpan.FromMinutes(n);
                 case 'h': return TimeSpan.FromHours(n);
-                case 'd' when n <= 24: return TimeSpan.FromDays(n);
+                case 'd' when n <= daysMax: return TimeSpan.FromDays(n);
             }
-        result.AddError($"--every {text} is not a time such as 30m, 6h or 7d (24d at most)");
+        result.AddError($"{option} {text} is not a time such as 30m, 6h or 7d ({daysMax}d at most)");
         return null;
     }
 }

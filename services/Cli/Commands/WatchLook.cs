@@ -16,11 +16,11 @@ namespace Cli.Commands;
 
 /// <param name="WithoutPlan">How many have seen the menu and bought nothing until now; null where nobody counts them.</param>
 internal sealed record WatchSetting(
-    Uri PlanDesign, Neighbours Neighbours, string MenuId, string StateFile, bool OnSchedule, double GainMin, double Level, EstimationOptions Estimation, Func<long?> WithoutPlan);
+    Uri PlanDesign, Neighbours Neighbours, string MenuId, string StateFile, AdaptationOptions Adaptation, EstimationOptions Estimation, Func<long?> WithoutPlan);
 
 /// <summary>
-/// One look at the market of the menu on sale. The first one only remembers what there is to compare with; a later one compares what came since, and drafts a
-/// menu where that surely earns more. A look that is cut off anywhere and tried again drafts once.
+/// One look at the market of the menu on sale. The first ones only remember, until there is enough to compare with; a later one compares the recent time with that, and drafts a
+/// menu where that surely earns more (<see cref="MarketWatch"/>). A look that is cut off anywhere and tried again drafts once.
 /// </summary>
 internal static class WatchLook
 {
@@ -33,22 +33,17 @@ internal static class WatchLook
         var without = setting.WithoutPlan();
         try
         {
-            if (state is null)
-            {
-                var from = menu.PublishedAt.ToDateTimeOffset();
-                var seen = await ObservedAsync(setting, document, from, now, without, ct);
-                await new WatchState(setting.MenuId, from, now, without).WriteAsync(setting.StateFile, ct);
-                return new(now, setting.MenuId, "remembered", $"remembered {seen.Conversations.Count:#,0} conversations and {seen.Menus[0].Customers:#,0} customers to compare with", seen.Conversations.Count, seen.Menus[0].Customers);
-            }
-            if (without is null != state.WithoutPlan is null)
+            if (state is not null && without is null != state.WithoutPlan is null)
                 throw new UserException($"{setting.StateFile} was begun {(without is null ? "with" : "without")} --without-plan, and cannot be compared: go on like that, or begin a file of its own");
+            state ??= WatchState.Begin(setting.MenuId, menu.PublishedAt.ToDateTimeOffset(), counted: without is not null);
             if (state.Pending is not null) state = await AskAsync(setting, state, ct);
-            if (without < state.WithoutPlan) throw new UserException($"--without-plan is {without}, and was {state.WithoutPlan} before: give how many bought nothing since the menu is on sale");
-            var before = await ObservedAsync(setting, document, state.From, state.Until, state.WithoutPlan, ct);
-            var since = await ObservedAsync(setting, document, state.Until, now, without - state.WithoutPlan, ct);
-            var found = await ProgressBar.During("looking", _ => Adapt(before, since, document, setting, ct), ct);
-            var report = WatchReport.Of(now, setting.MenuId, since, found);
-            return found.Decision == AdaptationDecision.DraftMenu ? await DraftAsync(setting, state, document, found, report, ct) : report;
+            var counted = state.Marks.Count > 0 ? state.Marks[^1].WithoutPlan : state.WithoutPlan;
+            if (without < counted) throw new UserException($"--without-plan is {without}, and was {counted} before: give how many bought nothing since the menu is on sale");
+            var look = await ProgressBar.During("looking", _ => MarketWatch.LookAsync(state.Time, now, without, SourceOf(setting, document, ct), setting.Estimation, SolvingOf(document), setting.Adaptation, ct), ct);
+            state = state.At(look.Time);
+            await state.WriteAsync(setting.StateFile, ct);
+            var report = WatchReport.Of(now, setting.MenuId, look);
+            return look.Adaptation is { Decision: AdaptationDecision.DraftMenu } found ? await DraftAsync(setting, state, document, found, report, ct) : report;
         }
         catch (RefusedException e)
         {
@@ -56,21 +51,19 @@ internal static class WatchLook
         }
     }
 
-    private static MenuAdaptation Adapt(MarketObservations before, MarketObservations since, MenuDocument document, WatchSetting setting, CancellationToken ct) => MenuAdaptation.Of(
-        before, since, [.. document.Solved.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))], setting.Estimation, SolvingOf(document),
-        new AdaptationOptions(setting.Level, setting.GainMin) { IsDue = setting.OnSchedule }, ct);
-
     private static Solving SolvingOf(MenuDocument document) => DraftMenuDecision.OptionsFor(document.PlansMax, document.Currency, document.ConversationsPerPeriod,
         document.Constraints is { } json ? PlanDesign.Screening.Constraints.MenuConstraintsJson.Read(json) : null);
 
     /// <summary>What is to be drafted is written down first: whoever is cut off before she hears of the draft asks for the same one again, not for another.</summary>
     private static async Task<WatchReport> DraftAsync(WatchSetting setting, WatchState state, MenuDocument document, MenuAdaptation found, WatchReport report, CancellationToken ct)
     {
+        var beside = "";
         if (state.DraftedMenuId is { } earlier)
         {
             var standing = await PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.GetMenuAsync(new() { MenuId = earlier }, cancellationToken: ct).ResponseAsync);
-            if (standing.Status == MenuStatus.Solved)
-                return report with { DraftedMenuId = earlier, Sentence = $"{report.Sentence}\n{earlier} is drafted already and waits for a person: billing menu show {earlier}" };
+            if (!found.IsSurelyBetterThan([.. standing.Plans.Select(p => new PlanOffer((int)p.ConversationCapTokens, p.PricePerConversation))], setting.Adaptation.GainMin))
+                return report with { DraftedMenuId = standing.Status == MenuStatus.Solved ? earlier : null, Sentence = $"{report.Sentence}\n{Standing(standing)}" };
+            if (standing.Status == MenuStatus.Solved) beside = $"; it surely earns more than {earlier}, which waits too: discard that with billing menu retire {earlier}";
         }
         var request = new DraftMenuRequest
         {
@@ -81,7 +74,7 @@ internal static class WatchLook
             ConversationsPerPeriod = document.ConversationsPerPeriod,
             Models = { document.Models },
             Constraints = SolvingOf(document).Constraints?.ToMessage(),
-            Evidence = found.Evidence,
+            Evidence = report.Sentence,
             Terms = document.Terms is { } terms ? SaleTermsMessages.ToMessage(PlanDesign.Menus.SaleTerms.Read(terms)) : null,
         };
         var key = $"watch-{setting.MenuId}-{Convert.ToHexStringLower(SHA256.HashData(request.ToByteArray()))[..32]}";
@@ -89,8 +82,16 @@ internal static class WatchLook
         await state.WriteAsync(setting.StateFile, ct);
         state = await AskAsync(setting, state, ct);
         var id = state.DraftedMenuId;
-        return report with { DraftedMenuId = id, Sentence = $"{report.Sentence}\ndrafted {id}: look at it with billing menu show {id}, and publish it with billing menu publish {id}" };
+        return report with { DraftedMenuId = id, Sentence = $"{report.Sentence}\ndrafted {id}: look at it with billing menu show {id}, and publish it with billing menu publish {id}{beside}" };
     }
+
+    /// <summary>Why nothing is drafted beside an earlier draft.</summary>
+    private static string Standing(Menu drafted) => drafted.Status switch
+    {
+        MenuStatus.Published => $"{drafted.MenuId} was drafted for that and is on sale: watch it instead",
+        MenuStatus.Retired => $"{drafted.MenuId} was drafted for that and is {(drafted.PublishedAt is null ? "discarded" : "off sale again")}; nothing is drafted that does not surely earn more than it",
+        _ => $"{drafted.MenuId} is drafted already and waits for a person: look at it with billing menu show {drafted.MenuId}, and publish it with billing menu publish, or discard it with billing menu retire",
+    };
 
     private static async Task<WatchState> AskAsync(WatchSetting setting, WatchState state, CancellationToken ct)
     {
@@ -104,20 +105,23 @@ internal static class WatchLook
     private static async Task<(Menu Menu, MenuDocument Document)> MenuOf(WatchSetting setting, CancellationToken ct)
     {
         var menu = await PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.GetMenuAsync(new() { MenuId = setting.MenuId, IncludeSignedDocument = true }, cancellationToken: ct).ResponseAsync);
-        if (menu.Status == MenuStatus.Retired) throw new UserException($"{setting.MenuId} was retired, and nobody chooses from it any more: watch the menu that is on sale");
+        if (menu.Status == MenuStatus.Retired && menu.PublishedAt is not null) throw new UserException($"{setting.MenuId} was retired, and nobody chooses from it any more: watch the menu that is on sale");
         if (menu.SignedDocument.Length == 0) throw new UserException($"{setting.MenuId} is not published: only a menu on sale can be watched");
         using var parsed = JsonDocument.Parse(menu.SignedDocument);
         var (document, fault) = MenuDocument.Read(parsed.RootElement.GetProperty("menu"));
         return (menu, document ?? throw new UserException(fault!.ToString()));
     }
 
-    private static async Task<MarketObservations> ObservedAsync(WatchSetting setting, MenuDocument document, DateTimeOffset from, DateTimeOffset to, long? without, CancellationToken ct)
+    private static WatchSource SourceOf(WatchSetting setting, MenuDocument document, CancellationToken ct)
     {
         var market = MarketJson.Read(document.Market).Market ?? throw new UserException("the market of the menu cannot be read by this version");
-        var chose = await setting.Neighbours.CustomersByPlanAsync(setting.MenuId, ct, from.ToTimestamp(), to.ToTimestamp());
         return new(
-            await setting.Neighbours.ConversationsAsync(from.ToTimestamp(), to.ToTimestamp(), ct),
-            [new([.. document.Solved.Tiers.Select(t => new PlanDesign.Estimation.PlanBought(t.PlanId, t.CapTokens, t.PricePerConversation, chose.GetValueOrDefault(t.PlanId)))], without)],
+            (from, to) => setting.Neighbours.ConversationsAsync(from.ToTimestamp(), to.ToTimestamp(), ct),
+            async (from, to) =>
+            {
+                var chose = await setting.Neighbours.CustomersByPlanAsync(setting.MenuId, ct, from.ToTimestamp(), to.ToTimestamp());
+                return [.. document.Solved.Tiers.Select(t => new PlanDesign.Estimation.PlanBought(t.PlanId, t.CapTokens, t.PricePerConversation, chose.GetValueOrDefault(t.PlanId)))];
+            },
             market.TokensPerSecond, market.ValuePerAnswer, market.ServingCostPerToken);
     }
 }

@@ -10,16 +10,25 @@ namespace Cli.Commands;
 /// <param name="Customers">Who chose a plan in it.</param>
 /// <param name="Outcome">Of the estimate; absent where nothing was estimated.</param>
 /// <param name="Gain">Of profit over the running menu, money per conversation; absent where no menu was solved.</param>
+/// <param name="Times">What was looked at and what it was compared with; absent where nothing was compared.</param>
 /// <param name="DraftedMenuId">The draft that waits for a person, of this look or of an earlier one.</param>
 public sealed record WatchReport(
     DateTimeOffset At, string MenuId, string Decision, string Sentence, long Conversations, long Customers, TestReport? Lengths = null, TestReport? PlanShares = null,
-    string? Outcome = null, IntervalReport? Gain = null, IReadOnlyList<PlanReport>? Tiers = null, string? DraftedMenuId = null)
+    string? Outcome = null, IntervalReport? Gain = null, IReadOnlyList<PlanReport>? Tiers = null, string? DraftedMenuId = null,
+    TimesReport? Times = null)
 {
-    public static WatchReport Of(DateTimeOffset at, string menuId, MarketObservations since, MenuAdaptation found) => new(
-        at, menuId, Snake(found.Decision.ToString()), found.Evidence, since.Conversations.Count, since.Menus.Sum(m => m.Customers), TestReport.Of(found.Drift.Lengths), TestReport.Of(found.Drift.PlanShares),
+    public static WatchReport Of(DateTimeOffset at, string menuId, WatchFinding look)
+    {
+        var (conversations, customers) = (look.Seen.Conversations.Count, look.Seen.Menus.Sum(m => m.Customers));
+        return look.Adaptation is { } found ? Of(at, menuId, look, found, conversations, customers) : new(at, menuId, "remembered", look.Sentence, conversations, customers);
+    }
+
+    private static WatchReport Of(DateTimeOffset at, string menuId, WatchFinding look, MenuAdaptation found, long conversations, long customers) => new(
+        at, menuId, Snake(found.Decision.ToString()), look.Sentence, conversations, customers, TestReport.Of(found.Drift.Lengths), TestReport.Of(found.Drift.PlanShares),
         found.Estimate is { } e ? Snake(e.Outcome.ToString()) : null,
         found.Next is { Menu.IsUsable: true } n ? new(n.ProfitDifference.Estimate, EstimateReport.Finite(n.ProfitDifference.Low), EstimateReport.Finite(n.ProfitDifference.High)) : null,
-        found.Next is { Menu.IsUsable: true } m ? [.. m.Menu.Tiers.Select(t => new PlanReport(t.CapTokens, t.PricePerConversation, t.Share))] : null);
+        found.Next is { Menu.IsUsable: true } m ? [.. m.Menu.Tiers.Select(t => new PlanReport(t.CapTokens, t.PricePerConversation, t.Share))] : null,
+        Times: new(look.Time.From, look.Time.Until.At, look.ConversationsFrom, look.ChoicesFrom));
 
     public string ToLine() => $"{At.ToString("yyyy-MM-dd HH:mm'Z'", CultureInfo.InvariantCulture)}  {Sentence}";
 
@@ -42,3 +51,6 @@ public sealed record TestReport(double Statistic, int DegreesOfFreedom, double P
 {
     public static TestReport Of(DriftFinding f) => new(f.Statistic, f.DegreesOfFreedom, f.PValue, f.Threshold, f.IsDrift);
 }
+
+/// <param name="ComparedFrom">The time that was compared with; what was learned from goes from the other two to the look.</param>
+public sealed record TimesReport(DateTimeOffset ComparedFrom, DateTimeOffset ComparedUntil, DateTimeOffset ConversationsFrom, DateTimeOffset ChoicesFrom);

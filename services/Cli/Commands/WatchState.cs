@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using PlanDesign.Estimation;
 
 namespace Cli.Commands;
 
@@ -7,6 +9,23 @@ namespace Cli.Commands;
 /// <param name="Pending">A draft that was asked for and not heard of: it is asked for again, word for word, under the same key.</param>
 public sealed record WatchState(string MenuId, DateTimeOffset From, DateTimeOffset Until, long? WithoutPlan = null, string? DraftedMenuId = null, PendingDraft? Pending = null)
 {
+    /// <summary>The time up to <see cref="Until"/> had enough to compare with. False in states from before this was remembered: then it is looked at again.</summary>
+    public bool HasEnough { get; init; }
+
+    public IReadOnlyList<WatchMark> Marks { get; init; } = [];
+    public WatchMark? MovedAt { get; init; }
+    public bool IsJudged { get; init; }
+
+    public static WatchState Begin(string menuId, DateTimeOffset onSaleFrom, bool counted) => new WatchState(menuId, onSaleFrom, onSaleFrom).At(WatchedTime.Begin(onSaleFrom, counted));
+
+    [JsonIgnore]
+    public WatchedTime Time => new(From, new(Until, WithoutPlan)) { HasEnough = HasEnough, Marks = Marks, MovedAt = MovedAt, IsJudged = IsJudged };
+
+    public WatchState At(WatchedTime time) => this with
+    {
+        From = time.From, Until = time.Until.At, WithoutPlan = time.Until.WithoutPlan, HasEnough = time.HasEnough, Marks = time.Marks, MovedAt = time.MovedAt, IsJudged = time.IsJudged,
+    };
+
     /// <returns>Null where the watch has not begun.</returns>
     public static async Task<WatchState?> ReadAsync(string file, CancellationToken ct)
     {

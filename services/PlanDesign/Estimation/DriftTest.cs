@@ -34,7 +34,7 @@ public sealed record DriftTest(DriftFinding Lengths, DriftFinding PlanShares)
     private string ThresholdSentence => FormattableString.Invariant(
         $"either test finds that the market moved where p is below {Lengths.Threshold:G3}, so that a market that stands still is called moved in {2 * Lengths.Threshold:P1} of looks (half for each of two tests)");
 
-    /// <param name="before">What the running menu was solved from.</param>
+    /// <param name="before">An earlier time on the running menu.</param>
     /// <param name="level">Of a false alarm, both tests together; above 0 and below 1.</param>
     public static DriftTest Of(MarketObservations before, MarketObservations now, double level = LevelDefault)
     {

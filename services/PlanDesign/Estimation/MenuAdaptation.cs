@@ -22,6 +22,9 @@ public sealed record AdaptationOptions(double Level = DriftTest.LevelDefault, do
 {
     /// <summary>The schedule says it is time to look, drift or not.</summary>
     public bool IsDue { get; init; }
+
+    /// <summary>How long the recent time is that a watch looks at, see <see cref="MarketWatch"/>.</summary>
+    public TimeSpan Window { get; init; } = MarketWatch.WindowDefault;
 }
 
 /// <summary>
@@ -35,8 +38,15 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
     /// <summary>The sentence with what it rests on: what a person reads before she publishes the draft.</summary>
     public string Evidence => Estimate is null ? Sentence : $"{Sentence}. {Drift.Sentence}";
 
-    /// <param name="before">What the running menu was solved from.</param>
-    /// <param name="now">The period since: its conversations, and those who chose in it. Who chose earlier and stayed says nothing of it.</param>
+    /// <summary>
+    /// Whether the next menu surely earns more than another that was drafted before, by the same bar as over the running one. A person who has not published that one, or has
+    /// discarded it, is asked again for a better menu only, not for the same one on newer figures.
+    /// </summary>
+    public bool IsSurelyBetterThan(IReadOnlyList<PlanOffer> drafted, double gainMin) =>
+        Next is { Menu.IsUsable: true } next && NextMenu.ProfitDifferenceOf(Estimate!, next.Offers, drafted).Low > gainMin;
+
+    /// <param name="before">An earlier time on the running menu: what is compared with.</param>
+    /// <param name="now">A later one: its conversations, and those who chose in it. Who chose earlier and stayed says nothing of it.</param>
     /// <param name="running">The plans on sale today, exact prices per conversation.</param>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public static MenuAdaptation Of(
@@ -44,7 +54,15 @@ public sealed record MenuAdaptation(AdaptationDecision Decision, string Sentence
         EstimationOptions estimation, SolveOptions solving, AdaptationOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new();
-        var drift = DriftTest.Of(before, now, options.Level);
+        return Of(DriftTest.Of(before, now, options.Level), before, now, running, estimation, solving, options, cancellation);
+    }
+
+    /// <inheritdoc cref="Of(MarketObservations, MarketObservations, IReadOnlyList{PlanOffer}, EstimationOptions, SolveOptions, AdaptationOptions?, CancellationToken)"/>
+    /// <param name="now">What is learned from, which need not be what was tested.</param>
+    internal static MenuAdaptation Of(
+        DriftTest drift, MarketObservations before, MarketObservations now, IReadOnlyList<PlanOffer> running,
+        EstimationOptions estimation, SolveOptions solving, AdaptationOptions options, CancellationToken cancellation)
+    {
         if (!drift.IsDrift && !options.IsDue)
             return new(AdaptationDecision.KeepMenu, drift.Sentence, drift, null, null);
         var estimate = MarketEstimation.Of(now, estimation, null, cancellation);

@@ -41,6 +41,13 @@ public sealed record NextMenu(
             HeldOut.Difference(estimate, running, options, new PartOfProgress(progress, 1.0 / 3, 2.0 / 3), cancellation));
     }
 
+    /// <summary>What one menu earns more than another, both held fixed over the draws.</summary>
+    internal static Interval ProfitDifferenceOf(EstimatedMarket estimate, IReadOnlyList<PlanOffer> one, IReadOnlyList<PlanOffer> other)
+    {
+        double Difference(MarketDraw draw) => (draw.Of(one) - draw.Of(other)).Profit;
+        return Interval.Of(Difference(estimate.Base!), [.. estimate.Draws.Select(Difference)], estimate.Options!.Confidence);
+    }
+
     internal static PlanOffer[] OffersOf(MenuSolution menu) =>
         menu.IsUsable ? [.. menu.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))] : [];
 }

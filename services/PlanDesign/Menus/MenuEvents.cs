@@ -132,3 +132,6 @@ public sealed record MenuSignature(int Form, string PublicKey, string Value, str
 
 /// <summary>The menu is off sale. Who subscribed keeps it.</summary>
 public sealed record MenuRetired(string Actor, string Reason, DateTimeOffset At) : MenuEvent;
+
+/// <summary>A draft that nobody will publish. Billing never heard of it, and is told nothing.</summary>
+public sealed record MenuDiscarded(string Actor, string Reason, DateTimeOffset At) : MenuEvent;

@@ -1,6 +1,6 @@
 namespace PlanDesign.Urgency;
 
-/// <summary>Which <c>kind</c> of urgency reads which fields.</summary>
+/// <summary>Which <c>kind</c> of urgency reads which fields. Rates, ends of intervals and a gamma's scale are 1/second; mu and sigma are of ln r, r in 1/second; a shape and weights have no unit.</summary>
 internal static class UrgencyJson
 {
     private static readonly OrderedDictionary<string, Func<JsonFields, UrgencyModel>> Kinds = new()

@@ -77,6 +77,14 @@ public sealed class DriftTests
         Assert.True(moved.Drift.PlanShares.IsDrift);
         Assert.True(moved.Next!.ProfitDifference.Low > 0);
         Assert.True(moved.Next.HeldOutProfitDifference > 0);
+        // Who was asked about that menu is asked again for a better one only, by the same bar, not for the same one on newer figures.
+        Assert.False(moved.IsSurelyBetterThan(moved.Next.Offers, gainMin: 0));
+        Assert.True(moved.IsSurelyBetterThan(running, gainMin: 0));
+        Assert.False(moved.IsSurelyBetterThan(running, gainMin: 2 * moved.Next.ProfitDifference.Estimate));
+        Assert.False(still.IsSurelyBetterThan([], gainMin: 0));
+        var later = MenuAdaptation.Of(before, now.Observe(MarketEstimation.SeedOf(1, 4), 3000, running), running, estimation, solving);
+        Assert.Equal(AdaptationDecision.DraftMenu, later.Decision);
+        Assert.False(later.IsSurelyBetterThan(moved.Next.Offers, gainMin: 0));
         // What it promises is what it earns over the running menu in the market as it is now.
         var gain = (now.Draw.Of(moved.Next.Offers) - now.Draw.Of(running)).Profit;
         Assert.True(moved.Next.ProfitDifference.Covers(gain), $"{moved.Next.ProfitDifference} {gain}");

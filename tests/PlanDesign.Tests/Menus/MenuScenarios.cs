@@ -31,4 +31,5 @@ internal static class MenuScenarios
     public static readonly MenuSignature Signature = new(MenuDocument.Form, "a2V5", "dmFsdWU=", "ZGlnZXN0cw==");
     public static readonly MenuPublished Published = new("ada", Jan1.AddHours(1)) { Signature = Signature };
     public static readonly MenuRetired Retired = new("ada", "a new menu earns more", Jan1.AddHours(2));
+    public static readonly MenuDiscarded Discarded = new("ada", "a new menu earns more", Jan1.AddHours(2));
 }

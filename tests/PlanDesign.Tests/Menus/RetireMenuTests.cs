@@ -15,7 +15,17 @@ public class RetireMenuTests
     public void A_retired_menu_is_not_retired_again() => AMenu.Given([.. Solved(), Published, Retired]).When(Retire).ThenNothing();
 
     [Fact]
-    public void A_menu_that_is_not_on_sale_is_not_retired() => AMenu.Given(Solved()).When(Retire).ThenRefused("menu_not_published");
+    public void A_draft_that_nobody_will_publish_is_discarded() => AMenu.Given(Solved()).When(Retire).Then(Discarded);
+
+    [Fact]
+    public void A_discarded_draft_is_not_discarded_again() => AMenu.Given([.. Solved(), Discarded]).When(Retire).ThenNothing();
+
+    [Fact]
+    public void A_discarded_draft_is_not_published() =>
+        AMenu.Given([.. Solved(), Discarded]).When(s => PublishMenuDecision.Decide(new(MenuId, "ada", Jan1.AddHours(3), () => Signature), s)).ThenRefused("menu_retired");
+
+    [Fact]
+    public void A_draft_without_a_solution_is_not_retired() => AMenu.Given([Solved()[0]]).When(Retire).ThenRefused("menu_not_solved");
 
     [Fact]
     public void A_menu_that_does_not_exist_is_not_retired() => AMenu.When(Retire).ThenRefused("menu_not_found");
