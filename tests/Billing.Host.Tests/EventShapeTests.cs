@@ -288,6 +288,10 @@ public sealed class EventShapeTests
             "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At), [],
             """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
         },
+        {
+            "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At, true), [],
+            """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","fromNow":true}"""
+        },
     };
 
     private static readonly Type[] Roots =
