@@ -7,10 +7,10 @@ using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
 
-/// <summary>Invoices of 20.00, final on the 1st of February at 1:00 and due on the 15th.</summary>
+/// <summary>Invoices of 20.00, final on the 1st of February at 1:00 and to be paid by the 15th.</summary>
 public sealed class When_an_invoice_is_late
 {
-    private static readonly DateTimeOffset Due = Feb1.AddHours(1).AddDays(14);
+    private static readonly DateTimeOffset Due = Feb1.AddDays(15);
 
     private static async Task<(BillingApp App, Dictionary<string, InvoiceStanding> Invoices)> Start(DunningSchedule schedule, Dictionary<string, string?> settings, params string[] names)
     {
@@ -36,6 +36,7 @@ public sealed class When_an_invoice_is_late
         var (app, invoices) = await Start(new() { StepDays = { 1, 3, 7 }, FinalDay = 10, FinalAction = "mark_uncollectible" }, [], "late", "paid", "held");
         await using var _ = app;
         async Task<InvoiceStanding> Of(string name) => await app.Invoicing.GetInvoiceStandingAsync(new() { InvoiceId = invoices[name].InvoiceId });
+        await app.Advance(Due.AddMinutes(-1));
         Assert.Equal("finalized current 0/0  ", Told(await Of("late")));
 
         await app.Advance(Due);

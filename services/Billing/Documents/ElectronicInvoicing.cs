@@ -34,7 +34,7 @@ public static class ElectronicInvoicing
         var lines = charged.Where(l => !IsAllowance(l)).Select((l, i) => Line(l, i + 1, taxes.Of(Text(l, "product")), currency, say)).ToValueList();
         var allowances = charged.Where(IsAllowance).Select(l => Allowance(l, taxes.Of(Text(l, "product")), say)).ToValueList();
         return new(
-            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.Day(Text(root, "dueAt")), currency, Proof(json, say), Text(root, "subscriptionId"), null,
+            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.LastDay(root), currency, Proof(json, say), Text(root, "subscriptionId"), null,
             InvoicedDays.Of(root.GetProperty("period")), seller, buyer, Printing.PaymentTerms(root, say), lines, allowances, taxes.UsedBy(lines, allowances));
     }
 
