@@ -163,6 +163,10 @@ public sealed class EventShapeTests
             "dunning_exhausted", new DunningExhausted(DunningFinalAction.None, new(9_600_000), At, At), [Final, Dunned],
             """{"finalAction":"none","outstandingMicros":9600000,"dueAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
         },
+        {
+            "dunning_exhausted", new DunningExhausted(DunningFinalAction.PauseSubscription, new(9_600_000), At, At, "subscription_trialing"), [Final, Dunned],
+            """{"finalAction":"pause_subscription","outstandingMicros":9600000,"dueAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","finalActionRefused":"subscription_trialing"}"""
+        },
         { "dunning_held", new DunningHeld("disputed", At) { By = By }, [Final], """{"reason":"disputed","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "dunning_released", new DunningReleased(At) { By = By }, [Final, new DunningHeld("disputed", At)], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         {

@@ -109,6 +109,29 @@ public sealed class When_an_invoice_is_late
             await Task.WhenAll(invoices.Values.Select(i => app.Billing.GetSubscriptionAsync(new() { SubscriptionId = i.SubscriptionId }).ResponseAsync)), s => Assert.Equal(status, s.Status));
         Assert.Equal("dunning_exhausted", await ReasonOf(app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoices["a"].InvoiceId, Reason = "late" })));
 
-        Task Look(int day) => Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(day), default))));
+        Task Look(int day) => Look(app, day, 4);
+    }
+
+    private static Task Look(BillingApp app, int day, int instances) => Task.WhenAll(Enumerable.Range(0, instances).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(day), default))));
+
+    [Fact]
+    public async Task A_pause_that_would_end_by_itself_does_not_and_what_is_not_paused_is_not_said_to_be()
+    {
+        var (app, invoices) = await Start(new() { StepDays = { 1 }, FinalDay = 3, FinalAction = "pause_subscription" }, new() { ["Billing:DuePollSeconds"] = "3600" }, "resting", "ending");
+        await using var _ = app;
+        await app.Billing.PauseSubscriptionAsync(new() { SubscriptionId = invoices["resting"].SubscriptionId, When = EffectiveWhen.Now, ResumeAt = Due.AddDays(5).ToTimestamp() });
+        await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = invoices["ending"].SubscriptionId, When = EffectiveWhen.PeriodEnd });
+        await app.Advance(Due);
+        foreach (var day in new[] { 1, 3 }) await Look(app, day, 1);
+        await app.Advance(Due.AddDays(6));
+        var resting = await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = invoices["resting"].SubscriptionId });
+        Assert.Equal(("paused", null), (resting.Status, resting.Pause.ResumeAt));
+        Assert.Equal("active", (await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = invoices["ending"].SubscriptionId })).Status);
+        Assert.Equal(["", "cancellation_scheduled"], await Task.WhenAll(new[] { "resting", "ending" }.Select(Refused)));
+        await Eventually.True(
+            () => app.InvoiceNewsHeard.OfType<InvoiceDunningExhausted>().Select(x => (x.InvoiceId, x.FinalActionRefused)).ToHashSet().SetEquals([(invoices["resting"].InvoiceId, null), (invoices["ending"].InvoiceId, "cancellation_scheduled")]),
+            "whoever collects heard what was not done");
+
+        Task<string> Refused(string name) => app.Sql<string>($"select coalesce(data ->> 'finalActionRefused', '') from billing.mt_events where type = 'dunning_exhausted' and stream_id = '{invoices[name].InvoiceId}'");
     }
 }

@@ -64,7 +64,10 @@ public sealed record DunningStepTaken(
     int Step, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? CountsFrom = null) : InvoiceEvent;
 
 /// <summary>Every step was taken in vain. What the final action changes elsewhere is written in the same commit.</summary>
-public sealed record DunningExhausted(DunningFinalAction FinalAction, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;
+/// <param name="FinalActionRefused">why it changed nothing there, as a code of contracts/README.md: subscription_trialing, cancellation_scheduled, subscription_cancelled; null where it did what it says, and for what was stored before this was kept</param>
+public sealed record DunningExhausted(
+    DunningFinalAction FinalAction, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? FinalActionRefused = null) : InvoiceEvent;
 
 /// <summary>Nobody is asked to pay it, until it is released.</summary>
 public sealed record DunningHeld(string Reason, DateTimeOffset At) : InvoiceEvent;
