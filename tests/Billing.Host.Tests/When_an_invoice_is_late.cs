@@ -97,19 +97,17 @@ public sealed class When_an_invoice_is_late
         // Billing was away until long after the final action was due: it asks first, and leaves the days of the schedule in between.
         foreach (var (day, steps) in new[] { (40, 1), (42, 2), (43, 2) })
         {
-            await Look(day);
+            await Look(app, day, 4);
             Assert.Equal(3 * steps, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
             Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
         }
-        await Look(44);
+        await Look(app, 44, 4);
         Assert.Equal(3 * 2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
         Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
         Assert.Equal(3, await app.Sql<long>($"select count(*) from billing.mt_events where type = '{what}'"));
         Assert.All(
             await Task.WhenAll(invoices.Values.Select(i => app.Billing.GetSubscriptionAsync(new() { SubscriptionId = i.SubscriptionId }).ResponseAsync)), s => Assert.Equal(status, s.Status));
         Assert.Equal("dunning_exhausted", await ReasonOf(app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoices["a"].InvoiceId, Reason = "late" })));
-
-        Task Look(int day) => Look(app, day, 4);
     }
 
     private static Task Look(BillingApp app, int day, int instances) => Task.WhenAll(Enumerable.Range(0, instances).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(day), default))));
