@@ -66,7 +66,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         // What is kept with an idempotency-key is kept for ever: neither the note nor a hash that it can be guessed from.
         var redacted = new SetTaxTreatmentRequest(request) { Note = sha256 };
         var account = await OnAccount(
-            request.CustomerId, redacted, context, (_, clocks, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, sha256, seller, from, at, clocks.Beginning(at)), s),
+            request.CustomerId, redacted, context, (_, clocks, s) => SetTaxTreatmentDecision.Decide(new(request.Jurisdiction, treatment, request.Note, sha256, seller, from, at, clocks.Beginning(at), from is { } shown ? clocks.FirstMoment(shown) : at), s),
             session => { if (sha256.Length > 0) PersonalDetails.KeepNote(session, request.CustomerId, request.Note, salt); });
         return await WithNote(account, ct);
     }
@@ -195,7 +195,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         };
         if (s.Dunning is { } dunning) seller.Dunning = new() { StepDays = { dunning.StepDays }, FinalDay = dunning.FinalDay, FinalAction = dunning.FinalAction.Name() };
         seller.AddressLines.AddRange(s.Seller?.AddressLines ?? []);
-        seller.Rates.AddRange(s.Rates.Select(r => new V1.TaxRate { Jurisdiction = r.Jurisdiction, Product = r.Product, Name = r.Name, Percent = r.Rate.ToString(), From = r.From.ToTimestamp() }));
+        seller.Rates.AddRange(s.Rates.Select(r => new V1.TaxRate { Jurisdiction = r.Jurisdiction, Product = r.Product, Name = r.Name, Percent = r.Rate.ToString(), From = r.From.ToTimestamp(), FromNow = r.FromNow == true }));
         seller.Continued.AddRange(s.Continued.Select(c => new ContinuedSeries { Series = c.Series, LastNumber = c.LastNumber }));
         return seller;
     }

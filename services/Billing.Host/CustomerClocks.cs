@@ -26,7 +26,11 @@ public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string,
     /// <param name="subscriptionId">empty for all of the customer's</param>
     public DateTimeOffset Ending(DateTimeOffset at, string subscriptionId) => Shown(at, subscriptionId).Max();
 
-    private IEnumerable<DateTimeOffset> Shown(DateTimeOffset at, string subscriptionId) =>
-        (OfSubscriptions.TryGetValue(subscriptionId, out var its) ? [its] : OfSubscriptions.Values.Append(TimeZone.Length == 0 ? Utc : TimeZone).Distinct())
-        .Select(zone => BillingCalendar.Shown(at, zone));
+    /// <summary>When the first of all of them shows it.</summary>
+    public DateTimeOffset FirstMoment(DateTimeOffset shown) => Zones("").Min(zone => BillingCalendar.MomentOf(shown, zone));
+
+    private IEnumerable<DateTimeOffset> Shown(DateTimeOffset at, string subscriptionId) => Zones(subscriptionId).Select(zone => BillingCalendar.Shown(at, zone));
+
+    private IEnumerable<string> Zones(string subscriptionId) =>
+        OfSubscriptions.TryGetValue(subscriptionId, out var its) ? [its] : OfSubscriptions.Values.Append(TimeZone.Length == 0 ? Utc : TimeZone).Distinct();
 }

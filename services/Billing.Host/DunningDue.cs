@@ -34,22 +34,21 @@ public sealed class DunningDue(IDocumentStore store, DueItems items, IOptions<Bi
         var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
         var decision = TakeDunningStepsDecision.Decide(new(now), streams.Invoice(invoiceId)).OrThrow();
         if (decision.Events.Count == 0) return 0;
-        session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
-        if (decision.Events.OfType<DunningExhausted>().FirstOrDefault() is { FinalAction: DunningFinalAction.CancelSubscription or DunningFinalAction.PauseSubscription } exhausted)
+        var events = decision.Events;
+        if (events is [DunningExhausted { FinalAction: DunningFinalAction.CancelSubscription or DunningFinalAction.PauseSubscription } exhausted])
         {
             var id = ((InvoiceState.Finalized)streams.Invoice(invoiceId)).Invoice.SubscriptionId;
             var subscription = await SubscriptionStreams.Read(session, [id], ct);
-            session.AppendWithPeriods(subscription, id, Follow(exhausted.FinalAction, subscription.Subscription(id), now).Events);
+            var followed = Follow(exhausted.FinalAction, subscription.Subscription(id), now);
+            session.AppendWithPeriods(subscription, id, followed.Events);
+            events = [exhausted with { FinalActionRefused = followed.Refused?.Code }];
         }
+        session.AppendExpecting(invoiceId, streams.Version(invoiceId), events);
         await session.SaveChangesAsync(ct);
         return decision.Events.Count;
     });
 
-    /// <summary>One that rests already, or will end anyway, refuses to be paused and stays as it is.</summary>
-    private static Decision<SubscriptionEvent> Follow(DunningFinalAction action, SubscriptionState subscription, DateTimeOffset now)
-    {
-        if (action == DunningFinalAction.CancelSubscription) return CancelSubscriptionDecision.Decide(new(EffectiveTime.Now, now), subscription).OrThrow();
-        var pause = PauseSubscriptionDecision.Decide(new(EffectiveTime.Now, null, now), subscription);
-        return pause.Refused is null ? pause : Decision.NoChange;
-    }
+    private static Decision<SubscriptionEvent> Follow(DunningFinalAction action, SubscriptionState subscription, DateTimeOffset now) => action == DunningFinalAction.CancelSubscription
+        ? CancelSubscriptionDecision.Decide(new(EffectiveTime.Now, now), subscription).OrThrow()
+        : SuspendSubscriptionDecision.Decide(new(now), subscription);
 }

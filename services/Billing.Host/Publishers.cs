@@ -115,7 +115,7 @@ public sealed class InvoicePublisher : SubscriptionBase
             InvoiceFellOverdueEvent o => Send(new InvoiceFellOverdueMessage(id, i.Number, i.CustomerId, i.Currency.Code, o.OutstandingMicros.Value, invoice.Terms?.DueAt, o.At)),
             DunningStepTaken t => Send(new InvoiceCollectionDue(
                 id, i.Number, i.CustomerId, i.SubscriptionId, i.Currency.Code, t.Step, invoice.Dunning!.Schedule.StepDays.Count, t.OutstandingMicros.Value, t.DueAt, t.At)),
-            DunningExhausted x => Send(new InvoiceDunningExhausted(id, i.Number, i.CustomerId, i.SubscriptionId, i.Currency.Code, x.FinalAction.Name(), x.OutstandingMicros.Value, x.DueAt, x.At)),
+            DunningExhausted x => Send(new InvoiceDunningExhausted(id, i.Number, i.CustomerId, i.SubscriptionId, i.Currency.Code, x.FinalAction.Name(), x.OutstandingMicros.Value, x.DueAt, x.At, x.FinalActionRefused)),
             _ => throw new System.Diagnostics.UnreachableException($"{e.EventTypeName} is no news of an invoice"),
         };
 

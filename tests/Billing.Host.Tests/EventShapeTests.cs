@@ -163,6 +163,7 @@ public sealed class EventShapeTests
             "dunning_exhausted", new DunningExhausted(DunningFinalAction.None, new(9_600_000), At, At), [Final, Dunned],
             """{"finalAction":"none","outstandingMicros":9600000,"dueAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
         },
+        { "dunning_exhausted", new DunningExhausted(DunningFinalAction.PauseSubscription, new(9_600_000), At, At, "subscription_trialing"), [Final, Dunned], """{"finalAction":"pause_subscription","outstandingMicros":9600000,"dueAt":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","finalActionRefused":"subscription_trialing"}""" },
         { "dunning_held", new DunningHeld("disputed", At) { By = By }, [Final], """{"reason":"disputed","at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "dunning_released", new DunningReleased(At) { By = By }, [Final, new DunningHeld("disputed", At)], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         {
@@ -290,6 +291,7 @@ public sealed class EventShapeTests
             "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At), [],
             """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
         },
+        { "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At, true), [], """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","fromNow":true}""" },
     };
 
     private static readonly Type[] Roots =

@@ -75,6 +75,20 @@ public sealed class When_a_customer_is_taxed
         async Task<string> Html() => (await app.Invoicing.GetInvoiceDocumentAsync(new() { InvoiceId = invoice.InvoiceId, Form = DocumentForm.Html })).Content.ToStringUtf8();
     }
 
+    /// <summary>Two hours into the year by UTC, when it is six in the evening there.</summary>
+    [Fact]
+    public async Task From_now_on_is_this_moment_in_Los_Angeles_too()
+    {
+        await using var app = await Start();
+        var customer = await app.Billing.CreateCustomerAsync(new() { Currency = "USD", Reference = "acme" });
+        await app.Billing.SetCustomerTimeZoneAsync(new() { CustomerId = customer.CustomerId, TimeZone = "America/Los_Angeles" });
+        await app.Advance(Jan1.AddHours(2));
+        var seller = await app.Agreements.SetTaxRateAsync(new() { Jurisdiction = "US-CA", Name = "Tax", Percent = "8" });
+        Assert.Equal([(false, Always), (false, Always), (true, Jan1.AddHours(2))], seller.Rates.Select(r => (r.FromNow, r.From.ToDateTimeOffset())));
+        var account = await app.Agreements.SetTaxTreatmentAsync(new() { CustomerId = customer.CustomerId, Jurisdiction = "US-CA", Treatment = "standard" });
+        Assert.Equal(("agreed", Jan1.AddHours(-6)), (account.TaxSource, account.TaxFrom.ToDateTimeOffset()));
+    }
+
     [Fact]
     public async Task B5_what_holds_from_now_on_is_the_same_when_it_is_said_again_later()
     {

@@ -7,10 +7,10 @@ using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
 
-/// <summary>Invoices of 20.00, final on the 1st of February at 1:00 and due on the 15th.</summary>
+/// <summary>Invoices of 20.00, final on the 1st of February at 1:00 and to be paid by the 15th.</summary>
 public sealed class When_an_invoice_is_late
 {
-    private static readonly DateTimeOffset Due = Feb1.AddHours(1).AddDays(14);
+    private static readonly DateTimeOffset Due = Feb1.AddDays(15);
 
     private static async Task<(BillingApp App, Dictionary<string, InvoiceStanding> Invoices)> Start(DunningSchedule schedule, Dictionary<string, string?> settings, params string[] names)
     {
@@ -36,6 +36,7 @@ public sealed class When_an_invoice_is_late
         var (app, invoices) = await Start(new() { StepDays = { 1, 3, 7 }, FinalDay = 10, FinalAction = "mark_uncollectible" }, [], "late", "paid", "held");
         await using var _ = app;
         async Task<InvoiceStanding> Of(string name) => await app.Invoicing.GetInvoiceStandingAsync(new() { InvoiceId = invoices[name].InvoiceId });
+        await app.Advance(Due.AddMinutes(-1));
         Assert.Equal("finalized current 0/0  ", Told(await Of("late")));
 
         await app.Advance(Due);
@@ -96,18 +97,39 @@ public sealed class When_an_invoice_is_late
         // Billing was away until long after the final action was due: it asks first, and leaves the days of the schedule in between.
         foreach (var (day, steps) in new[] { (40, 1), (42, 2), (43, 2) })
         {
-            await Look(day);
+            await Look(app, day, 4);
             Assert.Equal(3 * steps, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
             Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
         }
-        await Look(44);
+        await Look(app, 44, 4);
         Assert.Equal(3 * 2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_step_taken'"));
         Assert.Equal(3, await app.Sql<long>("select count(*) from billing.mt_events where type = 'dunning_exhausted'"));
         Assert.Equal(3, await app.Sql<long>($"select count(*) from billing.mt_events where type = '{what}'"));
         Assert.All(
             await Task.WhenAll(invoices.Values.Select(i => app.Billing.GetSubscriptionAsync(new() { SubscriptionId = i.SubscriptionId }).ResponseAsync)), s => Assert.Equal(status, s.Status));
         Assert.Equal("dunning_exhausted", await ReasonOf(app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoices["a"].InvoiceId, Reason = "late" })));
+    }
 
-        Task Look(int day) => Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(day), default))));
+    private static Task Look(BillingApp app, int day, int instances) => Task.WhenAll(Enumerable.Range(0, instances).Select(_ => Task.Run(() => app.Get<IEnumerable<Hosting.IDueWork>>().OfType<DunningDue>().Single().RunAsync(Due.AddDays(day), default))));
+
+    [Fact]
+    public async Task A_pause_that_would_end_by_itself_does_not_and_what_is_not_paused_is_not_said_to_be()
+    {
+        var (app, invoices) = await Start(new() { StepDays = { 1 }, FinalDay = 3, FinalAction = "pause_subscription" }, new() { ["Billing:DuePollSeconds"] = "3600" }, "resting", "ending");
+        await using var _ = app;
+        await app.Billing.PauseSubscriptionAsync(new() { SubscriptionId = invoices["resting"].SubscriptionId, When = EffectiveWhen.Now, ResumeAt = Due.AddDays(5).ToTimestamp() });
+        await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = invoices["ending"].SubscriptionId, When = EffectiveWhen.PeriodEnd });
+        await app.Advance(Due);
+        foreach (var day in new[] { 1, 3 }) await Look(app, day, 1);
+        await app.Advance(Due.AddDays(6));
+        var resting = await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = invoices["resting"].SubscriptionId });
+        Assert.Equal(("paused", null), (resting.Status, resting.Pause.ResumeAt));
+        Assert.Equal("active", (await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = invoices["ending"].SubscriptionId })).Status);
+        Assert.Equal(["", "cancellation_scheduled"], await Task.WhenAll(new[] { "resting", "ending" }.Select(Refused)));
+        await Eventually.True(
+            () => app.InvoiceNewsHeard.OfType<InvoiceDunningExhausted>().Select(x => (x.InvoiceId, x.FinalActionRefused)).ToHashSet().SetEquals([(invoices["resting"].InvoiceId, null), (invoices["ending"].InvoiceId, "cancellation_scheduled")]),
+            "whoever collects heard what was not done");
+
+        Task<string> Refused(string name) => app.Sql<string>($"select coalesce(data ->> 'finalActionRefused', '') from billing.mt_events where type = 'dunning_exhausted' and stream_id = '{invoices[name].InvoiceId}'");
     }
 }

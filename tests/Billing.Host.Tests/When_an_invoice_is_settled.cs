@@ -51,7 +51,7 @@ public sealed class When_an_invoice_is_settled(When_an_invoice_is_settled.Month 
     public async Task Payments_in_parts_too_many_and_back_are_kept_by_the_providers_own_reference()
     {
         var invoice = await month.Of("paid");
-        Assert.Equal((14_880_000, Feb1.AddDays(14).AddHours(1)), (invoice.OutstandingMicros, invoice.DueAt.ToDateTimeOffset()));
+        Assert.Equal((14_880_000, Feb1.AddDays(15)), (invoice.OutstandingMicros, invoice.DueAt.ToDateTimeOffset()));
         var part = await Invoicing.RecordPaymentAsync(Payment(invoice, "pi_1", 10_000_000));
         Assert.Equal((10_000_000, 4_880_000), (part.PaidMicros, part.OutstandingMicros));
         Assert.Equal(part, await Invoicing.RecordPaymentAsync(Payment(invoice, "pi_1", 10_000_000)));
@@ -133,10 +133,10 @@ public sealed class When_an_invoice_is_settled(When_an_invoice_is_settled.Month 
     [Fact]
     public async Task What_is_not_paid_by_its_day_is_overdue_on_the_business_clock_and_replay_still_gives_the_same_bytes()
     {
-        await month.App.Advance(Feb1.AddDays(14).AddHours(2));
+        await month.App.Advance(Feb1.AddDays(15).AddHours(1));
         var overdue = await month.Of("overdue");
         Assert.Equal(("overdue", 14_880_000), (overdue.Status, overdue.OutstandingMicros));
-        await Eventually.True(() => month.App.InvoiceNewsHeard.OfType<Contracts.Messages.InvoiceFellOverdue>().Any(o => o.InvoiceId == overdue.InvoiceId && o.OutstandingMicros == 14_880_000 && o.DueAt == Feb1.AddDays(14).AddHours(1)), "whoever reminds customers heard of it");
+        await Eventually.True(() => month.App.InvoiceNewsHeard.OfType<Contracts.Messages.InvoiceFellOverdue>().Any(o => o.InvoiceId == overdue.InvoiceId && o.OutstandingMicros == 14_880_000 && o.DueAt == Feb1.AddDays(15)), "whoever reminds customers heard of it");
         Assert.Contains(overdue, (await Invoicing.ListInvoiceStandingsAsync(new() { Status = "overdue" })).Invoices);
         Assert.Equal("paid", (await Invoicing.RecordPaymentAsync(Payment(overdue, "pi_late", 14_880_000))).Status);
         // Later terms change nothing that was.

@@ -56,7 +56,7 @@ public sealed class When_the_store_is_older_than_the_code
         Assert.Equal("payment_terms_set", await app.Sql<string>("select type from billing.mt_events where stream_id like 'seller_%' order by version desc limit 1"));
         Assert.Equal(30, (await app.Agreements.GetSellerAsync(new())).PaymentTermsDays);
         await app.Advance(Apr1.AddHours(1));
-        Assert.Equal(Apr1.AddHours(1).AddDays(30), (await app.Invoicing.ListInvoiceStandingsAsync(new())).Invoices.Max(i => i.DueAt.ToDateTimeOffset()));
+        Assert.Equal(Apr1.AddDays(31), (await app.Invoicing.ListInvoiceStandingsAsync(new())).Invoices.Max(i => i.DueAt.ToDateTimeOffset()));
         Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'seller_described' and version > 1"));
         await app.CaughtUp();
         Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));

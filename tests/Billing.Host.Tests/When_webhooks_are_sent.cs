@@ -275,7 +275,7 @@ public sealed class When_webhooks_are_sent(When_webhooks_are_sent.Running runnin
         await App.Advance(acme.CurrentPeriod.End.ToDateTimeOffset().AddHours(1));
         var invoice = Invoices.InvoiceIds.Of(acme.CurrentPeriod.PeriodId);
         await App.Invoicing.RecordPaymentAsync(new() { InvoiceId = invoice, Provider = "stripe", Reference = "pi_hook", AmountMicros = 8_000_000, Currency = "USD" });
-        await App.Advance(Now.AddDays(30));
+        await App.Advance(Now.AddDays(31));
         await Until("/invoices", invoice, 3);
         Assert.Equal(
             ["invoice.finalized finalized 0", "invoice.payment_recorded finalized 8000000", "invoice.overdue overdue 8000000"],

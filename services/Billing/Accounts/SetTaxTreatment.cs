@@ -8,7 +8,9 @@ namespace Billing.Accounts;
 /// <param name="NoteSha256">under the customer's salt; empty without a note</param>
 /// <param name="From">by the customer's clocks; null is from now on, unless it holds then already</param>
 /// <param name="LocalAt">what the customer's clocks show at At</param>
-public sealed record SetTaxTreatment(string Jurisdiction, TaxTreatment Treatment, string Note, string NoteSha256, SellerState Seller, DateTimeOffset? From, DateTimeOffset At, DateTimeOffset LocalAt);
+/// <param name="Moment">when the first of them shows From; At without one</param>
+public sealed record SetTaxTreatment(
+    string Jurisdiction, TaxTreatment Treatment, string Note, string NoteSha256, SellerState Seller, DateTimeOffset? From, DateTimeOffset At, DateTimeOffset LocalAt, DateTimeOffset Moment);
 
 public static class SetTaxTreatmentDecision
 {
@@ -23,7 +25,7 @@ public static class SetTaxTreatmentDecision
         if (c.Note.Length > NoteLengthMax) return Decision.Refuse("note_too_long", $"a note has at most {NoteLengthMax} characters");
         if (c.Treatment != TaxTreatment.Standard && c.Note.Length == 0)
             return Decision.Refuse("note_missing", "where no tax is charged the invoice says why: give the exemption certificate, or the customer's tax number");
-        if (c.Treatment == TaxTreatment.Standard && Products.All.FirstOrDefault(p => c.Seller.Rate(c.Jurisdiction, p, from) is null) is { } product)
+        if (c.Treatment == TaxTreatment.Standard && Products.All.FirstOrDefault(p => c.Seller.Rate(c.Jurisdiction, p, from, c.Moment) is null) is { } product)
             return Decision.Refuse("tax_rate_unknown", $"there is no tax rate in force for {product} in {c.Jurisdiction}: set one with SetTaxRate first");
         return Decision.Accept<AccountEvent>(new TaxTreatmentSet(c.Jurisdiction, c.Treatment, "", c.At, from, c.NoteSha256.Length > 0 ? c.NoteSha256 : null, c.From is null ? true : null));
     }

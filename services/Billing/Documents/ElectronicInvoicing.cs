@@ -34,7 +34,7 @@ public static class ElectronicInvoicing
         var lines = charged.Where(l => !IsAllowance(l)).Select((l, i) => Line(l, i + 1, taxes.Of(Text(l, "product")), currency, say)).ToValueList();
         var allowances = charged.Where(IsAllowance).Select(l => Allowance(l, taxes.Of(Text(l, "product")), say)).ToValueList();
         return new(
-            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.Day(Text(root, "dueAt")), currency, Proof(json, say), Text(root, "subscriptionId"), null,
+            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.LastDay(root), currency, Proof(json, say), Text(root, "subscriptionId"), null,
             InvoicedDays.Of(root.GetProperty("period")), seller, buyer, Printing.PaymentTerms(root, say), lines, allowances, taxes.UsedBy(lines, allowances));
     }
 
@@ -52,9 +52,10 @@ public static class ElectronicInvoicing
         var parts = root.GetProperty("parts").EnumerateArray().Select((p, i) => (Part: p, Vat: taxes.Breakdown[i]))
             .Where(p => Amount(p.Part, "netMicros") != 0 || Amount(p.Part, "taxMicros") != 0).ToArray();
         return new(
-            IsCreditNote: true, Text(root, "number"), Printing.Day(Text(root, "issuedAt")), null, currency, Proof(json, say), "",
+            IsCreditNote: true, Text(root, "number"), Printing.Day(Text(root, "issuedAt")), null, currency,
+            $"{say.With("CreditedOn", ("reason", Text(root, "reason")), ("invoice", Text(root, "invoiceNumber")))}\n{Proof(json, say)}", "",
             new(Text(root, "invoiceNumber"), Printing.Day(Text(invoice, "finalizedAt"))), null,
-            seller, buyer, say.With("CreditedOn", ("reason", Text(root, "reason")), ("invoice", Text(root, "invoiceNumber"))),
+            seller, buyer, say["CreditTerms"],
             parts.Select((p, i) => Whole(i + 1, say.With("CreditedPart", ("invoice", Text(root, "invoiceNumber")), ("line", say.Line(Text(p.Part, "description")))), "", Amount(p.Part, "netMicros"), p.Vat.Category, [])).ToValueList(), [],
             parts.Select(p => p.Vat with { BaseMicros = new(Amount(p.Part, "netMicros")), TaxMicros = new(Amount(p.Part, "taxMicros")) }).ToValueList());
     }

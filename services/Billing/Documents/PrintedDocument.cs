@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Billing.Customers;
+using Billing.Sellers;
 using static Billing.Documents.JsonText;
 
 namespace Billing.Documents;
@@ -49,7 +50,7 @@ public static class Printing
         var isDraft = Text(root, "status") == "draft";
         List<PrintedFact> facts = [new(say["InvoiceNumber"], isDraft ? say["NoNumber"] : number)];
         if (Text(root, "finalizedAt") is { Length: > 0 } at) facts.Add(new(say["InvoiceDate"], say.Day(Day(at))));
-        if (Text(root, "dueAt") is { Length: > 0 } due) facts.Add(new(say["Due"], say.Day(Day(due))));
+        if (Text(root, "dueAt").Length > 0) facts.Add(new(say["Due"], say.Day(LastDay(root))));
         var days = InvoicedDays.Of(period);
         facts.Add(new(say["BillingPeriod"], say.With("Days", ("from", say.Day(days.First)), ("to", say.Day(days.Last))) + (Text(period, "timeZone") is "" or "UTC" ? "" : $" ({Text(period, "timeZone")})")));
         facts.Add(new(say["Customer"], Text(root, "customerId")));
@@ -96,8 +97,16 @@ public static class Printing
     internal static string PaymentTerms(JsonElement invoice, DocumentLanguage say)
     {
         var seller = invoice.GetProperty("seller");
-        var terms = say.With("PayableWithin", ("days", say.Number(seller.GetProperty("paymentTermsDays").GetInt32())), ("day", say.Day(Day(Text(invoice, "dueAt")))));
+        var terms = say.With("PayableWithin", ("days", say.Number(seller.GetProperty("paymentTermsDays").GetInt32())), ("day", say.Day(LastDay(invoice))));
         return Text(seller, "paymentInstructions") is { Length: > 0 } instructions ? $"{terms}\n{instructions}" : terms;
+    }
+
+    /// <summary>By which it is to be paid: the day that ends when it falls overdue. Invoices that fell due at the time of day at which they had become final name the day that they fell due in.</summary>
+    /// <param name="invoice">a final one with terms</param>
+    internal static DateOnly LastDay(JsonElement invoice)
+    {
+        var (due, days) = (Time(Text(invoice, "dueAt")), invoice.TryGetProperty("seller", out var seller) ? seller.GetProperty("paymentTermsDays").GetInt32() : SellerState.PaymentTermsDaysDefault);
+        return DateOnly.FromDateTime((due == Time(Text(invoice, "finalizedAt")).AddDays(days) ? due : due.AddTicks(-1)).UtcDateTime);
     }
 
     private static IEnumerable<PrintedSum> Sums(JsonElement root, JsonElement[] lines, Money money, string taxNote)
@@ -151,7 +160,9 @@ public static class Printing
 
     private static string Prefixed(string prefix, string text) => text.Length == 0 ? "" : prefix + text;
 
-    internal static DateOnly Day(string time) => DateOnly.FromDateTime(DateTimeOffset.Parse(time, CultureInfo.InvariantCulture).UtcDateTime);
+    internal static DateOnly Day(string time) => DateOnly.FromDateTime(Time(time).UtcDateTime);
+
+    private static DateTimeOffset Time(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
 
     private sealed record Money(Currency Currency, DocumentLanguage Language)
     {

@@ -18,7 +18,7 @@ public static class FinalizeInvoiceDecision
         // A cancelled subscription has one period more than it needs, in case usage comes late.
         if (closed.Facts.IsEmpty) return Decision.NoChange;
         var cut = new InvoiceTermsCut(
-            AccountIds.Of(closed.Facts.CustomerId), c.Terms.Account.Version, c.Terms.Seller.Version, c.At.AddDays(c.Terms.Seller.PaymentTermsDays), c.At, c.Terms.Identity?.Version,
+            AccountIds.Of(closed.Facts.CustomerId), c.Terms.Account.Version, c.Terms.Seller.Version, DueAt(c.At, c.Terms.Seller.PaymentTermsDays), c.At, c.Terms.Identity?.Version,
             RatingVersions.Latest,
             c.Terms.EarlierAccounts.Count == 0 ? null : c.Terms.EarlierAccounts.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => new EarlierTerms(e.Key, e.Value.Version)).ToValueList());
         var document = InvoiceDocument.Finalized(closed.Facts, c.Terms, c.Number, cut);
@@ -26,4 +26,7 @@ public static class FinalizeInvoiceDecision
             c.Number, closed.Facts.PeriodId, closed.Facts.SubscriptionId, closed.Facts.CustomerId, document.Currency, document.Rated.TotalMicros,
             Convert.ToHexStringLower(SHA256.HashData(document.ToUtf8())), c.At));
     }
+
+    /// <summary>What is paid on the day that is printed is paid in time, whenever the invoice became final on its own day.</summary>
+    private static DateTimeOffset DueAt(DateTimeOffset at, int days) => new(at.UtcDateTime.Date.AddDays(days + 1), TimeSpan.Zero);
 }

@@ -10,7 +10,7 @@ public abstract record InvoiceEvent : AttributedEvent;
 /// Which of the seller's and the customer's terms the invoice is made by: the first so many events of their streams. It stands before
 /// InvoiceFinalized; an invoice without it is older than such terms, and was made by its plan alone.
 /// </summary>
-/// <param name="DueAt">business time from which the invoice is overdue</param>
+/// <param name="DueAt">business time from which the invoice is overdue: the end, by UTC, of the day by which it is to be paid; of invoices of before that, a time in that day</param>
 /// <param name="CustomerVersion">likewise of the customer, for its tax identity; null where invoices did not look at it yet</param>
 /// <param name="RatingVersion">the rules it is rated by (RatingVersions); null is 2, of before there were others</param>
 /// <param name="Earlier">by which account the late usage of closed periods is rated; null where there is none, and of before it was told from the invoice's own</param>
@@ -64,7 +64,10 @@ public sealed record DunningStepTaken(
     int Step, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? CountsFrom = null) : InvoiceEvent;
 
 /// <summary>Every step was taken in vain. What the final action changes elsewhere is written in the same commit.</summary>
-public sealed record DunningExhausted(DunningFinalAction FinalAction, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At) : InvoiceEvent;
+/// <param name="FinalActionRefused">why it changed nothing there, as a code of contracts/README.md: subscription_trialing, cancellation_scheduled, subscription_cancelled; null where it did what it says, and for what was stored before this was kept</param>
+public sealed record DunningExhausted(
+    DunningFinalAction FinalAction, Micros OutstandingMicros, DateTimeOffset DueAt, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? FinalActionRefused = null) : InvoiceEvent;
 
 /// <summary>Nobody is asked to pay it, until it is released.</summary>
 public sealed record DunningHeld(string Reason, DateTimeOffset At) : InvoiceEvent;

@@ -30,7 +30,7 @@ public sealed record RatingTerms(
         Account.TaxOn(on) ?? IdentityOn(on, moment) ?? (Account.Taxes.Count > 0 ? Account.Taxes[0] : null);
 
     public AccountTax? IdentityOn(DateTimeOffset on, DateTimeOffset moment) =>
-        Identity?.At(RatingVersion >= RatingVersions.AsAgreedThen ? moment : on, this.RatesFor(on));
+        Identity?.At(RatingVersion >= RatingVersions.AsAgreedThen ? moment : on, this.RatesFor(on, moment));
 
     /// <summary>Plain plans: nothing else was agreed, and no tax is charged.</summary>
     public static RatingTerms Of(IReadOnlyDictionary<string, MenuTerms> menus) => new(menus, new Dictionary<string, PeriodFacts>(), AccountState.Initial, SellerState.Initial);

@@ -18,9 +18,12 @@ public static class RatingVersions
     /// <summary>Without these three. But late usage goes by what is agreed when it is invoiced, and a customer's tax identity is told from the time of day of its clocks as if they showed UTC.</summary>
     public const int Corrected = 3;
 
-    /// <summary>As README.md says.</summary>
+    /// <summary>Late usage goes by what was agreed then. But a tax rate that was set from now on is dated by UTC and compared with what the customer's clocks show.</summary>
     public const int AsAgreedThen = 4;
 
+    /// <summary>As README.md says.</summary>
+    public const int RatesFromNow = 5;
+
     /// <summary>Of drafts, and of invoices that become final now.</summary>
-    public const int Latest = AsAgreedThen;
+    public const int Latest = RatesFromNow;
 }

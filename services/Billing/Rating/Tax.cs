@@ -13,8 +13,8 @@ public static class Tax
     /// <param name="lines">rounded, credit included</param>
     public static IEnumerable<InvoiceLine> Lines(PeriodFacts facts, IReadOnlyList<InvoiceLine> lines, RatingTerms terms)
     {
-        var on = facts.LastMoment();
-        if (terms.TaxOn(on, facts.End.AddTicks(-1)) is not { } status)
+        var (on, moment) = (facts.LastMoment(), facts.End.AddTicks(-1));
+        if (terms.TaxOn(on, moment) is not { } status)
         {
             if (terms.Identity is not null && terms.Seller.Rates.Count > 0) yield return Line(facts, "No tax: it is not known how the customer is taxed", Micros.Zero, null);
             yield break;
@@ -26,7 +26,7 @@ public static class Tax
             yield return Line(facts, Words(status), Micros.Zero, new(status.Jurisdiction, status.Treatment, default, whole) { NoteSha256 = status.NoteSha256 });
             yield break;
         }
-        var rated = Products.All.Select(p => (Product: p, Rate: terms.RateFor(status.Jurisdiction, p, on), Base: Micros.Sum(lines.Where(l => l.Product == p).Select(l => l.AmountMicros)))).ToArray();
+        var rated = Products.All.Select(p => (Product: p, Rate: terms.RateFor(status.Jurisdiction, p, on, moment), Base: Micros.Sum(lines.Where(l => l.Product == p).Select(l => l.AmountMicros)))).ToArray();
         foreach (var group in rated.Where(r => r.Rate is not null).GroupBy(r => (r.Rate!.Name, r.Rate.Rate)))
         {
             var taxed = Micros.Sum(group.Select(g => g.Base));

@@ -2,13 +2,21 @@ using Billing.Sellers;
 
 namespace Billing.Rating;
 
-/// <summary>Which of the seller's rates may tax a day: those that began by then. Until version 3 of rating the first one taxed the days before it too.</summary>
+/// <summary>
+/// Which of the seller's rates may tax a moment: those that began by then. Until version 3 of rating the first one taxed the days before it too, and until version 5 one that was
+/// set from now on began when the customer's clocks showed what those of UTC did.
+/// </summary>
 public static class TaxRates
 {
-    public static TaxRateSet? RateFor(this RatingTerms terms, string jurisdiction, string product, DateTimeOffset on) =>
-        terms.Seller.Rate(jurisdiction, product, on) ?? (terms.TaxesEarly() ? terms.Seller.FirstRate(jurisdiction, product) : null);
+    /// <param name="on">what the customer's clocks show at the moment</param>
+    public static TaxRateSet? RateFor(this RatingTerms terms, string jurisdiction, string product, DateTimeOffset on, DateTimeOffset moment) =>
+        terms.Seller.Rate(jurisdiction, product, on, terms.Counted(on, moment)) ?? (terms.TaxesEarly() ? terms.Seller.FirstRate(jurisdiction, product) : null);
 
-    public static IEnumerable<TaxRateSet> RatesFor(this RatingTerms terms, DateTimeOffset on) => terms.Seller.Rates.Where(r => r.From <= on || terms.TaxesEarly());
+    /// <param name="on">likewise</param>
+    public static IEnumerable<TaxRateSet> RatesFor(this RatingTerms terms, DateTimeOffset on, DateTimeOffset moment) =>
+        terms.Seller.Rates.Where(r => r.Begins(on - terms.Counted(on, moment)) <= on || terms.TaxesEarly());
+
+    private static DateTimeOffset Counted(this RatingTerms terms, DateTimeOffset on, DateTimeOffset moment) => terms.RatingVersion < RatingVersions.RatesFromNow ? on : moment;
 
     private static bool TaxesEarly(this RatingTerms terms) => terms.RatingVersion < RatingVersions.Corrected;
 }

@@ -35,7 +35,15 @@ public sealed record SellerDescribed(
 /// <summary>A tax rate that holds from a date on, until another one is set for the same jurisdiction and product.</summary>
 /// <param name="Product">subscription or usage; empty for both</param>
 /// <param name="Name">what the invoice calls it, such as VAT</param>
-public sealed record TaxRateSet(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At) : SellerEvent;
+/// <param name="From">by the customer's clocks; where no date was said, the moment at which that was</param>
+/// <param name="FromNow">true where no date was said; null where one was, and for what was said before this was kept</param>
+public sealed record TaxRateSet(
+    string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? FromNow = null) : SellerEvent
+{
+    /// <summary>What clocks show that are so much ahead of UTC when it begins.</summary>
+    public DateTimeOffset Begins(TimeSpan ahead) => FromNow == true ? From + ahead : From;
+}
 
 /// <summary>How invoices that fall overdue from now on are dunned.</summary>
 /// <param name="Schedule">null for not at all</param>
@@ -63,16 +71,19 @@ public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, Valu
     public long ContinuedFrom(string series) => Continued.FirstOrDefault(n => n.Series == series)?.LastNumber ?? 0;
 
     /// <summary>
-    /// The rate that holds on a day; one of the product itself goes before one of all products, and of two for the same day the later
+    /// The rate that holds at a moment; one of the product itself goes before one of all products, and of two for the same day the later
     /// word counts. Null where none holds yet.
     /// </summary>
-    public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on) =>
-        Of(jurisdiction, product).LastOrDefault(r => r.From <= on) ?? Of(jurisdiction, "").LastOrDefault(r => r.From <= on);
+    /// <param name="on">what the customer's clocks show then</param>
+    public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on, DateTimeOffset moment) => Last(jurisdiction, product, on, on - moment) ?? Last(jurisdiction, "", on, on - moment);
 
     /// <summary>The first rate that was or will be, of the product itself before that of all products.</summary>
     public TaxRateSet? FirstRate(string jurisdiction, string product) => Of(jurisdiction, product).FirstOrDefault() ?? Of(jurisdiction, "").FirstOrDefault();
 
-    private IEnumerable<TaxRateSet> Of(string jurisdiction, string product) => Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.From);
+    private TaxRateSet? Last(string jurisdiction, string product, DateTimeOffset on, TimeSpan ahead) => Of(jurisdiction, product, ahead).LastOrDefault(r => r.Begins(ahead) <= on);
+
+    private IEnumerable<TaxRateSet> Of(string jurisdiction, string product, TimeSpan ahead = default) =>
+        Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.Begins(ahead));
 
     public static SellerState Evolve(SellerState state, SellerEvent e) =>
         (e is SellerDescribed described ? described.Split().Aggregate(state, Take) : Take(state, e)) with { Version = state.Version + 1 };

@@ -5,12 +5,15 @@ namespace Billing.Sellers;
 
 /// <summary>Adds a rate to the tax table. Nothing is ever taken out of it: invoices of the past are replayed by it.</summary>
 /// <param name="Product">subscription, usage, or empty for both</param>
-/// <param name="From">null is from At on, unless the rate holds then already</param>
+/// <param name="From">by each customer's clocks; null is from At on, wherever the customer is, unless the rate holds everywhere then already</param>
 public sealed record SetTaxRate(string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset? From, DateTimeOffset At);
 
 public static class SetTaxRateDecision
 {
     private const int NameLengthMax = 20;
+
+    /// <summary>By how much the clocks of the Earth are ahead of UTC.</summary>
+    private static readonly TimeSpan[] Clocks = [.. Enumerable.Range(-12, 27).Select(hours => TimeSpan.FromHours(hours))];
 
     public static Decision<SellerEvent> Decide(SetTaxRate c, SellerState state)
     {
@@ -18,10 +21,13 @@ public static class SetTaxRateDecision
         if (c.Product.Length > 0 && !Products.All.Contains(c.Product))
             return Decision.Refuse("product_unknown", $"'{c.Product}' is not one of {string.Join(", ", Products.All)}, or empty for both");
         if (c.Name.Length is 0 or > NameLengthMax) return Decision.Refuse("name_invalid", $"the name of the tax, such as VAT, has 1 to {NameLengthMax} characters");
-        var own = state.Rates.Where(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product).OrderBy(r => r.From);
-        var rate = new TaxRateSet(c.Jurisdiction, c.Product, c.Name, c.Rate, c.From ?? c.At, c.At);
-        var last = c.From is null ? own.LastOrDefault(r => r.From <= c.At) : own.LastOrDefault(r => r.From == c.From);
-        return last is not null && last with { From = rate.From, At = c.At, By = null } == rate ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
+        var rate = new TaxRateSet(c.Jurisdiction, c.Product, c.Name, c.Rate, c.From ?? c.At, c.At, c.From is null ? true : null);
+        var isKnown = c.From is { } from
+            ? IsSame(state.Rates.LastOrDefault(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product && r.FromNow is null && r.From == from))
+            : Clocks.All(ahead => IsSame(state.Rate(c.Jurisdiction, c.Product, c.At + ahead, c.At)));
+        return isKnown ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
+
+        bool IsSame(TaxRateSet? known) => known is not null && known with { From = rate.From, At = c.At, FromNow = rate.FromNow, By = null } == rate;
     }
 }
 

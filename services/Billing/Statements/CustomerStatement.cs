@@ -14,7 +14,7 @@ public sealed record StatementLine(DateTimeOffset At, long Sequence, string Kind
 /// <summary>What is left to pay at the end, by how many days it is late. What was paid too much stands below zero in the first.</summary>
 public sealed record Ageing(Micros CurrentMicros, Micros To30DaysMicros, Micros To60DaysMicros, Micros To90DaysMicros, Micros Over90DaysMicros)
 {
-    public static Ageing Of(IEnumerable<(double DaysLate, Micros Left)> invoices)
+    public static Ageing Of(IEnumerable<(int DaysLate, Micros Left)> invoices)
     {
         var sums = new Micros[5];
         foreach (var (days, left) in invoices) sums[left <= Micros.Zero || days <= 0 ? 0 : days <= 30 ? 1 : days <= 60 ? 2 : days <= 90 ? 3 : 4] += left;

@@ -28,8 +28,10 @@ internal sealed record InvoiceAccount(Currency Currency, DateTimeOffset? DueAt, 
     /// <summary>Right before a moment.</summary>
     public Micros Owed(DateTimeOffset before) => Micros.Sum(Lines.Where(l => l.At < before).Select(l => l.AmountMicros));
 
-    /// <summary>Zero or below while it is not late. An invoice that is older than due dates never is.</summary>
-    public double DaysLate(DateTimeOffset at) => DueAt is { } due ? (at - due).TotalDays : 0;
+    /// <summary>Days, by UTC, from the last one to pay on to the one that a moment ends or is in. Zero or below while it is not late. An invoice that is older than due dates never is.</summary>
+    public int DaysLate(DateTimeOffset at) => DueAt is { } due ? DayBefore(at).DayNumber - DayBefore(due).DayNumber : 0;
+
+    private static DateOnly DayBefore(DateTimeOffset at) => DateOnly.FromDateTime(at.AddTicks(-1).UtcDateTime);
 
     private static InvoiceState.Finalized? Final(InvoiceState state) => state as InvoiceState.Finalized ?? (state as InvoiceState.Voided)?.Was;
 

@@ -59,5 +59,13 @@ public static class BillingCalendar
     /// <summary>What clocks show at an instant, as if it were UTC: to be compared with dates.</summary>
     public static DateTimeOffset Shown(DateTimeOffset at, string timeZone) => new(Local(at, TimeZoneInfo.FindSystemTimeZoneById(timeZone)), TimeSpan.Zero);
 
+    /// <summary>The first instant at which clocks show it.</summary>
+    /// <param name="shown">as if it were UTC; where clocks skip it, the instant at which they would have shown it without that</param>
+    public static DateTimeOffset MomentOf(DateTimeOffset shown, string timeZone)
+    {
+        var (local, zone) = (shown.DateTime, TimeZoneInfo.FindSystemTimeZoneById(timeZone));
+        return shown - (zone.IsAmbiguousTime(local) ? zone.GetAmbiguousTimeOffsets(local).Max() : zone.GetUtcOffset(local));
+    }
+
     private static DateTime Local(DateTimeOffset at, TimeZoneInfo zone) => TimeZoneInfo.ConvertTime(at, zone).DateTime;
 }

@@ -121,7 +121,10 @@ public static class WebhookBody
                 json.WriteNumber("step", d.Step);
                 WriteTime(json, "dueAt", d.DueAt);
                 break;
-            case DunningExhausted d: json.WriteString("finalAction", DunningWords.Name(d.FinalAction)); break;
+            case DunningExhausted d:
+                json.WriteString("finalAction", DunningWords.Name(d.FinalAction));
+                if (d.FinalActionRefused is { } why) json.WriteString("finalActionRefused", why);
+                break;
             case CreditNoteIssued c:
                 json.WriteStartObject("creditNote");
                 json.WriteString("creditNoteId", c.CreditNoteId);

@@ -25,7 +25,7 @@ public sealed class AgreementTests
         AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Jan1.AddDays(5), Jan1.AddDays(5))).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1, Feb1), s)).ThenNothing();
         AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Mar1, Jan1)).When(s => EndAgreementDecision.Decide(new("dis_1", null, Feb1, Feb1), s)).Then(new AgreementEnded("dis_1", Feb1, Feb1));
         ASeller(Vat).When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("19"), null, Feb1), s)).ThenNothing();
-        ASeller(Vat).When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("20"), null, Feb1), s)).Then(Vat with { Rate = Percent.Parse("20"), From = Feb1, At = Feb1 });
+        ASeller(Vat).When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("20"), null, Feb1), s)).Then(Vat with { Rate = Percent.Parse("20"), From = Feb1, At = Feb1, FromNow = true });
     }
 
     [Fact] public void What_holds_from_now_on_holds_by_the_clocks_of_the_customer()
@@ -70,7 +70,7 @@ public sealed class AgreementTests
         .When(s => DrawCreditDecision.Decide(new ReturnCredit("inv_1", Mar1), s)).Then(new CreditReturned("inv_1", Mar1));
 
     private static SetTaxTreatment Tax(string jurisdiction = "DE", TaxTreatment treatment = TaxTreatment.Standard, string note = "", DateTimeOffset? from = null, SellerState? seller = null) =>
-        new(jurisdiction, treatment, note, note.Length > 0 ? "ab" : "", seller ?? SellerAfter(Vat), from, Jan1, Jan1);
+        new(jurisdiction, treatment, note, note.Length > 0 ? "ab" : "", seller ?? SellerAfter(Vat), from, Jan1, Jan1, from ?? Jan1);
 
     [Fact] public void B5_tax_is_set_once() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(), s)).Then(Taxed() with { From = Jan1, FromNow = true });
     [Fact] public void B5_a_treatment_that_holds_is_not_set_again_later() => AnAccount(Taxed() with { From = Jan1 }).When(s => SetTaxTreatmentDecision.Decide(Tax() with { At = Mar1, LocalAt = Mar1 }, s)).ThenNothing();
@@ -106,11 +106,41 @@ public sealed class AgreementTests
     [Fact] public void Nobody_is_taxed_by_a_rate_to_come() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(seller: SellerAfter(Vat with { From = Feb1 })), s)).ThenRefused("tax_rate_unknown");
     [Fact] public void Who_will_be_taxed_needs_the_rate_then() =>
         AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax(from: Feb1, seller: SellerAfter(Vat with { From = Feb1 })), s)).Then(Taxed() with { From = Feb1 });
+    [Fact] public void Who_is_taxed_from_now_on_needs_a_rate_of_now_whatever_its_clocks_show() => AnAccount()
+        .When(s => SetTaxTreatmentDecision.Decide(Tax(seller: SellerAfter(FromNow(Jan1))) with { LocalAt = Jan1.AddHours(-8) }, s)).Then(Taxed() with { From = Jan1.AddHours(-8), FromNow = true });
+    /// <summary>Noon in Tokyo, and nine hours before it by UTC.</summary>
+    [Theory, InlineData(3, false), InlineData(4, true)]
+    public void Who_is_taxed_from_a_time_of_its_clocks_needs_the_rate_of_that_moment(int setAt, bool refused)
+    {
+        var decision = SetTaxTreatmentDecision.Decide(Tax(from: Jan1.AddHours(12), seller: SellerAfter(FromNow(Jan1.AddHours(setAt)))) with { Moment = Jan1.AddHours(3) }, AccountState.Initial);
+        Assert.Equal(refused ? "tax_rate_unknown" : null, decision.Refused?.Code);
+    }
     [Fact] public void Who_pays_no_tax_says_why() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax("FR", TaxTreatment.ReverseCharge), s)).ThenRefused("note_missing");
     [Fact] public void A_jurisdiction_is_a_code() => AnAccount().When(s => SetTaxTreatmentDecision.Decide(Tax("Germany", TaxTreatment.Exempt, "x"), s)).ThenRefused("jurisdiction_invalid");
 
     [Fact] public void B5_a_rate_is_set_once() => ASeller().When(s => SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("19"), Vat.From, Jan1), s)).Then(Vat);
-    [Fact] public void A_rate_can_be_corrected_and_the_later_word_counts() => Assert.Equal("20", SellerAfter(Vat, Vat with { Rate = Percent.Parse("20") }).Rate("DE", "usage", Jan1)!.Rate.ToString());
+    [Fact] public void A_rate_can_be_corrected_and_the_later_word_counts() => Assert.Equal("20", SellerAfter(Vat, Vat with { Rate = Percent.Parse("20") }).Rate("DE", "usage", Jan1, Jan1)!.Rate.ToString());
+    private static TaxRateSet FromNow(DateTimeOffset at, string percent = "19") => Vat with { Rate = Percent.Parse(percent), From = at, At = at, FromNow = true };
+    private static SetTaxRate RateNow(DateTimeOffset at, string percent = "19") => new("DE", "", "VAT", Percent.Parse(percent), null, at);
+
+    [Fact] public void B5_a_rate_of_now_is_set_once() => ASeller().When(s => SetTaxRateDecision.Decide(RateNow(Feb1), s)).Then(FromNow(Feb1));
+    [Fact] public void A_rate_of_now_holds_already_only_where_all_clocks_show_its_day()
+    {
+        var dated = Vat with { From = Feb1 };
+        ASeller(dated).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(11)), s)).Then(FromNow(Feb1.AddHours(11)));
+        ASeller(dated).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(12)), s)).ThenNothing();
+        // In the east another one has begun.
+        ASeller(Vat, dated with { Rate = Percent.Parse("20") }).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(-14)), s)).Then(FromNow(Feb1.AddHours(-14)));
+        ASeller(Vat, dated with { Rate = Percent.Parse("20") }).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(-15)), s)).ThenNothing();
+    }
+    [Fact] public void A_rate_of_a_day_is_not_the_one_that_was_set_at_that_moment() =>
+        ASeller(FromNow(Feb1)).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddDays(1)) with { From = Feb1 }, s)).Then(Vat with { From = Feb1, At = Feb1.AddDays(1) });
+    [Fact] public void A_rate_of_a_day_to_come_goes_before_the_one_of_now_when_it_comes()
+    {
+        var seller = SellerAfter(Vat with { From = Mar1, Rate = Percent.Parse("21") }, FromNow(Mar1.AddHours(2)));
+        // It is still February in Los Angeles at that moment, and March in Tokyo.
+        Assert.Equal(["19", "21", "19"], new[] { (At: 3, Ahead: -8), (At: 9, Ahead: -8), (At: 9, Ahead: 9) }.Select(x => seller.Rate("DE", "usage", Mar1.AddHours(x.At + x.Ahead), Mar1.AddHours(x.At))!.Rate.ToString()));
+    }
     [Fact] public void A_product_is_known() => ASeller().When(s => SetTaxRateDecision.Decide(new("DE", "books", "VAT", Percent.Parse("7"), Jan1, Jan1), s)).ThenRefused("product_unknown");
     [Fact] public void B5_a_seller_is_described_once() => ASeller().When(s => DescribeSellerDecision.Decide(
         new(Seller.Name, Seller.AddressLines, Seller.TaxId, Seller.Email, Seller.PaymentInstructions, 14, Jan1), s)).Then([.. Seller.Split()]);

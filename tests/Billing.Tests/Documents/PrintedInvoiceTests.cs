@@ -13,7 +13,7 @@ namespace Billing.Tests.Documents;
 
 public sealed class PrintedInvoiceTests
 {
-    private static readonly InvoiceTermsCut Cut = new(AccountIds.Of(Customer), 5, 2, Feb1.AddDays(14), Feb1 + Grace);
+    private static readonly InvoiceTermsCut Cut = new(AccountIds.Of(Customer), 5, 2, Feb1.AddDays(15), Feb1 + Grace);
     private static readonly PrintedParty Acme = new("Łódź Robotics & Söhne <Ltd>", ["Piotrkowska 1", "90-001 Łódź", "Poland", "PL7250018312"]);
 
     private static readonly string Json = Document(FactsAfter(
@@ -51,6 +51,17 @@ public sealed class PrintedInvoiceTests
         var printed = Printing.Invoice(Encoding.UTF8.GetString(InvoiceDocument.Finalized(facts, Agreed(Some.Terms() with { Plans = [packaged] }), "INV-000042", Cut).ToUtf8()), Acme, "finalized");
         Assert.Contains(new PrintedLine("Metered, 2026-01-16 to 2026-01-17, paused", "", "", "0.00"), printed.Lines);
         Assert.Contains(new PrintedLine("Metered: output tokens beyond the cap, 13 packages of 100,000 at 1.25 USD", "1,240,033", "1.25 / 100,000", "16.25"), printed.Lines);
+    }
+
+    /// <summary>Invoices fell due at the time of day at which they had become final, once: those name that day for ever.</summary>
+    [Theory, InlineData(0, 14 * 24), InlineData(0, 15 * 24), InlineData(1, 14 * 24 + 1), InlineData(1, 15 * 24)]
+    public void The_last_day_to_pay_is_named_whether_or_not_it_is_whole(int finalAtHour, int dueAfterHours)
+    {
+        var cut = Cut with { At = Feb1.AddHours(finalAtHour), DueAt = Feb1.AddHours(dueAfterHours) };
+        var json = Encoding.UTF8.GetString(InvoiceDocument.Finalized(FactsAfter(Opened(Metered)), Agreed(Taxed()), "INV-000042", cut).ToUtf8());
+        var printed = Printing.Invoice(json, Acme, "finalized");
+        Assert.Equal("2026-02-15", printed.Facts.Single(f => f.Label == "Due").Value);
+        Assert.Contains(printed.Notes, n => n.Value.StartsWith("Payable within 14 days, by 2026-02-15.", StringComparison.Ordinal));
     }
 
     [Fact]

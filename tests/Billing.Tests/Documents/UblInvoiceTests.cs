@@ -31,12 +31,12 @@ public sealed class UblInvoiceTests
     private static readonly Gen<ElectronicInvoice> AnyCreditNote = Gen.Select(AnyInvoice, Gen.Int[1, 100]).Where(x => x.Item1.Rated.TotalMicros >= x.Item1.Currency.MinorUnit * 100).Select((invoice, percent) =>
         Credited(invoice, new(invoice.Rated.TotalMicros.Value / invoice.Currency.MinorUnit.Value * percent / 100 * invoice.Currency.MinorUnit.Value)));
 
-    internal static ElectronicInvoice Credited(InvoiceDocument invoice, Micros amount)
+    internal static ElectronicInvoice Credited(InvoiceDocument invoice, Micros amount, DocumentLanguage? language = null)
     {
         var json = Json(invoice);
         var state = new InvoiceState.Finalized(null, new(invoice.Number, "", "", Customer, invoice.Currency, invoice.Rated.TotalMicros, "", Feb1 + Grace), [], [], [], null);
         var issued = IssueCreditNoteDecision.Decide(new(invoice.InvoiceId, "cn_1", "CN-1", amount, "Outage on 12 January", TaxedParts.Of(json), Mar1), state);
-        return ElectronicInvoicing.CreditNote(Encoding.UTF8.GetString(CreditNoteDocument.Of(invoice.InvoiceId, state.Invoice, (CreditNoteIssued)issued.Events[0]).ToUtf8()), json, Acme);
+        return ElectronicInvoicing.CreditNote(Encoding.UTF8.GetString(CreditNoteDocument.Of(invoice.InvoiceId, state.Invoice, (CreditNoteIssued)issued.Events[0]).ToUtf8()), json, Acme, language: language);
     }
 
     [Fact]
@@ -178,6 +178,17 @@ public sealed class UblInvoiceTests
         Assert.Equal([taxId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme[cac:TaxScheme/cbc:ID='FC']/cbc:CompanyID"));
         Assert.Equal([taxId], xml.At("/*/cac:AccountingSupplierParty/cac:Party/cac:PartyIdentification/cbc:ID"));
         Assert.Empty(EN16931Rules.BrokenBy(xml, Usd, 0));
+    }
+
+    [Fact]
+    public void Why_something_is_credited_is_a_note_and_no_term_of_payment()
+    {
+        var invoice = January(Taxed());
+        string[] Said(ElectronicInvoice note) => [.. Xml(note).At("/*/cbc:Note").Single().Split('\n').Take(1), .. Xml(note).At("/*/cac:PaymentTerms/cbc:Note")];
+        Assert.Equal(["Outage on 12 January: credited on invoice INV-000042", "Nothing is to be paid: this amount is credited to the customer."], Said(Credited(invoice, new(1_190_000))));
+        Assert.Equal(
+            ["Outage on 12 January: gutgeschrieben zu Rechnung INV-000042", "Es ist nichts zu zahlen: Dieser Betrag wird dem Kunden gutgeschrieben."], Said(Credited(invoice, new(1_190_000), DocumentLanguage.German)));
+        Assert.Contains("SHA-256 of the canonical document: ", Credited(invoice, new(1_190_000)).Note, StringComparison.Ordinal);
     }
 
     [Fact]

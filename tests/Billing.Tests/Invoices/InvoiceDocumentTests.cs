@@ -3,6 +3,7 @@ using Billing.Accounts;
 using Billing.Invoices;
 using Billing.Periods;
 using Billing.Rating;
+using Billing.Sellers;
 using static Billing.Tests.Some;
 
 namespace Billing.Tests.Invoices;
@@ -55,12 +56,25 @@ public sealed class InvoiceDocumentTests
     public void A_closed_period_gets_its_invoice_by_the_terms_as_they_stand()
     {
         var terms = Terms.Agreed(Terms.Taxed());
-        var cut = new InvoiceTermsCut(AccountIds.Of(Customer), 1, 2, Feb1.AddDays(14) + Grace, Feb1 + Grace, RatingVersion: RatingVersions.Latest);
+        var cut = new InvoiceTermsCut(AccountIds.Of(Customer), 1, 2, Feb1.AddDays(15), Feb1 + Grace, RatingVersion: RatingVersions.Latest);
         new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => FinalizeInvoiceDecision.Decide(Command(ClosedJanuary) with { Terms = terms }, s)).Then(
             cut,
             new InvoiceFinalized("INV-000001", January, Subscription, Customer, Currency.Parse("USD"), new(14_880_000),
                 Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
                     InvoiceDocument.Finalized(((PeriodState.Closed)ClosedJanuary).Facts, terms, "INV-000001", cut).ToUtf8())), Feb1 + Grace));
+    }
+
+    /// <summary>The day that it names is whole, however late on its own day it became final.</summary>
+    [Theory, InlineData(0, 0, 1), InlineData(0, 23.99, 1), InlineData(14, 0, 15), InlineData(14, 1, 15), InlineData(14, 23.99, 15)]
+    public void An_invoice_falls_overdue_when_its_last_day_has_ended(int termsDays, double finalAtHour, int dueAfterDays)
+    {
+        var terms = Terms.Agreed(Terms.Taxed()) with { Seller = Terms.SellerAfter(Terms.SellerInGermany, new PaymentTermsSet(termsDays, Jan1)) };
+        var decision = FinalizeInvoiceDecision.Decide(Command(ClosedJanuary) with { Terms = terms, At = Feb1.AddHours(finalAtHour) }, InvoiceState.Initial);
+        var (final, due) = (decision.Events.Aggregate(InvoiceState.Initial, InvoiceState.Evolve), Feb1.AddDays(dueAfterDays));
+        Assert.Empty(MarkOverdueDecision.Decide(new(due.AddTicks(-1)), final).Events);
+        Assert.Equal([due], MarkOverdueDecision.Decide(new(due), final).Events.Select(e => ((InvoiceFellOverdue)e).At));
+        using var json = System.Text.Json.JsonDocument.Parse(InvoiceDocument.Finalized(((PeriodState.Closed)ClosedJanuary).Facts, terms, "INV-000001", (InvoiceTermsCut)decision.Events[0]).ToUtf8());
+        Assert.Equal(DateOnly.FromDateTime(Feb1.AddDays(termsDays).UtcDateTime), Billing.Documents.Printing.LastDay(json.RootElement));
     }
 
     [Fact]

@@ -5,6 +5,8 @@ using Billing.Dunning;
 using Billing.Invoices;
 using Billing.Ledger;
 using Billing.Periods;
+using Billing.Rating;
+using Billing.Sellers;
 using Billing.Statements;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
@@ -12,8 +14,13 @@ using static Billing.Tests.Terms;
 namespace Billing.Tests.Ledger;
 
 /// <summary>A customer's account and invoices, kept by the real decisions, and the ledger that follows from their events.</summary>
-internal sealed class LedgerBooks(string currency = "USD")
+internal sealed class LedgerBooks(string currency = "USD", string? customer = null)
 {
+    /// <summary>19 % on everything in one country; in the other a rate for each product.</summary>
+    private static readonly SellerState Rates = SellerAfter(
+        Seller, Vat, new TaxRateSet("FR", Products.Subscription, "TVA", Percent.Parse("20"), Vat.From, Jan1), new TaxRateSet("FR", Products.Usage, "TVA", Percent.Parse("5.5"), Vat.From, Jan1));
+
+    private readonly string _customer = customer ?? Customer;
     private readonly List<RecordedEvent<AccountEvent>> _account = [];
     private readonly Dictionary<string, (InvoicedAmounts Amounts, string Document, PlanTimes? Times, List<RecordedEvent<InvoiceEvent>> Events)> _invoices = [];
     private long _sequence;
@@ -39,7 +46,7 @@ internal sealed class LedgerBooks(string currency = "USD")
 
     public void Keep(Decision<AccountEvent> decision)
     {
-        foreach (var e in decision.Events) _account.Add(new(AccountIds.Of(Customer), _account.Count + 1, ++_sequence, e));
+        foreach (var e in decision.Events) _account.Add(new(AccountIds.Of(_customer), _account.Count + 1, ++_sequence, e));
     }
 
     public void Keep(string invoice, Decision<InvoiceEvent> decision)
@@ -49,11 +56,10 @@ internal sealed class LedgerBooks(string currency = "USD")
     }
 
     /// <summary>Finalizes the invoice of a closed period by the account as it stands, and draws the credit that it uses.</summary>
-    /// <param name="earlier">a closed period that it adjusts</param>
-    public string Finalize(PeriodFacts facts, DateTimeOffset at, PeriodFacts? earlier = null)
+    /// <param name="earlier">closed periods that it adjusts</param>
+    public string Finalize(PeriodFacts facts, DateTimeOffset at, params PeriodFacts[] earlier)
     {
-        var terms = Agreed(Some.Terms(currency)) with { Account = Account };
-        if (earlier is not null) terms = terms.Earlier(earlier);
+        var terms = (Agreed(Some.Terms(currency)) with { Account = Account, Seller = Rates }).Earlier(earlier);
         var (id, period) = (InvoiceIds.Of(facts.PeriodId), new PeriodState.Closed(facts, facts.Usage, [], facts.End, 9));
         var decision = FinalizeInvoiceDecision.Decide(new(period, terms, $"INV-{_invoices.Count + 1:D6}", at), InvoiceState.Initial);
         var document = InvoiceDocument.Finalized(facts, terms, ((InvoiceFinalized)decision.Events[1]).Number, (InvoiceTermsCut)decision.Events[0]);
@@ -100,7 +106,7 @@ internal sealed class LedgerBooks(string currency = "USD")
     public void Grant(string id, long micros, DateTimeOffset? expires, DateTimeOffset at) => Keep(GrantCreditDecision.Decide(new GrantMoneyCredit(id, "Welcome", new(micros), Currency, 0, expires, at), Account));
 
     public IEnumerable<JournalEntry> Journal(Period window) =>
-        new CreditPostings(_account, Customer, Currency).Entries(window).Concat(_invoices.Values.SelectMany(i => new InvoicePostings(i.Events, i.Amounts).Entries(window))).Order(JournalOrder.Default);
+        new CreditPostings(_account, _customer, Currency).Entries(window).Concat(_invoices.Values.SelectMany(i => new InvoicePostings(i.Events, i.Amounts).Entries(window))).Order(JournalOrder.Default);
 
     /// <summary>The entries as lines of text: what it is, the day, and each account with its amount, debits above zero.</summary>
     public string[] Told(Period window) => [.. Journal(window).Select(e => $"{e.At:MM-dd} {e.Kind}: {string.Join(", ", e.Lines.Select(l => $"{l.Account.Name} {l.AmountMicros.ToMajorUnits(Currency)}"))}")];

@@ -4,6 +4,8 @@ using Billing.Invoices;
 using Billing.Ledger;
 using Billing.Periods;
 using Billing.Statements;
+using Billing.Subscriptions;
+using Billing.Tests.Subscriptions;
 using CsCheck;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
@@ -14,19 +16,24 @@ namespace Billing.Tests.Ledger;
 public sealed class LedgerProperties
 {
     /// <summary>Hours that pass before it, and what is ordered then: refused or not, as the decision says.</summary>
-    private sealed record Step(int Hours, Action<LedgerBooks, DateTimeOffset> Order);
+    private sealed record Step(int Hours, Action<LedgerBooks, LedgerLife, DateTimeOffset> Order);
 
-    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 200], Gen.Int[0, 14], Gen.Int[0, 7], Gen.Long[1, 3_000], Gen.Int[0, 3_000_000], (hours, what, which, cents, tokens) => new Step(hours, (books, at) =>
+    /// <summary>With one rate, with one for each product, and none.</summary>
+    private static readonly TaxTreatmentSet[] Treatments =
+        [Taxed(), Taxed() with { Jurisdiction = "FR" }, Taxed(TaxTreatment.ReverseCharge) with { Jurisdiction = "FR" }, Taxed(TaxTreatment.Exempt)];
+
+    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 400], Gen.Int[0, 22], Gen.Int[0, 7], Gen.Long[1, 3_000], Gen.Int[0, 3_000_000], LifecycleProperties.AnyOrder, (hours, what, which, cents, tokens, order) => new Step(hours, (books, life, at) =>
     {
         var invoice = books.Invoices.ElementAtOrDefault(which % Math.Max(books.Invoices.Count, 1));
-        // Of the size of a fee: up to thirty of a currency's major units.
-        var (unit, amount) = (books.Currency.MinorUnit.Value, books.Currency.Digits == 2 ? cents * books.Currency.MinorUnit.Value : (1 + cents % 30) * books.Currency.MinorUnit.Value);
+        // Of the size of a fee: up to thirty of a currency's major units, in all the digits that it has.
+        var unit = books.Currency.MinorUnit.Value;
+        var amount = Math.Max((cents * 10_000 + tokens % 10_000) / unit, 1) * unit;
         switch (what)
         {
-            case 0 or 1 or 2: Finalize(books, at, tokens, which); break;
+            case 0 or 1 or 2: Invoice(books, life, at, isEarly: which == 6); break;
             case 3: books.Grant($"crd_{at:O}_{cents}", amount, which > 3 ? at.AddDays(which * 9) : null, at); break;
             case 4 when which > 5: books.Keep(Decision.Accept<AccountEvent>(PercentOff("30", id: $"dis_{at:O}"))); break;
-            case 4 when which > 3: books.Keep(Decision.Accept<AccountEvent>(Minimum(amount, $"com_{at:O}"))); break;
+            case 4 when which > 3: books.Keep(Decision.Accept<AccountEvent>(Minimum(amount, $"com_{at:O}") with { SubscriptionId = life.SubscriptionId })); break;
             case 5 when invoice is not null: books.Void(invoice, at); break;
             case 6 when invoice is not null: books.Credit(invoice, which > 5 ? null : amount, at); break;
             case 7 or 8 when invoice is not null: books.Pay(invoice, which > 3 ? Math.Max(((books.Invoice(invoice) as InvoiceState.Finalized)?.OutstandingMicros.Value) ?? 1, unit) : amount, at); break;
@@ -37,44 +44,43 @@ public sealed class LedgerProperties
             // A provider may say late what was paid or given back: before a write-off, or before there was an invoice.
             case 13 when invoice is not null: books.Pay(invoice, amount, at, at.AddDays(-9 * which)); break;
             case 14 when invoice is not null: books.Refund(invoice, amount, at, at.AddDays(-9 * which)); break;
+            case 15: books.Keep(Decision.Accept<AccountEvent>(Treatments[which % Treatments.Length] with { At = at, From = at })); break;
+            // Of a period that is closed it is late; some of it is taken back.
+            case 16 or 17: life.Report(which, which % 3 == 0 ? -tokens : tokens, at); break;
+            case > 17: life.Order(s => order(s, at)); break;
         }
     }));
 
-    /// <summary>The invoice of a period that ended right then, or is billed before its end, with a plan change, a trial, a pause or a cancellation in it.</summary>
-    private static void Finalize(LedgerBooks books, DateTimeOffset at, int tokens, int which)
+    /// <summary>The invoices of all periods that have ended; early also that of the one that has not, as by an instance whose clock is ahead.</summary>
+    private static void Invoice(LedgerBooks books, LedgerLife life, DateTimeOffset at, bool isEarly)
     {
-        var end = which == 6 ? at.AddDays(5) : at;
-        var (start, middle) = (end.AddDays(-30), at.AddDays(-11).AddMinutes(-17));
-        List<PeriodEvent> events = [new PeriodOpened(Subscription, Customer, Menu, which > 3 ? Small : Metered, books.Invoices.Count, start, end, "", start, Trial: which == 7)];
-        if (which is 4 or 7) events.Add(new PeriodPlanChanged(Menu, Metered, false, middle, middle));
-        if (which is 2 or 5) events.Add(new PeriodPlanChanged(Menu, which > 3 ? Small : Metered, false, middle, middle, Paused: true));
-        if (which == 5) events.Add(new PeriodPlanChanged(Menu, Small, false, at.AddDays(-3), middle));
-        if (which == 1) events.Add(new PeriodPlanEnded(middle, middle));
-        events.Add(Usage(1, Tokens(Metered, TokenKind.Output, tokens)));
-        PeriodFacts? before = null;
-        if (tokens % 3 > 0)
+        life.Order(s => CatchUpDecision.Decide(new(at), s));
+        while (life.Close(at) is { } closed) Finalize(closed);
+        if (isEarly && life.Close(at, isEarly) is { } early) Finalize(early);
+
+        void Finalize((PeriodFacts Facts, PeriodFacts[] Earlier) closed)
         {
-            before = FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 2_000_000)));
-            events.Add(new LateUsageAdded(before.PeriodId, Menu, 0, Jan1, Feb1, 9, before.Usage, [Tokens(Metered, TokenKind.Output, tokens % 3 == 1 ? tokens : -Math.Min(tokens, 2_000_000))], at, before.Plans));
+            if (!closed.Facts.IsEmpty) books.Finalize(closed.Facts, at, closed.Earlier);
         }
-        books.Finalize(FactsAfter([.. events]), at, before);
     }
 
-    private static readonly Gen<LedgerBooks> AnyBooks = Gen.OneOf(BooksIn("USD"), BooksIn("JPY"));
+    private static readonly Gen<LedgerBooks> AnyBooks = Gen.OneOf(BooksIn("USD"), BooksIn("JPY"), BooksIn("KWD"));
 
-    private static Gen<LedgerBooks> BooksIn(string currency) => AnyStep.Array[1, 40].Select(steps =>
+    private static Gen<LedgerBooks> BooksIn(string currency, string name = "acme") => Gen.Select(AnyStep.Array[1, 40], Gen.Int[0, 3], Gen.Int[-20, 40], Gen.Bool, (steps, treatment, trialDays, isMetered) =>
     {
-        var (books, at) = (new LedgerBooks(currency), Jan1.AddDays(40));
-        books.Keep(Decision.Accept<AccountEvent>(Taxed()));
+        var (customer, at) = (Ids.Derive(Ids.Customer, Jan1, name), Jan1);
+        var (books, life) = (new LedgerBooks(currency, customer), new LedgerLife(customer, Ids.Derive(Ids.Subscription, Jan1, name), isMetered ? Metered : Small, trialDays));
+        books.Keep(Decision.Accept<AccountEvent>(Treatments[treatment] with { From = Jan1 }));
         foreach (var step in steps)
         {
             at = at.AddHours(step.Hours).AddMinutes(1);
-            step.Order(books, at);
+            step.Order(books, life, at);
         }
+        Invoice(books, life, at.AddMinutes(1), isEarly: false);
         return books;
     });
 
-    private static readonly Gen<DateTimeOffset> AnyDate = Gen.Int[0, 400 * 24 * 60].Select(minutes => Jan1.AddMinutes(minutes));
+    private static readonly Gen<DateTimeOffset> AnyDate = Gen.Int[0, 500 * 24 * 60].Select(minutes => Jan1.AddMinutes(minutes));
 
     [Fact]
     public void Every_entry_is_balanced_and_the_trial_balance_is_zero_on_every_date() => Gen.Select(AnyBooks, AnyDate).Sample((books, date) =>
@@ -157,6 +163,17 @@ public sealed class LedgerProperties
         var both = TrialBalance.Of(a.Journal(LedgerBooks.Before(date)).Concat(b.Journal(LedgerBooks.Before(date))).Order(JournalOrder.Default));
         return both.Balances.GroupBy(x => x.Currency).All(g => Micros.Sum(g.Select(x => x.BalanceMicros)) == Micros.Zero)
             && new[] { a, b }.All(books => both.Balances.Where(x => x.Currency == books.Currency).SequenceEqual(books.Balance(date).Balances));
+    });
+
+    [Fact]
+    public void Books_of_two_customers_in_one_currency_add_up_and_each_invoice_stands_as_it_does_alone() => Gen.Select(BooksIn("USD"), BooksIn("USD", "bolt"), AnyDate).Sample((a, b, date) =>
+    {
+        var journal = a.Journal(LedgerBooks.Before(date)).Concat(b.Journal(LedgerBooks.Before(date))).Order(JournalOrder.Default).ToArray();
+        var (both, alone) = (TrialBalance.Of(journal), new[] { a.Balance(date), b.Balance(date) });
+        return journal.Select(e => e.EntryId).Distinct().Count() == journal.Length
+            && both.Balances.All(x => x.BalanceMicros == Micros.Sum(alone.Select(balance => balance[a.Currency, x.Account])))
+            && alone.SelectMany(balance => balance.Balances).All(x => both.Balances.Any(y => y.Account == x.Account))
+            && ContractPositions.Of(journal).All.SequenceEqual(Positions(a, date).Concat(Positions(b, date)).OrderBy(p => p.InvoiceId, StringComparer.Ordinal));
     });
 
     /// <summary>Every other account is explained by now, and all of them add up to zero: what is left is that of expired credit.</summary>

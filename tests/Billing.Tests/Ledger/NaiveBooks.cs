@@ -56,14 +56,16 @@ internal sealed record NaiveInvoice(IReadOnlyList<InvoiceEvent> Events, string D
     /// <summary>How many amounts of it are rounded by themselves.</summary>
     public int Parts => Lines("subscription").Fees.Count + 2;
 
-    /// <summary>A fee is earned evenly while its plan held, everything else while any was served; what is off is off each in proportion. A void invoice earned nothing.</summary>
+    /// <summary>A fee is earned evenly while its plan held, everything else while any was served, and where none was in the whole period; what is off is off each in proportion. A void invoice earned nothing.</summary>
     public decimal Earned(DateTimeOffset before)
     {
         if (VoidedAt < before) return 0;
         using var json = JsonDocument.Parse(Document);
         var period = json.RootElement.GetProperty("period");
-        var (start, end) = (period.GetProperty("start").GetDateTimeOffset(), Times?.EndedAt ?? period.GetProperty("end").GetDateTimeOffset());
-        var held = Times?.Segments.Select((s, i) => (s.From, To: i + 1 < Times.Segments.Count ? Times.Segments[i + 1].From : end, s.Paused)).ToArray() ?? [(start, end, false)];
+        var whole = (From: period.GetProperty("start").GetDateTimeOffset(), To: period.GetProperty("end").GetDateTimeOffset(), Paused: false);
+        var ended = Times?.EndedAt ?? whole.To;
+        var held = Times?.Segments.Select((s, i) => (s.From, To: i + 1 < Times.Segments.Count && Times.Segments[i + 1].From < ended ? Times.Segments[i + 1].From : ended, s.Paused)).Where(s => s.From < s.To).ToArray() ?? [whole];
+        var served = held.Any(h => !h.Paused) ? held.Where(h => !h.Paused).ToArray() : [whole];
         var earned = 0m;
         foreach (var product in new[] { "subscription", "usage" })
         {
@@ -72,7 +74,7 @@ internal sealed record NaiveInvoice(IReadOnlyList<InvoiceEvent> Events, string D
             var spread = Math.Clamp(off, 0, charged);
             decimal Left(decimal amount) => charged == 0 ? amount : amount - spread * Math.Max(amount, 0) / charged;
             for (var i = 0; i < fees.Count; i++) earned += Left(fees[i]) * Served([held[i]]);
-            earned += (Left(rest) - (off - spread)) * Served([.. held.Where(h => !h.Paused)]);
+            earned += (Left(rest) - (off - spread)) * Served(served);
         }
         return earned;
 

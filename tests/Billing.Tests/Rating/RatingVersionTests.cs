@@ -137,6 +137,28 @@ public sealed class RatingVersionTests
         Assert.Equal(["VAT 19 % (DE)"], TaxOf(march, terms with { RatingVersion = RatingVersions.Corrected }));
     }
 
+    /// <summary>February ends at midnight: by UTC at 8:00 of 1 March in Los Angeles, at 15:00 of 28 February in Tokyo.</summary>
+    [Theory]
+    [InlineData("America/Los_Angeles", -480, 2, "VAT 19 % (DE)", "No tax: the seller has no rate for subscription in DE")]
+    [InlineData("America/Los_Angeles", -480, 9, "No tax: the seller has no rate for subscription in DE", "No tax: the seller has no rate for subscription in DE")]
+    [InlineData("Asia/Tokyo", 540, -10, "VAT 19 % (DE)", "VAT 19 % (DE)")]
+    [InlineData("Asia/Tokyo", 540, -4, "No tax: the seller has no rate for subscription in DE", "VAT 19 % (DE)")]
+    public void A_rate_from_now_on_begins_at_that_moment_wherever_the_customer_is(string zone, int minutes, int setAt, string tax, string before)
+    {
+        var february = FactsAfter(Opened(Metered) with { Start = Feb1.AddMinutes(-minutes), End = Mar1.AddMinutes(-minutes), LocalTime = new(zone, [new(Feb1.AddMinutes(-minutes), minutes)]) });
+        var at = Mar1.AddHours(setAt);
+        var terms = Taxed([.. SetTaxRateDecision.Decide(new("DE", "", "VAT", Percent.Parse("19"), null, at), SellerState.Initial).Events.Cast<TaxRateSet>()]);
+        Assert.Equal([[tax], [before]], new[] { terms, terms with { RatingVersion = RatingVersions.AsAgreedThen } }.Select(t => TaxOf(february, t)));
+    }
+
+    [Fact]
+    public void A_region_has_its_own_rate_from_the_moment_at_which_it_was_set()
+    {
+        var february = FactsAfter(Opened(Metered) with { Start = Feb1.AddHours(8), End = Mar1.AddHours(8), LocalTime = new("America/Los_Angeles", [new(Feb1, -480)]) });
+        var terms = Taxed(Vat, Vat with { Jurisdiction = "DE-BE", Rate = Percent.Parse("21"), From = Mar1.AddHours(2), At = Mar1.AddHours(2), FromNow = true });
+        Assert.Equal([["VAT 21 % (DE-BE)"], ["VAT 19 % (DE)"]], new[] { terms, terms with { RatingVersion = RatingVersions.AsAgreedThen } }.Select(t => TaxOf(february, t)));
+    }
+
     [Fact]
     public void An_invoice_is_rated_by_the_version_that_its_cut_names()
     {

@@ -61,6 +61,24 @@ public sealed class CustomerStatementTests
         Assert.Equal(Enumerable.Range(0, 5).Select(b => b == bucket ? 100_000_000L : 0), new[] { ageing.CurrentMicros, ageing.To30DaysMicros, ageing.To60DaysMicros, ageing.To90DaysMicros, ageing.Over90DaysMicros }.Select(m => m.Value));
     }
 
+    /// <summary>Days in which a span ends, after an invoice that is to be paid by the 15th: the 15th itself, the 16th, the 30th day after it and the one after that.</summary>
+    [Theory, InlineData(15, 0), InlineData(16, 1), InlineData(45, 1), InlineData(46, 2)]
+    public void An_age_is_of_whole_days_whenever_on_them_it_is_asked_for(int day, int bucket)
+    {
+        foreach (var hour in new[] { 0.1, 12, 24 })
+        {
+            var end = Jan1.AddDays(day - 1).AddHours(hour);
+            // Final at one o'clock: an invoice of before its last day was whole names the same day.
+            foreach (var due in new[] { Jan1.AddDays(15), Jan1.AddDays(14).AddHours(1) })
+            {
+                var events = Invoice("INV-1", Jan1.AddHours(1), Usd);
+                events[0] = events[0] with { Event = ((InvoiceTermsCut)events[0].Event) with { DueAt = due } };
+                var ageing = CustomerStatement.Of([events], new(Jan1, end)).Single().Ageing;
+                Assert.Equal(bucket, Array.FindIndex([ageing.CurrentMicros, ageing.To30DaysMicros, ageing.To60DaysMicros], m => m != Micros.Zero));
+            }
+        }
+    }
+
     [Fact]
     public void What_was_paid_too_much_stands_below_zero_and_makes_nothing_else_younger()
     {

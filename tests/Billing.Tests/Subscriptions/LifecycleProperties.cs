@@ -15,10 +15,10 @@ public sealed class LifecycleProperties
     /// <summary>Minutes that pass before it, and what is ordered then: refused or not, as the decision says.</summary>
     private sealed record Step(int Minutes, Func<SubscriptionState, DateTimeOffset, Decision<SubscriptionEvent>> Order);
 
-    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 30 * 24 * 60], Gen.Int[0, 12], Gen.Bool, Gen.Int[-5, 60], (minutes, what, now, days) =>
+    internal static readonly Gen<Func<SubscriptionState, DateTimeOffset, Decision<SubscriptionEvent>>> AnyOrder = Gen.Select(Gen.Int[0, 12], Gen.Bool, Gen.Int[-5, 60], (what, now, days) =>
     {
         var when = now ? EffectiveTime.Now : EffectiveTime.PeriodEnd;
-        return new Step(minutes, (s, at) => what switch
+        return new Func<SubscriptionState, DateTimeOffset, Decision<SubscriptionEvent>>((s, at) => what switch
         {
             0 or 1 or 2 => PauseSubscriptionDecision.Decide(new(when, days % 2 == 0 ? at.AddDays(days) : null, at), s),
             3 or 4 or 5 => ResumeSubscriptionDecision.Decide(new(at), s),
@@ -29,6 +29,8 @@ public sealed class LifecycleProperties
             _ => CatchUpDecision.Decide(new(at), s),
         });
     });
+
+    private static readonly Gen<Step> AnyStep = Gen.Select(Gen.Int[0, 30 * 24 * 60], AnyOrder, (minutes, order) => new Step(minutes, order));
 
     private static readonly Gen<SubscriptionEvent[]> AnyLife = Gen.Select(Gen.Int[-20, 40], AnyStep.Array[0, 25], (trial, steps) =>
     {

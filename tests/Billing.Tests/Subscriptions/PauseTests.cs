@@ -111,6 +111,29 @@ public sealed class PauseTests
     }).ThenRefused(code);
 
     [Fact]
+    public void What_was_not_paid_for_rests_at_once_until_somebody_resumes_it()
+    {
+        static Decision<SubscriptionEvent> Suspend(SubscriptionState s) => SuspendSubscriptionDecision.Decide(new(Jan20), s);
+        SubscriptionPaused now = new(Jan20, null, Jan20);
+        var dated = Dated with { ResumeAt = Feb10 };
+        Scenario.Given(Started).When(Suspend).Then(now);
+        Scenario.Given(Started, Planned with { ResumeAt = Feb10 }).When(Suspend).Then(now);
+        Scenario.Given(Started, Paused).When(Suspend).ThenNothing();
+        Scenario.Given(Started, dated).When(Suspend).Then(new SubscriptionResumed(Jan20, Jan20), now);
+        // What ended right then by itself begins again.
+        Scenario.Given(Started, Dated).When(Suspend).Then(new SubscriptionResumed(Jan20, Jan20), now);
+        Scenario.Given(Trial with { TrialEnd = Feb10 }).When(Suspend).ThenRefused("subscription_trialing");
+        Scenario.Given(Started, Ending).When(Suspend).ThenRefused("cancellation_scheduled");
+        Scenario.Given(Started, Over).When(Suspend).ThenRefused("subscription_cancelled");
+
+        SubscriptionEvent[] life = [Started, dated, new SubscriptionResumed(Jan20, Jan20), now];
+        Scenario.Given(life).When(s => CatchUp(s, Mar1)).Then(new SubscriptionPeriodTurned(1, Mar1), new SubscriptionPeriodTurned(2, Mar1));
+        // Nothing is charged in between.
+        var january = FollowSubscription.Decide(Subscription, SubscriptionState.Initial, life, _ => PeriodState.Initial).Events.Single(p => p.PeriodId == January);
+        Assert.Equal([new(Small, Jan1, false), new(Small, Jan10, false, Paused: true)], FactsAfter([.. january.Events]).Plans.Segments);
+    }
+
+    [Fact]
     public void Usage_is_told_of_it_with_the_periods_that_go_on()
     {
         var (before, paused) = (SubscriptionSnapshot.Of(Subscription, After(Started), Terms()), SubscriptionSnapshot.Of(Subscription, After(Started, Paused), Terms()));
