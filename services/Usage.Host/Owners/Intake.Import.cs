@@ -33,6 +33,7 @@ public sealed partial class Intake
             if (original.Recorded.Finish != Caps.FinishReason.None)
             {
                 outlet.Send(Answers.Acknowledged(header.Id, original.Recorded.LastSequence, finished: true));
+                cell.Owner.ForgetIfIdle(header.Conversation);
                 return;
             }
             cell.Owner.LoadGeneration(original.Header, original.Recorded);

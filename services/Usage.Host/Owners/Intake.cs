@@ -282,12 +282,20 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             if (original.Header.Content != header.Content)
             {
                 Deny(outlet, start, new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"));
+                cell.Owner.ForgetIfIdle(header.Conversation);
                 return null;
             }
             if (original.Recorded.Finish != Caps.FinishReason.None)
             {
                 // A Start that was sent again because the last Ack was lost: the runtime only needs to hear that all is well.
                 outlet.Send(Answers.Acknowledged(header.Id, original.Recorded.LastSequence, finished: true));
+                cell.Owner.ForgetIfIdle(header.Conversation);
+                return null;
+            }
+            if (cell.Owner.NoPlace is { } noPlace)
+            {
+                Deny(outlet, start, noPlace);
+                cell.Owner.ForgetIfIdle(header.Conversation);
                 return null;
             }
             cell.Owner.LoadGeneration(header, original.Recorded);

@@ -174,7 +174,7 @@ public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
     /// <summary>Under which it decides. When that is over no turn is taken any more.</summary>
     public Tenure Tenure { get; } = tenure;
     /// <summary>Consequences of the turn being taken; empty between turns.</summary>
-    internal List<Outcome> Outcomes { get; } = [];
+    internal List<Outcome> Outcomes { get; private set; } = [];
     internal bool Loaded { get; set; }
     /// <summary>Corrections that the owner was told of: what was read before one, and comes after it, may be older than what the owner has forgotten since.</summary>
     internal int Corrections { get; set; }
@@ -186,6 +186,23 @@ public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
     /// <summary>Billing was not asked about its terms for the turn being taken: it was being asked about as many others as it may.</summary>
     internal bool NotAskedFor { get; set; }
     internal DateTimeOffset LastTurn { get; set; }
+
+    private List<Outcome>? _spare = [];
+
+    /// <summary>What the turn decided, to be carried out once: whatever that leads to is decided into another list.</summary>
+    internal List<Outcome> TakeOutcomes()
+    {
+        var taken = Outcomes;
+        (Outcomes, _spare) = (_spare ?? [], null);
+        return taken;
+    }
+
+    /// <summary>It was carried out, and its list may be used again.</summary>
+    internal void Delivered(List<Outcome> outcomes)
+    {
+        outcomes.Clear();
+        _spare = outcomes;
+    }
 
     /// <summary>
     /// The highest generation id that the tables may have without the owner's knowing, but for a few that were ahead of time. When the owner was

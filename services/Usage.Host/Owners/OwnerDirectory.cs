@@ -94,8 +94,9 @@ public sealed partial class OwnerDirectory(
     public void Deliver(OwnerCell cell, Outlet? speaker = null)
     {
         cell.LastTurn = TimeProvider.System.GetUtcNow();
-        foreach (ref readonly var outcome in CollectionsMarshal.AsSpan(cell.Outcomes)) Deliver(cell, outcome, speaker);
-        cell.Outcomes.Clear();
+        var outcomes = cell.TakeOutcomes();
+        foreach (ref readonly var outcome in CollectionsMarshal.AsSpan(outcomes)) Deliver(cell, outcome, speaker);
+        cell.Delivered(outcomes);
     }
 
     private void Deliver(OwnerCell cell, in Outcome outcome, Outlet? speaker)
@@ -255,7 +256,8 @@ public sealed partial class OwnerDirectory(
 
     private async Task RefreshTermsAsync(OwnerCell cell)
     {
-        var asked = (await terms.AskAsync(cell.Owner.Subscription, waits: true)).Terms;
+        // The answer may be known already, and the turn that needs it is not over: what follows is another one.
+        var asked = (await terms.AskAsync(cell.Owner.Subscription, waits: true).ConfigureAwait(ConfigureAwaitOptions.ForceYielding)).Terms;
         lock (cell.Gate)
         {
             cell.AskingForTerms = false;

@@ -183,6 +183,7 @@ public sealed partial class SubscriptionOwner
         generation.Conversation.Use(back);
         foreach (var window in new[] { row.FiveHours, row.Week })
             if (window is not null && Rolling(window.Window) is { Current: { } open } rolling && open.OpenedAt == window.OpenedAt) rolling.Use(back);
+        NoteAgain(row.Crossed, at.Business);
         if (generation is { IsTaken: true, Stopped: false })
         {
             Release(generation);

@@ -98,10 +98,13 @@ public sealed partial class SubscriptionOwner
         if (!resumed && terms.IsStaleAt(at.Business))
             return new(Reasons.SubscriptionStale, $"the periods known end at {terms.Next.End:O} and billing names no later one; start again later");
         if (!resumed && !terms.Allows(header.Model)) return terms.WhyNotAllowed;
-        return _generations.Count < limits.GenerationsMax
-            ? null
-            : new(Reasons.GenerationsTooMany, $"{limits.GenerationsMax} generations of this subscription are running; finish one first");
+        return NoPlace;
     }
+
+    /// <summary>As many run as may, so that none may be added, be it new or one that comes back; null while there is a place.</summary>
+    public Refusal? NoPlace => _generations.Count < limits.GenerationsMax
+        ? null
+        : new(Reasons.GenerationsTooMany, $"{limits.GenerationsMax} generations of this subscription are running; finish one first");
 
     /// <summary>Room for generated tokens after the prompt, which is known whole and checked whole in every hard cap that counts its kinds.</summary>
     private long RoomWithPrompt(GenerationHeader header, Conversation conversation, Moment at, out CapRule? tightest)

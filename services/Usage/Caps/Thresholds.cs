@@ -140,6 +140,21 @@ public sealed partial class SubscriptionOwner
     /// <summary>They could not be stored: they travel with the next row.</summary>
     public void GiveBack(IReadOnlyList<ThresholdCrossing> crossings) => _crossed.AddRange(crossings);
 
+    /// <summary>A row that should have said these was refused: they are said again as far as they hold without what it used, and else once they do.</summary>
+    private void NoteAgain(IReadOnlyList<ThresholdCrossing> unsaid, DateTimeOffset business)
+    {
+        if (unsaid.Count == 0) return;
+        foreach (var crossing in unsaid)
+            if (Array.IndexOf(_rules, crossing.Rule) is var i and >= 0) (_watches[i].Reached, _watches[i].Projected) = (0, false);
+        NoteThresholds(null, business);
+        foreach (var name in unsaid.Select(c => c.Conversation).Distinct())
+        {
+            if (!_conversations.TryGetValue(name, out var conversation)) continue;
+            conversation.Announced = 0;
+            NotePassed(conversation, business);
+        }
+    }
+
     private ThresholdCrossing[] TakeCrossed()
     {
         if (_crossed.Count == 0) return [];
