@@ -163,6 +163,11 @@ public sealed class MeterStream : IDisposable
         var starting = new List<Task>(to - from);
         for (var i = from; i < to; i++)
         {
+            if (Frames.TooLarge(frames[i], _options) is { } tooLarge)
+            {
+                _outlet.Send(Answers.Invalid(frames[i], tooLarge));
+                continue;
+            }
             var start = frames[i].Start;
             // Its place is taken before its answer is known, so that those that come with it find it taken.
             if (TakePlace(start.GenerationId) is { } isNew) starting.Add(StartAsync(frames[i], isNew, ct));
@@ -205,7 +210,8 @@ public sealed class MeterStream : IDisposable
 
     private async ValueTask TakeAsync(RuntimeFrame frame, CancellationToken ct)
     {
-        if (_lanes.Of(frame) is { } lane) await StreamLanes.SendAsync(lane, frame, ct);
+        if (Frames.TooLarge(frame, _options) is { } tooLarge) _outlet.Send(Answers.Invalid(frame, tooLarge));
+        else if (_lanes.Of(frame) is { } lane) await StreamLanes.SendAsync(lane, frame, ct);
         else if (await _intake.TakeAsync(frame, _outlet, ct) is { } elsewhere)
             await _lanes.SendAsync(elsewhere, frame.Chunk?.GenerationId ?? frame.Finish.GenerationId, frame, ct);
         else if (frame.Finish is { } finish && Frames.Read(finish, out _) is null) FreePlace(finish.GenerationId);

@@ -1,4 +1,5 @@
 using Contracts.Usage.V1;
+using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Options;
 using Usage.Host.Cluster;
@@ -28,19 +29,26 @@ public sealed class TokenMeterService(Intake intake, OwnerRoutes routes, LedgerW
 
     public override Task<AuthorizeResponse> Authorize(AuthorizeRequest request, ServerCallContext context)
     {
-        gate.ThrowUnlessServing();
-        return request.Start is null ? throw new FormatException("start is missing") : routes.AuthorizeAsync(request, context.CancellationToken);
+        Check(request.Start, "start");
+        return routes.AuthorizeAsync(request, context.CancellationToken);
     }
 
     public override Task<ReportResponse> Report(ReportRequest request, ServerCallContext context)
     {
-        gate.ThrowUnlessServing();
-        return request.Chunk is null ? throw new FormatException("chunk is missing") : routes.ReportAsync(request, context.CancellationToken);
+        Check(request.Chunk, "chunk");
+        return routes.ReportAsync(request, context.CancellationToken);
     }
 
     public override Task<SettleResponse> Settle(SettleRequest request, ServerCallContext context)
     {
+        Check(request.Finish, "finish");
+        return routes.SettleAsync(request, context.CancellationToken);
+    }
+
+    private void Check(IMessage? frame, string name)
+    {
         gate.ThrowUnlessServing();
-        return request.Finish is null ? throw new FormatException("finish is missing") : routes.SettleAsync(request, context.CancellationToken);
+        if (frame is null) throw new FormatException($"{name} is missing");
+        if (Frames.TooLarge(frame, options.Value) is { } tooLarge) throw tooLarge.AsException();
     }
 }

@@ -49,6 +49,10 @@ public sealed class UsageOptions
     [Range(1, 1_000_000, ErrorMessage = "Usage__FramesPerMessageMax must be from 1 to 1000000")]
     public int FramesPerMessageMax { get; init; } = 10_000;
 
+    /// <summary>Bytes of one frame. Default 1,024: with the longest names and counts a Start has fewer than 500.</summary>
+    [Range(512, 1_024 * 1_024, ErrorMessage = "Usage__FrameBytesMax must be from 512 to 1048576 bytes")]
+    public int FrameBytesMax { get; init; } = 1_024;
+
     /// <summary>Bytes of one message, or of one body of events. Default 4 MiB.</summary>
     [Range(1_024, 256 * 1_024 * 1_024, ErrorMessage = "Usage__MessageBytesMax must be from 1024 to 268435456 bytes")]
     public int MessageBytesMax { get; init; } = 4 * 1_024 * 1_024;

@@ -11,12 +11,18 @@ namespace Usage.Host.Ledger;
 /// </summary>
 public sealed class ProofReader(UsageStore store, LedgerWriters ledger)
 {
+    /// <summary>Rows of batches that no report covers yet are left out: they were committed since the caller asked for the last one.</summary>
     /// <param name="sequences">none for every row of the generation, its corrections among them</param>
     /// <exception cref="RefusedException">event_unknown</exception>
     public async Task<IReadOnlyList<EventProof>> ReadAsync(Guid generation, IReadOnlyCollection<long> sequences, CancellationToken ct)
     {
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         var rows = await RowsAsync(connection, generation, ct);
+        if (rows.Count > 0)
+        {
+            var reported = (long)(await UsageStore.Scalar(connection, "select reported_batch from usage.shard where shard = $1", ct, ledger.ShardOf(Ids.Parse(Ids.Subscription, rows[0].SubscriptionId))))!;
+            rows = [.. rows.Where(r => r.Batch <= reported)];
+        }
         if (sequences.Count > 0) rows = [.. rows.Where(r => sequences.Contains(r.Sequence) && r.Kind != RowKind.Correction)];
         if (rows.Count == 0)
             throw new Refusal(Reasons.EventUnknown, $"{Ids.Format(Ids.Generation, generation)} has no such row: it was never recorded, or its partition was detached and archived elsewhere").AsException();

@@ -7,6 +7,8 @@ namespace Usage.Host.Owners;
 /// <summary>Outcomes as frames on the wire.</summary>
 public static class Answers
 {
+    private const int SaidIdMax = 64;
+
     /// <param name="now">real time</param>
     public static MeterFrame Granted(Outcome outcome, DateTimeOffset now) => new()
     {
@@ -21,9 +23,19 @@ public static class Answers
         },
     };
 
+    /// <summary>A frame that is refused unread, as every other of its kind that makes no sense.</summary>
+    public static MeterFrame Invalid(RuntimeFrame frame, Refusal why) => frame.FrameCase switch
+    {
+        RuntimeFrame.FrameOneofCase.Start => Denied(frame.Start, why),
+        RuntimeFrame.FrameOneofCase.Chunk => Rejected(frame.Chunk.GenerationId, frame.Chunk.Sequence, why),
+        RuntimeFrame.FrameOneofCase.Finish => Rejected(frame.Finish.GenerationId, frame.Finish.Sequence, why),
+        RuntimeFrame.FrameOneofCase.Renew => Rejected(frame.Renew.GenerationId, 0, why),
+        _ => Rejected("", 0, why),
+    };
+
     public static MeterFrame Denied(Start start, Refusal why, CapWindow? window = null, DateTimeOffset? retryAfter = null) => new()
     {
-        Deny = new Deny { GenerationId = start.GenerationId, Asker = start.Asker, Attempt = start.Attempt, Reason = why.Code, Detail = why.Detail, Window = window?.Name() ?? "", RetryAfter = retryAfter?.ToTimestamp() },
+        Deny = new Deny { GenerationId = Clipped(start.GenerationId), Asker = start.Asker, Attempt = start.Attempt, Reason = why.Code, Detail = why.Detail, Window = window?.Name() ?? "", RetryAfter = retryAfter?.ToTimestamp() },
     };
 
     public static MeterFrame Stopped(Outcome outcome) => new()
@@ -33,7 +45,7 @@ public static class Answers
 
     public static MeterFrame Rejected(string generation, long sequence, Refusal why) => new()
     {
-        Rejection = new Rejection { GenerationId = generation, Sequence = sequence, Reason = why.Code, Detail = why.Detail },
+        Rejection = new Rejection { GenerationId = Clipped(generation), Sequence = sequence, Reason = why.Code, Detail = why.Detail },
     };
 
     public static MeterFrame Acknowledged(Guid generation, long sequence, bool finished) => new()
@@ -71,6 +83,9 @@ public static class Answers
             });
         return balance;
     }
+
+    /// <summary>As the runtime said it, if it may be an id: what waits for a client that does not read must be bounded by how much of it there is.</summary>
+    private static string Clipped(string generation) => generation.Length <= SaidIdMax ? generation : generation[..SaidIdMax];
 
     public static string Id(Guid generation) => Ids.Format(Ids.Generation, generation);
 }

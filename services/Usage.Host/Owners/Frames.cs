@@ -1,5 +1,6 @@
 using System.Text;
 using Contracts.Usage.V1;
+using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Usage.Caps;
 using Usage.Metering;
@@ -16,6 +17,11 @@ public sealed class Frames(BusinessClock clock, UsageOptions options)
     private static readonly TimeSpan AheadMax = TimeSpan.FromMinutes(5);
     // What any database and any language can hold; outside it a clock is broken.
     private static readonly DateTimeOffset Earliest = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero), Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    /// <summary>Whether a frame has more bytes than any that makes sense: it goes no further, not even to another process.</summary>
+    public static Refusal? TooLarge(IMessage frame, UsageOptions options) => frame.CalculateSize() > options.FrameBytesMax
+        ? Invalid($"a frame has at most {options.FrameBytesMax} bytes")
+        : null;
 
     public Refusal? Read(Start start, out GenerationHeader header)
     {
