@@ -37,7 +37,7 @@ public sealed class A_subscription_that_had_run_out_ended_the_process
         await using (var broken = new RuntimeStream(service.Meter)) await GrantedAsync(broken);
 
         await service.StopHostAsync();
-        service.Set("Clock:Start", $"{Samples.Mar1.UtcDateTime:O}");
+        service.Set("Clock:Start", $"{Samples.Mar1:yyyy-MM-ddTHH:mm:ssZ}");
         await service.StartHostAsync();
         await service.ReadyAsync();
         await using var stream = new RuntimeStream(service.Meter);
@@ -51,7 +51,7 @@ public sealed class A_subscription_that_had_run_out_ended_the_process
     private static async Task<UsageService> StartAsync(BillingStandIn billing)
     {
         var service = await UsageService.PrepareAsync(
-            settings: [("Usage:BillingAddress", billing.Address), ("Usage:BillingAskedAgainSeconds", "3600"), ("Clock:Start", $"{Feb20.UtcDateTime:O}")]);
+            settings: [("Usage:BillingAddress", billing.Address), ("Usage:BillingAskedAgainSeconds", "3600"), ("Clock:Start", $"{Feb20:yyyy-MM-ddTHH:mm:ssZ}")]);
         await service.ListenAsync();
         await service.StartHostAsync();
         await service.ReadyAsync();
