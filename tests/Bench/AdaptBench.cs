@@ -28,7 +28,7 @@ public sealed record AdaptYear(int Seed, double Static, double Adapting, double 
 
 /// <summary>
 /// A year whose market moves, for a seller who adapts and one who keeps the menu: steady weeks, a slow turn to patient customers, answers that take
-/// twice as long, a month of hurried customers that passes. Adapting is <c>billing menu watch --every 7d</c> as it is by itself (<see cref="MarketWatch"/>: its times, its
+/// twice as long, a month of hurried customers that passes. Adapting is <c>billing menu watch</c> as it is by itself, with a look each week (<see cref="MarketWatch"/>: its times, its
 /// tests, its bar), and a person who publishes a draft a week after it. Adapting learns late, so what passes quickly costs it; both are printed.
 /// Customers are drawn from fixed seeds.
 /// </summary>
