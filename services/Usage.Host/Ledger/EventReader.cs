@@ -88,8 +88,8 @@ public sealed class EventReader(UsageStore store)
                 var row = LedgerRows.Event(reader);
                 byNumber[row.Batch].Rows.Add(row);
             }
-        foreach (var batch in batches) Sort(batch);
         if (batches.Any(b => b.Rows.Count < b.RowCount)) await FillArchivedAsync(byNumber, range, ct);
+        foreach (var batch in batches) Sort(batch);
     }
 
     private static void Sort(Batch batch)
@@ -107,17 +107,11 @@ public sealed class EventReader(UsageStore store)
     private async Task FillArchivedAsync(Dictionary<long, Batch> batches, object[] range, CancellationToken ct)
     {
         var here = batches.Values.SelectMany(b => b.Rows).Select(r => (r.Batch, r.Ordinal)).ToHashSet();
-        var rows = batches.Values.SelectMany(b => b.Rows).ToList();
-        await using (var command = Command("select batch, ordinal, leaf from usage.kept_leaf where shard = $1 and batch between $2 and $3", range))
-        await using (var reader = await command.ExecuteReaderAsync(ct))
-            while (await reader.ReadAsync(ct))
-                if (here.Add((reader.GetInt64(0), reader.GetInt32(1))))
-                    rows.Add(new EventRow { Batch = reader.GetInt64(0), Ordinal = reader.GetInt32(1), Kind = RowKind.Archived, Leaf = ByteString.CopyFrom((byte[])reader[2]) });
-        foreach (var batch in rows.GroupBy(r => r.Batch))
-        {
-            batches[batch.Key].Rows.Clear();
-            batches[batch.Key].Rows.Add(batch.OrderBy(r => r.Ordinal));
-        }
+        await using var command = Command("select batch, ordinal, leaf from usage.kept_leaf where shard = $1 and batch between $2 and $3", range);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (await reader.ReadAsync(ct))
+            if (here.Add((reader.GetInt64(0), reader.GetInt32(1))))
+                batches[reader.GetInt64(0)].Rows.Add(new EventRow { Batch = reader.GetInt64(0), Ordinal = reader.GetInt32(1), Kind = RowKind.Archived, Leaf = ByteString.CopyFrom((byte[])reader[2]) });
     }
 
     private async Task<List<EventRow>> PageAsync((string Where, List<object> Values) filter, Cursor? cursor, int rowsMax, CancellationToken ct)

@@ -4,7 +4,8 @@ namespace Usage.Host.Tests.Issues;
 
 /// <summary>
 /// Two instances whose clocks are two seconds apart: the first has turned the five hours, the second still found the window before open, in whatever order the
-/// table had them, and opened a third when its own clock got there.
+/// table had them, and opened a third when its own clock got there. And a clock that stood far ahead for a moment left windows behind that stayed the open ones
+/// until then.
 /// </summary>
 public sealed class A_window_was_opened_again
 {
@@ -32,14 +33,34 @@ public sealed class A_window_was_opened_again
         }
     }
 
-    private static async Task GenerateAsync(UsageService service, string name, long output, DateTimeOffset at)
+    [Fact]
+    public async Task U2_a_window_of_the_far_future_is_left_alone_and_what_is_used_today_stays_used()
+    {
+        var ahead = Samples.Jan1.AddDays(20);
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("five_hours", 300)));
+        await GenerateAsync(service, "g1", 200, Samples.Jan1);
+        Assert.Null(service.Clock.MoveTo(ahead));
+        await GenerateAsync(service, "g2", 300, ahead);
+        await service.StopHostAsync();
+
+        service.Set("Clock:Start", $"{Samples.Jan1.AddHours(1):yyyy-MM-ddTHH:mm:ssZ}");
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        var window = Assert.Single((await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") })).Windows);
+        Assert.Equal((200, Samples.Jan1), (window.UsedTokens, window.OpenedAt.ToDateTimeOffset()));
+        Assert.Equal(100, (await GenerateAsync(service, "g3", 100, Samples.Jan1.AddHours(1))).TokensAllowed);
+    }
+
+    private static async Task<Grant> GenerateAsync(UsageService service, string name, long output, DateTimeOffset at)
     {
         var start = Samples.Start(name, "alice");
         start.GenerationId = Samples.GenerationId(name, at);
-        await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = start, TokensWanted = output });
+        var answer = await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = start, TokensWanted = output });
         await service.Meter.SettleAsync(new SettleRequest
         {
             Finish = new Finish { GenerationId = start.GenerationId, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = output } },
         });
+        return answer.Grant;
     }
 }
