@@ -7,7 +7,6 @@ using Billing.Periods;
 using Billing.Sellers;
 using Billing.Subscriptions;
 using Billing.Webhooks;
-using JasperFx;
 using JasperFx.Events.Projections;
 using Marten;
 using Npgsql;
@@ -67,18 +66,7 @@ public static class BillingStore
 
     /// <summary>The store for work that no service may run beside, with its schema brought up to date.</summary>
     /// <param name="connectionString">of the role that owns the schema</param>
-    public static async Task<DocumentStore> OpenAsync(string connectionString)
-    {
-        var store = DocumentStore.For(options =>
-        {
-            options.Connection(connectionString);
-            EventStore.Configure(options, Schema);
-            Configure(options);
-            options.AutoCreateSchemaObjects = AutoCreate.None;
-        });
-        await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
-        return store;
-    }
+    public static Task<DocumentStore> OpenAsync(string connectionString) => EventStore.OpenAsync(Schema, connectionString, Configure);
 
     /// <summary>Until the end of the transaction no daemon can be elected, and nobody writes an event.</summary>
     /// <exception cref="RefusedException">billing_running</exception>

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using JasperFx;
 using JasperFx.Events.Daemon;
 using Marten;
 using Microsoft.Extensions.Hosting;
@@ -34,7 +33,7 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
             {
                 if (!schemaApplied)
                 {
-                    await store.Storage.ApplyAllConfiguredChangesToDatabaseAsync(AutoCreate.CreateOrUpdate);
+                    await EventSchema.ApplyAsync(store, place, stoppingToken);
                     schemaApplied = true;
                 }
                 // The lock must die with this very connection.

@@ -36,6 +36,21 @@ public static class EventStore
         });
     }
 
+    /// <summary>The same store without its service, with its schema brought up to date: for work that no service may run beside, and for tests.</summary>
+    /// <param name="connectionString">of the role that owns the schema</param>
+    public static async Task<DocumentStore> OpenAsync(string schema, string connectionString, Action<StoreOptions> configure)
+    {
+        var store = DocumentStore.For(options =>
+        {
+            options.Connection(connectionString);
+            Configure(options, schema);
+            configure(options);
+            options.AutoCreateSchemaObjects = AutoCreate.None;
+        });
+        await EventSchema.ApplyAsync(store, new StoreConnection(connectionString, schema));
+        return store;
+    }
+
     // A session leaves nothing behind in its connection that would have to be reset, and a reset would forget every plan: what could be left, such as the
     // election's lock, has a connection of its own.
     private static NpgsqlDataSource Connections(string connectionString) =>

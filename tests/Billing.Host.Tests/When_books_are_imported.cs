@@ -47,7 +47,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
 
     private async Task<BillingApp> Empty() => new()
     {
-        Database = await Servers.CreateDatabaseAsync(), Broker = await Servers.CreateVirtualHostAsync(), Usage = books.App.Usage, OwnsUsage = false,
+        Database = await Servers.CreateDatabaseAsync(BillingApp.Tables), Broker = await Servers.CreateVirtualHostAsync(), Usage = books.App.Usage, OwnsUsage = false,
         Settings = { ["Clock:Start"] = Mar1.AddHours(3).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture) },
     };
 

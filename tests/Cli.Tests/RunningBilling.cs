@@ -22,13 +22,15 @@ internal sealed class RunningBilling : IAsyncDisposable
 
     private RunningBilling(WebApplication host, ServiceDatabase database) => (_host, _database) = (host, database);
 
+    private static async Task Tables(ServiceDatabase database) => await (await BillingStore.OpenAsync(database.ConnectionString("billing"))).DisposeAsync();
+
     public EventStreams Streams => Get<EventStreams>();
 
     /// <param name="finalizeBy">schedule or hand</param>
     /// <param name="plans">of the menu on sale; without any there is no menu</param>
     public static async Task<RunningBilling> StartAsync(string finalizeBy = "schedule", params PlanTerms[] plans)
     {
-        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
+        var (database, broker) = (await Servers.CreateDatabaseAsync(Tables), await Servers.CreateVirtualHostAsync());
         var host = BillingHost.Build([], b =>
         {
             b.Environment.EnvironmentName = "Test";

@@ -30,7 +30,7 @@ public sealed class When_services_start_in_any_order : IAsyncLifetime
         {
             foreach (var (order, name) in Orders.Zip(names))
             {
-                var company = new Company(await Servers.CreateDatabaseAsync(), broker.Uri(name));
+                var company = new Company(await Company.CreateDatabaseAsync(), broker.Uri(name));
                 companies.Add(company);
                 foreach (var service in order) await company.StartAsync(service);
             }

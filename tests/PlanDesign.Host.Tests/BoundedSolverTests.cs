@@ -181,7 +181,7 @@ public sealed class RoomyPlanDesignFixture : IAsyncLifetime
     public RunningPlanDesign Service { get; private set; } = null!;
 
     public async Task InitializeAsync() => Service = await RunningPlanDesign.StartAsync(
-        (await Servers.CreateDatabaseAsync()).ConnectionString("plan_design"), await Servers.CreateVirtualHostAsync(),
+        (await Servers.CreateDatabaseAsync(RunningPlanDesign.Tables)).ConnectionString("plan_design"), await Servers.CreateVirtualHostAsync(),
         new() { ["PlanDesign:UsageAddress"] = "http://127.0.0.1:1", ["PlanDesign:BillingAddress"] = "http://127.0.0.1:1" });
 
     public async Task DisposeAsync() => await Service.DisposeAsync();

@@ -20,7 +20,7 @@ public sealed class MenuPublisherTests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        _postgres = (await Servers.CreateDatabaseAsync()).ConnectionString("plan_design");
+        _postgres = (await Servers.CreateDatabaseAsync(RunningPlanDesign.Tables)).ConnectionString("plan_design");
         _rabbitMq = await Servers.CreateVirtualHostAsync();
     }
 

@@ -2,6 +2,7 @@ using Contracts.PlanDesign.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Hosting;
+using LocalServers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 
@@ -20,6 +21,9 @@ public sealed class RunningPlanDesign : IAsyncDisposable
 
     public WebApplication App { get; }
     public Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient Client => new(_channel);
+
+    public static async Task Tables(ServiceDatabase database) =>
+        await (await EventStore.OpenAsync(PlanDesignHost.Schema, database.ConnectionString("plan_design"), PlanDesignHost.ConfigureStore)).DisposeAsync();
 
     public static async Task<RunningPlanDesign> StartAsync(string postgres, Uri rabbitMq, Dictionary<string, string?>? settings = null)
     {
@@ -61,7 +65,7 @@ public sealed class PlanDesignFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Postgres = (await Servers.CreateDatabaseAsync()).ConnectionString("plan_design");
+        Postgres = (await Servers.CreateDatabaseAsync(RunningPlanDesign.Tables)).ConnectionString("plan_design");
         RabbitMq = await Servers.CreateVirtualHostAsync();
         Service = await RunningPlanDesign.StartAsync(Postgres, RabbitMq, new() { ["PlanDesign:TypesMax"] = "50", ["PlanDesign:CapTokensMax"] = "200", ["PlanDesign:ObservationsMax"] = "10", ["PlanDesign:CellsMax"] = "25000" });
     }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Reflection;
 using System.Security.Cryptography;
 using LocalServers;
 
@@ -28,6 +30,7 @@ public static class Servers
         new(Environment.GetEnvironmentVariable(PostgresVariable) ?? (await (await Started.Value).Postgres.Value).ConnectionString));
     private static readonly Lazy<Task<RabbitMqAddress>> Broker = new(async () => FromEnvironment() ?? await (await Started.Value).RabbitMq.Value);
 
+    private static readonly ConcurrentDictionary<MethodInfo, Lazy<Task<ServiceDatabase>>> Templates = [];
     private static readonly string Run = RandomNumberGenerator.GetHexString(8, lowercase: true);
     private static readonly SemaphoreSlim VirtualHostGate = new(1);
     private static readonly Queue<string> FreeVirtualHosts = new();
@@ -38,6 +41,18 @@ public static class Servers
     /// <summary>A fresh database with the schemas and roles of all services.</summary>
     public static async Task<ServiceDatabase> CreateDatabaseAsync() =>
         await (await PostgresAsync()).CreateDatabaseAsync($"test_{Run}_{Interlocked.Increment(ref _databases)}");
+
+    /// <summary>The same with the tables of services in it, which are made once for all that name the same <paramref name="makeTables"/>: making them takes longer than most tests.</summary>
+    public static async Task<ServiceDatabase> CreateDatabaseAsync(Func<ServiceDatabase, Task> makeTables)
+    {
+        var template = await Templates.GetOrAdd(makeTables.Method, _ => new(async () =>
+        {
+            var made = await CreateDatabaseAsync();
+            await makeTables(made);
+            return made;
+        })).Value;
+        return await (await PostgresAsync()).CopyDatabaseAsync(template, $"test_{Run}_{Interlocked.Increment(ref _databases)}");
+    }
 
     /// <summary>Ends the use of a database that came from here: hundreds of them, each written to, would be more than the machine's memory caches. Another's is left alone.</summary>
     public static Task DropAsync(ServiceDatabase database) => database.Name.StartsWith($"test_{Run}_", StringComparison.Ordinal) ? database.DropAsync() : Task.CompletedTask;

@@ -57,9 +57,11 @@ public sealed class BillingApp : IAsyncDisposable
     public IDocumentStore Store => Get<IDocumentStore>();
     public Uri Http => _host!.Endpoints().Http;
 
+    public static async Task Tables(ServiceDatabase database) => await (await BillingStore.OpenAsync(database.ConnectionString("billing"))).DisposeAsync();
+
     public static async Task<BillingApp> PrepareAsync() => new()
     {
-        Database = await Servers.CreateDatabaseAsync(), Broker = await Servers.CreateVirtualHostAsync(), Usage = await UsageLedgerServer.StartAsync(),
+        Database = await Servers.CreateDatabaseAsync(Tables), Broker = await Servers.CreateVirtualHostAsync(), Usage = await UsageLedgerServer.StartAsync(),
     };
 
     /// <summary>Started, ready, and with a menu received.</summary>

@@ -6,6 +6,7 @@ using Grpc.Core;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Balancer;
 using Grpc.Net.Client.Configuration;
+using Hosting;
 using LocalServers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
@@ -52,9 +53,12 @@ public sealed class Company : IAsyncDisposable
     /// <summary>The menu that was published last; largest cap first.</summary>
     public Menu Menu { get; private set; } = new();
 
+    /// <summary>A database with the tables of plan design and of billing; usage makes its own in no time.</summary>
+    public static Task<ServiceDatabase> CreateDatabaseAsync() => Servers.CreateDatabaseAsync(Tables);
+
     /// <summary>All three services, ready; those named <paramref name="apart"/> as processes.</summary>
     public static async Task<Company> OpenAsync(string[] apart, params (string Key, string Value)[] settings) =>
-        await OpenAsync(await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync(), apart, settings);
+        await OpenAsync(await CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync(), apart, settings);
 
     /// <summary>The same on servers that the caller may kill.</summary>
     public static async Task<Company> OpenAsync(ServiceDatabase database, Uri broker, string[] apart, params (string Key, string Value)[] settings)
@@ -64,6 +68,12 @@ public sealed class Company : IAsyncDisposable
         foreach (var service in apart) await company.StartApartAsync(service);
         foreach (var service in Services) await company.ReadyAsync(service);
         return company;
+    }
+
+    private static async Task Tables(ServiceDatabase database)
+    {
+        await (await EventStore.OpenAsync(PlanDesignHost.Schema, database.ConnectionString("plan_design"), PlanDesignHost.ConfigureStore)).DisposeAsync();
+        await (await BillingStore.OpenAsync(database.ConnectionString("billing"))).DisposeAsync();
     }
 
     public Uri Address(string service) => new($"http://127.0.0.1:{GrpcPort(service)}");
