@@ -5,6 +5,7 @@ using PlanDesign.Menus;
 
 namespace PlanDesign.Host;
 
+/// <summary>A discarded draft is one that is retired without a time of publication, as it is in views stored before that was told apart.</summary>
 public enum MenuStanding { Draft, Solved, Published, Retired }
 
 /// <summary>A menu as analysts see it: everything but its market.</summary>
@@ -14,6 +15,13 @@ public sealed record MenuView(
     public MenuSolved? Solution { get; init; }
     public DateTimeOffset? PublishedAt { get; init; }
     public DateTimeOffset? RetiredAt { get; init; }
+
+    /// <summary>Who took it off sale or discarded it, and why; null also in views stored before they had it, until the stream is folded anew.</summary>
+    public string? RetiredBy { get; init; }
+
+    /// <inheritdoc cref="RetiredBy"/>
+    public string? RetiredReason { get; init; }
+    public bool IsDiscarded => Standing == MenuStanding.Retired && PublishedAt is null;
     public string? Evidence { get; init; }
     public string? Terms { get; init; }
     public MenuSignature? Signature { get; init; }
@@ -30,8 +38,8 @@ public sealed partial class MenuCatalog : SingleStreamProjection<MenuView, strin
         MenuDrafted d => new MenuView(id, d.Name, MenuStanding.Draft, d.Currency, d.ConversationsPerPeriod, d.Models, d.At) { Evidence = d.Evidence, Terms = d.Terms },
         MenuSolved s => view! with { Standing = MenuStanding.Solved, Solution = s },
         MenuPublished p => view! with { Standing = MenuStanding.Published, PublishedAt = p.At, Signature = p.Signature },
-        MenuRetired r => view! with { Standing = MenuStanding.Retired, RetiredAt = r.At },
-        MenuDiscarded d => view! with { Standing = MenuStanding.Retired, RetiredAt = d.At },
+        MenuRetired r => view! with { Standing = MenuStanding.Retired, RetiredAt = r.At, RetiredBy = r.Actor, RetiredReason = r.Reason },
+        MenuDiscarded d => view! with { Standing = MenuStanding.Retired, RetiredAt = d.At, RetiredBy = d.Actor, RetiredReason = d.Reason },
         _ => throw new UnreachableException($"no fold for {e.GetType().Name}"),
     };
 }

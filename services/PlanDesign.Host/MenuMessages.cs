@@ -20,13 +20,15 @@ internal static class MenuMessages
                 MenuStanding.Draft => MenuStatus.Draft,
                 MenuStanding.Solved => MenuStatus.Solved,
                 MenuStanding.Published => MenuStatus.Published,
-                MenuStanding.Retired => MenuStatus.Retired,
+                MenuStanding.Retired => view.IsDiscarded ? MenuStatus.Discarded : MenuStatus.Retired,
             },
             Currency = view.Currency.Code,
             ConversationsPerPeriod = view.ConversationsPerPeriod,
             DraftedAt = view.DraftedAt.ToTimestamp(),
             PublishedAt = view.PublishedAt?.ToTimestamp(),
             RetiredAt = view.RetiredAt?.ToTimestamp(),
+            RetiredBy = view.RetiredBy ?? "",
+            RetiredReason = view.RetiredReason ?? "",
             Models = { view.Models },
             Evidence = view.Evidence ?? "",
             Terms = view.Terms is { } terms ? Menus.SaleTerms.Read(terms).ToMessage() : null,
@@ -54,6 +56,7 @@ internal static class MenuMessages
             Certificate = ToMessage(s.Certificate),
             Alternatives = { s.Alternatives.Select(Alternative) },
             Notices = { s.Notices ?? [] },
+            ConstraintCosts = { (s.ConstraintCosts ?? []).Select(c => ToMessage(c, s.ExitReason)) },
         };
         return menu;
     }
@@ -88,6 +91,12 @@ internal static class MenuMessages
         if (atTypes is { } here) message.UpperBoundAtTypes = here;
         return message;
     }
+
+    private static Contracts.PlanDesign.V1.ConstraintCost ToMessage(MenuConstraintCost c, string exitReason) => new()
+    {
+        Constraint = c.Constraint, ProfitCost = c.ProfitCost ?? 0, ShareServedGain = c.ShareServedGain ?? 0, TokensGain = c.TokensGain ?? 0, Unknown = c.Unknown ?? "",
+        ExitReasonWithout = c.ExitReasonWithout, ExitReasonWith = exitReason, IsAbout = c.IsAbout,
+    };
 
     private static Alternative Alternative(MenuAlternative a)
     {

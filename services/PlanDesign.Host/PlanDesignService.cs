@@ -69,6 +69,7 @@ public sealed class PlanDesignService(
             menuId, request.Name, market, plansMax, currency, request.ConversationsPerPeriod, [.. request.Models], solved.Solution, solved.Comparison, at)
         {
             Constraints = constraints,
+            ConstraintCosts = solved.ConstraintCosts,
             Evidence = request.Evidence,
             Terms = terms,
         };
@@ -95,6 +96,9 @@ public sealed class PlanDesignService(
         var message = view?.ToMessage() ?? throw new Refusal("menu_not_found", $"there is no menu {menuId}").AsException();
         if (!request.IncludeMarket && !request.IncludeSignedDocument) return message;
         var history = await session.Events.FetchStreamAsync(menuId, token: context.CancellationToken);
+        // Events say more than views that were stored by an earlier version.
+        view = EventStreams.Fold<MenuView?, MenuEvent>(history, null, (v, e) => MenuCatalog.Evolve(v, menuId, e))!;
+        message = view.ToMessage();
         if (request.IncludeSignedDocument && view.Signature is { } signature) message.SignedDocument = SignedMenu.Write(DocumentOf(menuId, history), signature);
         return request.IncludeMarket ? message.WithMarket(history.Select(e => e.Data).OfType<MenuDrafted>().Single()) : message;
     }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using PlanDesign.AnswerTimes;
+using PlanDesign.AnswerTimes.Quadrature;
 using PlanDesign.Screening;
 using PlanDesign.Screening.Certificates;
 using PlanDesign.Screening.Rounding;
@@ -11,6 +12,9 @@ public static class SolveWork
 {
     /// <summary>To find a density or what survives in a panel takes as long as so many cells: a sum over modes, or Newton's method, at every node.</summary>
     private const long CellsToMakePanel = 100;
+
+    /// <summary>To discount a panel's nodes for one type takes as long as so many cells: an exponential at each, for the solver and again for the certificate.</summary>
+    private const long CellsToDiscountPanel = 2 * DiscountedGauss.Nodes;
 
     /// <summary>Steps between caps in minor units that take as long as a cell: several at once, without a table to fill.</summary>
     private const double StepsPerCell = 100;
@@ -31,10 +35,9 @@ public static class SolveWork
     public static long Cells(Market market, MarketGrid grid, SolveOptions options)
     {
         var (types, caps) = ((long)grid.Types.Count, grid.CapTokensMax);
-        var panels = market.AnswerTime is DensityAnswerTime density
-            ? density.PanelsFor(market.TokensPerSecond, grid.CapTokensMax) + CheckerBeliefs.Panels(density, market.TokensPerSecond, grid.CapTokensMax) : 0;
+        var panels = Panels(market, grid);
         var sorted = market.ValueAtCap > 0 ? types * caps * BitOperations.Log2((uint)caps + 1) : 0;
-        return types * caps * (1 + (options.PlansMax ?? 0)) + panels * (CellsToMakePanel + types) + sorted + (long)(StepsInUnits(market, grid, options) / StepsPerCell);
+        return types * caps * (1 + (options.PlansMax ?? 0)) + panels * (CellsToMakePanel + CellsToDiscountPanel * types) + sorted + (long)(StepsInUnits(market, grid, options) / StepsPerCell);
     }
 
     /// <summary>The same with what a menu is compared with, and with the menus without each of its rules and without all.</summary>
@@ -42,8 +45,12 @@ public static class SolveWork
     public static long CellsCompared(Market market, MarketGrid grid, SolveOptions options)
     {
         var without = options.Constraints is { } rules ? rules.Each().Select(rule => rule.Without).Append(new()) : [];
-        return Cells(market, grid, options) + CellsToCompare * grid.Types.Count * grid.CapTokensMax + without.Sum(rest => Cells(market, grid, options with { Constraints = rest }));
+        return Cells(market, grid, options) + CellsToCompare * grid.Types.Count * (grid.CapTokensMax + CellsToDiscountPanel * Panels(market, grid)) + without.Sum(rest => Cells(market, grid, options with { Constraints = rest }));
     }
+
+    /// <summary>Of the answer times, the solver's and the certificate's.</summary>
+    private static long Panels(Market market, MarketGrid grid) => market.AnswerTime is DensityAnswerTime density
+        ? density.PanelsFor(market.TokensPerSecond, grid.CapTokensMax) + CheckerBeliefs.Panels(density, market.TokensPerSecond, grid.CapTokensMax) : 0;
 
     private static double StepsInUnits(Market market, MarketGrid grid, SolveOptions options)
     {

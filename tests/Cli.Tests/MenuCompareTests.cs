@@ -147,6 +147,19 @@ public sealed partial class MenuCompareTests
         Assert.Equal(menu.GetProperty("rounding").GetProperty("upperBound").GetDouble(), figures["rounding.upperBound"]);
     }
 
+    /// <summary>The bound that was proved tightest, and of what it is.</summary>
+    [Theory]
+    // At exact prices the two plans earn 10.96; a fee of at most 12, for two conversations in whole yen, 0.8 · (12 − 3).
+    [InlineData("--round JPY --conversations 2 --price-max 12", "Certificate: no menu in minor units that keeps the rules on prices earns more than 7.2 (gap 0), at exact prices without those rules none more than 10.96;")]
+    [InlineData("--round JPY --conversations 1", "Certificate: no menu in minor units earns more than 10.9 (gap 0), at exact prices none more than 10.96;")]
+    // 26.20 and 10.00 are whole cents already.
+    [InlineData("--round USD --conversations 1", "Certificate: no such menu earns more than 10.96 (gap")]
+    public async Task The_bound_that_was_proved_tightest_is_printed_and_said_to_be_of_what(string options, string words)
+    {
+        var (_, output, _) = await Run(Worked, ["menu", "solve", "-", .. options.Split(' ')]);
+        Assert.Contains(words, string.Join(' ', output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_process_that_is_not_certified_has_no_figures_in_any_form()
     {

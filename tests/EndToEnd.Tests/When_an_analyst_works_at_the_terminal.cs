@@ -37,6 +37,19 @@ public sealed class When_an_analyst_works_at_the_terminal
             Assert.Equal(1, exit);
             Assert.StartsWith("publishedBy: was altered", altered, StringComparison.Ordinal);
 
+            // What a rule costs stays with its draft, as it was solved; of one that nobody wants it is said who discarded it, and why.
+            string[] rule = ["--cap-min", "800"];
+            var ruled = Json(await Billing(company, Market, ["menu", "publish", "-", "--name", "Long caps", "--draft", .. rule, "--json"]));
+            var costs = Json(await Billing(company, Market, ["menu", "solve", "-", "--round", "USD", "--conversations", "20", "--tiers", "3", .. rule, "--json"])).GetProperty("constraintCosts");
+            Assert.Equal(["capTokensMin", "all"], costs.EnumerateArray().Select(c => c.GetProperty("constraint").GetString()));
+            Assert.Equal(costs.EnumerateArray().Select(c => c.GetProperty("profitCost").GetDouble()), ruled.GetProperty("constraintCosts").EnumerateArray().Select(c => c.GetProperty("profitCost").GetDouble()));
+            Assert.True(costs[0].GetProperty("profitCost").GetDouble() > 0);
+            var ruledId = ruled.GetProperty("menuId").GetString()!;
+            Assert.Contains("what each rule costs and brings in", (await Billing(company, "", "menu", "show", ruledId)).Output, StringComparison.Ordinal);
+            var discarded = Json(await Billing(company, "", "menu", "retire", ruledId, "--actor", "ada", "--reason", "too few buy it", "--json"));
+            Assert.Equal(("discarded", "ada", "too few buy it"), (discarded.GetProperty("status").GetString(), discarded.GetProperty("retiredBy").GetString(), discarded.GetProperty("retiredReason").GetString()));
+            Assert.Contains($"Discarded {discarded.GetProperty("retiredAt").GetString()} by ada: too few buy it", (await Billing(company, "", "menu", "show", ruledId)).Output, StringComparison.Ordinal);
+
             // Customers come from billing and lengths from usage; too little data is said, not guessed.
             (exit, var said, var error) = await Billing(company, "", "menu", "estimate", "--menu", company.Menu.MenuId, "--json");
             Assert.Equal(1, exit);
@@ -52,7 +65,7 @@ public sealed class When_an_analyst_works_at_the_terminal
             Assert.Equal(0, looked);
             Assert.Contains("remembered 0 conversations and 3 customers to compare with, and goes on: that takes 30 answered conversations and 50 customers", look, StringComparison.Ordinal);
             var menus = Json(await Billing(company, "", "menu", "show", "--json")).GetProperty("menus").EnumerateArray().ToArray();
-            Assert.Equal(new[] { menuId, company.Menu.MenuId }.Order(), menus.Select(m => m.GetProperty("menuId").GetString()!).Order());
+            Assert.Equal(new[] { menuId, ruledId, company.Menu.MenuId }.Order(), menus.Select(m => m.GetProperty("menuId").GetString()!).Order());
         }
         finally
         {

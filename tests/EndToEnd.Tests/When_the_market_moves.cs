@@ -62,7 +62,7 @@ public sealed class When_the_market_moves
 
             // A person who does not want it says so, and is not asked the same again on newer figures.
             var discarded = JsonDocument.Parse(await BillingAsync(company, "menu", "retire", draft.MenuId, "--reason", "not in spring", "--actor", "ada", "--json")).RootElement;
-            Assert.Equal(("retired", false), (discarded.GetProperty("status").GetString(), discarded.TryGetProperty("publishedAt", out _)));
+            Assert.Equal(("discarded", false), (discarded.GetProperty("status").GetString(), discarded.TryGetProperty("publishedAt", out _)));
             await company.AdvanceAsync(Company.Jan1.AddDays(22));
             Assert.Contains($"{draft.MenuId} was drafted for that and is discarded; nothing is drafted that does not surely earn more than it", await BillingAsync(company, watch), StringComparison.Ordinal);
             Assert.Equal(2, (await company.Deployment.PlanDesign.ListMenusAsync(new())).Menus.Count);

@@ -63,6 +63,8 @@ public class EventShapeTests
             """{"name":"Chat","market":"{}","plansMax":null,"currency":"USD","conversationsPerPeriod":20,"models":[],"at":"2026-01-01T00:00:00+00:00","terms":"{\u0022weekConversations\u0022:5}"}"""),
         (new MenuSolved("optimal", [], 0, 0, 0, 0, new(1, 1, 0, 0) { UpperBoundOf = "exact_prices", UpperBoundInMinorUnits = 0.75, UpperBoundAtTypes = 0.5, DensityUpperBound = 1, TokenBound = 2, TypeBound = 3 }, [], At) { Notices = ["more types bring the two closer"] },
             """{"exitReason":"optimal","tiers":[],"profit":0,"revenue":0,"servingCost":0,"profitUnlimited":0,"certificate":{"upperBound":1,"gap":1,"maxIncentiveViolation":0,"maxParticipationViolation":0,"upperBoundOf":"exact_prices","upperBoundInMinorUnits":0.75,"upperBoundAtTypes":0.5,"densityUpperBound":1,"tokenBound":2,"typeBound":3},"alternatives":[],"at":"2026-01-01T00:00:00+00:00","notices":["more types bring the two closer"]}"""),
+        (new MenuSolved("optimal", [], 0, 0, 0, 0, new(1, 1, 0, 0), [], At) { ConstraintCosts = [new("cap_tokens_max", 4.5, 0.25, -2, "not_worth_serving", true), new("all", null, null, null, "not_certified", false) { Unknown = "no menu" }] },
+            """{"exitReason":"optimal","tiers":[],"profit":0,"revenue":0,"servingCost":0,"profitUnlimited":0,"certificate":{"upperBound":1,"gap":1,"maxIncentiveViolation":0,"maxParticipationViolation":0},"alternatives":[],"at":"2026-01-01T00:00:00+00:00","constraintCosts":[{"constraint":"cap_tokens_max","profitCost":4.5,"shareServedGain":0.25,"tokensGain":-2,"exitReasonWithout":"not_worth_serving","isAbout":true},{"constraint":"all","profitCost":null,"shareServedGain":null,"tokensGain":null,"exitReasonWithout":"not_certified","isAbout":false,"unknown":"no menu"}]}"""),
         (new MenuPublished("ada", At) { Signature = new(1, "a2V5", "dmFsdWU=", "ZGlnZXN0cw==") },
             """{"actor":"ada","at":"2026-01-01T00:00:00+00:00","signature":{"form":1,"publicKey":"a2V5","value":"dmFsdWU=","digestsValue":"ZGlnZXN0cw=="}}"""),
     ];
@@ -81,15 +83,15 @@ public class EventShapeTests
     [Fact]
     public void Every_fold_has_an_arm()
     {
-        Assert.Equal((MenuStanding.Retired, At.AddHours(1), At.AddHours(2)), Folded(History.SkipLast(1)));
-        Assert.Equal((MenuStanding.Retired, null, At.AddHours(1)), Folded([.. History.Take(2), History[^1]]));
+        Assert.Equal((new MenuState.Retired((MenuDrafted)History[0]), false, At.AddHours(1), At.AddHours(2), "a new menu earns more"), Folded(History.SkipLast(1)));
+        Assert.Equal((new MenuState.Discarded((MenuDrafted)History[0]), true, null, At.AddHours(1), "too dear"), Folded([.. History.Take(2), History[^1]]));
     }
 
-    private static (MenuStanding Standing, DateTimeOffset? PublishedAt, DateTimeOffset? RetiredAt) Folded(IEnumerable<MenuEvent> history)
+    private static (MenuState State, bool IsDiscarded, DateTimeOffset? PublishedAt, DateTimeOffset? RetiredAt, string? Reason) Folded(IEnumerable<MenuEvent> history)
     {
         var (state, view) = (MenuState.Initial, (MenuView?)null);
         foreach (var e in history) (state, view) = (MenuState.Evolve(state, e), MenuCatalog.Evolve(view, "menu", e));
-        Assert.IsType<MenuState.Retired>(state);
-        return (view!.Standing, view.PublishedAt, view.RetiredAt);
+        Assert.Equal((MenuStanding.Retired, "ada"), (view!.Standing, view.RetiredBy));
+        return (state, view.IsDiscarded, view.PublishedAt, view.RetiredAt, view.RetiredReason);
     }
 }

@@ -113,6 +113,10 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
         Assert.True(kept.Certificate.TokenBound > 0 && kept.Certificate.TypeBound > 0 && kept.Certificate.DensityUpperBound >= kept.Certificate.UpperBoundInMinorUnits);
         Assert.True(kept.Certificate.UpperBoundAtTypes < kept.Certificate.UpperBoundInMinorUnits);
         Assert.Contains(kept.Notices, n => n.StartsWith("urgency is continuous", StringComparison.Ordinal));
+        // What the rule costs is what it was when the menu was solved, in every answer that has the menu.
+        Assert.Equal(["cap_tokens_max", "all"], kept.ConstraintCosts.Select(c => c.Constraint));
+        Assert.Equal((solved.ConstraintCosts, solved.ConstraintCosts), (draft.Solution.ConstraintCosts, kept.ConstraintCosts));
+        Assert.True(kept.ConstraintCosts[0] is { ProfitCost: > 0, IsAbout: true, ExitReasonWithout: "optimal", ExitReasonWith: "optimal" });
         // Lists stay small, and exact prices have no bound in minor units.
         Assert.Null((await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = draft.MenuId })).Market);
         Assert.False(Assert.Single(await Answers(new SolveMenuRequest { Market = Worked })).Solution.Certificate.HasUpperBoundInMinorUnits);
@@ -158,6 +162,37 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
         Assert.Equal(MenuStatus.Retired, retired.Status);
         Assert.Equal(retired, await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = drafted.MenuId }));
         Assert.Equal("menu_retired", (await Refused(() => plans.Client.PublishMenuAsync(Publish(drafted)))).Reason);
+    }
+
+    [Fact]
+    public async Task A_discarded_draft_says_so_and_who_discarded_it_when_and_why()
+    {
+        var drafted = await plans.Client.DraftMenuAsync(Draft("Too dear"));
+        var discarded = await plans.Client.RetireMenuAsync(new RetireMenuRequest { MenuId = drafted.MenuId, Actor = "ada", Reason = "too dear" });
+        Assert.Equal((MenuStatus.Discarded, "ada", "too dear"), (discarded.Status, discarded.RetiredBy, discarded.RetiredReason));
+        Assert.Null(discarded.PublishedAt);
+        Assert.Equal(plans.Service.App.Services.GetRequiredService<BusinessClock>().Now, discarded.RetiredAt.ToDateTimeOffset());
+        Assert.Equal(discarded, await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = drafted.MenuId }));
+        var (_, reason, detail) = await Refused(() => plans.Client.PublishMenuAsync(Publish(drafted)));
+        Assert.Equal(("menu_retired", $"{drafted.MenuId} was discarded, and does not come back: draft it anew"), (reason, detail));
+    }
+
+    /// <summary>As one that was stored before the view had who ended a menu, and why.</summary>
+    [Fact]
+    public async Task A_view_of_an_earlier_version_is_of_a_discarded_draft_too_and_the_stream_says_by_whom()
+    {
+        var drafted = await plans.Client.DraftMenuAsync(Draft("Long ago"));
+        await plans.Client.RetireMenuAsync(new RetireMenuRequest { MenuId = drafted.MenuId, Actor = "ada", Reason = "too dear" });
+        var store = plans.Service.App.Services.GetRequiredService<IDocumentStore>();
+        await using (var session = store.LightweightSession())
+        {
+            session.Store((await session.LoadAsync<MenuView>(drafted.MenuId))! with { RetiredBy = null, RetiredReason = null });
+            await session.SaveChangesAsync();
+        }
+        var listed = await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = drafted.MenuId });
+        Assert.Equal((MenuStatus.Discarded, "", ""), (listed.Status, listed.RetiredBy, listed.RetiredReason));
+        var whole = await plans.Client.GetMenuAsync(new GetMenuRequest { MenuId = drafted.MenuId, IncludeMarket = true });
+        Assert.Equal((MenuStatus.Discarded, "ada", "too dear"), (whole.Status, whole.RetiredBy, whole.RetiredReason));
     }
 
     [Fact]

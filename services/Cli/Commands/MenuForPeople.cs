@@ -22,6 +22,12 @@ public static class MenuForPeople
         if (menu.Tiers.Count == 0) return;
         if (comparison is not null) console.Write(Comparison(comparison, asked.Options.Constraints is not null));
         foreach (var notice in comparison?.Notices ?? []) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
+        PrintRules(console, costs);
+    }
+
+    /// <summary>What each rule costs and brings in; nothing where there are none.</summary>
+    internal static void PrintRules(IAnsiConsole console, IReadOnlyList<ConstraintCost> costs)
+    {
         if (costs.Count > 0) console.Write(Rules(costs));
         foreach (var cost in costs.Where(c => c.Unknown is not null)) console.MarkupLineInterpolated($"[yellow]{cost.Constraint}: what it costs is not known, for without it there is no menu: {cost.Unknown}[/]");
     }
@@ -46,7 +52,7 @@ public static class MenuForPeople
         console.WriteLine($"Earns {Number(menu.Profit)} a conversation: {Number(menu.Revenue)} paid, {Number(menu.ServingCost)} spent on serving.");
         if (asked.Period(menu) is { } period)
             console.WriteLine($"Earns {Number(period.Profit)} a customer and period of {Number(period.ConversationsPerCustomer)} conversations: {Number(period.Revenue)} paid, {Number(period.ServingCost)} spent on serving.");
-        console.WriteLine(Certificate(asked.Market, menu));
+        console.WriteLine(Certificate(asked, menu));
     }
 
     private static Table Plans(MenuAsked asked, MenuSolution menu)
@@ -81,26 +87,35 @@ public static class MenuForPeople
         return fees.Length == 0 ? "" : fees.Min() == fees.Max() ? Number(fees[0]) : $"{Number(fees.Min())} to {Number(fees.Max())}";
     }
 
-    private static string Certificate(Market market, MenuSolution menu)
+    private static string Certificate(MenuAsked asked, MenuSolution menu)
     {
-        var c = menu.Certificate;
-        return $"Certificate: {Bounds(market, menu, Number, Small)}; nobody gains more than {Small(c.MaxIncentiveViolation)} by another plan, "
+        var (c, market) = (menu.Certificate, asked.Market);
+        return $"Certificate: {Bounds(market, asked.Options, menu)}; nobody gains more than {Small(c.MaxIncentiveViolation)} by another plan, "
             + $"or loses more than {Small(c.MaxParticipationViolation)} by buying.";
     }
 
     /// <summary>
     /// What no menu earns more than: in the market itself, and, where it is continuous and prices are exact, at the urgent ends of its cells, whose profit
-    /// the menu reports. With value at the cap only the types are bounded.
+    /// the menu reports. With value at the cap only the types are bounded. Where menus in minor units that keep every rule are bounded more tightly, it is by that.
     /// </summary>
-    /// <param name="bound">How a bound is shown, and <paramref name="gap"/> how its distance is.</param>
-    internal static string Bounds(Market market, MenuSolution menu, Func<double, string> bound, Func<double, string> gap)
+    private static string Bounds(Market market, SolveOptions options, MenuSolution menu)
     {
         var c = menu.Certificate;
-        if (!market.Urgency.HasIntervals) return $"no such menu earns more than {bound(c.UpperBound)} (gap {gap(c.Gap)})";
-        var atTypes = $"at the {market.Grid().Types.Count.ToString("#,0", CultureInfo.InvariantCulture)} types that stand for the market no such menu earns more than {bound(c.UpperBound)} (gap {gap(c.Gap)})";
+        if (TighterInMinorUnits(market, menu) is { } tighter)
+            return $"{(market.Urgency.HasIntervals ? "in the market " : "")}no menu in minor units{(options.Constraints is { OnPrices: true } ? " that keeps the rules on prices" : "")} earns more than {Number(tighter.Bound)} "
+                + $"(gap {Small(Math.Max(0, tighter.Bound - menu.Profit))}), at exact prices{(options.Constraints is { OnPrices: true } ? " without those rules" : "")} none more than {Number(tighter.AtExactPrices)}";
+        if (!market.Urgency.HasIntervals) return $"no such menu earns more than {Number(c.UpperBound)} (gap {Small(c.Gap)})";
+        var atTypes = $"at the {market.Grid().Types.Count.ToString("#,0", CultureInfo.InvariantCulture)} types that stand for the market no such menu earns more than {Number(c.UpperBound)} (gap {Small(c.Gap)})";
         return market.ValueAtCap > 0 ? atTypes
-            : menu.Rounding is null ? $"{atTypes}, in the market itself none more than {bound(c.DensityUpperBound)}"
-            : $"in the market no such menu earns more than {bound(c.DensityUpperBound)} (gap {gap(c.DensityUpperBound - menu.Profit)})";
+            : menu.Rounding is null ? $"{atTypes}, in the market itself none more than {Number(c.DensityUpperBound)}"
+            : $"in the market no such menu earns more than {Number(c.DensityUpperBound)} (gap {Small(c.DensityUpperBound - menu.Profit)})";
+    }
+
+    /// <summary>The bound on menus in minor units that keep every rule, where it is below that at exact prices by more than the arithmetic rounds; null where it is not, or not known.</summary>
+    internal static (double Bound, double AtExactPrices)? TighterInMinorUnits(Market market, MenuSolution menu)
+    {
+        var exact = market.Urgency.HasIntervals ? menu.Certificate.DensityUpperBound : menu.Certificate.UpperBound;
+        return menu.Rounding?.UpperBound is { } bound && bound < exact - MenuSolver.CertificateTolerance * market.ValuePerAnswer ? (bound, exact) : null;
     }
 
     private static Table Comparison(TariffComparison comparison, bool underRules)

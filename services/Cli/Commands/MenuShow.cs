@@ -5,7 +5,9 @@ using Contracts.PlanDesign.V1;
 using Kernel;
 using PlanDesign;
 using PlanDesign.Host;
+using PlanDesign.Reports;
 using PlanDesign.Screening.Constraints;
+using ConstraintCost = PlanDesign.Screening.Constraints.ConstraintCost;
 using Spectre.Console;
 
 namespace Cli.Commands;
@@ -51,6 +53,7 @@ public static class MenuShow
         }
         var console = CommandLine.Output;
         console.MarkupLineInterpolated($"[bold]{menu.Name}[/]  {menu.MenuId}  {Status(menu)}");
+        if (menu.RetiredAt is not null) console.MarkupLineInterpolated($"{End(menu)}");
         if (menu.Evidence.Length > 0) console.MarkupLineInterpolated($"[yellow]{menu.Evidence}[/]");
         if (menu.Plans.Count > 0) console.Write(Plans(menu));
         foreach (var sentence in menu.Terms.ToTerms().Sentences()) console.WriteLine(sentence);
@@ -59,9 +62,23 @@ public static class MenuShow
         {
             foreach (var notice in solution.Notices) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
             console.WriteLine(Outcome(solution, menu.Currency));
+            MenuForPeople.PrintRules(console, CostsOf(solution));
         }
         if (menu.Signature is { } signature) console.WriteLine($"Signed (Ed25519) by {signature.PublicKey.ToBase64()}");
     }
+
+    /// <summary>Who ended it, and why, is not known of every menu.</summary>
+    private static string End(Menu menu) =>
+        $"{(Status(menu) == Discarded ? "Discarded" : "Taken off sale")} {Time(menu.RetiredAt)}{(menu.RetiredBy.Length > 0 ? $" by {menu.RetiredBy}" : "")}{(menu.RetiredReason.Length > 0 ? $": {menu.RetiredReason}" : "")}";
+
+    private static ConstraintCost[] CostsOf(Solution solution) =>
+        [.. solution.ConstraintCosts.Select(c => (c.Unknown.Length > 0 ? new ConstraintCost(FieldName(c.Constraint), null, null, null) { Unknown = c.Unknown } : new(FieldName(c.Constraint), c.ProfitCost, c.ShareServedGain, c.TokensGain)) with
+        {
+            ExitReasonWithout = c.ExitReasonWithout, ExitReasonWith = c.ExitReasonWith, IsAbout = c.IsAbout,
+        })];
+
+    /// <summary>A rule as it is called in files: cap_tokens_max is capTokensMax.</summary>
+    private static string FieldName(string rule) => TariffReport.KindOf(rule.Replace('_', ' '));
 
     private static string SolvedFor(Contracts.PlanDesign.V1.Market message, Menu menu)
     {
@@ -146,6 +163,7 @@ public static class MenuShow
                 DensityUpperBound = Kept(c.DensityUpperBound), TokenBound = Kept(c.TokenBound), TypeBound = Kept(c.TypeBound),
             }
             : null,
+        ConstraintCosts = menu.Solution is { ConstraintCosts.Count: > 0 } ruled ? CostsOf(ruled) : null,
         Notices = menu.Solution is { Notices.Count: > 0 } told ? told.Notices : null,
         Market = menu.Market is { } market ? JsonSerializer.Deserialize<JsonElement>(MarketJson.Write(market.ToMarket())) : (JsonElement?)null,
         Constraints = MenuConstraintsJson.Write(menu.Constraints.ToConstraints()) is { } rules ? JsonSerializer.Deserialize<JsonElement>(rules) : (JsonElement?)null,
@@ -158,6 +176,8 @@ public static class MenuShow
         DraftedAt = Time(menu.DraftedAt),
         PublishedAt = menu.PublishedAt is { } at ? Time(at) : null,
         RetiredAt = menu.RetiredAt is { } end ? Time(end) : null,
+        RetiredBy = menu.RetiredBy.Length > 0 ? menu.RetiredBy : null,
+        RetiredReason = menu.RetiredReason.Length > 0 ? menu.RetiredReason : null,
     };
 
     private static double? Kept(double bound) => bound == 0 ? null : bound;
@@ -166,7 +186,10 @@ public static class MenuShow
         : o.PackageTokens > 0 ? new { o.Kind, o.Model, o.PackageTokens, o.PackagePriceMicros }
         : new { o.Kind, o.Model, Tiers = o.Tiers.Select(t => new { UpTo = t.UpTo == 0 ? (long?)null : t.UpTo, t.PerMillionTokens }) };
 
-    private static string Status(Menu menu) => menu.Status.ToString().ToLowerInvariant();
+    private const string Discarded = "discarded";
+
+    /// <summary>A draft that was discarded comes as retired from a plan design that does not tell the two apart.</summary>
+    private static string Status(Menu menu) => menu is { Status: MenuStatus.Retired, PublishedAt: null } ? Discarded : menu.Status.ToString().ToLowerInvariant();
 
     private static string Time(Google.Protobuf.WellKnownTypes.Timestamp at) => at.ToDateTimeOffset().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 }

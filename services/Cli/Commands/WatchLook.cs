@@ -89,7 +89,7 @@ internal static class WatchLook
     private static string Standing(Menu drafted) => drafted.Status switch
     {
         MenuStatus.Published => $"{drafted.MenuId} was drafted for that and is on sale: watch it instead",
-        MenuStatus.Retired => $"{drafted.MenuId} was drafted for that and is {(drafted.PublishedAt is null ? "discarded" : "off sale again")}; nothing is drafted that does not surely earn more than it",
+        MenuStatus.Retired or MenuStatus.Discarded => $"{drafted.MenuId} was drafted for that and is {(drafted.PublishedAt is null ? "discarded" : "off sale again")}; nothing is drafted that does not surely earn more than it",
         _ => $"{drafted.MenuId} is drafted already and waits for a person: look at it with billing menu show {drafted.MenuId}, and publish it with billing menu publish, or discard it with billing menu retire",
     };
 

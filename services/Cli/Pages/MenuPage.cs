@@ -163,10 +163,10 @@ internal static class MenuPage
         var (c, market, profit) = (analysis.Solution.Certificate, analysis.Market, analysis.Solution.Profit);
         string Bound(string name, double value) => Data(name, value, MenuForPeople.Number(value));
         string Within(double gap) => $"this one is within {Data("certificate.gap", gap, gap.ToString("G2", CultureInfo.InvariantCulture))} of it";
-        // Rules on prices are no part of the certificate's bound, and are of that in minor units.
-        if (analysis.Options.Constraints is { OnPrices: true } && analysis.Solution.Rounding?.UpperBound is { } kept && kept < (market.Urgency.HasIntervals ? c.DensityUpperBound : c.UpperBound))
-            return $"{(market.Urgency.HasIntervals ? "In the market no" : "No")} menu of this kind that keeps the rules on prices earns more than {Bound("rounding.upperBound", kept)} a conversation; "
-                + $"this one is within {Data("rounding.gap", kept - profit, (kept - profit).ToString("G2", CultureInfo.InvariantCulture))} of it.";
+        // At exact prices, and without rules on prices, more can be earned than what was asked for allows.
+        if (MenuForPeople.TighterInMinorUnits(market, analysis.Solution) is { } tighter)
+            return $"{(market.Urgency.HasIntervals ? "In the market no" : "No")} menu of this kind in minor units{(analysis.Options.Constraints is { OnPrices: true } ? " that keeps the rules on prices" : "")} earns more than {Bound("rounding.upperBound", tighter.Bound)} a conversation; "
+                + $"this one is within {Data("rounding.gap", tighter.Bound - profit, (tighter.Bound - profit).ToString("G2", CultureInfo.InvariantCulture))} of it.";
         if (!market.Urgency.HasIntervals) return $"No menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
         var atTypes = $"At the {market.Grid().Types.Count:#,0} types that stand for the market no menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
         return market.ValueAtCap > 0 ? atTypes

@@ -8,7 +8,7 @@ public enum EstimationOutcome
     /// <summary>The observations or options cannot be so; the fault names the field.</summary>
     InvalidInput,
 
-    /// <summary>Fewer answered conversations than <see cref="MarketEstimation.AnswersMin"/>.</summary>
+    /// <summary>Fewer answered conversations than <see cref="MarketEstimation.AnswersMin"/>, or too few to tell for whom the plans that were bought are best.</summary>
     TooFewConversations,
 
     /// <summary>Every conversation was cut: how long an answer takes was never seen.</summary>

@@ -53,21 +53,33 @@ public static class MarketEstimation
         if (market.Check() is { } unusable)
             return EstimatedMarket.CannotTell(EstimationOutcome.NotConverged, $"the estimate is no market that can be solved ({unusable}): choose another fit");
 
-        var (draws, lost) = (new List<Fitted>(options.Draws), 0);
+        var (draws, lost) = (new List<Fitted>(options.Draws), new List<EstimationOutcome>());
         for (var n = 0; n < options.Draws; n++)
         {
             cancellation.ThrowIfCancellationRequested();
             UrgencyModel? DrawOf(EstimatedMarket? earlier) => earlier?.Draws[n % earlier.Draws.Count].Urgency;
             var held = new HeldUrgency(DrawOf(options.SpreadFrom), DrawOf(options.UrgencyFrom));
-            if (Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Draw(SeedOf(options.Seed, n)), point, held, cancellation).Fitted is { } drawn) draws.Add(drawn);
-            else lost++;
+            var (drawn, why, _) = Fitted.Of(observations, options.Fit, resampling.Lengths, resampling.Draw(SeedOf(options.Seed, n)), point, held, cancellation);
+            if (drawn is not null) draws.Add(drawn);
+            else lost.Add(why);
             progress?.Report((n + 1.0) / options.Draws);
         }
-        if (lost > DrawsLostMax * options.Draws)
-            return EstimatedMarket.CannotTell(EstimationOutcome.TooFewShares,
-                $"in {lost} of {options.Draws} bootstrap draws the data cannot tell urgency: observe more customers, or put plans on sale that more of them choose");
+        if (lost.Count > DrawsLostMax * options.Draws)
+            return LengthsAreUnsure(lost)
+                ? EstimatedMarket.CannotTell(EstimationOutcome.TooFewConversations,
+                    $"in {lost.Count} of {options.Draws} bootstrap draws {UnsureLengths}: observe more conversations, or put plans on sale that are further apart")
+                : EstimatedMarket.CannotTell(EstimationOutcome.TooFewShares,
+                    $"in {lost.Count} of {options.Draws} bootstrap draws the data cannot tell urgency: observe more customers, or put plans on sale that more of them choose");
         return Assemble(observations, options, market, point, draws, lost);
     }
+
+    /// <summary>
+    /// Lengths decide for which urgencies a plan is best. Where a plan that most customers bought is the best of a narrow range, lengths drawn a little otherwise leave
+    /// nobody for whom it is, and what those customers chose says nothing of urgency: that is for want of conversations, however many customers there are.
+    /// </summary>
+    private static bool LengthsAreUnsure(List<EstimationOutcome> lost) => 2 * lost.Count(l => l is EstimationOutcome.ChoicesContradictPrices or EstimationOutcome.AllCut) > lost.Count;
+
+    private const string UnsureLengths = "lengths come out so that most customers bought what is best for nobody";
 
     internal static Random SeedOf(int seed, int draw)
     {
@@ -95,7 +107,7 @@ public static class MarketEstimation
     }
 
     private static EstimatedMarket Assemble(
-        MarketObservations seen, EstimationOptions options, Market market, Fitted point, List<Fitted> draws, int lost)
+        MarketObservations seen, EstimationOptions options, Market market, Fitted point, List<Fitted> draws, List<EstimationOutcome> lost)
     {
         var figures = new List<EstimatedFigure>();
         void Figure(string name, string unit, Func<Fitted, double> of) =>
@@ -122,7 +134,7 @@ public static class MarketEstimation
             .OrderBy(p => p.ToPerSecond == 0 ? 0 : -p.ToPerSecond)).ToArray();
         return new(EstimationOutcome.Estimated,
             FormattableString.Invariant($"learned from {seen.Conversations.Count} conversations and {seen.Menus.Sum(m => m.Customers)} customers"),
-            market, figures, plans, point.LogLikelihood, lost)
+            market, figures, plans, point.LogLikelihood, lost.Count)
         {
             Observations = seen,
             Options = options,
@@ -132,7 +144,7 @@ public static class MarketEstimation
         };
     }
 
-    private static IEnumerable<string> Notices(MarketObservations seen, EstimationOptions options, Fitted point, PlanInterval[] plans, int lost, double? fit)
+    private static IEnumerable<string> Notices(MarketObservations seen, EstimationOptions options, Fitted point, PlanInterval[] plans, List<EstimationOutcome> lost, double? fit)
     {
         foreach (var plan in plans.Where(p => p.IsEmpty && p.Customers > 0))
             yield return $"{plan.Customers} customers bought {plan.PlanId}, which at this value of an answer is best for nobody: they tell nothing of urgency";
@@ -153,7 +165,7 @@ public static class MarketEstimation
             yield return FormattableString.Invariant(
                 $"conversations under {byPlan.Longer} and {byPlan.Shorter} differ before either is cut (log-rank, p = {byPlan.PValue:G2}): ")
                 + "harder tasks seem to choose their plan, and then lengths of different plans should not be pooled";
-        if (lost > 0) yield return $"{lost} of {options.Draws} bootstrap draws could not tell, and are in no interval";
+        if (lost.Count > 0) yield return $"{lost.Count} of {options.Draws} bootstrap draws could not tell{(LengthsAreUnsure(lost) ? $", for in them {UnsureLengths}" : "")}, and are in no interval";
         if (point.Draw.Law.Survival(point.Draw.Law.SupportTokens) > 0.5)
             yield return $"more than half of conversations are unanswered after {point.Draw.Law.SupportTokens} tokens, the longest seen: "
                 + "what longer caps are worth is unknown";

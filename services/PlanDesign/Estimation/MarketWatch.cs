@@ -88,17 +88,21 @@ public static class MarketWatch
         var seen = source.Of(conversations, menu);
         var drift = DriftTest.Of(before!, seen, options.Level);
         var next = Remember(time, look, options.Window) with { MovedAt = drift.IsDrift ? time.MovedAt ?? look : null };
-        if (next.MovedAt is { } moved && moved.At > conversationsFrom)
+        // Conversations and choices each: where few are new, their choices reach back further.
+        if (next.MovedAt is { } moved && (moved.At > conversationsFrom || moved.At > choicesFrom))
         {
-            var since = await source.Observe(moved, look);
+            var since = source.Of(
+                moved.At > conversationsFrom ? await source.Conversations(moved.At, now) : conversations, moved.At > choicesFrom ? await source.Menu(moved, look) : menu);
             if (!IsEnough(since) && now - moved.At < options.Window)
                 return new(next, seen, new(AdaptationDecision.CannotTell, $"the market moved, and what it is now is learned from what comes after that was found: {EnoughSentence}. {drift.Sentence}", drift, null, null), conversationsFrom, choicesFrom);
-            (seen, conversationsFrom, choicesFrom) = (since, moved.At, moved.At);
+            (seen, conversationsFrom, choicesFrom) = (since, Later(moved.At, conversationsFrom), Later(moved.At, choicesFrom));
         }
         var due = options.IsDue || (!time.IsJudged && now - time.From >= options.Window);
         var found = MenuAdaptation.Of(drift, before!, seen, [.. menu.Plans.Select(p => p.Offer)], estimation, solving, options with { IsDue = due }, cancellation);
         return new(next with { IsJudged = time.IsJudged || found.Estimate is { IsEstimated: true } }, seen, found, conversationsFrom, choicesFrom);
     }
+
+    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 
     internal static bool IsEnough(MarketObservations seen) => HasEnoughAnswers(seen.Conversations) && seen.Menus.Sum(m => m.Customers) >= MarketEstimation.CustomersMin;
 

@@ -25,6 +25,9 @@ public sealed record DraftMenu(
     /// <summary>The rules of the solution; null for none.</summary>
     public MenuConstraints? Constraints { get; init; }
 
+    /// <summary>What each of the rules costs; none where there are none, or where the solution may not be used.</summary>
+    public IReadOnlyList<ConstraintCost> ConstraintCosts { get; init; } = [];
+
     /// <summary>Why, where a watch on the market drafted it; null where a person did.</summary>
     public string? Evidence { get; init; }
 
@@ -80,6 +83,7 @@ public static class DraftMenuDecision
             MenuState.Solved s when s.Draft == drafted => Decision.NoChange,
             MenuState.Published s when s.Draft == drafted => Decision.NoChange,
             MenuState.Retired s when s.Draft == drafted => Decision.NoChange,
+            MenuState.Discarded s when s.Draft == drafted => Decision.NoChange,
             _ => Decision.Refuse("menu_exists", $"{c.MenuId} was drafted with other content: a menu never changes, draft a new one"),
         };
     }
@@ -109,6 +113,7 @@ public static class DraftMenuDecision
             c.At)
         {
             Notices = [.. s.Notices, .. c.Comparison?.Notices ?? []],
+            ConstraintCosts = c.ConstraintCosts.Count > 0 ? [.. c.ConstraintCosts.Select(MenuConstraintCost.Of)] : null,
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using PlanDesign.Screening;
+using PlanDesign.Screening.Constraints;
 
 namespace PlanDesign.Menus;
 
@@ -53,11 +54,16 @@ public sealed record MenuSolved(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Notices { get; init; }
 
+    /// <summary>What each rule costs and brings in, and <c>all</c> of them; null without rules, and in menus from before it was kept. A comparison, and so never signed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<MenuConstraintCost>? ConstraintCosts { get; init; }
+
     public bool Equals(MenuSolved? other) =>
         other is not null
         && (ExitReason, Profit, Revenue, ServingCost, ProfitUnlimited, Certificate, At)
             == (other.ExitReason, other.Profit, other.Revenue, other.ServingCost, other.ProfitUnlimited, other.Certificate, other.At)
-        && Tiers.SequenceEqual(other.Tiers) && Alternatives.SequenceEqual(other.Alternatives) && (Notices ?? []).SequenceEqual(other.Notices ?? []);
+        && Tiers.SequenceEqual(other.Tiers) && Alternatives.SequenceEqual(other.Alternatives) && (Notices ?? []).SequenceEqual(other.Notices ?? [])
+        && (ConstraintCosts ?? []).SequenceEqual(other.ConstraintCosts ?? []);
 
     public override int GetHashCode() => HashCode.Combine(ExitReason, Profit, At);
 }
@@ -116,6 +122,26 @@ public sealed record MenuAlternative(string Kind, double Profit, double Revenue,
     /// <summary>What customers keep, money per conversation of the whole market; null where it was not kept.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? ConsumerSurplus { get; init; }
+}
+
+/// <summary>What one rule costs and brings in, the others kept.</summary>
+/// <param name="Constraint">Its field in <see cref="MenuDrafted.Constraints"/>, snake_case; or all, against no rule at all.</param>
+/// <param name="ProfitCost">Money per conversation of the whole market in major units of the currency; null where no menu could be had without the rule.</param>
+/// <param name="ShareServedGain">Customers served, of the whole market; negative if it drives some away. Null as the cost is.</param>
+/// <param name="TokensGain">Tokens per conversation of the whole market. Null as the cost is.</param>
+/// <param name="ExitReasonWithout">Why the solver stopped without the rule, snake_case; under it the solution says.</param>
+/// <param name="IsAbout">One of the two menus is not proved the best of its kind.</param>
+public sealed record MenuConstraintCost(string Constraint, double? ProfitCost, double? ShareServedGain, double? TokensGain, string ExitReasonWithout, bool IsAbout)
+{
+    /// <summary>Why the rule has no price; null where it has one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Unknown { get; init; }
+
+    internal static MenuConstraintCost Of(ConstraintCost cost) => new(
+        DraftMenuDecision.SnakeCase(cost.Constraint), cost.ProfitCost, cost.ShareServedGain, cost.TokensGain, DraftMenuDecision.SnakeCase(cost.ExitReasonWithout), cost.IsAbout)
+    {
+        Unknown = cost.Unknown,
+    };
 }
 
 /// <summary>The menu is on sale, and its terms are final.</summary>

@@ -20,6 +20,7 @@ public static class PublishMenuDecision
         MenuState.Solved when c.Sign is null => Decision.Refuse("signing_key_missing", "this service has no key to sign menus with: set PlanDesign__SigningKey to 64 hex digits (openssl rand -hex 32), keep them secret, and publish again"),
         MenuState.Solved => Decision.Accept<MenuEvent>(new MenuPublished(c.Actor, c.At) { Signature = c.Sign() }),
         MenuState.Published => Decision.NoChange,
+        MenuState.Discarded => Decision.Refuse("menu_retired", $"{c.MenuId} was discarded, and does not come back: draft it anew"),
         _ => Decision.Refuse("menu_retired", $"{c.MenuId} was retired, and does not come back: draft a new one"),
     };
 }

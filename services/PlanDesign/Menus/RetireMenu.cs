@@ -12,7 +12,7 @@ public static class RetireMenuDecision
         MenuState.None => Decision.Refuse("menu_not_found", $"there is no menu {c.MenuId}"),
         MenuState.Published => Decision.Accept<MenuEvent>(new MenuRetired(c.Actor, c.Reason, c.At)),
         MenuState.Solved => Decision.Accept<MenuEvent>(new MenuDiscarded(c.Actor, c.Reason, c.At)),
-        MenuState.Retired => Decision.NoChange,
+        MenuState.Retired or MenuState.Discarded => Decision.NoChange,
         _ => Decision.Refuse("menu_not_solved", $"{c.MenuId} has no solution yet"),
     };
 }

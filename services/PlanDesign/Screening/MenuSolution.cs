@@ -60,7 +60,7 @@ public enum RoundingRoute
     AllCaps,
 
     /// <summary>
-    /// The same over the caps of the exact menu and others evenly between them, for the grid is too large: at least as good as flooring each of its steps.
+    /// The same over the caps of the exact menu and others evenly between them, for the grid is too large: at least as good as flooring each of its steps, unless its caps alone are too many and are thinned.
     /// </summary>
     MenuCaps,
 

@@ -27,6 +27,8 @@ public sealed class PanelTests
         Assert.InRange(CheckerBeliefs.Panels(market.AnswerTime, 5, 300), 1_000_000, 300L * 32_768);
         Assert.True(SolveMemory.Bytes(market, market.Grid(), new()) > 2L * 96 * CheckerBeliefs.Panels(market.AnswerTime, 5, 300));
         Assert.True(SolveWork.Cells(market, market.Grid(), new()) > 100 * CheckerBeliefs.Panels(market.AnswerTime, 5, 300));
+        // Each is discounted for every type, and again for whatever the menu is compared with.
+        Assert.InRange(SolveWork.CellsCompared(market, market.Grid(), new()) / SolveWork.Cells(market, market.Grid(), new()), 3, 4);
         // Of others there are none, and a solve is its cells.
         var plain = market with { AnswerTime = new ExponentialAnswerTime(10) };
         Assert.Equal(40 * 300 * 4, SolveWork.Cells(plain, plain.Grid(), new(3)));

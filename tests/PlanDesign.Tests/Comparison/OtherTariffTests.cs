@@ -96,12 +96,14 @@ public sealed class OtherTariffTests
         var tables = new MarketTables(problem.Market, problem.Market.Grid());
         var best = TwoPartTariff.Best(tables, PayPerToken.Best(tables, default), default);
         var tokens = Enumerable.Range(0, problem.Caps + 1).Select(m => Enumerable.Range(0, m).Sum(k => 1 - problem.Probability.Take(k).Sum())).ToArray();
+        var values = problem.Rates.Select((_, i) => Enumerable.Range(0, problem.Caps + 1).Select(m => problem.V(i, m)).ToArray()).ToArray();
         for (var price = problem.Cost; price <= problem.Value; price += problem.Value / 200)
         {
             var stops = problem.Rates.Select((_, i) =>
             {
-                var surplus = tokens.Select((t, m) => problem.V(i, m) - price * t).ToArray();
-                var stop = Array.FindLastIndex(surplus, s => s >= surplus.Max() - 1e-12 * problem.Value);
+                var surplus = tokens.Select((t, m) => values[i][m] - price * t).ToArray();
+                var most = surplus.Max();
+                var stop = Array.FindLastIndex(surplus, s => s >= most - 1e-12 * problem.Value);
                 return (Surplus: surplus[stop], Tokens: tokens[stop]);
             }).ToArray();
             foreach (var fee in stops.Select(s => s.Surplus))
@@ -179,14 +181,15 @@ public sealed class OtherTariffTests
     public void Surplus_and_profit_make_up_what_the_customers_value_less_what_it_costs()
     {
         var market = Uniform(new ExponentialAnswerTime(5)) with { TypeCount = 40, CapTokensMax = 300, ServingCostPerToken = 0.002 };
-        var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new()));
+        var solution = MenuSolver.Solve(market, new());
+        var comparison = TariffComparison.Of(market, solution);
         var tables = new MarketTables(market, market.Grid());
         var row = tables.NewRow();
         var worth = 0.0;
         for (var i = 0; i < 40; i++)
         {
             tables.FillValue(i, row);
-            worth += row[MenuSolver.Solve(market, new()).CapTokensByType[i]] / 40;
+            worth += row[solution.CapTokensByType[i]] / 40;
         }
         Assert.Equal(worth - comparison.Menu.ServingCost, comparison.Menu.Welfare, 1e-12);
         Assert.Equal(40, comparison.FlatFee.SurplusByType.Count);

@@ -53,6 +53,23 @@ public sealed class CannotTellTests
         Cannot(EstimationOutcome.TooFewShares, "draws", Seen with { Menus = [new([plans[0] with { Customers = 400 }, plans[1] with { Customers = 300 }, plans[2] with { Customers = 1 }])] });
     }
 
+    /// <summary>
+    /// Half of these customers buy the shortest plan, which is the best from 0.40 to 0.82 1/second. 457 conversations tell the chance of an answer by its second token to a tenth, and where that
+    /// comes out low the plan is best for nobody: more of the same customers' conversations mend it, more customers with none do not.
+    /// </summary>
+    [Fact]
+    public void Where_lengths_are_too_unsure_to_tell_whom_a_plan_is_best_for_more_conversations_are_asked_for_and_help()
+    {
+        var market = new SimulatedMarket(new UniformUrgency(0.1, 0.9), SimulatedMarket.Fading(24, 8));
+        var seen = market.Observe(MarketEstimation.SeedOf(2028, 165), 500, Running, labelled: false);
+        Assert.Equal((457, 276), (seen.Conversations.Count, seen.Menus[0].Plans[2].Customers));
+        Cannot(EstimationOutcome.TooFewConversations, "bought what is best for nobody: observe more conversations", seen, UrgencyFit.Uniform);
+        var moreCustomers = seen with { Menus = [new([.. seen.Menus[0].Plans.Select(p => p with { Customers = 9 * p.Customers })], 9 * seen.Menus[0].CustomersWithoutPlan)] };
+        Cannot(EstimationOutcome.TooFewConversations, "observe more conversations", moreCustomers, UrgencyFit.Uniform);
+        var moreConversations = market.Observe(MarketEstimation.SeedOf(2028, 165), 500, Running, conversationsEach: 2, labelled: false);
+        Assert.Equal(0, MarketEstimation.Of(moreConversations, new(UrgencyFit.Uniform, Draws: 50)).DrawsThatCouldNotTell);
+    }
+
     [Fact]
     public void Choices_that_nobody_should_have_made_say_that_the_value_is_wrong()
     {

@@ -125,6 +125,38 @@ public sealed class MarketWatchTests
         Assert.Equal(seller.Time.Until.At, (await seller.LookAsync(202, new(Level: 1e-9) { Window = TimeSpan.FromDays(300) })).ConversationsFrom);
     }
 
+    /// <summary>Subscribers go on talking while hardly anybody is new: after a window there is more than enough of lengths, and too little of choices.</summary>
+    [Fact]
+    public async Task Where_hardly_anybody_is_new_since_the_market_moved_choices_from_before_that_are_not_mixed_in()
+    {
+        var quicker = new SimulatedMarket(Was.Truth.Urgency, SimulatedMarket.Fading(24, 3));
+        MarketObservations Talk(int day) => (day < 100 ? Was : quicker).Observe(MarketEstimation.SeedOf(43, day), 60, Running, labelled: false);
+        MarketObservations Choose(int day) => (day < 100 ? Was : quicker).Observe(MarketEstimation.SeedOf(44, day), day < 10 ? 30 : 1, Running);
+        IEnumerable<T> Each<T>(DateTimeOffset from, DateTimeOffset to, Func<int, T> of) => Enumerable.Range((from - Jan1).Days, (to - from).Days).Select(of);
+        var source = new WatchSource(
+            (from, to) => Task.FromResult<IReadOnlyList<ObservedConversation>>([.. Each(from, to, Talk).SelectMany(d => d.Conversations)]),
+            (from, to) => Task.FromResult<IReadOnlyList<PlanBought>>(
+                [.. Running.Select((o, k) => new PlanBought($"plan-{k}", o.CapTokens, o.PricePerConversation, Each(from, to, Choose).Sum(d => d.Menus[0].Plans[k].Customers)))]),
+            Was.Truth.TokensPerSecond, Was.Truth.ValuePerAnswer, Was.Truth.ServingCostPerToken);
+        var time = WatchedTime.Begin(Jan1, counted: false);
+        async Task<WatchFinding> Look(int day, double level = 0.001)
+        {
+            var found = await MarketWatch.LookAsync(time, Jan1.AddDays(day), null, source, Estimation, new(3), new AdaptationOptions(Level: level));
+            time = found.Time;
+            return found;
+        }
+        await Look(10);
+        foreach (var day in new[] { 17, 94 }) Assert.Equal(AdaptationDecision.KeepMenu, (await Look(day, level: 1e-12)).Adaptation!.Decision);
+        Assert.Equal((AdaptationDecision.CannotTell, Jan1.AddDays(108)), ((await Look(108)).Adaptation!.Decision, time.MovedAt!.At));
+        Assert.Equal(AdaptationDecision.CannotTell, (await Look(122)).Adaptation!.Decision);
+        foreach (var day in new[] { 136, 143 })
+        {
+            var look = await Look(day);
+            Assert.Equal((Jan1.AddDays(day - 28), Jan1.AddDays(108)), (look.ConversationsFrom, look.ChoicesFrom));
+            Assert.Contains("so urgency is held at what", look.Sentence, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task Those_who_bought_nothing_are_remembered_once_in_a_part_of_the_window_however_often_it_is_looked()
     {

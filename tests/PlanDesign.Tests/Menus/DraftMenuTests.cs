@@ -48,6 +48,21 @@ public class DraftMenuTests
     }
 
     [Fact]
+    public void What_each_rule_costs_is_kept_with_the_menu()
+    {
+        var rules = new MenuConstraints { CapTokensMax = 1 };
+        var options = DraftMenuDecision.OptionsFor(3, Usd, 20, rules);
+        var solution = MenuSolver.Solve(Worked, options);
+        var draft = Draft() with { Solution = solution, Constraints = rules, ConstraintCosts = ConstraintCosts.Of(Worked, options, solution) };
+        var costs = ((MenuSolved)DraftMenuDecision.Decide(draft, MenuState.Initial).Events[1]).ConstraintCosts!;
+        // 0.8 · (10 − 2) in place of 10.96, to the same four fifths of customers, who generate 0.15 tokens less.
+        Assert.Equal([("cap_tokens_max", 4.56, 0, -0.15), ("all", 4.56, 0, -0.15)],
+            costs.Select(c => (c.Constraint, Math.Round(c.ProfitCost!.Value, 9), Math.Round(c.ShareServedGain!.Value, 9), Math.Round(c.TokensGain!.Value, 9))));
+        Assert.All(costs, c => Assert.Equal(("optimal", false, null), (c.ExitReasonWithout, c.IsAbout, c.Unknown)));
+        Assert.Null(((MenuSolved)Solved()[1]).ConstraintCosts);
+    }
+
+    [Fact]
     public void A_plans_id_follows_from_its_menu_and_cap()
     {
         var tiers = ((MenuSolved)Solved()[1]).Tiers;

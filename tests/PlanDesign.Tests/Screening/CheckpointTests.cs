@@ -27,13 +27,14 @@ public sealed class CheckpointTests
             if (seed % 10 == 0) plans = types + seed % 3;
             var surplus = new double[types][];
             for (var rows = new RestrictedRows(tables, rules); rows.MoveToMorePatient();) surplus[rows.Type] = [.. rows.Surplus];
+            var full = new FullTables(surplus, plans, rules.MustServe);
             foreach (var checkpoints in new int?[] { 0, 1, 3, null, types })
             {
                 var few = new FewPlans(types, grid.CapTokensMax, plans, rules.MustServe, checkpoints);
                 for (var i = types - 1; i >= 0; i--) few.Take(i, surplus[i]);
                 // Every smaller number of plans is in the layers of the same programme.
                 for (var fewer = plans; fewer >= 1; fewer -= 3)
-                    Assert.Equal(FullTables.CapTokensByType(surplus, fewer, rules.MustServe), few.CapTokensByType(fewer, Again));
+                    Assert.Equal(full.CapTokensByType(fewer), few.CapTokensByType(fewer, Again));
             }
 
             RestrictedRows Again(int from, int columns) => new(tables, rules, from, Math.Max(columns, rules.FreeTier + 1));
@@ -48,8 +49,9 @@ public sealed class CheckpointTests
             var tables = new MarketTables(market, market.Grid());
             var units = new MinorUnits(market.ValuePerAnswer / random.Next(5, 500), 1);
             int[] tried = [0, .. Enumerable.Range(1, tables.CapTokensMax).Where(c => c == caps || random.Next(4) > 0)];
+            var full = FullTables.Steps(tables, tried, units, plans, mustServe);
             foreach (var checkpoints in new int?[] { 0, 1, 3, null, types })
-                Assert.Equal(FullTables.Steps(tables, tried, units, plans, mustServe), CutoffPath.Search(tables, tried, units, plans, mustServe, _ => { }, default, checkpoints));
+                Assert.Equal(full, CutoffPath.Search(tables, tried, units, plans, mustServe, _ => { }, default, checkpoints));
         }, iter: 120);
 
     /// <summary>Free to serve now and then, and with tokens at which nobody is answered: then whole menus tie.</summary>

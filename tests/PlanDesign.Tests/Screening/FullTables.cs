@@ -3,16 +3,21 @@ using PlanDesign.Screening.Rounding;
 namespace PlanDesign.Screening;
 
 /// <summary>The programmes with every predecessor of every state tried and remembered: O(N·K·M²) of time and O(N·K·M) of memory, and nothing to take again.</summary>
-internal static class FullTables
+internal sealed class FullTables
 {
     private const int GoesOn = 0, Nobody = -1;
 
+    private readonly int[,,] _choice;
+    private readonly double[][] _best;
+    private readonly bool _mustServe;
+
     /// <param name="surplus">By type and cap.</param>
-    public static int[] CapTokensByType(double[][] surplus, int plans, bool mustServe)
+    /// <param name="plans">The most that is asked for: a layer of its own for every smaller number.</param>
+    public FullTables(double[][] surplus, int plans, bool mustServe)
     {
         var (types, columns) = (surplus.Length, surplus[0].Length);
         double[][] after = [.. Enumerable.Range(0, plans).Select(_ => new double[columns])];
-        var choice = new int[types, plans, columns];
+        (_choice, _mustServe) = (new int[types, plans, columns], mustServe);
         for (var i = types - 1; i >= 0; i--)
         {
             double[][] now = [.. Enumerable.Range(0, plans).Select(_ => new double[columns])];
@@ -21,25 +26,39 @@ internal static class FullTables
                 {
                     var next = after[k][m];
                     // The smallest of equals, which wins over the same cap again; nobody at all wins over both.
-                    var shorter = k > 0 && m > 1 ? Enumerable.Range(1, m - 1).MaxBy(n => after[k - 1][n]) : 0;
-                    if (shorter > 0 && after[k - 1][shorter] >= next) (next, choice[i, k, m]) = (after[k - 1][shorter], shorter);
+                    var shorter = k > 0 && m > 1 ? FirstOfTheMost(after[k - 1].AsSpan(0, m)) : 0;
+                    if (shorter > 0 && after[k - 1][shorter] >= next) (next, _choice[i, k, m]) = (after[k - 1][shorter], shorter);
                     var nobody = mustServe && i < types - 1 ? double.NegativeInfinity : 0;
-                    if (next <= nobody) (next, choice[i, k, m]) = (nobody, Nobody);
+                    if (next <= nobody) (next, _choice[i, k, m]) = (nobody, Nobody);
                     now[k][m] = surplus[i][m] + next;
                 }
             after = now;
         }
-        var (caps, layer) = (new int[types], plans - 1);
-        var cap = Enumerable.Range(1, columns - 1).MaxBy(m => after[layer][m]);
-        if (!mustServe && after[layer][cap] <= 0) return caps;
-        for (var i = 0; i < types; i++)
+        _best = after;
+    }
+
+    /// <summary>Of the best menu of at most so many plans.</summary>
+    public int[] CapTokensByType(int plans)
+    {
+        var (caps, layer) = (new int[_choice.GetLength(0)], plans - 1);
+        var cap = FirstOfTheMost(_best[layer]);
+        if (!_mustServe && _best[layer][cap] <= 0) return caps;
+        for (var i = 0; i < caps.Length; i++)
         {
             caps[i] = cap;
-            var next = choice[i, layer, cap];
+            var next = _choice[i, layer, cap];
             if (next == Nobody) break;
             if (next != GoesOn) (cap, layer) = (next, layer - 1);
         }
         return caps;
+    }
+
+    private static int FirstOfTheMost(ReadOnlySpan<double> byCap)
+    {
+        var first = 1;
+        for (var m = 2; m < byCap.Length; m++)
+            if (byCap[m] > byCap[first]) first = m;
+        return first;
     }
 
     /// <summary>The steps of the best menu in whole units of at most so many plans.</summary>

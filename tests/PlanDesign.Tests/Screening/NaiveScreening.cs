@@ -20,6 +20,13 @@ public sealed record NaiveScreening(double[] Rates, double[] Weights, double[] P
 
     public double C(int cap) => Cost * Enumerable.Range(0, cap).Sum(k => 1 - Probability.Take(k).Sum());
 
+    /// <summary>C at every cap from 0 on, each survival summed once.</summary>
+    private double[] Costs()
+    {
+        double[] survival = [.. Enumerable.Range(0, Caps).Select(k => 1 - Probability.Take(k).Sum())];
+        return [.. Enumerable.Range(0, Caps + 1).Select(cap => Cost * survival.Take(cap).Sum())];
+    }
+
     /// <summary>What the most that can be charged for this assignment earns, from prices and costs and not from virtual surplus.</summary>
     public double Profit(IReadOnlyList<int> caps)
     {
@@ -76,14 +83,14 @@ public sealed record NaiveScreening(double[] Rates, double[] Weights, double[] P
     /// <summary>The longest path with every predecessor tried: O(NM²).</summary>
     public double BestByPlainRecursion()
     {
-        var next = new double[Caps + 1];
+        var (next, cost) = (new double[Caps + 1], Costs());
         var cumulative = Weights.Sum();
         for (var i = Rates.Length - 1; i >= 0; i--)
         {
             cumulative -= Weights[i];
             var row = new double[Caps + 1];
             for (var m = 0; m <= Caps; m++)
-                row[m] = Weights[i] * (V(i, m) - C(m)) - (i == 0 ? 0 : cumulative * (V(i - 1, m) - V(i, m))) + next.Take(m + 1).Max();
+                row[m] = Weights[i] * (V(i, m) - cost[m]) - (i == 0 ? 0 : cumulative * (V(i - 1, m) - V(i, m))) + next.Take(m + 1).Max();
             next = row;
         }
         return next.Max();
@@ -92,7 +99,7 @@ public sealed record NaiveScreening(double[] Rates, double[] Weights, double[] P
     /// <summary>The same with at most so many plans: a type keeps the plan of the one before it, or the plans that are left serve it and all who are more urgent.</summary>
     public double BestByPlainRecursion(int plans)
     {
-        var next = Enumerable.Range(0, plans + 1).Select(_ => new double[Caps + 1]).ToArray();
+        var (next, cost) = (Enumerable.Range(0, plans + 1).Select(_ => new double[Caps + 1]).ToArray(), Costs());
         var cumulative = Weights.Sum();
         for (var i = Rates.Length - 1; i >= 0; i--)
         {
@@ -100,7 +107,7 @@ public sealed record NaiveScreening(double[] Rates, double[] Weights, double[] P
             var rows = next.Select(_ => new double[Caps + 1]).ToArray();
             for (var m = 0; m <= Caps; m++)
             {
-                var surplus = Weights[i] * (V(i, m) - C(m)) - (i == 0 ? 0 : cumulative * (V(i - 1, m) - V(i, m)));
+                var surplus = Weights[i] * (V(i, m) - cost[m]) - (i == 0 ? 0 : cumulative * (V(i - 1, m) - V(i, m)));
                 for (var k = 0; k <= plans; k++)
                     rows[k][m] = m == 0 ? surplus + next[k][0] : k == 0 ? double.NegativeInfinity : surplus + Math.Max(next[k][m], next[k - 1].Take(m).Max());
             }

@@ -85,6 +85,18 @@ public sealed class RoundingTests
         Assert.InRange(tried.Length, 500, 1000);
     }
 
+    /// <summary>With all caps of the exact menu nothing is lost against flooring its steps; with every second of them it may be.</summary>
+    [Fact]
+    public void No_cap_of_the_exact_menu_is_left_out_for_the_sake_of_others_between()
+    {
+        int[] ofMenu = [0, .. Enumerable.Range(0, 1_900).Select(n => 3 * n + 1)];
+        var tried = CutoffPath.CapsToSearch([.. Enumerable.Range(0, 9_001)], ofMenu, 2_000, null);
+        Assert.Empty(ofMenu.Except(tried));
+        Assert.Equal(9_000, tried[^1]);
+        Assert.True(CutoffPath.CanSearch(2_000, tried.Length - 1, null));
+        Assert.InRange(tried.Length, 1_930, 2_001);
+    }
+
     /// <summary>
     /// Nobody gains from more than 100 tokens at exact prices, and those 100 are worth less than one unit, to the urgent less than they cost; but the unit is worth
     /// charging for 188. On a market small enough to try every cap that is found and proved.

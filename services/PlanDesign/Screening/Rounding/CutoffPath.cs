@@ -20,6 +20,9 @@ internal sealed class CutoffPath
     /// </summary>
     public const int EvenCaps = 512;
 
+    /// <summary>So many of them, or a few less, are kept before any cap of the exact menu is left out.</summary>
+    private const int EvenCapsMin = 2;
+
     private const ushort NoStep = ushort.MaxValue;
 
     /// <summary>Where the way back through all rows takes no more than this, no row is taken twice.</summary>
@@ -73,14 +76,17 @@ internal sealed class CutoffPath
     /// <summary>Steps between all of so many caps.</summary>
     public static double Work(int types, int caps, int? plansMax) => (double)types * Math.Max(1, (plansMax ?? 2) - 1) * caps * caps / 2;
 
-    /// <summary>The caps of the exact menu, and others evenly over all from the first (0 or the free tier) to the longest; if these are too many, both are thinned.</summary>
+    /// <summary>
+    /// The caps of the exact menu, and others evenly over all from the first (0 or the free tier) to the longest. If these are too many the others are thinned first, for with all
+    /// caps of the exact menu nothing is lost against flooring its steps; and only if those alone are too many, they too.
+    /// </summary>
     /// <param name="all">Ascending, more than can be searched.</param>
     public static int[] CapsToSearch(int[] all, int[] menuCaps, int types, int? plansMax)
     {
         int[] ofMenu = [.. menuCaps.Distinct().Order()];
-        for (var every = 1; ; every++)
+        for (var (even, every) = (EvenCaps, 1); ; (even, every) = even > EvenCapsMin ? (even * 3 / 4, 1) : (even, every + 1))
         {
-            int[] caps = [.. Thinned(all, Math.Max(2, EvenCaps / every)).Concat(ofMenu.Where((_, n) => n % every == 0)).Distinct().Order()];
+            int[] caps = [.. Thinned(all, even).Concat(ofMenu.Where((_, n) => n % every == 0)).Distinct().Order()];
             if (CanSearch(types, caps.Length - 1, plansMax)) return caps;
         }
     }
