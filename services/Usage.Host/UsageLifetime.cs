@@ -11,7 +11,7 @@ namespace Usage.Host;
 /// </summary>
 public sealed class UsageLifetime(
     UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
-    RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, BalanceWatch watch, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
+    RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, CallerBounds bounds, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
 {
     /// <summary>What readiness calls the database.</summary>
     public const string Database = "postgres";
@@ -73,7 +73,7 @@ public sealed class UsageLifetime(
                 _ = worker.ContinueWith(t => StopBecause(t.Exception!.GetBaseException()), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             // Alone, whoever is let in finds every owner here. In a cluster a shard may have to be waited for, and who asks for it waits.
             while (!keeper.HoldsItsOwn && !instances.IsClustered) await Task.Delay(LookAgain, _stopping.Token);
-            metrics.Observe(ledger, owners, watch);
+            metrics.Observe(ledger, owners, bounds);
             gate.Open();
             readiness.Has(Database);
             await WatchAsync(_stopping.Token);

@@ -112,6 +112,10 @@ public sealed class UsageOptions
     [Range(1, 10_000, ErrorMessage = "Usage__ImportsMax must be from 1 to 10000")]
     public int ImportsMax { get; init; } = 64;
 
+    /// <summary>Likewise of one caller, by his key: half of them. Default 32. Where nobody is asked for a key all callers are one, and only <see cref="ImportsMax"/> holds.</summary>
+    [Range(1, 10_000, ErrorMessage = "Usage__ImportsPerCallerMax must be from 1 to 10000")]
+    public int ImportsPerCallerMax { get; init; } = 32;
+
     /// <summary>How long an import may take, from its first byte to the commit, in seconds. Default 30.</summary>
     [Range(1, 600, ErrorMessage = "Usage__ImportSecondsMax must be from 1 to 600 seconds")]
     public int ImportSecondsMax { get; init; } = 30;
@@ -124,6 +128,10 @@ public sealed class UsageOptions
     [Range(1, 100_000, ErrorMessage = "Usage__StreamsMax must be from 1 to 100000")]
     public int StreamsMax { get; init; } = 1_000;
 
+    /// <summary>Likewise of one caller, by his key: half of them. Default 500. Where nobody is asked for a key all callers are one, and only <see cref="StreamsMax"/> holds.</summary>
+    [Range(1, 100_000, ErrorMessage = "Usage__StreamsPerCallerMax must be from 1 to 100000")]
+    public int StreamsPerCallerMax { get; init; } = 500;
+
     /// <summary>Frames that one stream may send in a second, over any two seconds. Default 1,000,000.</summary>
     [Range(1, 100_000_000, ErrorMessage = "Usage__FramesPerSecondMax must be from 1 to 100000000")]
     public int FramesPerSecondMax { get; init; } = 1_000_000;
@@ -131,6 +139,10 @@ public sealed class UsageOptions
     /// <summary>Calls that this instance answers at once, streams of runtimes and watched balances aside. Default 5,000.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__CallsMax must be from 1 to 1000000")]
     public int CallsMax { get; init; } = 5_000;
+
+    /// <summary>Likewise of one caller, by his key: half of them. Default 2,500. Where nobody is asked for a key all callers are one, and only <see cref="CallsMax"/> holds.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__CallsPerCallerMax must be from 1 to 1000000")]
+    public int CallsPerCallerMax { get; init; } = 2_500;
 
     /// <summary>Calls that this instance begins in a second, over any two seconds. Default 200,000: more than one instance can answer.</summary>
     [Range(1, 100_000_000, ErrorMessage = "Usage__CallsPerSecondMax must be from 1 to 100000000")]
@@ -144,7 +156,7 @@ public sealed class UsageOptions
     [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersMax must be from 1 to 1000000")]
     public int WatchersMax { get; init; } = 10_000;
 
-    /// <summary>Likewise of one caller, by his key. Default 1,000. Where nobody is asked for a key only <see cref="WatchersMax"/> holds.</summary>
+    /// <summary>Likewise of one caller, by his key. Default 1,000. Where nobody is asked for a key all callers are one, and only <see cref="WatchersMax"/> holds.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersPerCallerMax must be from 1 to 1000000")]
     public int WatchersPerCallerMax { get; init; } = 1_000;
 
