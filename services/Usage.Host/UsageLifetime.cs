@@ -1,3 +1,4 @@
+using Usage.Host.Access;
 using Usage.Host.Cluster;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
@@ -10,7 +11,7 @@ namespace Usage.Host;
 /// server stops before this does), then rows, reports and slabs.
 /// </summary>
 public sealed class UsageLifetime(
-    UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
+    UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, CustomerReader customers, OwnerDirectory owners,
     RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, CallerBounds bounds, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
 {
     /// <summary>What readiness calls the database.</summary>
@@ -48,6 +49,7 @@ public sealed class UsageLifetime(
         slabs.Complete();
         loader.Complete();
         repeats.Complete();
+        customers.Complete();
         await Quietly(Task.WhenAll(_workers), "");
     }
 
@@ -65,7 +67,7 @@ public sealed class UsageLifetime(
         try
         {
             if (!await OpenStoreAsync()) return;
-            _workers = [loader.RunAsync(), repeats.RunAsync(), slabs.RunAsync(owners.SlabDurable, _giveUp.Token)];
+            _workers = [loader.RunAsync(), repeats.RunAsync(), customers.RunAsync(), slabs.RunAsync(owners.SlabDurable, _giveUp.Token)];
             publisher.Start();
             await instances.JoinAsync(LeaveShardsAsync, why => StopBecause(new ExpelledException(why)), _stopping.Token);
             _keeping = keeper.RunAsync(StopBecause, _leaving.Token);

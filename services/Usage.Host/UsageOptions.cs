@@ -88,7 +88,7 @@ public sealed class UsageOptions
     /// <summary>What billing is promised: two reports a second of a shard.</summary>
     internal const int ReportIntervalMsLeast = 500;
 
-    /// <summary>How long a unary call waits for its answer to be durable, in seconds. Default 15.</summary>
+    /// <summary>How long a unary call waits for its answer to be durable, and anybody for a look-up in the tables, in seconds. Default 15.</summary>
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
     public int UnaryWaitSecondsMax { get; init; } = 15;
 
@@ -99,6 +99,13 @@ public sealed class UsageOptions
     /// <summary>Subscriptions that billing is asked about at once. Default 64.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__BillingAsksMax must be from 1 to 10000")]
     public int BillingAsksMax { get; init; } = 64;
+
+    /// <summary>
+    /// Look-ups of one kind that may wait for the database at once: of owners, of frames that came again, of whose a subscription is. Default 10,000. Beyond it calls
+    /// are refused, and streams wait.
+    /// </summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__LookupsWaitingMax must be from 1 to 1000000")]
+    public int LookupsWaitingMax { get; init; } = 10_000;
 
     /// <summary>Corrections that may wait for the database at once. Default 100.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__CorrectionsWaitingMax must be from 1 to 10000")]
@@ -170,6 +177,8 @@ public sealed class UsageOptions
 
     /// <summary>Whether thresholds of caps per conversation are announced too. Default false: there may be three messages for each conversation.</summary>
     public bool AnnounceConversations { get; init; }
+
+    internal TimeSpan LookupWait => TimeSpan.FromSeconds(UnaryWaitSecondsMax);
 
     internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax) { AnnounceConversations = AnnounceConversations };
 }
