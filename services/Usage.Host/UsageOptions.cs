@@ -101,6 +101,14 @@ public sealed class UsageOptions
     public int BillingAsksMax { get; init; } = 64;
 
     /// <summary>
+    /// How long a transaction may wait for its instance, in seconds, before it is ended: an instance that is frozen, or whose network is gone, holds its shards no
+    /// longer. Default 10. Options that the connection string sets itself stand.
+    /// </summary>
+    // An instance waits for a lock for so long, and less than a command may take.
+    [Range(1, 20, ErrorMessage = "Usage__TransactionIdleSecondsMax must be from 1 to 20 seconds")]
+    public int TransactionIdleSecondsMax { get; init; } = 10;
+
+    /// <summary>
     /// Look-ups of one kind that may wait for the database at once: of owners, of frames that came again, of whose a subscription is. Default 10,000. Beyond it calls
     /// are refused, and streams wait.
     /// </summary>
