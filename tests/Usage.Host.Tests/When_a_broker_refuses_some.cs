@@ -8,7 +8,7 @@ namespace Usage.Host.Tests;
 /// <summary>A queue that is full for a moment: the broker refuses some messages of a bulk (basic.nack) and confirms others after them.</summary>
 public sealed class When_a_broker_refuses_some(ITestOutputHelper output)
 {
-    private const int Reports = 80;
+    private const int Reports = 60;
 
     [Fact]
     public async Task U4_U5_nothing_is_marked_past_the_first_that_was_refused_and_all_from_it_on_are_sent_again_in_order()
@@ -30,8 +30,8 @@ public sealed class When_a_broker_refuses_some(ITestOutputHelper output)
             rabbit.Host(service.Broker);
             rabbit.ReceiveEndpoint("billing-usage-recorded", queue =>
             {
-                // Room for four, and whatever is beyond is refused until one of them is taken.
-                queue.SetQueueArgument("x-max-length", 4);
+                // Room for ten, and whatever is beyond is refused until one of them is taken.
+                queue.SetQueueArgument("x-max-length", 10);
                 queue.SetQueueArgument("x-overflow", "reject-publish");
                 (queue.PrefetchCount, queue.ConcurrentMessageLimit) = (1, 1);
                 queue.Handler<UsageRecorded>(context =>
