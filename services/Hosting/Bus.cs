@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using MassTransit;
 using MassTransit.Configuration;
 using Microsoft.AspNetCore.Builder;
@@ -64,11 +65,16 @@ public static class Bus
     private static Task PublishNow<T>(this IBusControl bus, T message, Guid messageId, bool mandatory, CancellationToken ct)
         where T : class => bus.Publish(message, context =>
     {
+        // This is called for each attempt of MassTransit's own: none is made after the end.
+        ct.ThrowIfCancellationRequested();
         context.MessageId = messageId;
         if (mandatory) context.Mandatory = true;
     }, ct).WaitAsync(ct);
 
-    /// <summary>Publishes many at once, in order, and returns how many from the first on the broker has taken for good.</summary>
+    /// <summary>
+    /// Publishes many at once, in order, and returns how many from the first on the broker has taken for good. With the first that it refuses the others end too, for
+    /// whoever publishes again from there on keeps the order: some of those after it may then come twice.
+    /// </summary>
     /// <exception cref="MessageReturnedException">Not even the first: no queue takes it.</exception>
     /// <exception cref="OperationCanceledException">Likewise: the broker did not confirm within 30 seconds.</exception>
     public static async Task<int> PublishConfirmed<T>(this IBusControl bus, IReadOnlyList<(T Message, Guid Id)> messages, bool mandatory, CancellationToken ct)
@@ -78,15 +84,38 @@ public static class Bus
         timeout.CancelAfter(ConfirmWithin);
         // Once for all: each waiting by itself would go on in any order.
         await GivenAMoment(bus, timeout.Token);
+        // And MassTransit would send each that is refused again by itself, later and in any order.
+        var refusal = new FirstRefused([.. messages.Select(m => m.Id)], timeout);
+        using var watching = bus.ConnectPublishObserver(refusal);
         var publishing = new List<Task>(messages.Count);
         foreach (var (message, id) in messages)
         {
             publishing.Add(bus.PublishNow(message, id, mandatory, timeout.Token));
             // The first one tells whether the broker is there; those that follow it are handed over one by one, and confirmed together.
-            if (publishing.Count == 1) await publishing[0];
+            if (publishing.Count > 1) continue;
+            try { await publishing[0]; }
+            catch (OperationCanceledException) when (refusal.Why is not null) { ExceptionDispatchInfo.Throw(refusal.Why!); }
         }
         await Task.WhenAll(publishing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return publishing.TakeWhile(p => p.IsCompletedSuccessfully).Count();
+    }
+
+    /// <summary>Ends a bulk as soon as one of it is refused.</summary>
+    private sealed class FirstRefused(HashSet<Guid> bulk, CancellationTokenSource end) : IPublishObserver
+    {
+        public Exception? Why { get; private set; }
+
+        public Task PrePublish<T>(PublishContext<T> context) where T : class => Task.CompletedTask;
+
+        public Task PostPublish<T>(PublishContext<T> context) where T : class => Task.CompletedTask;
+
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception)
+            where T : class
+        {
+            if (context.MessageId is not { } id || !bulk.Contains(id)) return Task.CompletedTask;
+            Why ??= exception;
+            return end.CancelAsync();
+        }
     }
 
     // A bus that is whole again publishes at once. One whose queues are still recovering can publish all the same, so it is not waited for long.

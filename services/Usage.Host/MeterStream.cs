@@ -169,6 +169,7 @@ public sealed class MeterStream : IDisposable
                 continue;
             }
             var start = frames[i].Start;
+            await _intake.RoomAsync(ct);
             // Its place is taken before its answer is known, so that those that come with it find it taken.
             if (TakePlace(start.GenerationId) is { } isNew) starting.Add(StartAsync(frames[i], isNew, ct));
             else _outlet.Send(Answers.Denied(start, new Refusal(Reasons.GenerationsTooMany, $"a stream carries at most {_options.GenerationsPerStreamMax} generations; open another")));

@@ -9,22 +9,14 @@ using Usage.Host.Owners;
 namespace Usage.Host;
 
 /// <summary>What model runtimes call: the stream, and the same in unary form.</summary>
-public sealed class TokenMeterService(Intake intake, OwnerRoutes routes, LedgerWriters ledger, Instances instances, ServingGate gate, UsageMetrics metrics, IOptions<UsageOptions> options) : TokenMeter.TokenMeterBase
+public sealed class TokenMeterService(Intake intake, OwnerRoutes routes, LedgerWriters ledger, Instances instances, CallerBounds bounds, ServingGate gate, IOptions<UsageOptions> options) : TokenMeter.TokenMeterBase
 {
     public override async Task Meter(IAsyncStreamReader<MeterRequest> requestStream, IServerStreamWriter<MeterResponse> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        try
-        {
-            if (metrics.Streams(1) > options.Value.StreamsMax)
-                throw new Refusal(Reasons.StreamsTooMany, $"this instance carries its {options.Value.StreamsMax} streams; put more generations on each, or use another instance").AsException();
-            using var stream = new MeterStream(intake, ledger, instances, options.Value, context.CancellationToken);
-            await stream.RunAsync(requestStream, responseStream, gate.Draining);
-        }
-        finally
-        {
-            metrics.Streams(-1);
-        }
+        using var place = bounds.Streams.Enter(Caller.NameOf(context));
+        using var stream = new MeterStream(intake, ledger, instances, options.Value, context.CancellationToken);
+        await stream.RunAsync(requestStream, responseStream, gate.Draining);
     }
 
     public override Task<AuthorizeResponse> Authorize(AuthorizeRequest request, ServerCallContext context)

@@ -29,7 +29,9 @@ public static class UsageHost
             .AddServiceOptions<UsageLedgerService>(grpc => grpc.Interceptors.Add<CallBounds>())
             .AddServiceOptions<UsageCorrectionsService>(grpc => grpc.Interceptors.Add<CallBounds>());
         builder.Services.AddSingleton<CallBounds>();
+        builder.Services.AddSingleton<CallerBounds>();
         builder.AddAccess(UsageAccess.Methods, "usage", services => services.GetRequiredService<UsageStore>().DataSource);
+        builder.Services.AddSingleton<CustomerReader>();
         builder.Services.AddSingleton<ICustomerBoundary, CustomersUsage>();
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<UsageOptions>>().Value.BillingAddress));
         builder.Services.AddSingleton(services => new Billing.BillingClient(services.GetRequiredService<GrpcChannel>()));

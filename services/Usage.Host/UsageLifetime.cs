@@ -1,3 +1,4 @@
+using Usage.Host.Access;
 using Usage.Host.Cluster;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
@@ -10,8 +11,8 @@ namespace Usage.Host;
 /// server stops before this does), then rows, reports and slabs.
 /// </summary>
 public sealed class UsageLifetime(
-    UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, OwnerDirectory owners,
-    RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, BalanceWatch watch, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
+    UsageStore store, Housekeeping housekeeping, Instances instances, ShardKeeper keeper, OwnerLoader loader, SlabWriter slabs, RepeatReader repeats, CustomerReader customers, OwnerDirectory owners,
+    RemoteOutlets remotes, UsagePublisher publisher, ServingGate gate, Readiness readiness, CallerBounds bounds, LedgerWriters ledger, UsageMetrics metrics, IHostApplicationLifetime application, ILogger<UsageLifetime> log) : IHostedService, IDisposable
 {
     /// <summary>What readiness calls the database.</summary>
     public const string Database = "postgres";
@@ -48,6 +49,7 @@ public sealed class UsageLifetime(
         slabs.Complete();
         loader.Complete();
         repeats.Complete();
+        customers.Complete();
         await Quietly(Task.WhenAll(_workers), "");
     }
 
@@ -65,7 +67,7 @@ public sealed class UsageLifetime(
         try
         {
             if (!await OpenStoreAsync()) return;
-            _workers = [loader.RunAsync(), repeats.RunAsync(), slabs.RunAsync(owners.SlabDurable, _giveUp.Token)];
+            _workers = [loader.RunAsync(), repeats.RunAsync(), customers.RunAsync(), slabs.RunAsync(owners.SlabDurable, _giveUp.Token)];
             publisher.Start();
             await instances.JoinAsync(LeaveShardsAsync, why => StopBecause(new ExpelledException(why)), _stopping.Token);
             _keeping = keeper.RunAsync(StopBecause, _leaving.Token);
@@ -73,7 +75,7 @@ public sealed class UsageLifetime(
                 _ = worker.ContinueWith(t => StopBecause(t.Exception!.GetBaseException()), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
             // Alone, whoever is let in finds every owner here. In a cluster a shard may have to be waited for, and who asks for it waits.
             while (!keeper.HoldsItsOwn && !instances.IsClustered) await Task.Delay(LookAgain, _stopping.Token);
-            metrics.Observe(ledger, owners, watch);
+            metrics.Observe(ledger, owners, bounds);
             gate.Open();
             readiness.Has(Database);
             await WatchAsync(_stopping.Token);

@@ -23,7 +23,6 @@ public sealed class UsageMetrics
     private readonly Histogram<double> _commit;
     private readonly Histogram<long> _tokens;
     private volatile IReadOnlyList<ReportLag> _lag = [];
-    private int _streams;
 
     public UsageMetrics(IMeterFactory meters)
     {
@@ -41,21 +40,21 @@ public sealed class UsageMetrics
         _commit = meter.CreateHistogram("usage.commit.duration", "s", "Time of one commit of a shard.", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = CommitSeconds });
         meter.CreateObservableGauge("usage.reports.unpublished", () => _lag.Select(l => new Measurement<long>(l.Reports, Shard(l.Shard))), "{report}", "Reports that are durable and not taken by billing's queue yet, by shard.");
         meter.CreateObservableGauge("usage.reports.lag", () => _lag.Select(l => new Measurement<double>(l.OldestSeconds, Shard(l.Shard))), "s", "Age of the oldest report that is not published, by shard; 0 when all are.");
-        meter.CreateObservableGauge("usage.streams", () => OpenStreams, "{stream}", "Streams of runtimes that are open here.");
         Meter = meter;
     }
 
     private Meter Meter { get; }
 
     /// <summary>Figures that others know: asked for when somebody looks.</summary>
-    public void Observe(LedgerWriters ledger, OwnerDirectory owners, BalanceWatch watch)
+    public void Observe(LedgerWriters ledger, OwnerDirectory owners, CallerBounds bounds)
     {
         Meter.CreateObservableGauge("usage.rows.waiting", () => ledger.Waiting().Select(w => new Measurement<long>(w.Rows, Shard(w.Shard))), "{row}", "Rows decided and not committed, by shard.");
         Meter.CreateObservableGauge("usage.owners", () => owners.Owners, "{subscription}", "Subscriptions whose owner is in memory here.");
         Meter.CreateObservableGauge("usage.generations", () => owners.Running, "{generation}", "Generations that run here.");
         Meter.CreateObservableGauge("usage.tokens.held", () => owners.HeldTokens, "{token}", "Tokens granted and not yet reported.");
         Meter.CreateObservableGauge("usage.slabs.tokens", () => owners.SlabTokens, "{token}", "Tokens promised by slabs that have not ended: what a crash of this instance would keep reserved.");
-        Meter.CreateObservableGauge("usage.watchers", () => watch.Watching, "{watcher}", "Balances being watched here.");
+        Meter.CreateObservableGauge("usage.streams", () => bounds.Streams.Running, "{stream}", "Streams of runtimes that are open here.");
+        Meter.CreateObservableGauge("usage.watchers", () => bounds.Watches.Running, "{watcher}", "Balances being watched here.");
     }
 
     public void Committed(IReadOnlyList<UsageRow> rows, TimeSpan took)
@@ -93,11 +92,6 @@ public sealed class UsageMetrics
     public void Rejected(string reason) => _rejections.Add(1, Reason(reason));
     public void Settled(int generations) => _settled.Add(generations);
     public void Lags(IReadOnlyList<ReportLag> lag) => _lag = lag;
-
-    public int OpenStreams => Volatile.Read(ref _streams);
-
-    /// <summary>A stream has opened (1) or ended (-1). Returns how many are open.</summary>
-    public int Streams(int change) => Interlocked.Add(ref _streams, change);
 
     private static KeyValuePair<string, object?> Model(string model) => new("gen_ai.request.model", model);
     private static KeyValuePair<string, object?> TokenType(string type) => new("gen_ai.token.type", type);

@@ -88,7 +88,7 @@ public sealed class UsageOptions
     /// <summary>What billing is promised: two reports a second of a shard.</summary>
     internal const int ReportIntervalMsLeast = 500;
 
-    /// <summary>How long a unary call waits for its answer to be durable, in seconds. Default 15.</summary>
+    /// <summary>How long a unary call waits for its answer to be durable, and anybody for a look-up in the tables, in seconds. Default 15.</summary>
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
     public int UnaryWaitSecondsMax { get; init; } = 15;
 
@@ -99,6 +99,21 @@ public sealed class UsageOptions
     /// <summary>Subscriptions that billing is asked about at once. Default 64.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__BillingAsksMax must be from 1 to 10000")]
     public int BillingAsksMax { get; init; } = 64;
+
+    /// <summary>
+    /// How long a transaction may wait for its instance, in seconds, before it is ended: an instance that is frozen, or whose network is gone, holds its shards no
+    /// longer. Default 10. Options that the connection string sets itself stand.
+    /// </summary>
+    // An instance waits for a lock for so long, and less than a command may take.
+    [Range(1, 20, ErrorMessage = "Usage__TransactionIdleSecondsMax must be from 1 to 20 seconds")]
+    public int TransactionIdleSecondsMax { get; init; } = 10;
+
+    /// <summary>
+    /// Look-ups of one kind that may wait for the database at once: of owners, of frames that came again, of whose a subscription is. Default 10,000. Beyond it calls
+    /// are refused, and streams wait.
+    /// </summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__LookupsWaitingMax must be from 1 to 1000000")]
+    public int LookupsWaitingMax { get; init; } = 10_000;
 
     /// <summary>Corrections that may wait for the database at once. Default 100.</summary>
     [Range(1, 10_000, ErrorMessage = "Usage__CorrectionsWaitingMax must be from 1 to 10000")]
@@ -112,6 +127,10 @@ public sealed class UsageOptions
     [Range(1, 10_000, ErrorMessage = "Usage__ImportsMax must be from 1 to 10000")]
     public int ImportsMax { get; init; } = 64;
 
+    /// <summary>Likewise of one caller, by his key: half of them. Default 32. Where nobody is asked for a key all callers are one, and only <see cref="ImportsMax"/> holds.</summary>
+    [Range(1, 10_000, ErrorMessage = "Usage__ImportsPerCallerMax must be from 1 to 10000")]
+    public int ImportsPerCallerMax { get; init; } = 32;
+
     /// <summary>How long an import may take, from its first byte to the commit, in seconds. Default 30.</summary>
     [Range(1, 600, ErrorMessage = "Usage__ImportSecondsMax must be from 1 to 600 seconds")]
     public int ImportSecondsMax { get; init; } = 30;
@@ -124,6 +143,10 @@ public sealed class UsageOptions
     [Range(1, 100_000, ErrorMessage = "Usage__StreamsMax must be from 1 to 100000")]
     public int StreamsMax { get; init; } = 1_000;
 
+    /// <summary>Likewise of one caller, by his key: half of them. Default 500. Where nobody is asked for a key all callers are one, and only <see cref="StreamsMax"/> holds.</summary>
+    [Range(1, 100_000, ErrorMessage = "Usage__StreamsPerCallerMax must be from 1 to 100000")]
+    public int StreamsPerCallerMax { get; init; } = 500;
+
     /// <summary>Frames that one stream may send in a second, over any two seconds. Default 1,000,000.</summary>
     [Range(1, 100_000_000, ErrorMessage = "Usage__FramesPerSecondMax must be from 1 to 100000000")]
     public int FramesPerSecondMax { get; init; } = 1_000_000;
@@ -131,6 +154,10 @@ public sealed class UsageOptions
     /// <summary>Calls that this instance answers at once, streams of runtimes and watched balances aside. Default 5,000.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__CallsMax must be from 1 to 1000000")]
     public int CallsMax { get; init; } = 5_000;
+
+    /// <summary>Likewise of one caller, by his key: half of them. Default 2,500. Where nobody is asked for a key all callers are one, and only <see cref="CallsMax"/> holds.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__CallsPerCallerMax must be from 1 to 1000000")]
+    public int CallsPerCallerMax { get; init; } = 2_500;
 
     /// <summary>Calls that this instance begins in a second, over any two seconds. Default 200,000: more than one instance can answer.</summary>
     [Range(1, 100_000_000, ErrorMessage = "Usage__CallsPerSecondMax must be from 1 to 100000000")]
@@ -144,7 +171,7 @@ public sealed class UsageOptions
     [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersMax must be from 1 to 1000000")]
     public int WatchersMax { get; init; } = 10_000;
 
-    /// <summary>Likewise of one caller, by his key. Default 1,000. Where nobody is asked for a key only <see cref="WatchersMax"/> holds.</summary>
+    /// <summary>Likewise of one caller, by his key. Default 1,000. Where nobody is asked for a key all callers are one, and only <see cref="WatchersMax"/> holds.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__WatchersPerCallerMax must be from 1 to 1000000")]
     public int WatchersPerCallerMax { get; init; } = 1_000;
 
@@ -158,6 +185,8 @@ public sealed class UsageOptions
 
     /// <summary>Whether thresholds of caps per conversation are announced too. Default false: there may be three messages for each conversation.</summary>
     public bool AnnounceConversations { get; init; }
+
+    internal TimeSpan LookupWait => TimeSpan.FromSeconds(UnaryWaitSecondsMax);
 
     internal MeterLimits Limits => new(ChunkTokens, GrantTokensMax, TimeSpan.FromSeconds(LeaseSeconds), GenerationsPerSubscriptionMax) { AnnounceConversations = AnnounceConversations };
 }

@@ -74,6 +74,17 @@ public sealed class UsageCommandTests
             Assert.Contains("billing_period", await watching.StandardOutput.ReadLineAsync(), StringComparison.Ordinal);
             watching.Kill();
         }
+
+        // Sums that lack what is out of sight say so, in each shape.
+        Assert.DoesNotContain("complete", (await Billing(["aggregate", .. january, "--json"])).Output, StringComparison.Ordinal);
+        Assert.Null(host.Services.GetRequiredService<BusinessClock>().MoveTo(Jan1.AddDays(60)));
+        string[] shown = [];
+        await Eventually.True(async () => (shown = (await Billing(["aggregate", .. january, "--json"])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)).Length == 2, "the day is detached");
+        Assert.Equal("2026-01-01T00:00:00.000001Z", JsonDocument.Parse(shown[1]).RootElement.GetProperty("completeFrom").GetString());
+        Assert.Contains("complete from 2026-01-01 00:00:00.000001 on", (await Billing(["aggregate", .. january])).Output, StringComparison.Ordinal);
+        var csv = await Billing(["aggregate", .. january, "--csv"]);
+        Assert.DoesNotContain("complete", csv.Output, StringComparison.Ordinal);
+        Assert.Contains("complete from", csv.Error, StringComparison.Ordinal);
         await host.StopAsync();
     }
 }

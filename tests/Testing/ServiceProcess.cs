@@ -45,6 +45,18 @@ public sealed class ServiceProcess(string dll, Func<IReadOnlyDictionary<string, 
         _leash = null;
     }
 
+    /// <summary>kill -STOP: it is there, its connections are open, and it does nothing.</summary>
+    public Task FreezeAsync() => SignalAsync("STOP");
+
+    /// <summary>It goes on as if no time had passed.</summary>
+    public Task ThawAsync() => SignalAsync("CONT");
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", _pid.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         await KillAsync();

@@ -87,5 +87,5 @@ public sealed class When_clients_are_hostile
         return await Assert.ThrowsAsync<RpcException>(async () => { while (await call.ResponseStream.MoveNext(patience.Token)) { } });
     }
 
-    private static int OpenStreams(UsageService service) => service.App.Services.GetRequiredService<UsageMetrics>().OpenStreams;
+    private static int OpenStreams(UsageService service) => service.App.Services.GetRequiredService<CallerBounds>().Streams.Running;
 }

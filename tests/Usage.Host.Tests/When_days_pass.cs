@@ -25,6 +25,13 @@ public sealed class When_days_pass
         Assert.Equal(6 * 10, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
         Assert.Equal(9 * 10, await service.ScalarAsync<long>("select sum(output) from usage.period_total"));
         await LedgerChecks.HoldAsync(service, rowsAreAllHere: false);
+
+        // Sums over what is out of sight say from when on they are complete; a range that begins then is.
+        var third = Samples.Jan1.AddDays(2);
+        var (partly, whole) = (await SumAsync(service, Samples.Jan1), await SumAsync(service, third.AddMicroseconds(1)));
+        Assert.Equal((60, third.AddMicroseconds(1)), (Assert.Single(partly.Groups).Tokens.Output, partly.CompleteFrom.ToDateTimeOffset()));
+        Assert.Equal((60, null), (Assert.Single(whole.Groups).Tokens.Output, whole.CompleteFrom));
+        Assert.NotNull((await SumAsync(service, third)).CompleteFrom);
         var kinds = new List<RowKind>();
         foreach (var head in (await service.Ledger.GetHeadsAsync(new GetHeadsRequest())).Heads)
             await foreach (var batch in service.Ledger.GetBatches(new GetBatchesRequest { Shard = head.Shard, IncludeRows = true }).ResponseStream.ReadAllAsync())
@@ -114,6 +121,9 @@ public sealed class When_days_pass
         Assert.True((await again.AckOf("g", 3)).Finished);
         Assert.Equal((150, 0), (await service.ScalarAsync<long>("select sum(output) from usage.period_total"), await service.ScalarAsync<long>("select count(*) from usage.generation where settled_at is not null or finish = 0")));
     }
+
+    private static async Task<AggregateResponse> SumAsync(UsageService service, DateTimeOffset from) =>
+        await service.Ledger.AggregateAsync(new() { From = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(from), To = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(Samples.Feb1) });
 
     private static Start Started(string name, DateTimeOffset at)
     {

@@ -19,6 +19,8 @@ internal sealed class Cell(SubscriptionOwner owner)
     /// <summary>That the owner was told of.</summary>
     public int Corrections { get; set; }
     public bool Loaded { get; set; }
+    /// <summary>Billing is being asked about terms that its generations wait for.</summary>
+    public bool AskingForTerms { get; set; }
     public int Pins { get; set; }
     public bool Evicted { get; set; }
     public DateTimeOffset LastTurn { get; set; }

@@ -42,6 +42,8 @@ public enum Mutation
     UnloadedLeavesSlab,
     /// <summary>An owner frees what a lease reserved although it has not heard, since the lease ended, that it is still the owner. The product did this once.</summary>
     LeasesEndUnconfirmed,
+    /// <summary>Nobody asks billing for terms that a generation waits for.</summary>
+    TermsNeededUnheard,
     /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>
     DenialsForgotten,
 }

@@ -60,13 +60,14 @@ internal sealed partial class Hold : Process
         var cell = Pin(header.Subscription);
         try
         {
-            var loaded = !cell.Loaded || cell.Owner.Find(header.Id) is null ? await ReadAsync(cell, header.Subscription, header.Conversation, header.Id) : null;
+            var (loaded, asked) = await ReadAndAskAsync(cell, header);
             if (IsClosing)
             {
                 outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable, Attempt: request.Attempt));
                 return;
             }
             if (loaded is not null) Load(cell, loaded, header.Conversation);
+            if (asked is not null) Turn(cell, (owner, outcomes) => owner.ChangeTerms(asked, Now, outcomes));
             Start(cell, request, loaded?.Generation, outlet);
         }
         catch (StoreLostException)
@@ -210,7 +211,11 @@ internal sealed partial class Hold : Process
                 Run(() => AnswerRepeatAsync(id, number, content, outlet!));
                 break;
             case OutcomeKind.SlabNeeded: _slabs.Add(new SlabAsked(cell, outcome.Number, outcome.When!.Value, cell.Owner.Inherited(ConfirmedAt))); break;
-            case OutcomeKind.TermsNeeded: break;
+            case OutcomeKind.TermsNeeded:
+                if (cell.AskingForTerms || _world.Mutation == Mutation.TermsNeededUnheard) break;
+                cell.AskingForTerms = true;
+                Run(() => RefreshTermsAsync(cell));
+                break;
             case OutcomeKind.Denied: throw new ViolationException("a denial is answered by whoever asked");
         }
     }

@@ -95,9 +95,11 @@ internal sealed class Lane(Hold hold, Outlet outlet)
 internal sealed class Instance(World world, int number) : Process(world.Schedule)
 {
     private readonly HashSet<int> _taking = [];
+    private TermsAsking? _terms;
     private readonly Dictionary<int, Hold> _holds = [];
 
     public int Number => number;
+    public TermsAsking Terms => _terms ??= new(world, this);
     public IEnumerable<Hold> Holds => _holds.Values;
 
     public override string ToString() => $"instance {number}";

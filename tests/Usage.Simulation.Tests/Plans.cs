@@ -7,7 +7,7 @@ namespace Usage.Simulation.Tests;
 /// <summary>What subscriptions may use, with caps so small that they are met; and the periods and plans that billing knows.</summary>
 internal sealed class Plans(Draw draw)
 {
-    public static readonly DateTimeOffset Feb1 = new(2026, 2, 1, 0, 0, 0, TimeSpan.Zero);
+    public static readonly DateTimeOffset Feb1 = new(2026, 2, 1, 0, 0, 0, TimeSpan.Zero), Mar1 = Feb1.AddMonths(1);
     public static readonly Guid Plan = Ids.DeriveGuid(World.Jan1, "plan");
 
     public Dictionary<string, KnownPeriod> Opened { get; } = [];
@@ -22,7 +22,7 @@ internal sealed class Plans(Draw draw)
         if (draw.Chance(0.1)) caps.Add(new Cap(CapWindow.Week, draw.Int(10, 90), counts, draw.Chance(0.5) ? CapEnforcement.Hard : CapEnforcement.Billed));
         if (draw.Chance(0.8) || caps.Count == 0) caps.Add(new Cap(CapWindow.BillingPeriod, draw.Int(8, 120), counts, CapEnforcement.Hard));
         Sold.Add(SimulatedStore.Name(subscription), new([SimulatedStore.Name(Plan)]));
-        return new SubscriptionTerms(subscription, 1, true, Plan, caps, [], Open(subscription, 0, World.Jan1, Feb1), Open(subscription, 1, Feb1, Feb1.AddMonths(1)));
+        return new SubscriptionTerms(subscription, 1, true, Plan, caps, [], Open(subscription, 0, World.Jan1, Feb1), Open(subscription, 1, Feb1, Mar1));
     }
 
     public SubscriptionTerms Next(SubscriptionTerms old) => old with
@@ -31,6 +31,9 @@ internal sealed class Plans(Draw draw)
         Active = !draw.Chance(0.2),
         Caps = [.. Windows(old.Caps).Select(c => c with { Tokens = Math.Max(1, c.Tokens + draw.Int(-30, 40)) })],
     };
+
+    /// <summary>The same a month later: billing has opened another period.</summary>
+    public SubscriptionTerms Later(SubscriptionTerms old) => old with { Version = old.Version + 1, Current = old.Next, Next = Open(old.Subscription, old.Next.Number + 1, old.Next.End, old.Next.End.AddMonths(1)) };
 
     /// <summary>A plan may bring a window of five hours or a week, or drop one; never the last cap.</summary>
     private IEnumerable<Cap> Windows(IReadOnlyList<Cap> caps)
@@ -42,9 +45,11 @@ internal sealed class Plans(Draw draw)
         return others.Length == 0 ? caps : others;
     }
 
+    public static Guid PeriodOf(Guid subscription, DateTimeOffset start) => Ids.DeriveGuid(start, "period", SimulatedStore.Name(subscription));
+
     private TermPeriod Open(Guid subscription, int number, DateTimeOffset start, DateTimeOffset end)
     {
-        var (period, of) = (new TermPeriod(Ids.DeriveGuid(start, "period", SimulatedStore.Name(subscription)), number, start, end), SimulatedStore.Name(subscription));
+        var (period, of) = (new TermPeriod(PeriodOf(subscription, start), number, start, end), SimulatedStore.Name(subscription));
         Opened.Add(SimulatedStore.Name(period.Id), new(SimulatedStore.Name(period.Id), of, end));
         return period;
     }

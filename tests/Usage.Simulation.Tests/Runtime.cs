@@ -91,6 +91,12 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
             Later(200, 1_500);
             return;
         }
+        // Billing will name a later period: the clocks of two services never turn at the same instant.
+        if (reason == Reasons.SubscriptionStale && world.RunsOut)
+        {
+            Later(500, 3_000);
+            return;
+        }
         if (reason is not (Reasons.CapReached or Reasons.SubscriptionCancelled)) throw new ViolationException($"{name} was denied: {reason}");
         // Whoever was granted something can report it, whoever is asked; only the room for a prompt may be gone.
         var granted = _grants.Count > 0;

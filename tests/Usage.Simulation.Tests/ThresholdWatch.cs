@@ -97,7 +97,8 @@ internal sealed class ThresholdWatch(World world, Books books)
         if (world.Schedule.IsTold) world.Tell($"  {crossing.Threshold} of {rule.Tokens} per {rule.Window} {crossing.Conversation} with {crossing.UsedTokens}");
         var percent = (int)crossing.Threshold;
         if (crossing.UsedTokens * 100 < rule.Tokens * percent) throw new ViolationException($"{crossing.UsedTokens} used are no {percent} % of {rule.Tokens}");
-        var period = world.TermsOf(crossing.Subscription).PeriodAt(crossing.At).Id;
+        // Its owner may not have heard of a later period then that usage knows now.
+        var period = rule.Window == CapWindow.BillingPeriod ? Plans.PeriodOf(crossing.Subscription, crossing.OpenedAt!.Value) : world.TermsOf(crossing.Subscription).PeriodAt(crossing.At).Id;
         var used = books.Of(rule.Window, crossing.Subscription, crossing.Conversation, period, crossing.At).Used.Of(rule.Kinds);
         // What was taken back after it was passed was passed all the same.
         foreach (var c in _corrections)

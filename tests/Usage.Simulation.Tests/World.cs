@@ -23,7 +23,7 @@ internal sealed class World
     private readonly Clerk _clerk;
     private readonly BilledShard[] _billed;
     private readonly List<RuntimeGeneration> _generations = [];
-    private readonly Dictionary<Guid, SubscriptionTerms> _terms = [];
+    private readonly Dictionary<Guid, SubscriptionTerms> _terms = [], _billingHas = [];
     private readonly long _chaosMs;
     private readonly double _troubleEvery;
     private readonly string _mood;
@@ -43,7 +43,8 @@ internal sealed class World
         Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer);
         for (var i = 0; i < SubscriptionIds.Length; i++) _shardOf[i] = Shards.Of(SubscriptionIds[i], Store.Shards.Length);
         PeriodTurns = draw.Chance(0.2);
-        _businessStart = PeriodTurns ? Plans.Feb1.AddSeconds(-draw.Int(1, 30)) : Jan1.AddDays(1);
+        RunsOut = PeriodTurns && draw.Chance(0.5);
+        _businessStart = RunsOut ? Plans.Mar1.AddSeconds(-draw.Int(1, 30)) : PeriodTurns ? Plans.Feb1.AddSeconds(-draw.Int(1, 30)) : Jan1.AddDays(1);
         _chaosMs = draw.Int(8, 45) * 1_000;
         _troubleEvery = draw.Of([300, 700, 2_000, 5_000]);
         // What goes wrong: instances killed or frozen, connections broken, shards moved, the store or the broker out, runtimes vanished, billing killed. Each story has its own mixture.
@@ -70,6 +71,8 @@ internal sealed class World
     public Plans Plans { get; }
     public bool IsCalm { get; private set; }
     public bool PeriodTurns { get; }
+    /// <summary>The period that turns is the last one that usage has heard of.</summary>
+    public bool RunsOut { get; }
     public Moment Now => new(Jan1.AddMilliseconds(Schedule.NowMs), _businessStart.AddMilliseconds(Schedule.NowMs));
     public int Crashes { get; private set; }
 
@@ -77,7 +80,10 @@ internal sealed class World
     public int ShardOf(Guid subscription) => _shardOf[Array.IndexOf(SubscriptionIds, subscription)];
     public Instance HomeOf(int shard) => _instances[_homes[shard]];
     public Instance AnyInstance() => _instances[Draw.Int(0, _instances.Length - 1)];
+    /// <summary>As usage has them.</summary>
     public SubscriptionTerms TermsOf(Guid subscription) => _terms[subscription];
+    /// <summary>What billing would answer now.</summary>
+    public SubscriptionTerms BillingHas(Guid subscription) => _billingHas[subscription];
     public string Name(Guid generation) => _generations.Find(g => g.Header.Id == generation)?.Name ?? "?";
     public void Tell(string text) => Schedule.Tell(text);
 
@@ -125,7 +131,12 @@ internal sealed class World
     private void Populate()
     {
         var subscriptions = Draw.Int(1, SubscriptionIds.Length);
-        for (var i = 0; i < subscriptions; i++) ChangeTerms(Plans.First(SubscriptionIds[i]));
+        for (var i = 0; i < subscriptions; i++)
+        {
+            var subscription = SubscriptionIds[i];
+            ChangeTerms(Plans.First(subscription));
+            if (RunsOut) Schedule.After(Draw.Int(0, (int)_chaosMs), () => ChangeTerms(Plans.Later(_billingHas[subscription]), isHeard: Draw.Chance(0.5)));
+        }
         var workers = Draw.Int(1, 3);
         for (var i = 0; i < workers; i++) _workers.Add(new Worker(this, unary: Draw.Chance(0.2)));
         var hostile = Draw.Chance(0.15);
@@ -148,7 +159,7 @@ internal sealed class World
             for (var times = Draw.Int(1, 5); times > 0; times--) _clerk.After(Draw.Int(1_000, (int)_chaosMs), () => _clerk.Correct(_generations));
         if (Draw.Chance(0.4))
             for (var times = Draw.Int(1, LeapsMax); times > 0; times--) Schedule.After(Draw.Int(1_000, (int)_chaosMs), Leap);
-        if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_terms[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
+        if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_billingHas[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
     }
 
     /// <summary>Business time runs ahead, to about the end of a window or far past it: windows turn with grants out, rows queued and owners on their way.</summary>
@@ -158,15 +169,27 @@ internal sealed class World
         Tell($"it is {Now.Business:O}");
     }
 
-    /// <summary>Stored, then told to every owner: late, in any order, and some of it twice.</summary>
-    private void ChangeTerms(SubscriptionTerms terms)
+    /// <summary>Stored, then told to every owner: late, in any order, and some of it twice; or billing's message is lost.</summary>
+    private void ChangeTerms(SubscriptionTerms terms, bool isHeard = true)
     {
+        _billingHas[terms.Subscription] = terms;
+        if (!isHeard) return;
         Tell($"terms {terms.Version} of subscription {Array.IndexOf(SubscriptionIds, terms.Subscription)}: {string.Join(", ", terms.Caps.Select(c => $"{c.Tokens} per {c.Window}"))}{(terms.Active ? "" : ", cancelled")}");
-        _terms[terms.Subscription] = Store.Terms[terms.Subscription] = terms;
-        Observer.Terms(terms);
+        terms = Keep(terms);
         foreach (var instance in _instances)
             for (var times = Draw.Int(1, 2); times > 0; times--)
                 Schedule.After(Schedule.Delay(), () => Told(instance.Number, terms));
+    }
+
+    /// <summary>In usage's table the higher version wins.</summary>
+    /// <returns>the terms as they stand there</returns>
+    public SubscriptionTerms Keep(SubscriptionTerms terms)
+    {
+        var known = Store.Terms.GetValueOrDefault(terms.Subscription);
+        if (known is not null && known.Version >= terms.Version) return known;
+        terms = terms.After(known);
+        Observer.Terms(terms);
+        return _terms[terms.Subscription] = Store.Terms[terms.Subscription] = terms;
     }
 
     private void Told(int number, SubscriptionTerms terms)

@@ -39,15 +39,18 @@ public static class UsageCommand
             };
             foreach (var dimension in parsed.GetValue(by)!) request.GroupBy.Add(Named<Dimension>("--by", dimension));
             var client = new UsageLedger.UsageLedgerClient(channel);
-            var groups = new List<UsageGroup>();
+            var (groups, completeFrom) = (new List<UsageGroup>(), (Timestamp?)null);
             do
             {
                 var page = await client.AggregateAsync(request, cancellationToken: ct);
                 groups.AddRange(page.Groups);
+                // A partition may have been detached between two pages: the last one knows.
+                completeFrom = page.CompleteFrom;
                 request.PageToken = page.NextPageToken;
             }
             while (request.PageToken.Length > 0);
             shape.Print(parsed, groups, Columns(request));
+            if (completeFrom is not null) shape.PrintCompleteFrom(parsed, completeFrom);
             return 0;
         }));
         return command;
@@ -235,6 +238,17 @@ internal sealed class OutputShape
         foreach (var (name, _) in columns) table.AddColumn(new TableColumn(name).NoWrap());
         foreach (var row in rows) table.AddRow(columns.Select(c => Cell(c.Of(row))));
         CommandLine.Output.Write(table);
+    }
+
+    /// <summary>Says that sums lack rows: under a table, as the last line of JSON, and beside CSV, which has no place for it.</summary>
+    public void PrintCompleteFrom(ParseResult parsed, Timestamp completeFrom)
+    {
+        if (IsJson(parsed))
+        {
+            Console.Out.WriteLine(JsonFormatter.Default.Format(new AggregateResponse { CompleteFrom = completeFrom }));
+            return;
+        }
+        (IsCsv(parsed) ? Console.Error : Console.Out).WriteLine($"complete from {completeFrom.ToDateTimeOffset():yyyy-MM-dd HH:mm:ss.ffffff} on: of what was received before, rows are left out whose partitions are past the retention and detached");
     }
 
     /// <summary>A cell of a table: numbers to the right, in groups of digits.</summary>

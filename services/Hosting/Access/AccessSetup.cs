@@ -42,13 +42,17 @@ public static class AccessSetup
             // Keys are asked for here over HTTP alone; gRPC methods are in the interceptor's table.
             var needed = context.GetEndpoint()?.Metadata.GetMetadata<NeedsScope>()?.Scopes
                 ?? (context.Request.Path.Equals(MetricsPath, StringComparison.OrdinalIgnoreCase) && options.Value.MetricsNeedKey ? Scope.Service : null);
-            if (needed is not { } scopes || context.RequestServices.GetRequiredService<Admission>() is not { IsOpen: false } admission
-                || admission.Ask(context.Request.Headers.Authorization, scopes, $"{context.Request.Method} {context.Request.Path}") is not { Turned: { } turned })
+            if (needed is { } scopes && context.RequestServices.GetRequiredService<Admission>() is { IsOpen: false } admission)
             {
-                await next(context);
-                return;
+                var (key, turned) = admission.Ask(context.Request.Headers.Authorization, scopes, $"{context.Request.Method} {context.Request.Path}");
+                if (turned is not null)
+                {
+                    await TurnAwayAsync(context, turned);
+                    return;
+                }
+                Caller.Set(context, key!);
             }
-            await TurnAwayAsync(context, turned);
+            await next(context);
         });
     }
 

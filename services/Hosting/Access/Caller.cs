@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
 
 namespace Hosting;
 
@@ -15,6 +16,11 @@ public static class Caller
 
     /// <summary>The caller's name, by which idempotency-keys are scoped: it outlives the key, which may be replaced between two attempts.</summary>
     public static string NameOf(ServerCallContext context) => Of(context)?.Name ?? Anybody;
+
+    /// <summary>Likewise over HTTP.</summary>
+    public static string NameOf(HttpContext context) => context.Items.TryGetValue(Place, out var key) ? ((AccessKey)key!).Name : Anybody;
+
+    internal static void Set(HttpContext context, AccessKey key) => context.Items[Place] = key;
 
     internal static void Set(ServerCallContext context, AccessKey key) => context.UserState[Place] = key;
 }

@@ -72,7 +72,7 @@ public sealed class OwnerRoutes(
         // It may have been granted by another instance a moment ago, and its first row be on its way to the table.
         for (var backoff = Backoff.Start; ; backoff = backoff.Next)
         {
-            var stored = await repeats.ReadAsync(id, 0);
+            var stored = await repeats.ReadAsync(id, 0, waits: false, ct);
             if (stored.LastSequence is not null) return await AskAsync(stored.Subscription, call, request, here, parser, ct);
             if (backoff.Delay > TimeSpan.FromMilliseconds(200)) return await here(request, ct);
             await backoff.WaitAsync(ct);

@@ -74,7 +74,7 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
             ThrowIfRejected(answer);
             response.Ack = answer.Ack ?? response.Ack;
         }
-        (response.Recorded, response.OverrunTokens) = await intake.RecordedAsync(Ids.Parse(Ids.Generation, finish.GenerationId));
+        (response.Recorded, response.OverrunTokens) = await intake.RecordedAsync(Ids.Parse(Ids.Generation, finish.GenerationId), ct);
         return response;
     }
 
@@ -90,7 +90,7 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
     }
 
     public Task<Balance> BalanceAsync(GetBalanceRequest request, CancellationToken ct) =>
-        intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation).WaitAsync(ct);
+        intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation, ct);
 
     /// <summary>A call waits no longer to be taken, when the ledger is full, than it would for its answer.</summary>
     private async Task<T> InTimeAsync<T>(Func<CancellationToken, Task<T>> take, CancellationToken ct)

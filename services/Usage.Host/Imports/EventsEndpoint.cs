@@ -14,21 +14,18 @@ public sealed class RefusedImportException(int status, string reason, string det
 /// POST /api/v1/events, as OpenMeter has it: 204 when every event is committed, else problem details (RFC 9457) with the reason and, for
 /// faulty events, where each stands and what is wrong with it. A 503 may have taken some: the same request again counts nothing twice.
 /// </summary>
-public sealed class EventsEndpoint(EventImport import, ServingGate gate, IOptions<UsageOptions> options, ILogger<EventsEndpoint> log)
+public sealed class EventsEndpoint(EventImport import, CallerBounds bounds, ServingGate gate, IOptions<UsageOptions> options, ILogger<EventsEndpoint> log)
 {
     public const string Path = "/api/v1/events";
-    private int _running;
 
     public async Task<IResult> PostAsync(HttpContext context)
     {
         using var within = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         within.CancelAfter(TimeSpan.FromSeconds(options.Value.ImportSecondsMax));
-        var running = Interlocked.Increment(ref _running);
         try
         {
             gate.ThrowUnlessServing();
-            if (running > options.Value.ImportsMax)
-                return Problem(context, StatusCodes.Status429TooManyRequests, Reasons.ImportsTooMany, $"this instance carries its {options.Value.ImportsMax} imports; send the same again in a moment");
+            using var place = bounds.Imports.Enter(Caller.NameOf(context));
             var events = await EventsRequest.ReadAsync(context.Request, options.Value, within.Token);
             var faults = await import.TakeAsync(events, within.Token);
             return faults.Count == 0 ? Results.NoContent() : Faulty(faults, events.Count);
@@ -39,7 +36,7 @@ public sealed class EventsEndpoint(EventImport import, ServingGate gate, IOption
         }
         catch (RefusedException e)
         {
-            return Problem(context, StatusCodes.Status503ServiceUnavailable, e.Refusal.Code, e.Refusal.Detail);
+            return Problem(context, e.Refusal.Code == Reasons.ImportsTooMany ? StatusCodes.Status429TooManyRequests : StatusCodes.Status503ServiceUnavailable, e.Refusal.Code, e.Refusal.Detail);
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
@@ -59,10 +56,6 @@ public sealed class EventsEndpoint(EventImport import, ServingGate gate, IOption
         {
             log.LogError(e, "importing failed");
             return Problem(context, StatusCodes.Status500InternalServerError, "internal", "the service failed; its log says why; send the same again");
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _running);
         }
     }
 

@@ -12,7 +12,8 @@ namespace Usage.Host.Ledger;
 
 /// <summary>
 /// Sums over recorded rows, corrections included, in pages. A row counts in the bucket of the time at which it was received, a correction in that
-/// at which it was made. A query that takes too long is refused, so that no question about the past slows the present.
+/// at which it was made. Rows of detached partitions are not in them, and the answer says from when on none is missing. A query that takes too long is
+/// refused, so that no question about the past slows the present.
 /// </summary>
 public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> options)
 {
@@ -38,14 +39,23 @@ public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> opt
         await using var command = Command(connection, request, columns, byKind, size);
         try
         {
-            await using var reader = await command.ExecuteReaderAsync(ct);
-            return await ReadAsync(reader, columns, byKind, size, ct);
+            AggregateResponse response;
+            await using (var reader = await command.ExecuteReaderAsync(ct)) response = await ReadAsync(reader, columns, byKind, size, ct);
+            response.CompleteFrom = await CompleteFromAsync(connection, request, ct);
+            return response;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.QueryCanceled && !ct.IsCancellationRequested)
         {
             throw new Refusal(Reasons.QueryTooLarge, $"the answer took more than {options.Value.QuerySecondsMax} s; ask for a shorter time or one subscription").AsException();
         }
     }
+
+    /// <summary>Asked after the sums: a partition that was detached before they were made is listed by then.</summary>
+    /// <returns>null if no row of the range is in a detached partition</returns>
+    private static async Task<Timestamp?> CompleteFromAsync(NpgsqlConnection connection, AggregateRequest request, CancellationToken ct) =>
+        await UsageStore.Scalar(connection, "select max(last_received_at) + interval '1 microsecond' from usage.detached_partition where last_received_at >= $1", ct, request.From.ToTime("from")) is DateTime at
+            ? at.ToTimestamp()
+            : null;
 
     private static async Task<AggregateResponse> ReadAsync(NpgsqlDataReader reader, List<Column> columns, bool byKind, int size, CancellationToken ct)
     {

@@ -18,8 +18,12 @@ public sealed class Partitions(UsageStore store)
     private const string Updated = "generation";
     private static readonly string[] Tables = ["token_event", Updated];
     private readonly ConcurrentDictionary<int, bool> _days = [];
-    // How far the leaves of a day that could not be detached yet are kept: how many rows, and through which batch of each shard.
-    private readonly Dictionary<int, (long Rows, long[] Through)> _kept = [];
+    // How far the leaves of a day that could not be detached yet are kept.
+    private readonly Dictionary<int, Kept> _kept = [];
+
+    /// <param name="Through">the last batch of each shard</param>
+    /// <param name="LastReceivedAt">of these rows; null while there are none</param>
+    private readonly record struct Kept(long Rows, long[] Through, DateTime? LastReceivedAt);
 
     /// <summary>About so many leaves are kept in one statement.</summary>
     public int SliceRows { get; init; } = 20_000;
@@ -91,7 +95,7 @@ public sealed class Partitions(UsageStore store)
         var name = NameOf(day);
         // First without a lock, for it may take long: the day is old, and hardly anything comes to it any more.
         if (!await IsAttachedAsync(connection, name, ct) || await HasUnreportedAsync(connection, name, ct)) return null;
-        var (rows, through) = await KeepAheadAsync(connection, day, ct);
+        var kept = await KeepAheadAsync(connection, day, ct);
 
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await UsageStore.Execute(connection, $"select pg_advisory_xact_lock({PartitionLock})", ct);
@@ -101,24 +105,19 @@ public sealed class Partitions(UsageStore store)
         foreach (var table in Tables) await UsageStore.Execute(connection, $"alter table usage.{table} detach partition usage.{table}_{name}", ct);
         // Nothing comes to it now. What has come since its leaves were kept is in batches after those.
         if (await HasUnreportedAsync(connection, name, ct)) return null;
-        for (var shard = 0; shard < through.Length; shard++) rows += (await KeepLeavesAsync(connection, name, shard, through[shard], ct)).Rows;
-        await UsageStore.Execute(connection, "insert into usage.detached_partition (day, rows, detached_at) values ($1, $2, $3)", ct,
-            DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime), rows, now);
+        for (var shard = 0; shard < kept.Through.Length; shard++) kept = await KeepLeavesAsync(connection, name, shard, kept, ct);
+        await UsageStore.Execute(connection, "insert into usage.detached_partition (day, rows, detached_at, last_received_at) values ($1, $2, $3, $4)", ct,
+            DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime), kept.Rows, now, (object?)kept.LastReceivedAt ?? DBNull.Value);
         await transaction.CommitAsync(ct);
         _kept.Remove(day);
-        return rows;
+        return kept.Rows;
     }
 
     /// <summary>Keeps the leaves that an earlier attempt has not kept.</summary>
-    private async Task<(long Rows, long[] Through)> KeepAheadAsync(NpgsqlConnection connection, int day, CancellationToken ct)
+    private async Task<Kept> KeepAheadAsync(NpgsqlConnection connection, int day, CancellationToken ct)
     {
-        if (!_kept.TryGetValue(day, out var kept)) kept = (0, new long[await ShardsAsync(connection, ct)]);
-        for (var shard = 0; shard < kept.Through.Length; shard++)
-        {
-            (var rows, kept.Through[shard]) = await KeepLeavesAsync(connection, NameOf(day), shard, kept.Through[shard], ct);
-            kept.Rows += rows;
-            _kept[day] = kept;
-        }
+        if (!_kept.TryGetValue(day, out var kept)) kept = new(0, new long[await ShardsAsync(connection, ct)], null);
+        for (var shard = 0; shard < kept.Through.Length; shard++) _kept[day] = kept = await KeepLeavesAsync(connection, NameOf(day), shard, kept, ct);
         return kept;
     }
 
@@ -133,24 +132,25 @@ public sealed class Partitions(UsageStore store)
         (int)(long)(await UsageStore.Scalar(connection, "select count(*) from usage.shard", ct))!;
 
     /// <summary>Keeps the leaves of a shard's rows in batches after one, slice by slice: each is committed by itself, unless there is a transaction around it.</summary>
-    /// <returns>how many rows there were, and the last batch</returns>
-    private async Task<(long Rows, long Batch)> KeepLeavesAsync(NpgsqlConnection connection, string name, int shard, long after, CancellationToken ct)
+    /// <returns>what is kept with these</returns>
+    private async Task<Kept> KeepLeavesAsync(NpgsqlConnection connection, string name, int shard, Kept kept, CancellationToken ct)
     {
-        for (var rows = 0L; ;)
+        while (true)
         {
             // However large a day is, no statement is; and however slow the database is, the next attempt would be no faster.
             await using var command = new NpgsqlCommand($"""
                 with last as (select max(batch) as batch from (select batch from usage.token_event_{name} where shard = $1 and batch > $2 order by batch limit {SliceRows}) b),
-                  slice as (select e.shard, e.batch, e.ordinal, e.leaf from usage.token_event_{name} e, last where e.shard = $1 and e.batch > $2 and e.batch <= last.batch),
-                  kept as (insert into usage.kept_leaf select * from slice on conflict do nothing)
-                select (select batch from last), (select count(*) from slice)
+                  slice as (select e.shard, e.batch, e.ordinal, e.leaf, e.received_at from usage.token_event_{name} e, last where e.shard = $1 and e.batch > $2 and e.batch <= last.batch),
+                  kept as (insert into usage.kept_leaf select shard, batch, ordinal, leaf from slice on conflict do nothing)
+                select (select batch from last), (select count(*) from slice), (select max(received_at) from slice)
                 """, connection) { CommandTimeout = 0 };
             command.Parameters.Add(new NpgsqlParameter { Value = shard });
-            command.Parameters.Add(new NpgsqlParameter { Value = after });
+            command.Parameters.Add(new NpgsqlParameter { Value = kept.Through[shard] });
             await using var reader = await command.ExecuteReaderAsync(ct);
             await reader.ReadAsync(ct);
-            if (reader.IsDBNull(0)) return (rows, after);
-            (after, rows) = (reader.GetInt64(0), rows + reader.GetInt64(1));
+            if (reader.IsDBNull(0)) return kept;
+            var last = reader.GetDateTime(2);
+            kept = new(kept.Rows + reader.GetInt64(1), [.. kept.Through[..shard], reader.GetInt64(0), .. kept.Through[(shard + 1)..]], kept.LastReceivedAt > last ? kept.LastReceivedAt : last);
         }
     }
 

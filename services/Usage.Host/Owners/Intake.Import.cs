@@ -18,7 +18,7 @@ public sealed partial class Intake
             {
                 Import(owned, header, stored, frame, outlet);
                 return owned;
-            }, writes: true, ct);
+            }, writes: true, waits: true, ct);
         }
         finally
         {

@@ -22,14 +22,22 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         }
         try
         {
-            return await TurnAsync(header.Subscription, header.Conversation, header.Id, (cell, stored) => Start(cell, header, stored, start, tokensWanted, outlet), writes: true, ct);
+            return await TurnAsync(header.Subscription, header.Conversation, header.Id, (cell, stored) => Start(cell, header, stored, start, tokensWanted, outlet), writes: true, waits: !outlet.AwaitsAnswer, ct);
         }
         catch (Exception e) when (StoreFailure.Is(e))
         {
             Deny(outlet, start, new Refusal(Reasons.StoreUnavailable, "the database does not answer; start again in a few seconds, with the same id"));
             return null;
         }
+        catch (RefusedException e) when (e.Refusal.Code == Reasons.StoreUnavailable)
+        {
+            Deny(outlet, start, e.Refusal, retryAfter: TimeProvider.System.GetUtcNow() + AskAgainAfter);
+            return null;
+        }
     }
+
+    /// <summary>Returns when one more owner may be looked up: whoever brings many Starts waits for this before each.</summary>
+    public ValueTask RoomAsync(CancellationToken ct) => loader.RoomAsync(ct);
 
     /// <summary>Takes frames that came from another process, in order; Starts that stand together are read together.</summary>
     /// <returns>how many were taken before <paramref name="within"/> was over: when the ledger is full the rest has to wait where it came from</returns>
@@ -41,7 +49,11 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             var (first, starting) = (i, new List<Task>());
             try
             {
-                for (; i < frames.Count && frames[i].Start is { } start; i++) starting.Add(StartAsync(start, 0, outlet, within));
+                for (; i < frames.Count && frames[i].Start is { } start; i++)
+                {
+                    await RoomAsync(within);
+                    starting.Add(StartAsync(start, 0, outlet, within));
+                }
                 await Task.WhenAll(starting);
                 if (i == frames.Count) break;
                 if (await TakeAsync(frames[i], outlet, within) is not null) throw OwnerMoved.AsException();
@@ -90,7 +102,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             outlet.Send(Answers.Rejected(generationId, frame.Sequence, new Refusal(Reasons.FrameInvalid, "generation_id must be gen_ and 32 lower-case hex digits")));
             return null;
         }
-        if (owners.Find(id) is not { } generation) return await owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet);
+        if (owners.Find(id) is not { } generation) return await owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet, ct);
         if (_frames.IsTooOld(id) is { } tooOld)
         {
             outlet.Send(Answers.Rejected(generationId, frame.Sequence, tooOld));
@@ -103,7 +115,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             // Not acknowledged, so it will be sent again: to whoever owns it then.
             if (cell.Tenure.IsOver) cell.Tenure.Listen(outlet);
             // Forgotten in between: whatever it was, the tables know it.
-            else if (!ReferenceEquals(cell.Owner.Find(id), generation)) outlet.Track(owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet));
+            else if (!ReferenceEquals(cell.Owner.Find(id), generation)) outlet.Track(owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet, CancellationToken.None));
             else
             {
                 owners.Attach(cell, generation, outlet);
@@ -148,9 +160,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         Answers.Rejected(generation, 0, new Refusal(Reasons.GenerationUnknown, "the generation is not running here; send its Start, again if it had one"));
 
     /// <summary>What the tables have of a generation.</summary>
-    public async Task<(TokenCounts Recorded, long Overrun)> RecordedAsync(Guid generation)
+    public async Task<(TokenCounts Recorded, long Overrun)> RecordedAsync(Guid generation, CancellationToken ct)
     {
-        var loaded = await loader.LoadAsync(Guid.Empty, "", generation);
+        var loaded = await loader.LoadAsync(Guid.Empty, "", generation, waits: false, ct);
         if (loaded.Generation is not { } stored) return (new TokenCounts(), 0);
         var (prompt, counted) = (stored.Header.Prompt, stored.Recorded.Counted);
         return (new TokenCounts
@@ -164,7 +176,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     }
 
     /// <summary>Every cap of a subscription as it stands now, from its owner's memory: the tables are read only for what is not in it.</summary>
-    public Task<Balance> BalanceAsync(Guid subscription, string conversation) => TurnAsync(subscription, conversation, Guid.Empty, (cell, _) =>
+    public Task<Balance> BalanceAsync(Guid subscription, string conversation, CancellationToken ct) => TurnAsync(subscription, conversation, Guid.Empty, (cell, _) =>
     {
         if (cell.Owner.Terms is not { } known)
             throw (cell.NotAskedFor ? terms.TooMany : new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription")).AsException();
@@ -172,12 +184,13 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
         if (conversation.Length > 0 && !cell.LookAt(conversation, cell.LastTurn) && cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
         return balance;
-    }, writes: false, CancellationToken.None);
+    }, writes: false, waits: false, ct);
 
     /// <summary>One turn of a subscription's owner, which is read first where it is not in memory. The turn gets what the tables have of the generation, if they were read and have it.</summary>
     /// <param name="writes">it may queue a row, so it waits while the ledger is full</param>
+    /// <param name="waits">likewise while as many owners are being looked up as may; else it is refused then</param>
     private async Task<T> TurnAsync<T>(
-        Guid subscription, string conversation, Guid generation, Func<OwnerCell, (GenerationHeader Header, RecordedGeneration Recorded)?, T> turn, bool writes, CancellationToken ct)
+        Guid subscription, string conversation, Guid generation, Func<OwnerCell, (GenerationHeader Header, RecordedGeneration Recorded)?, T> turn, bool writes, bool waits, CancellationToken ct)
     {
         var cell = owners.Pin(subscription);
         try
@@ -185,8 +198,8 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             while (true)
             {
                 if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-                var loaded = NeedsLoading(cell, conversation, generation, out var corrections) ? await loader.LoadAsync(subscription, conversation, generation) : null;
-                var asked = NeedsTerms(cell, loaded, out var isKnown) ? await terms.AskAsync(subscription, waits: isKnown) : default;
+                var loaded = NeedsLoading(cell, conversation, generation, out var corrections) ? await loader.LoadAsync(subscription, conversation, generation, waits, ct) : null;
+                var asked = NeedsTerms(cell, loaded, out var isKnown) ? await terms.AskAsync(subscription, waits: isKnown).WaitAsync(ct) : default;
                 lock (cell.Gate)
                 {
                     if (cell.Tenure.IsOver) throw OwnerMoved.AsException();

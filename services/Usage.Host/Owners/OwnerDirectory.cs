@@ -129,7 +129,7 @@ public sealed partial class OwnerDirectory(
                 break;
             case OutcomeKind.Repeated:
                 var outlet = RouteOf(outcome.Generation!).Outlet;
-                var answer = AnswerRepeatAsync(outcome.Generation!.Id, outcome.Number, outcome.Content, outlet);
+                var answer = AnswerRepeatAsync(outcome.Generation!.Id, outcome.Number, outcome.Content, outlet, CancellationToken.None);
                 outlet.Track(answer);
                 // Whoever repeats itself waits, also if a newer stream gets the answers.
                 if (speaker is not null && !ReferenceEquals(speaker, outlet)) speaker.Track(answer);
@@ -152,18 +152,18 @@ public sealed partial class OwnerDirectory(
 
     /// <summary>A sequence that is not the next one, met with its row in the table. Not answered if its owner may know better, in another process.</summary>
     /// <returns>the subscription whose owner has to be asked; null if the answer was given</returns>
-    public async Task<Guid?> AnswerRepeatAsync(Guid generation, long sequence, long content, Outlet outlet)
+    public async Task<Guid?> AnswerRepeatAsync(Guid generation, long sequence, long content, Outlet outlet, CancellationToken ct)
     {
         try
         {
-            var stored = await repeats.ReadAsync(generation, sequence);
+            var stored = await repeats.ReadAsync(generation, sequence, waits: !outlet.AwaitsAnswer, ct);
             var unfinished = stored is { LastSequence: not null, Content: null, Finish: Caps.FinishReason.None };
             if (unfinished && ledger.Find(ledger.ShardOf(stored.Subscription)) is null) return stored.Subscription;
             outlet.Send(Answer(generation, sequence, content, stored));
         }
-        catch (Exception e) when (StoreFailure.Is(e))
+        catch (Exception e) when (StoreFailure.Is(e) || e is RefusedException { Refusal.Code: Reasons.StoreUnavailable })
         {
-            outlet.Send(Answers.Rejected(Answers.Id(generation), sequence, new Refusal(Reasons.StoreUnavailable, "the database does not answer; send this frame again later")));
+            outlet.Send(Answers.Rejected(Answers.Id(generation), sequence, (e as RefusedException)?.Refusal ?? new Refusal(Reasons.StoreUnavailable, "the database does not answer; send this frame again later")));
         }
         return null;
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using Usage.Caps;
 using Usage.Host.Ledger;
@@ -23,31 +24,36 @@ public sealed class Loaded
 }
 
 /// <summary>Reads owners back from the tables, many in one round trip.</summary>
-public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
+public sealed class OwnerLoader(UsageStore store, BusinessClock clock, IOptions<UsageOptions> options) : IDisposable
 {
     private const int GroupMax = 500;
     private const int AheadMax = 2_000;
     private static readonly TimeSpan Lately = TimeSpan.FromHours(1);
-    private Grouped<Request>? _requests;
+    private Lookups<Request, Loaded>? _requests;
 
-    private sealed record Request(Guid Subscription, string Conversation, Guid Generation)
+    private sealed record Request(Guid Subscription, string Conversation, Guid Generation) : Lookup<Loaded>
     {
-        public TaskCompletionSource<Loaded> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         public Loaded Loaded { get; init; } = new();
     }
 
-    private Grouped<Request> Requests => _requests ??= new(GroupMax, Perform);
+    private Lookups<Request, Loaded> Requests => _requests ??= new(GroupMax, options.Value.LookupsWaitingMax, options.Value.LookupWait, Perform);
+
+    /// <summary>Asked and not answered yet.</summary>
+    public int Waiting => Requests.Waiting;
 
     public Task RunAsync() => Requests.RunAsync();
     public void Complete() => Requests.Complete();
+    public void Dispose() => _requests?.Dispose();
 
+    /// <summary>Returns when one more may be asked for: whoever brings many waits for this before each.</summary>
+    public ValueTask RoomAsync(CancellationToken ct) => Requests.RoomAsync(ct);
+
+    /// <param name="waits">for its place, if as many wait for the database as may</param>
     /// <exception cref="NpgsqlException">The database does not answer.</exception>
-    public Task<Loaded> LoadAsync(Guid subscription, string conversation, Guid generation)
-    {
-        var request = new Request(subscription, conversation, generation);
-        Requests.Add(request);
-        return request.Answer.Task;
-    }
+    /// <exception cref="StoreNotReadyException">Nor did it in time.</exception>
+    /// <exception cref="RefusedException">store_unavailable: as many wait as may</exception>
+    public Task<Loaded> LoadAsync(Guid subscription, string conversation, Guid generation, bool waits, CancellationToken ct) =>
+        Requests.AskAsync(new Request(subscription, conversation, generation), waits, ct);
 
     private async Task Perform(IReadOnlyList<Request> requests)
     {
@@ -124,6 +130,8 @@ public sealed class OwnerLoader(UsageStore store, BusinessClock clock)
         var (now, lately) = (Partitions.FirstIdAt(clock.Now, TimeSpan.FromMilliseconds(1)), Partitions.FirstIdAt(clock.Now, -Lately));
         return new NpgsqlBatch(connection)
         {
+            // Nobody waits for it longer.
+            Timeout = options.Value.UnaryWaitSecondsMax,
             BatchCommands =
             {
                 Query("select subscription, terms::text from usage.subscription where subscription = any($1)", subscriptions),

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Npgsql;
 using Usage.Caps;
 using Usage.Host.Store;
@@ -10,33 +11,29 @@ namespace Usage.Host.Owners;
 public readonly record struct StoredSequence(long? Content, long? LastSequence, FinishReason Finish, Guid Subscription);
 
 /// <summary>Meets a repeated sequence with its original, however long ago it was committed. Many in one round trip.</summary>
-public sealed class RepeatReader(UsageStore store)
+public sealed class RepeatReader(UsageStore store, IOptions<UsageOptions> options) : IDisposable
 {
     /// <summary>Look-ups that one stream may be waiting for; then its next frame waits.</summary>
     public const int PerStreamMax = 256;
     private const int GroupMax = 1_000;
-    private Grouped<Request>? _requests;
+    private Lookups<Request, StoredSequence>? _requests;
 
-    private sealed record Request(Guid Generation, long Sequence)
-    {
-        public TaskCompletionSource<StoredSequence> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
+    private sealed record Request(Guid Generation, long Sequence) : Lookup<StoredSequence>;
 
-    private Grouped<Request> Requests => _requests ??= new(GroupMax, Perform);
+    private Lookups<Request, StoredSequence> Requests => _requests ??= new(GroupMax, options.Value.LookupsWaitingMax, options.Value.LookupWait, Perform);
 
     /// <summary>Sequences being looked up, or about to be.</summary>
     public int Waiting => Requests.Waiting;
 
     public Task RunAsync() => Requests.RunAsync();
     public void Complete() => Requests.Complete();
+    public void Dispose() => _requests?.Dispose();
 
+    /// <param name="waits">for its place, if as many wait for the database as may</param>
     /// <exception cref="NpgsqlException">The database does not answer.</exception>
-    public Task<StoredSequence> ReadAsync(Guid generation, long sequence)
-    {
-        var request = new Request(generation, sequence);
-        Requests.Add(request);
-        return request.Answer.Task;
-    }
+    /// <exception cref="StoreNotReadyException">Nor did it in time.</exception>
+    /// <exception cref="RefusedException">store_unavailable: as many wait as may</exception>
+    public Task<StoredSequence> ReadAsync(Guid generation, long sequence, bool waits, CancellationToken ct) => Requests.AskAsync(new Request(generation, sequence), waits, ct);
 
     private async Task Perform(IReadOnlyList<Request> requests)
     {
@@ -47,7 +44,7 @@ public sealed class RepeatReader(UsageStore store)
                 select k.n, e.content, g.last_sequence, g.finish, g.subscription from unnest($1::uuid[], $2::bigint[]) with ordinality k(generation, sequence, n)
                 left join usage.token_event e on e.generation = k.generation and e.sequence = k.sequence
                 left join usage.generation g on g.generation = k.generation
-                """, connection);
+                """, connection) { CommandTimeout = options.Value.UnaryWaitSecondsMax };
             command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Generation).ToArray() });
             command.Parameters.Add(new NpgsqlParameter { Value = requests.Select(r => r.Sequence).ToArray() });
             await using var reader = await command.ExecuteReaderAsync();

@@ -14,7 +14,7 @@ public sealed class UsageStore(IOptions<UsageOptions> options) : IAsyncDisposabl
     // Any number that no one else uses: two instances must not migrate at once.
     private const long MigrationLock = 0x7573_6167_65;
 
-    public NpgsqlDataSource DataSource { get; } = Build(options.Value.Postgres);
+    public NpgsqlDataSource DataSource { get; } = Build(options.Value);
 
     public ValueTask DisposeAsync() => DataSource.DisposeAsync();
 
@@ -69,12 +69,12 @@ public sealed class UsageStore(IOptions<UsageOptions> options) : IAsyncDisposabl
         return migrations;
     }
 
-    private static NpgsqlDataSource Build(string connectionString)
+    private static NpgsqlDataSource Build(UsageOptions options)
     {
-        var builder = new NpgsqlDataSourceBuilder(connectionString);
+        var builder = new NpgsqlDataSourceBuilder(options.Postgres);
         builder.ConnectionStringBuilder.ApplicationName ??= "usage";
         // A process that is frozen, or whose machine or network is gone, may hold the lock of a shard: PostgreSQL ends its transaction, so that another instance can take the shard.
-        builder.ConnectionStringBuilder.Options ??= "-c idle_in_transaction_session_timeout=10s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30s";
+        builder.ConnectionStringBuilder.Options ??= $"-c idle_in_transaction_session_timeout={options.TransactionIdleSecondsMax}s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30s";
         // Statements are not prepared behind our back: after an error in a batch that prepares some, the driver may read one statement's rows as another's.
         builder.ConnectionStringBuilder.MaxAutoPrepare = 0;
         // Nothing is left in a connection that would have to be reset when it goes back to the pool, and a reset would forget every plan with it.

@@ -1,0 +1,68 @@
+namespace Usage.Host.Store;
+
+/// <summary>A question to the tables, and the answer that somebody waits for.</summary>
+public abstract record Lookup<TAnswer>
+{
+    public TaskCompletionSource<TAnswer> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
+
+/// <summary>
+/// Questions to the tables, those that have gathered in one round trip. A database that hangs costs no memory beyond the bound of those that wait: nobody
+/// waits for ever, and what nobody waits for any more is not asked.
+/// </summary>
+/// <param name="groupMax">questions of one round trip</param>
+/// <param name="waitingMax">questions that wait, or are being answered</param>
+/// <param name="within">the longest that anybody waits</param>
+/// <param name="perform">answers each, failures included</param>
+public sealed class Lookups<TQuestion, TAnswer>(int groupMax, int waitingMax, TimeSpan within, Func<IReadOnlyList<TQuestion>, Task> perform) : IDisposable
+    where TQuestion : Lookup<TAnswer>
+{
+    private static readonly TimeSpan AgainAfter = TimeSpan.FromSeconds(1);
+    private readonly SemaphoreSlim _places = new(waitingMax);
+    private Grouped<TQuestion>? _group;
+
+    private Grouped<TQuestion> Group => _group ??= new(groupMax, PerformAsync);
+
+    /// <summary>Asked and not answered yet, by the database: also what its caller has given up.</summary>
+    public int Waiting => Group.Waiting;
+
+    /// <param name="waits">for a place, if as many wait as may: whoever is bounded otherwise, such as a stream, which then reads no more of what its runtime sends</param>
+    /// <exception cref="RefusedException">store_unavailable: as many wait as may</exception>
+    /// <exception cref="StoreNotReadyException">No answer in time.</exception>
+    public async Task<TAnswer> AskAsync(TQuestion question, bool waits, CancellationToken ct)
+    {
+        if (!await _places.WaitAsync(waits ? within : TimeSpan.Zero, ct)) throw waits ? new StoreNotReadyException() : TooMany();
+        Group.Add(question);
+        try { return await question.Answer.Task.WaitAsync(within, ct); }
+        catch (TimeoutException) { throw new StoreNotReadyException(); }
+        finally { question.Answer.TrySetCanceled(CancellationToken.None); } // whoever leaves waits no longer
+    }
+
+    /// <summary>Returns when there is a place for one more.</summary>
+    public async ValueTask RoomAsync(CancellationToken ct)
+    {
+        if (_places.CurrentCount > 0) return;
+        await _places.WaitAsync(ct);
+        _places.Release();
+    }
+
+    public Task RunAsync() => Group.RunAsync();
+    public void Complete() => Group.Complete();
+    public void Dispose() => _places.Dispose();
+
+    private async Task PerformAsync(IReadOnlyList<TQuestion> questions)
+    {
+        try
+        {
+            TQuestion[] awaited = [.. questions.Where(q => !q.Answer.Task.IsCompleted)];
+            if (awaited.Length > 0) await perform(awaited);
+        }
+        finally
+        {
+            _places.Release(questions.Count);
+        }
+    }
+
+    private RefusedException TooMany() => new(
+        new Refusal(Reasons.StoreUnavailable, $"{waitingMax} look-ups wait for the database already, as many as may (Usage__LookupsWaitingMax); try again in a few seconds, with the same ids"), AgainAfter);
+}
