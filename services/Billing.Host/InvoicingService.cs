@@ -28,7 +28,7 @@ public sealed class InvoicingService(
     public override Task<InvoiceStanding> VoidInvoice(VoidInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>
     {
         Ids.Parse(Ids.Invoice, request.InvoiceId);
-        await voiding.Void(request.InvoiceId, new(request.Reason, clock.Now), attribution.Of(context, request.Reason), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
+        await voiding.Void(request.InvoiceId, request.Reason, attribution.Of(context, request.Reason), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
         return await Get(request.InvoiceId, context.CancellationToken);
     });
 
@@ -39,7 +39,7 @@ public sealed class InvoicingService(
         if (request.AmountMicros < 0) throw new FormatException("amount_micros is below zero; 0 credits all that is left");
         var id = request.CreditNoteId.Length > 0 ? request.CreditNoteId : Ids.New(InvoiceIds.CreditNote, clock.Now);
         await creditNotes.Issue(
-            request.InvoiceId, id, request.AmountMicros == 0 ? null : new Micros(request.AmountMicros), request.Reason, clock.Now,
+            request.InvoiceId, id, request.AmountMicros == 0 ? null : new Micros(request.AmountMicros), request.Reason,
             attribution.Of(context, request.Reason), (session, note) => remember(session, Answer(note)), context.CancellationToken);
         return await GetCreditNote(new() { CreditNoteId = id }, context);
     });
