@@ -66,7 +66,7 @@ public sealed class When_an_e_invoice_is_asked_for
         await app.Agreements.DescribeSellerAsync(new() { Name = "Tokenwerke GmbH", AddressLines = { "Torstr. 1" }, TaxId = "30/123/45678", PaymentTermsDays = 14, Country = "DE", NotSubjectToVat = true });
         foreach (var country in new[] { "DE", "US" })
         {
-            var subscription = await app.Subscribe(Small);
+            var subscription = await app.Subscribe(Small, country);
             await app.Billing.RecordCustomerDetailsAsync(new() { CustomerId = subscription.CustomerId, Details = new() { Name = "Muster AG", Lines = { "Ring 1" }, PostalCode = "20095", City = "Hamburg", Country = country } });
             await app.Billing.SetCustomerTaxAsync(new() { CustomerId = subscription.CustomerId, Tax = new() { Country = country, Status = "business" } });
         }
