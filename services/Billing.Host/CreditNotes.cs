@@ -9,11 +9,11 @@ using SessionOptions = Marten.Services.SessionOptions;
 namespace Billing.Host;
 
 /// <summary>Issues credit notes: numbered like invoices, in a series of their own, on the version of the invoice that the decision was made on.</summary>
-public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database, IOptions<BillingOptions> options)
+public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database, BusinessClock clock, IOptions<BillingOptions> options)
 {
     /// <exception cref="RefusedException">What the decision refuses; invoice_unknown where nothing is final.</exception>
     public Task<int> Issue(
-        string invoiceId, string creditNoteId, Micros? amount, string reason, DateTimeOffset at, Attribution? by, Action<IDocumentSession, StoredCreditNote> alongside, CancellationToken ct) =>
+        string invoiceId, string creditNoteId, Micros? amount, string reason, Attribution? by, Action<IDocumentSession, StoredCreditNote> alongside, CancellationToken ct) =>
         Conflicts.Retry(async () =>
         {
             await using var connection = await database.OpenConnectionAsync(ct);
@@ -24,6 +24,9 @@ public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database,
                 throw new Refusal("credit_note_exists", $"{creditNoteId} was issued for {earlier.InvoiceId}; take another id").AsException();
             var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
             var invoice = await session.LoadAsync<StoredInvoice>(invoiceId, ct);
+            // As late as what it is decided on, and as the number before it: both may have been written while this waited, or by a clock that is ahead.
+            var before = InvoiceNumber.Of(options.Value.CreditNoteSeries, last);
+            var at = NumberSeries.Issued(streams.NotBefore(invoiceId, clock.Now), (await session.Query<StoredCreditNote>().Where(n => n.Number == before).FirstOrDefaultAsync(ct))?.IssuedAt);
             var command = new IssueCreditNote(
                 invoiceId, creditNoteId, InvoiceNumber.Of(options.Value.CreditNoteSeries, last + 1), amount, reason, invoice is null ? [] : TaxedParts.Of(invoice.Document), at);
             var decision = IssueCreditNoteDecision.Decide(command, streams.Invoice(invoiceId)).OrThrow().By(by);
@@ -41,13 +44,13 @@ public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database,
 }
 
 /// <summary>Voids invoices, and puts back the credit that they had used in the same commit.</summary>
-public sealed class InvoiceVoiding(IDocumentStore store)
+public sealed class InvoiceVoiding(IDocumentStore store, BusinessClock clock)
 {
-    public Task<int> Void(string invoiceId, VoidInvoice command, Attribution? by, Action<IDocumentSession, InvoiceState> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
+    public Task<int> Void(string invoiceId, string reason, Attribution? by, Action<IDocumentSession, InvoiceState> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
     {
         await using var session = store.LightweightSession();
         var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
-        var state = streams.Invoice(invoiceId);
+        var (state, command) = (streams.Invoice(invoiceId), new VoidInvoice(reason, streams.NotBefore(invoiceId, clock.Now)));
         var decision = VoidInvoiceDecision.Decide(command, state).OrThrow().By(by);
         if (decision.Events.Count == 0) return 0;
         session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);

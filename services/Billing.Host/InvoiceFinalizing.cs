@@ -15,7 +15,7 @@ namespace Billing.Host;
 /// are given to committed invoices only: none is missing, none is given twice (B2). The credit that an invoice uses leaves the account
 /// in the same commit, on the version that the invoice was rated by.
 /// </summary>
-public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource database, DueItems items, IOptions<BillingOptions> options)
+public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource database, BusinessClock clock, DueItems items, IOptions<BillingOptions> options)
 {
     /// <returns>how many invoices became final by schedule</returns>
     public async Task<int> Run(DateTimeOffset now, CancellationToken ct)
@@ -58,16 +58,24 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         // Read under the lock: whatever another instance finalized before us is no longer on the list.
         var work = await session.Query<PeriodToInvoice>().Where(p => p.Id.IsOneOf(ids)).OrderBy(p => p.Id).ToListAsync(ct);
         if (work.Count == 0) return 0;
+        var at = await IssuedAt(session, number, now, ct);
         var closed = work.Select(w => (PeriodState.Closed)periods.Period(w.Id)).ToArray();
         var invoices = await StoredStreams.ReadAsync(session, work.Select(w => InvoiceIds.Of(w.Id)), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. closed.Select(c => c.Facts)], ct);
         var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
-        foreach (var period in closed) number = Finalize(session, invoices, terms, drawn, period, number, now, by);
+        foreach (var period in closed) number = Finalize(session, invoices, terms, drawn, period, number, at, by);
         foreach (var (accountId, (version, events)) in drawn) session.AppendExpecting(accountId, version, events);
         await session.SaveChangesAsync(ct);
         await NumberSeries.Set(connection, options.Value.InvoiceSeries, number, ct);
         await transaction.CommitAsync(ct);
         return work.Count;
+    }
+
+    /// <summary>Not when it was looked at what is due: until then others may have given numbers, and a long run its own.</summary>
+    private async Task<DateTimeOffset> IssuedAt(IQuerySession session, long last, DateTimeOffset now, CancellationToken ct)
+    {
+        var before = InvoiceNumber.Of(options.Value.InvoiceSeries, last);
+        return NumberSeries.Issued(clock.Now is var later && later > now ? later : now, (await session.Query<StoredInvoice>().Where(i => i.Number == before).FirstOrDefaultAsync(ct))?.FinalizedAt);
     }
 
     private long Finalize(

@@ -28,7 +28,7 @@ public sealed class InvoicingService(
     public override Task<InvoiceStanding> VoidInvoice(VoidInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>
     {
         Ids.Parse(Ids.Invoice, request.InvoiceId);
-        await voiding.Void(request.InvoiceId, new(request.Reason, clock.Now), attribution.Of(context, request.Reason), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
+        await voiding.Void(request.InvoiceId, request.Reason, attribution.Of(context, request.Reason), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
         return await Get(request.InvoiceId, context.CancellationToken);
     });
 
@@ -39,7 +39,7 @@ public sealed class InvoicingService(
         if (request.AmountMicros < 0) throw new FormatException("amount_micros is below zero; 0 credits all that is left");
         var id = request.CreditNoteId.Length > 0 ? request.CreditNoteId : Ids.New(InvoiceIds.CreditNote, clock.Now);
         await creditNotes.Issue(
-            request.InvoiceId, id, request.AmountMicros == 0 ? null : new Micros(request.AmountMicros), request.Reason, clock.Now,
+            request.InvoiceId, id, request.AmountMicros == 0 ? null : new Micros(request.AmountMicros), request.Reason,
             attribution.Of(context, request.Reason), (session, note) => remember(session, Answer(note)), context.CancellationToken);
         return await GetCreditNote(new() { CreditNoteId = id }, context);
     });
@@ -196,7 +196,7 @@ public sealed class InvoicingService(
         {
             InvoiceId = id, Number = f.Invoice.Number, Status = status, CustomerId = f.Invoice.CustomerId, SubscriptionId = f.Invoice.SubscriptionId, Currency = f.Invoice.Currency.Code,
             TotalMicros = f.Invoice.TotalMicros.Value, CreditedMicros = f.CreditedMicros.Value, PaidMicros = f.PaidMicros.Value,
-            OutstandingMicros = status == "void" ? 0 : f.OutstandingMicros.Value, FinalizedAt = f.Invoice.At.ToTimestamp(), DueAt = f.Terms?.DueAt.ToTimestamp(),
+            OutstandingMicros = status == "void" ? 0 : f.OutstandingMicros.Value, FinalizedAt = f.Invoice.At.ToTimestamp(), DueAt = f.Terms?.DueAt.ToTimestamp(), LastDay = f.Terms?.LastDay.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) ?? "",
             WrittenOffMicros = f.WrittenOffMicros.Value, Dunning = DunningOf(f, status == "void" ? f.SettledDunning : f.DunningStatus),
         };
         standing.CreditNoteIds.AddRange(f.CreditNotes.Select(c => c.CreditNoteId));
@@ -208,6 +208,7 @@ public sealed class InvoicingService(
         var dunning = new InvoiceDunning
         {
             State = state.Name(), StepsTaken = f.Dunning?.StepsTaken ?? 0, Steps = f.Dunning?.Schedule.StepDays.Count ?? 0, HeldSince = f.Hold?.At.ToTimestamp(), HoldReason = f.Hold?.Reason ?? "",
+            FinalActionRefused = f.Dunning?.FinalActionRefused ?? "",
         };
         if (f.Dunning is { NextAt: { } next } progress)
             (dunning.NextAt, dunning.Next) = (next.ToTimestamp(), progress.HasTakenAllSteps ? progress.Schedule.FinalAction.Name() : "step");

@@ -17,6 +17,15 @@ public static class NumberSeries
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
+    /// <summary>
+    /// When a document is issued that takes the next number: read once the series is locked, for whoever waits for it takes the later number, and never before the document of the number before, whose instance's clock
+    /// may be a little ahead. Dates rise with numbers so. One that is further ahead than clocks are that are kept right was wrong, and holds up nobody.
+    /// </summary>
+    /// <param name="before">of the document of the last number; null where it is another system's, or there is none</param>
+    public static DateTimeOffset Issued(DateTimeOffset now, DateTimeOffset? before) => before > now && before - now <= ClocksApartMax ? before.Value : now;
+
+    private static readonly TimeSpan ClocksApartMax = TimeSpan.FromMinutes(10);
+
     public static async Task Set(NpgsqlConnection connection, string series, long last, CancellationToken ct)
     {
         await using var command = new NpgsqlCommand("update billing.number_series set last_number = $2 where series = $1", connection)

@@ -22,6 +22,7 @@ public sealed class StoredStreams
     private readonly Dictionary<string, object> _states = [];
     private readonly Dictionary<string, long> _versions = [];
     private readonly Dictionary<string, CorruptStreamException> _faults = [];
+    private readonly Dictionary<string, DateTimeOffset> _latest = [];
 
     /// <summary>Below, reading them all is cheaper than looking for a view.</summary>
     private const int BusyEvents = 20;
@@ -70,6 +71,9 @@ public sealed class StoredStreams
     /// <summary>Why a stream cannot be folded, and at which event; null where it can.</summary>
     public string? Fault(string id) => _faults.GetValueOrDefault(id)?.Message;
 
+    /// <summary>Now, or when the latest of an invoice's events was written, where a clock that is ahead wrote it: what happens to an invoice rises in time with what happened to it.</summary>
+    public DateTimeOffset NotBefore(string invoiceId, DateTimeOffset now) => _latest.TryGetValue(invoiceId, out var latest) && latest > now ? latest : now;
+
     public long Version(string id) => _versions.GetValueOrDefault(id);
     public CustomerState Customer(string id) => State(id, CustomerState.Initial);
     public MenuState Menu(string id) => State(id, MenuState.Initial);
@@ -89,6 +93,7 @@ public sealed class StoredStreams
         var id = e.Stream;
         if (_faults.ContainsKey(id) || !_known.Has(id, e.Sequence, e.Data)) return;
         _versions[id] = e.Version;
+        if (e.Data is InvoiceEvent && BusinessTimes.Of(e.Data) is { } at && (!_latest.TryGetValue(id, out var latest) || latest < at)) _latest[id] = at;
         try
         {
             _states[id] = Evolve(id, e);

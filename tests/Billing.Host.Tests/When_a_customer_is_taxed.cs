@@ -87,6 +87,11 @@ public sealed class When_a_customer_is_taxed
         Assert.Equal([(false, Always), (false, Always), (true, Jan1.AddHours(2))], seller.Rates.Select(r => (r.FromNow, r.From.ToDateTimeOffset())));
         var account = await app.Agreements.SetTaxTreatmentAsync(new() { CustomerId = customer.CustomerId, Jurisdiction = "US-CA", Treatment = "standard" });
         Assert.Equal(("agreed", Jan1.AddHours(-6)), (account.TaxSource, account.TaxFrom.ToDateTimeOffset()));
+        // East of UTC the first day that there is had begun before there was any.
+        var tokyo = await app.Billing.CreateCustomerAsync(new() { Currency = "USD", Reference = "bert" });
+        await app.Billing.SetCustomerTimeZoneAsync(new() { CustomerId = tokyo.CustomerId, TimeZone = "Asia/Tokyo" });
+        var always = await app.Agreements.SetTaxTreatmentAsync(new() { CustomerId = tokyo.CustomerId, Jurisdiction = "JP", Treatment = "exempt", Note = "no. 7", From = DateTimeOffset.MinValue.ToTimestamp() });
+        Assert.Equal(("agreed", DateTimeOffset.MinValue), (always.TaxSource, always.TaxFrom.ToDateTimeOffset()));
     }
 
     [Fact]

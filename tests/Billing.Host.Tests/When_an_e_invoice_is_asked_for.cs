@@ -56,4 +56,30 @@ public sealed class When_an_e_invoice_is_asked_for
 
         AsyncUnaryCall<DocumentFile> Ask(string id, string language) => app.Invoicing.GetInvoiceDocumentAsync(new() { InvoiceId = id, Form = DocumentForm.Ubl, Language = language });
     }
+
+    /// <summary>It was liable once, and its customers have tax identities as they are imported.</summary>
+    [Fact]
+    public async Task A_seller_that_is_not_subject_to_VAT_charges_none_whatever_its_table_and_the_customer_say()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" });
+        await app.Agreements.SetTaxRateAsync(new() { Jurisdiction = "DE", Name = "VAT", Percent = "19", From = Jan1.AddYears(-5).ToTimestamp() });
+        await app.Agreements.DescribeSellerAsync(new() { Name = "Tokenwerke GmbH", AddressLines = { "Torstr. 1" }, TaxId = "30/123/45678", PaymentTermsDays = 14, Country = "DE", NotSubjectToVat = true });
+        foreach (var country in new[] { "DE", "US" })
+        {
+            var subscription = await app.Subscribe(Small, country);
+            await app.Billing.RecordCustomerDetailsAsync(new() { CustomerId = subscription.CustomerId, Details = new() { Name = "Muster AG", Lines = { "Ring 1" }, PostalCode = "20095", City = "Hamburg", Country = country } });
+            await app.Billing.SetCustomerTaxAsync(new() { CustomerId = subscription.CustomerId, Tax = new() { Country = country, Status = "business" } });
+        }
+        await app.Advance(Feb1.AddHours(1));
+        var invoices = await app.FinalInvoices();
+        Assert.Equal(2, invoices.Count());
+        foreach (var invoice in invoices)
+        {
+            var xml = XDocument.Parse((await app.Invoicing.GetInvoiceDocumentAsync(new() { InvoiceId = invoice.InvoiceId, Form = DocumentForm.Ubl })).Content.ToStringUtf8());
+            Assert.Equal(["20.00"], xml.Descendants().Where(e => e.Name.LocalName == "PayableAmount").Select(e => e.Value));
+            Assert.Equal(["Not subject to VAT"], xml.Descendants().Where(e => e.Name.LocalName == "TaxExemptionReason").Select(e => e.Value));
+            Assert.Contains("Not subject to VAT", (await app.Invoicing.GetInvoiceDocumentAsync(new() { InvoiceId = invoice.InvoiceId, Form = DocumentForm.Html })).Content.ToStringUtf8(), StringComparison.Ordinal);
+        }
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+    }
 }

@@ -120,7 +120,9 @@ public sealed class When_an_invoice_is_late
         await app.Billing.PauseSubscriptionAsync(new() { SubscriptionId = invoices["resting"].SubscriptionId, When = EffectiveWhen.Now, ResumeAt = Due.AddDays(5).ToTimestamp() });
         await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = invoices["ending"].SubscriptionId, When = EffectiveWhen.PeriodEnd });
         await app.Advance(Due);
-        foreach (var day in new[] { 1, 3 }) await Look(app, day, 1);
+        foreach (var day in new[] { 1, 3 }) await Look(app, day, 4);
+        // Once, though four instances look at once: the pause that would have ended, and one that does not.
+        Assert.Equal((2, 1), (await Count("subscription_paused"), await Count("subscription_resumed")));
         await app.Advance(Due.AddDays(6));
         var resting = await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = invoices["resting"].SubscriptionId });
         Assert.Equal(("paused", null), (resting.Status, resting.Pause.ResumeAt));
@@ -130,6 +132,46 @@ public sealed class When_an_invoice_is_late
             () => app.InvoiceNewsHeard.OfType<InvoiceDunningExhausted>().Select(x => (x.InvoiceId, x.FinalActionRefused)).ToHashSet().SetEquals([(invoices["resting"].InvoiceId, null), (invoices["ending"].InvoiceId, "cancellation_scheduled")]),
             "whoever collects heard what was not done");
 
+        Task<long> Count(string type) => app.Sql<long>($"select count(*) from billing.mt_events where type = '{type}'");
         Task<string> Refused(string name) => app.Sql<string>($"select coalesce(data ->> 'finalActionRefused', '') from billing.mt_events where type = 'dunning_exhausted' and stream_id = '{invoices[name].InvoiceId}'");
+    }
+
+    /// <summary>A trial whose usage was invoiced, a subscription that is over, and one that was to end, which the customer then keeps.</summary>
+    [Fact]
+    public async Task What_a_final_action_did_not_do_stands_with_the_invoice_whatever_becomes_of_the_subscription()
+    {
+        await using var receiver = await WebhookReceiver.StartAsync();
+        await using var app = await BillingApp.StartAsync(new(When_webhooks_are_sent.Running.Settings) { ["Billing:DuePollSeconds"] = "3600" });
+        await app.Webhooks.RegisterEndpointAsync(new() { Url = receiver.Address + "/dunned", EventTypes = { "invoice.dunning_exhausted" } });
+        await app.Agreements.DescribeSellerAsync(new() { Name = "Tokenwerke GmbH", AddressLines = { "Torstr. 1" }, PaymentTermsDays = 14 });
+        await app.Agreements.SetDunningScheduleAsync(new() { Schedule = new() { StepDays = { 1 }, FinalDay = 3, FinalAction = "pause_subscription" } });
+        var (over, ending, kept) = (await app.Subscribe(Small, "over"), await app.Subscribe(Small, "ending"), await app.Subscribe(Small, "kept"));
+        var trial = await app.Billing.SubscribeAsync(new() { CustomerId = (await app.Billing.CreateCustomerAsync(new() { Currency = "USD" })).CustomerId, MenuId = BillingApp.Menu, PlanId = Metered, TrialDays = 60 });
+        await app.Publish(app.Usage.Record(1, Jan1, Line(trial, "output", 601_000)));
+        await app.Applied(1, 1);
+        await app.Advance(Feb1.AddHours(1));
+        await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = over.SubscriptionId, When = EffectiveWhen.Now });
+        foreach (var s in new[] { ending, kept }) await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = s.SubscriptionId, When = EffectiveWhen.PeriodEnd });
+        await app.Advance(Due);
+        foreach (var day in new[] { 1, 3 }) await Look(app, day, 1);
+
+        Dictionary<string, string> expected = new()
+        {
+            [Id(over)] = "subscription_cancelled", [Id(ending)] = "cancellation_scheduled", [Id(kept)] = "cancellation_scheduled", [Id(trial)] = "subscription_trialing",
+        };
+        Assert.Equal(expected, await Standing());
+        await Eventually.True(() => receiver.At("/dunned").Select(w => (w.Subject, w.Event.GetProperty("data").GetProperty("finalActionRefused").GetString()!)).ToHashSet().SetEquals(expected.Select(e => (e.Key, e.Value))), "the receiver hears what was not done");
+
+        await app.Billing.WithdrawScheduledChangeAsync(new() { SubscriptionId = kept.SubscriptionId });
+        await app.Advance(Mar1.AddDays(10));
+        foreach (var day in new[] { 20, 25 }) await Look(app, day, 1);
+        Assert.Equal(expected, (await Standing()).Where(i => expected.ContainsKey(i.Key)).ToDictionary());
+        // Both run on, unpaid, and nobody takes the action a second time: that is for whoever reads the list.
+        Assert.Equal(["active", "active"], new[] { await Status(kept), await Status(trial) });
+
+        static string Id(Subscription s) => Billing.Invoices.InvoiceIds.Of(s.CurrentPeriod.PeriodId);
+        async Task<Dictionary<string, string>> Standing() =>
+            (await app.Invoicing.ListInvoiceStandingsAsync(new() { DunningState = "exhausted" })).Invoices.ToDictionary(i => i.InvoiceId, i => i.Dunning.FinalActionRefused);
+        async Task<string> Status(Subscription s) => (await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = s.SubscriptionId })).Status;
     }
 }

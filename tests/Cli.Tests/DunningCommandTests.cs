@@ -42,6 +42,19 @@ public sealed class DunningCommandTests
     }
 
     [Fact]
+    public async Task What_a_final_action_did_not_do_is_listed_though_the_cancellation_that_stood_in_its_way_is_withdrawn()
+    {
+        await using var running = await Started();
+        await Done(running, "dunning", "schedule", "--steps", "1", "--final-day", "3", "--final", "pause_subscription");
+        await Invoiced(running, 0);
+        await Done(running, "subscription", "cancel", Theirs);
+        await Until(running, Jan1.AddMonths(1).AddDays(20));
+        Assert.Contains("exhausted,1 of 1,,,11.90,USD,not done: cancellation_scheduled", await Done(running, "dunning", "list", "--csv"), StringComparison.Ordinal);
+        await Done(running, "subscription", "keep", Theirs);
+        Assert.Contains("not done: cancellation_scheduled", await Done(running, "dunning", "list", "--state", "exhausted", "--csv"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_customers_statement_is_read_from_the_command_line()
     {
         await using var running = await Started();

@@ -26,7 +26,9 @@ public sealed class InvoiceCommandTests
         Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Łódź Robotics", "--line", "Piotrkowska 1", "--city", "Łódź", "--country", "PL")).Exit);
         Assert.Equal(0, (await Billing("subscription", "start", "--customer", Acme, "--menu", Menu, "--plan", Small, "--id", Theirs)).Exit);
         Assert.Contains("billing seller tax-rate", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Error, StringComparison.Ordinal);
-        Assert.Contains("VAT", (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19")).Output, StringComparison.Ordinal);
+        Assert.Contains("2026-01-01 00:00:00 UTC, from now", (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19")).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "20", "--from", "2027-01-01")).Exit);
+        Assert.Matches(@"VAT +20 +2027-01-01 *\n", (await Billing("seller", "show")).Output);
         Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--country", "DE", "--tax-id", "DE123456789", "--terms", "14")).Exit);
         Assert.Contains("standard in DE", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Output, StringComparison.Ordinal);
         Assert.Contains("5.00 USD", (await Billing("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00")).Output, StringComparison.Ordinal);

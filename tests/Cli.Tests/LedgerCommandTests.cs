@@ -81,6 +81,12 @@ public sealed class LedgerCommandTests
         Assert.Equal(
             ["2000 -5.00", "4900 5.00"], (await Done("ledger", "balance", "--customer", Acme, "--known", "2026-01-31", "--csv")).Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..].Select(l => l.Split(',')).Select(l => $"{l[1]} {l[5]}"));
 
+        // The last day that there is has no close, and is what many programs write for "no end".
+        Assert.Equal(await Done("ledger", "balance", "--csv"), await Done("ledger", "balance", "--as-of", "9999-12-31", "--csv"));
+        Assert.Equal(journal[1..], await Export("--to", "9999-12-31"));
+        Assert.Contains("9999-12-31", await Done("customer", "statement", Acme, "--to", "9999-12-31"), StringComparison.Ordinal);
+        Assert.Contains("0001-01-01", await Done("customer", "statement", Acme, "--to", "0001-01-01T00:00:00Z"), StringComparison.Ordinal);
+
         var refused = await Task.WhenAll(running.BillingApart("ledger", "journal", "--account", "9999"), running.Billing("ledger", "journal", "--csv", "--json"), running.BillingApart("ledger", "as-of", "yesterday"));
         Assert.Equal([1, 2, 2], refused.Select(r => r.Exit));
         Assert.Contains("billing ledger accounts", refused[0].Error, StringComparison.Ordinal);

@@ -1,5 +1,8 @@
+using System.Collections.Concurrent;
 using Billing.Host;
 using Billing.Menus;
+using Grpc.AspNetCore.Server;
+using Grpc.Core;
 using Hosting;
 using LocalServers;
 using Microsoft.AspNetCore.Builder;
@@ -28,12 +31,16 @@ internal sealed class RunningBilling : IAsyncDisposable
 
     /// <param name="finalizeBy">schedule or hand</param>
     /// <param name="plans">of the menu on sale; without any there is no menu</param>
-    public static async Task<RunningBilling> StartAsync(string finalizeBy = "schedule", params PlanTerms[] plans)
+    public static Task<RunningBilling> StartAsync(string finalizeBy = "schedule", params PlanTerms[] plans) => StartAsync(new Meanwhile(), finalizeBy, plans);
+
+    /// <param name="meanwhile">what happens before billing answers a call</param>
+    public static async Task<RunningBilling> StartAsync(Meanwhile meanwhile, string finalizeBy = "schedule", params PlanTerms[] plans)
     {
         var (database, broker) = (await Servers.CreateDatabaseAsync(Tables), await Servers.CreateVirtualHostAsync());
         var host = BillingHost.Build([], b =>
         {
             b.Environment.EnvironmentName = "Test";
+            b.Services.Configure<GrpcServiceOptions>(o => o.Interceptors.Add<Meanwhile.Interceptor>(meanwhile));
             b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
             {
                 ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
@@ -67,4 +74,22 @@ internal sealed class RunningBilling : IAsyncDisposable
     }
 
     private static PlanTerms Plan(string id, string name, long feeMicros) => new(id, name, new(feeMicros), [Cap.Hard(CapWindow.Conversation, 1_000)], []);
+}
+
+/// <summary>What somebody else does while a command is at work.</summary>
+internal sealed class Meanwhile
+{
+    private readonly ConcurrentDictionary<string, Func<Task>> _before = new();
+
+    /// <param name="method">of billing's calls, such as Subscribe; before the first of them</param>
+    public void Before(string method, Func<Task> happens) => _before[method] = happens;
+
+    internal sealed class Interceptor(Meanwhile meanwhile) : Grpc.Core.Interceptors.Interceptor
+    {
+        public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+        {
+            if (meanwhile._before.TryRemove(context.Method.Split('/')[^1], out var happens)) await happens();
+            return await continuation(request, context);
+        }
+    }
 }

@@ -26,7 +26,11 @@ public sealed class SubscriptionCommandTests
         Assert.Equal(large, Json(await Billing([.. toLarge, "--json"])).GetProperty("planId").GetString());
 
         string[] rest = ["subscription", "pause", Theirs, "--now", "--until", "2026-01-11"];
-        Assert.Contains("2026-01-01 to 2026-01-31, paused", (await Billing([.. rest, "--preview"])).Output, StringComparison.Ordinal);
+        // Of 41.00 for 31 days, 10 rest.
+        var resting = await Task.WhenAll(Billing([.. rest, "--preview", "--json"]), Billing([.. rest, "--preview"]));
+        Assert.Contains("2026-01-01 to 2026-01-10, paused", resting[1].Output, StringComparison.Ordinal);
+        Assert.Contains("2026-01-11 to 2026-01-31", resting[1].Output, StringComparison.Ordinal);
+        Assert.Equal(-13_230_000, Json(resting[0]).GetProperty("differenceMicros").GetInt64());
         Assert.Contains("paused since 2026-01-01 until 2026-01-11", (await Billing(rest)).Output, StringComparison.Ordinal);
         var twice = await Billing("subscription", "pause", Theirs, "--now");
         Assert.Contains("(subscription_paused); use: billing subscription resume SUBSCRIPTION", twice.Error, StringComparison.Ordinal);

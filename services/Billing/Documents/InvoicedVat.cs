@@ -22,10 +22,11 @@ internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
         var lines = invoice.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") == LineKinds.Tax).ToArray();
         var net = invoice.GetProperty("netMicros").GetInt64();
         // That nobody set a rate does not make anybody's sales free of VAT: the seller says so, or nobody does.
-        if (lines.Length == 0 && (seller.VatId.Length > 0 || !IsNotSubjectToVat(invoice)))
+        var isOutsideScope = IsOutsideScope(invoice);
+        if ((lines.Length == 0 || isOutsideScope) && (seller.VatId.Length > 0 || !isOutsideScope))
             throw new BusinessTermMissingException("BT-118", "VAT category", $"no tax stands on the invoice, and {(seller.VatId.Length > 0 ? $"the seller has the VAT identifier {seller.VatId}" : "nobody said that the seller is not subject to VAT")}; for the invoices to come, "
                 + $"billing seller tax-rate and billing customer tax say how it is taxed{(seller.VatId.Length > 0 ? "" : ", and billing seller describe … --not-subject-to-vat that it is not, where that is so")}");
-        if (lines.Length == 0) return new([new(new(net), Micros.Zero, VatCategory.OutsideScope, say["NotSubjectToVat"], "VATEX-EU-O")]);
+        if (isOutsideScope) return new([new(new(net), Micros.Zero, VatCategory.OutsideScope, say["NotSubjectToVat"], "VATEX-EU-O")]);
         if (lines.FirstOrDefault(l => !l.TryGetProperty("tax", out _)) is { ValueKind: JsonValueKind.Object } unknown)
             throw new BusinessTermMissingException("BT-118", "VAT category", $"the invoice says \"{Text(unknown, "description")}\"; billing customer tax, billing account tax and billing seller tax-rate say it for those to come");
         var breakdown = lines.Select(l => Of(l, l.GetProperty("tax"), taxNote, say)).ToArray();
@@ -45,8 +46,10 @@ internal sealed record InvoicedVat(ValueList<VatBreakdown> Breakdown)
         _ => (seller, buyer),
     };
 
-    private static bool IsNotSubjectToVat(JsonElement invoice) =>
-        invoice.TryGetProperty("seller", out var seller) && seller.TryGetProperty("notSubjectToVat", out var said) && said.GetBoolean();
+    /// <summary>The seller says that it is not subject to VAT, and nothing is taxed. Until version 6 of rating such an invoice could say besides that there was no rate.</summary>
+    public static bool IsOutsideScope(JsonElement invoice) =>
+        invoice.TryGetProperty("seller", out var seller) && seller.TryGetProperty("notSubjectToVat", out var said) && said.GetBoolean()
+        && !invoice.GetProperty("lines").EnumerateArray().Any(l => l.TryGetProperty("tax", out _));
 
     private static VatBreakdown Of(JsonElement line, JsonElement tax, string taxNote, DocumentLanguage say)
     {

@@ -80,6 +80,7 @@ public static class Printing
         ];
         var parts = root.GetProperty("parts").EnumerateArray().Where(p => p.GetProperty("netMicros").GetInt64() != 0 || p.GetProperty("taxMicros").GetInt64() != 0).ToArray();
         List<PrintedSum> sums = [new(say["CreditedBeforeTax"], money.Of(root, "netMicros"), false)];
+        if (InvoicedVat.IsOutsideScope(invoice.RootElement)) sums.Add(new(say["NotSubjectToVat"], money.Of(0), false));
         sums.AddRange(parts.Where(p => p.GetProperty("taxMicros").GetInt64() != 0).Select(p => new PrintedSum(say.Line(Text(p, "description")), money.Of(p, "taxMicros"), false)));
         sums.Add(new(say["TotalCredited"], money.Of(root, "totalMicros"), true));
         return new(
@@ -118,7 +119,9 @@ public static class Printing
             if (products.Length > 1)
                 foreach (var product in products)
                     yield return new(say[product.Key == "usage" ? "SumUsage" : "SumSubscription"], money.Of(product.Sum(l => l.GetProperty("amountMicros").GetInt64())), false);
-            if (lines.Any(IsTax)) yield return new(say["TotalBeforeTax"], money.Of(net.GetInt64()), false);
+            var isOutsideScope = InvoicedVat.IsOutsideScope(root);
+            if (isOutsideScope || lines.Any(IsTax)) yield return new(say["TotalBeforeTax"], money.Of(net.GetInt64()), false);
+            if (isOutsideScope) yield return new(say["NotSubjectToVat"], money.Of(0), false);
             foreach (var tax in lines.Where(IsTax))
             {
                 var words = $"{say.Line(Text(tax, "description"))}{(NoteOf(tax).Length > 0 ? Prefixed(": ", taxNote) : "")}";

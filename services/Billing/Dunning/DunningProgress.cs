@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Billing.Dunning;
 
 /// <summary>
@@ -7,7 +9,10 @@ namespace Billing.Dunning;
 /// <param name="From">what the schedule's days count from; later than the due date by all the time that did not count</param>
 /// <param name="StoppedAt">since when time does not count; null while it does</param>
 /// <param name="ExhaustedAt">when the final action was taken</param>
-public sealed record DunningProgress(DunningSchedule Schedule, DateTimeOffset From, int StepsTaken = 0, DateTimeOffset? StoppedAt = null, DateTimeOffset? ExhaustedAt = null)
+/// <param name="FinalActionRefused">why it changed nothing at the subscription, as a code; null where it did what it says. It stays, whatever becomes of the subscription: nobody takes the action again by itself</param>
+public sealed record DunningProgress(
+    DunningSchedule Schedule, DateTimeOffset From, int StepsTaken = 0, DateTimeOffset? StoppedAt = null, DateTimeOffset? ExhaustedAt = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? FinalActionRefused = null)
 {
     /// <summary>Whether the final action comes next.</summary>
     public bool HasTakenAllSteps => StepsTaken == Schedule.StepDays.Count;

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Billing.Dunning;
+using Billing.Rating;
 
 namespace Billing.Invoices;
 
@@ -18,7 +19,15 @@ public sealed record InvoiceTermsCut(
     string AccountId, long AccountVersion, long SellerVersion, DateTimeOffset DueAt, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? CustomerVersion = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? RatingVersion = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ValueList<EarlierTerms>? Earlier = null) : InvoiceEvent;
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ValueList<EarlierTerms>? Earlier = null) : InvoiceEvent
+{
+    /// <summary>
+    /// By UTC, the last one on which a payment is in time: the one that DueAt ends. Invoices fell due in their last day once, whole days after they had become final. Where that was at midnight the two look alike, and the
+    /// version says which it is: none of before version 6 that became final at midnight fell due at the end of a day.
+    /// </summary>
+    [JsonIgnore]
+    public DateOnly LastDay => DateOnly.FromDateTime(((RatingVersion ?? 0) < RatingVersions.NotSubjectToVat && (DueAt - At).Ticks % TimeSpan.TicksPerDay == 0 ? DueAt : DueAt.AddTicks(-1)).UtcDateTime);
+}
 
 /// <param name="AccountVersion">events of the account by which the period was invoiced; of one that is not final, as the account stands</param>
 public sealed record EarlierTerms(string PeriodId, long AccountVersion);

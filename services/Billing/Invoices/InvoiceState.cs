@@ -88,7 +88,7 @@ public abstract record InvoiceState
         // What was held before it was noticed to be late has waited since then.
         (Finalized s, DunningStarted d) => (s with { Dunning = new(d.Schedule, d.From) }).Counting(s.Hold?.At > d.From ? s.Hold.At : d.From),
         (Finalized { Dunning: { } d } s, DunningStepTaken t) => s with { Dunning = d with { StepsTaken = t.Step, From = t.CountsFrom ?? d.From } },
-        (Finalized { Dunning: { } d } s, DunningExhausted x) => s with { Dunning = d with { ExhaustedAt = x.At } },
+        (Finalized { Dunning: { } d } s, DunningExhausted x) => s with { Dunning = d with { ExhaustedAt = x.At, FinalActionRefused = x.FinalActionRefused } },
         (Finalized s, DunningHeld h) => (s with { Hold = h }).Counting(h.At),
         (Finalized s, DunningReleased r) => (s with { Hold = null }).Counting(r.At),
         _ => throw new UnreachableException($"{e.GetType().Name} cannot follow {state.GetType().Name}: the stream is corrupt"),

@@ -52,13 +52,24 @@ public sealed class InvoicePostings(IReadOnlyList<RecordedEvent<InvoiceEvent>> e
         return [new(LedgerAccount.BadDebt, -recovered), new(LedgerAccount.Receivables, recovered - amount)];
     }
 
-    /// <summary>A payment that came before the write-off, and was heard of after it, lowers what was demanded then. Bad debt is taken back on the day that it was posted, and not before.</summary>
-    private JournalEntry? RecoveredLater(RecordedEvent<InvoiceEvent> e) =>
-        e.Event is PaymentRecorded p && _recovered[e.Version] is var (recovered, writtenOffAt) && p.PaidAt < writtenOffAt
-            ? Entry(
-                Ids.Derive(JournalEntry.IdPrefix, writtenOffAt, e.StreamId, $"{e.Version}", JournalEntry.BadDebtRecovered), e.Sequence, JournalEntry.BadDebtRecovered, writtenOffAt, p.At,
-                $"{_final.Number}: {p.Provider} {p.Reference}", [new(LedgerAccount.Receivables, recovered), new(LedgerAccount.BadDebt, -recovered)])
-            : null;
+    /// <summary>
+    /// A payment or a credit note that is dated before the write-off, and was heard of after it, lowers what was demanded then. Bad debt is taken back on the day that it was posted, and not before.
+    /// </summary>
+    private JournalEntry? RecoveredLater(RecordedEvent<InvoiceEvent> e) => e.Event switch
+    {
+        PaymentRecorded p => RecoveredLater(e, p.PaidAt, p.At, $"{_final.Number}: {p.Provider} {p.Reference}"),
+        // Issued by a clock that was behind the one that wrote off.
+        CreditNoteIssued c => RecoveredLater(e, c.At, c.At, $"{c.Number} for {_final.Number}: {c.Reason}"),
+        _ => null,
+    };
+
+    private JournalEntry? RecoveredLater(RecordedEvent<InvoiceEvent> e, DateTimeOffset at, DateTimeOffset postedAt, string text)
+    {
+        var (recovered, writtenOffAt) = _recovered[e.Version];
+        return at >= writtenOffAt ? null : Entry(
+            Ids.Derive(JournalEntry.IdPrefix, writtenOffAt, e.StreamId, $"{e.Version}", JournalEntry.BadDebtRecovered), e.Sequence, JournalEntry.BadDebtRecovered, writtenOffAt,
+            postedAt < writtenOffAt ? writtenOffAt : postedAt, text, [new(LedgerAccount.Receivables, recovered), new(LedgerAccount.BadDebt, -recovered)]);
+    }
 
     /// <summary>By the version of each payment's and credit note's event.</summary>
     private static Dictionary<long, Recovery> RecoveredBy(IReadOnlyList<RecordedEvent<InvoiceEvent>> events)

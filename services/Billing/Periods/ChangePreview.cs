@@ -4,9 +4,9 @@ namespace Billing.Periods;
 
 /// <summary>
 /// What a change would make of the period that it takes effect in: found by letting the same decisions and folds run that would write it, and by
-/// writing nothing.
+/// writing nothing. What is known to happen by itself until the period's end, as a dated pause or a trial that ends, has happened.
 /// </summary>
-/// <param name="Before">the period's facts at that time, with usage so far, if nothing changes</param>
+/// <param name="Before">the period's facts at its end, with usage so far, if nothing changes</param>
 /// <param name="After">the same if it does</param>
 public sealed record ChangePreview(DateTimeOffset EffectiveAt, PeriodFacts Before, PeriodFacts After)
 {
@@ -23,19 +23,20 @@ public sealed record ChangePreview(DateTimeOffset EffectiveAt, PeriodFacts Befor
             [.., SubscriptionPauseScheduled s] => s.EffectiveAt,
             _ => now,
         };
-        var (withoutState, without) = Until(at, subscriptionId, state, [], periods);
-        var (_, with) = Until(at, subscriptionId, state, change, periods);
+        var current = Until(at, [], state).State;
+        var end = current.Current.End.AddTicks(-1);
+        var (without, with) = (Follow(Until(end, [], state).Events), Follow(Until(end, change, state).Events));
         if ((without.Refused ?? with.Refused) is { } refusal) return (null, refusal);
-        var period = SubscriptionSnapshot.Current(subscriptionId, withoutState).PeriodId;
+        var period = SubscriptionSnapshot.Current(subscriptionId, current).PeriodId;
         return (new(at, FactsOf(period, without, periods), FactsOf(period, with, periods)), null);
+
+        Decision<PeriodFollowed> Follow(IReadOnlyList<SubscriptionEvent> events) => FollowSubscription.Decide(subscriptionId, state, events, periods);
     }
 
-    private static (SubscriptionState.Known State, Decision<PeriodFollowed> Periods) Until(
-        DateTimeOffset at, string subscriptionId, SubscriptionState state, IReadOnlyList<SubscriptionEvent> first, Func<string, PeriodState> periods)
+    private static (IReadOnlyList<SubscriptionEvent> Events, SubscriptionState.Known State) Until(DateTimeOffset at, IReadOnlyList<SubscriptionEvent> first, SubscriptionState state)
     {
         SubscriptionEvent[] events = [.. first, .. CatchUpDecision.Decide(new(at), first.Aggregate(state, SubscriptionState.Evolve)).Events];
-        return ((SubscriptionState.Known)events.Aggregate(state, SubscriptionState.Evolve),
-            FollowSubscription.Decide(subscriptionId, state, events, periods));
+        return (events, (SubscriptionState.Known)events.Aggregate(state, SubscriptionState.Evolve));
     }
 
     private static PeriodFacts FactsOf(string periodId, Decision<PeriodFollowed> decided, Func<string, PeriodState> periods) =>

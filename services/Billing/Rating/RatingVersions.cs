@@ -21,9 +21,12 @@ public static class RatingVersions
     /// <summary>Late usage goes by what was agreed then. But a tax rate that was set from now on is dated by UTC and compared with what the customer's clocks show.</summary>
     public const int AsAgreedThen = 4;
 
-    /// <summary>As README.md says.</summary>
+    /// <summary>A rate that was set from now on begins at that moment. But a seller that says that it is not subject to VAT is taxed by its table all the same.</summary>
     public const int RatesFromNow = 5;
 
+    /// <summary>As README.md says.</summary>
+    public const int NotSubjectToVat = 6;
+
     /// <summary>Of drafts, and of invoices that become final now.</summary>
-    public const int Latest = RatesFromNow;
+    public const int Latest = NotSubjectToVat;
 }

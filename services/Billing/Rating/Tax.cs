@@ -6,13 +6,14 @@ namespace Billing.Rating;
 /// <summary>
 /// Step 10: for each rate, the rate applied to the rounded amounts before tax, to the nearest minor unit, a half away from zero: what
 /// a tax office computes from the printed invoice. Treatment and rate are those of the period's last moment, by the customer's clocks. Where no
-/// tax is charged because something is not known, the invoice says so.
+/// tax is charged because something is not known, the invoice says so; a seller that is not subject to VAT charges none, whatever else is known, and says so at the head.
 /// </summary>
 public static class Tax
 {
     /// <param name="lines">rounded, credit included</param>
     public static IEnumerable<InvoiceLine> Lines(PeriodFacts facts, IReadOnlyList<InvoiceLine> lines, RatingTerms terms)
     {
+        if (terms.Seller.Seller is { NotSubjectToVat: true } && terms.RatingVersion >= RatingVersions.NotSubjectToVat) yield break;
         var (on, moment) = (facts.LastMoment(), facts.End.AddTicks(-1));
         if (terms.TaxOn(on, moment) is not { } status)
         {

@@ -4,7 +4,7 @@ namespace Billing.Sellers;
 
 /// <summary>Says who sells and when it wants to be paid: the head, foot and due date of every invoice from now on. Each is an event of its own, where it changes.</summary>
 /// <param name="Country">ISO 3166-1, two capital letters: e-invoices demand it; empty for none</param>
-/// <param name="NotSubjectToVat">who says it has no VAT identifier; e-invoices without tax are of such a seller alone</param>
+/// <param name="NotSubjectToVat">who says it has no VAT identifier, and charges no tax on invoices that become final from now on, whatever the tax table says</param>
 public sealed record DescribeSeller(
     string Name, ValueList<string> AddressLines, string TaxId, string Email, string PaymentInstructions, int PaymentTermsDays, DateTimeOffset At, string Country = "",
     bool NotSubjectToVat = false);
@@ -19,7 +19,9 @@ public static class DescribeSellerDecision
         var isNamed = state.Seller is { } seller && seller with { At = c.At, By = null } == named;
         var hasTerms = state.Seller is not null && state.PaymentTermsDays == c.PaymentTermsDays;
         if (isNamed && hasTerms) return Decision.NoChange;
-        if (c.Name.Length == 0 || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
+        if (string.IsNullOrWhiteSpace(c.Name) || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
+        if (c.AddressLines.Any(string.IsNullOrWhiteSpace) || new[] { c.TaxId, c.Email }.Any(t => t.Length > 0 && string.IsNullOrWhiteSpace(t)))
+            return Decision.Refuse("seller_incomplete", "a line of the address, a tax number or an e-mail address that is blank says nothing: leave it out");
         if (c.Country.Length > 0 && !Countries.Has(c.Country))
             return Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or GB");
         if (c.NotSubjectToVat && VatNumber.Of(c.TaxId) is { Length: > 0 } vatId)

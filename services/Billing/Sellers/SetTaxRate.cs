@@ -25,7 +25,15 @@ public static class SetTaxRateDecision
         var isKnown = c.From is { } from
             ? IsSame(state.Rates.LastOrDefault(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product && r.FromNow is null && r.From == from))
             : Clocks.All(ahead => IsSame(state.Rate(c.Jurisdiction, c.Product, c.At + ahead, c.At)));
-        return isKnown ? Decision.NoChange : Decision.Accept<SellerEvent>(rate);
+        if (isKnown) return Decision.NoChange;
+        if (c.From is null && Beginning() is { } beginning)
+            return Decision.Refuse("tax_rate_beginning", $"the rate of {beginning.From:yyyy-MM-dd}, {beginning.Rate} %, holds where that day has begun and not yet where it is still to come, until {beginning.From - Clocks[0]:u}: "
+                + $"say from {beginning.From:yyyy-MM-dd} on to replace it, or from an earlier day on to leave it as it is");
+        return Decision.Accept<SellerEvent>(rate);
+
+        // Where its day is to come it would go before what is said now, and nobody can tell whether it was meant to.
+        TaxRateSet? Beginning() => state.Rates.Where(r => r.Jurisdiction == c.Jurisdiction && r.Product == c.Product && r.FromNow is null)
+            .GroupBy(r => r.From).Select(same => same.Last()).FirstOrDefault(r => r.From <= c.At + Clocks[^1] && r.From > c.At + Clocks[0] && !IsSame(r));
 
         bool IsSame(TaxRateSet? known) => known is not null && known with { From = rate.From, At = c.At, FromNow = rate.FromNow, By = null } == rate;
     }

@@ -6,7 +6,8 @@ namespace Billing.Statements;
 
 /// <summary>What one invoice adds to a customer's statement.</summary>
 /// <param name="Lines">in the order of its events; their balances are nobody's yet</param>
-internal sealed record InvoiceAccount(Currency Currency, DateTimeOffset? DueAt, IReadOnlyList<StatementLine> Lines)
+/// <param name="LastDay">on which it is to be paid; null where it never falls due</param>
+internal sealed record InvoiceAccount(Currency Currency, DateOnly? LastDay, IReadOnlyList<StatementLine> Lines)
 {
     /// <param name="events">of a final invoice</param>
     public static InvoiceAccount Of(IReadOnlyList<RecordedEvent<InvoiceEvent>> events)
@@ -22,16 +23,14 @@ internal sealed record InvoiceAccount(Currency Currency, DateTimeOffset? DueAt, 
                 lines.Add(new(at, e.Sequence, kind, e.StreamId, after!.Invoice.Number, text, amount, Micros.Zero));
         }
         var final = Final(state) ?? throw new UnreachableException($"{events[0].StreamId} is not final");
-        return new(final.Invoice.Currency, final.Terms?.DueAt, lines);
+        return new(final.Invoice.Currency, final.Terms?.LastDay, lines);
     }
 
     /// <summary>Right before a moment.</summary>
     public Micros Owed(DateTimeOffset before) => Micros.Sum(Lines.Where(l => l.At < before).Select(l => l.AmountMicros));
 
     /// <summary>Days, by UTC, from the last one to pay on to the one that a moment ends or is in. Zero or below while it is not late. An invoice that is older than due dates never is.</summary>
-    public int DaysLate(DateTimeOffset at) => DueAt is { } due ? DayBefore(at).DayNumber - DayBefore(due).DayNumber : 0;
-
-    private static DateOnly DayBefore(DateTimeOffset at) => DateOnly.FromDateTime(at.AddTicks(-1).UtcDateTime);
+    public int DaysLate(DateTimeOffset at) => LastDay is { } last ? DateOnly.FromDateTime(new(Math.Max(at.UtcTicks - 1, 0))).DayNumber - last.DayNumber : 0;
 
     private static InvoiceState.Finalized? Final(InvoiceState state) => state as InvoiceState.Finalized ?? (state as InvoiceState.Voided)?.Was;
 

@@ -59,12 +59,13 @@ public static class BillingCalendar
     /// <summary>What clocks show at an instant, as if it were UTC: to be compared with dates.</summary>
     public static DateTimeOffset Shown(DateTimeOffset at, string timeZone) => new(Local(at, TimeZoneInfo.FindSystemTimeZoneById(timeZone)), TimeSpan.Zero);
 
-    /// <summary>The first instant at which clocks show it.</summary>
+    /// <summary>The first instant at which clocks show it; the first or the last one that there is, where they show it before or after that.</summary>
     /// <param name="shown">as if it were UTC; where clocks skip it, the instant at which they would have shown it without that</param>
     public static DateTimeOffset MomentOf(DateTimeOffset shown, string timeZone)
     {
         var (local, zone) = (shown.DateTime, TimeZoneInfo.FindSystemTimeZoneById(timeZone));
-        return shown - (zone.IsAmbiguousTime(local) ? zone.GetAmbiguousTimeOffsets(local).Max() : zone.GetUtcOffset(local));
+        var offset = zone.IsAmbiguousTime(local) ? zone.GetAmbiguousTimeOffsets(local).Max() : zone.GetUtcOffset(local);
+        return shown.UtcTicks - offset.Ticks < DateTimeOffset.MinValue.UtcTicks ? DateTimeOffset.MinValue : shown.UtcTicks - offset.Ticks > DateTimeOffset.MaxValue.UtcTicks ? DateTimeOffset.MaxValue : shown - offset;
     }
 
     private static DateTime Local(DateTimeOffset at, TimeZoneInfo zone) => TimeZoneInfo.ConvertTime(at, zone).DateTime;

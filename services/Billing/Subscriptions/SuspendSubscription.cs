@@ -2,7 +2,7 @@ namespace Billing.Subscriptions;
 
 /// <summary>
 /// Lets a subscription rest at once until somebody resumes it, for what was not paid. A pause that would have ended by itself ends and one without an end begins, at the same moment, so that nothing is charged in
-/// between. A trial, and what will end anyway, is refused as a pause is.
+/// between. A trial, and what is served until it ends anyway, is refused as a pause is; what rests already goes on resting, also where it will end.
 /// </summary>
 public sealed record SuspendSubscription(DateTimeOffset At);
 

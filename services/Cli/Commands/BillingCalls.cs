@@ -137,7 +137,4 @@ public static class BillingCalls
     };
 
     public static string Day(Timestamp? at) => at?.ToDateTimeOffset().ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) ?? "";
-
-    /// <summary>The last day before it falls due.</summary>
-    public static string LastDay(Timestamp? dueAt) => dueAt is null ? "" : Day(dueAt.ToDateTimeOffset().AddTicks(-1).ToTimestamp());
 }

@@ -13,7 +13,8 @@ public static class DunningCommand
     [
         ("number", i => i.Number), ("invoice", i => i.InvoiceId), ("state", i => i.Dunning.State), ("step", i => i.Dunning.Steps == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{i.Dunning.StepsTaken} of {i.Dunning.Steps}")),
         ("next at", i => BillingCalls.Day(i.Dunning.NextAt)), ("next", i => i.Dunning.Next), ("left", i => BillingCalls.Major(i.Currency, i.OutstandingMicros)), ("currency", i => i.Currency),
-        ("why", i => i.Dunning.HoldReason.Length > 0 ? i.Dunning.HoldReason : i.Dunning.Failures.Count > 0 ? i.Dunning.Failures[^1].Reason : ""),
+        ("why", i => i.Dunning is { State: "exhausted", FinalActionRefused.Length: > 0 } ? $"not done: {i.Dunning.FinalActionRefused}"
+            : i.Dunning.HoldReason.Length > 0 ? i.Dunning.HoldReason : i.Dunning.Failures.Count > 0 ? i.Dunning.Failures[^1].Reason : ""),
     ];
 
     private static Command List()

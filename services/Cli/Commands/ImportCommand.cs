@@ -34,12 +34,12 @@ public static class ImportCommand
             var (imports, faults) = await Check(rows, channel, result.GetValue(menu)!, result.GetValue(update), ct);
             faults = [.. unread.Concat(faults).OrderBy(f => f.Row)];
             var isDone = faults.Count == 0 && !result.GetValue(dry);
-            if (isDone) faults = await Apply(imports, new(channel), new(channel), ct);
             var failed = faults.Select(f => f.Row).ToHashSet();
-            var good = imports.Where(i => !failed.Contains(i.Row.Number)).ToArray();
+            var counts = isDone ? new() : ImportCounts.Of(imports.Where(i => !failed.Contains(i.Row.Number)));
+            if (isDone) faults = await Apply(imports, counts, new(channel), new(channel), ct);
             var all = rows.Select(r => r.Number).Union(unread.Select(f => f.Row)).Count();
-            if (result.GetValue(json)) BillingCalls.Print(Figures(all, good, faults, isDone));
-            else Print(all, good, faults, isDone);
+            if (result.GetValue(json)) BillingCalls.Print(Figures(all, counts, faults, isDone));
+            else Print(all, counts, faults, isDone);
             return faults.Count == 0 ? 0 : CommandLine.Faulty;
         }, by.Of(result)));
         return command;
@@ -54,12 +54,12 @@ public static class ImportCommand
         var terms = menu.Length == 0 ? null : await new BillingClient(channel).GetMenuTermsAsync(new() { MenuId = menu }, cancellationToken: ct);
         if (terms?.RetiredAt is not null) throw new UserException($"{menu} is off sale: name the menu that is on sale");
         var reader = new CustomerImportReader(there, terms, updates, now);
-        var read = rows.Select(reader.Read).ToArray();
-        return ([.. read.Where(r => r.Import is not null).Select(r => r.Import!)], [.. read.SelectMany(r => r.Faults)]);
+        var read = rows.Select(row => (Row: row, Read: reader.Read(row))).ToArray();
+        return ([.. read.Select(r => r.Read.Import).OfType<CustomerImport>()], [.. read.SelectMany(r => r.Read.Faults.Where(f => !r.Row.IsOfNested(f.Problem)))]);
     }
 
     /// <summary>Several customers at once, and the rows of each one after the other. A row that is refused does not hold up the others.</summary>
-    private static async Task<IReadOnlyList<RowFault>> Apply(IReadOnlyList<CustomerImport> imports, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
+    private static async Task<IReadOnlyList<RowFault>> Apply(IReadOnlyList<CustomerImport> imports, ImportCounts counts, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
     {
         var faults = new ConcurrentBag<RowFault>();
         var done = 0;
@@ -75,7 +75,7 @@ public static class ImportCommand
             {
                 try
                 {
-                    await Apply(import, billing, agreements, token);
+                    await Apply(import, counts, billing, agreements, token);
                 }
                 catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info && e.StatusCode != StatusCode.Unavailable)
                 {
@@ -86,41 +86,40 @@ public static class ImportCommand
         }, ct);
     }
 
-    private static async Task Apply(CustomerImport import, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
+    /// <summary>Each part counts when billing has it, whatever becomes of those after it.</summary>
+    private static async Task Apply(CustomerImport import, ImportCounts counts, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
     {
         if (import is { IsNew: true, Customer: { } customer }) await billing.CreateCustomerAsync(customer, cancellationToken: ct);
+        if (import.Customer is not null) counts.Customer(import.IsNew);
         if (import.Details is { } details) await billing.RecordCustomerDetailsAsync(details, cancellationToken: ct);
         if (import.Tax is { } tax) await billing.SetCustomerTaxAsync(tax, cancellationToken: ct);
         if (import.TimeZone is { } zone) await billing.SetCustomerTimeZoneAsync(zone, cancellationToken: ct);
         // Credit first: a subscription's first invoice may use it.
-        if (import.Credit is { IsThere: false } credit) await agreements.GrantMoneyCreditAsync(credit.Request, cancellationToken: ct);
-        if (import.Prepaid is { IsThere: false } prepaid) await agreements.GrantTokenCreditAsync(prepaid.Request, cancellationToken: ct);
-        if (import.Subscription is { IsThere: false } subscription) await billing.SubscribeAsync(subscription.Request, cancellationToken: ct);
-    }
-
-    private static int Created(IEnumerable<CustomerImport> imports) => imports.Count(i => i is { IsNew: true, Customer: not null });
-
-    private static int There(IEnumerable<CustomerImport> imports) => imports.Count(i => i is { IsNew: false, Customer: not null });
-
-    /// <summary>The requests that are done or would be, and how many are not because billing has what they ask for.</summary>
-    private static (IReadOnlyList<T> New, int There) Part<T>(IEnumerable<CustomerImport> imports, Func<CustomerImport, Asked<T>?> asked)
-    {
-        var all = imports.Select(asked).OfType<Asked<T>>().ToArray();
-        return ([.. all.Where(a => !a.IsThere).Select(a => a.Request)], all.Count(a => a.IsThere));
-    }
-
-    private static object Figures(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone)
-    {
-        var (subscriptions, credits, prepaid) = (Part(good, i => i.Subscription), Part(good, i => i.Credit), Part(good, i => i.Prepaid));
-        return new
+        if (import.Credit is { } credit)
         {
-            rows, done = isDone, customersCreated = Created(good), customersThere = There(good), subscriptions = subscriptions.New.Count, subscriptionsThere = subscriptions.There,
-            credits = credits.New.Count, creditMicros = credits.New.Sum(c => c.AmountMicros), creditsThere = credits.There,
-            prepaid = prepaid.New.Count, prepaidTokens = prepaid.New.Sum(p => (decimal)p.Tokens), prepaidThere = prepaid.There, faults,
-        };
+            if (!credit.IsThere) await agreements.GrantMoneyCreditAsync(credit.Request, cancellationToken: ct);
+            counts.Credit(credit, import.Currency);
+        }
+        if (import.Prepaid is { } prepaid)
+        {
+            if (!prepaid.IsThere) await agreements.GrantTokenCreditAsync(prepaid.Request, cancellationToken: ct);
+            counts.Tokens(prepaid);
+        }
+        if (import.Subscription is { } subscription)
+        {
+            if (!subscription.IsThere) await billing.SubscribeAsync(subscription.Request, cancellationToken: ct);
+            counts.Subscription(subscription);
+        }
     }
 
-    private static void Print(int rows, IReadOnlyList<CustomerImport> good, IReadOnlyList<RowFault> faults, bool isDone)
+    private static object Figures(int rows, ImportCounts counts, IReadOnlyList<RowFault> faults, bool isDone) => new
+    {
+        rows, done = isDone, counts.CustomersCreated, counts.CustomersThere, subscriptions = counts.Subscriptions.New, subscriptionsThere = counts.Subscriptions.There,
+        credits = counts.Credits.New, counts.CreditMicros, creditsThere = counts.Credits.There,
+        prepaid = counts.Prepaid.New, counts.PrepaidTokens, prepaidThere = counts.Prepaid.There, faults,
+    };
+
+    private static void Print(int rows, ImportCounts counts, IReadOnlyList<RowFault> faults, bool isDone)
     {
         if (faults.Count > 0)
         {
@@ -129,12 +128,12 @@ public static class ImportCommand
             CommandLine.Output.Write(table);
             if (faults.Count > FaultsPrinted) Console.Out.WriteLine($"and {faults.Count - FaultsPrinted:N0} more: --json names all");
         }
-        var (subscriptions, credits, prepaid) = (Part(good, i => i.Subscription), Part(good, i => i.Credit), Part(good, i => i.Prepaid));
-        var what = $"{Created(good):N0} customers created, {There(good):N0} there already, {subscriptions.New.Count:N0} subscriptions, {credits.New.Count:N0} credits, {prepaid.New.Count:N0} with prepaid tokens";
+        var (subscriptions, credits, prepaid) = (counts.Subscriptions, counts.Credits, counts.Prepaid);
+        var what = $"{counts.CustomersCreated:N0} customers created, {counts.CustomersThere:N0} there already, {subscriptions.New:N0} subscriptions, {credits.New:N0} credits, {prepaid.New:N0} with prepaid tokens";
         if (subscriptions.There + credits.There + prepaid.There > 0) what += $"; there already: {subscriptions.There:N0} subscriptions, {credits.There:N0} credits, {prepaid.There:N0} with prepaid tokens";
         Console.Out.WriteLine(
             isDone && faults.Count == 0 ? $"{rows:N0} rows: {what}"
-            : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused: mend them and run it again, what is done is recognised"
+            : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused, though not all that they ask for: mend them and run it again, what is done is recognised"
             : faults.Count == 0 ? $"{rows:N0} rows are good. It would be: {what}"
             : $"nothing was imported: {faults.Select(f => f.Row).Distinct().Count():N0} of {rows:N0} rows are at fault");
     }

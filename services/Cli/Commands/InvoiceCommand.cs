@@ -14,7 +14,7 @@ public static class InvoiceCommand
 
     private static readonly (string Name, Func<InvoiceStanding, object> Of)[] Columns =
     [
-        ("number", i => i.Number), ("invoice", i => i.InvoiceId), ("status", i => i.Status), ("finalized", i => BillingCalls.Day(i.FinalizedAt)), ("due", i => BillingCalls.LastDay(i.DueAt)),
+        ("number", i => i.Number), ("invoice", i => i.InvoiceId), ("status", i => i.Status), ("finalized", i => BillingCalls.Day(i.FinalizedAt)), ("due", i => i.LastDay),
         ("currency", i => i.Currency), ("total", i => BillingCalls.Major(i.Currency, i.TotalMicros)), ("credited", i => BillingCalls.Major(i.Currency, i.CreditedMicros)), ("paid", i => BillingCalls.Major(i.Currency, i.PaidMicros)), ("left", i => BillingCalls.Major(i.Currency, i.OutstandingMicros)),
     ];
 

@@ -132,8 +132,9 @@ public static class LedgerCommand
     private static Timestamp? ParseDay(System.CommandLine.Parsing.ArgumentResult result, string name)
     {
         var text = result.Tokens[0].Value;
-        // A day alone is meant to its close.
-        if (Inputs.TryTime(text, out var time)) return (text.Contains('T', StringComparison.Ordinal) ? time : time.AddDays(1)).ToTimestamp();
+        // A day alone is meant to its close; the last day that there is has none, and is the "no end" of many an accountant's program.
+        if (Inputs.TryTime(text, out var time))
+            return (text.Contains('T', StringComparison.Ordinal) ? time : time.UtcDateTime.Date == DateTime.MaxValue.Date ? DateTimeOffset.MaxValue : time.AddDays(1)).ToTimestamp();
         result.AddError($"{name} {text} is not a day such as 2026-01-31, nor a time such as 2026-01-31T12:00:00Z");
         return null;
     }

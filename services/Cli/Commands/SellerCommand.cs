@@ -18,7 +18,7 @@ public static class SellerCommand
         var (name, tax, email) = (UsageCommand.Text("--name", "as invoices show it", required: true), UsageCommand.Text("--tax-id", "the seller's tax number"), UsageCommand.Text("--email", "for questions about invoices"));
         var address = new Option<string[]>("--address") { HelpName = "LINE", Description = "a line of the address; repeat it", Required = true };
         var country = UsageCommand.Text("--country", "ISO 3166-1, such as DE: e-invoices demand it");
-        var outside = new Option<bool>("--not-subject-to-vat") { Description = "the seller is not subject to VAT, and e-invoices without tax say so; say it each time, as all the rest" };
+        var outside = new Option<bool>("--not-subject-to-vat") { Description = "the seller is not subject to VAT: nothing is taxed, whatever the tax table says, and every document says so; say it each time, as all the rest" };
         var payment = UsageCommand.Text("--payment", "how to pay, such as an IBAN");
         var days = CommandLine.Count("--terms", "DAYS", "an invoice is due so many days after it was finalized (default 30)", 0, 365);
         return Changing("describe", "Say who sells, for invoices that become final from now on", [name, address, country, tax, outside, email, payment, days], (client, parsed, ct) =>
@@ -78,7 +78,11 @@ public static class SellerCommand
         var table = new Table().Border(TableBorder.Simple);
         foreach (var column in new[] { "jurisdiction", "product", "tax", "percent", "from" }) table.AddColumn(column);
         foreach (var r in seller.Rates.OrderBy(r => r.Jurisdiction, StringComparer.Ordinal).ThenBy(r => r.Product, StringComparer.Ordinal).ThenBy(r => r.From.Seconds))
-            table.AddRow(r.Jurisdiction, r.Product.Length == 0 ? "both" : r.Product, Markup.Escape(r.Name), r.Percent, BillingCalls.Day(r.From));
+            table.AddRow(r.Jurisdiction, r.Product.Length == 0 ? "both" : r.Product, Markup.Escape(r.Name), r.Percent, r.FromNow ? $"{Moment(r)} UTC, from now" : Moment(r));
         CommandLine.Output.Write(table);
     }
+
+    /// <summary>The moment of what was set from now on; else a day by each customer's clocks, and the time of day where one was said.</summary>
+    private static string Moment(TaxRate rate) =>
+        rate.From.ToDateTimeOffset() is var from && (rate.FromNow || from.TimeOfDay != TimeSpan.Zero) ? from.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) : BillingCalls.Day(rate.From);
 }

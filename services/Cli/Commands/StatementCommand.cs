@@ -53,6 +53,7 @@ internal static class StatementCommand
         yield return [BillingCalls.Day(statement.From), "opening", "", "", "", Major(c.OpeningMicros)];
         foreach (var l in c.Lines) yield return [BillingCalls.Day(l.At), l.Kind, l.Number, l.Text, Major(l.AmountMicros), Major(l.BalanceMicros)];
         // The moment before the end, which a day alone is meant to the close of.
-        yield return [BillingCalls.Day(statement.To.ToDateTimeOffset().AddTicks(-1).ToTimestamp()), "closing", "", "", "", Major(c.ClosingMicros)];
+        var end = statement.To.ToDateTimeOffset();
+        yield return [BillingCalls.Day((end > DateTimeOffset.MinValue ? end.AddTicks(-1) : end).ToTimestamp()), "closing", "", "", "", Major(c.ClosingMicros)];
     }
 }

@@ -15,10 +15,11 @@ namespace Cli.Imports;
 /// What one row asks of billing. A new customer's id is derived from its reference, and every other id from the customer's; a customer that is there is found by its
 /// reference. So whatever was done of a row before, or is done by another import at the same time, is recognised and not done twice.
 /// </summary>
+/// <param name="Currency">of the customer</param>
 /// <param name="IsNew">false where a customer has this reference already</param>
 /// <param name="Customer">null on every row of a customer but its first</param>
 public sealed record CustomerImport(
-    ImportRow Row, bool IsNew, CreateCustomerRequest? Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
+    ImportRow Row, string Currency, bool IsNew, CreateCustomerRequest? Customer, RecordCustomerDetailsRequest? Details, SetCustomerTaxRequest? Tax, SetCustomerTimeZoneRequest? TimeZone,
     Asked<SubscribeRequest>? Subscription, Asked<GrantMoneyCreditRequest>? Credit, Asked<GrantTokenCreditRequest>? Prepaid);
 
 /// <param name="IsThere">billing has it already: nothing is asked of it</param>
@@ -78,7 +79,7 @@ public sealed class CustomerImportReader(StoredCustomers there, MenuTerms? menu,
         var zone = Unless(known is { TimeZone.Length: > 0 }, () => TimeZone(row, id, updates ? known?.TimeZone : null, state, Refused, Fault));
         var zoneThen = ZoneThen(first.HasAny("timeZone") && (updates || known is not { TimeZone.Length: > 0 }) ? first["timeZone"] : known?.TimeZone);
         var import = new CustomerImport(
-            row, known is null, isFirst ? new() { CustomerId = id, Currency = row["currency"], Reference = reference } : null,
+            row, currency?.Code ?? "", known is null, isFirst ? new() { CustomerId = id, Currency = row["currency"], Reference = reference } : null,
             Unless(known is { DetailsSha256.Length: > 0 }, () => Details(row, id, state, Refused)), Unless(known is { Tax: not null }, () => Tax(row, id, known?.Tax, state, Refused, Fault)),
             zone, Subscription(row, id, currency, state with { TimeZone = zoneThen }, Refused, Fault), Credit(row, id, currency, account, Refused, Fault),
             Prepaid(row, id, account, Refused, Fault));

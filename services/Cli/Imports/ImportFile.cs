@@ -6,8 +6,15 @@ namespace Cli.Imports;
 
 /// <summary>One line of a file, by the names of its columns.</summary>
 /// <param name="Number">its line in a CSV file, its place in a JSON array, from 1</param>
+/// <param name="Values">as text; of what is nested in JSON, its own text</param>
 public sealed record ImportRow(long Number, IReadOnlyDictionary<string, string> Values)
 {
+    /// <summary>Columns that are nested in JSON: at fault already, whatever else is wrong with what they hold.</summary>
+    public IReadOnlySet<string> Nested { get; init; } = new HashSet<string>();
+
+    /// <summary>Whether a problem is about nothing but what is nested.</summary>
+    public bool IsOfNested(string problem) => Nested.Any(c => problem.Contains(Values[c], StringComparison.Ordinal));
+
     /// <summary>Whether the file says anything of it for this row, be it that there is nothing: a column of a CSV file is said in each of its rows, and null is said in JSON.</summary>
     public bool Says(params ReadOnlySpan<string> columns)
     {
@@ -129,17 +136,20 @@ public static class ImportFile
                 var number = index + 1;
                 var reference = Reference(row);
                 if (row.ValueKind != JsonValueKind.Object) faults.Add(new(number, "", $"it is {Name(row.ValueKind)}, where an object is expected"));
-                else if (row.EnumerateObject().Where(p => p.Value.ValueKind is JsonValueKind.Object or JsonValueKind.Array).Select(p => p.Name).FirstOrDefault() is { } nested)
-                    faults.Add(new(number, reference, $"{nested} is {Name(row.GetProperty(nested).ValueKind)}, where a text or a number is expected"));
                 else
                 {
-                    var values = new Dictionary<string, string>();
+                    var (values, nested) = (new Dictionary<string, string>(), new HashSet<string>());
                     foreach (var property in row.EnumerateObject())
+                    {
+                        var isNested = property.Value.ValueKind is JsonValueKind.Object or JsonValueKind.Array;
+                        if (isNested) faults.Add(new(number, reference, $"{property.Name} is {Name(property.Value.ValueKind)}, where a text or a number is expected"));
                         if (Known(property.Name, columns) is not { } column)
                             faults.Add(new(number, reference, $"it has '{property.Name}', which is not known: --help lists what is"));
                         else if (!values.TryAdd(column, property.Value.ToString().Trim()))
                             faults.Add(new(number, reference, $"it has {property.Name} twice"));
-                    rows.Add(new(number, values));
+                        else if (isNested) nested.Add(column);
+                    }
+                    rows.Add(new(number, values) { Nested = nested });
                 }
             }
             return (rows, faults);

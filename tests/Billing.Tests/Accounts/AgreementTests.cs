@@ -130,11 +130,30 @@ public sealed class AgreementTests
         ASeller(dated).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(11)), s)).Then(FromNow(Feb1.AddHours(11)));
         ASeller(dated).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(12)), s)).ThenNothing();
         // In the east another one has begun.
-        ASeller(Vat, dated with { Rate = Percent.Parse("20") }).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(-14)), s)).Then(FromNow(Feb1.AddHours(-14)));
+        ASeller(Vat, dated with { Rate = Percent.Parse("20") }).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(-14)), s)).ThenRefused("tax_rate_beginning");
         ASeller(Vat, dated with { Rate = Percent.Parse("20") }).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddHours(-15)), s)).ThenNothing();
     }
     [Fact] public void A_rate_of_a_day_is_not_the_one_that_was_set_at_that_moment() =>
         ASeller(FromNow(Feb1)).When(s => SetTaxRateDecision.Decide(RateNow(Feb1.AddDays(1)) with { From = Feb1 }, s)).Then(Vat with { From = Feb1, At = Feb1.AddDays(1) });
+    /// <summary>1 March begins at 10:00 of the day before by UTC where clocks are most ahead, and at noon of the day itself where they are most behind.</summary>
+    [Theory]
+    [InlineData("", -15, false), InlineData("", -14, true), InlineData("", 2, true), InlineData("", 11, true), InlineData("", 12, false), InlineData("usage", 2, false)]
+    public void A_rate_of_now_never_loses_to_an_older_word_where_its_day_is_still_to_come(string product, int hours, bool isRefused)
+    {
+        var dated = Vat with { From = Mar1, Rate = Percent.Parse("21") };
+        var (seller, at) = (SellerAfter(Vat, dated with { Rate = Percent.Parse("20") }, dated), Mar1.AddHours(hours));
+        var decision = SetTaxRateDecision.Decide(RateNow(at, "18") with { Product = product }, seller);
+        Assert.Equal(isRefused ? "tax_rate_beginning" : null, decision.Refused?.Code);
+        // Said of its day it goes before it everywhere, and said of the day before nowhere.
+        foreach (var (from, percent) in new[] { (Mar1, "18"), (Mar1.AddDays(-1), "21") })
+        {
+            var after = SetTaxRateDecision.Decide(RateNow(at, "18") with { From = from }, seller).Events.Aggregate(seller, SellerState.Evolve);
+            Assert.All(new[] { -12, -8, 0, 9, 14 }, ahead => Assert.Equal(percent, after.Rate("DE", "usage", Mar1.AddHours(1), Mar1.AddHours(1 - ahead))!.Rate.ToString()));
+        }
+    }
+    [Fact] public void A_rate_of_now_that_is_the_one_that_begins_is_said_of_nothing_else() =>
+        ASeller(Vat, Vat with { From = Mar1, Rate = Percent.Parse("21") }).When(s => SetTaxRateDecision.Decide(RateNow(Mar1.AddHours(2), "21"), s)).Then(FromNow(Mar1.AddHours(2), "21"));
+    /// <summary>Such words stand in stores: they were taken until they were refused.</summary>
     [Fact] public void A_rate_of_a_day_to_come_goes_before_the_one_of_now_when_it_comes()
     {
         var seller = SellerAfter(Vat with { From = Mar1, Rate = Percent.Parse("21") }, FromNow(Mar1.AddHours(2)));
@@ -161,6 +180,9 @@ public sealed class AgreementTests
     [Theory, InlineData("Germany"), InlineData("UK"), InlineData("ZZ"), InlineData("de")]
     public void The_country_of_a_seller_is_a_code(string country) => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", ["Berlin"], "", "", "", 14, Jan1, country), s)).ThenRefused("country_invalid");
     [Fact] public void A_seller_has_an_address() => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", [], "", "", "", 14, Jan1), s)).ThenRefused("seller_incomplete");
+    [Theory, InlineData("  ", "Berlin", ""), InlineData("Tokenwerke", " ", ""), InlineData("Tokenwerke", "Berlin", " ")]
+    public void What_is_blank_is_not_said_of_a_seller(string name, string line, string taxId) =>
+        ASeller().When(s => DescribeSellerDecision.Decide(new(name, [line], taxId, "", "", 14, Jan1), s)).ThenRefused("seller_incomplete");
     [Theory, InlineData("100.5"), InlineData("-1"), InlineData("1.1234567"), InlineData("19%"), InlineData("")]
     public void A_percentage_is_a_plain_decimal(string text) => Assert.Throws<FormatException>(() => Percent.Parse(text));
     [Theory, InlineData("19.00", "19"), InlineData("7.70", "7.7"), InlineData("0", "0"), InlineData("100", "100")]

@@ -29,7 +29,7 @@ internal static class ElectronicInvoices
     public static InvoiceDocument Of(RatingTerms terms, params PeriodEvent[] period) => Of(FactsAfter(period), terms);
 
     public static InvoiceDocument Of(PeriodFacts facts, RatingTerms terms) =>
-        InvoiceDocument.Finalized(facts, terms, "INV-000042", new(AccountIds.Of(Customer), 5, 2, Feb1.AddDays(15), Feb1 + Grace));
+        InvoiceDocument.Finalized(facts, terms, "INV-000042", new(AccountIds.Of(Customer), 5, 2, Feb1.AddDays(15), Feb1 + Grace, 1, terms.RatingVersion));
 
     public static RatingTerms Terms(SellerNamed seller, params AccountEvent[] agreed) => Agreed(agreed) with { Seller = SellerAfter(seller, new PaymentTermsSet(14, Jan1), Vat) };
 

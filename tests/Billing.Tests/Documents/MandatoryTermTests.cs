@@ -29,7 +29,7 @@ public sealed class MandatoryTermTests
     {
         var treatment = category switch { "E" => TaxTreatment.Exempt, "AE" => TaxTreatment.ReverseCharge, _ => TaxTreatment.Standard };
         var terms = category == "O"
-            ? Agreed() with { Seller = SellerAfter(SellerNotSubjectToVat) }
+            ? Agreed() with { Seller = SellerAfter(Vat, SellerNotSubjectToVat), Identity = Identity(new Billing.Customers.CustomerTaxSet("DE", "", Billing.Customers.TaxStatus.Business, Jan1)) }
             : Agreed(new TaxTreatmentSet("DE", treatment, "", Jan1)) with { Seller = SellerAfter(SellerInGermany, Vat with { Rate = Percent.Parse(percent) }) };
         return Of(terms, Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 601_000)), Closed());
     }

@@ -64,6 +64,24 @@ public sealed class PrintedInvoiceTests
         Assert.Contains(printed.Notes, n => n.Value.StartsWith("Payable within 14 days, by 2026-02-15.", StringComparison.Ordinal));
     }
 
+    [Theory, InlineData("en", "Not subject to VAT"), InlineData("de", "Nicht steuerbar")]
+    public void An_invoice_and_a_credit_note_of_who_is_not_subject_to_VAT_say_so(string language, string words)
+    {
+        var say = DocumentLanguage.Find(language)!;
+        var terms = Agreed(Taxed()) with { Seller = SellerAfter(Vat, SellerNotSubjectToVat) };
+        var invoice = InvoiceDocument.Finalized(FactsAfter(Opened(Metered), Closed()), terms, "INV-000042", Cut with { RatingVersion = RatingVersions.Latest });
+        var json = Encoding.UTF8.GetString(invoice.ToUtf8());
+        var issued = new IssueCreditNote(invoice.InvoiceId, "cn_1", "CN-000001", new(1_000_000), "Outage", TaxedParts.Of(json), Mar1);
+        var state = new InvoiceState.Finalized(null, new("INV-000042", "", "", Customer, invoice.Currency, invoice.Rated.TotalMicros, "", Feb1), [], [], [], null);
+        var note = CreditNoteDocument.Of(issued, state.Invoice, ((CreditNoteIssued)IssueCreditNoteDecision.Decide(issued, state).Events[0]).Parts);
+        foreach (var printed in new[] { Printing.Invoice(json, Acme, "finalized", language: say), Printing.CreditNote(Encoding.UTF8.GetString(note.ToUtf8()), json, Acme, say) })
+        {
+            Assert.Equal(1, printed.Sums.Count(s => s.Label == words));
+            Assert.Contains(words, HtmlDocument.Render(printed), StringComparison.Ordinal);
+            Assert.Contains(words, TextOf(Billing.Documents.PdfDocument.Render(printed, SystemFaces())), StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void The_amounts_that_are_printed_add_up()
     {

@@ -106,6 +106,18 @@ public sealed class UblInvoiceTests
         Assert.Empty(EN16931Rules.BrokenBy(xml, Usd, 0));
     }
 
+    /// <summary>It was stored with a line that says so, until the seller's word went before its table.</summary>
+    [Fact]
+    public void An_invoice_that_misses_a_rate_is_outside_the_scope_where_the_seller_is_not_subject_to_VAT()
+    {
+        var terms = Agreed() with { Seller = SellerAfter(SellerNotSubjectToVat, Vat with { Jurisdiction = "FR" }), Identity = Identity(new CustomerTaxSet("DE", "", TaxStatus.Business, Jan1)), RatingVersion = RatingVersions.RatesFromNow };
+        var invoice = Of(terms, Opened(Metered), Closed());
+        Assert.Contains(invoice.Rated.Lines, l => l.Description == "No tax: the seller has no rate for subscription in DE");
+        Assert.Equal(["O"], Xml(invoice).At("/*//cac:TaxSubtotal/cac:TaxCategory/cbc:ID"));
+        Assert.Empty(EN16931Rules.BrokenBy(Xml(invoice), Usd, 0));
+        Assert.Contains(Printing.Invoice(Json(invoice), null, "finalized").Sums, s => s.Label == "Not subject to VAT");
+    }
+
     [Fact]
     public void Products_that_are_taxed_apart_are_broken_down_apart()
     {

@@ -75,6 +75,7 @@ public sealed class InvoiceDocumentTests
         Assert.Equal([due], MarkOverdueDecision.Decide(new(due), final).Events.Select(e => ((InvoiceFellOverdue)e).At));
         using var json = System.Text.Json.JsonDocument.Parse(InvoiceDocument.Finalized(((PeriodState.Closed)ClosedJanuary).Facts, terms, "INV-000001", (InvoiceTermsCut)decision.Events[0]).ToUtf8());
         Assert.Equal(DateOnly.FromDateTime(Feb1.AddDays(termsDays).UtcDateTime), Billing.Documents.Printing.LastDay(json.RootElement));
+        Assert.Equal(Billing.Documents.Printing.LastDay(json.RootElement), ((InvoiceTermsCut)decision.Events[0]).LastDay);
     }
 
     [Fact]

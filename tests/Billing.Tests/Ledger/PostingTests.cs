@@ -135,6 +135,21 @@ public sealed class PostingTests
             _books.Statement(new(Feb(3), Mar1))!.Lines.Select(l => $"{l.At:MM-dd} {l.Kind} {l.AmountMicros.ToMajorUnits(Usd)} = {l.BalanceMicros.ToMajorUnits(Usd)}"));
     }
 
+    /// <summary>As by two instances whose clocks are apart, or by a call that had waited: the note is behind the write-off in the invoice, and before it in time.</summary>
+    [Fact]
+    public void Bad_debt_is_what_is_not_credited_after_all_though_the_note_is_dated_before_the_write_off()
+    {
+        var invoice = January_();
+        _books.WriteOff(invoice, Feb(4).AddSeconds(10));
+        _books.Credit(invoice, 5_000_000, Feb(4));
+        Assert.Equal(
+            [
+                "02-04 credit_note_issued: Credit notes 4.20, Tax payable 0.80, Receivables -5.00", "02-04 invoice_written_off: Bad debt 14.88, Receivables -14.88", "02-04 bad_debt_recovered: Receivables 5.00, Bad debt -5.00",
+            ], _books.Told(new(Feb(2), Mar1)));
+        Assert.Equal((9_880_000, 0), (Of(_books.Balance(Mar1), LedgerAccount.BadDebt), Of(_books.Balance(Mar1), LedgerAccount.Receivables)));
+        Assert.Equal(0, _books.Statement(new(Feb(3), Mar1))!.ClosingMicros.Value);
+    }
+
     [Fact]
     public void A_credit_note_gives_back_revenue_and_tax_by_its_parts()
     {

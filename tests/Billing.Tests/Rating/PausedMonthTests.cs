@@ -4,6 +4,7 @@ using Billing.Ledger;
 using Billing.Menus;
 using Billing.Periods;
 using Billing.Rating;
+using Billing.Subscriptions;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
 
@@ -37,6 +38,16 @@ public sealed class PausedMonthTests
             ("Prepaid: credit used for the subscription", 0, -3_50), ("Prepaid: credit used for usage", 0, -1_50),
         ],
         InvoiceRating.Rate(January_, Agreed_).Lines.Select(l => (l.Description, (int)l.Tokens, (int)(l.AmountMicros.Value / 10_000))));
+
+    [Fact]
+    public void Its_preview_says_what_the_month_costs_with_and_without_the_pause()
+    {
+        SubscriptionEvent started = new SubscriptionStarted(Customer, Menu, Metered, Jan1);
+        var state = SubscriptionState.Evolve(SubscriptionState.Initial, started);
+        var periods = FollowSubscription.Decide(Subscription, SubscriptionState.Initial, [started], _ => PeriodState.Initial).Events.ToDictionary(p => p.PeriodId, p => PeriodAfter([.. p.Events]));
+        var preview = ChangePreview.Of(Subscription, state, PauseSubscriptionDecision.Decide(new(EffectiveTime.Now, Jan21, Jan11), state).Events, id => periods[id], Jan11).Preview!;
+        Assert.Equal((57_000_000, 37_000_000), (InvoiceRating.Rate(preview.Before, Agreed_).TotalMicros.Value, InvoiceRating.Rate(preview.After, Agreed_).TotalMicros.Value));
+    }
 
     [Fact]
     public void A_month_that_rests_throughout_owes_no_minimum_and_has_no_invoice()

@@ -159,6 +159,26 @@ public sealed class RatingVersionTests
         Assert.Equal([["VAT 21 % (DE-BE)"], ["VAT 19 % (DE)"]], new[] { terms, terms with { RatingVersion = RatingVersions.AsAgreedThen } }.Select(t => TaxOf(february, t)));
     }
 
+    /// <summary>Whatever the table, an agreement or the customer's identity says.</summary>
+    public static TheoryData<SellerEvent[], AccountEvent[], string> NotSubject => new()
+    {
+        { [], [], "" },
+        { [Vat], [], "VAT 19 % (DE)" },
+        { [Vat with { Jurisdiction = "FR" }], [], "No tax: the seller has no rate for subscription in DE" },
+        { [Vat], [Terms.Taxed() with { From = Mar1 }], "VAT 19 % (DE)" },
+        { [], [Terms.Taxed(TaxTreatment.ReverseCharge)], "Reverse charge: the customer owes the tax (DE)" },
+    };
+
+    [Theory, MemberData(nameof(NotSubject))]
+    public void A_seller_that_is_not_subject_to_VAT_taxes_nothing(SellerEvent[] table, AccountEvent[] agreed, string before)
+    {
+        var terms = Agreed(agreed) with { Seller = SellerAfter([SellerNotSubjectToVat, .. table]), Identity = table.Length == 0 ? null : Identity(new CustomerTaxSet("DE", "BE", TaxStatus.Business, Jan1)) };
+        Assert.Empty(TaxOf(March, terms));
+        Assert.Equal(before.Length == 0 ? [] : [before], TaxOf(March, terms with { RatingVersion = RatingVersions.RatesFromNow }));
+        // Once it does not say so any more it is taxed as everybody else.
+        Assert.Equal(before.Length == 0 ? [] : [before], TaxOf(March, terms with { Seller = SellerState.Evolve(terms.Seller, SellerInGermany) }));
+    }
+
     [Fact]
     public void An_invoice_is_rated_by_the_version_that_its_cut_names()
     {

@@ -1,5 +1,6 @@
 using Billing.Invoices;
 using Billing.Ledger;
+using Billing.Rating;
 using Billing.Statements;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
@@ -15,7 +16,7 @@ public sealed class CustomerStatementTests
     private static DateTimeOffset Feb(int day) => Feb1.AddDays(day - 1);
 
     private List<RecordedEvent<InvoiceEvent>> Invoice(string number, DateTimeOffset at, Currency currency, params InvoiceEvent[] after) =>
-        [.. new InvoiceEvent[] { new InvoiceTermsCut("acct_1", 1, 2, at.AddDays(14), at), new InvoiceFinalized(number, "per_1", Subscription, Customer, currency, new(100_000_000), "ab", at) }
+        [.. new InvoiceEvent[] { new InvoiceTermsCut("acct_1", 1, 2, at.AddDays(14), at, RatingVersion: RatingVersions.Latest), new InvoiceFinalized(number, "per_1", Subscription, Customer, currency, new(100_000_000), "ab", at) }
             .Concat(after).Select((e, i) => new RecordedEvent<InvoiceEvent>($"inv_{number}", i + 1, ++_sequence, e))];
 
     private static PaymentRecorded Paid(int euros, DateTimeOffset paidAt) => new("bank", "4711", new(euros * 1_000_000), paidAt, paidAt.AddDays(1));
@@ -68,11 +69,15 @@ public sealed class CustomerStatementTests
         foreach (var hour in new[] { 0.1, 12, 24 })
         {
             var end = Jan1.AddDays(day - 1).AddHours(hour);
-            // Final at one o'clock: an invoice of before its last day was whole names the same day.
-            foreach (var due in new[] { Jan1.AddDays(15), Jan1.AddDays(14).AddHours(1) })
+            // Final at one o'clock or at midnight: an invoice of before its last day was whole names the same day.
+            foreach (var (finalAt, due, version) in new[]
             {
-                var events = Invoice("INV-1", Jan1.AddHours(1), Usd);
-                events[0] = events[0] with { Event = ((InvoiceTermsCut)events[0].Event) with { DueAt = due } };
+                (Jan1.AddHours(1), Jan1.AddDays(15), RatingVersions.Latest), (Jan1.AddHours(1), Jan1.AddDays(14).AddHours(1), RatingVersions.AsAgreedThen),
+                (Jan1, Jan1.AddDays(15), RatingVersions.Latest), (Jan1, Jan1.AddDays(14), RatingVersions.AsAgreedThen),
+            })
+            {
+                var events = Invoice("INV-1", finalAt, Usd);
+                events[0] = events[0] with { Event = ((InvoiceTermsCut)events[0].Event) with { DueAt = due, RatingVersion = version } };
                 var ageing = CustomerStatement.Of([events], new(Jan1, end)).Single().Ageing;
                 Assert.Equal(bucket, Array.FindIndex([ageing.CurrentMicros, ageing.To30DaysMicros, ageing.To60DaysMicros], m => m != Micros.Zero));
             }

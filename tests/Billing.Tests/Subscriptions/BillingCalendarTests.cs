@@ -60,6 +60,14 @@ public sealed class BillingCalendarTests
             return BillingCalendar.FullStart(start, anchor) <= start && starts[1] > start && (starts[1] - start).TotalDays <= 31.1 && lengths.All(d => d is > 27.9 and < 31.1);
         });
 
+    /// <summary>Programs write them for "always" and "never".</summary>
+    [Theory, InlineData("Asia/Tokyo"), InlineData("America/Los_Angeles"), InlineData("UTC")]
+    public void The_first_and_the_last_day_that_there_is_have_a_moment_everywhere(string zone)
+    {
+        Assert.InRange(BillingCalendar.MomentOf(DateTimeOffset.MinValue, zone), DateTimeOffset.MinValue, DateTimeOffset.MinValue.AddDays(1));
+        Assert.InRange(BillingCalendar.MomentOf(DateTimeOffset.MaxValue, zone), DateTimeOffset.MaxValue.AddDays(-1), DateTimeOffset.MaxValue);
+    }
+
     [Fact]
     public void Only_names_of_IANA_are_known() =>
         Assert.Equal([true, true, false, false, false], new[] { "Europe/Berlin", "UTC", "W. Europe Standard Time", "Mars/Olympus", "" }.Select(BillingCalendar.Knows));

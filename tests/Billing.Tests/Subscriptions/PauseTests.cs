@@ -122,6 +122,9 @@ public sealed class PauseTests
         Scenario.Given(Started, dated).When(Suspend).Then(new SubscriptionResumed(Jan20, Jan20), now);
         // What ended right then by itself begins again.
         Scenario.Given(Started, Dated).When(Suspend).Then(new SubscriptionResumed(Jan20, Jan20), now);
+        // It will end anyway, and until then it would have been served again.
+        Scenario.Given(Started, dated, Ending).When(Suspend).Then(new SubscriptionResumed(Jan20, Jan20), now);
+        Scenario.Given(Started, dated, Ending, new SubscriptionResumed(Jan20, Jan20), now).When(s => CatchUp(s, Mar1)).Then(new SubscriptionCancelled(Feb1, Mar1));
         Scenario.Given(Trial with { TrialEnd = Feb10 }).When(Suspend).ThenRefused("subscription_trialing");
         Scenario.Given(Started, Ending).When(Suspend).ThenRefused("cancellation_scheduled");
         Scenario.Given(Started, Over).When(Suspend).ThenRefused("subscription_cancelled");
