@@ -34,13 +34,19 @@ public sealed partial class PostgresCluster(string superuserConnectionString)
         return new ServiceDatabase(name, new NpgsqlConnectionStringBuilder(SuperuserConnectionString), Password);
     }
 
-    /// <summary>A new database with all that another one of this server has. Whoever is still connected to that one is sent away, and nobody is let in again.</summary>
+    /// <summary>Makes a database one that can be copied: whoever is connected to it is sent away, and nobody is let in again.</summary>
+    public async Task ShutDatabaseAsync(ServiceDatabase database, CancellationToken cancel = default)
+    {
+        await using var server = await OpenAsync(new NpgsqlConnectionStringBuilder(SuperuserConnectionString) { Pooling = false }, cancel);
+        await ExecuteAsync(server, $"ALTER DATABASE {Quoted(database.Name)} ALLOW_CONNECTIONS false", cancel);
+        await using var sendAway = new NpgsqlCommand("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", server) { Parameters = { new() { Value = database.Name } } };
+        await sendAway.ExecuteNonQueryAsync(cancel);
+    }
+
+    /// <summary>A new database with all that another one of this server has, which was shut before.</summary>
     public async Task<ServiceDatabase> CopyDatabaseAsync(ServiceDatabase from, string name, CancellationToken cancel = default)
     {
         await using var server = await OpenAsync(new NpgsqlConnectionStringBuilder(SuperuserConnectionString) { Pooling = false }, cancel);
-        await ExecuteAsync(server, $"ALTER DATABASE {Quoted(from.Name)} ALLOW_CONNECTIONS false", cancel);
-        await using (var sendAway = new NpgsqlCommand("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", server) { Parameters = { new() { Value = from.Name } } })
-            await sendAway.ExecuteNonQueryAsync(cancel);
         await ExecuteAsync(server, $"CREATE DATABASE {Quoted(name)} TEMPLATE {Quoted(from.Name)}", cancel);
         return new ServiceDatabase(name, new NpgsqlConnectionStringBuilder(SuperuserConnectionString), Password);
     }

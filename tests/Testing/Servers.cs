@@ -49,6 +49,7 @@ public static class Servers
         {
             var made = await CreateDatabaseAsync();
             await makeTables(made);
+            await (await PostgresAsync()).ShutDatabaseAsync(made);
             return made;
         })).Value;
         return await (await PostgresAsync()).CopyDatabaseAsync(template, $"test_{Run}_{Interlocked.Increment(ref _databases)}");
