@@ -2,6 +2,7 @@ using CsCheck;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Comparison;
 using PlanDesign.Screening.Certificates;
+using PlanDesign.Screening.Constraints;
 using PlanDesign.Urgency;
 
 namespace PlanDesign.Screening;
@@ -26,6 +27,58 @@ public sealed class ValueAtCapTests
         }, iter: 200);
         // Mostly the caps of the best menu do fall, and then it is found and proved.
         Assert.True(optimal > 0.7 * all, $"{optimal} of {all}");
+    }
+
+    /// <summary>One type, for whom a longer cap is worth less than a shorter one: one token at 0.08 earns most, and keeps every rule that follows.</summary>
+    [Fact]
+    public void A_rule_on_prices_that_does_not_bind_leaves_the_menu_as_it_is()
+    {
+        var market = new Market(new DiscreteUrgency([1.5518], [1.0]), new DiscreteAnswerTime([0.12435, 0.17808, 0.20153, 0.13836, 0.27503]), 1, 1, 0.03833) { ValueAtCap = 0.3 };
+        var plain = MenuSolver.Solve(market, new(null, new(0.01, 1)));
+        Assert.Equal((1, 0.08), (Assert.Single(plain.Tiers).CapTokens, plain.Tiers[0].PricePerConversation));
+        MenuConstraints[] rules =
+        [
+            new() { PriceMax = 1 }, new() { PriceRatioMax = 2.9 }, new() { NobodyExcluded = true, PriceMax = 1, PriceMin = 0.05 },
+            new() { NobodyExcluded = true, PriceRatioMax = 2.9 }, new() { NobodyExcluded = true, PriceRatioMax = 2 },
+        ];
+        foreach (var kept in rules)
+        {
+            var menu = MenuSolver.Solve(market, new(null, new(0.01, 1)) { Constraints = kept });
+            Assert.True(menu.IsUsable, $"{kept}: {menu.Fault}");
+            Assert.Equal(plain.Profit, menu.Profit, 1e-12);
+        }
+    }
+
+    [Fact]
+    public void A_menu_under_rules_on_prices_keeps_them_and_earns_no_less_than_the_best_single_plan() =>
+        Gen.Select(OracleTests.Small(typesMax: 3, capsMax: 5), Gen.Double[0, 0.9], Gen.Int[1, 3]).Sample((plain, share, ratio) =>
+        {
+            var problem = plain with { ValueAtCap = share };
+            var unit = problem.Value / 40;
+            foreach (var rules in new MenuConstraints[] { new() { PriceMax = problem.Value }, new() { PriceRatioMax = ratio }, new() { PriceMin = 3 * unit, PriceMax = problem.Value / 2 } })
+            {
+                var menu = MenuSolver.Solve(problem.Market, new(null, new(unit, 1)) { Constraints = rules });
+                Assert.True(menu.IsUsable, $"{menu.ExitReason} {menu.Fault}");
+                Assert.True(menu.Profit <= menu.Certificate.UpperBound + 1e-9 * problem.Value);
+                double[] prices = [.. menu.Tiers.Select(t => t.PricePerConversation)];
+                Assert.All(prices, price => Assert.InRange(price, (rules.PriceMin ?? 0) - 1e-9, (rules.PriceMax ?? problem.Value) + 1e-9));
+                if (prices.Length > 0 && rules.PriceRatioMax is { } most) Assert.True(prices.Max() <= most * prices.Min() + 1e-9);
+                Assert.True(menu.Profit >= BestSinglePlan(problem, unit, rules) - 1e-9 * problem.Value, $"{menu.Profit} < {BestSinglePlan(problem, unit, rules)}");
+            }
+        }, iter: 200);
+
+    /// <summary>Whoever gains by it buys it.</summary>
+    private static double BestSinglePlan(NaiveScreening problem, double unit, MenuConstraints rules)
+    {
+        var best = 0.0;
+        for (var cap = 1; cap <= problem.Caps; cap++)
+            for (var q = 1; q * unit <= problem.Value; q++)
+            {
+                if (q * unit < (rules.PriceMin ?? 0) - 1e-9 || q * unit > (rules.PriceMax ?? problem.Value) + 1e-9) continue;
+                var buyers = Enumerable.Range(0, problem.Rates.Length).Where(i => problem.V(i, cap) >= q * unit - 1e-9 * problem.Value).Sum(i => problem.Weights[i]);
+                best = Math.Max(best, buyers * (q * unit - problem.C(cap)));
+            }
+        return best;
     }
 
     [Fact]

@@ -30,6 +30,9 @@ internal sealed class CheckerTables
         Cost = [.. _law.ExpectedTokens.Select(tokens => market.ServingCostPerToken * tokens)];
     }
 
+    /// <summary>Whether V may fall in the cap, and single crossing fails.</summary>
+    public bool HasValueAtCap => _unanswered is not null;
+
     public double[] Rates { get; }
     public double[] Weights { get; }
     public double[] Cost { get; }

@@ -34,8 +34,7 @@ internal sealed class WholeUnitBound
         _weightUpTo = new double[tables.Rates.Length];
         for (var (i, sum) = (0, 0.0); i < _weightUpTo.Length; i++) _weightUpTo[i] = sum += tables.Weights[i];
         _cost = [.. caps.Select(cap => tables.Cost[cap])];
-        var longest = ValueInUnits(0);
-        _usable = [.. longest.Select(v => Math.Floor(longest[^1] - v + PriceStep.FloorTolerance))];
+        _usable = PriceRules.Usable(ValueInUnits(0));
     }
 
     /// <summary>What the free tier costs everybody, which no step earns.</summary>
@@ -46,7 +45,8 @@ internal sealed class WholeUnitBound
     /// </summary>
     public double AtMost()
     {
-        if (_rules.FirstMax is not { } first || _rules.RatioMax is not { } ratio) return double.PositiveInfinity;
+        // With value at the cap the longest cap is not the one that is worth most.
+        if (_rules.FirstMax is not { } first || _rules.RatioMax is not { } ratio || _tables.HasValueAtCap) return double.PositiveInfinity;
         var (served, dearest) = (-1, Math.Min(ratio * first + 1, _rules.Max ?? double.PositiveInfinity));
         for (var (low, high) = (0, _weightUpTo.Length - 1); low <= high;)
         {
@@ -59,7 +59,7 @@ internal sealed class WholeUnitBound
         return served < 0 ? 0 : _weightUpTo[served] * dearest * _unit + _weightUpTo[^1] * _cost[0];
     }
 
-    /// <summary>What anybody would pay for the longest cap, in units.</summary>
+    /// <summary>More than this nobody would pay for any cap, in units.</summary>
     public double Dearest => _usable[0];
 
     /// <summary>Layers of what remains: a plan is one layer, and without limit there is one.</summary>

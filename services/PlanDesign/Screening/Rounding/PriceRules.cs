@@ -49,8 +49,25 @@ internal sealed record PriceRules(long Min, long? Max, double? RatioMax)
         return ranges;
     }
 
+    /// <summary>
+    /// What later steps may cost together from each cap on, in units: what the most patient type would pay more for longer caps. Where value at the cap lets V fall,
+    /// every rise counts: no other type would pay more for one, and steps go up only.
+    /// </summary>
+    /// <param name="value">V of the most patient type at ascending caps, in units.</param>
+    public static double[] Usable(double[] value)
+    {
+        var (usable, reach) = (new double[value.Length], value[^1]);
+        for (var n = value.Length - 1; n >= 0; n--)
+        {
+            // From n on V reaches as high as if what it falls by in between were not lost.
+            if (n + 1 < value.Length && value[n] > value[n + 1]) reach += value[n] - value[n + 1];
+            usable[n] = Math.Floor(reach - value[n] + PriceStep.FloorTolerance);
+        }
+        return usable;
+    }
+
     /// <summary>What later steps may cost together after a cheapest price, in units; negative if the price itself is above the ceiling.</summary>
-    /// <param name="usable">More than this nobody would pay for the longest cap.</param>
+    /// <param name="usable">More than this nobody would pay for all longer caps together.</param>
     public long BudgetAfter(long first, long usable) => Math.Min(usable, Math.Min(
         Max is { } max ? max - first : long.MaxValue,
         RatioMax is { } ratio ? (long)Math.Min(1e15, Math.Floor(ratio * first + PriceStep.FloorTolerance)) - first : long.MaxValue));

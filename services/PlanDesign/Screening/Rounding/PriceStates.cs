@@ -75,8 +75,7 @@ internal sealed class PriceStates
         _labels = [.. Enumerable.Range(0, _layers * caps.Length).Select(_ => new List<Label>())];
         _tops = new double[_labels.Length];
         (_best, _bestPath, _narrow) = (best.Profit, best.Path, narrow);
-        var longest = ValueInUnits(0);
-        _usable = [.. longest.Select(v => (long)Math.Floor(longest[^1] - v + PriceStep.FloorTolerance))];
+        _usable = [.. PriceRules.Usable(ValueInUnits(0)).Select(units => (long)units)];
     }
 
     public static PriceStatesFound Search(
@@ -92,7 +91,7 @@ internal sealed class PriceStates
         // The most promising cheapest prices first: a good menu makes the bound rule out most of the rest.
         var thinned = CutoffPath.Thinned(caps, ThinnedCaps);
         var ofThinned = WholeUnitBound.Values(checker, thinned, unit);
-        var ranges = any.Ranges((long)Bound(any, [all[0], all[^1]]).Dearest).Select(rules =>
+        var ranges = any.Ranges((long)Bound(any, all).Dearest).Select(rules =>
         {
             var bound = Bound(rules, thinned, ofThinned);
             var lambda = bound.AtMost() <= 0 ? 0 : bound.BestLambda(LambdaEvaluations, cancellation);
@@ -123,7 +122,9 @@ internal sealed class PriceStates
         for (var node = best.Path; node is not null; node = node.Before) steps.Add(new(node.CapTokens, node.Cutoff, node.Units));
         steps.Reverse();
         if (capRules.MustServe && steps.Count == 0)
-            return new([], 0, complete, new("constraints.nobodyExcluded", "cannot be kept: no menu within the rules on prices serves everybody"));
+            return new([], 0, complete, new("constraints.nobodyExcluded", tables.HasValueAtCap
+                ? "cannot be kept, as far as was found: with value at the cap not every menu is looked at, and none of those within the rules on prices serves everybody"
+                : "cannot be kept: no menu within the rules on prices serves everybody"));
         // What holds for some caps does not for all of them, so those are bounded by themselves.
         if (caps.Length < all.Length)
             return new([.. steps], UpperBound(checker, capRules, constraints, units, plansMax, tables.CapTokensMax, cancellation), IsBest: false);
@@ -261,7 +262,7 @@ internal sealed class PriceStates
         for (var n = m + 1; n < _caps.Length; n++)
         {
             _work++;
-            var (low, high) = (urgent.Length == 0 ? 0 : Steps(urgent, m, n) + 1, Steps(own, m, n));
+            var (low, high) = (urgent.Length == 0 ? 0 : Math.Max(0, Steps(urgent, m, n) + 1), Steps(own, m, n));
             if (low > high) continue;
             var target = (_limited ? plans - 1 : plans) * _caps.Length + n;
             var (cost, more) = (weight * (Cost(n) - Cost(m)), More(j - 1, target));
