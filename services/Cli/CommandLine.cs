@@ -12,6 +12,13 @@ public class UserException(string message) : Exception(message);
 /// <summary>Something that may be over in a moment, such as a service that is away: who works for ever waits and tries again.</summary>
 public sealed class PassingException(string message) : UserException(message);
 
+/// <summary>What a service refuses for what was asked, whoever asks: the same call is refused again until somebody changes something.</summary>
+/// <param name="reason">As contracts/README.md lists them.</param>
+public sealed class RefusedCallException(string reason, string message) : UserException(message)
+{
+    public string Reason { get; } = reason;
+}
+
 /// <summary>
 /// What every command does alike: results go to standard output, everything else to standard error. Exit codes: 0 done, 1 the input or
 /// the world is at fault, 2 the command line is, 130 interrupted.

@@ -43,6 +43,11 @@ public sealed class MenuVerifyTests : IDisposable
             Assert.Equal((intact ? 0 : 1, intact, key is not null), (exit, JsonDocument.Parse(output).RootElement.GetProperty("intact").GetBoolean(), JsonDocument.Parse(output).RootElement.GetProperty("keyChecked").GetBoolean()));
         }
 
+        await File.WriteAllTextAsync(_file, signed.Replace("Ed25519", "\\ud800", StringComparison.Ordinal));
+        (exit, output, error) = await Run("", "menu", "verify", _file);
+        Assert.Equal((1, ""), (exit, error));
+        Assert.Matches("^byte [0-9]+: is where a text begins that is no Unicode", output);
+
         await File.WriteAllTextAsync(_file, signed.Replace("\"periodFeeMicros\":524000000", "\"periodFeeMicros\":424000000", StringComparison.Ordinal));
         (exit, output, _) = await Run("", "menu", "verify", _file, "--json");
         Assert.Equal(1, exit);
@@ -57,6 +62,7 @@ public sealed class MenuVerifyTests : IDisposable
     [InlineData("--round and --conversations are missing", "menu", "publish", "-", "--name", "Chat")]
     [InlineData("conversations: is missing", "menu", "estimate", "-")]
     [InlineData("nothing is not menu_ and 32 lower-case hex digits", "menu", "watch", "nothing", "--state", "x", "--once")]
+    [InlineData("--gain-min must be an amount of money", "menu", "watch", "menu_00000000000000000000000000000000", "--state", "x", "--once", "--gain-min", "nan")]
     [InlineData("/no/such/folder/menu.html cannot be written", "menu", "report", "-", "--out", "/no/such/folder/menu.html")]
     public async Task What_cannot_be_done_gets_one_line(string line, params string[] args)
     {
@@ -65,6 +71,12 @@ public sealed class MenuVerifyTests : IDisposable
         Assert.StartsWith($"billing: {line}", error, StringComparison.Ordinal);
         Assert.Single(error.TrimEnd('\n').Split('\n'));
     }
+
+    /// <summary>How busy a service is passes, what it was asked for does not.</summary>
+    [Theory]
+    [InlineData(Grpc.Core.StatusCode.ResourceExhausted, "market_too_large", false), InlineData(Grpc.Core.StatusCode.ResourceExhausted, "solves_too_many", true), InlineData(Grpc.Core.StatusCode.ResourceExhausted, "solve_too_long", true)]
+    [InlineData(Grpc.Core.StatusCode.InvalidArgument, "menu_invalid", false), InlineData(Grpc.Core.StatusCode.Unavailable, null, true), InlineData(Grpc.Core.StatusCode.ResourceExhausted, null, true)]
+    public void A_refusal_passes_by_its_reason(Grpc.Core.StatusCode status, string? reason, bool passes) => Assert.Equal(passes, Commands.PlanDesignCalls.MayPass(status, reason));
 
     [Fact]
     public async Task A_market_is_learned_from_a_file_and_can_be_solved()

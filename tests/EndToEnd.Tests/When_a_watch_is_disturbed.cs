@@ -74,5 +74,46 @@ public sealed class When_a_watch_is_disturbed
         }
     }
 
+    [Fact]
+    public async Task A_draft_that_is_refused_for_good_is_given_up_and_the_watch_looks_on()
+    {
+        await using var company = await Company.OpenAsync([]);
+        await company.PublishMenuAsync();
+        await company.SubscribeAsync(2);
+        await company.AdvanceAsync(Company.Jan1.AddDays(1));
+        var folder = Directory.CreateTempSubdirectory("billing-watch-");
+        try
+        {
+            var file = Path.Combine(folder.FullName, "state.json");
+            string[] watch = ["menu", "watch", company.Menu.MenuId, "--state", file, "--once", "--json"];
+            Assert.Equal(0, (await company.CommandAsync("", watch)).Exit);
+            // A cap that the service takes for no market, whoever asks and whenever.
+            var state = System.Text.Json.Nodes.JsonNode.Parse(await File.ReadAllTextAsync(file))!;
+            state["pending"] = new System.Text.Json.Nodes.JsonObject
+            {
+                ["key"] = "watch-too-large",
+                ["request"] = """
+                    {"name":"Chat","currency":"USD","conversationsPerPeriod":20,"market":{"urgency":{"uniform":{"to":1}},"answerTime":{"exponential":{"meanSeconds":5},"capTokensMax":131072},"tokensPerSecond":20,"valuePerAnswer":1}}
+                    """,
+            };
+            await File.WriteAllTextAsync(file, state.ToJsonString());
+            var (exit, output, error) = await company.CommandAsync("", watch);
+            Assert.Equal((0, ""), (exit, error));
+            var look = JsonDocument.Parse(output).RootElement;
+            Assert.Equal(("remembered", 2), (look.GetProperty("decision").GetString(), look.GetProperty("customers").GetInt32()));
+            Assert.StartsWith("what an earlier look wanted drafted is given up: plan design refuses it", look.GetProperty("sentence").GetString(), StringComparison.Ordinal);
+            Assert.Contains("PlanDesign__CapTokensMax", look.GetProperty("sentence").GetString(), StringComparison.Ordinal);
+            Assert.DoesNotContain("watch-too-large", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
+            Assert.DoesNotContain("given up", (await company.CommandAsync("", watch)).Output, StringComparison.Ordinal);
+
+            await File.WriteAllTextAsync(file, "null");
+            Assert.Contains("holds no state of a watch", (await company.CommandAsync("", watch)).Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     private static async Task<JsonElement> LookAsync(System.Diagnostics.Process watch) => JsonDocument.Parse((await watch.StandardOutput.ReadLineAsync().WaitAsync(Within))!).RootElement;
 }

@@ -54,6 +54,7 @@ public static class MenuWatch
         command.SetAction(async (parsed, ct) =>
         {
             if (!Ids.TryParse(Ids.Menu, parsed.GetValue(id), out _)) throw new UserException($"{parsed.GetValue(id)} is not menu_ and 32 lower-case hex digits");
+            if (!double.IsFinite(parsed.GetValue(gain))) throw new UserException("--gain-min must be an amount of money");
             if (parsed.GetValue(level) is not (> 0 and < 1)) throw new UserException("--level must lie between 0 and 1");
             using var neighbours = new Neighbours(
                 Options.Create(new PlanDesignOptions { UsageAddress = parsed.GetValue(usage)!.OriginalString, BillingAddress = parsed.GetValue(billing)!.OriginalString }), Options.Create(ServiceChannel.Outgoing));

@@ -1,4 +1,5 @@
 using Contracts.Clock.V1;
+using Google.Rpc;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Client = Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient;
@@ -35,11 +36,12 @@ public static class PlanDesignCalls
         catch (RpcException e)
         {
             var line = e.Status.Detail.ReplaceLineEndings(" ");
-            throw MayPass(e.StatusCode) ? new PassingException(line) : new UserException(line);
+            var reason = e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason;
+            throw MayPass(e.StatusCode, reason) ? new PassingException(line) : reason is null || e.StatusCode is StatusCode.Unauthenticated or StatusCode.PermissionDenied ? new UserException(line) : new RefusedCallException(reason, line);
         }
     }
 
-    /// <summary>Whether the same call may be answered otherwise in a while, with nobody changing it.</summary>
-    private static bool MayPass(StatusCode code) =>
-        code is StatusCode.Unavailable or StatusCode.ResourceExhausted or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Internal or StatusCode.Unknown;
+    /// <summary>Whether the same call may be answered otherwise in a while, with nobody changing it: how busy a service is passes, how large a market is does not.</summary>
+    public static bool MayPass(StatusCode code, string? reason) =>
+        reason is not "market_too_large" && code is StatusCode.Unavailable or StatusCode.ResourceExhausted or StatusCode.DeadlineExceeded or StatusCode.Aborted or StatusCode.Internal or StatusCode.Unknown;
 }

@@ -36,18 +36,26 @@ internal static class WatchLook
             if (state is not null && without is null != state.WithoutPlan is null)
                 throw new UserException($"{setting.StateFile} was begun {(without is null ? "with" : "without")} --without-plan, and cannot be compared: go on like that, or begin a file of its own");
             state ??= WatchState.Begin(setting.MenuId, menu.PublishedAt.ToDateTimeOffset(), counted: without is not null);
-            if (state.Pending is not null) state = await AskAsync(setting, state, ct);
+            var refusedBefore = (string?)null;
+            if (state.Pending is not null) (state, refusedBefore) = await AskAsync(setting, state, ct);
             var counted = state.Marks.Count > 0 ? state.Marks[^1].WithoutPlan : state.WithoutPlan;
             if (without < counted) throw new UserException($"--without-plan is {without}, and was {counted} before: give how many bought nothing since the menu is on sale");
             var look = await ProgressBar.During("looking", _ => MarketWatch.LookAsync(state.Time, now, without, SourceOf(setting, document, ct), setting.Estimation, SolvingOf(document), setting.Adaptation, ct), ct);
             state = state.At(look.Time);
             await state.WriteAsync(setting.StateFile, ct);
             var report = WatchReport.Of(now, setting.MenuId, look);
+            if (refusedBefore is not null) report = report with { Sentence = $"what an earlier look wanted drafted is given up: {Refused(refusedBefore)}\n{report.Sentence}" };
             return look.Adaptation is { Decision: AdaptationDecision.DraftMenu } found ? await DraftAsync(setting, state, document, found, report, ct) : report;
         }
         catch (RefusedException e)
         {
-            throw e.Refusal.Code is "usage_unreachable" or "billing_unreachable" ? new PassingException(e.Refusal.Detail) : new UserException(e.Refusal.Detail);
+            throw e.Refusal.Code switch
+            {
+                "usage_unreachable" or "billing_unreachable" => new PassingException(e.Refusal.Detail),
+                // The only size that a look reads is how many conversations there are, and no option of a service says that here.
+                "market_too_large" => new UserException($"there are more than {new PlanDesignOptions().ObservationsMax} conversations in the time that is looked at: give a shorter --window"),
+                _ => new UserException(e.Refusal.Detail),
+            };
         }
     }
 
@@ -80,7 +88,8 @@ internal static class WatchLook
         var key = $"watch-{setting.MenuId}-{Convert.ToHexStringLower(SHA256.HashData(request.ToByteArray()))[..32]}";
         state = state with { Pending = new(key, JsonFormatter.Default.Format(request)) };
         await state.WriteAsync(setting.StateFile, ct);
-        state = await AskAsync(setting, state, ct);
+        (state, var refused) = await AskAsync(setting, state, ct);
+        if (refused is not null) return report with { Sentence = $"{report.Sentence}\nnothing is drafted: {Refused(refused)}" };
         var id = state.DraftedMenuId;
         return report with { DraftedMenuId = id, Sentence = $"{report.Sentence}\ndrafted {id}: look at it with billing menu show {id}, and publish it with billing menu publish {id}{beside}" };
     }
@@ -93,13 +102,25 @@ internal static class WatchLook
         _ => $"{drafted.MenuId} is drafted already and waits for a person: look at it with billing menu show {drafted.MenuId}, and publish it with billing menu publish, or discard it with billing menu retire",
     };
 
-    private static async Task<WatchState> AskAsync(WatchSetting setting, WatchState state, CancellationToken ct)
+    private static string Refused(string why) => $"plan design refuses it, and does so until somebody changes that: {why}";
+
+    /// <returns>The state without what was pending, and why that was refused for good; null where it was drafted.</returns>
+    private static async Task<(WatchState State, string? Refused)> AskAsync(WatchSetting setting, WatchState state, CancellationToken ct)
     {
         var (request, key) = (JsonParser.Default.Parse<DraftMenuRequest>(state.Pending!.Request), new Metadata { { IdempotentCalls.Metadata, state.Pending.Key } });
-        var draft = await ProgressBar.During("drafting", _ => PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.DraftMenuAsync(request, key, cancellationToken: ct).ResponseAsync), ct);
-        state = state with { DraftedMenuId = draft.MenuId, Pending = null };
+        string? refused = null;
+        try
+        {
+            var draft = await ProgressBar.During("drafting", _ => PlanDesignCalls.AskAsync(setting.PlanDesign, plans => plans.DraftMenuAsync(request, key, cancellationToken: ct).ResponseAsync), ct);
+            state = state with { DraftedMenuId = draft.MenuId, Pending = null };
+        }
+        // Asked for again, it would be refused again, and nothing would ever be looked at.
+        catch (RefusedCallException e)
+        {
+            (state, refused) = (state with { Pending = null }, e.Message);
+        }
         await state.WriteAsync(setting.StateFile, ct);
-        return state;
+        return (state, refused);
     }
 
     private static async Task<(Menu Menu, MenuDocument Document)> MenuOf(WatchSetting setting, CancellationToken ct)

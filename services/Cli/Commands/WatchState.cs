@@ -32,7 +32,8 @@ public sealed record WatchState(string MenuId, DateTimeOffset From, DateTimeOffs
         if (!File.Exists(file)) return null;
         try
         {
-            return JsonSerializer.Deserialize<WatchState>(await File.ReadAllTextAsync(file, ct), JsonSerializerOptions.Web);
+            return JsonSerializer.Deserialize<WatchState>(await File.ReadAllTextAsync(file, ct), JsonSerializerOptions.Web) is { MenuId: not null } state ? state
+                : throw new UserException($"{file} holds no state of a watch: give a file of its own, or none yet");
         }
         catch (JsonException e)
         {
