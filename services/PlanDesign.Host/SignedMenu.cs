@@ -40,6 +40,7 @@ public static class SignedMenu
         }
         using (parsed)
         {
+            if (NoUnicode(file.Span) is { } at) return Unreadable($"byte {at}", "is where a text begins that is no Unicode: a half of a surrogate pair without the other");
             var root = parsed.RootElement;
             foreach (var field in new[] { "menu", "digests", "signature" })
                 if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(field, out var part) || part.ValueKind != JsonValueKind.Object)
@@ -49,6 +50,25 @@ public static class SignedMenu
                     return Unreadable($"signature.{field}", "is missing");
             return Check(file, root);
         }
+    }
+
+    /// <summary>Where the first text or name begins that cannot be read as one, though it is JSON; null where there is none.</summary>
+    private static long? NoUnicode(ReadOnlySpan<byte> file)
+    {
+        var reader = new Utf8JsonReader(file);
+        while (reader.Read())
+        {
+            if (reader.TokenType is not (JsonTokenType.String or JsonTokenType.PropertyName)) continue;
+            try
+            {
+                _ = reader.GetString();
+            }
+            catch (InvalidOperationException)
+            {
+                return reader.TokenStartIndex;
+            }
+        }
+        return null;
     }
 
     private static SignatureCheck Check(ReadOnlyMemory<byte> file, JsonElement root)

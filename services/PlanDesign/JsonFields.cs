@@ -17,13 +17,13 @@ internal sealed class JsonFields
         _path = path;
         if (element.ValueKind != JsonValueKind.Object) throw Wrong(path.Length == 0 ? "market" : path, element, "an object");
         foreach (var property in element.EnumerateObject())
-            if (!_fields.TryAdd(property.Name, property.Value)) throw new InputFaultException(Named(property.Name), "is given twice");
+            if (!_fields.TryAdd(NameOf(property), property.Value)) throw new InputFaultException(Named(property.Name), "is given twice");
     }
 
     public JsonFields Object(string name) => new(Required(name), Named(name));
 
     public string Text(string name) =>
-        Required(name) is { ValueKind: JsonValueKind.String } e ? e.GetString()! : throw Wrong(Named(name), Required(name), "a text");
+        Required(name) is { ValueKind: JsonValueKind.String } e ? TextOf(e, Named(name)) : throw Wrong(Named(name), Required(name), "a text");
 
     public double Number(string name) => Number(Required(name), Named(name));
 
@@ -65,7 +65,7 @@ internal sealed class JsonFields
 
     public JsonFields[] Objects(string name) => Items(name, (e, field) => new JsonFields(e, field));
     public string[] Texts(string name) =>
-        Items(name, (e, field) => e.ValueKind == JsonValueKind.String ? e.GetString()! : throw new InputFaultException(field, "is no text"));
+        Items(name, (e, field) => e.ValueKind == JsonValueKind.String ? TextOf(e, field) : throw new InputFaultException(field, "is no text"));
 
     public int[] Integers(string name) => Items(name, Integer);
     public bool[]? OptionalFlags(string name) => _fields.ContainsKey(name) ? Items(name, Flag) : null;
@@ -97,6 +97,31 @@ internal sealed class JsonFields
             n++;
         }
         return items;
+    }
+
+    /// <summary>Half of a surrogate pair is JSON and yet no text.</summary>
+    private static string TextOf(JsonElement e, string field)
+    {
+        try
+        {
+            return e.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Wrong(field, e, "a text in Unicode");
+        }
+    }
+
+    private string NameOf(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw new InputFaultException(_path.Length == 0 ? "market" : _path, $"has a field after {(_fields.Count == 0 ? "its beginning" : _fields.Keys.Last())} whose name is no Unicode");
+        }
     }
 
     private static double Number(JsonElement e, string field) =>

@@ -96,6 +96,8 @@ public sealed class MenuSolveTests
     [Theory]
     [InlineData("", "standard input is empty: expected a market as JSON")]
     [InlineData("{", "market: is not valid JSON")]
+    [InlineData("""{"urgency":{"kind":"\ud800","from":0,"to":1},"answerTime":{"kind":"exponential","meanSeconds":1},"tokensPerSecond":1,"valuePerAnswer":1,"servingCostPerToken":0}""", "urgency.kind: is \"\\ud800\", expected a text in Unicode")]
+    [InlineData("""{"\ud800x":1}""", "market: has a field after its beginning whose name is no Unicode")]
     [InlineData("""{"urgency":{"kind":"uniform","from":0,"to":1}}""", "answerTime: is missing")]
     [InlineData("""{"urgency":{"kind":"uniform","from":0,"to":-1},"answerTime":{"kind":"exponential","meanSeconds":1},"tokensPerSecond":1,"valuePerAnswer":1,"servingCostPerToken":0}""", "urgency.to: is -1")]
     [InlineData("""{"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"exponential","meanSeconds":1},"tokensPerSecond":1e999,"valuePerAnswer":1,"servingCostPerToken":0}""", "tokensPerSecond: is 1e999")]

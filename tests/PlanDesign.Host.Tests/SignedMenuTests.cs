@@ -103,6 +103,19 @@ public sealed class SignedMenuTests
         Assert.Contains(field, Found(string.Concat(file.AsSpan(0, at), to, file.AsSpan(at + from.Length))));
     }
 
+    /// <summary>Half of a surrogate pair is JSON and yet no text, wherever it stands.</summary>
+    [Theory]
+    [InlineData("\"Ed25519\"", "\"\\ud800\""), InlineData("\"digests\":{\"form\"", "\"digests\":{\"\\ud800\""), InlineData("\"publishedBy\":\"ada\"", "\"publishedBy\":\"\\udc00\""), InlineData("{\"menu\"", "{\"\\ud800\":1,\"menu\"")]
+    public void A_text_that_is_no_unicode_is_found_by_its_byte(string from, string to)
+    {
+        var file = File(Document(Worked));
+        Assert.Contains(from, file, StringComparison.Ordinal);
+        var altered = file.Replace(from, to, StringComparison.Ordinal);
+        var half = to[(to.IndexOf('\\', StringComparison.Ordinal) - 1)..];
+        var at = System.Text.Encoding.UTF8.GetByteCount(altered.AsSpan(0, altered.IndexOf(half, StringComparison.Ordinal)));
+        Assert.Equal([$"byte {at}"], Found(altered));
+    }
+
     public static TheoryData<string, Func<MenuDocument, MenuDocument>> Untrue => new()
     {
         { "certificate.upperBound", d => d with { Solved = d.Solved with { Certificate = d.Solved.Certificate with { UpperBound = d.Solved.Certificate.UpperBound - 0.01 } } } },

@@ -12,6 +12,19 @@ public sealed class MarketJsonTests
          "tokensPerSecond":20,"valuePerAnswer":1,"servingCostPerToken":0.001}
         """;
 
+    /// <summary>Half of a surrogate pair is JSON and yet no text.</summary>
+    [Theory]
+    [InlineData("\"discrete\",\"ratesPerSecond\"", "\"\\ud800\",\"ratesPerSecond\"", "urgency.kind", "is \"\\ud800\", expected a text in Unicode")]
+    [InlineData("\"tokensPerSecond\"", "\"\\ud800x\":1,\"tokensPerSecond\"", "market", "has a field after answerTime whose name is no Unicode")]
+    [InlineData("\"weights\"", "\"\\udc00\":1,\"weights\"", "urgency", "has a field after ratesPerSecond whose name is no Unicode")]
+    public void A_text_that_is_no_unicode_is_refused_by_its_field(string from, string to, string field, string detail)
+    {
+        Assert.Contains(from, Valid, StringComparison.Ordinal);
+        var text = Valid.Replace(from, to, StringComparison.Ordinal);
+        Assert.Equal(new InputFault(field, detail), MarketJson.Read(text).Fault);
+        Assert.Equal(new InputFault(field, detail), MenuRequestJson.Read(text).Fault);
+    }
+
     [Theory]
     [InlineData("tokensPerSecond", "0", "tokensPerSecond")]
     [InlineData("tokensPerSecond", "-3", "tokensPerSecond")]
