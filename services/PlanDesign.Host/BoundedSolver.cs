@@ -10,10 +10,8 @@ using PlanDesign.Urgency;
 
 namespace PlanDesign.Host;
 
-public sealed record SolvedMarket(MenuSolution Solution, TariffComparison? Comparison, IReadOnlyList<ConstraintCost> ConstraintCosts);
-
 /// <summary>
-/// Computes on behalf of callers. What is too large for this service is refused before any work; only so much is computed at once, only so many
+/// Computes on behalf of callers. What is too large for this service is refused before any work but that of telling, which counts as work too; only so much is computed at once, only so many
 /// wait, and none longer than the limit. A caller who goes away stops the computation at its next row.
 /// </summary>
 public sealed class BoundedSolver : IDisposable
@@ -34,27 +32,27 @@ public sealed class BoundedSolver : IDisposable
     public int Running => Volatile.Read(ref _running);
 
     /// <exception cref="RefusedException">market_too_large, market_invalid, solves_too_many or solve_too_long; the detail names the field or the limit.</exception>
-    public Task<SolvedMarket> SolveAsync(Market market, SolveOptions solve, IProgress<double>? progress, CancellationToken ct)
+    public Task<MenuBesideOthers> SolveAsync(Market market, SolveOptions solve, IProgress<double>? progress, CancellationToken ct)
     {
-        MustFit(market, solve, SolveWork.CellsCompared);
+        if (TooMany(market) is { } refusal) throw refusal.AsException();
         return RunAsync(stop =>
         {
-            var solution = MenuSolver.Solve(market, solve, progress, stop);
-            if (solution.Fault is { } found) throw new Refusal("market_invalid", found.ToString()).AsException();
-            return !solution.IsUsable
-                ? new SolvedMarket(solution, null, [])
-                : new(solution, TariffComparison.Of(market, solution, stop), ConstraintCosts.Of(market, solve, solution, stop));
+            MustFit(market, solve, SolveWork.CellsCompared);
+            var solved = MenuBesideOthers.Of(market, solve, null, progress, stop);
+            return solved.Solution.Fault is { } found ? throw new Refusal("market_invalid", found.ToString()).AsException() : solved;
         }, ct);
     }
 
     /// <inheritdoc cref="SolveAsync"/>
     public Task<MenuAnalysis> AnalyseAsync(Market market, SolveOptions solve, IReadOnlyList<PlanOffer> running, int planCounts, CancellationToken ct)
     {
-        MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) }, SolveWork.CellsCompared);
-        foreach (var process in MisalignedProcesses.Markets(market)) MustFit(process, new());
+        if (TooMany(market) is { } refusal) throw refusal.AsException();
         return RunAsync(stop =>
         {
-            var analysis = MenuAnalysis.Of(market, solve, running, planCounts, null, stop);
+            MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) }, SolveWork.CellsCompared);
+            // Another process may have far more panels than the market's own: then it has no figures, and the rest has.
+            InputFault? TooLarge(Market process) => (TooMany(process) ?? (process.Check() is null ? TooMuchWork(process, new(), SolveWork.Cells) : null)) is { } tooLarge ? new("processes", tooLarge.Detail) : null;
+            var analysis = MenuAnalysis.Of(market, solve, running, planCounts, null, TooLarge, stop);
             return analysis.Solution.Fault is { } found ? throw new Refusal("market_invalid", found.ToString()).AsException() : analysis;
         }, ct);
     }
@@ -62,9 +60,10 @@ public sealed class BoundedSolver : IDisposable
     /// <inheritdoc cref="SolveAsync"/>
     public Task<FrontierReport> TraceAsync(Market market, SolveOptions solve, Traffic traffic, CancellationToken ct)
     {
-        MustFit(market, solve);
+        if (TooMany(market) is { } refusal) throw refusal.AsException();
         return RunAsync(stop =>
         {
+            MustFit(market, solve);
             try
             {
                 return FrontierReport.Of(market, solve, traffic, null, stop);

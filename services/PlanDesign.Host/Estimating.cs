@@ -36,7 +36,7 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
             // What was learned is a market like any other, and may be larger than this service takes.
             if (estimate.IsEstimated) solver.MustFit(estimate.Market!, solving);
             var next = estimate.IsEstimated ? NextMenuOf(estimate, plans, solving, stop) : null;
-            var robust = next is { Menu.IsUsable: true } && request.Robust ? Estimation.RobustMenu.Of(estimate, solving, null, stop) : null;
+            var robust = next is { Menu.IsUsable: true } && request.Robust ? RobustMenuOf(estimate, solving, stop) : null;
             return EstimationMessages.ToMessage(observed, estimate, next, robust);
         }, ct);
     }
@@ -45,6 +45,18 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
     {
         var next = Estimation.NextMenu.Of(estimate, plans, solving, null, ct);
         return next.Menu.Fault is { } fault ? throw new Refusal("market_invalid", fault.ToString()).AsException() : next;
+    }
+
+    private static Estimation.RobustMenu RobustMenuOf(EstimatedMarket estimate, Solving solving, CancellationToken ct)
+    {
+        try
+        {
+            return Estimation.RobustMenu.Of(estimate, solving, null, ct);
+        }
+        catch (ArgumentException e)
+        {
+            throw new Refusal("market_invalid", e.Message).AsException();
+        }
     }
 
     private EstimationOptions OptionsOf(EstimateMarketRequest request)

@@ -95,7 +95,7 @@ public static class MarketMessages
         Wire.Urgency.ModelOneofCase.Gamma => new GammaUrgency(message.Gamma.Shape, message.Gamma.Scale),
         Wire.Urgency.ModelOneofCase.Empirical => new EmpiricalUrgency(message.Empirical.FromPerSecond, message.Empirical.ToPerSecond, message.Empirical.Weights),
         Wire.Urgency.ModelOneofCase.Mixture => new MixtureUrgency([.. message.Mixture.Parts.Select(ToUrgency)], message.Mixture.Weights),
-        _ => throw Missing("market.urgency.discrete, uniform or log_normal"),
+        _ => throw Missing("market.urgency: one of discrete, uniform, log_normal, gamma, empirical and mixture"),
     };
 
     private static AnswerTimes.AnswerTime ToAnswerTime(Wire.AnswerTime message) => message.ModelCase switch
@@ -109,7 +109,7 @@ public static class MarketMessages
         Wire.AnswerTime.ModelOneofCase.Diffusion => new DiffusionAnswerTime(Thresholds(message.Diffusion)),
         Wire.AnswerTime.ModelOneofCase.Accumulation => new AccumulationAnswerTime(Thresholds(message.Accumulation)),
         Wire.AnswerTime.ModelOneofCase.EqualAnswers => new EqualAnswersAnswerTime(message.EqualAnswers.Answers, message.EqualAnswers.Confidence, message.EqualAnswers.InformationPerSecond),
-        _ => throw Missing("market.answer_time.discrete, exponential or empirical"),
+        _ => throw Missing("market.answer_time: one of discrete, exponential, empirical, deterministic, piecewise_hazard, greedy, diffusion, accumulation and equal_answers"),
     };
 
     private static Wire.Urgency ToMessage(UrgencyModel urgency) => urgency switch

@@ -27,15 +27,17 @@ public sealed class PlanDesignOptions
     /// <summary>What a request with so many observations may take: an answer takes three bytes at most, an observed conversation without labels eight.</summary>
     internal int MessageBytesMax => RequestBytes + Math.Max(ObservationsMax, 0) * BytesPerObservation;
 
+    /// <summary>Hours of one core.</summary>
+    private const long CellsMost = 100_000_000_000;
+
     private const int RequestBytes = 4 << 20, BytesPerObservation = 8;
 
     /// <summary>
     /// Types × caps × (1 + plans), and what takes as long as so many: panels of answer times, steps in minor units, what a menu is compared with and the menus
-    /// without each of its rules. The work of one call, at most. Default 500,000,000: some ten to forty seconds of one core with all comparisons, the most of it where plans are not limited;
-    /// solved alone, as a market that was learned is, some four to twenty-five.
+    /// without each of its rules. The work of one call, at most. Default 1,500,000,000: half a minute to two minutes of one core, which <see cref="SolveSecondsMax"/> ends anyhow.
     /// </summary>
-    [Range(1, MarketLimits.CellsMax, ErrorMessage = "PlanDesign__CellsMax must be from {1} to {2}")]
-    public long CellsMax { get; init; } = MarketLimits.CellsMax;
+    [Range(1, CellsMost, ErrorMessage = "PlanDesign__CellsMax must be from {1} to {2}")]
+    public long CellsMax { get; init; } = 1_500_000_000;
 
     /// <summary>
     /// Memory that one solve may take, by estimate, in megabytes: tables and the way back. What it allocates in passing, and comparing, were measured at up to 50 megabytes more. Default 512.

@@ -10,7 +10,7 @@ namespace PlanDesign.Host;
 /// <summary>What was solved and compared, as callers receive it.</summary>
 internal static class SolvingMessages
 {
-    public static Solution ToMessage(this SolvedMarket solved)
+    public static Solution ToMessage(this MenuBesideOthers solved)
     {
         var message = ToMessage(solved.Solution, solved.ConstraintCosts);
         if (solved.Comparison is not { } other) return message;

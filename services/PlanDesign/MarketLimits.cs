@@ -9,7 +9,7 @@ public static class MarketLimits
     public const int CapTokensMax = 131_072;
     public const int PlansMax = 64;
 
-    /// <summary>Types × caps × plans: the cells of the dynamic programme. Memory is far less, see <see cref="SolveMemory"/>.</summary>
+    /// <summary>Types × caps × plans: the cells of the dynamic programme, whatever else a solve computes. Memory is far less, see <see cref="SolveMemory"/>.</summary>
     public const long CellsMax = 500_000_000;
 
     public const int ObservationsMax = 10_000_000;

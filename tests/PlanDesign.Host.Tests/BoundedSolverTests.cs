@@ -62,11 +62,58 @@ public sealed class BoundedSolverTests
         var e = await Assert.ThrowsAsync<RefusedException>(() => solver.SolveAsync(near, new(), null, CancellationToken.None));
         Assert.Equal("market_too_large", e.Refusal.Code);
         Assert.Contains("PlanDesign__CellsMax", e.Refusal.Detail, StringComparison.Ordinal);
-        // A fixed time has none, and those that it is compared with have them.
-        var accumulation = near with { AnswerTime = new AnswerTimes.AccumulationAnswerTime(new(0.102, 0.1, 0.9, 0.01)) };
-        solver.MustFit(accumulation, new());
-        e = await Assert.ThrowsAsync<RefusedException>(() => solver.AnalyseAsync(accumulation, new(), [], 1, CancellationToken.None));
-        Assert.Contains("PlanDesign__CellsMax", e.Refusal.Detail, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<RefusedException>(() => solver.AnalyseAsync(near, new(), [], 1, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_process_that_is_too_large_has_no_figures_and_the_rest_of_the_comparison_has()
+    {
+        // A fixed time has no panels, and the diffusion that it is compared with has most of a million.
+        var accumulation = new Market(new Urgency.UniformUrgency(0, 1), new AnswerTimes.AccumulationAnswerTime(new(0.102, 0.1, 0.9, 0.01)), 5, 1, 0) { TypeCount = 40, CapTokensMax = 300 };
+        using var solver = Solver(new() { CellsMax = 100_000_000 });
+        var analysis = await solver.AnalyseAsync(accumulation, new(), [], 1, CancellationToken.None);
+        Assert.NotNull(analysis.Comparison);
+        Assert.Equal(["greedy", "diffusion", "accumulation"], analysis.Processes.Select(p => p.Kind));
+        Assert.NotNull(analysis.Processes[2].Outcome);
+        Assert.Null(analysis.Processes[1].Outcome);
+        var notice = Assert.Single(analysis.Notices, n => n.StartsWith("the diffusion process has no figures, for it is not solved: ", StringComparison.Ordinal));
+        Assert.Contains("PlanDesign__CellsMax", notice, StringComparison.Ordinal);
+    }
+
+    /// <summary>Types × cap (0 for the defaults of both), belief thresholds, tokens a second; solved alone and compared up to eight plans.</summary>
+    public static TheoryData<string, Market, Screening.SolveOptions> OfTheTheory()
+    {
+        var data = new TheoryData<string, Market, Screening.SolveOptions>();
+        (AnswerTimes.BeliefThresholds Row, string Name)[] rows =
+            [(new(0.5, 0.1, 0.9, 0.025038), "row 1"), (new(0.2, 0.1, 0.9, 0.011926), "row 2"), (new(0.3, 0.05, 0.95, 0.028051), "row 3"), (new(0.15, 0.1, 0.9, 0.006641), "row 4")];
+        foreach (var (row, name) in rows)
+            foreach (var speed in new[] { 20.0, 50.0 })
+            {
+                var uniform = new Urgency.UniformUrgency(0, 1);
+                data.Add($"diffusion, {name}, {speed} tokens a second", new(uniform, new AnswerTimes.DiffusionAnswerTime(row), speed, 1, 0), new());
+                data.Add($"greedy, {name}, {speed} tokens a second", new(uniform, new AnswerTimes.GreedyAnswerTime(row), speed, 1, 0) { TypeCount = 1_000, CapTokensMax = 16_000 }, new());
+            }
+        var greedy = new Market(new Urgency.UniformUrgency(0, 1), new AnswerTimes.GreedyAnswerTime(rows[1].Row), 50, 1, 0) { TypeCount = 1_000, CapTokensMax = 16_000 };
+        foreach (var plans in new[] { 3, 5 }) data.Add($"greedy in cents, {plans} plans, a rule", greedy, new(plans, new(0.01, 1)) { Constraints = new() { CapTokensMin = 10 } });
+        var exponential = new Market(new Urgency.UniformUrgency(0, 1), new AnswerTimes.ExponentialAnswerTime(5), 20, 1, 0);
+        data.Add("exponential in cents, five rules", exponential, new(3, new(0.01, 1)) { Constraints = new() { PriceMax = 0.5, PriceMin = 0.02, PriceRatioMax = 10, CapTokensMin = 5, FreeTierCapTokens = 5 } });
+        return data;
+    }
+
+    [Theory, MemberData(nameof(OfTheTheory))]
+    public void Markets_of_the_theory_are_within_the_limits_that_hold_by_default(string what, Market market, Screening.SolveOptions options)
+    {
+        using var solver = Solver(new());
+        solver.MustFit(market, options);
+        var cells = SolveWork.CellsCompared(market, market.Grid(), options with { PlansMax = Math.Max(options.PlansMax ?? 0, Reports.MenuAnalysis.PlanCountsDefault) });
+        Assert.True(cells <= new PlanDesignOptions().CellsMax, $"{what}: {cells}");
+    }
+
+    [Fact]
+    public void The_option_that_a_refusal_names_can_be_raised()
+    {
+        var raised = new PlanDesignOptions { CellsMax = 10 * new PlanDesignOptions().CellsMax };
+        System.ComponentModel.DataAnnotations.Validator.ValidateProperty(raised.CellsMax, new(raised) { MemberName = nameof(raised.CellsMax) });
     }
 
     [Fact]

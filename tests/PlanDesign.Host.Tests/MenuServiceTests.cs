@@ -248,7 +248,7 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
     {
         { "no market", r => r.Market = null, StatusCode.InvalidArgument, "market_invalid", "market is missing" },
         { "no urgency", r => r.Market.Urgency = null, StatusCode.InvalidArgument, "market_invalid", "market.urgency is missing" },
-        { "no urgency model", r => r.Market.Urgency = new(), StatusCode.InvalidArgument, "market_invalid", "market.urgency.discrete, uniform or log_normal is missing" },
+        { "no urgency model", r => r.Market.Urgency = new(), StatusCode.InvalidArgument, "market_invalid", "market.urgency: one of discrete, uniform, log_normal, gamma, empirical and mixture is missing" },
         { "no answer time", r => r.Market.AnswerTime = null, StatusCode.InvalidArgument, "market_invalid", "market.answer_time is missing" },
         { "weights do not sum", r => r.Market.Urgency.Discrete.Weights[0] = 0.9, StatusCode.InvalidArgument, "market_invalid", "urgency.weights" },
         { "negative cost", r => r.Market.ServingCostPerToken = -1, StatusCode.InvalidArgument, "market_invalid", "servingCostPerToken" },

@@ -40,7 +40,7 @@ public sealed class StartTests
         { [Nobody, "--PlanDesign:BillingAddress=http://"], "PlanDesign__BillingAddress must be an http:// or https:// address such as http://billing:8081" },
         { [Nobody, "--Http:Certificate=/nothing.pem", "--Http:CertificateKey=/nothing.key"], "Http__Certificate must be a PEM file, with its key in Http__CertificateKey, or a PFX file with its key: Could not find file '/nothing.pem'." },
         { [Nobody, "--Logging:Minimum=Loud"], "Logging__Minimum must be Verbose, Debug, Information, Warning, Error or Fatal" },
-        { [Nobody, "--PlanDesign:CellsMax=0", "--PlanDesign:TypesMax=0"], "PlanDesign__TypesMax must be from 1 to 10000; PlanDesign__CellsMax must be from 1 to 500000000" },
+        { [Nobody, "--PlanDesign:CellsMax=0", "--PlanDesign:TypesMax=0"], "PlanDesign__TypesMax must be from 1 to 10000; PlanDesign__CellsMax must be from 1 to 100000000000" },
     };
 
     [Theory, MemberData(nameof(WrongOptions))]

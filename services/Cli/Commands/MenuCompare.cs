@@ -37,7 +37,7 @@ public static class MenuCompare
         var asked = await input.ReadAsync(parsed, ct);
         if (parsed.GetValue(running) is { Length: > 0 } offers) asked = asked with { Running = offers };
         var analysis = await ProgressBar.During("comparing",
-            progress => MenuAnalysis.Of(asked.Market, asked.Options, asked.Running, parsed.GetValue(plans) ?? MenuAnalysis.PlanCountsDefault, progress, ct), ct);
+            progress => MenuAnalysis.Of(asked.Market, asked.Options, asked.Running, parsed.GetValue(plans) ?? MenuAnalysis.PlanCountsDefault, progress, cancellation: ct), ct);
         return (asked, analysis);
     }
 

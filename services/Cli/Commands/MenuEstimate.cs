@@ -83,9 +83,21 @@ public static class MenuEstimate
         var solving = new Solving(request.Options?.PlansMax);
         var running = observed.Menus.Count == 0 ? [] : observed.Menus[^1].Plans.Select(p => p.Offer).ToArray();
         var next = estimate.IsEstimated ? PlanDesign.Estimation.NextMenu.Of(estimate, running, solving, new PartOfProgress(progress, share, share), ct) : null;
-        var cautious = next is { Menu.IsUsable: true } && request.Robust ? PlanDesign.Estimation.RobustMenu.Of(estimate, solving, new PartOfProgress(progress, 2 * share, share), ct) : null;
+        var cautious = next is { Menu.IsUsable: true } && request.Robust ? Cautious(estimate, solving, new PartOfProgress(progress, 2 * share, share), ct) : null;
         return EstimationMessages.ToMessage(observed, estimate, next, cautious);
     }, ct);
+
+    private static PlanDesign.Estimation.RobustMenu Cautious(EstimatedMarket estimate, Solving solving, PartOfProgress progress, CancellationToken ct)
+    {
+        try
+        {
+            return PlanDesign.Estimation.RobustMenu.Of(estimate, solving, progress, ct);
+        }
+        catch (ArgumentException e)
+        {
+            throw new UserException(e.Message);
+        }
+    }
 }
 
 /// <summary>What <c>billing menu estimate --json</c> prints. Fields may be added, never renamed.</summary>

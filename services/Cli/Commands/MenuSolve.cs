@@ -1,8 +1,7 @@
 using System.CommandLine;
 using PlanDesign;
-using PlanDesign.Comparison;
+using PlanDesign.Reports;
 using PlanDesign.Screening;
-using PlanDesign.Screening.Constraints;
 
 namespace Cli.Commands;
 
@@ -19,13 +18,8 @@ public static class MenuSolve
         command.SetAction(async (parsed, ct) =>
         {
             var asked = await input.ReadAsync(parsed, ct);
-            var (solution, comparison, costs) = await ProgressBar.During("solving", progress =>
-            {
-                var solved = MenuSolver.Solve(asked.Market, asked.Options, progress, ct);
-                return (solved,
-                    solved.IsUsable && !parsed.GetValue(json) && !parsed.GetValue(csv) ? TariffComparison.Of(asked.Market, solved, asked.Running, ct) : null,
-                    solved.IsUsable && asked.Options.Constraints is not null ? ConstraintCosts.Of(asked.Market, asked.Options, solved, ct) : []);
-            }, ct);
+            var (solution, comparison, costs) = await ProgressBar.During("solving",
+                progress => MenuBesideOthers.Of(asked.Market, asked.Options, asked.Running, progress, ct, compared: !parsed.GetValue(json) && !parsed.GetValue(csv)), ct);
             MustBeUsable(asked.Market, solution);
             if (parsed.GetValue(json)) Console.Out.WriteLine(MenuReport.Of(solution, costs, asked.Period(solution)).ToJson(indented: true));
             else if (parsed.GetValue(csv)) WriteCsv(Console.Out, solution);

@@ -27,18 +27,18 @@ public sealed record ProcessOutcome(string Kind, double MeanSeconds, double? Sha
 /// </summary>
 public static class MisalignedProcesses
 {
-    /// <summary>The market with each process in turn, for what it takes to solve them.</summary>
-    public static IEnumerable<Market> Markets(Market market) => Processes(market.AnswerTime).Select(p => market with { AnswerTime = p.Process });
+    private static IEnumerable<Market> Markets(Market market) => Processes(market.AnswerTime).Select(p => market with { AnswerTime = p.Process });
 
     /// <summary>Aligned first. Empty where the market's answer times do not come from beliefs.</summary>
-    public static IReadOnlyList<ProcessOutcome> Of(Market market, CancellationToken cancellation = default)
+    /// <param name="refuse">Why a process's market is not solved at all, such as a limit that it exceeds; null from it, or for it, where it is.</param>
+    public static IReadOnlyList<ProcessOutcome> Of(Market market, Func<Market, InputFault?>? refuse = null, CancellationToken cancellation = default)
     {
         var processes = Processes(market.AnswerTime);
         var outcomes = new List<ProcessOutcome>();
         (MarketTables Tables, TariffOutcome Outcome)? aligned = null;
         foreach (var (own, (kind, meanSeconds, _)) in Markets(market).Zip(processes))
         {
-            var menu = MenuSolver.Solve(own, new(), null, cancellation);
+            var menu = refuse?.Invoke(own) is { } refused ? MenuSolution.Refused(refused) : MenuSolver.Solve(own, new(), null, cancellation);
             var isAligned = outcomes.Count == 0;
             if (!menu.IsUsable)
             {
@@ -62,7 +62,8 @@ public static class MisalignedProcesses
     public static IEnumerable<string> WithoutFigures(IEnumerable<ProcessOutcome> outcomes) =>
         from outcome in outcomes
         where !outcome.Menu.IsUsable
-        select $"the certificate does not hold for the best menu of the {outcome.Kind} process: it has no figures";
+        select outcome.Menu.Fault is { } fault ? $"the {outcome.Kind} process has no figures, for it is not solved: {fault}"
+            : $"the certificate does not hold for the best menu of the {outcome.Kind} process: it has no figures";
 
     /// <summary>Where the longest cap cuts a process off, a sentence for each: then another order is possible, and accumulation can win.</summary>
     public static IReadOnlyList<string> Notices(Market market)

@@ -24,7 +24,7 @@ public sealed record RobustMenu(
 
     public IReadOnlyList<PlanOffer> Offers => NextMenu.OffersOf(Menu);
 
-    /// <exception cref="ArgumentException">The estimate could not tell, or the options cannot be kept in its market.</exception>
+    /// <exception cref="ArgumentException">The estimate could not tell, the options cannot be kept in its market, or a mixture of draws has no menu that is certified.</exception>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public static RobustMenu Of(
         EstimatedMarket estimate, SolveOptions options, IProgress<double>? progress = null, CancellationToken cancellation = default)
@@ -62,5 +62,5 @@ public sealed record RobustMenu(
     private static MenuSolution Usable(MenuSolution menu) =>
         menu.Fault is { } fault ? throw new ArgumentException(fault.ToString())
         : menu.IsUsable ? menu
-        : throw new InvalidOperationException($"a mixture of draws ended as {menu.ExitReason}");
+        : throw new ArgumentException("the certificate does not hold for the best menu of a mixture of draws: there is no robust menu; bring the market's numbers closer to 1");
 }

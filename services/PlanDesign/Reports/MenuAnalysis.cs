@@ -36,9 +36,10 @@ public sealed record MenuAnalysis(
 
     /// <param name="running">The plans on sale today, exact prices per conversation; null or empty for none.</param>
     /// <param name="planCounts">Up to how many plans the profit by number of plans goes.</param>
+    /// <param name="refuseProcess">Why another process is not solved (<see cref="MisalignedProcesses"/>).</param>
     public static MenuAnalysis Of(
         Market market, SolveOptions options, IReadOnlyList<PlanOffer>? running = null, int planCounts = PlanCountsDefault,
-        IProgress<double>? progress = null, CancellationToken cancellation = default)
+        IProgress<double>? progress = null, Func<Market, InputFault?>? refuseProcess = null, CancellationToken cancellation = default)
     {
         var (step, steps) = (0, 5);
         var solution = MenuSolver.Solve(market, options, new PartOfProgress(progress, 0, 1.0 / steps), cancellation);
@@ -49,9 +50,9 @@ public sealed record MenuAnalysis(
         Next();
         var counts = PlanDesign.Comparison.PlanCounts.Of(market, planCounts, options.Constraints, cancellation);
         Next();
-        var costs = Screening.Constraints.ConstraintCosts.Of(market, options, solution, cancellation);
+        var costs = Screening.Constraints.ConstraintCosts.Of(market, options, solution, null, cancellation);
         Next();
-        var processes = MisalignedProcesses.Of(market, cancellation);
+        var processes = MisalignedProcesses.Of(market, refuseProcess, cancellation);
         Next();
         return new(market, options, solution, comparison, counts, processes, costs) { PlanCountsAsked = planCounts };
     }
@@ -102,7 +103,7 @@ public sealed record TariffReport(
         change?.ShareBetter, change?.ShareWorse, change?.MeanGainOfBetter, change?.MeanLossOfWorse, change?.GainByType);
 }
 
-/// <summary>The best menu of another way to spend the same information. Where its certificate does not hold, by <paramref name="ExitReason"/>, every figure is absent.</summary>
+/// <summary>The best menu of another way to spend the same information. Where its certificate does not hold, or it was not solved for its size, by <paramref name="ExitReason"/>, every figure is absent.</summary>
 /// <param name="ShareBetter">Of the whole market: who keeps more once the aligned process takes this one's place, by <paramref name="MeanGain"/> on average.</param>
 /// <param name="ShareWorse">Who keeps less, by <paramref name="MeanLoss"/> on average.</param>
 /// <param name="GainByType">In ascending order of urgency, one for each served type.</param>

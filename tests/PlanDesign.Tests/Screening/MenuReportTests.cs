@@ -1,3 +1,4 @@
+using PlanDesign.Reports;
 using System.Text.Json;
 using PlanDesign.AnswerTimes;
 using PlanDesign.Urgency;
@@ -59,6 +60,24 @@ public sealed class MenuReportTests
         Assert.Equal(seen.Values.Order(), seen.Values);
         Assert.Equal(1, seen.Values[^1]);
         Assert.Throws<OperationCanceledException>(() => MenuSolver.Solve(Worked, new(), null, new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
+    public void Progress_counts_what_a_menu_is_compared_with_and_the_menus_without_each_rule()
+    {
+        var (seen, options) = (new Recorder(), new SolveOptions(2, new(0.5, 1)) { Constraints = new() { CapTokensMax = 1, NobodyExcluded = true } });
+        var solved = MenuBesideOthers.Of(Worked, options, null, seen, CancellationToken.None);
+        Assert.Equal((true, 3), (solved.Comparison is not null, solved.ConstraintCosts.Count));
+        Assert.Equal(seen.Values.Order(), seen.Values);
+        Assert.Equal(1, seen.Values[^1], 1e-12);
+        // The menu, a comparison as long as two, and three menus without a rule or without all.
+        var alone = new Recorder();
+        MenuSolver.Solve(Worked, options, alone);
+        Assert.Equal(1.0 / 6, seen.Values[alone.Values.Count - 1], 1e-12);
+        Assert.All(seen.Values.Skip(alone.Values.Count), v => Assert.InRange(v, 0.5 - 1e-12, 1 + 1e-12));
+
+        var refused = MenuBesideOthers.Of(Worked with { ValuePerAnswer = -1 }, options, null, null, CancellationToken.None);
+        Assert.Equal((ExitReason.InvalidInput, true), (refused.Solution.ExitReason, refused.Comparison is null));
     }
 
     private sealed class Recorder : IProgress<double>

@@ -31,13 +31,15 @@ public sealed record ConstraintCost(string Constraint, double? ProfitCost, doubl
 public static class ConstraintCosts
 {
     /// <param name="solution">Solved, and usable, for this market and these options.</param>
+    /// <param name="progress">From 0 to 1, as one menu after another is solved.</param>
     public static IReadOnlyList<ConstraintCost> Of(
-        Market market, SolveOptions options, MenuSolution solution, CancellationToken cancellation = default)
+        Market market, SolveOptions options, MenuSolution solution, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         if (!solution.IsUsable) throw new ArgumentException("a menu that was refused or not certified cannot be priced", nameof(solution));
         if (options.Constraints is not { } rules) return [];
-        var each = rules.Each().Append(("all", new MenuConstraints()));
-        return [.. each.Select(rule => Between(rule.Item1, MenuSolver.Solve(market, options with { Constraints = rule.Item2 }, null, cancellation), solution, options.MinorUnits is not null && market.Urgency.HasDensity))];
+        var each = rules.Each().Append(("all", new MenuConstraints())).ToArray();
+        return [.. each.Select((rule, n) => Between(rule.Item1,
+            MenuSolver.Solve(market, options with { Constraints = rule.Item2 }, new PartOfProgress(progress, (double)n / each.Length, 1.0 / each.Length), cancellation), solution, options.MinorUnits is not null && market.Urgency.HasDensity))];
     }
 
     private static ConstraintCost Between(string name, MenuSolution without, MenuSolution with, bool betweenTypes)
