@@ -130,6 +130,32 @@ public sealed partial class MenuCompareTests
     }
 
     [Fact]
+    public async Task Where_types_differ_in_conversations_shares_say_what_they_are_of()
+    {
+        string[] options = ["--conversations", "100,10,1"];
+        var (_, table, _) = await Run(Worked, ["menu", "compare", "-", .. options]);
+        foreach (var words in new[] { "conversations", "share of customers", "share of conversations" }) Assert.Contains(words, table, StringComparison.Ordinal);
+        var page = await Page(Worked, options);
+        var figures = Figures().Matches(page).GroupBy(m => m.Groups[1].Value).ToDictionary(g => g.Key, g => double.Parse(g.First().Groups[2].Value, CultureInfo.InvariantCulture));
+        // The patient alone buy: 0.3 of customers, who have 30 of 35.2 conversations.
+        Assert.Equal((0.852273, 0.3, 0.3), (Math.Round(figures["shareServed"], 6), figures["shareOfCustomersServed"], figures["plans[0].shareOfCustomers"]));
+        foreach (var words in new[] { "30.0 % of customers buy, who have 85.2 % of all conversations", "of conversations served", "of customers served", "<th>price a period</th>", "of conversations buy nothing", "shares of conversations" })
+            Assert.Contains(words, page, StringComparison.Ordinal);
+        Assert.DoesNotContain("85.2 % of the market buys", page, StringComparison.Ordinal);
+        var same = await Page(Worked, ["--conversations", "20"]);
+        foreach (var words in new[] { "80.0 % of the market buys.", "of customers served", "of customers buy nothing" }) Assert.Contains(words, same, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_free_tier_is_no_plan_that_is_counted()
+    {
+        // One plan for sale beside the free tier: the bar of one plan is the menu's.
+        var page = await Page(Worked, "--free-tier", "1");
+        Assert.Matches("class=\"plan0\"[^>]*><title>1 plans earn ", page);
+        Assert.DoesNotMatch("class=\"plan0\"[^>]*><title>2 plans earn ", page);
+    }
+
+    [Fact]
     public async Task Under_rules_on_prices_the_page_gives_their_bound_and_does_not_say_that_steps_cost_what_they_are_worth()
     {
         const string market = """

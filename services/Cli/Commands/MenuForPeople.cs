@@ -20,15 +20,18 @@ public static class MenuForPeople
     {
         PrintMenu(console, asked, menu);
         if (menu.Tiers.Count == 0) return;
-        if (comparison is not null) console.Write(Comparison(comparison, asked.Options.Constraints is not null));
+        if (comparison is not null) console.Write(Comparison(comparison, asked.Options.Constraints is not null, Counted(asked)));
         foreach (var notice in comparison?.Notices ?? []) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
-        PrintRules(console, costs);
+        PrintRules(console, costs, Counted(asked));
     }
 
+    /// <summary>What shares are of: where customers differ in how many conversations they have, a menu is solved for conversations.</summary>
+    internal static string Counted(MenuAsked asked) => asked.Conversations?.ByType is null ? "customers" : "conversations";
+
     /// <summary>What each rule costs and brings in; nothing where there are none.</summary>
-    internal static void PrintRules(IAnsiConsole console, IReadOnlyList<ConstraintCost> costs)
+    internal static void PrintRules(IAnsiConsole console, IReadOnlyList<ConstraintCost> costs, string counted)
     {
-        if (costs.Count > 0) console.Write(Rules(costs));
+        if (costs.Count > 0) console.Write(Rules(costs, counted));
         foreach (var cost in costs.Where(c => c.Unknown is not null)) console.MarkupLineInterpolated($"[yellow]{cost.Constraint}: what it costs is not known, for without it there is no menu: {cost.Unknown}[/]");
     }
 
@@ -37,10 +40,10 @@ public static class MenuForPeople
     {
         Print(console, asked, analysis.Solution, analysis.Comparison, analysis.ConstraintCosts);
         if (analysis.Comparison is not { } comparison || analysis.Solution.Tiers.Count == 0) return;
-        console.Write(Customers(comparison));
+        console.Write(Customers(comparison, Counted(asked)));
         if (Types(analysis, comparison) is { } types) console.Write(types);
         if (analysis.PlanCounts.Count > 0) console.Write(Counts(analysis.PlanCounts, asked.Options.Constraints));
-        if (analysis.Processes.Count > 0) console.Write(Processes(analysis.Processes));
+        if (analysis.Processes.Count > 0) console.Write(Processes(analysis.Processes, Counted(asked)));
         foreach (var notice in analysis.Notices.Except(analysis.Solution.Notices).Except(comparison.Notices)) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
     }
 
@@ -81,7 +84,7 @@ public static class MenuForPeople
         return SayRest(table, menu.Tiers.Count);
     }
 
-    private static string FeesOf(Tier tier, MenuSolution menu, IReadOnlyList<double> feeByType)
+    internal static string FeesOf(Tier tier, MenuSolution menu, IReadOnlyList<double> feeByType)
     {
         double[] fees = [.. feeByType.Where((_, i) => menu.CapTokensByType[i] == tier.CapTokens)];
         return fees.Length == 0 ? "" : fees.Min() == fees.Max() ? Number(fees[0]) : $"{Number(fees.Min())} to {Number(fees.Max())}";
@@ -118,9 +121,9 @@ public static class MenuForPeople
         return menu.Rounding?.UpperBound is { } bound && bound < exact - MenuSolver.CertificateTolerance * market.ValuePerAnswer ? (bound, exact) : null;
     }
 
-    private static Table Comparison(TariffComparison comparison, bool underRules)
+    private static Table Comparison(TariffComparison comparison, bool underRules, string counted)
     {
-        var table = Columns("way of charging", "earns a conversation", "against this menu", "paid", "serving cost", "customers served", "customers keep", "tokens").Title("each at its best in this market");
+        var table = Columns("way of charging", "earns a conversation", "against this menu", "paid", "serving cost", $"{counted} served", "customers keep", "tokens").Title("each at its best in this market");
         void Row(string name, TariffOutcome o) => table.AddRow(
             name, Number(o.Profit), Against(o.Profit, comparison.Menu.Profit), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed), Number(o.ConsumerSurplus), o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture));
         Row("this menu", comparison.Menu);
@@ -129,9 +132,9 @@ public static class MenuForPeople
         return table;
     }
 
-    private static Table Customers(TariffComparison comparison)
+    private static Table Customers(TariffComparison comparison, string counted)
     {
-        var table = Columns("if this menu replaces", "customers better off", "gain on average", "customers worse off", "lose on average").Title("who wins and who loses");
+        var table = Columns("if this menu replaces", $"{counted} better off", "gain on average", $"{counted} worse off", "lose on average").Title("who wins and who loses");
         foreach (var (name, _, change) in comparison.Others)
             table.AddRow(name, Percent(change.ShareBetter), Number(change.MeanGainOfBetter), Percent(change.ShareWorse), Number(change.MeanLossOfWorse));
         return table;
@@ -157,23 +160,23 @@ public static class MenuForPeople
         return table;
     }
 
-    private static Table Processes(IReadOnlyList<ProcessOutcome> processes)
+    private static Table Processes(IReadOnlyList<ProcessOutcome> processes, string counted)
     {
-        var table = Columns("how answers come", "earns a conversation", "of the aligned one", "mean seconds", "paid", "serving cost", "customers served", "customers keep", "tokens", "better off", "worse off")
+        var table = Columns("how answers come", "earns a conversation", "of the aligned one", "mean seconds", "paid", "serving cost", $"{counted} served", "customers keep", "tokens", "better off", "worse off")
             .Title("the same information, spent otherwise; better and worse off if the aligned process takes its place");
         foreach (var p in processes)
         {
             if (p.Outcome is { } o)
                 table.AddRow(p.Kind, Number(o.Profit), p.ShareOfAligned is { } share ? Percent(share) : "", Number(p.MeanSeconds), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed), Number(o.ConsumerSurplus),
                     o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture), p.ToAligned is { } c ? Percent(c.ShareBetter) : "", p.ToAligned is { } w ? Percent(w.ShareWorse) : "");
-            else table.AddRow(p.Kind, "not certified", "", Number(p.MeanSeconds));
+            else table.AddRow(p.Kind, p.Menu.Fault is null ? "not certified" : "not solved", "", Number(p.MeanSeconds));
         }
         return table;
     }
 
-    private static Table Rules(IReadOnlyList<ConstraintCost> costs)
+    private static Table Rules(IReadOnlyList<ConstraintCost> costs, string counted)
     {
-        var table = Columns("rule", "costs a conversation", "customers served", "tokens a conversation").Title("what each rule costs and brings in");
+        var table = Columns("rule", "costs a conversation", $"{counted} served", "tokens a conversation").Title("what each rule costs and brings in");
         foreach (var cost in costs)
             table.AddRow(cost.Constraint, cost.ProfitCost is { } money ? About(cost) + Number(money) : "not known", PercentagePoints(cost.ShareServedGain), cost.TokensGain is { } tokens ? Signed(tokens) : "");
         return table;

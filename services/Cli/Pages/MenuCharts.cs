@@ -84,11 +84,11 @@ internal static class MenuCharts
     }
 
     /// <summary>Customers, revenue and tokens, each split among the plans.</summary>
-    public static Svg WhoBuysWhat(MenuSolution menu)
+    public static Svg WhoBuysWhat(MenuSolution menu, string counted)
     {
         (string Name, double[] Parts, double Nobody)[] bars =
         [
-            ("customers", [.. menu.Tiers.Select(t => t.Share)], 1 - menu.Tiers.Sum(t => t.Share)),
+            (counted, [.. menu.Tiers.Select(t => t.Share)], 1 - menu.Tiers.Sum(t => t.Share)),
             ("revenue", Shares(menu.Tiers.Select(t => t.Share * t.PricePerConversation)), 0),
             ("tokens", Shares(menu.Tiers.Select(t => t.Share * t.ExpectedTokensPerConversation)), 0),
         ];
@@ -106,7 +106,7 @@ internal static class MenuCharts
                 var part = bars[n].Parts[k];
                 Part(part, $"plan{k % 6}", $"{Percent(part)} of {bars[n].Name}: the plan of {menu.Tiers[k].CapTokens:#,0} tokens");
             }
-            if (bars[n].Nobody > 5e-4) Part(bars[n].Nobody, "nobody", $"{Percent(bars[n].Nobody)} of customers buy nothing");
+            if (bars[n].Nobody > 5e-4) Part(bars[n].Nobody, "nobody", $"{Percent(bars[n].Nobody)} of {counted} buy nothing");
 
             void Part(double part, string css, string tip)
             {

@@ -36,11 +36,11 @@ internal static class MenuPage
         page.Append(Grid(
             Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens"), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
             Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. {StepPrices(asked)}"),
-            analysis.PlanCounts.Count == 0 ? "" : Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count, menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
-            Figure("Who buys what", WhoBuysWhat(menu), "Each bar is the whole; the colours are the plans.")));
+            analysis.PlanCounts.Count == 0 ? "" : Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count(t => t.CapTokens != asked.Options.Constraints?.FreeTierCapTokens), menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
+            Figure("Who buys what", WhoBuysWhat(menu, MenuForPeople.Counted(asked)), "Each bar is the whole; the colours are the plans.")));
         page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
             Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
-            $"<figure>{WinnersAndLosers(tariffs)}<figcaption>If this menu takes their place.</figcaption></figure>") + TariffTable(tariffs)));
+            $"<figure>{WinnersAndLosers(tariffs)}<figcaption>If this menu takes their place; shares of {MenuForPeople.Counted(asked)}.</figcaption></figure>") + TariffTable(tariffs)));
         if (sensitivity.Count > 1)
             page.Append(Section("If the market is not as assumed", Grid(
                 Figure("Sensitivity", Sensitivities(sensitivity), "Hollow: this menu stays on sale, customers choose anew. Full: the best menu for that market."),
@@ -49,7 +49,7 @@ internal static class MenuPage
             page.Append(Section("What capacity earns", Grid(
                 frontier.Capacity.Count(row => row.HasFigures) < 2 ? "" : Figure("Profit and revenue along capacity", FrontierChart.Of(frontier), $"{Money(asked)} a conversation, at exact prices. The slope is what one more token earns: what a GPU less costs."),
                 FrontierTable(frontier))));
-        if (analysis.ConstraintCosts.Count > 0) page.Append(Section("What each rule costs", Rules(analysis)));
+        if (analysis.ConstraintCosts.Count > 0) page.Append(Section("What each rule costs", Rules(analysis, MenuForPeople.Counted(asked))));
         if (analysis.Processes.Count > 0) page.Append(Section("How answers come", Processes(analysis)));
         page.Append(Section("Why this can be believed", Proof(analysis)));
         page.Append("</main></body></html>\n");
@@ -60,36 +60,44 @@ internal static class MenuPage
     {
         var served = menu.Tiers.Sum(t => t.Share);
         var plans = menu.Tiers.Count == 1 ? "One plan" : $"{menu.Tiers.Count} plans";
-        return $"""<p class="lead">{plans}, from {menu.Tiers[^1].CapTokens:#,0} to {menu.Tiers[0].CapTokens:#,0} tokens a conversation. Customers differ in how urgently they need an answer, which nobody can see; the caps and prices let them sort themselves. {Percent(served)} of the market buys.</p>""";
+        return $"""<p class="lead">{plans}, from {menu.Tiers[^1].CapTokens:#,0} to {menu.Tiers[0].CapTokens:#,0} tokens a conversation. Customers differ in how urgently they need an answer, which nobody can see; the caps and prices let them sort themselves. {Bought(asked, menu, served)}</p>""";
     }
+
+    private static string Bought(MenuAsked asked, MenuSolution menu, double served) => asked.Conversations?.ByType is null ? $"{Percent(served)} of the market buys."
+        : $"{Percent(asked.Period(menu)!.ShareOfCustomersByTier.Sum())} of customers buy, who have {Percent(served)} of all conversations; below, shares are of conversations where they do not say customers.";
 
     private static string Cards(MenuAsked asked, MenuAnalysis analysis)
     {
         var menu = analysis.Solution;
-        var optimum = menu.ProfitWithoutLimit > 0 ? menu.Profit / menu.ProfitWithoutLimit : 1;
         var cards = new StringBuilder("""<div class="cards">""");
         void Card(string name, string label, double value, string shown) =>
             cards.Append(CultureInfo.InvariantCulture, $"""<div><b>{Data(name, value, shown)}</b><span>{Html(label)}</span></div>""");
         Card("profit", $"profit a conversation{(asked.Currency is { } c ? ", " + c : "")}", menu.Profit, Short(menu.Profit));
         if (asked.Period(menu) is { } period) Card("profitPerPeriod", $"profit a customer and period of {Short(period.ConversationsPerCustomer)}", period.Profit, Short(period.Profit));
-        Card("shareOfOptimum", "of what any number of plans would earn" + (asked.Options.Constraints is null ? "" : " under the rules on caps"), optimum, Percent(optimum));
-        Card("shareServed", "of customers served", menu.Tiers.Sum(t => t.Share), Percent(menu.Tiers.Sum(t => t.Share)));
+        // Of what earns nothing there are no parts.
+        if (menu.ProfitWithoutLimit > 0)
+            Card("shareOfOptimum", "of what any number of plans would earn" + (asked.Options.Constraints is null ? "" : " under the rules on caps"), menu.Profit / menu.ProfitWithoutLimit, Percent(menu.Profit / menu.ProfitWithoutLimit));
+        Card("shareServed", $"of {MenuForPeople.Counted(asked)} served", menu.Tiers.Sum(t => t.Share), Percent(menu.Tiers.Sum(t => t.Share)));
+        if (asked.Conversations?.ByType is not null && asked.Period(menu)!.ShareOfCustomersByTier.Sum() is var customers) Card("shareOfCustomersServed", "of customers served", customers, Percent(customers));
         Card("consumerSurplus", "left to customers, a conversation", analysis.Comparison!.Menu.ConsumerSurplus, Short(analysis.Comparison.Menu.ConsumerSurplus));
         return cards.Append("</div>").ToString();
     }
 
     private static string Plans(MenuAsked asked, MenuSolution menu)
     {
-        var period = asked.Conversations?.Each;
+        var (period, byType) = (asked.Conversations?.Each, asked.Conversations?.ByType is null ? null : asked.Period(menu));
         List<string> head = ["cap, tokens", "price a conversation"];
         if (period is { } n) head.Add($"price a period of {n:#,0}");
-        head.AddRange(["customers", "of revenue", "urgency, 1/s"]);
+        head.AddRange(byType is null ? ["customers"] : ["price a period", "conversations", "customers"]);
+        head.AddRange(["of revenue", "urgency, 1/s"]);
         var rest = menu.Tiers.Count <= MenuForPeople.PlansShown ? "" : $"""<p class="rest">… {menu.Tiers.Count - MenuForPeople.PlansShown:#,0} more: billing menu solve --csv writes all of them.</p>""";
         return Table(head, menu.Tiers.Take(MenuForPeople.PlansShown).Select((t, k) =>
         {
             List<string> row = [$"""<i class="swatch plan{k % 6}"></i>{Data($"plans[{k}].capTokens", t.CapTokens, t.CapTokens.ToString("#,0", CultureInfo.InvariantCulture))}""", Data($"plans[{k}].price", t.PricePerConversation, Short(t.PricePerConversation))];
             if (period is { } each) row.Add(t.PriceMinorUnitsPerPeriod is { } units && asked.Currency is { } c ? Html($"{(c.MinorUnit * units).ToMajorUnits(c)} {c}") : Short(each * t.PricePerConversation));
+            if (byType is not null) row.Add(Html(MenuForPeople.FeesOf(t, menu, byType.FeeByType!)));
             row.Add(Data($"plans[{k}].share", t.Share, Percent(t.Share)));
+            if (byType is not null) row.Add(Data($"plans[{k}].shareOfCustomers", byType.ShareOfCustomersByTier[k], Percent(byType.ShareOfCustomersByTier[k])));
             row.Add(Percent(menu.Revenue > 0 ? t.Share * t.PricePerConversation / menu.Revenue : 0));
             row.Add(t.UrgencyToPerSecond > PlanDesign.MarketLimits.RatePerSecondMax ? $"{Short(t.UrgencyFromPerSecond)} and up" : $"{Short(t.UrgencyFromPerSecond)} to {Short(t.UrgencyToPerSecond)}");
             return (IReadOnlyList<string>)row;
@@ -124,7 +132,7 @@ internal static class MenuPage
             row.ShadowPricePerToken is { } price ? Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].shadowPrice", price, MenuForPeople.Number(price)) : "",
         ])) + "<figcaption>Capacity as a part of the tokens that the market would take; per conversation of the whole market.</figcaption></figure>";
 
-    private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", "tokens a conversation"],
+    private static string Rules(MenuAnalysis analysis, string counted) => Table(["rule", "costs a conversation", $"{counted} served", "tokens a conversation"],
         analysis.ConstraintCosts.Select(c => (IReadOnlyList<string>)
         [
             Html(c.Constraint), c.ProfitCost is { } cost ? MenuForPeople.About(c) + Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
@@ -133,7 +141,7 @@ internal static class MenuPage
 
     private static string Processes(MenuAnalysis analysis) =>
         "<p>The same information spent in other ways, each with its own best menu: what a model that is not aligned with its users' impatience costs.</p>"
-        + Table(["process", "profit", "of the aligned one", "revenue", "serving cost", "served", "customers keep", "tokens", "better off", "worse off"], analysis.Processes.Select(p => p.Outcome is not { } o ? [Html(p.Kind), "not certified", .. Enumerable.Repeat("", 8)] : (IReadOnlyList<string>)
+        + Table(["process", "profit", "of the aligned one", "revenue", "serving cost", "served", "customers keep", "tokens", "better off", "worse off"], analysis.Processes.Select(p => p.Outcome is not { } o ? [Html(p.Kind), p.Menu.Fault is null ? "not certified" : "not solved", .. Enumerable.Repeat("", 8)] : (IReadOnlyList<string>)
         [
             Html(p.Kind), Data($"processes.{p.Kind}.profit", o.Profit, Short(o.Profit)), p.ShareOfAligned is { } share ? Percent(share) : "", Data($"processes.{p.Kind}.revenue", o.Revenue, Short(o.Revenue)),
             Short(o.ServingCost), Percent(o.ShareServed), Data($"processes.{p.Kind}.consumerSurplus", o.ConsumerSurplus, Short(o.ConsumerSurplus)), Short(o.Tokens),
