@@ -5,7 +5,8 @@ namespace PlanDesign.AnswerTimes;
 /// <summary>
 /// The rate at which answers come is constant between given times: hazard[0] (1/second) until until[0] (seconds), hazard[1] until until[1] …,
 /// the last one for ever. A last hazard of 0 means that the rest is never answered. A rising hazard makes marginal token prices rise
-/// first; theory section 2. Tables in closed form, piece by piece.
+/// first; theory section 2. The piecewise exponential law of survival analysis: M. Friedman, Piecewise exponential models for survival data with covariates,
+/// Annals of Statistics 10 (1982). Tables in closed form, piece by piece.
 /// </summary>
 public sealed class PiecewiseHazardAnswerTime(IReadOnlyList<double> untilSeconds, IReadOnlyList<double> hazardPerSecond) : AnswerTime
 {
