@@ -22,7 +22,7 @@ public sealed class StoredStreams
     private readonly Dictionary<string, object> _states = [];
     private readonly Dictionary<string, long> _versions = [];
     private readonly Dictionary<string, CorruptStreamException> _faults = [];
-    private readonly Dictionary<string, DateTimeOffset> _latest = [];
+    private readonly Dictionary<string, List<DateTimeOffset>> _times = [];
 
     /// <summary>Below, reading them all is cheaper than looking for a view.</summary>
     private const int BusyEvents = 20;
@@ -71,8 +71,15 @@ public sealed class StoredStreams
     /// <summary>Why a stream cannot be folded, and at which event; null where it can.</summary>
     public string? Fault(string id) => _faults.GetValueOrDefault(id)?.Message;
 
-    /// <summary>Now, or when the latest of an invoice's events was written, where a clock that is ahead wrote it: what happens to an invoice rises in time with what happened to it.</summary>
-    public DateTimeOffset NotBefore(string invoiceId, DateTimeOffset now) => _latest.TryGetValue(invoiceId, out var latest) && latest > now ? latest : now;
+    /// <summary>
+    /// Now, or when the latest of an invoice's events was written, where a clock that is ahead wrote it: what happens to an invoice rises in time with what happened to it. One that is further ahead than clocks are that are
+    /// kept right was wrong, and dates nothing that follows; only before the invoice itself nothing happens to it.
+    /// </summary>
+    public DateTimeOffset NotBefore(string invoiceId, DateTimeOffset now)
+    {
+        var latest = _times.GetValueOrDefault(invoiceId, []).Select(at => NumberSeries.Issued(now, at)).Append(now).Max();
+        return Invoice(invoiceId) is InvoiceState.Finalized { Invoice.At: var final } && final > latest ? final : latest;
+    }
 
     public long Version(string id) => _versions.GetValueOrDefault(id);
     public CustomerState Customer(string id) => State(id, CustomerState.Initial);
@@ -93,7 +100,11 @@ public sealed class StoredStreams
         var id = e.Stream;
         if (_faults.ContainsKey(id) || !_known.Has(id, e.Sequence, e.Data)) return;
         _versions[id] = e.Version;
-        if (e.Data is InvoiceEvent && BusinessTimes.Of(e.Data) is { } at && (!_latest.TryGetValue(id, out var latest) || latest < at)) _latest[id] = at;
+        if (e.Data is InvoiceEvent && BusinessTimes.Of(e.Data) is { } at)
+        {
+            if (!_times.TryGetValue(id, out var times)) _times[id] = times = [];
+            times.Add(at);
+        }
         try
         {
             _states[id] = Evolve(id, e);

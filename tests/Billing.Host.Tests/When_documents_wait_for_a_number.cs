@@ -37,13 +37,46 @@ public sealed class When_documents_wait_for_a_number
         Assert.Equal((0, 15_000_000), (On("1100"), On("4850")));
         Assert.Equal(0, (await app.Statements.GetStatementAsync(new() { CustomerId = subscription.CustomerId })).Currencies.Single().ClosingMicros);
 
-        // An instance whose clock is a little behind gives the next number, and no earlier date; nor does what it voids.
+        // An instance whose clock is a little behind gives the next number, and no earlier date.
         await using var behind = app.Build(new(app.Settings) { ["Clock:Start"] = later.AddMinutes(-5).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) });
         await behind.Services.GetRequiredService<CreditNotes>().Issue(id, Ids.New(InvoiceIds.CreditNote, later), new(1_000_000), "outage", null, (_, _) => { }, default);
         Assert.Equal(2, await app.Sql<long>($"select count(*) from billing.mt_events where type = 'credit_note_issued' and (data ->> 'at')::timestamptz = '{later:O}'"));
         Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
 
         long On(string code) => balance.Balances.SingleOrDefault(b => b.Account.Code == code)?.BalanceMicros ?? 0;
+    }
+
+    [Fact]
+    public async Task What_an_instance_voids_or_credits_whose_clock_is_behind_is_dated_after_what_happened_to_it_and_by_no_clock_that_was_wrong()
+    {
+        await using var app = await BillingApp.StartAsync(ByHand);
+        string[] periods = [(await app.Subscribe(Small, "a")).CurrentPeriod.PeriodId, (await app.Subscribe(Small, "b")).CurrentPeriod.PeriodId, (await app.Subscribe(Small, "c")).CurrentPeriod.PeriodId];
+        var now = Feb1.AddHours(23);
+        await app.Advance(now);
+        foreach (var period in periods) await app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = period });
+        string[] ids = [.. periods.Select(InvoiceIds.Of)];
+
+        // By an hour: no more than clocks are apart, but nothing happens to an invoice before it is one.
+        await using var slow = Another(app, now.AddHours(-1));
+        await slow.Services.GetRequiredService<InvoiceVoiding>().Void(ids[0], "twice", null, (_, _) => { }, default);
+        Assert.Equal(now, await At(app, ids[0], "invoice_voided"));
+
+        // By less, after something else.
+        var held = now.AddMinutes(5);
+        Assert.Null(app.Get<BusinessClock>().MoveTo(held));
+        await app.Invoicing.HoldDunningAsync(new() { InvoiceId = ids[1], Reason = "disputed" });
+        await using var behind = Another(app, now.AddMinutes(1));
+        await behind.Services.GetRequiredService<InvoiceVoiding>().Void(ids[1], "disputed", null, (_, _) => { }, default);
+        Assert.Equal(held, await At(app, ids[1], "invoice_voided"));
+
+        // One that was a year ahead for a moment dates its own note, and none that follows.
+        await using (var wrong = Another(app, held.AddYears(1)))
+            await wrong.Services.GetRequiredService<CreditNotes>().Issue(ids[2], Ids.New(InvoiceIds.CreditNote, held), new(1_000_000), "outage", null, (_, _) => { }, default);
+        Assert.Equal(held.AddYears(1), await At(app, ids[2], "credit_note_issued"));
+        Assert.Equal(held, (await app.Invoicing.IssueCreditNoteAsync(new() { InvoiceId = ids[2], AmountMicros = 1_000_000, Reason = "outage" })).IssuedAt.ToDateTimeOffset());
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+
+        static async Task<DateTimeOffset> At(BillingApp app, string id, string type) => await app.Sql<DateTime>($"select (data ->> 'at')::timestamptz from billing.mt_events where stream_id = '{id}' and type = '{type}'");
     }
 
     [Fact]
@@ -73,6 +106,10 @@ public sealed class When_documents_wait_for_a_number
 
         static (string, DateTimeOffset, string) Told(InvoiceStanding i) => (i.Number, i.FinalizedAt.ToDateTimeOffset(), i.LastDay);
     }
+
+    /// <summary>Another instance by the same database, whose clock shows another time.</summary>
+    private static Microsoft.AspNetCore.Builder.WebApplication Another(BillingApp app, DateTimeOffset at) =>
+        app.Build(new(app.Settings) { ["Clock:Start"] = at.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) });
 
     /// <summary>A series of numbers that somebody else has, until it is disposed of.</summary>
     private static async Task<NpgsqlConnection> Held(BillingApp app, string series)

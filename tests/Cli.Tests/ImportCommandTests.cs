@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Billing.Menus;
+using Grpc.Core;
 using Hosting;
 
 namespace Cli.Tests;
@@ -137,6 +138,32 @@ public sealed class ImportCommandTests
         // Without the plan all of it is there, and is not counted again.
         var again = await running.Billing("import", "customers", folder.Write("mended.csv", File.ReadAllText(file).Replace("Small", "", StringComparison.Ordinal)));
         Assert.Equal((0, "2 rows: 0 customers created, 2 there already, 0 subscriptions, 0 credits, 0 with prepaid tokens; there already: 0 subscriptions, 2 credits, 1 with prepaid tokens\n"), (again.Exit, again.Output));
+    }
+
+    /// <summary>The repeat counts only the rest.</summary>
+    [Fact]
+    public async Task What_was_done_before_billing_was_lost_is_counted()
+    {
+        var meanwhile = new Meanwhile();
+        await using var running = await RunningBilling.StartAsync(meanwhile, plans: RunningBilling.SmallAndLarge);
+        using var folder = new TemporaryFolder();
+        var file = folder.Write("lost.csv", "reference,currency,plan,credit\nacme,USD,Small,5.00\n");
+        Task Lost() => throw new RpcException(new(StatusCode.Unavailable, "shutting down"));
+        string[] import = ["import", "customers", file, "--menu", RunningBilling.Menu];
+        meanwhile.Before("GrantMoneyCredit", Lost);
+        var told = await running.Billing(import);
+        Assert.Equal(
+            (1, "it broke off. Of 1 rows billing confirmed: 1 customers created, 0 there already, 0 subscriptions, 0 credits, 0 with prepaid tokens; what was on its way may be done too. Run it again, what is done is recognised\n"),
+            (told.Exit, told.Output));
+        Assert.Contains("billing does not answer", told.Error, StringComparison.Ordinal);
+        meanwhile.Before("Subscribe", Lost);
+        var half = await running.Billing([.. import, "--json"]);
+        var figures = JsonDocument.Parse(half.Output).RootElement;
+        Assert.Equal(
+            (1, false, 0, 1, 1, """{"USD":5000000}""", 0),
+            (half.Exit, figures.GetProperty("done").GetBoolean(), Count(figures, "customersCreated"), Count(figures, "customersThere"), Count(figures, "credits"), Micros(figures), Count(figures, "subscriptions")));
+        var again = await running.Billing(import);
+        Assert.Equal((0, "1 rows: 0 customers created, 1 there already, 1 subscriptions, 0 credits, 0 with prepaid tokens; there already: 0 subscriptions, 1 credits, 0 with prepaid tokens\n"), (again.Exit, again.Output));
     }
 
     /// <summary>What is there is looked at before anything is done, not when it is refused or passed over.</summary>

@@ -23,7 +23,8 @@ public sealed record InvoiceTermsCut(
 {
     /// <summary>
     /// By UTC, the last one on which a payment is in time: the one that DueAt ends. Invoices fell due in their last day once, whole days after they had become final. Where that was at midnight the two look alike, and the
-    /// version says which it is: none of before version 6 that became final at midnight fell due at the end of a day.
+    /// version says which it is: none that was released before version 6 and became final at midnight fell due at the end of a day. Of a store that was written in between, by code that was never released, such a one says a day later
+    /// here than its document does.
     /// </summary>
     [JsonIgnore]
     public DateOnly LastDay => DateOnly.FromDateTime(((RatingVersion ?? 0) < RatingVersions.NotSubjectToVat && (DueAt - At).Ticks % TimeSpan.TicksPerDay == 0 ? DueAt : DueAt.AddTicks(-1)).UtcDateTime);

@@ -4,7 +4,8 @@ namespace Billing.Periods;
 
 /// <summary>
 /// What a change would make of the period that it takes effect in: found by letting the same decisions and folds run that would write it, and by
-/// writing nothing. What is known to happen by itself until the period's end, as a dated pause or a trial that ends, has happened.
+/// writing nothing. What is known to happen by itself until the period's end, as a dated pause or a trial that ends, has happened. What is taken back
+/// before it happened changes the period in which it would have.
 /// </summary>
 /// <param name="Before">the period's facts at its end, with usage so far, if nothing changes</param>
 /// <param name="After">the same if it does</param>
@@ -21,9 +22,11 @@ public sealed record ChangePreview(DateTimeOffset EffectiveAt, PeriodFacts Befor
             [.., SubscriptionPlanChangeScheduled s] => s.EffectiveAt,
             [.., SubscriptionCancellationScheduled s] => s.EffectiveAt,
             [.., SubscriptionPauseScheduled s] => s.EffectiveAt,
+            [.., SubscriptionScheduleWithdrawn or SubscriptionPauseWithdrawn] => Withdrawn(Until(now, [], state).State, change),
             _ => now,
         };
-        var current = Until(at, [], state).State;
+        // After the change, where that keeps it from ending: what has ended turns into no other period.
+        var current = Until(at, change is [.., SubscriptionScheduleWithdrawn or SubscriptionPauseWithdrawn] ? change : [], state).State;
         var end = current.Current.End.AddTicks(-1);
         var (without, with) = (Follow(Until(end, [], state).Events), Follow(Until(end, change, state).Events));
         if ((without.Refused ?? with.Refused) is { } refusal) return (null, refusal);
@@ -32,6 +35,14 @@ public sealed record ChangePreview(DateTimeOffset EffectiveAt, PeriodFacts Befor
 
         Decision<PeriodFollowed> Follow(IReadOnlyList<SubscriptionEvent> events) => FollowSubscription.Decide(subscriptionId, state, events, periods);
     }
+
+    /// <summary>When the first of what is withdrawn would have happened.</summary>
+    private static DateTimeOffset Withdrawn(SubscriptionState.Known before, IReadOnlyList<SubscriptionEvent> change) => change.Select(e => e switch
+    {
+        SubscriptionScheduleWithdrawn => before.Scheduled?.EffectiveAt,
+        SubscriptionPauseWithdrawn => before.Pause?.From,
+        _ => null,
+    }).Min() ?? throw new System.Diagnostics.UnreachableException("what is withdrawn was scheduled");
 
     private static (IReadOnlyList<SubscriptionEvent> Events, SubscriptionState.Known State) Until(DateTimeOffset at, IReadOnlyList<SubscriptionEvent> first, SubscriptionState state)
     {

@@ -20,8 +20,8 @@ public static class DescribeSellerDecision
         var hasTerms = state.Seller is not null && state.PaymentTermsDays == c.PaymentTermsDays;
         if (isNamed && hasTerms) return Decision.NoChange;
         if (string.IsNullOrWhiteSpace(c.Name) || c.AddressLines.Count == 0) return Decision.Refuse("seller_incomplete", "an invoice needs the seller's name and address");
-        if (c.AddressLines.Any(string.IsNullOrWhiteSpace) || new[] { c.TaxId, c.Email }.Any(t => t.Length > 0 && string.IsNullOrWhiteSpace(t)))
-            return Decision.Refuse("seller_incomplete", "a line of the address, a tax number or an e-mail address that is blank says nothing: leave it out");
+        if (c.AddressLines.Any(string.IsNullOrWhiteSpace) || new[] { c.TaxId, c.Email, c.PaymentInstructions }.Any(t => t.Length > 0 && string.IsNullOrWhiteSpace(t)))
+            return Decision.Refuse("seller_incomplete", "a line of the address, a tax number, an e-mail address or payment instructions that are blank say nothing: leave them out");
         if (c.Country.Length > 0 && !Countries.Has(c.Country))
             return Decision.Refuse("country_invalid", $"'{c.Country}' is not a country of ISO 3166-1 in two capital letters, such as DE or GB");
         if (c.NotSubjectToVat && VatNumber.Of(c.TaxId) is { Length: > 0 } vatId)

@@ -59,6 +59,7 @@ public static class WebhookBody
         json.WriteNumber("paidMicros", i.PaidMicros.Value);
         json.WriteNumber("outstandingMicros", status == "void" ? 0 : i.OutstandingMicros.Value);
         WriteTime(json, "dueAt", i.Terms?.DueAt);
+        if (i.Terms is { } terms) json.WriteString("lastDay", terms.LastDay.ToString("O", CultureInfo.InvariantCulture));
         json.WriteString("documentSha256", i.Invoice.DocumentSha256);
         json.WriteEndObject();
     }

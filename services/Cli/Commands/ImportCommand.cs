@@ -36,8 +36,20 @@ public static class ImportCommand
             var isDone = faults.Count == 0 && !result.GetValue(dry);
             var failed = faults.Select(f => f.Row).ToHashSet();
             var counts = isDone ? new() : ImportCounts.Of(imports.Where(i => !failed.Contains(i.Row.Number)));
-            if (isDone) faults = await Apply(imports, counts, new(channel), new(channel), ct);
             var all = rows.Select(r => r.Number).Union(unread.Select(f => f.Row)).Count();
+            var refused = new ConcurrentBag<RowFault>();
+            try
+            {
+                if (isDone) await Apply(imports, counts, refused, new(channel), new(channel), ct);
+            }
+            catch (Exception e) when (e is RpcException or OperationCanceledException)
+            {
+                // The repeat counts only the rest.
+                if (result.GetValue(json)) BillingCalls.Print(Figures(all, counts, Ordered(refused), isDone: false));
+                else PrintBroken(all, counts, Ordered(refused));
+                throw;
+            }
+            if (isDone) faults = Ordered(refused);
             if (result.GetValue(json)) BillingCalls.Print(Figures(all, counts, faults, isDone));
             else Print(all, counts, faults, isDone);
             return faults.Count == 0 ? 0 : CommandLine.Faulty;
@@ -59,17 +71,16 @@ public static class ImportCommand
     }
 
     /// <summary>Several customers at once, and the rows of each one after the other. A row that is refused does not hold up the others.</summary>
-    private static async Task<IReadOnlyList<RowFault>> Apply(IReadOnlyList<CustomerImport> imports, ImportCounts counts, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
+    private static async Task Apply(IReadOnlyList<CustomerImport> imports, ImportCounts counts, ConcurrentBag<RowFault> refused, BillingClient billing, AgreementsClient agreements, CancellationToken ct)
     {
-        var faults = new ConcurrentBag<RowFault>();
         var done = 0;
-        return await ProgressBar.During($"importing {imports.Count:N0} rows", async progress =>
+        await ProgressBar.During($"importing {imports.Count:N0} rows", async progress =>
         {
             await Parallel.ForEachAsync(imports.GroupBy(i => i.Row["reference"]), new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce, CancellationToken = ct }, async (customer, token) =>
             {
                 foreach (var import in customer) await Try(import, token);
             });
-            return (IReadOnlyList<RowFault>)[.. faults.OrderBy(f => f.Row)];
+            return done;
 
             async Task Try(CustomerImport import, CancellationToken token)
             {
@@ -79,7 +90,7 @@ public static class ImportCommand
                 }
                 catch (RpcException e) when (e.GetRpcStatus()?.GetDetail<ErrorInfo>() is { } info && e.StatusCode != StatusCode.Unavailable)
                 {
-                    faults.Add(new(import.Row.Number, import.Row["reference"], BillingCalls.Told(e.Status.Detail, info.Reason)));
+                    refused.Add(new(import.Row.Number, import.Row["reference"], BillingCalls.Told(e.Status.Detail, info.Reason)));
                 }
                 progress.Report((double)Interlocked.Increment(ref done) / imports.Count);
             }
@@ -112,6 +123,8 @@ public static class ImportCommand
         }
     }
 
+    private static IReadOnlyList<RowFault> Ordered(IEnumerable<RowFault> faults) => [.. faults.OrderBy(f => f.Row)];
+
     private static object Figures(int rows, ImportCounts counts, IReadOnlyList<RowFault> faults, bool isDone) => new
     {
         rows, done = isDone, counts.CustomersCreated, counts.CustomersThere, subscriptions = counts.Subscriptions.New, subscriptionsThere = counts.Subscriptions.There,
@@ -121,6 +134,24 @@ public static class ImportCommand
 
     private static void Print(int rows, ImportCounts counts, IReadOnlyList<RowFault> faults, bool isDone)
     {
+        PrintFaults(faults);
+        var what = Said(counts);
+        Console.Out.WriteLine(
+            isDone && faults.Count == 0 ? $"{rows:N0} rows: {what}"
+            : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused, though not all that they ask for: mend them and run it again, what is done is recognised"
+            : faults.Count == 0 ? $"{rows:N0} rows are good. It would be: {what}"
+            : $"nothing was imported: {faults.Select(f => f.Row).Distinct().Count():N0} of {rows:N0} rows are at fault");
+    }
+
+    /// <summary>Of calls whose answers did not come nobody knows whether billing did what they asked.</summary>
+    private static void PrintBroken(int rows, ImportCounts counts, IReadOnlyList<RowFault> faults)
+    {
+        PrintFaults(faults);
+        Console.Out.WriteLine($"it broke off. Of {rows:N0} rows billing confirmed: {Said(counts)}; what was on its way may be done too. Run it again, what is done is recognised");
+    }
+
+    private static void PrintFaults(IReadOnlyList<RowFault> faults)
+    {
         if (faults.Count > 0)
         {
             var table = InvoicePrinter.Table("row", "reference", "what is wrong");
@@ -128,13 +159,13 @@ public static class ImportCommand
             CommandLine.Output.Write(table);
             if (faults.Count > FaultsPrinted) Console.Out.WriteLine($"and {faults.Count - FaultsPrinted:N0} more: --json names all");
         }
+    }
+
+    private static string Said(ImportCounts counts)
+    {
         var (subscriptions, credits, prepaid) = (counts.Subscriptions, counts.Credits, counts.Prepaid);
         var what = $"{counts.CustomersCreated:N0} customers created, {counts.CustomersThere:N0} there already, {subscriptions.New:N0} subscriptions, {credits.New:N0} credits, {prepaid.New:N0} with prepaid tokens";
         if (subscriptions.There + credits.There + prepaid.There > 0) what += $"; there already: {subscriptions.There:N0} subscriptions, {credits.There:N0} credits, {prepaid.There:N0} with prepaid tokens";
-        Console.Out.WriteLine(
-            isDone && faults.Count == 0 ? $"{rows:N0} rows: {what}"
-            : isDone ? $"{rows:N0} rows: {what}; {faults.Select(f => f.Row).Distinct().Count():N0} were refused, though not all that they ask for: mend them and run it again, what is done is recognised"
-            : faults.Count == 0 ? $"{rows:N0} rows are good. It would be: {what}"
-            : $"nothing was imported: {faults.Select(f => f.Row).Distinct().Count():N0} of {rows:N0} rows are at fault");
+        return what;
     }
 }

@@ -180,9 +180,9 @@ public sealed class AgreementTests
     [Theory, InlineData("Germany"), InlineData("UK"), InlineData("ZZ"), InlineData("de")]
     public void The_country_of_a_seller_is_a_code(string country) => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", ["Berlin"], "", "", "", 14, Jan1, country), s)).ThenRefused("country_invalid");
     [Fact] public void A_seller_has_an_address() => ASeller().When(s => DescribeSellerDecision.Decide(new("Tokenwerke", [], "", "", "", 14, Jan1), s)).ThenRefused("seller_incomplete");
-    [Theory, InlineData("  ", "Berlin", ""), InlineData("Tokenwerke", " ", ""), InlineData("Tokenwerke", "Berlin", " ")]
-    public void What_is_blank_is_not_said_of_a_seller(string name, string line, string taxId) =>
-        ASeller().When(s => DescribeSellerDecision.Decide(new(name, [line], taxId, "", "", 14, Jan1), s)).ThenRefused("seller_incomplete");
+    [Theory, InlineData("  ", "Berlin", "", ""), InlineData("Tokenwerke", " ", "", ""), InlineData("Tokenwerke", "Berlin", " ", ""), InlineData("Tokenwerke", "Berlin", "", " \n ")]
+    public void What_is_blank_is_not_said_of_a_seller(string name, string line, string taxId, string payment) =>
+        ASeller().When(s => DescribeSellerDecision.Decide(new(name, [line], taxId, "", payment, 14, Jan1), s)).ThenRefused("seller_incomplete");
     [Theory, InlineData("100.5"), InlineData("-1"), InlineData("1.1234567"), InlineData("19%"), InlineData("")]
     public void A_percentage_is_a_plain_decimal(string text) => Assert.Throws<FormatException>(() => Percent.Parse(text));
     [Theory, InlineData("19.00", "19"), InlineData("7.70", "7.7"), InlineData("0", "0"), InlineData("100", "100")]

@@ -13,6 +13,9 @@ public sealed class PreviewTests
     private static readonly SubscriptionStarted Started = new(Customer, Menu, Small, Jan1), Trial = Started with { TrialEnd = Jan6 };
     private static readonly SubscriptionPaused Dated = new(Jan4, Jan21, Jan4);
 
+    private static readonly SubscriptionPauseScheduled PauseToCome = new(Feb1, Feb11, Jan4);
+    private static readonly SubscriptionPlanChangeScheduled PlanToCome = new(Menu, Metered, Feb1, Jan4);
+
     /// <summary>A subscription and its periods, as every commit left them.</summary>
     private sealed class Books
     {
@@ -48,6 +51,12 @@ public sealed class PreviewTests
         { "a trial that is activated", [Trial], Jan4, s => ActivateSubscriptionDecision.Decide(new(Jan4), s), January, 16.77m, 18.06m },
         { "the end of a dated pause before its time", [Started, Dated], Jan11, s => ResumeSubscriptionDecision.Decide(new(Jan11), s), January, 9.03m, 15.48m },
         { "another plan in a dated pause", [Started, Dated], Jan11, s => ChangePlanDecision.Decide(new(Metered, EffectiveTime.Now, Book(), Jan11), s), January, 9.03m, 3.71m },
+        { "the end with its period", [Started], Jan11, s => CancelSubscriptionDecision.Decide(new(EffectiveTime.PeriodEnd, Jan11), s), February, 20.00m, 0m },
+        { "a pause to come that is taken back", [Started, PauseToCome], Jan11, s => ResumeSubscriptionDecision.Decide(new(Jan11), s), February, 12.86m, 20.00m },
+        { "another plan to come that is taken back", [Started, PlanToCome], Jan11, s => ChangePlanDecision.Decide(new(Small, EffectiveTime.PeriodEnd, Book(), Jan11), s), February, 5.00m, 20.00m },
+        { "another plan and a pause that are taken back at once", [Started, PlanToCome, PauseToCome], Jan11, s => WithdrawScheduledChangeDecision.Decide(new(Jan11), s), February, 3.21m, 20.00m },
+        { "an end to come that is taken back", [Started, new SubscriptionCancellationScheduled(Feb1, Jan4)], Jan11, s => WithdrawScheduledChangeDecision.Decide(new(Jan11), s), February, 0m, 20.00m },
+        { "the end with its trial that is taken back", [Trial, new SubscriptionCancellationScheduled(Jan6, Jan4)], Jan4, s => WithdrawScheduledChangeDecision.Decide(new(Jan4), s), January, 0m, 16.77m },
         { "the end now of what rests for a time", [Started, Dated], Jan11, s => CancelSubscriptionDecision.Decide(new(EffectiveTime.Now, Jan11), s), January, 9.03m, 1.94m },
     };
 
@@ -77,10 +86,14 @@ public sealed class PreviewTests
                 at = at.AddMinutes(minutes);
                 var decided = order(books.State, at).Events;
                 var preview = ChangePreview.Of(Subscription, books.State, decided, books.Period, at).Preview!;
+                var alone = books.Copy();
                 books.Commit(decided);
                 var really = books.Copy();
-                while (really.State is SubscriptionState.Known { NextDueAt: { } due } && due < preview.After.End) really.Look(due);
-                Assert.Equal(really.Facts(preview.After.PeriodId), preview.After);
+                foreach (var left in new[] { alone, really })
+                    while (left.State is SubscriptionState.Known { NextDueAt: { } due } && due < preview.After.End) left.Look(due);
+                Assert.Equal((alone.Facts(preview.After.PeriodId), really.Facts(preview.After.PeriodId)), (preview.Before, preview.After));
+                // What is taken back would have changed something, if only in a later period, and that is the one that is shown.
+                if (decided is [.., SubscriptionScheduleWithdrawn or SubscriptionPauseWithdrawn]) Assert.NotEqual(preview.Before, preview.After);
             }
         });
 

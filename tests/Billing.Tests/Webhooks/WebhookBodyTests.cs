@@ -31,6 +31,15 @@ public sealed class WebhookBodyTests
             Text(Invoice, Paid, Fold(Finalized, Paid)));
     }
 
+    /// <summary>What is due at midnight is to be paid on the day before.</summary>
+    [Fact]
+    public void An_invoice_is_told_with_the_last_day_to_pay_on_as_it_is_printed()
+    {
+        var cut = new InvoiceTermsCut("acct_1", 1, 2, Mar1, Feb1, RatingVersion: Billing.Rating.RatingVersions.Latest);
+        var invoice = JsonDocument.Parse(Text(Invoice, Finalized, Fold(cut, Finalized))).RootElement.GetProperty("data").GetProperty("invoice");
+        Assert.Equal(("2026-03-01T00:00:00.000000Z", "2026-02-28"), (invoice.GetProperty("dueAt").GetString(), invoice.GetProperty("lastDay").GetString()));
+    }
+
     [Fact]
     public void A_subscription_is_told_with_its_period_and_what_is_scheduled()
     {
