@@ -8,7 +8,7 @@ namespace Billing.Host;
 /// <summary>What a customer's key sees of billing: himself, his subscriptions and his invoices. What is somebody else's does not exist for him.</summary>
 public sealed class CustomersOwn(IDocumentStore store) : ICustomerBoundary
 {
-    public Task CheckAsync(string customerId, object request, CancellationToken ct) => request switch
+    public Task CheckAsync(string customerId, string caller, object request, CancellationToken ct) => request switch
     {
         GetCustomerRequest r => Himself(customerId, r.CustomerId),
         GetStatementRequest r => Himself(customerId, r.CustomerId),

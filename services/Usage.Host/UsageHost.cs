@@ -37,6 +37,7 @@ public static class UsageHost
         builder.Services.AddSingleton(services => new Billing.BillingClient(services.GetRequiredService<GrpcChannel>()));
 
         builder.Services.AddSingleton<UsageStore>();
+        builder.Services.AddSingleton<QueryConnections>();
         builder.Services.AddSingleton<UsageMetrics>();
         builder.Services.AddSingleton<Housekeeping>();
         builder.Services.AddSingleton<Instances>();

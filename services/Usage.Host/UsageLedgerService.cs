@@ -11,7 +11,7 @@ namespace Usage.Host;
 
 /// <summary>What was recorded, for billing, auditors, plan design and customers' pages. Reads only.</summary>
 public sealed class UsageLedgerService(
-    UsageStore store, LedgerWriters ledger, EventReader events, ProofReader proofs, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
+    QueryConnections queries, LedgerWriters ledger, EventReader events, ProofReader proofs, AggregateReader aggregates, OwnerRoutes routes, BalanceWatch watch, ServingGate gate, BusinessClock clock) : UsageLedger.UsageLedgerBase
 {
     private const int ReportsAtOnce = 200;
     private const int BatchesAtOnce = 50;
@@ -31,15 +31,15 @@ public sealed class UsageLedgerService(
 
     public override async Task GetReports(GetReportsRequest request, IServerStreamWriter<UsageReport> responseStream, ServerCallContext context)
     {
-        var last = await LastOf(request.Shard, "last_report", context.CancellationToken);
+        var last = await LastOf(request.Shard, "last_report", context);
         var (from, to) = (Math.Max(request.FromNumber, 1), request.ToNumber == 0 ? last : request.ToNumber);
         if (request.FromNumber < 0 || to > last)
             throw new Refusal(Reasons.ReportUnknown, $"shard {request.Shard} has reports 1 to {last}").AsException();
         for (; from <= to; from += ReportsAtOnce)
         {
             List<Contracts.Messages.UsageRecorded> reports;
-            await using (var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken))
-                reports = await ReportReader.ReadAsync(connection, request.Shard, false, from, Math.Min(from + ReportsAtOnce - 1, to), ReportsAtOnce, context.CancellationToken);
+            await using (var query = await queries.OpenAsync(Caller.NameOf(context), context.CancellationToken))
+                reports = await ReportReader.ReadAsync(query.Connection, request.Shard, false, from, Math.Min(from + ReportsAtOnce - 1, to), ReportsAtOnce, context.CancellationToken);
             foreach (var report in reports)
                 await responseStream.WriteAsync(LedgerRows.Report(report), context.CancellationToken);
         }
@@ -47,16 +47,16 @@ public sealed class UsageLedgerService(
 
     public override async Task GetBatches(GetBatchesRequest request, IServerStreamWriter<Batch> responseStream, ServerCallContext context)
     {
-        var last = await LastOf(request.Shard, "last_batch", context.CancellationToken);
+        var last = await LastOf(request.Shard, "last_batch", context);
         var (from, to) = (Math.Max(request.FromNumber, 1), request.ToNumber == 0 ? last : request.ToNumber);
         if (request.FromNumber < 0 || to > last)
             throw new Refusal(Reasons.BatchUnknown, $"shard {request.Shard} has batches 1 to {last}").AsException();
         for (; from <= to; from += BatchesAtOnce)
         {
-            var batches = await events.BatchesAsync(request.Shard, from, Math.Min(from + BatchesAtOnce - 1, to), context.CancellationToken);
+            var batches = await events.BatchesAsync(request.Shard, from, Math.Min(from + BatchesAtOnce - 1, to), Caller.NameOf(context), context.CancellationToken);
             foreach (var group in EventReader.Together(batches))
             {
-                if (request.IncludeRows) await events.FillAsync(group, context.CancellationToken);
+                if (request.IncludeRows) await events.FillAsync(group, Caller.NameOf(context), context.CancellationToken);
                 foreach (var batch in group) await responseStream.WriteAsync(batch, context.CancellationToken);
             }
         }
@@ -67,20 +67,20 @@ public sealed class UsageLedgerService(
         gate.ThrowUnlessServing();
         // What was committed before the call is then in a report.
         await routes.ReportedAsync(context.CancellationToken);
-        foreach (var proof in await proofs.ReadAsync(Ids.Parse(Ids.Generation, request.GenerationId), request.Sequences, context.CancellationToken))
+        foreach (var proof in await proofs.ReadAsync(Ids.Parse(Ids.Generation, request.GenerationId), request.Sequences, Caller.NameOf(context), context.CancellationToken))
             await responseStream.WriteAsync(proof, context.CancellationToken);
     }
 
     public override async Task ListEvents(ListEventsRequest request, IServerStreamWriter<EventRow> responseStream, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        await foreach (var row in events.ListAsync(request, clock.Now, context.CancellationToken)) await responseStream.WriteAsync(row, context.CancellationToken);
+        await foreach (var row in events.ListAsync(request, Caller.NameOf(context), clock.Now, context.CancellationToken)) await responseStream.WriteAsync(row, context.CancellationToken);
     }
 
     public override Task<AggregateResponse> Aggregate(AggregateRequest request, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
-        return aggregates.ReadAsync(request, context.CancellationToken);
+        return aggregates.ReadAsync(request, Caller.NameOf(context), context.CancellationToken);
     }
 
     public override Task<Balance> GetBalance(GetBalanceRequest request, ServerCallContext context)
@@ -106,9 +106,9 @@ public sealed class UsageLedgerService(
         {
             // A page at a time: a client that reads slowly must not hold a connection.
             var page = new List<ConversationLength>();
-            await using (var connection = await store.DataSource.OpenConnectionAsync(context.CancellationToken))
+            await using (var query = await queries.OpenAsync(Caller.NameOf(context), context.CancellationToken))
             {
-                await using var command = Command(connection, """
+                await using var command = Command(query.Connection, """
                     select output + reasoning, finish <> 1 or overrun > 0, plan, last_activity, subscription, conversation from usage.conversation
                     where (last_activity, subscription, conversation) > ($1, $5, $6) and last_activity < $2 and (finish <> 0 or last_activity < $3) and (finish <> 1 or output + reasoning + overrun > 0)
                       and ($4 = '00000000-0000-0000-0000-000000000000' or plan = $4)
@@ -131,12 +131,12 @@ public sealed class UsageLedgerService(
         }
     }
 
-    private async Task<long> LastOf(int shard, string column, CancellationToken ct)
+    private async Task<long> LastOf(int shard, string column, ServerCallContext context)
     {
         gate.ThrowUnlessServing();
         if (shard < 0 || shard >= ledger.Shards) throw new FormatException($"shard must be from 0 to {ledger.Shards - 1}");
-        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
-        return (long)(await UsageStore.Scalar(connection, $"select {column} from usage.shard where shard = $1", ct, shard))!;
+        await using var query = await queries.OpenAsync(Caller.NameOf(context), context.CancellationToken);
+        return (long)(await UsageStore.Scalar(query.Connection, $"select {column} from usage.shard where shard = $1", context.CancellationToken, shard))!;
     }
 
     private static NpgsqlCommand Command(NpgsqlConnection connection, string sql, params object[] parameters)

@@ -88,7 +88,7 @@ public sealed class UsageOptions
     /// <summary>What billing is promised: two reports a second of a shard.</summary>
     internal const int ReportIntervalMsLeast = 500;
 
-    /// <summary>How long a unary call waits for its answer to be durable, and anybody for a look-up in the tables, in seconds. Default 15.</summary>
+    /// <summary>How long a unary call waits for its answer to be durable, anybody for a look-up in the tables, and a question about the past for its turn, in seconds. Default 15.</summary>
     [Range(1, 300, ErrorMessage = "Usage__UnaryWaitSecondsMax must be from 1 to 300 seconds")]
     public int UnaryWaitSecondsMax { get; init; } = 15;
 
@@ -109,8 +109,8 @@ public sealed class UsageOptions
     public int TransactionIdleSecondsMax { get; init; } = 10;
 
     /// <summary>
-    /// Look-ups of one kind that may wait for the database at once: of owners, of frames that came again, of whose a subscription is. Default 10,000. Beyond it calls
-    /// are refused, and streams wait.
+    /// Look-ups of one kind that may wait for the database at once: of owners, of frames that came again, of whose a subscription is. Default 10,000 of
+    /// streams and imports, which wait beyond it, and as many of calls, which are refused beyond it.
     /// </summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__LookupsWaitingMax must be from 1 to 1000000")]
     public int LookupsWaitingMax { get; init; } = 10_000;
@@ -138,6 +138,17 @@ public sealed class UsageOptions
     /// <summary>How long an aggregate may take before it is refused, in seconds. Default 30.</summary>
     [Range(1, 600, ErrorMessage = "Usage__QuerySecondsMax must be from 1 to 600 seconds")]
     public int QuerySecondsMax { get; init; } = 30;
+
+    /// <summary>
+    /// Questions about the past that this instance asks its database at once, each through a connection that it keeps for them beside those of <see cref="Postgres"/>: aggregates,
+    /// events, batches, reports, proofs, lengths. Default 8. Others wait, as long as for a look-up.
+    /// </summary>
+    [Range(1, 100, ErrorMessage = "Usage__QueriesMax must be from 1 to 100")]
+    public int QueriesMax { get; init; } = 8;
+
+    /// <summary>Likewise of one caller, by his key: half of them. Default 4. Where nobody is asked for a key all callers are one, and only <see cref="QueriesMax"/> holds.</summary>
+    [Range(1, 100, ErrorMessage = "Usage__QueriesPerCallerMax must be from 1 to 100")]
+    public int QueriesPerCallerMax { get; init; } = 4;
 
     /// <summary>Streams of runtimes that this instance carries at once. Default 1,000.</summary>
     [Range(1, 100_000, ErrorMessage = "Usage__StreamsMax must be from 1 to 100000")]

@@ -4,6 +4,8 @@ using Contracts.Usage.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Usage.Host.Store;
 using AccessKey = Hosting.AccessKey;
 
 namespace Usage.Host.Tests;
@@ -69,6 +71,45 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
     }
 
     [Fact]
+    public async Task Of_calls_counted_under_one_name_before_and_after_it_is_known_whose_a_subscription_is()
+    {
+        await using var service = await UsageService.StartAsync(("Usage:CallsPerCallerMax", "1"), ("Access:Mode", "Keys"),
+            ("Access:Keys:0", $"page:customer:{AccessKey.Sha256Of(_keys[0])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "alice")}"));
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await AskAsync(service, 0, "alice");
+        Task listing;
+        await using (await TableLock.TakeAsync(service, "usage.correction", "access exclusive"))
+        {
+            listing = ListAsync(service, 0);
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.correction") > 0, "the call is under way");
+            Assert.Equal("calls_too_many", When_a_generation_is_metered.Reason(await Assert.ThrowsAsync<RpcException>(() => AskAsync(service, 0, "nobody's"))));
+        }
+        await listing;
+        Assert.Equal("subscription_unknown", When_a_generation_is_metered.Reason(await Assert.ThrowsAsync<RpcException>(() => AskAsync(service, 0, "nobody's"))));
+    }
+
+    [Fact]
+    public async Task Of_questions_about_the_past()
+    {
+        await using var service = await StartAsync(("Usage:QueriesPerCallerMax", "1"), ("Usage:QueriesMax", "2"), ("Usage:UnaryWaitSecondsMax", "1"));
+        Task first, others;
+        await using (await TableLock.TakeAsync(service, "usage.correction", "access exclusive"))
+        {
+            first = ListAsync(service, 0);
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.correction") == 1, "a question is asked");
+            var refused = await Assert.ThrowsAsync<RpcException>(() => ListAsync(service, 0));
+            Assert.Equal((StatusCode.ResourceExhausted, "calls_too_many"), (refused.StatusCode, When_a_generation_is_metered.Reason(refused)));
+            Assert.Contains("Usage__QueriesPerCallerMax", refused.Status.Detail, StringComparison.Ordinal);
+            others = ListAsync(service, 1);
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.correction") == 2, "another key's is asked beside it");
+        }
+        await first;
+        await others;
+        await ListAsync(service, 0);
+        await Eventually.True(() => service.App.Services.GetRequiredService<QueryConnections>().Callers == 0, "nothing is kept of callers who ask nothing");
+    }
+
+    [Fact]
     public async Task Of_imports()
     {
         await using var service = await StartAsync(("Usage:ImportsPerCallerMax", "1"));
@@ -108,10 +149,24 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
         Assert.Contains("this instance has its 2 streams (Usage__StreamsMax)", (await third.GoodbyeAsync()).Status.Detail, StringComparison.Ordinal);
     }
 
-    private async Task<UsageService> StartAsync((string, string) bound)
+    [Fact]
+    public async Task Where_nobody_is_asked_for_a_key_questions_have_the_bound_of_all()
+    {
+        await using var service = await UsageService.StartAsync(("Usage:QueriesPerCallerMax", "1"), ("Usage:QueriesMax", "2"), ("Usage:UnaryWaitSecondsMax", "1"));
+        Task[] asked;
+        await using (await TableLock.TakeAsync(service, "usage.correction", "access exclusive"))
+        {
+            asked = [ListAsync(service.Ledger), ListAsync(service.Ledger)];
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.correction") == 2, "two questions are asked");
+            Assert.Contains("(Usage__QueriesMax)", (await Assert.ThrowsAsync<RpcException>(() => ListAsync(service.Ledger))).Status.Detail, StringComparison.Ordinal);
+        }
+        await Task.WhenAll(asked);
+    }
+
+    private async Task<UsageService> StartAsync(params (string, string)[] bounds)
     {
         var service = await UsageService.StartAsync(
-            bound, ("Access:Mode", "Keys"), ("Access:Keys:0", $"one:runtime:{AccessKey.Sha256Of(_keys[0])}"), ("Access:Keys:1", $"other:runtime:{AccessKey.Sha256Of(_keys[1])}"));
+            [.. bounds, ("Access:Mode", "Keys"), ("Access:Keys:0", $"one:runtime:{AccessKey.Sha256Of(_keys[0])}"), ("Access:Keys:1", $"other:runtime:{AccessKey.Sha256Of(_keys[1])}")]);
         await service.SubscribeAsync(Samples.Snapshot("alice"));
         return service;
     }
@@ -134,6 +189,11 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
 
     private async Task AskAsync(UsageService service, int key, string name) =>
         await new UsageLedger.UsageLedgerClient(With(service, key)).GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId(name) });
+
+    private Task ListAsync(UsageService service, int key) => ListAsync(new UsageLedger.UsageLedgerClient(With(service, key)));
+
+    private static Task ListAsync(UsageLedger.UsageLedgerClient ledger) =>
+        ledger.ListEvents(new() { SubscriptionId = Samples.SubscriptionId("alice") }).ResponseStream.ReadAllAsync().ToListAsync().AsTask();
 
     private async Task<(HttpStatusCode Status, string Body)> ImportAsync(HttpClient http, int key, string id, CancellationToken ct = default)
     {

@@ -65,6 +65,26 @@ public sealed class When_the_database_hangs
     }
 
     [Fact]
+    public async Task What_streams_bring_takes_no_place_of_calls()
+    {
+        await using var service = await UsageService.StartAsync(("Usage:LookupsWaitingMax", $"{WaitingMax}"));
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        var loader = service.App.Services.GetRequiredService<OwnerLoader>();
+        await using var stream = new RuntimeStream(service.Meter);
+        Task asking;
+        await using (await TableLock.TakeAsync(service, "usage.conversation", "access exclusive"))
+        {
+            await stream.SendAsync([.. Enumerable.Range(0, 10 * WaitingMax).Select(n => new RuntimeFrame { Start = Samples.Start($"g{n}", "alice", $"c{n}") })]);
+            await Eventually.True(() => loader.Waiting == WaitingMax, "of the stream as many wait as may");
+            asking = AskAsync(service, "bob", default);
+            await Eventually.True(() => loader.Waiting == WaitingMax + 1 || asking.IsCompleted, "the call waits beside them");
+            Assert.False(asking.IsCompleted);
+        }
+        Assert.Equal("subscription_unknown", When_a_generation_is_metered.Reason(await Assert.ThrowsAsync<RpcException>(() => asking)));
+        await Eventually.True(() => stream.Answers.Count(f => f.Grant is not null) >= 10 * WaitingMax, "each is granted");
+    }
+
+    [Fact]
     public async Task Nobody_waits_for_it_longer_than_a_call_may_take()
     {
         await using var service = await UsageService.StartAsync(("Usage:UnaryWaitSecondsMax", "1"));

@@ -10,8 +10,9 @@ public interface ICustomerBoundary
     /// Returns if the request is about this customer alone; it may narrow the request to him. What is somebody else's is refused as what does not exist is, so that
     /// nobody learns which is which. A request that is not known here is refused.
     /// </summary>
+    /// <param name="caller">the name of the key, of which there may be several with one customer: whatever is counted of a caller is counted under it</param>
     /// <exception cref="RefusedException">It is not this customer's.</exception>
-    Task CheckAsync(string customerId, object request, CancellationToken ct);
+    Task CheckAsync(string customerId, string caller, object request, CancellationToken ct);
 
     /// <summary>For requests that this service has no boundary for.</summary>
     public static Exception NotForCustomers(object request) =>
@@ -65,7 +66,7 @@ public sealed class AccessInterceptor(Admission admission, MethodScopes methods,
     }
 
     private Task KeepWithinAsync(string customer, object request, ServerCallContext context) =>
-        _boundary?.CheckAsync(customer, request, context.CancellationToken) ?? throw ICustomerBoundary.NotForCustomers(request);
+        _boundary?.CheckAsync(customer, Caller.NameOf(context), request, context.CancellationToken) ?? throw ICustomerBoundary.NotForCustomers(request);
 
     private sealed class Requests<T>(IAsyncStreamReader<T> stream, Admission admission, AccessKey key) : IAsyncStreamReader<T>
     {

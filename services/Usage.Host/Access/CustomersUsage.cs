@@ -11,23 +11,23 @@ public sealed class CustomersUsage(CustomerReader customers, TermsSource terms, 
     private readonly ConcurrentDictionary<Guid, Guid> _customers = new();
     private readonly ConcurrentDictionary<Guid, Lazy<Task<Guid?>>> _asking = new();
 
-    public Task CheckAsync(string customerId, object request, CancellationToken ct) => request switch
+    public Task CheckAsync(string customerId, string caller, object request, CancellationToken ct) => request switch
     {
-        GetBalanceRequest r => MustOwn(customerId, r.SubscriptionId, ct),
-        WatchBalanceRequest r => MustOwn(customerId, r.SubscriptionId, ct),
-        ListEventsRequest r => MustOwn(customerId, r.SubscriptionId, ct),
-        AggregateRequest r => MustOwn(customerId, r.SubscriptionId, ct),
+        GetBalanceRequest r => MustOwn(customerId, caller, r.SubscriptionId, ct),
+        WatchBalanceRequest r => MustOwn(customerId, caller, r.SubscriptionId, ct),
+        ListEventsRequest r => MustOwn(customerId, caller, r.SubscriptionId, ct),
+        AggregateRequest r => MustOwn(customerId, caller, r.SubscriptionId, ct),
         _ => throw ICustomerBoundary.NotForCustomers(request),
     };
 
-    private async Task MustOwn(string customerId, string subscriptionId, CancellationToken ct)
+    private async Task MustOwn(string customerId, string caller, string subscriptionId, CancellationToken ct)
     {
         if (subscriptionId.Length == 0) throw new FormatException("subscription_id is missing: a customer's key asks about one subscription at a time");
-        if (await CustomerOf(customerId, Ids.Parse(Ids.Subscription, subscriptionId), ct) is not { } customer || Ids.Format(Ids.Customer, customer) != customerId)
+        if (await CustomerOf(caller, Ids.Parse(Ids.Subscription, subscriptionId), ct) is not { } customer || Ids.Format(Ids.Customer, customer) != customerId)
             throw new Refusal(Usage.Reasons.SubscriptionUnknown, $"there is no subscription {subscriptionId}; check the id").AsException();
     }
 
-    /// <param name="caller">whose key asks: a call that waits here is one of his, though its method has not begun</param>
+    /// <param name="caller">under whose name it is counted: a call that waits here is one of his, though its method has not begun</param>
     private async Task<Guid?> CustomerOf(string caller, Guid subscription, CancellationToken ct)
     {
         if (_customers.TryGetValue(subscription, out var known)) return known;

@@ -13,16 +13,17 @@ namespace Usage.Host.Cluster;
 /// with the next: so their order is kept. Until the owner has taken the first frame the lane waits for one to be found; when an owner that has
 /// taken frames is gone, the stream has to end, since what only that owner knew must be said again.
 /// </summary>
-public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outlet outlet, Action<Lane> idle, ILogger log)
+/// <param name="places">of frames that wait, shared by all lanes of the stream: a frame has one from when it is added until its owner has taken it</param>
+public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, SemaphoreSlim places, Outlet outlet, Action<Lane> idle, ILogger log)
 {
-    private const int FramesWaitingMax = 10_000, FramesPerCall = 2_000;
+    private const int FramesPerCall = 2_000;
     /// <summary>An owner that says nothing may be gone: it is asked, so that no runtime waits for ever.</summary>
     private static readonly TimeSpan AsksAfter = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan FindsOwnerWithin = TimeSpan.FromSeconds(30);
 
     private readonly record struct Item(RuntimeFrame? Frame, TaskCompletionSource? Flushed);
 
-    private readonly Channel<Item> _queue = Channel.CreateBounded<Item>(new BoundedChannelOptions(FramesWaitingMax) { SingleReader = true });
+    private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly List<RuntimeFrame> _frames = [];
     private readonly List<TaskCompletionSource> _flushes = [];
     private FrameBatch _batch = stream;
@@ -41,12 +42,14 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
     /// <summary>Before a frame is added, so that the lane is not forgotten in between.</summary>
     internal void Expect() => Interlocked.Increment(ref _expected);
 
-    /// <summary>Waits while the owner is slow: what a client sends must not gather without bound.</summary>
+    /// <summary>Waits while owners are slow: what a client sends must not gather without bound, over however many of them.</summary>
     public async ValueTask AddAsync(RuntimeFrame frame, CancellationToken ct)
     {
+        await places.WaitAsync(ct);
+        if (_queue.Writer.TryWrite(new Item(frame, null))) return;
         // After its end the stream is ending too.
-        try { await _queue.Writer.WriteAsync(new Item(frame, null), ct); }
-        catch (ChannelClosedException) { Interlocked.Decrement(ref _expected); }
+        places.Release();
+        Interlocked.Decrement(ref _expected);
     }
 
     /// <summary>Returns when everything added before is committed and its answers have come, or when the owner is gone.</summary>
@@ -54,8 +57,7 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
     {
         var flushed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Expect();
-        try { await _queue.Writer.WriteAsync(new Item(null, flushed), ct); }
-        catch (ChannelClosedException) { return; }
+        if (!_queue.Writer.TryWrite(new Item(null, flushed))) return;
         await flushed.Task.WaitAsync(ct);
     }
 
@@ -78,7 +80,8 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
         finally
         {
             _queue.Writer.TryComplete();
-            while (_queue.Reader.TryRead(out var item)) item.Flushed?.TrySetResult();
+            while (_queue.Reader.TryRead(out var item)) Sort(item);
+            Release(_frames.Count);
             foreach (var flush in _flushes) flush.TrySetResult();
         }
     }
@@ -99,11 +102,19 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
             }
         }
         while (_frames.Count < FramesPerCall && _flushes.Count == 0 && _queue.Reader.TryRead(out var item))
-        {
-            if (item.Frame is { } frame) _frames.Add(frame);
-            if (item.Flushed is { } flushed) _flushes.Add(flushed);
-        }
+            Sort(item);
         return true;
+    }
+
+    private void Sort(Item item)
+    {
+        if (item.Frame is { } frame) _frames.Add(frame);
+        if (item.Flushed is { } flushed) _flushes.Add(flushed);
+    }
+
+    private void Release(int frames)
+    {
+        if (frames > 0) places.Release(frames);
     }
 
     private async Task SendAsync()
@@ -112,6 +123,7 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
         var taken = await FindAsync();
         _batch = _batch with { Epoch = taken.Epoch, Outlet = taken.Outlet };
         _frames.RemoveRange(0, taken.Frames);
+        Release(taken.Frames);
         _passed = _frames.Count;
         Interlocked.Add(ref _expected, -taken.Frames);
         if (!taken.Flushed) return;
@@ -135,6 +147,7 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Outle
                 if (_frames[i].Start is not { } start || start.GenerationId != deny.GenerationId || start.Asker != deny.Asker || start.Attempt > deny.Attempt) continue;
                 _frames.RemoveAt(i);
                 _passed--;
+                Release(1);
                 Interlocked.Decrement(ref _expected);
             }
     }

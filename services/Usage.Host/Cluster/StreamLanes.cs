@@ -7,6 +7,11 @@ namespace Usage.Host.Cluster;
 /// <summary>What one stream says to owners in other processes, and what they answer. Costs nothing while all owners are in this one.</summary>
 public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamListener
 {
+    /// <summary>Frames of one stream that wait for owners elsewhere, or are on their way to them; then the stream is not read on.</summary>
+    private const int FramesWaitingMax = 10_000;
+
+    // Nobody asks for its handle, so there is nothing to dispose: lanes give places back when the stream is long over.
+    private readonly SemaphoreSlim _places = Places();
     private readonly Lock _gate = new();
     private readonly Dictionary<Guid, Lane> _lanes = [];
     private readonly ConcurrentDictionary<string, Lane> _generations = new(StringComparer.Ordinal);
@@ -87,12 +92,14 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
         }
     }
 
+    private static SemaphoreSlim Places() => new(FramesWaitingMax);
+
     private Lane LaneOf(Guid subscription)
     {
         if (_lanes.TryGetValue(subscription, out var known)) return known;
         _listener ??= instances.Listen(this);
         var batch = new FrameBatch(_stream, outlet.Opened, _listener, 0, 0, [], false, false);
-        var lane = new Lane(() => instances.OwnerOf(subscription), batch, outlet, idle => Forget(subscription, idle), instances.Log);
+        var lane = new Lane(() => instances.OwnerOf(subscription), batch, _places, outlet, idle => Forget(subscription, idle), instances.Log);
         _lanes.Add(subscription, lane);
         if (_completed) lane.Complete();
         _ = Task.Run(lane.RunAsync);

@@ -13,9 +13,9 @@ namespace Usage.Host.Ledger;
 /// <summary>
 /// Sums over recorded rows, corrections included, in pages. A row counts in the bucket of the time at which it was received, a correction in that
 /// at which it was made. Rows of detached partitions are not in them, and the answer says from when on none is missing. A query that takes too long is
-/// refused, so that no question about the past slows the present.
+/// refused, and so many are asked at once, so that no question about the past slows the present.
 /// </summary>
-public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> options)
+public sealed class AggregateReader(QueryConnections queries, IOptions<UsageOptions> options)
 {
     private const int GroupsMax = 1_000;
     private static readonly TimeSpan AheadMax = TimeSpan.FromMinutes(5);
@@ -23,7 +23,9 @@ public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> opt
     /// <summary>One column to group by: its SQL, its type in PostgreSQL, and where its value goes.</summary>
     private sealed record Column(string Sql, string Type, Action<UsageGroup, object> Show);
 
-    public async Task<AggregateResponse> ReadAsync(AggregateRequest request, CancellationToken ct)
+    /// <param name="caller">who asks, by the name of his key</param>
+    /// <exception cref="RefusedException">query_too_large; calls_too_many: he, or this instance, asks as much as may be asked at once</exception>
+    public async Task<AggregateResponse> ReadAsync(AggregateRequest request, string caller, CancellationToken ct)
     {
         var columns = Columns(request);
         var byKind = request.GroupBy.Contains(Dimension.Kind);
@@ -33,7 +35,8 @@ public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> opt
             > 0 and <= GroupsMax => request.PageSize,
             _ => throw new FormatException($"page_size must be from 1 to {GroupsMax}, or 0"),
         };
-        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        await using var query = await queries.OpenAsync(caller, ct);
+        var connection = query.Connection;
         await using var transaction = await connection.BeginTransactionAsync(ct);
         await UsageStore.Execute(connection, $"set local statement_timeout = {options.Value.QuerySecondsMax * 1_000}", ct);
         await using var command = Command(connection, request, columns, byKind, size);
@@ -132,7 +135,8 @@ public sealed class AggregateReader(UsageStore store, IOptions<UsageOptions> opt
         if (names.Length > 0) sql.Append(CultureInfo.InvariantCulture, $" order by {string.Join(", ", names)}");
         sql.Append(CultureInfo.InvariantCulture, $" limit {size + 1}");
 
-        var command = new NpgsqlCommand(sql.ToString(), connection);
+        // PostgreSQL ends it before that; where its server is gone, nobody waits for ever.
+        var command = new NpgsqlCommand(sql.ToString(), connection) { CommandTimeout = options.Value.QuerySecondsMax + 10 };
         foreach (var value in values) command.Parameters.Add(new NpgsqlParameter { Value = value });
         return command;
     }

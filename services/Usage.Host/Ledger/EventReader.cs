@@ -12,13 +12,14 @@ namespace Usage.Host.Ledger;
 /// Recorded rows as the contract shows them, a page at a time: no connection is held while a client reads, so that one that does not read
 /// costs nobody a connection.
 /// </summary>
-public sealed class EventReader(UsageStore store)
+public sealed class EventReader(QueryConnections queries)
 {
     private const int PageRows = 1_000;
 
     /// <summary>The rows of a subscription in the order of receipt, after the cursor in <see cref="ListEventsRequest.PageToken"/>.</summary>
+    /// <param name="caller">who asks, by the name of his key</param>
     /// <param name="now">business time; nothing is received later</param>
-    public async IAsyncEnumerable<EventRow> ListAsync(ListEventsRequest request, DateTimeOffset now, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<EventRow> ListAsync(ListEventsRequest request, string caller, DateTimeOffset now, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         var left = request.Limit switch
         {
@@ -29,7 +30,7 @@ public sealed class EventReader(UsageStore store)
         var filter = Filter(request, now);
         for (var cursor = Cursor.Parse(request.PageToken); left > 0;)
         {
-            var page = await PageAsync(filter, cursor, (int)Math.Min(left, PageRows), ct);
+            var page = await PageAsync(filter, caller, cursor, (int)Math.Min(left, PageRows), ct);
             foreach (var row in page) yield return row;
             if (page.Count < PageRows) yield break;
             left -= page.Count;
@@ -38,10 +39,11 @@ public sealed class EventReader(UsageStore store)
     }
 
     /// <summary>Batches from one number to another, both included, without their rows.</summary>
-    public async Task<List<Batch>> BatchesAsync(int shard, long from, long to, CancellationToken ct)
+    public async Task<List<Batch>> BatchesAsync(int shard, long from, long to, string caller, CancellationToken ct)
     {
+        await using var query = await queries.OpenAsync(caller, ct);
         await using var command = Command(
-            "select number, row_count, root, previous_chain, chain, committed_at from usage.batch where shard = $1 and number between $2 and $3 order by number", [shard, from, to]);
+            query, "select number, row_count, root, previous_chain, chain, committed_at from usage.batch where shard = $1 and number between $2 and $3 order by number", [shard, from, to]);
         await using var reader = await command.ExecuteReaderAsync(ct);
         var batches = new List<Batch>();
         while (await reader.ReadAsync(ct))
@@ -76,19 +78,20 @@ public sealed class EventReader(UsageStore store)
     }
 
     /// <summary>Fills in the rows of batches that follow each other, in order. Of rows that were archived only the leaf is left.</summary>
-    public async Task FillAsync(IReadOnlyList<Batch> batches, CancellationToken ct)
+    public async Task FillAsync(IReadOnlyList<Batch> batches, string caller, CancellationToken ct)
     {
+        await using var query = await queries.OpenAsync(caller, ct);
         object[] range = [batches[0].Shard, batches[0].Number, batches[^1].Number];
         var byNumber = batches.ToDictionary(b => b.Number);
         // Rows lie nearly in their order. PostgreSQL would copy all of a large batch to its disk to sort it.
-        await using (var command = Command($"{LedgerRows.Select} where shard = $1 and batch between $2 and $3", range))
+        await using (var command = Command(query, $"{LedgerRows.Select} where shard = $1 and batch between $2 and $3", range))
         await using (var reader = await command.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct))
             {
                 var row = LedgerRows.Event(reader);
                 byNumber[row.Batch].Rows.Add(row);
             }
-        if (batches.Any(b => b.Rows.Count < b.RowCount)) await FillArchivedAsync(byNumber, range, ct);
+        if (batches.Any(b => b.Rows.Count < b.RowCount)) await FillArchivedAsync(query, byNumber, range, ct);
         foreach (var batch in batches) Sort(batch);
     }
 
@@ -104,17 +107,17 @@ public sealed class EventReader(UsageStore store)
         }
     }
 
-    private async Task FillArchivedAsync(Dictionary<long, Batch> batches, object[] range, CancellationToken ct)
+    private static async Task FillArchivedAsync(Query query, Dictionary<long, Batch> batches, object[] range, CancellationToken ct)
     {
         var here = batches.Values.SelectMany(b => b.Rows).Select(r => (r.Batch, r.Ordinal)).ToHashSet();
-        await using var command = Command("select batch, ordinal, leaf from usage.kept_leaf where shard = $1 and batch between $2 and $3", range);
+        await using var command = Command(query, "select batch, ordinal, leaf from usage.kept_leaf where shard = $1 and batch between $2 and $3", range);
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
             if (here.Add((reader.GetInt64(0), reader.GetInt32(1))))
                 batches[reader.GetInt64(0)].Rows.Add(new EventRow { Batch = reader.GetInt64(0), Ordinal = reader.GetInt32(1), Kind = RowKind.Archived, Leaf = ByteString.CopyFrom((byte[])reader[2]) });
     }
 
-    private async Task<List<EventRow>> PageAsync((string Where, List<object> Values) filter, Cursor? cursor, int rowsMax, CancellationToken ct)
+    private async Task<List<EventRow>> PageAsync((string Where, List<object> Values) filter, string caller, Cursor? cursor, int rowsMax, CancellationToken ct)
     {
         var (where, values) = (filter.Where, new List<object>(filter.Values));
         if (cursor is { } after)
@@ -122,7 +125,8 @@ public sealed class EventReader(UsageStore store)
             values.AddRange([after.ReceivedAt, after.Batch, after.Ordinal]);
             where += $" and (received_at, batch, ordinal) > (${values.Count - 2}, ${values.Count - 1}, ${values.Count})";
         }
-        await using var command = Command($"{LedgerRows.Select} where {where} order by received_at, batch, ordinal limit {rowsMax}", values);
+        await using var query = await queries.OpenAsync(caller, ct);
+        await using var command = Command(query, $"{LedgerRows.Select} where {where} order by received_at, batch, ordinal limit {rowsMax}", values);
         await using var reader = await command.ExecuteReaderAsync(ct);
         var page = new List<EventRow>();
         while (await reader.ReadAsync(ct))
@@ -156,9 +160,9 @@ public sealed class EventReader(UsageStore store)
         return (where, values);
     }
 
-    private NpgsqlCommand Command(string sql, IReadOnlyList<object> parameters)
+    private static NpgsqlCommand Command(Query query, string sql, IReadOnlyList<object> parameters)
     {
-        var command = store.DataSource.CreateCommand(sql);
+        var command = new NpgsqlCommand(sql, query.Connection);
         foreach (var parameter in parameters) command.Parameters.Add(new NpgsqlParameter { Value = parameter });
         return command;
     }

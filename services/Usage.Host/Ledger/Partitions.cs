@@ -15,8 +15,8 @@ public sealed class Partitions(UsageStore store)
 {
     private const long PartitionLock = 0x7573_6167_66;
     // Rows of generations are updated while they run: a page with room for their next versions spares index entries.
-    private const string Updated = "generation";
-    private static readonly string[] Tables = ["token_event", Updated];
+    private const string Rows = "token_event", Updated = "generation";
+    private static readonly string[] Tables = [Rows, Updated];
     private readonly ConcurrentDictionary<int, bool> _days = [];
     // How far the leaves of a day that could not be detached yet are kept.
     private readonly Dictionary<int, Kept> _kept = [];
@@ -106,8 +106,12 @@ public sealed class Partitions(UsageStore store)
         // Nothing comes to it now. What has come since its leaves were kept is in batches after those.
         if (await HasUnreportedAsync(connection, name, ct)) return null;
         for (var shard = 0; shard < kept.Through.Length; shard++) kept = await KeepLeavesAsync(connection, name, shard, kept, ct);
-        await UsageStore.Execute(connection, "insert into usage.detached_partition (day, rows, detached_at, last_received_at) values ($1, $2, $3, $4)", ct,
-            DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime), kept.Rows, now, (object?)kept.LastReceivedAt ?? DBNull.Value);
+        // Of a day that was archived elsewhere, and made again for a straggler, more is missing now.
+        await UsageStore.Execute(connection, """
+            insert into usage.detached_partition as d (day, rows, detached_at, last_received_at) values ($1, $2, $3, $4)
+            on conflict (day) do update set rows = d.rows + excluded.rows, detached_at = excluded.detached_at, last_received_at = greatest(d.last_received_at, excluded.last_received_at)
+            """, ct,
+            DateOf(day), kept.Rows, now, (object?)kept.LastReceivedAt ?? DBNull.Value);
         await transaction.CommitAsync(ct);
         _kept.Remove(day);
         return kept.Rows;
@@ -166,10 +170,17 @@ public sealed class Partitions(UsageStore store)
             if (await UsageStore.Scalar(connection, "select 1 from pg_inherits where inhrelid = to_regclass($1)", ct, partition) is not null) continue;
             // Attaching a finished table leaves writers of other days alone; "partition of" would lock them all out.
             await UsageStore.Execute(connection, $"create table if not exists {partition} (like usage.{table} including all){(table == Updated ? " with (fillfactor = 70)" : "")}", ct);
-            await UsageStore.Execute(connection, "delete from usage.detached_partition where day = $1", ct, DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime));
+            if (table == Rows) await ComeBackAsync(connection, partition, day, ct);
             await UsageStore.Execute(connection, $"alter table usage.{table} attach partition {partition} for values from ('{FirstId(day)}') to ('{FirstId(day + 1)}')", ct);
         }
         await transaction.CommitAsync(ct);
+    }
+
+    /// <summary>Rows that are here again with their table are in sums again. Those that were archived elsewhere are missing from them still, though the day has a table.</summary>
+    private static async Task ComeBackAsync(NpgsqlConnection connection, string partition, int day, CancellationToken ct)
+    {
+        await UsageStore.Execute(connection, $"update usage.detached_partition set rows = rows - (select count(*) from {partition}) where day = $1", ct, DateOf(day));
+        await UsageStore.Execute(connection, "delete from usage.detached_partition where day = $1 and rows <= 0", ct, DateOf(day));
     }
 
     /// <summary>The table of a day's rows, where it stands detached; null where it is attached, was archived elsewhere or never was.</summary>
@@ -178,6 +189,8 @@ public sealed class Partitions(UsageStore store)
         var table = $"usage.token_event_{NameOf(DayOf(generation))}";
         return await UsageStore.Scalar(connection, "select 1 where to_regclass($1) is not null and not exists (select from pg_inherits where inhrelid = to_regclass($1))", ct, table) is null ? null : table;
     }
+
+    private static DateOnly DateOf(int day) => DateOnly.FromDateTime(DateTimeOffset.UnixEpoch.AddDays(day).UtcDateTime);
 
     private static string NameOf(int day) => DateTimeOffset.UnixEpoch.AddDays(day).ToString("yyyyMMdd", CultureInfo.InvariantCulture);
 

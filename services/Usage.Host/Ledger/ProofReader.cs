@@ -9,14 +9,16 @@ namespace Usage.Host.Ledger;
 /// Rows with what proves that they were recorded. Leaves of a batch come from its rows and, where partitions were detached, from those that were kept of
 /// them; the row itself comes from the detached table, while it is there.
 /// </summary>
-public sealed class ProofReader(UsageStore store, LedgerWriters ledger)
+public sealed class ProofReader(QueryConnections queries, LedgerWriters ledger)
 {
     /// <summary>Rows of batches that no report covers yet are left out: they were committed since the caller asked for the last one.</summary>
     /// <param name="sequences">none for every row of the generation, its corrections among them</param>
-    /// <exception cref="RefusedException">event_unknown</exception>
-    public async Task<IReadOnlyList<EventProof>> ReadAsync(Guid generation, IReadOnlyCollection<long> sequences, CancellationToken ct)
+    /// <param name="caller">who asks, by the name of his key</param>
+    /// <exception cref="RefusedException">event_unknown; calls_too_many: he, or this instance, asks as much as may be asked at once</exception>
+    public async Task<IReadOnlyList<EventProof>> ReadAsync(Guid generation, IReadOnlyCollection<long> sequences, string caller, CancellationToken ct)
     {
-        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
+        await using var query = await queries.OpenAsync(caller, ct);
+        var connection = query.Connection;
         var rows = await RowsAsync(connection, generation, ct);
         if (rows.Count > 0)
         {

@@ -17,7 +17,7 @@ public sealed class ShardHolders(UsageStore store, IOptions<UsageOptions> option
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
             log.LogWarning("shard {Shard} has been locked for longer than {Seconds} s; {Ended} transactions were ended whose clients have fallen silent in the middle of a statement", shard,
-                options.Value.TransactionIdleSecondsMax, await EndSilentAsync(ct));
+                options.Value.TransactionIdleSecondsMax, await EndSilentAsync(connection, ct));
             return null;
         }
     }
@@ -27,15 +27,12 @@ public sealed class ShardHolders(UsageStore store, IOptions<UsageOptions> option
     /// Only those that hold a lock of a shard, and have waited for their client since. One that lives was slow, and writes its rows again.
     /// </summary>
     /// <returns>how many</returns>
-    private async Task<long> EndSilentAsync(CancellationToken ct)
-    {
-        await using var connection = await store.DataSource.OpenConnectionAsync(ct);
-        return (long)(await UsageStore.Scalar(connection, """
+    private async Task<long> EndSilentAsync(NpgsqlConnection connection, CancellationToken ct) =>
+        (long)(await UsageStore.Scalar(connection, """
             select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity a
             where datname = current_database() and usename = current_user and state = 'active' and wait_event = 'ClientRead' and state_change < clock_timestamp() - make_interval(secs => $1)
               and exists (select from pg_locks l join pg_database d on d.oid = l.database where l.pid = a.pid and d.datname = current_database() and l.relation = 'usage.shard'::regclass and l.mode = 'RowShareLock')
             """, ct, (double)options.Value.TransactionIdleSecondsMax))!;
-    }
 
     private async Task<long?> TakeAsync(NpgsqlConnection connection, int shard, string me, Func<string, bool> mayWait, CancellationToken ct)
     {
@@ -43,8 +40,12 @@ public sealed class ShardHolders(UsageStore store, IOptions<UsageOptions> option
         // Whoever holds the lock longer than anybody may be silent is looked at.
         await UsageStore.Execute(connection, $"set local lock_timeout = '{options.Value.TransactionIdleSecondsMax}s'", ct);
         // "for update" conflicts with the lock that slabs take; the plain update alone would not.
-        if (await UsageStore.Scalar(connection, "select holder from usage.shard where shard = $1 for update", ct, shard) is string holder && holder != me && mayWait(holder))
-            return null;
+        // PostgreSQL ends the wait, and says for what: no shorter time of the connection string may do so before it.
+        await using (var command = new NpgsqlCommand("select holder from usage.shard where shard = $1 for update", connection) { CommandTimeout = options.Value.TransactionIdleSecondsMax + 10 })
+        {
+            command.Parameters.Add(new NpgsqlParameter { Value = shard });
+            if (await command.ExecuteScalarAsync(ct) is string holder && holder != me && mayWait(holder)) return null;
+        }
         var epoch = (long)(await UsageStore.Scalar(connection, "update usage.shard set epoch = epoch + 1, holder = $2 where shard = $1 returning epoch", ct, shard, me))!;
         await transaction.CommitAsync(ct);
         return epoch;

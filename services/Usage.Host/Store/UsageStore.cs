@@ -69,9 +69,11 @@ public sealed class UsageStore(IOptions<UsageOptions> options) : IAsyncDisposabl
         return migrations;
     }
 
-    private static NpgsqlDataSource Build(UsageOptions options)
+    /// <param name="connectionsMax">instead of as many as the connection string says</param>
+    internal static NpgsqlDataSource Build(UsageOptions options, int? connectionsMax = null)
     {
         var builder = new NpgsqlDataSourceBuilder(options.Postgres);
+        if (connectionsMax is { } max) (builder.ConnectionStringBuilder.MinPoolSize, builder.ConnectionStringBuilder.MaxPoolSize) = (0, max);
         builder.ConnectionStringBuilder.ApplicationName ??= "usage";
         // A process that is frozen, or whose machine or network is gone, may hold the lock of a shard: PostgreSQL ends its transaction, so that another instance can take the shard.
         builder.ConnectionStringBuilder.Options ??= $"-c idle_in_transaction_session_timeout={options.TransactionIdleSecondsMax}s -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30s";

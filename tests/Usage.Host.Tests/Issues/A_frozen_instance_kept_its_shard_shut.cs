@@ -1,6 +1,9 @@
 using Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Npgsql;
+using Usage.Host.Ledger;
 using Usage.Host.Store;
 
 namespace Usage.Host.Tests.Issues;
@@ -25,5 +28,28 @@ public sealed class A_frozen_instance_kept_its_shard_shut
         await stream.AckOf("g", 1);
         Assert.True(StoreFailure.Is(await Assert.ThrowsAnyAsync<NpgsqlException>(() => transaction.CommitAsync())), "whoever thaws waits and tries again");
         await LedgerChecks.HoldAsync(service);
+    }
+
+    /// <summary>Whoever had waited for the lock opened another connection to end it, which may never come where all wait; and the wait had to be shorter than a command may take.</summary>
+    [Fact]
+    public async Task U3_one_that_is_silent_in_the_middle_of_its_rows_is_ended_through_the_connection_that_waited_for_it()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.StopHostAsync();
+        await using var frozen = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(service.Postgres) { Pooling = false }.ConnectionString);
+        await frozen.OpenAsync();
+        await using (var command = new NpgsqlCommand("begin; select shard from usage.shard where shard = 0 for no key update", frozen)) await command.ExecuteNonQueryAsync();
+        var rows = await frozen.BeginBinaryImportAsync("copy usage.kept_leaf from stdin (format binary)");
+
+        var options = Options.Create(new UsageOptions
+        {
+            Postgres = new NpgsqlConnectionStringBuilder(service.Postgres) { MaxPoolSize = 1, Timeout = 2, CommandTimeout = 2 }.ConnectionString, TransactionIdleSecondsMax = 3,
+        });
+        await using var store = new UsageStore(options);
+        var holders = new ShardHolders(store, options, NullLogger<ShardHolders>.Instance);
+        var (before, taken) = (await holders.EpochAsync(0, CancellationToken.None), (long?)null);
+        await Eventually.True(async () => (taken = await holders.TakeAsync(0, "another", _ => false, CancellationToken.None)) is not null, "the shard is taken");
+        Assert.Equal(before + 1, taken);
+        Assert.True(StoreFailure.Is(await Assert.ThrowsAnyAsync<NpgsqlException>(async () => await rows.CompleteAsync())), "whoever thaws has written nothing");
     }
 }

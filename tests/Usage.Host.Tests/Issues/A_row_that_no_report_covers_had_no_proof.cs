@@ -1,4 +1,5 @@
 using Contracts.Usage.V1;
+using Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Usage.Host.Ledger;
 
@@ -18,7 +19,7 @@ public sealed class A_row_that_no_report_covers_had_no_proof
         Assert.Equal(1, await service.ScalarAsync<long>("select count(*) from usage.token_event e join usage.shard s using (shard) where e.batch > s.reported_batch"));
 
         // The service waits for a report first, and this is what it does then, should a row be committed in between.
-        var proof = Assert.Single(await service.App.Services.GetRequiredService<ProofReader>().ReadAsync(Ids.Parse(Ids.Generation, Samples.GenerationId("g")), [], CancellationToken.None));
+        var proof = Assert.Single(await service.App.Services.GetRequiredService<ProofReader>().ReadAsync(Ids.Parse(Ids.Generation, Samples.GenerationId("g")), [], Caller.Anybody, CancellationToken.None));
         Assert.Equal(0, proof.Row.Sequence);
         LedgerChecks.Proves(proof);
     }

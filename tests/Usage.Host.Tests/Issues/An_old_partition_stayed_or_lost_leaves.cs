@@ -47,6 +47,45 @@ public sealed class An_old_partition_stayed_or_lost_leaves
         Assert.Equal(7, await service.ScalarAsync<long>("select rows from usage.detached_partition"));
     }
 
+    /// <summary>A straggler makes its day's table again: sums were said to be complete, though only an empty table had come back.</summary>
+    [Fact]
+    public async Task A_day_that_was_archived_elsewhere_is_missing_until_its_rows_are_back()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("a", "alice") });
+        await service.Meter.SettleAsync(new SettleRequest { Finish = Samples.Finish("a", 1) });
+        await service.Ledger.GetHeadsAsync(new GetHeadsRequest());
+        await service.StopHostAsync();
+        await using var store = new UsageStore(Options.Create(new UsageOptions { Postgres = service.Postgres }));
+        var partitions = new Partitions(store) { LockWait = TimeSpan.FromMinutes(1) };
+        var day = Partitions.DayOf(Samples.Jan1);
+
+        // Its table stands there, and is attached with all its rows.
+        await DetachAsync();
+        await partitions.EnsureAsync([day], CancellationToken.None);
+        Assert.Equal(0, await MissingAsync());
+        await DetachAsync();
+        Assert.Equal(2, await MissingAsync());
+
+        await service.ScalarAsync<long>("create table usage.archived as select * from usage.token_event_20260101; drop table usage.token_event_20260101, usage.generation_20260101; select 1");
+        for (var time = 0; time < 2; time++)
+        {
+            await partitions.EnsureAsync([day], CancellationToken.None);
+            Assert.Equal(2, await MissingAsync());
+            await DetachAsync();
+            Assert.Equal(2, await MissingAsync());
+        }
+
+        // Somebody brings it back.
+        await service.ScalarAsync<long>("insert into usage.token_event_20260101 select * from usage.archived; select 1");
+        await partitions.EnsureAsync([day], CancellationToken.None);
+        Assert.Equal(0, await MissingAsync());
+
+        async Task DetachAsync() => Assert.Single((await partitions.DetachBeforeAsync(day + 1, Samples.Jan1, CancellationToken.None)).Days);
+        Task<long> MissingAsync() => service.ScalarAsync<long>("select coalesce(sum(rows), 0)::bigint from usage.detached_partition where last_received_at is not null");
+    }
+
     [Fact]
     public async Task Leases_end_while_an_old_day_takes_long_to_detach()
     {
