@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace LocalServers.Tests;
 
 public sealed class ServersTests
@@ -11,6 +13,32 @@ public sealed class ServersTests
         var addresses = new HashSet<Uri>();
         for (var i = 0; i < 10; i++) Assert.True(addresses.Add(await Servers.CreateVirtualHostAsync()));
         Assert.All(addresses, address => Assert.StartsWith("/test_", address.AbsolutePath, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Databases_with_the_same_tables_are_copies_of_one_and_share_nothing_else()
+    {
+        var copies = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Servers.CreateDatabaseAsync(Shelf)));
+        Assert.Equal(3, copies.Select(c => c.Name).Distinct().Count());
+        foreach (var copy in copies) Assert.Equal(1L, await Ask(copy, "insert into usage.shelf values ('jam'); select count(*) from usage.shelf"));
+        Assert.Equal(1, _shelves);
+    }
+
+    private static int _shelves;
+
+    private static async Task Shelf(ServiceDatabase database)
+    {
+        Interlocked.Increment(ref _shelves);
+        await Ask(database, "create table usage.shelf (jar text)");
+    }
+
+    // By a pool, which keeps its connection open after this.
+    private static async Task<object?> Ask(ServiceDatabase database, string sql)
+    {
+        await using var connection = new NpgsqlConnection(database.ConnectionString("usage"));
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync();
     }
 
     [Fact]
