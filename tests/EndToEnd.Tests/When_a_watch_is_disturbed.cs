@@ -44,10 +44,7 @@ public sealed class When_a_watch_is_disturbed
     [Fact]
     public async Task Those_who_bought_nothing_are_counted_with_those_who_bought_and_never_fewer_than_before()
     {
-        await using var company = await Company.OpenAsync([]);
-        await company.PublishMenuAsync();
-        await company.SubscribeAsync(2);
-        await company.AdvanceAsync(Company.Jan1.AddDays(1));
+        await using var company = await TwoBoughtYesterday();
         var folder = Directory.CreateTempSubdirectory("billing-watch-");
         try
         {
@@ -77,10 +74,7 @@ public sealed class When_a_watch_is_disturbed
     [Fact]
     public async Task A_draft_that_is_refused_for_good_is_given_up_and_the_watch_looks_on()
     {
-        await using var company = await Company.OpenAsync([]);
-        await company.PublishMenuAsync();
-        await company.SubscribeAsync(2);
-        await company.AdvanceAsync(Company.Jan1.AddDays(1));
+        await using var company = await TwoBoughtYesterday();
         var folder = Directory.CreateTempSubdirectory("billing-watch-");
         try
         {
@@ -116,4 +110,13 @@ public sealed class When_a_watch_is_disturbed
     }
 
     private static async Task<JsonElement> LookAsync(System.Diagnostics.Process watch) => JsonDocument.Parse((await watch.StandardOutput.ReadLineAsync().WaitAsync(Within))!).RootElement;
+
+    private static async Task<Company> TwoBoughtYesterday()
+    {
+        var company = await Company.OpenAsync([]);
+        await company.PublishMenuAsync();
+        await company.SubscribeAsync(2);
+        await company.AdvanceAsync(Company.Jan1.AddDays(1));
+        return company;
+    }
 }
