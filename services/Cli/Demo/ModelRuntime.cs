@@ -35,12 +35,14 @@ public sealed class ModelRuntime : IAsyncDisposable
     private readonly MeterClient _meter;
     private readonly Func<DateTimeOffset> _businessNow;
     private readonly RuntimeTally _tally = new();
+    private string _lastBreak = "its stream has not broken";
 
     public ModelRuntime(CallInvoker usage, int seed, Func<DateTimeOffset> businessNow)
     {
         (_line, _businessNow) = (new RoughLine(seed), businessNow);
         // Who hangs up on purpose need not wait for long.
         _meter = new MeterClient(usage.Intercept(_line), new() { TokensPerReport = TokensPerChunkMax, PauseMin = TimeSpan.FromMilliseconds(10), PauseMax = TimeSpan.FromSeconds(2) });
+        _meter.Disconnected += e => Volatile.Write(ref _lastBreak, $"its stream broke last at {TimeProvider.System.GetUtcNow():HH:mm:ss} UTC: {e.Status.StatusCode}, {e.Status.Detail}");
     }
 
     public RuntimeTally Tally
@@ -73,7 +75,7 @@ public sealed class ModelRuntime : IAsyncDisposable
             {
                 var waiting = _meter.Active;
                 await givenUp.CancelAsync();
-                throw new UserException($"the meter has acknowledged nothing for {SilenceMax.TotalSeconds:0} s while {waiting.Count} generations wait, among them {waiting.FirstOrDefault()}");
+                throw new UserException($"the meter has acknowledged nothing for {SilenceMax.TotalSeconds:0} s while {waiting.Count} generations wait, among them {waiting.FirstOrDefault()}; {Volatile.Read(ref _lastBreak)}");
             }
             before = now;
         }

@@ -29,6 +29,7 @@ public sealed class Company : IAsyncDisposable
     public static readonly string[] Services = [PlanDesign, Usage, Billing];
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
     public const int ConversationsPerPeriod = 20;
+    private const int LastSaidLines = 150;
 
     private readonly ServiceDatabase _database;
     private readonly Uri _broker;
@@ -245,6 +246,9 @@ public sealed class Company : IAsyncDisposable
         [.. (await Deployment.Billing.ListInvoicesAsync(new() { Status = InvoiceStatus.Finalized, PageSize = 1_000 })).Invoices.OrderBy(i => i.Number, StringComparer.Ordinal)];
 
     public static Metadata Key(string key) => new() { { "idempotency-key", key } };
+
+    /// <summary>The end of what the services have logged.</summary>
+    public string LastSaid() => string.Join('\n', File.ReadLines(_log).TakeLast(LastSaidLines));
 
     private int HttpPort(string service) => _ports[2 * Array.IndexOf(Services, service)];
     private int GrpcPort(string service) => _ports[2 * Array.IndexOf(Services, service) + 1];

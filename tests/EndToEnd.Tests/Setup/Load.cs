@@ -1,3 +1,4 @@
+using Cli;
 using Cli.Demo;
 using Contracts.Billing.V1;
 using Grpc.Core;
@@ -8,6 +9,7 @@ namespace EndToEnd.Tests;
 public sealed class Load
 {
     private const int Workers = 3;
+    private readonly Company _company;
     private readonly ModelRuntime[] _runtimes;
     private readonly PlannedConversation[] _conversations;
     private int _served;
@@ -15,6 +17,7 @@ public sealed class Load
     /// <param name="meter">the connection of each runtime worker; null: to the one usage service</param>
     public Load(Company company, IEnumerable<Subscription> subscriptions, int conversationsEach, int seed, Func<CallInvoker>? meter = null)
     {
+        _company = company;
         var random = new Random(seed);
         _runtimes = [.. Enumerable.Range(0, Workers).Select(w => new ModelRuntime(meter?.Invoke() ?? company.Deployment.NewMeter(), seed + w, () => company.Now))];
         _conversations = [..
@@ -30,8 +33,19 @@ public sealed class Load
     /// <summary>The tokens of every generation, as the runtimes counted them and had them acknowledged.</summary>
     public IReadOnlyDictionary<string, long> Acknowledged => new SortedDictionary<string, long>(_runtimes.SelectMany(r => r.Tally.Acknowledged).ToDictionary());
 
-    public Task ServeAsync() => Task.WhenAll(_runtimes.Select((runtime, worker) => Task.Run(() =>
-        runtime.ServeAsync(_conversations.Where((_, n) => n % Workers == worker), () => Interlocked.Increment(ref _served), CancellationToken.None))));
+    public async Task ServeAsync()
+    {
+        try
+        {
+            await Task.WhenAll(_runtimes.Select((runtime, worker) => Task.Run(() =>
+                runtime.ServeAsync(_conversations.Where((_, n) => n % Workers == worker), () => Interlocked.Increment(ref _served), CancellationToken.None))));
+        }
+        catch (UserException e)
+        {
+            // What the services were doing is gone with them when the test ends.
+            throw new UserException($"{e.Message}\n{_company.LastSaid()}");
+        }
+    }
 
     /// <summary>Until this share of the conversations has been served; a fault of the load itself comes out here.</summary>
     public async Task ReachesAsync(double share, Task serving)
