@@ -121,6 +121,11 @@ public sealed class ShardKeeper(
             {
                 // Asked again soon. Until then what leases reserved stays reserved.
             }
+            catch (Exception e)
+            {
+                // Whatever it is: were it not asked again, no lease of this shard would ever end.
+                log.LogError(e, "shard {Shard}: it could not be asked who holds it; asked again", tenure.Shard);
+            }
         }
     }
 

@@ -42,14 +42,14 @@ public sealed class SlabWriter(UsageStore store, ILogger<SlabWriter> log)
                 await WriteAsync(requests, _stopping);
                 break;
             }
-            catch (Exception e) when (StoreFailure.Is(e) && !_stopping.IsCancellationRequested)
-            {
-                log.LogWarning("{Slabs} slabs wait for the database: {Cause}", requests.Count, StoreFailure.Cause(e));
-                await backoff.WaitAsync(_stopping);
-            }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
             {
                 return;
+            }
+            catch (Exception e) when (StoreFailure.Is(e) || e is OperationCanceledException)
+            {
+                log.LogWarning("{Slabs} slabs wait for the database: {Cause}", requests.Count, StoreFailure.Cause(e));
+                await backoff.WaitAsync(_stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
         foreach (var request in requests) _durable!(request);

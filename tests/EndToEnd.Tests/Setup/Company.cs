@@ -247,8 +247,18 @@ public sealed class Company : IAsyncDisposable
 
     public static Metadata Key(string key) => new() { { "idempotency-key", key } };
 
-    /// <summary>The end of what the services have logged.</summary>
-    public string LastSaid() => string.Join('\n', File.ReadLines(_log).TakeLast(LastSaidLines));
+    /// <summary>The end of what the services have logged, and what usage tells its operators now.</summary>
+    public async Task<string> LastSaidAsync()
+    {
+        var said = File.ReadLines(_log).TakeLast(LastSaidLines).ToList();
+        using var http = new HttpClient();
+        foreach (var health in _apart.Where(a => a.Key == Usage).Select(a => a.Value).Concat(_more).Select(p => p.Http))
+        {
+            try { said.AddRange((await http.GetStringAsync(new Uri(health, "/metrics"))).Split('\n').Where(l => l.StartsWith("usage_", StringComparison.Ordinal))); }
+            catch (HttpRequestException e) { said.Add($"{health}: {e.Message}"); }
+        }
+        return string.Join('\n', said);
+    }
 
     private int HttpPort(string service) => _ports[2 * Array.IndexOf(Services, service)];
     private int GrpcPort(string service) => _ports[2 * Array.IndexOf(Services, service) + 1];

@@ -43,7 +43,7 @@ public sealed class Load
         catch (UserException e)
         {
             // What the services were doing is gone with them when the test ends.
-            throw new UserException($"{e.Message}\n{_company.LastSaid()}");
+            throw new UserException($"{e.Message}\n{await _company.LastSaidAsync()}");
         }
     }
 
