@@ -27,7 +27,7 @@ public sealed class TaxRatesByDayTests
 
     /// <summary>The moments about which something may change, where clocks are so much ahead.</summary>
     private static IEnumerable<DateTimeOffset> Moments(SellerState seller, TimeSpan ahead) =>
-        seller.Rates.Where(r => r.From > DateTimeOffset.UnixEpoch).Select(r => r.Begins(ahead) - ahead).SelectMany(begins => new[] { begins.AddTicks(-1), begins }).Append(Mar1.AddDays(90));
+        seller.Rates.Where(r => r.From > Vat.From).Select(r => r.Begins(ahead) - ahead).SelectMany(begins => new[] { begins.AddTicks(-1), begins }).Append(Mar1.AddDays(90));
 
     /// <summary>Said at every hour of five days about the first of March, for which there is another one already.</summary>
     [Fact]
