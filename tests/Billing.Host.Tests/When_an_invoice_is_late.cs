@@ -136,6 +136,61 @@ public sealed class When_an_invoice_is_late
         Task<string> Refused(string name) => app.Sql<string>($"select coalesce(data ->> 'finalActionRefused', '') from billing.mt_events where type = 'dunning_exhausted' and stream_id = '{invoices[name].InvoiceId}'");
     }
 
+    /// <summary>
+    /// Billing was away from the 17th of February to the 8th of March: the final action of January's invoices comes with the turn of their subscriptions' periods, and all that goes with it, and meets them as they are after that.
+    /// What it refuses is refused for what has become of them, and turns them at their own look.
+    /// </summary>
+    [Theory]
+    [InlineData("pause_subscription", "paused", "subscription_paused", "subscription_resumed subscription_paused", "", "subscription_cancelled")]
+    [InlineData("cancel_subscription", "cancelled", "subscription_cancelled", "subscription_cancelled", "subscription_cancelled", "")]
+    public async Task A_final_action_meets_what_happens_to_the_subscription_in_the_same_look(string action, string status, string does, string ofResting, string ofEnded, string refused)
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" });
+        await app.Agreements.DescribeSellerAsync(new() { Name = "Tokenwerke GmbH", AddressLines = { "Torstr. 1" }, PaymentTermsDays = 14 });
+        await app.Agreements.SetDunningScheduleAsync(new() { Schedule = new() { StepDays = { 1 }, FinalDay = 3, FinalAction = action } });
+        var (plain, changing, resting, ending) = (await app.Subscribe(Small, "plain"), await app.Subscribe(Small, "changing"), await app.Subscribe(Small, "resting"), await app.Subscribe(Small, "ending"));
+        // Until the 2nd of March, with something to pay for January.
+        var trial = await app.Billing.SubscribeAsync(new() { CustomerId = (await app.Billing.CreateCustomerAsync(new() { Currency = "USD" })).CustomerId, MenuId = BillingApp.Menu, PlanId = Metered, TrialDays = 60 });
+        await app.Publish(app.Usage.Record(1, Jan1, Line(trial, "output", 601_000)));
+        await app.Applied(1, 1);
+        await app.Advance(Feb1.AddHours(1));
+        await app.Billing.ChangePlanAsync(new() { SubscriptionId = changing.SubscriptionId, PlanId = Metered, When = EffectiveWhen.PeriodEnd });
+        await app.Billing.PauseSubscriptionAsync(new() { SubscriptionId = resting.SubscriptionId, When = EffectiveWhen.PeriodEnd, ResumeAt = Mar1.AddDays(20).ToTimestamp() });
+        await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = ending.SubscriptionId, When = EffectiveWhen.PeriodEnd });
+        await app.Advance(Due);
+        await Look(app, 1, 1);
+        Subscription[] all = [plain, changing, resting, ending, trial];
+        var known = await app.Sql<long>("select max(seq_id) from billing.mt_events");
+
+        await Look(app, 20, 4);
+        string[] turned =
+        [
+            $"subscription_period_turned {does}", $"subscription_period_turned subscription_plan_changed {does}", $"subscription_period_turned subscription_paused {ofResting}", ofEnded,
+            $"subscription_period_turned subscription_activated {does}",
+        ];
+        Assert.Equal(turned, await Happened());
+        Assert.Equal(["", "", "", refused, ""], await Refused());
+        await app.Advance(Due.AddDays(20));
+        turned[3] = "subscription_cancelled";
+        Assert.Equal(turned, await Happened());
+        var statuses = await Task.WhenAll(all.Select(async s => (await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = s.SubscriptionId })).Status));
+        Assert.Equal([status, status, status, "cancelled", status], statuses);
+        Assert.Equal(["", "", "", refused, ""], await Refused());
+
+        // Seven days of March at 20.00, and at 5.00, and the six after the trial. What rested all the month is not invoiced.
+        await app.Advance(Apr1.AddHours(1));
+        var march = (await app.FinalInvoices()).Where(i => i.Period.Start.ToDateTimeOffset() == Mar1).ToDictionary(i => i.SubscriptionId, i => i.TotalMicros);
+        Assert.Equal([4_520_000, 1_130_000, null, null, 970_000], all.Select(s => march.TryGetValue(s.SubscriptionId, out var total) ? total : (long?)null));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+
+        Task<string[]> Happened() => Task.WhenAll(all.Select(s => app.Sql<string>($"select coalesce(string_agg(type, ' ' order by version), '') from billing.mt_events where stream_id = '{s.SubscriptionId}' and seq_id > {known}")));
+        async Task<string[]> Refused()
+        {
+            var told = (await app.Invoicing.ListInvoiceStandingsAsync(new() { DunningState = "exhausted" })).Invoices.ToDictionary(i => i.SubscriptionId, i => i.Dunning.FinalActionRefused);
+            return [.. all.Select(s => told[s.SubscriptionId])];
+        }
+    }
+
     /// <summary>A trial whose usage was invoiced, a subscription that is over, and one that was to end, which the customer then keeps.</summary>
     [Fact]
     public async Task What_a_final_action_did_not_do_stands_with_the_invoice_whatever_becomes_of_the_subscription()

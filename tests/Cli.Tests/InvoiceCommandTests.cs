@@ -29,6 +29,10 @@ public sealed class InvoiceCommandTests
         Assert.Contains("2026-01-01 00:00:00 UTC, from now", (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19")).Output, StringComparison.Ordinal);
         Assert.Equal(0, (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "20", "--from", "2027-01-01")).Exit);
         Assert.Matches(@"VAT +20 +2027-01-01 *\n", (await Billing("seller", "show")).Output);
+        // In the order in which they count: of one day the later word is the last, whatever the hour.
+        foreach (string[] said in new[] { ["21", "--from", "2026-01-02"], ["20", "--from", "2026-01-01T12:00:00Z"], new[] { "5" } })
+            Assert.Equal(0, (await Billing(["seller", "tax-rate", "--jurisdiction", "FR", "--name", "TVA", "--percent", .. said])).Exit);
+        Assert.Matches(@"TVA +20 +2026-01-01 12:00:00 *\n.*TVA +5 +2026-01-01 00:00:00 UTC, from now *\n.*TVA +21 +2026-01-02 *\n[^A-Z]*of those that have begun for a customer the last one counts\n", (await Billing("seller", "show")).Output);
         Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--country", "DE", "--tax-id", "DE123456789", "--terms", "14")).Exit);
         Assert.Contains("standard in DE", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Output, StringComparison.Ordinal);
         Assert.Contains("5.00 USD", (await Billing("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00")).Output, StringComparison.Ordinal);

@@ -24,9 +24,12 @@ public static class RatingVersions
     /// <summary>A rate that was set from now on begins at that moment. But a seller that says that it is not subject to VAT is taxed by its table all the same.</summary>
     public const int RatesFromNow = 5;
 
-    /// <summary>As README.md says.</summary>
+    /// <summary>It is taxed by nothing. But of two rates the one counts that began later by the customer's clocks, which may be another one elsewhere.</summary>
     public const int NotSubjectToVat = 6;
 
+    /// <summary>As README.md says.</summary>
+    public const int RatesByDay = 7;
+
     /// <summary>Of drafts, and of invoices that become final now.</summary>
-    public const int Latest = NotSubjectToVat;
+    public const int Latest = RatesByDay;
 }

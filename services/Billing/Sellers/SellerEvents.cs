@@ -41,6 +41,10 @@ public sealed record TaxRateSet(
     string Jurisdiction, string Product, string Name, Percent Rate, DateTimeOffset From, DateTimeOffset At,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? FromNow = null) : SellerEvent
 {
+    /// <summary>The seller's day of which it was said: the one that was named, else the one in which that was, by UTC as all that the seller dates.</summary>
+    [JsonIgnore]
+    public DateOnly Day => DateOnly.FromDateTime(From.UtcDateTime);
+
     /// <summary>What clocks show that are so much ahead of UTC when it begins.</summary>
     public DateTimeOffset Begins(TimeSpan ahead) => FromNow == true ? From + ahead : From;
 }
@@ -71,19 +75,38 @@ public sealed record SellerState(SellerNamed? Seller, int PaymentTermsDays, Valu
     public long ContinuedFrom(string series) => Continued.FirstOrDefault(n => n.Series == series)?.LastNumber ?? 0;
 
     /// <summary>
-    /// The rate that holds at a moment; one of the product itself goes before one of all products, and of two for the same day the later
-    /// word counts. Null where none holds yet.
+    /// The rate that holds at a moment; one of the product itself goes before one of all products. Of those that have begun by then it is the one of the seller's latest day, and of one day the later
+    /// word. Null where none holds yet.
     /// </summary>
     /// <param name="on">what the customer's clocks show then</param>
-    public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on, DateTimeOffset moment) => Last(jurisdiction, product, on, on - moment) ?? Last(jurisdiction, "", on, on - moment);
+    public TaxRateSet? Rate(string jurisdiction, string product, DateTimeOffset on, DateTimeOffset moment)
+    {
+        return Last(product) ?? Last("");
+
+        TaxRateSet? Last(string of) => RatesInOrder(jurisdiction, of).LastOrDefault(r => r.Begins(on - moment) <= on);
+    }
+
+    /// <summary>By the seller's days, and of one day as they were said: of those that have begun for a customer the last one counts.</summary>
+    public IEnumerable<TaxRateSet> RatesInOrder(string jurisdiction, string product) => Of(jurisdiction, product).OrderBy(r => r.Day);
+
+    /// <summary>What held until version 6 of rating: of those that had begun the one that did so last by the customer's clocks, and of two that began at once the later word.</summary>
+    /// <param name="on">likewise</param>
+    public TaxRateSet? RateBegunLast(string jurisdiction, string product, DateTimeOffset on, DateTimeOffset moment)
+    {
+        return Last(product) ?? Last("");
+
+        TaxRateSet? Last(string of) => Of(jurisdiction, of).OrderBy(r => r.Begins(on - moment)).LastOrDefault(r => r.Begins(on - moment) <= on);
+    }
 
     /// <summary>The first rate that was or will be, of the product itself before that of all products.</summary>
-    public TaxRateSet? FirstRate(string jurisdiction, string product) => Of(jurisdiction, product).FirstOrDefault() ?? Of(jurisdiction, "").FirstOrDefault();
+    public TaxRateSet? FirstRate(string jurisdiction, string product)
+    {
+        return First(product) ?? First("");
 
-    private TaxRateSet? Last(string jurisdiction, string product, DateTimeOffset on, TimeSpan ahead) => Of(jurisdiction, product, ahead).LastOrDefault(r => r.Begins(ahead) <= on);
+        TaxRateSet? First(string of) => Of(jurisdiction, of).OrderBy(r => r.From).FirstOrDefault();
+    }
 
-    private IEnumerable<TaxRateSet> Of(string jurisdiction, string product, TimeSpan ahead = default) =>
-        Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product).OrderBy(r => r.Begins(ahead));
+    private IEnumerable<TaxRateSet> Of(string jurisdiction, string product) => Rates.Where(r => r.Jurisdiction == jurisdiction && r.Product == product);
 
     public static SellerState Evolve(SellerState state, SellerEvent e) =>
         (e is SellerDescribed described ? described.Split().Aggregate(state, Take) : Take(state, e)) with { Version = state.Version + 1 };

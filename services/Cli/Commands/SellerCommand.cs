@@ -77,9 +77,11 @@ public static class SellerCommand
         if (seller.Rates.Count == 0) return;
         var table = new Table().Border(TableBorder.Simple);
         foreach (var column in new[] { "jurisdiction", "product", "tax", "percent", "from" }) table.AddColumn(column);
-        foreach (var r in seller.Rates.OrderBy(r => r.Jurisdiction, StringComparer.Ordinal).ThenBy(r => r.Product, StringComparer.Ordinal).ThenBy(r => r.From.Seconds))
+        // As they count: by day, and of one day as they were said.
+        foreach (var r in seller.Rates.OrderBy(r => r.Jurisdiction, StringComparer.Ordinal).ThenBy(r => r.Product, StringComparer.Ordinal).ThenBy(r => r.From.ToDateTime().Date))
             table.AddRow(r.Jurisdiction, r.Product.Length == 0 ? "both" : r.Product, Markup.Escape(r.Name), r.Percent, r.FromNow ? $"{Moment(r)} UTC, from now" : Moment(r));
         CommandLine.Output.Write(table);
+        if (seller.Rates.GroupBy(r => (r.Jurisdiction, r.Product)).Any(g => g.Count() > 1)) Console.Out.WriteLine("of those that have begun for a customer the last one counts");
     }
 
     /// <summary>The moment of what was set from now on; else a day by each customer's clocks, and the time of day where one was said.</summary>

@@ -159,6 +159,37 @@ public sealed class RatingVersionTests
         Assert.Equal([["VAT 21 % (DE-BE)"], ["VAT 19 % (DE)"]], new[] { terms, terms with { RatingVersion = RatingVersions.AsAgreedThen } }.Select(t => TaxOf(february, t)));
     }
 
+    /// <summary>
+    /// 21 % was said of 1 March. At 2:00 UTC of that day 5 % is said from now on, or at 16:00 UTC of the day before, when that was 1 March in Tokyo: there the one began after the other, and elsewhere before it.
+    /// </summary>
+    [Theory]
+    [InlineData("America/Los_Angeles", -480, 2, "5", "21")]
+    [InlineData("America/Los_Angeles", -480, -8, "21", "21")]
+    [InlineData("Asia/Tokyo", 540, 2, "5", "5")]
+    [InlineData("Asia/Tokyo", 540, -8, "21", "5")]
+    public void Of_two_rates_that_of_the_sellers_later_day_counts_and_of_one_day_the_later_word_wherever_the_customer_is(string zone, int minutes, int saidAt, string percent, string before)
+    {
+        var march = FactsAfter(Opened(Metered) with { Start = Mar1.AddMinutes(-minutes), End = Apr1.AddMinutes(-minutes), LocalTime = new(zone, [new(Mar1.AddMinutes(-minutes), minutes)]) });
+        var (dated, now) = (Vat with { Rate = Percent.Parse("21"), From = Mar1 }, Vat with { Rate = Percent.Parse("5"), From = Mar1.AddHours(saidAt), At = Mar1.AddHours(saidAt), FromNow = true });
+        var terms = Taxed(Vat, dated, now);
+        Assert.Equal([[$"VAT {percent} % (DE)"], [$"VAT {before} % (DE)"]], new[] { terms, terms with { RatingVersion = RatingVersions.NotSubjectToVat } }.Select(t => TaxOf(march, t)));
+        // The other way round.
+        Assert.Equal(["VAT 21 % (DE)"], TaxOf(march, Taxed(Vat, now, dated)));
+    }
+
+    [Fact]
+    public void What_was_issued_by_the_order_in_which_rates_began_keeps_its_bytes()
+    {
+        var march = FactsAfter(Opened(Metered) with { Start = Mar1.AddHours(8), End = Apr1.AddHours(8), LocalTime = new("America/Los_Angeles", [new(Mar1.AddHours(8), -480)]) });
+        var terms = Taxed(Vat, Vat with { Rate = Percent.Parse("21"), From = Mar1 }, Vat with { Rate = Percent.Parse("5"), From = Mar1.AddHours(2), At = Mar1.AddHours(2), FromNow = true });
+        string Document(int version, RatingTerms by) => System.Text.Encoding.UTF8.GetString(InvoiceDocument.Finalized(march, by, "INV-1", new("acct_1", 0, 3, Apr1, Apr1, 1, version)).ToUtf8());
+        // As if the word from now on had not been: there it was the older one.
+        var without = terms with { Seller = SellerAfter(Vat, Vat with { Rate = Percent.Parse("21"), From = Mar1 }) };
+        Assert.All(Enumerable.Range(RatingVersions.RatesFromNow, 2), version => Assert.Equal(Document(version, without), Document(version, terms)));
+        Assert.Contains("\"totalMicros\":6050000", Document(RatingVersions.NotSubjectToVat, terms), StringComparison.Ordinal);
+        Assert.Contains("\"totalMicros\":5250000", Document(RatingVersions.RatesByDay, terms), StringComparison.Ordinal);
+    }
+
     /// <summary>Whatever the table, an agreement or the customer's identity says.</summary>
     public static TheoryData<SellerEvent[], AccountEvent[], string> NotSubject => new()
     {
