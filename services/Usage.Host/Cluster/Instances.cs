@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
 using Orleans.Runtime;
+using Orleans.Runtime.Hosting;
 using Orleans.Runtime.Placement;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
@@ -115,6 +116,7 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
             });
             silo.Services.AddSingleton<IMembershipTable>(new PostgresMembership(store, Cluster));
             silo.Services.AddPlacementDirector<ShardPlacement, ShardPlacementDirector>();
+            silo.Services.AddGrainDirectory(HomeDirectory.Name, (_, _) => new HomeDirectory());
             silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new Leaving(leaving));
             silo.Services.AddSingleton<IFatalErrorHandler>(new Expelled(expelled));
             Share<LedgerWriters>(silo);

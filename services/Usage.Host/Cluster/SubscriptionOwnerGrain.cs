@@ -2,6 +2,7 @@ using System.Text.Json;
 using Contracts.Usage.V1;
 using Google.Protobuf;
 using Orleans.Concurrency;
+using Orleans.GrainDirectory;
 using Usage.Caps;
 using Usage.Host.Ledger;
 using Usage.Host.Owners;
@@ -12,7 +13,7 @@ namespace Usage.Host.Cluster;
 /// A subscription's owner as other processes reach it. It takes its turns on the same cell, under the same gate, as streams of this process
 /// do; what makes it the only owner is the shard's epoch, and not that Orleans has one activation.
 /// </summary>
-[PlacedByShard, Reentrant]
+[PlacedByShard, GrainDirectory(HomeDirectory.Name), Reentrant]
 public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake, UnaryCalls unary, RemoteOutlets outlets) : Grain, ISubscriptionOwner
 {
     // A caller waits 30 s for an answer; before that it is told how far the frames were taken.
@@ -74,7 +75,7 @@ public sealed class SubscriptionOwnerGrain(OwnerDirectory owners, Intake intake,
 }
 
 /// <summary>Says where a shard's ledger stands to whoever asks another instance for heads.</summary>
-[PlacedByShard, Reentrant]
+[PlacedByShard, GrainDirectory(HomeDirectory.Name), Reentrant]
 public sealed class ShardHolderGrain(LedgerWriters ledger) : Grain, IShardHolder
 {
     public async Task<LedgerHead> ReportedAsync()
