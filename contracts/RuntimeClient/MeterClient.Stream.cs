@@ -18,11 +18,16 @@ public sealed partial class MeterClient
     /// <summary>Frames that no stream takes now are said again on the next one.</summary>
     internal void Send(RuntimeFrame frame) => Volatile.Read(ref _outgoing)?.TryWrite(frame);
 
-    // A connection that died without a word is found out by pings, not by waiting for TCP.
-    private static GrpcChannel Open(Uri address, string? key)
+    private static GrpcChannel Open(Uri address, MeterOptions options)
     {
+        // A connection that died without a word is found out by pings, not by waiting for TCP.
         var sockets = new SocketsHttpHandler { KeepAlivePingDelay = TimeSpan.FromSeconds(15), KeepAlivePingTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true };
-        return GrpcChannel.ForAddress(address, new GrpcChannelOptions { HttpHandler = string.IsNullOrEmpty(key) ? sockets : new WithKey(key, sockets), DisposeHttpClient = true });
+        return GrpcChannel.ForAddress(address, new GrpcChannelOptions
+        {
+            HttpHandler = string.IsNullOrEmpty(options.ApiKey) ? sockets : new WithKey(options.ApiKey, sockets), DisposeHttpClient = true,
+            // After a long outage the channel itself would look for the meter every two minutes, however often it is asked to.
+            InitialReconnectBackoff = options.PauseMin, MaxReconnectBackoff = options.PauseMax,
+        });
     }
 
     private sealed class WithKey(string key, HttpMessageHandler inner) : DelegatingHandler(inner)

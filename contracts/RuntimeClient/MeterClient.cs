@@ -24,7 +24,7 @@ public sealed partial class MeterClient : IAsyncDisposable
     private int _disposed;
 
     /// <param name="address">of usage's gRPC, such as http://usage:8081; several instances may answer there</param>
-    public MeterClient(Uri address, MeterOptions? options = null) : this(Open(address, options?.ApiKey), options)
+    public MeterClient(Uri address, MeterOptions? options = null) : this(Open(address, options ?? new()), options)
     {
     }
 

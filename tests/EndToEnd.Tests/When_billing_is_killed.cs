@@ -1,6 +1,6 @@
 using Cli.Audits;
 using Contracts.Billing.V1;
-using Grpc.Net.Client;
+using Hosting;
 
 namespace EndToEnd.Tests;
 
@@ -64,7 +64,7 @@ public sealed class When_billing_is_killed
         await company.AdvanceAsync(Feb1.AddHours(2));
         var invoices = await Eventually.Some(
             async () => await company.FinalInvoicesAsync() is { } found && found.Count == subscriptions.Count ? found : null, "every period is invoiced", TimeSpan.FromMinutes(2));
-        using var channel = GrpcChannel.ForAddress(company.Address(Company.Billing));
+        using var channel = OutgoingCalls.Open(company.Address(Company.Billing), key: null, authority: null, messageBytesMax: 64 << 20);
         var invoicing = new Invoicing.InvoicingClient(channel);
 
         // A cent at a time, many at once, each asked for until it is answered: by the answer of the first time, where only the answer was lost.

@@ -40,6 +40,9 @@ public sealed class AuthorityAttribute : ValidationAttribute
 /// <summary>gRPC channels that carry a key, and trust an authority of one's own.</summary>
 public static class OutgoingCalls
 {
+    // After a long outage a channel would look every two minutes whether the service is back.
+    private static readonly TimeSpan LooksAgainAfter = TimeSpan.FromSeconds(5);
+
     /// <param name="key">null or empty sends none</param>
     /// <param name="authority">a PEM file; null or empty trusts whom the machine trusts</param>
     public static GrpcChannel Open(Uri address, string? key, string? authority, int messageBytesMax)
@@ -52,7 +55,10 @@ public static class OutgoingCalls
         };
         if (!string.IsNullOrEmpty(authority)) sockets.SslOptions.CertificateChainPolicy = Trusting(ReadAuthority(authority));
         HttpMessageHandler handler = string.IsNullOrEmpty(key) ? sockets : new WithKey(key, sockets);
-        return GrpcChannel.ForAddress(address, new() { HttpHandler = handler, DisposeHttpClient = true, MaxReceiveMessageSize = messageBytesMax, MaxSendMessageSize = messageBytesMax });
+        return GrpcChannel.ForAddress(address, new()
+        {
+            HttpHandler = handler, DisposeHttpClient = true, MaxReceiveMessageSize = messageBytesMax, MaxSendMessageSize = messageBytesMax, MaxReconnectBackoff = LooksAgainAfter,
+        });
     }
 
     internal static X509Certificate2Collection ReadAuthority(string file)
