@@ -43,6 +43,13 @@ public sealed class ViewRebuild
     public static async Task<RebuiltViews> RunAsync(string connectionString, CancellationToken ct, Attribution? by = null)
     {
         await using var store = await BillingStore.OpenAsync(connectionString);
+        return await RunAsync(store, connectionString, ct, by);
+    }
+
+    /// <summary>Likewise, on a store that is open and whose schema is up to date.</summary>
+    /// <exception cref="RefusedException">Likewise.</exception>
+    public static async Task<RebuiltViews> RunAsync(DocumentStore store, string connectionString, CancellationToken ct, Attribution? by = null)
+    {
         await using var reading = new NpgsqlConnection(connectionString);
         await using var writing = new NpgsqlConnection(connectionString);
         await reading.OpenAsync(ct);
