@@ -11,7 +11,6 @@ using Contracts.Billing.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Marten;
-using Marten.Linq;
 using HistoryPoint = Billing.Audit.HistoryPoint;
 using SessionOptions = Marten.Services.SessionOptions;
 
@@ -21,7 +20,6 @@ namespace Billing.Host;
 public sealed partial class AuditService
 {
     private const string SellerWord = "seller";
-    private const int EventsAtOnce = 1_000;
 
     public override async Task<KnownState> AsOf(AsOfRequest request, ServerCallContext context)
     {
@@ -46,21 +44,17 @@ public sealed partial class AuditService
             await responseStream.WriteAsync(new DiffPart { Change = new() { Path = c.Path, Before = c.Before, After = c.After } }, ct);
 
         string[] streams = [.. to.Versions.Keys];
-        for (long after = 0; ;)
-        {
-            var page = await session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(streams) && e.Sequence > after).OrderBy(e => e.Sequence).Take(EventsAtOnce).ToListAsync(ct);
-            foreach (var e in page.Where(e => e.Version > from.Versions.GetValueOrDefault(e.StreamKey!) && e.Version <= to.Versions[e.StreamKey!]))
-                await responseStream.WriteAsync(
-                    new DiffPart
-                    {
-                        Event = new()
-                        {
-                            Sequence = e.Sequence, Stream = e.StreamKey, Version = e.Version, Type = e.EventTypeName, At = BusinessTimes.Of(e.Data).ToTimestamp(), Data = Json(e.Data),
-                        },
-                    }, ct);
-            if (page.Count < EventsAtOnce) return;
-            after = page[^1].Sequence;
-        }
+        long[] after = [.. streams.Select(s => from.Versions.GetValueOrDefault(s))], through = [.. to.Versions.Values];
+        await foreach (var e in EventRows.ReadAsync(
+            session, $"""
+            select {EventRows.Columns} from billing.mt_events join unnest($1, $2, $3) as asked(stream, after, through) on stream_id = asked.stream and version > after and version <= through
+            where not is_archived order by seq_id
+            """, ct, streams, after, through))
+            await responseStream.WriteAsync(
+                new DiffPart
+                {
+                    Event = new() { Sequence = e.Sequence, Stream = e.Stream, Version = e.Version, Type = e.Type, At = BusinessTimes.Of(e.Data).ToTimestamp(), Data = Json(e.Body<object>()) },
+                }, ct);
     }
 
     /// <param name="Json">null where nothing was known yet</param>

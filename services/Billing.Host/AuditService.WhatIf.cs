@@ -33,10 +33,13 @@ public sealed partial class AuditService
         var other = Other(request, await OtherMenu(session, request.MenuId, ct));
         for (long after = 0; ;)
         {
-            var page = await session.Events.QueryAllRawEvents().Where(e => e.Sequence > after && e.EventTypeName == "invoice_finalized").OrderBy(e => e.Sequence).Take(InvoicesAtOnce).ToListAsync(ct);
+            var page = await InvoiceReplay.FinalsAsync(session, after, "", ct);
             if (page.Count == 0) return;
             after = page[^1].Sequence;
-            var finals = page.Select(e => (Id: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).Where(f => request.SubscriptionId is "" || request.SubscriptionId == f.Event.SubscriptionId).ToArray();
+            // Whose it is cannot be said either.
+            foreach (var e in page)
+                if (e.Data is UnreadableEvent unreadable) await responseStream.WriteAsync(new() { InvoiceId = e.Stream, Fault = unreadable.Fault.Message }, ct);
+            var finals = page.Where(e => e.Data is InvoiceFinalized).Select(e => (Id: e.Stream, Event: e.Body<InvoiceFinalized>())).Where(f => request.SubscriptionId is "" || request.SubscriptionId == f.Event.SubscriptionId).ToArray();
             var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.Id }), ct);
             // Which period it is cannot be said: it is told of whatever was asked for.
             foreach (var f in finals)

@@ -3,7 +3,6 @@ using Contracts.Usage.V1;
 using Google.Protobuf;
 using Grpc.Core;
 using Marten;
-using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
 using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
@@ -14,8 +13,6 @@ namespace Billing.Host;
 /// </summary>
 public sealed partial class AuditService(IDocumentStore store, AuditDatabase database, UsageLedger.UsageLedgerClient usage) : Contracts.Billing.V1.Audit.AuditBase
 {
-    private const int InvoicesAtOnce = 100;
-
     public override async Task Replay(ReplayRequest request, IServerStreamWriter<ReplayedInvoice> responseStream, ServerCallContext context)
     {
         var ct = context.CancellationToken;
@@ -26,14 +23,11 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
         var seals = new SealExplanation(snapshot.Connection);
         for (long after = 0; ;)
         {
-            var query = session.Events.QueryAllRawEvents().Where(e => e.Sequence > after && e.EventTypeName == "invoice_finalized");
-            if (request.InvoiceId.Length > 0) query = query.Where(e => e.StreamKey == request.InvoiceId);
-            var page = await query.OrderBy(e => e.Sequence).Take(InvoicesAtOnce).ToListAsync(ct);
+            var page = await InvoiceReplay.FinalsAsync(session, after, request.InvoiceId, ct);
             if (page.Count == 0) break;
             (found, after) = (true, page[^1].Sequence);
-            var finals = page.Select(e => (InvoiceId: e.StreamKey!, Event: (InvoiceFinalized)e.Data)).ToArray();
-            var replay = await InvoiceReplay.ReadAsync(session, finals, seals, ct);
-            foreach (var (invoiceId, final) in finals) await responseStream.WriteAsync(await replay.Run(invoiceId, final, ct), ct);
+            var replay = await InvoiceReplay.ReadAsync(session, page, seals, ct);
+            foreach (var e in page) await responseStream.WriteAsync(await replay.Run(e, ct), ct);
         }
         if (request.InvoiceId.Length > 0 && !found) throw new Refusal("invoice_unknown", $"{request.InvoiceId} is not a final invoice").AsException();
     }
@@ -77,7 +71,7 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
         {
             var heads = (await usage.GetHeadsAsync(new(), cancellationToken: ct)).Heads;
             await using var snapshot = await AuditSnapshot.Open(database, ct);
-            await foreach (var part in new Reconciliation(usage, snapshot.Connection, heads, !request.WithoutRows).Run(ct)) await responseStream.WriteAsync(part, ct);
+            await foreach (var part in new Reconciliation(usage, snapshot.Connection, EventRows.Of(store), heads, !request.WithoutRows).Run(ct)) await responseStream.WriteAsync(part, ct);
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Billing.Accounts;
 using Billing.Customers;
 using Billing.Invoices;
@@ -9,6 +11,7 @@ using Billing.Subscriptions;
 using Billing.Webhooks;
 using JasperFx.Events.Projections;
 using Marten;
+using Marten.Services;
 using Npgsql;
 using Weasel.Postgresql.Tables;
 
@@ -27,6 +30,20 @@ public static class BillingStore
 
     /// <summary>Likewise for the sealer.</summary>
     internal const string SealerProgress = EventSealer.ShardName + ":All";
+
+    /// <summary>Reads events as the store writes them, but takes no null and no default in the place of what must be there: a fold would take it for a fact.</summary>
+    public static ISerializer EventReader(ISerializer stores) => new SystemTextJsonSerializer(
+        new JsonSerializerOptions { RespectNullableAnnotations = true, TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { RequireWhatIsNeverNull } } })
+    {
+        EnumStorage = stores.EnumStorage, Casing = stores.Casing,
+    };
+
+    // What may be null is absent where it says nothing, and what has a default was added to the event later.
+    private static void RequireWhatIsNeverNull(JsonTypeInfo type)
+    {
+        foreach (var property in type.Properties)
+            if (property.AssociatedParameter is { HasDefaultValue: false, IsNullable: false }) property.IsRequired = true;
+    }
 
     public static void Configure(StoreOptions options)
     {

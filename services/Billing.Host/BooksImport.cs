@@ -61,7 +61,7 @@ public sealed class BooksImport
     /// <param name="lines">of an export</param>
     /// <param name="by">who ordered it</param>
     /// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: the export must have it; null without one</param>
-    /// <exception cref="RefusedException">store_not_empty, billing_running, export_invalid, export_too_old or event_type_unknown; nothing was imported.</exception>
+    /// <exception cref="RefusedException">store_not_empty, billing_running, export_invalid, export_too_old, event_type_unknown, or stream_corrupt where what issued a document or continued a series cannot be read; nothing was imported.</exception>
     public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct, Attribution? by = null, string? knownHead = null)
     {
         await using var store = await BillingStore.OpenAsync(connectionString);
@@ -169,10 +169,22 @@ public sealed class BooksImport
         };
         if (!_dotnetTypes.ContainsKey(stored.Type) && stored.Type != TombstoneType)
             throw new Refusal("event_type_unknown", $"{stored.Name} is of a type that this billing does not know: import with the version that wrote the export, or a later one").AsException();
-        if (stored.Type == NumberingType) Count(JsonSerializer.Deserialize<NumberingContinued>(stored.Data, JsonSerializerOptions.Web)!);
+        if (stored.Type == NumberingType) Count(Continued(stored));
         _events.Add(stored);
         (_eventCount, _lastSequence) = (_eventCount + 1, stored.Sequence);
         if (_events.Count >= EventsAtOnce) await FlushEvents(ct);
+    }
+
+    private static NumberingContinued Continued(StoredEvent stored)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<NumberingContinued>(stored.Data, JsonSerializerOptions.Web) ?? throw new JsonException("it is null");
+        }
+        catch (JsonException e)
+        {
+            throw CorruptStreamException.Unreadable(stored.Name, e).Refusal("which number is next is not known without it, and nothing was imported").AsException();
+        }
     }
 
     private static readonly string TombstoneType = typeof(Tombstone).GetEventTypeName(), NumberingType = typeof(NumberingContinued).GetEventTypeName();

@@ -67,7 +67,7 @@ public sealed class DueItems
     /// <summary>Not the database's, which no item can be blamed for.</summary>
     internal static bool IsOfAnItem(Exception e) => e is not OperationCanceledException && !StoreFailure.Is(e);
 
-    internal static string Reason(Exception e) => e is RefusedException ? e.Message : $"{e.GetBaseException().GetType().Name}: {e.GetBaseException().Message}".ReplaceLineEndings(" ");
+    internal static string Reason(Exception e) => e is RefusedException or CorruptStreamException ? e.Message : $"{e.GetBaseException().GetType().Name}: {e.GetBaseException().Message}".ReplaceLineEndings(" ");
 
     private void Fails(string kind, string id, Exception e)
     {

@@ -4,9 +4,7 @@ using Billing.Invoices;
 using Billing.Periods;
 using Billing.Subscriptions;
 using Billing.Webhooks;
-using JasperFx.Events;
 using Marten;
-using Marten.Linq;
 using Npgsql;
 
 namespace Billing.Host;
@@ -45,6 +43,7 @@ internal sealed class ImportedViews
     }
 
     /// <param name="open">opens a session on the transaction that holds the events</param>
+    /// <exception cref="RefusedException">stream_corrupt: what issued a document cannot be read. Other faults are kept, and their streams have no view.</exception>
     public async Task Fold(Func<IDocumentSession> open, CancellationToken ct)
     {
         AreFolded = true;
@@ -54,8 +53,8 @@ internal sealed class ImportedViews
             var ids = (await session.AdvancedSql.QueryAsync<string>("select id from billing.mt_streams where id > ? order by id limit ?", ct, after, StreamsAtOnce)).ToArray();
             if (ids.Length == 0) break;
             after = ids[^1];
-            var events = await session.Events.QueryAllRawEvents().Where(e => e.StreamKey!.IsOneOf(ids)).OrderBy(e => e.StreamKey).ThenBy(e => e.Version).ToListAsync(ct);
-            foreach (var stream in events.Where(e => e.Data is not Tombstone).GroupBy(e => e.StreamKey!))
+            var events = await EventRows.ReadAsync(session, [.. ids.Select(id => (id, 0L))], ct).ToListAsync(ct);
+            foreach (var stream in events.GroupBy(e => e.Stream))
             {
                 try
                 {
@@ -74,11 +73,11 @@ internal sealed class ImportedViews
         await last.SaveChangesAsync(ct);
     }
 
-    private void Fold(IDocumentSession session, string id, IEvent[] stream)
+    private void Fold(IDocumentSession session, string id, StreamEvent[] stream)
     {
         // A view's revision is the version of its stream: the next event of the stream finds it as if it had been there all along.
         var version = stream[^1].Version;
-        switch (stream[0].Data)
+        switch (stream.Select(e => e.Data).FirstOrDefault(e => e is not UnreadableEvent) ?? stream[0].Body<object>())
         {
             case CustomerEvent:
                 var customer = View<CustomerView, CustomerEvent>(stream, CustomerView.Fold);
@@ -92,11 +91,11 @@ internal sealed class ImportedViews
                 // Both folds before anything is written of the stream.
                 var state = View<PeriodState, PeriodEvent>(stream, (s, _, e) => PeriodState.Evolve(s ?? PeriodState.Initial, e));
                 session.UpdateRevision(View<PeriodView, PeriodEvent>(stream, PeriodView.Fold), version);
-                KeepWork(session, id, (PeriodOpened)stream[0].Data, state);
+                KeepWork(session, id, stream[0].Body<PeriodOpened>(), state);
                 break;
             case InvoiceEvent:
                 // First, for the documents must find what issued them.
-                foreach (var e in stream.Select(e => e.Data).OfType<InvoiceEvent>()) KeepIssued(session, id, e);
+                foreach (var e in stream) KeepIssued(session, id, e);
                 session.UpdateRevision(View<InvoiceStandingView, InvoiceEvent>(stream, InvoiceStandingView.Fold), version);
                 break;
             case WebhookEvent:
@@ -116,10 +115,11 @@ internal sealed class ImportedViews
         if (closed.HasLate) session.Insert(new LateMark($"{id}/imported", id, opened.SubscriptionId));
     }
 
-    private void KeepIssued(IDocumentSession session, string invoiceId, InvoiceEvent e)
+    private void KeepIssued(IDocumentSession session, string invoiceId, StreamEvent e)
     {
-        switch (e)
+        switch (e.Data)
         {
+            case UnreadableEvent u when e.Type is "invoice_finalized" or "credit_note_issued": throw u.Fault.Refusal("the document that it issued cannot be stored without it, and nothing was imported").AsException();
             case InvoiceFinalized f: _finalized[invoiceId] = f; break;
             case CreditNoteIssued c: _credited[c.CreditNoteId] = (invoiceId, c); break;
             case PaymentRecorded p: session.Insert(ProviderReference.Payment(p.Provider, p.Reference, invoiceId)); break;
@@ -128,20 +128,10 @@ internal sealed class ImportedViews
         }
     }
 
-    private static TView View<TView, TEvent>(IEvent[] stream, Func<TView?, string, TEvent, TView> fold) where TView : class
+    private static TView View<TView, TEvent>(StreamEvent[] stream, Func<TView?, string, TEvent, TView> fold) where TView : class
     {
         TView? view = null;
-        foreach (var e in stream)
-        {
-            try
-            {
-                view = fold(view, e.StreamKey!, (TEvent)e.Data);
-            }
-            catch (Exception x) when (CorruptStreamException.IsOfAFold(x))
-            {
-                throw new CorruptStreamException(new StreamEvent(e.StreamKey!, e.Version, e.Sequence, e.EventTypeName, e.Data), x);
-            }
-        }
+        foreach (var e in stream) view = e.Folded<TView?, TEvent>(view, (v, body) => fold(v, e.Stream, body));
         return view!;
     }
 }

@@ -22,10 +22,19 @@ internal sealed class InvoiceReplay(
     IReadOnlyDictionary<string, StoredInvoice> documents, IReadOnlyDictionary<string, StoredCreditNote> creditNotes, StoredStreams streams, StoredTerms terms,
     SealExplanation seals)
 {
-    public static async Task<InvoiceReplay> ReadAsync(
-        IQuerySession session, IReadOnlyList<(string InvoiceId, InvoiceFinalized Event)> finals, SealExplanation seals, CancellationToken ct)
+    private const int AtOnce = 100;
+    private const string CannotBeRated = "the invoice cannot be rated again: ";
+
+    /// <summary>The events that made invoices final, in the order of the log, so many at a time.</summary>
+    /// <param name="invoiceId">empty for all</param>
+    public static async Task<IReadOnlyList<StreamEvent>> FinalsAsync(IQuerySession session, long after, string invoiceId, CancellationToken ct) => await EventRows.ReadAsync(
+        session, $"select {EventRows.Columns} from billing.mt_events where type = 'invoice_finalized' and seq_id > $1 and ($2 = '' or stream_id = $2) and not is_archived order by seq_id limit {AtOnce}",
+        ct, after, invoiceId).ToListAsync(ct);
+
+    public static async Task<InvoiceReplay> ReadAsync(IQuerySession session, IReadOnlyList<StreamEvent> page, SealExplanation seals, CancellationToken ct)
     {
-        string[] ids = [.. finals.Select(f => f.InvoiceId)];
+        var finals = page.Where(e => e.Data is InvoiceFinalized).Select(e => (InvoiceId: e.Stream, Event: e.Body<InvoiceFinalized>())).ToArray();
+        string[] ids = [.. page.Select(e => e.Stream)];
         var documents = (await session.LoadManyAsync<StoredInvoice>(ct, ids)).ToDictionary(d => d.Id);
         var notes = (await session.Query<StoredCreditNote>().Where(n => n.InvoiceId.IsOneOf(ids)).ToListAsync(ct)).ToDictionary(n => n.Id);
         var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.InvoiceId }), ct);
@@ -34,9 +43,26 @@ internal sealed class InvoiceReplay(
     }
 
     /// <summary>What cannot be folded of an invoice: it is told of that invoice, and the others go on.</summary>
-    public static string? Fault(StoredStreams streams, string invoiceId, InvoiceFinalized final) => streams.Fault(final.PeriodId) ?? streams.Fault(invoiceId);
+    public static string? Fault(StoredStreams streams, string invoiceId, InvoiceFinalized final) => (streams.Fault(final.PeriodId) ?? streams.Fault(invoiceId))?.Message;
 
-    public async Task<ReplayedInvoice> Run(string invoiceId, InvoiceFinalized final, CancellationToken ct)
+    public Task<ReplayedInvoice> Run(StreamEvent e, CancellationToken ct) => e.Data switch
+    {
+        UnreadableEvent unreadable => Unreadable(e.Stream, unreadable.Fault, ct),
+        _ => Run(e.Stream, e.Body<InvoiceFinalized>(), ct),
+    };
+
+    /// <summary>Which period it is of stands in what cannot be read; the number that it has, in its document too.</summary>
+    private async Task<ReplayedInvoice> Unreadable(string invoiceId, CorruptStreamException fault, CancellationToken ct)
+    {
+        var stored = documents.GetValueOrDefault(invoiceId);
+        return new()
+        {
+            InvoiceId = invoiceId, Number = stored?.Number ?? "", TotalMicros = stored?.TotalMicros ?? 0, StoredSha256 = Sha256Of(stored),
+            Difference = $"{CannotBeRated}{fault.Message}. {await seals.Of([invoiceId], ct)}",
+        };
+    }
+
+    private async Task<ReplayedInvoice> Run(string invoiceId, InvoiceFinalized final, CancellationToken ct)
     {
         var stored = documents.GetValueOrDefault(invoiceId);
         var fault = Fault(streams, invoiceId, final);
@@ -44,10 +70,10 @@ internal sealed class InvoiceReplay(
         var answer = new ReplayedInvoice
         {
             InvoiceId = invoiceId, Number = final.Number, TotalMicros = final.TotalMicros.Value, CreditNoteCount = state?.CreditNotes.Count ?? 0,
-            StoredSha256 = ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes(stored?.Document ?? ""))),
+            StoredSha256 = Sha256Of(stored),
         };
         var period = fault is not null ? PeriodState.Initial : streams.Period(final.PeriodId);
-        var difference = fault is not null ? $"the invoice cannot be rated again: {fault}" : Difference(invoiceId, final, stored, state, period, answer);
+        var difference = fault is not null ? $"{CannotBeRated}{fault}" : Difference(invoiceId, final, stored, state, period, answer);
         answer.Identical = difference is null;
         if (difference is null) return answer;
         string[] made = period is PeriodState.Closed c
@@ -61,7 +87,7 @@ internal sealed class InvoiceReplay(
     {
         InvoiceDocument document;
         byte[] replayed;
-        if (period is not PeriodState.Closed closed) return $"the invoice cannot be rated again: {final.PeriodId} is not a closed period";
+        if (period is not PeriodState.Closed closed) return $"{CannotBeRated}{final.PeriodId} is not a closed period";
         try
         {
             document = InvoiceDocument.Finalized(closed.Facts, state?.Terms is { } cut ? terms.At(closed.Facts, cut) : terms.Now(closed.Facts), final.Number, state?.Terms, final.At);
@@ -69,7 +95,7 @@ internal sealed class InvoiceReplay(
         }
         catch (Exception e) when (CorruptStreamException.IsOfAFold(e))
         {
-            return $"the invoice cannot be rated again: {e.Message}";
+            return $"{CannotBeRated}{e.Message}";
         }
         answer.ReplayedSha256 = ByteString.CopyFrom(SHA256.HashData(replayed));
         if (stored is null) return "the stored document is missing";
@@ -79,9 +105,11 @@ internal sealed class InvoiceReplay(
         if (sha256 != final.DocumentSha256) return $"the document's SHA-256 is {sha256}, and the event that finalized it says {final.DocumentSha256}";
         if (EventDifference(final, closed.Facts, document) is { } otherwise) return otherwise;
         ValueList<CreditDraw> drew = terms.Drawn(final.CustomerId, invoiceId), draws = state?.Terms is null ? [] : document.Rated.Draws;
-        if (!drew.Equals(draws)) return $"the credit that it drew is {drew} stored and {draws} replayed";
+        if (!drew.Equals(draws)) return terms.UnreadableDraw(final.CustomerId) is { } unreadable ? $"the credit that it drew cannot be told: {unreadable.Message}" : $"the credit that it drew is {drew} stored and {draws} replayed";
         return state is null ? null : CreditNoteReplay.FirstDifference(invoiceId, state, TaxedParts.Of(text), id => creditNotes.GetValueOrDefault(id)?.Document);
     }
+
+    private static ByteString Sha256Of(StoredInvoice? stored) => ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes(stored?.Document ?? "")));
 
     /// <summary>Standings, payments and messages use what the event says, so it must be what the document says.</summary>
     private static string? EventDifference(InvoiceFinalized final, PeriodFacts facts, InvoiceDocument document)

@@ -21,6 +21,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     /// <param name="customerId">empty for all</param>
     /// <returns>in no particular order</returns>
     /// <exception cref="RefusedException">customer_unknown, document_differs, event_type_unknown</exception>
+    /// <exception cref="CorruptStreamException">An event of them cannot be read: sums without it would be wrong.</exception>
     public async IAsyncEnumerable<JournalEntry> Entries(Period window, string customerId, [EnumeratorCancellation] CancellationToken ct)
     {
         var customers = await Customers(customerId, ct);
@@ -121,7 +122,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     {
         await using var command = new NpgsqlCommand(
             """
-            select stream_id, type, data from billing.mt_events
+            select stream_id, version, seq_id, type, data from billing.mt_events
             where type in ('period_opened', 'period_plan_changed', 'period_plan_ended')
               and stream_id in (select stream_id from billing.mt_events where type in ('period_plan_changed', 'period_plan_ended'))
             order by stream_id, version
@@ -131,14 +132,15 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
         PeriodFacts? facts = null;
         while (await reader.ReadAsync(ct))
         {
-            facts = rows.Read(reader, 1) switch
+            var row = rows.Read(reader);
+            facts = row.Body<PeriodEvent>() switch
             {
                 PeriodOpened o => PeriodFacts.Of(o),
                 PeriodPlanChanged c => facts!.With(c),
                 PeriodPlanEnded e => facts!.With(e),
                 var other => throw new System.Diagnostics.UnreachableException($"{other.GetType().Name} was not asked for"),
             };
-            times[reader.GetString(0)] = facts.Plans;
+            times[row.Stream] = facts.Plans;
         }
         return times;
     }
@@ -151,14 +153,14 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
         var (id, events, document) = ("", new List<RecordedEvent<TEvent>>(), (string?)null);
         while (await reader.ReadAsync(ct))
         {
-            if (reader.GetString(0) != id)
+            var row = rows.Read(reader);
+            if (row.Stream != id)
             {
                 if (events.Count > 0) yield return (id, events, document);
-                (id, events, document) = (reader.GetString(0), [], null);
+                (id, events, document) = (row.Stream, [], null);
             }
-            var (sequence, e) = (reader.GetInt64(2), (TEvent)rows.Read(reader, 3));
-            if (!_known.Has(id, sequence, e!)) continue;
-            events.Add(new(id, reader.GetInt64(1), sequence, e));
+            if (!_known.Has(id, row.Sequence, row.Data)) continue;
+            events.Add(new(id, row.Version, row.Sequence, row.Body<TEvent>()));
             if (!reader.IsDBNull(5)) document = reader.GetString(5);
         }
         if (events.Count > 0) yield return (id, events, document);

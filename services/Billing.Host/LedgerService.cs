@@ -15,7 +15,7 @@ namespace Billing.Host;
 /// <summary>billing.v1.Ledger. Every answer is computed from the stored events of one moment; nothing of it is stored.</summary>
 public sealed class LedgerService(IDocumentStore store, AuditDatabase database, BusinessClock clock) : V1.Ledger.LedgerBase
 {
-    private readonly EventRows _rows = new(store);
+    private readonly EventRows _rows = EventRows.Of(store);
 
     public override Task<ListLedgerAccountsResponse> ListAccounts(ListLedgerAccountsRequest request, ServerCallContext context) =>
         Task.FromResult(new ListLedgerAccountsResponse { Accounts = { LedgerAccount.All.Select(Account) } });

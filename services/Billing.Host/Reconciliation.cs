@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Billing.Audit;
+using Billing.Periods;
 using Contracts.Billing.V1;
 using Contracts.Usage.V1;
 using Grpc.Core;
@@ -14,15 +15,19 @@ namespace Billing.Host;
 /// with the one before it and a difference names its place. Usage is asked how far it is before billing's snapshot is taken, and reports that
 /// billing has not applied by then are on their way, not lost, as long as nothing after them is applied, they are not parked and their shard is not stopped.
 /// </summary>
-internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage, NpgsqlConnection books, IReadOnlyList<Head> heads, bool withRows)
+internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage, NpgsqlConnection books, EventRows events, IReadOnlyList<Head> heads, bool withRows)
 {
     private readonly TokenTally _applied = new();
     private readonly ReconcileSummary _summary = new();
+    private readonly Dictionary<long, ReconcileDifference> _unreadable = [];
 
     public async IAsyncEnumerable<ReconcilePart> Run([EnumeratorCancellation] CancellationToken ct)
     {
+        // Periods first: there every event is read, and what cannot be read is left out of what its reports are compared with. What is held of them is what does not agree.
+        var periods = await Periods(ct).ToListAsync(ct);
+        foreach (var difference in _unreadable.Values) yield return Said(difference);
         await foreach (var difference in Reports(ct)) yield return Said(difference);
-        await foreach (var difference in Periods(ct)) yield return Said(difference);
+        foreach (var difference in periods) yield return Said(difference);
         yield return new() { Summary = _summary };
     }
 
@@ -109,9 +114,9 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
             with applied as (select (data ->> 'shard')::integer as shard, (data ->> 'number')::bigint as number, data ->> 'chain' as chain from billing.mt_doc_appliedreport),
             used as (
                 select (data ->> 'shard')::integer as shard, (data ->> 'report')::bigint as number, stream_id, l ->> 'planId' as plan, l ->> 'kind' as kind, (l ->> 'tokens')::bigint as tokens
-                from billing.mt_events cross join lateral jsonb_array_elements(data -> 'lines') l where type = 'usage_applied')
+                from billing.mt_events cross join lateral jsonb_array_elements(data -> 'lines') l where type = 'usage_applied' and seq_id <> all($1))
             select shard, number, chain, stream_id, plan, kind, tokens from applied full join used using (shard, number) order by shard, number
-            """, books) { CommandTimeout = 0 };
+            """, books) { CommandTimeout = 0, Parameters = { new() { Value = _unreadable.Keys.ToArray() } } };
         await using var reader = await command.ExecuteReaderAsync(ct);
         BookedReport? report = null;
         while (await reader.ReadAsync(ct))
@@ -132,31 +137,33 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
     private async IAsyncEnumerable<ReconcileDifference> Periods([EnumeratorCancellation] CancellationToken ct)
     {
         var (final, invoiced) = await Invoiced(ct);
-        await using var command = new NpgsqlCommand("""
-            select stream_id, version, type, data::text from billing.mt_events
+        await using var command = new NpgsqlCommand($"""
+            select {EventRows.Columns} from billing.mt_events
             where type in ('usage_applied', 'period_closed', 'late_usage_carried') order by stream_id, version
             """, books) { CommandTimeout = 0 };
         await using var reader = await command.ExecuteReaderAsync(ct);
         var (period, due, open) = ("", new TokenTally(), new TokenTally());
         while (await reader.ReadAsync(ct))
         {
-            if (reader.GetString(0) != period)
+            var row = events.Read(reader);
+            if (row.Stream != period)
             {
                 foreach (var d in Settle(period, due, open, invoiced)) yield return d;
-                (period, due, open) = (reader.GetString(0), new(), new());
+                (period, due, open) = (row.Stream, new(), new());
             }
-            using var data = JsonDocument.Parse(reader.GetString(3));
-            switch (reader.GetString(2))
+            switch (row.Data)
             {
-                case "usage_applied":
-                    foreach (var l in data.RootElement.GetProperty("lines").EnumerateArray())
-                        open.Add(new("", period, "", l.GetProperty("kind").GetString()!), l.GetProperty("tokens").GetInt64());
+                case UsageApplied used:
+                    foreach (var l in used.Lines) open.Add(new("", period, "", l.Kind.Name()), l.Tokens);
                     break;
-                case "period_closed":
+                case PeriodClosed:
                     open = Close(open, due, final.ContainsKey(period));
                     break;
-                case "late_usage_carried":
-                    open = Close(open, due, final.ContainsKey(data.RootElement.GetProperty("intoPeriodId").GetString()!));
+                case LateUsageCarried carried:
+                    open = Close(open, due, final.ContainsKey(carried.IntoPeriodId));
+                    break;
+                case UnreadableEvent unreadable:
+                    _unreadable[row.Sequence] = Of("event_unreadable", 0, 0, new(final.GetValueOrDefault(period, ""), period, "", ""), 0, 0, unreadable.Fault.Message);
                     break;
             }
         }

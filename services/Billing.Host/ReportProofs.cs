@@ -107,6 +107,13 @@ internal sealed class ReportProofs(NpgsqlConnection books)
     private static T Read<T>(StoredEvent e, Func<JsonElement, T> read)
     {
         using var json = JsonDocument.Parse(e.Data);
-        return read(json.RootElement);
+        try
+        {
+            return read(json.RootElement);
+        }
+        catch (Exception x) when (CorruptStreamException.IsOfAFold(x))
+        {
+            throw CorruptStreamException.Unreadable(e.Name, x);
+        }
     }
 }

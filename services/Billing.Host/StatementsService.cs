@@ -12,7 +12,7 @@ namespace Billing.Host;
 /// <summary>billing.v1.Statements. Every answer is computed from the stored events of one moment; nothing of it is stored.</summary>
 public sealed class StatementsService(IDocumentStore store, AuditDatabase database, BusinessClock clock) : V1.Statements.StatementsBase
 {
-    private readonly EventRows _rows = new(store);
+    private readonly EventRows _rows = EventRows.Of(store);
 
     public override async Task<Statement> GetStatement(GetStatementRequest request, ServerCallContext context)
     {

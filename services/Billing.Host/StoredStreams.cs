@@ -69,7 +69,7 @@ public sealed class StoredStreams
     }
 
     /// <summary>Why a stream cannot be folded, and at which event; null where it can.</summary>
-    public string? Fault(string id) => _faults.GetValueOrDefault(id)?.Message;
+    public CorruptStreamException? Fault(string id) => _faults.GetValueOrDefault(id);
 
     /// <summary>
     /// Now, or when the latest of an invoice's events was written, where a clock that is ahead wrote it: what happens to an invoice rises in time with what happened to it. One that is further ahead than clocks are that are
@@ -107,26 +107,26 @@ public sealed class StoredStreams
         }
         try
         {
-            _states[id] = Evolve(id, e);
+            _states[id] = Evolve(e);
         }
-        catch (Exception x) when (CorruptStreamException.IsOfAFold(x))
+        catch (CorruptStreamException fault)
         {
-            _faults[id] = new(e, x);
+            _faults[id] = fault;
             _states.Remove(id);
         }
     }
 
-    private object Evolve(string id, StreamEvent e) => e.Data switch
+    private object Evolve(StreamEvent e) => e.Folded<object?, object>(_states.GetValueOrDefault(e.Stream), static (state, body) => body switch
     {
-        CustomerEvent x => CustomerState.Evolve(Customer(id), x),
-        MenuEvent x => MenuState.Evolve(Menu(id), x),
-        SubscriptionEvent x => SubscriptionState.Evolve(Subscription(id), x),
-        PeriodEvent x => PeriodState.Evolve(Period(id), x),
-        InvoiceEvent x => InvoiceState.Evolve(Invoice(id), x),
-        AccountEvent x => AccountState.Evolve(Account(id), x),
-        SellerEvent x => SellerState.Evolve(Seller(id), x),
-        OperationEvent x => OperationsState.Evolve(State(id, OperationsState.Initial), x),
-        WebhookEvent x => WebhookState.Evolve(State(id, WebhookState.Initial), x),
-        _ => throw new UnreachableException($"{e.Type} in {id} has no fold"),
-    };
+        CustomerEvent x => CustomerState.Evolve((CustomerState?)state ?? CustomerState.Initial, x),
+        MenuEvent x => MenuState.Evolve((MenuState?)state ?? MenuState.Initial, x),
+        SubscriptionEvent x => SubscriptionState.Evolve((SubscriptionState?)state ?? SubscriptionState.Initial, x),
+        PeriodEvent x => PeriodState.Evolve((PeriodState?)state ?? PeriodState.Initial, x),
+        InvoiceEvent x => InvoiceState.Evolve((InvoiceState?)state ?? InvoiceState.Initial, x),
+        AccountEvent x => AccountState.Evolve((AccountState?)state ?? AccountState.Initial, x),
+        SellerEvent x => SellerState.Evolve((SellerState?)state ?? SellerState.Initial, x),
+        OperationEvent x => OperationsState.Evolve((OperationsState?)state ?? OperationsState.Initial, x),
+        WebhookEvent x => WebhookState.Evolve((WebhookState?)state ?? WebhookState.Initial, x),
+        _ => throw new UnreachableException($"{body.GetType().Name} has no fold"),
+    })!;
 }

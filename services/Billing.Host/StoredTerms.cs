@@ -18,12 +18,12 @@ public sealed class StoredTerms
 {
     private readonly Dictionary<string, MenuTerms> _menus = [];
     private readonly Dictionary<string, PeriodFacts> _earlier = [];
-    private readonly Dictionary<string, List<object>> _histories = [];
+    private readonly Dictionary<string, List<StreamEvent>> _histories = [];
     // By how many events of its account each closed period that is adjusted was invoiced; where it is not final, by all there are.
     private readonly Dictionary<string, long> _earlierAccounts = [];
 
     // Of menus and earlier periods that cannot be folded: only what refers to them cannot be rated.
-    private readonly Dictionary<string, string> _faults = [];
+    private readonly Dictionary<string, CorruptStreamException> _faults = [];
 
     public static async Task<StoredTerms> ReadAsync(IQuerySession session, IReadOnlyCollection<PeriodFacts> all, CancellationToken ct, HistoryPoint at = default)
     {
@@ -49,7 +49,7 @@ public sealed class StoredTerms
     }
 
     /// <summary>As they stand.</summary>
-    /// <exception cref="InvalidOperationException">Something that is referred to is missing, or cannot be folded: the store is corrupt.</exception>
+    /// <exception cref="InvalidOperationException">Something that is referred to is missing, or a CorruptStreamException: it cannot be folded.</exception>
     public RatingTerms Now(PeriodFacts facts) => At(
         facts, long.MaxValue, long.MaxValue, long.MaxValue, facts.Adjustments.Select(a => a.FromPeriodId).Distinct().Select(id => new EarlierTerms(id, _earlierAccounts.GetValueOrDefault(id, long.MaxValue))));
 
@@ -59,15 +59,22 @@ public sealed class StoredTerms
 
     /// <summary>What an invoice took from its customer's credit; nothing where it took none.</summary>
     public ValueList<CreditDraw> Drawn(string customerId, string invoiceId) =>
-        History(AccountIds.Of(customerId)).OfType<CreditDrawn>().FirstOrDefault(d => d.InvoiceId == invoiceId)?.Draws ?? [];
+        History(AccountIds.Of(customerId)).Select(e => e.Data).OfType<CreditDrawn>().FirstOrDefault(d => d.InvoiceId == invoiceId)?.Draws ?? [];
+
+    /// <summary>An event of a customer's account that cannot be read, which may be the one that drew; null where all can.</summary>
+    public CorruptStreamException? UnreadableDraw(string customerId) => History(AccountIds.Of(customerId)).Select(e => e.Data).OfType<UnreadableEvent>().FirstOrDefault()?.Fault;
 
     /// <summary>What this batch has decided and not yet committed counts for the rest of it.</summary>
-    public void Add(string accountId, IEnumerable<AccountEvent> events) => History(accountId).AddRange(events);
+    public void Add(string accountId, IEnumerable<AccountEvent> events)
+    {
+        var history = History(accountId);
+        foreach (var e in events) history.Add(new(accountId, history.Count + 1, 0, e.GetType().Name, e));
+    }
 
     private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion, long? customerVersion, IEnumerable<EarlierTerms> earlier) => new(
-        InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw new InvalidOperationException(_faults.GetValueOrDefault(id) ?? $"{id} is referred to and not stored")),
+        InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw Missing(id, "is referred to and not stored")),
         facts.Adjustments.Select(a => a.FromPeriodId).Distinct()
-            .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw new InvalidOperationException(_faults.GetValueOrDefault(id) ?? $"{id} is adjusted and is not a closed period")),
+            .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw Missing(id, "is adjusted and is not a closed period")),
         Account(facts, accountVersion),
         Fold<SellerState, SellerEvent>(SellerState.StreamId, sellerVersion, SellerState.Initial, SellerState.Evolve))
     {
@@ -79,29 +86,21 @@ public sealed class StoredTerms
 
     private AccountState Account(PeriodFacts facts, long through) => Fold<AccountState, AccountEvent>(AccountIds.Of(facts.CustomerId), through, AccountState.Initial, AccountState.Evolve);
 
+    private InvalidOperationException Missing(string id, string why) => _faults.TryGetValue(id, out var fault) ? new CorruptStreamException(fault) : new InvalidOperationException($"{id} {why}");
+
     private TState Fold<TState, TEvent>(string id, long through, TState initial, Func<TState, TEvent, TState> evolve)
     {
         var (history, state) = (History(id), initial);
-        for (var i = 0; i < Math.Min(through, history.Count); i++)
-        {
-            try
-            {
-                state = evolve(state, (TEvent)history[i]);
-            }
-            catch (Exception e) when (CorruptStreamException.IsOfAFold(e))
-            {
-                throw new CorruptStreamException(id, i + 1, history[i], e);
-            }
-        }
+        for (var i = 0; i < Math.Min(through, history.Count); i++) state = history[i].Folded(state, evolve);
         return state;
     }
 
-    private List<object> History(string id) => _histories.TryGetValue(id, out var history) ? history : _histories[id] = [];
+    private List<StreamEvent> History(string id) => _histories.TryGetValue(id, out var history) ? history : _histories[id] = [];
 
     private async Task ReadHistories(IQuerySession session, IEnumerable<string> ids, HistoryPoint at, CancellationToken ct)
     {
         var known = new KnownEvents(at);
         await foreach (var e in EventRows.ReadAsync(session, [.. ids.Distinct().Select(id => (id, 0L))], ct))
-            if (known.Has(e.Stream, e.Sequence, e.Data)) History(e.Stream).Add(e.Data);
+            if (known.Has(e.Stream, e.Sequence, e.Data)) History(e.Stream).Add(e);
     }
 }

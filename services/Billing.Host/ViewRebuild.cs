@@ -34,26 +34,46 @@ public sealed class ViewRebuild
     private ViewRebuild(DocumentStore store, NpgsqlConnection reading, NpgsqlConnection writing)
     {
         (_store, _reading, _writing) = (store, reading, writing);
-        _rows = new(store);
+        _rows = EventRows.Of(store);
     }
 
     /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
     /// <param name="by">who ordered it</param>
-    /// <exception cref="RefusedException">billing_running, event_type_unknown; every view is as it was.</exception>
+    /// <exception cref="RefusedException">billing_running, event_type_unknown; stream_corrupt, which names the event at which it stopped. Every view is as it was.</exception>
     public static async Task<RebuiltViews> RunAsync(string connectionString, CancellationToken ct, Attribution? by = null)
     {
         await using var store = await BillingStore.OpenAsync(connectionString);
+        return await RunAsync(store, connectionString, ct, by);
+    }
+
+    /// <summary>Likewise, on a store that is open and whose schema is up to date.</summary>
+    /// <exception cref="RefusedException">Likewise.</exception>
+    public static async Task<RebuiltViews> RunAsync(DocumentStore store, string connectionString, CancellationToken ct, Attribution? by = null)
+    {
         await using var reading = new NpgsqlConnection(connectionString);
         await using var writing = new NpgsqlConnection(connectionString);
         await reading.OpenAsync(ct);
         await writing.OpenAsync(ct);
         await using var transaction = await writing.BeginTransactionAsync(ct);
         await BillingStore.TakeAlone(writing, ct);
-        var rebuilt = await new ViewRebuild(store, reading, writing).Run(ct);
+        var rebuilt = await new ViewRebuild(store, reading, writing).RunOrRefuse(ct);
         await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
         await OfflineOperations.Keep(session, writing, new ViewsRebuilt(rebuilt.Events, OfflineOperations.Now), by, ct);
         await transaction.CommitAsync(ct);
         return rebuilt;
+    }
+
+    // A projection that skipped an event would show less than there is and say nothing: it stops, as the daemon does, and the old views stay.
+    private async Task<RebuiltViews> RunOrRefuse(CancellationToken ct)
+    {
+        try
+        {
+            return await Run(ct);
+        }
+        catch (CorruptStreamException corrupt)
+        {
+            throw corrupt.Refusal("every view is as it was").AsException();
+        }
     }
 
     private async Task<RebuiltViews> Run(CancellationToken ct)
@@ -96,7 +116,7 @@ public sealed class ViewRebuild
         var revisions = await RevisionType(table, ct);
         var serializer = _store.Options.Serializer();
         await using var command = new NpgsqlCommand(
-            "select stream_id, version, type, data from billing.mt_events where starts_with(stream_id, $1) and not is_archived and type <> 'tombstone' order by stream_id, version", _reading)
+            $"select {EventRows.Columns} from billing.mt_events where starts_with(stream_id, $1) and not is_archived and type <> 'tombstone' order by stream_id, version", _reading)
         {
             CommandTimeout = 0, Parameters = { new() { Value = prefix + "_" } },
         };
@@ -106,15 +126,14 @@ public sealed class ViewRebuild
         var (id, view, version, documents) = ("", (TView?)null, 0L, 0L);
         while (await reader.ReadAsync(ct))
         {
-            var stream = reader.GetString(0);
-            if (stream != id)
+            var e = _rows.Read(reader);
+            if (e.Stream != id)
             {
                 await Finish();
-                (id, view) = (stream, null);
+                (id, view) = (e.Stream, null);
             }
-            var e = (TEvent)_rows.Read(reader, 2);
-            (view, version) = (fold(view, id, e), reader.GetInt64(1));
-            also?.Invoke(id, e);
+            (view, version) = (e.Folded<TView?, TEvent>(view, (v, body) => fold(v, e.Stream, body)), e.Version);
+            also?.Invoke(id, e.Body<TEvent>());
             _events++;
         }
         await Finish();

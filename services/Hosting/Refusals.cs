@@ -74,6 +74,9 @@ public sealed class StatusInterceptor(RefusalStatus status, ILogger<StatusInterc
                 return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, refused.Refusal.Code, refused.Refusal.Detail);
             case RefusedException refused:
                 return RefusalExtensions.ToRpcException(status.Of(refused.Refusal.Code), refused.Refusal.Code, refused.Refusal.Detail, refused.RetryAfter);
+            case CorruptStreamException corrupt:
+                log.LogError(e, "{Method} met a stream that cannot be folded", context.Method);
+                return RefusalExtensions.ToRpcException(StatusCode.DataLoss, corrupt.Refusal().Code, corrupt.Refusal().Detail);
             case FormatException:
                 return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, "invalid_argument", e.Message);
             case OperationCanceledException when context.CancellationToken.IsCancellationRequested:

@@ -116,8 +116,19 @@ public sealed class VerifyExport(string? knownHead = null)
         _events[sequence] = (Layout.LeafOfEvent(sequence, stream, version, type, text), Say($"event {sequence} ({type}, version {version} of {stream})"), _line);
         if (!_versions.Add(stream, version)) Find(Say($"version {version} of {stream} is here twice"));
         if (type is not ("invoice_finalized" or "credit_note_issued" or "usage_applied" or "period_closed")) return;
-        using var json = JsonDocument.Parse(text);
-        var data = json.RootElement;
+        try
+        {
+            using var json = JsonDocument.Parse(text);
+            Event(type, stream, json.RootElement);
+        }
+        catch (Exception x) when (VerifyProof.IsUnreadable(x))
+        {
+            Find($"{_events[sequence].Name} cannot be read: {x.Message}");
+        }
+    }
+
+    private void Event(string type, string stream, JsonElement data)
+    {
         switch (type)
         {
             case "usage_applied": _applied.Event(stream, data); break;

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Billing.Accounts;
 using Billing.Customers;
@@ -305,6 +306,8 @@ public sealed class EventShapeTests
         Assert.Equal(name, JasperFx.Events.EventTypeExtensions.GetEventTypeName(e.GetType()));
         Assert.Equal(json, Stored.ToJson(e));
         Assert.Equal(e, JsonSerializer.Deserialize(json, e.GetType(), new JsonSerializerOptions(JsonSerializerDefaults.Web)));
+        // Audits miss what a shape must have, and must not miss it in one that was ever stored.
+        Assert.Equal(e, BillingStore.EventReader(Stored).FromJson(e.GetType(), new MemoryStream(Encoding.UTF8.GetBytes(json))));
     }
 
     [Theory, MemberData(nameof(Samples))]

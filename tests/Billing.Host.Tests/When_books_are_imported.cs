@@ -110,6 +110,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
     [InlineData("another format", "export_invalid", "reads billing-export/3")]
     [InlineData("an older format", "export_too_old", "billing-export/1")]
     [InlineData("an event of a later version", "event_type_unknown", "invoice_enchanted")]
+    [InlineData("no time of an invoice", "stream_corrupt", "(invoice_finalized, version 2 of ")]
     public async Task A_file_that_does_not_hold_is_refused_whole_and_leaves_nothing_behind(string fault, string reason, string told)
     {
         await using var app = await Empty();
@@ -120,6 +121,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
             "a line taken out" => [.. books.Lines.Take(5), .. books.Lines.Skip(6)],
             "another format" => Rewritten("billing-export/3", "billing-export/7"),
             "an older format" => Pinned.Export1,
+            "no time of an invoice" => Rewritten("at\\\": \\\"2026-02-01T01:00:00+00:00\\\", \\\"number\\\": \\\"INV-000001", "at\\\": \\\"soon\\\", \\\"number\\\": \\\"INV-000001", withSeals: false),
             _ => Rewritten("\"type\":\"invoice_voided\"", "\"type\":\"invoice_enchanted\"", withSeals: false),
         };
         var refused = await Assert.ThrowsAsync<RefusedException>(() => Import(app, lines));
@@ -154,6 +156,47 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         // The revision of a view is the version of its stream, so that the next event finds it.
         static string RowsOf(string view) =>
             $"select coalesce(string_agg(concat_ws(' ', id, data, {(view.StartsWith("periodto", StringComparison.Ordinal) ? "''" : "mt_version")}, mt_dotnet_type), E'\\n' order by id), '') from billing.mt_doc_{view}";
+    }
+
+    [Fact]
+    public async Task An_event_that_cannot_be_read_is_imported_as_it_is_and_its_stream_has_no_view()
+    {
+        // Stored so and never sealed, else the verifier would have found it altered.
+        await using var written = await Empty();
+        await Import(written, books.Lines);
+        await written.Sql<object>("""delete from billing.seal; update billing.mt_events set data = '{"sha256": 7}' where type = 'customer_details_recorded'""");
+        await using var connection = new Npgsql.NpgsqlConnection(written.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using var app = await Empty();
+        var imported = await Import(app, await ExportReader.Lines(connection, default).ToListAsync());
+        Assert.StartsWith(
+            await app.Sql<string>("select format('event %s (customer_details_recorded, version %s of %s) cannot be read: ', seq_id, version, stream_id) from billing.mt_events where type = 'customer_details_recorded'"),
+            Assert.Single(imported.Faults), StringComparison.Ordinal);
+        Assert.Equal("""{"sha256": 7}""", await app.Sql<string>("select data::text from billing.mt_events where type = 'customer_details_recorded'"));
+        Assert.Equal((1, 4), (await app.Sql<long>("select count(*) from billing.mt_doc_customerview"), imported.Invoices));
+    }
+
+    [Theory]
+    [InlineData("usage_applied", "jsonb_set(data, '{lines,0,tokens}', '\"many\"')", "read")]
+    [InlineData("customer_created", "'null'", "read")]
+    [InlineData("period_closed", "data - 'cut'", "read")]
+    [InlineData("subscription_period_turned", "jsonb_set(data, '{number}', '77')", "folded")]
+    public async Task Views_are_not_made_again_past_an_event_that_cannot_be_read_or_folded(string type, string data, string told)
+    {
+        await using var app = await Empty();
+        await Import(app, books.Lines);
+        await app.Sql<object>($"update billing.mt_events set data = {data} where seq_id = (select min(seq_id) from billing.mt_events where type = '{type}')");
+        var before = new Dictionary<string, string>();
+        foreach (var view in Views) before[view] = await ContentOf(app, view);
+
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), default, new("ada", "a try")));
+        Assert.Equal("stream_corrupt", refused.Refusal.Code);
+        var name = await app.Sql<string>($"select format('event %s ({type}, version %s of %s) cannot be {told}: ', seq_id, version, stream_id) from billing.mt_events where type = '{type}' order by seq_id limit 1");
+        Assert.StartsWith(name, refused.Message, StringComparison.Ordinal);
+        Assert.Contains("every view is as it was. 'billing audit verify'", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refused.Message);
+        foreach (var view in Views) Assert.Equal((view, before[view]), (view, await ContentOf(app, view)));
+        Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'views_rebuilt'"));
     }
 
     [Fact]

@@ -133,6 +133,12 @@ public sealed class When_the_books_are_audited
         var wouldBe = await app.Audit.WhatIf(new()).ResponseStream.ReadAllAsync().ToListAsync();
         Assert.Equal([0L, 12_500_000], wouldBe.Select(w => w.WouldBeMicros).Order());
         Assert.Contains(told, Assert.Single(wouldBe, w => w.Fault.Length > 0).Fault, StringComparison.Ordinal);
+        var period = await app.Sql<string>($"select stream_id from billing.mt_events where seq_id = {corrupt}");
+        var (before, now) = (new Contracts.Billing.V1.HistoryPoint { Sequence = corrupt - 1 }, new Contracts.Billing.V1.HistoryPoint { Sequence = corrupt });
+        var asked = await Assert.ThrowsAsync<RpcException>(() => app.Audit.AsOfAsync(new() { Id = period, At = now }).ResponseAsync);
+        var compared = await Assert.ThrowsAsync<RpcException>(async () => await app.Audit.Diff(new() { Id = period, From = before, To = now }).ResponseStream.ReadAllAsync().ToListAsync());
+        Assert.All([asked, compared], e => Assert.Equal((StatusCode.DataLoss, true), (e.StatusCode, e.Status.Detail.StartsWith(told, StringComparison.Ordinal))));
+        Assert.NotEmpty((await app.Audit.AsOfAsync(new() { Id = period, At = before })).Json);
 
         var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
         var check = new VerifyExport();

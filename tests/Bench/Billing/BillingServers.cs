@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Globalization;
+using Bench.Metering;
 using Billing.Host;
 using Contracts.Usage.V1;
 using Grpc.Core;
@@ -20,19 +22,36 @@ public sealed class BillingServers : IAsyncDisposable
     public static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), Feb1 = Jan1.AddMonths(1);
     private readonly ServerFolder _folder;
     private readonly PrivatePostgres _postgres;
-    private readonly PrivateRabbitMq _rabbitMq;
+    private readonly Task<PrivateRabbitMq> _rabbitMq;
+    private Uri? _broker;
 
-    private BillingServers(ServerFolder folder, PrivatePostgres postgres, PrivateRabbitMq rabbitMq) => (_folder, _postgres, _rabbitMq) = (folder, postgres, rabbitMq);
+    private BillingServers(ServerFolder folder, PrivatePostgres postgres, Task<PrivateRabbitMq> rabbitMq) => (_folder, _postgres, _rabbitMq) = (folder, postgres, rabbitMq);
 
-    public Uri Broker => _rabbitMq.Uri();
+    public Uri Broker => _broker ?? throw new InvalidOperationException("RabbitMQ may still be starting: wait for it with BrokerAsync");
 
-    /// <exception cref="ServerUnavailableException">A server is not installed.</exception>
+    /// <exception cref="ServerUnavailableException">RabbitMQ is not installed.</exception>
+    public async Task BrokerAsync() => _broker = (await _rabbitMq).Uri();
+
+    /// <summary>A part of the benchmark; how long it took and whose processor time that was goes to standard error, for whoever wonders where the minutes are.</summary>
+    /// <param name="service">a process of its own that is at work meanwhile</param>
+    public async Task<T> PhaseAsync<T>(string name, Func<Task<T>> work, ServiceProcess? service = null)
+    {
+        var (began, before) = (Stopwatch.GetTimestamp(), ProcessorTimes.Now(_folder.Path, service?.Id ?? 0));
+        var result = await work();
+        var spent = ProcessorTimes.Now(_folder.Path, service?.Id ?? 0);
+        BenchPace.Say($"  {name}: {Stopwatch.GetElapsedTime(began).TotalSeconds:F1} s; {(spent.Total - before.Total).TotalSeconds:F1} CPU-s (here {(spent.Client - before.Client).TotalSeconds:F1}, service {(spent.Service - before.Service).TotalSeconds:F1}, PostgreSQL {(spent.Postgres - before.Postgres).TotalSeconds:F1}, RabbitMQ {(spent.RabbitMq - before.RabbitMq).TotalSeconds:F1})");
+        return result;
+    }
+
+    public Task PhaseAsync(string name, Func<Task> work, ServiceProcess? service = null) => PhaseAsync(name, async () => { await work(); return true; }, service);
+
+    /// <summary>PostgreSQL serves; RabbitMQ, which takes longer, goes on starting.</summary>
+    /// <exception cref="ServerUnavailableException">PostgreSQL is not installed.</exception>
     public static async Task<BillingServers> StartAsync(CancellationToken ct)
     {
         var folder = await ServerFolder.CreateAsync(Path.Combine(Path.GetTempPath(), $"billing-bench-{Environment.UserName}"), Console.Error.WriteLine, ct);
-        var (postgres, rabbitMq) = (PrivatePostgres.StartAsync(folder, cancel: ct), PrivateRabbitMq.StartAsync(folder, ct));
-        await Task.WhenAll(postgres, rabbitMq);
-        return new(folder, await postgres, await rabbitMq);
+        var rabbitMq = PrivateRabbitMq.StartAsync(folder, ct);
+        return new(folder, await PrivatePostgres.StartAsync(folder, cancel: ct), rabbitMq);
     }
 
     public Task<ServiceDatabase> DatabaseAsync(string name, CancellationToken ct) => _postgres.CreateDatabaseAsync(name, ct);
@@ -73,7 +92,9 @@ public sealed class BillingServers : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _rabbitMq.DisposeAsync();
+        // One that could not be started was said already, by whoever waited for it.
+        await Task.WhenAny(_rabbitMq);
+        if (_rabbitMq.IsCompletedSuccessfully) await (await _rabbitMq).DisposeAsync();
         await _postgres.DisposeAsync();
         await _folder.DisposeAsync();
     }

@@ -25,17 +25,25 @@ public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
     private readonly ConcurrentDictionary<string, long> _used = new();
     private readonly (long Number, string Chain)[] _heads = [.. Enumerable.Repeat((0L, Convert.ToHexStringLower(MerkleTree.EmptyRoot)), Shards)];
 
-    public async Task<Latencies> RunAsync(CancellationToken ct)
+    private ServiceDatabase? _database;
+    private string[] _subscriptions = [];
+
+    public async Task PrepareAsync(CancellationToken ct)
     {
-        var database = await servers.DatabaseAsync("lag", ct);
-        string[] subscriptions;
-        await using (var store = await BillingStore.OpenAsync(database.ConnectionString("billing"))) subscriptions = await Company.SubscribeAsync(store, "lag", size.ActiveSubscriptions, 0, ct);
+        _database = await servers.DatabaseAsync("lag", ct);
+        await using (var store = await BillingStore.OpenAsync(_database.ConnectionString("billing")))
+            _subscriptions = await servers.PhaseAsync("draft, subscribing", () => Company.SubscribeAsync(store, "lag", size.ActiveSubscriptions, 0, ct));
+    }
+
+    /// <param name="beside">what may be done until the service is warm; nothing is measured before it is done</param>
+    public async Task<Latencies> RunAsync(Task beside, CancellationToken ct)
+    {
         var port = Ports.Free(1)[0];
-        var settings = servers.Settings(database, "http://127.0.0.1:1", port).ToDictionary(s => s.Key, s => s.Value!);
+        var settings = servers.Settings(_database!, "http://127.0.0.1:1", port).ToDictionary(s => s.Key, s => s.Value!);
         using var service = ServiceProcess.Start(typeof(BillingHost).Assembly.Location, [], new Dictionary<string, string>(settings) { ["DOTNET_ENVIRONMENT"] = "Bench", ["ASPNETCORE_ENVIRONMENT"] = "Bench" });
         using var channel = GrpcChannel.ForAddress($"http://127.0.0.1:{port}");
         var health = new HealthClient(channel);
-        await BenchServers.UntilAsync(() => health.IsServingAsync(ct), "billing serves", ct);
+        await servers.PhaseAsync("draft, billing starts", () => BenchServers.UntilAsync(() => health.IsServingAsync(ct), "billing serves", ct), service);
         // Usage takes the snapshots of new subscriptions: to whom nobody listens they would be published again and again.
         var bus = MassTransit.Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
@@ -45,8 +53,8 @@ public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
         await bus.StartAsync(ct);
         try
         {
-            await LoadAsync(bus, channel, subscriptions, size.WarmUp, ct);
-            return await LoadAsync(bus, channel, subscriptions, size.Lag, ct);
+            await servers.PhaseAsync("draft, warming up", () => Task.WhenAll(LoadAsync(bus, channel, _subscriptions, size.WarmUp, ct), beside), service);
+            return await servers.PhaseAsync("draft, measured", () => LoadAsync(bus, channel, _subscriptions, size.Lag, ct), service);
         }
         finally
         {
