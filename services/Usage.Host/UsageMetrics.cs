@@ -53,6 +53,7 @@ public sealed class UsageMetrics
         Meter.CreateObservableGauge("usage.generations", () => owners.Running, "{generation}", "Generations that run here.");
         Meter.CreateObservableGauge("usage.tokens.held", () => owners.HeldTokens, "{token}", "Tokens granted and not yet reported.");
         Meter.CreateObservableGauge("usage.slabs.tokens", () => owners.SlabTokens, "{token}", "Tokens promised by slabs that have not ended: what a crash of this instance would keep reserved.");
+        Meter.CreateObservableGauge("usage.slabs.wait", () => owners.SlabWait.TotalSeconds, "s", "How long the slab that was asked for first is being made durable; grants may wait for it. 0 when none is.");
         Meter.CreateObservableGauge("usage.streams", () => bounds.Streams.Running, "{stream}", "Streams of runtimes that are open here.");
         Meter.CreateObservableGauge("usage.watchers", () => bounds.Watches.Running, "{watcher}", "Balances being watched here.");
     }

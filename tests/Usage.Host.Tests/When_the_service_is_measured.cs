@@ -47,7 +47,7 @@ public sealed class When_the_service_is_measured
         Assert.Contains("reason=\"subscription_unknown\"", shown, StringComparison.Ordinal);
         Assert.Contains("reason=\"beyond_grant\"", shown, StringComparison.Ordinal);
         Assert.Contains("reason=\"sequence_gap\"", shown, StringComparison.Ordinal);
-        foreach (var gauge in new[] { "usage_rows_waiting", "usage_reports_lag_seconds", "usage_slabs_tokens", "usage_tokens_held", "usage_streams", "usage_generations", "usage_owners", "usage_watchers" })
+        foreach (var gauge in new[] { "usage_rows_waiting", "usage_reports_lag_seconds", "usage_slabs_tokens", "usage_slabs_wait_seconds", "usage_tokens_held", "usage_streams", "usage_generations", "usage_owners", "usage_watchers" })
             Assert.Contains(gauge, shown, StringComparison.Ordinal);
     }
 

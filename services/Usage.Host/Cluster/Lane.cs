@@ -181,10 +181,16 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Semap
             // A message may be turned away though the owner lives; once is chance. Frames that were taken before are known when they come again.
             catch (Exception e) when (OwnerMoved.Is(e) && (_batch.Epoch == 0 || (attempt == 1 && e is not RefusedException)))
             {
-                if (Stopwatch.GetElapsedTime(since) > FindsOwnerWithin) throw;
+                if (Stopwatch.GetElapsedTime(since) > FindsOwnerWithin) throw NotFound(e.Message);
             }
-            if (Stopwatch.GetElapsedTime(since) > FindsOwnerWithin) throw OwnerMoved.AsException();
+            if (Stopwatch.GetElapsedTime(since) > FindsOwnerWithin) throw NotFound("its instance has not taken the shard, or ended the answers to this stream");
             await backoff.WaitAsync(CancellationToken.None);
         }
+    }
+
+    private Exception NotFound(string cause)
+    {
+        log.LogWarning("no owner elsewhere was found within {Seconds} s, and the stream ends: {Cause}", FindsOwnerWithin.TotalSeconds, cause);
+        return OwnerMoved.AsException();
     }
 }

@@ -10,7 +10,7 @@ namespace Usage.Host.Cluster;
 /// Answers on their way to a stream that was opened to another instance. One call is under way at a time and carries what has gathered, so
 /// answers arrive in order and a slow instance is met with larger calls.
 /// </summary>
-public sealed class RemoteOutlet(long opened, IStreamListener listener, int answersMax) : Outlet(opened)
+public sealed class RemoteOutlet(long opened, IStreamListener listener, int answersMax, ILogger log) : Outlet(opened)
 {
     private const int FramesPerCall = 5_000;
     private static long _made;
@@ -100,9 +100,10 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
                     await listener.HearAsync(new AnswerBatch(response.ToByteArray(), moved && from + FramesPerCall >= sending.Count));
                 }
             }
-            catch (Exception)
+            catch (Exception e)
             {
                 // Whatever it was, not sent again: it may have arrived. Whoever waits for these answers finds its outlet gone, and resumes.
+                log.LogWarning("answers to a stream at another instance could not be sent, and its runtime will have to resume: {Cause}", e.Message);
                 Gone();
                 return;
             }
@@ -111,13 +112,13 @@ public sealed class RemoteOutlet(long opened, IStreamListener listener, int answ
 }
 
 /// <summary>The streams of other instances that speak to owners here.</summary>
-public sealed class RemoteOutlets(IOptions<UsageOptions> options)
+public sealed class RemoteOutlets(IOptions<UsageOptions> options, ILogger<RemoteOutlets> log)
 {
     private readonly ConcurrentDictionary<Guid, RemoteOutlet> _outlets = new();
 
     public RemoteOutlet Of(in FrameBatch batch)
     {
-        var outlet = _outlets.GetOrAdd(batch.Stream, static (_, a) => new RemoteOutlet(a.batch.Opened, a.batch.Listener, a.max), (batch, max: options.Value.AnswersWaitingMax));
+        var outlet = _outlets.GetOrAdd(batch.Stream, static (_, a) => new RemoteOutlet(a.batch.Opened, a.batch.Listener, a.max, a.log), (batch, max: options.Value.AnswersWaitingMax, log));
         outlet.Heard(batch.Gone);
         return outlet;
     }

@@ -27,6 +27,9 @@ public sealed partial class OwnerDirectory(
     /// <summary>Promised by slabs that have not ended, as of the last sweep.</summary>
     public long SlabTokens { get; private set; }
 
+    /// <summary>How long the slab that was asked for first is being made durable, as of the last sweep.</summary>
+    public TimeSpan SlabWait { get; private set; }
+
     /// <summary>The moment of a turn of this owner.</summary>
     public Moment NowOf(OwnerCell cell)
     {

@@ -11,7 +11,7 @@ public sealed partial class OwnerDirectory
     {
         var forgettable = new List<Generation>();
         var announcing = new List<OwnerCell>();
-        var (held, promised) = (0L, 0L);
+        var (held, promised, slabWait) = (0L, 0L, TimeSpan.Zero);
         foreach (var cell in _cells.Values)
         {
             lock (cell.Gate)
@@ -23,6 +23,7 @@ public sealed partial class OwnerDirectory
                 cell.LastTurn = lastTurn;
                 held += cell.Owner.HeldTokens;
                 promised += cell.Owner.SlabTokensAt(now.Real);
+                if (now.Real - cell.Owner.SlabAskedAt is { } waits && waits > slabWait) slabWait = waits;
                 if (cell.Owner.HasCrossings)
                 {
                     cell.Pins++;
@@ -37,7 +38,7 @@ public sealed partial class OwnerDirectory
                 Evict(cell);
             }
         }
-        (HeldTokens, SlabTokens) = (held, promised);
+        (HeldTokens, SlabTokens, SlabWait) = (held, promised, slabWait);
         foreach (var cells in announcing.GroupBy(c => c.Tenure)) _ = AnnounceAsync(cells.Key, [.. cells]);
     }
 

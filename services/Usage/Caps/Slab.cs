@@ -13,12 +13,14 @@ public sealed partial class SubscriptionOwner
     private readonly List<Generation> _withheld = [];
     private long _slabTokens, _slabTokensAsked, _uncommitted;
     private DateTimeOffset _slabUntil;
-    private bool _slabAsked;
     // Owners that crash faster than leases end leave more and more: the two that end first are then kept as one, until the later of their ends.
     private const int InheritedMax = 8;
     private readonly List<InheritedSlab> _inherited = [];
     // What was granted by owners before this one, or by this one to generations that it has forgotten: no more than this is claimed of it, reserved or not.
     private long _claimable;
+
+    /// <summary>Since when a slab is being made durable, by the real clock; null if none is. Grants may wait for it.</summary>
+    public DateTimeOffset? SlabAskedAt { get; private set; }
 
     /// <summary>What only this owner knows of: granted, or reported and not committed.</summary>
     private long Exposed => _held + _uncommitted;
@@ -44,7 +46,7 @@ public sealed partial class SubscriptionOwner
     /// <summary>The promise is committed: what waited for it goes out.</summary>
     public void SlabDurable(long tokens, DateTimeOffset until, Moment at, List<Outcome> outcomes)
     {
-        (_slabTokens, _slabUntil, _slabAsked) = (tokens, until, false);
+        (_slabTokens, _slabUntil, SlabAskedAt) = (tokens, until, null);
         if (IsCovered(at.Real))
         {
             Generation[] released = [.. _withheld.Where(g => !g.Finished)];
@@ -126,15 +128,15 @@ public sealed partial class SubscriptionOwner
 
     /// <summary>While a new slab is being written either of the two may be the one a successor finds, so both must cover.</summary>
     private bool IsCovered(DateTimeOffset real) =>
-        Exposed <= (_slabAsked ? Math.Min(_slabTokens, _slabTokensAsked) : _slabTokens) && _slabUntil - real >= limits.Lease / 2;
+        Exposed <= (SlabAskedAt is not null ? Math.Min(_slabTokens, _slabTokensAsked) : _slabTokens) && _slabUntil - real >= limits.Lease / 2;
 
     private void EnsureSlab(Moment at, List<Outcome> outcomes)
     {
         // A grant may be kept back that holds nothing any more, for frames sent again after a crash have used it up: it waits for its slab all the same.
-        if (_slabAsked || (_held == 0 && _withheld.Count == 0) || (Exposed <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
+        if (SlabAskedAt is not null || (_held == 0 && _withheld.Count == 0) || (Exposed <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
         var chunks = Math.Max(MeterLimits.SlabChunksMin, 2 * Exposed / limits.ChunkTokens + 1);
         _slabTokensAsked = chunks * limits.ChunkTokens;
-        _slabAsked = true;
+        SlabAskedAt = at.Real;
         // What was inherited is written beside it: it is promised still, but only until its own lease ends.
         outcomes.Add(new Outcome(OutcomeKind.SlabNeeded) { Number = _slabTokensAsked, When = at.Real + limits.SlabLease });
     }

@@ -91,7 +91,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     }
 
     /// <summary>True when the tables know all that this owner knows: it may be forgotten and loaded again.</summary>
-    public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited.Count == 0 && !_slabAsked && !HasCrossings;
+    public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited.Count == 0 && SlabAskedAt is null && !HasCrossings;
 
     private Conversation ConversationOf(string name)
     {
