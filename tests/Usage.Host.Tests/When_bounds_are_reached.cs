@@ -35,6 +35,20 @@ public sealed class When_bounds_are_reached
     }
 
     [Fact]
+    public async Task A_generation_holds_so_many_tokens_at_once_however_many_it_asks_for()
+    {
+        await using var service = await UsageService.StartAsync(("Usage:ChunkTokens", "100"), ("Usage:GrantTokensMax", "1000"));
+        await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000_000)));
+        Assert.Equal(1_000, (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice"), TokensWanted = 500_000 })).Grant.TokensAllowed);
+        Assert.Equal(1_400, (await service.Meter.ReportAsync(new ReportRequest { Chunk = Samples.Chunk("g", 1, 400), TokensWanted = 500_000 })).Grant.TokensAllowed);
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("h", "alice", "h"));
+        await stream.GrantOf("h", g => g.TokensAllowed == 100);
+        await stream.SendAsync(new Renew { GenerationId = Samples.GenerationId("h"), TokensWanted = 500_000 });
+        await stream.GrantOf("h", g => g.TokensAllowed == 1_000);
+    }
+
+    [Fact]
     public async Task Generations_of_a_subscription_are_so_many_at_once()
     {
         await using var service = await UsageService.StartAsync(("Usage:GenerationsPerSubscriptionMax", "2"));

@@ -1,3 +1,4 @@
+using System.Text;
 using Contracts.Usage.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -62,6 +63,30 @@ public sealed class When_the_database_hangs
         }
         await Eventually.True(() => stream.Answers.Count(f => f.Grant is not null) > starts, "each is granted");
         Assert.DoesNotContain(stream.Answers, f => f.Deny is not null);
+    }
+
+    [Fact]
+    public async Task A_large_import_leaves_places_for_streams()
+    {
+        const int events = 40;
+        await using var service = await UsageService.StartAsync(("Usage:LookupsWaitingMax", $"{WaitingMax}"));
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        var loader = service.App.Services.GetRequiredService<OwnerLoader>();
+        await using var stream = new RuntimeStream(service.Meter);
+        using var http = new HttpClient { BaseAddress = service.App.Endpoints().Http };
+        Task<HttpResponseMessage> importing;
+        await using (await TableLock.TakeAsync(service, "usage.conversation", "access exclusive"))
+        {
+            using var batch = new StringContent($"[{string.Join(',', Enumerable.Range(0, events).Select(n => When_events_are_imported.Event("alice", $"e{n}", 1)))}]", Encoding.UTF8, "application/cloudevents-batch+json");
+            importing = http.PostAsync(new Uri("/api/v1/events", UriKind.Relative), batch);
+            await Eventually.True(() => loader.Waiting == WaitingMax / 2, "half of the places are the import's");
+            await stream.SendAsync(Samples.Start("g", "alice"));
+            await Eventually.True(() => loader.Waiting == (WaitingMax / 2) + 1, "the stream has one of the others");
+        }
+        await stream.GrantOf("g");
+        using var response = await importing;
+        Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
+        await Eventually.True(async () => await service.ScalarAsync<long>("select count(*) from usage.generation where finish <> 0") == events, "all are recorded");
     }
 
     [Fact]

@@ -7,8 +7,11 @@ using Usage.Host.Owners;
 namespace Usage.Host.Cluster;
 
 /// <summary>Unary calls, answered where the owner is: in this process, or for another one.</summary>
-public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionDesk desk, IOptions<UsageOptions> options)
+public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionDesk desk, IOptions<UsageOptions> options) : IDisposable
 {
+    /// <summary>Of imports all together: streams wait for the same places, and a batch of thousands must not take them all.</summary>
+    private readonly SemaphoreSlim _importing = new(Math.Max(options.Value.LookupsWaitingMax / 2, 1));
+
     private TimeSpan UnaryWait => TimeSpan.FromSeconds(options.Value.UnaryWaitSecondsMax);
 
     /// <exception cref="RefusedException">Refused; owner_moved if the owner is not here.</exception>
@@ -83,7 +86,12 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
     {
         var waiting = request.Frames.Where(f => f.Finish is not null).Select(f => f.Finish.GenerationId).ToHashSet();
         var outlet = new UnaryOutlet(f => f.Rejection is not null || (f.Ack is { Finished: true } ack && waiting.Remove(ack.GenerationId) && waiting.Count == 0));
-        await Task.WhenAll(request.Frames.Chunk(2).Select(pair => intake.ImportAsync(pair[0].Start, pair[1].Finish, outlet, ct)));
+        await Task.WhenAll(request.Frames.Chunk(2).Select(async pair =>
+        {
+            await _importing.WaitAsync(ct);
+            try { await intake.ImportAsync(pair[0].Start, pair[1].Finish, outlet, ct); }
+            finally { _importing.Release(); }
+        }));
         var answers = await outlet.AnswersAsync(UnaryWait, ct);
         foreach (var answer in answers) ThrowIfRejected(answer);
         return new MeterResponse { Frames = { answers } };
@@ -91,6 +99,8 @@ public sealed class UnaryCalls(Intake intake, OwnerDirectory owners, CorrectionD
 
     public Task<Balance> BalanceAsync(GetBalanceRequest request, CancellationToken ct) =>
         intake.BalanceAsync(Ids.Parse(Ids.Subscription, request.SubscriptionId), request.Conversation, ct);
+
+    public void Dispose() => _importing.Dispose();
 
     /// <summary>A call waits no longer to be taken, when the ledger is full, than it would for its answer.</summary>
     private async Task<T> InTimeAsync<T>(Func<CancellationToken, Task<T>> take, CancellationToken ct)
