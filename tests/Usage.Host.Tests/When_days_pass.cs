@@ -32,6 +32,11 @@ public sealed class When_days_pass
         Assert.Equal((60, third.AddMicroseconds(1)), (Assert.Single(partly.Groups).Tokens.Output, partly.CompleteFrom.ToDateTimeOffset()));
         Assert.Equal((60, null), (Assert.Single(whole.Groups).Tokens.Output, whole.CompleteFrom));
         Assert.NotNull((await SumAsync(service, third)).CompleteFrom);
+        // An instance of an earlier release, in a rolling upgrade, does not say when the last of its rows came: it was before the day was detached.
+        await service.ScalarAsync<long>("with older as (update usage.detached_partition set last_received_at = null where day = '2026-01-03' returning 1) select count(*) from older");
+        Assert.Equal(
+            await service.ScalarAsync<DateTime>("select detached_at + interval '1 microsecond' from usage.detached_partition where day = '2026-01-03'"),
+            (await SumAsync(service, Samples.Jan1)).CompleteFrom.ToDateTime());
         var kinds = new List<RowKind>();
         foreach (var head in (await service.Ledger.GetHeadsAsync(new GetHeadsRequest())).Heads)
             await foreach (var batch in service.Ledger.GetBatches(new GetBatchesRequest { Shard = head.Shard, IncludeRows = true }).ResponseStream.ReadAllAsync())

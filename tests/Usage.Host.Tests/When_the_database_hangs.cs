@@ -5,6 +5,7 @@ using Grpc.Net.Client;
 using Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Usage.Host.Access;
+using Usage.Host.Ledger;
 using Usage.Host.Owners;
 using AccessKey = Hosting.AccessKey;
 
@@ -87,6 +88,32 @@ public sealed class When_the_database_hangs
         using var response = await importing;
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync());
         await Eventually.True(async () => await service.ScalarAsync<long>("select count(*) from usage.generation where finish <> 0") == events, "all are recorded");
+    }
+
+    [Fact]
+    public async Task Those_who_wait_for_the_same_row_to_be_committed_wait_for_one_answer()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        var ledger = service.App.Services.GetRequiredService<LedgerWriters>();
+        var writer = ledger[ledger.ShardOf(Ids.Parse(Ids.Subscription, Samples.SubscriptionId("alice")))];
+        await using var stream = new RuntimeStream(service.Meter);
+        Task[] first, second;
+        await using (await TableLock.TakeAsync(service, "usage.token_event", "access exclusive"))
+        {
+            await stream.SendAsync(Samples.Start("g", "alice"));
+            await stream.GrantOf("g");
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.token_event") > 0, "its row is being committed");
+            first = [.. Enumerable.Range(0, 100).Select(_ => writer.FlushAsync())];
+            await stream.SendAsync(Samples.Chunk("g", 1, 10));
+            await Eventually.True(() => writer.Waiting == 2, "another row waits");
+            second = [.. Enumerable.Range(0, 100).Select(_ => writer.FlushAsync()), writer.ReportedAsync()];
+            Assert.False(first[0].IsCompleted || second[0].IsCompleted);
+        }
+        await Task.WhenAll([.. first, .. second]);
+        Assert.Equal((1, 2), (first.Distinct().Count(), second.Distinct().Count()));
+        Assert.NotSame(first[0], second[0]);
+        Assert.Equal(10, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
     }
 
     [Fact]

@@ -53,10 +53,15 @@ public sealed class AggregateReader(QueryConnections queries, IOptions<UsageOpti
         }
     }
 
-    /// <summary>Asked after the sums: a partition that was detached before they were made is listed by then.</summary>
+    /// <summary>
+    /// Asked after the sums: a partition that was detached before they were made is listed by then. Of one that an earlier release has detached in a rolling upgrade it
+    /// is known only when that was.
+    /// </summary>
     /// <returns>null if no row of the range is in a detached partition</returns>
     private static async Task<Timestamp?> CompleteFromAsync(NpgsqlConnection connection, AggregateRequest request, CancellationToken ct) =>
-        await UsageStore.Scalar(connection, "select max(last_received_at) + interval '1 microsecond' from usage.detached_partition where last_received_at >= $1", ct, request.From.ToTime("from")) is DateTime at
+        await UsageStore.Scalar(connection, """
+            select max(last) + interval '1 microsecond' from (select coalesce(last_received_at, detached_at) as last from usage.detached_partition where rows > 0) detached where last >= $1
+            """, ct, request.From.ToTime("from")) is DateTime at
             ? at.ToTimestamp()
             : null;
 

@@ -16,7 +16,22 @@ public sealed class ShardWriter
     // A report that is due later than this is the successor's to cut, when the shard is handed over.
     private static readonly TimeSpan LastReportWithin = TimeSpan.FromSeconds(1);
 
-    private readonly record struct Item(UsageRow? Row, TaskCompletionSource<ShardHead?>? Barrier, bool Reported, CorrectionRequest? Correction = null);
+    private readonly record struct Item(UsageRow? Row, Barrier? Barrier = null, CorrectionRequest? Correction = null);
+
+    /// <summary>A place in the queue, and who waits until it is passed.</summary>
+    /// <param name="Reported">and until what stands before it is covered by a report</param>
+    /// <param name="Added">how many rows and corrections had been added before it was queued, at least</param>
+    private sealed record Barrier(bool Reported, long Added)
+    {
+        private volatile bool _isTaken;
+
+        public TaskCompletionSource<ShardHead?> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>The writer has it: what it answers may be read from the table from now on.</summary>
+        public bool IsTaken => _isTaken;
+
+        public void Take() => _isTaken = true;
+    }
 
     private readonly Channel<Item> _queue = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true });
     private readonly LedgerCommit _commit;
@@ -26,8 +41,11 @@ public sealed class ShardWriter
     private readonly Action<ShardCommit> _committed;
     private readonly int _shard;
     private readonly List<UsageRow> _rows = [];
-    private readonly List<(TaskCompletionSource<ShardHead?> Answer, bool Reported)> _barriers = [];
+    private readonly List<Barrier> _barriers = [];
     private TaskCompletionSource _room = NewRoom();
+    private readonly Lock _passing = new();
+    private Barrier? _lastPassed, _lastReported;
+    private long _added;
     private CorrectionRequest? _correction;
     private int _waiting;
     // As the table said last. Until it has been asked, whoever has batches to report asks it.
@@ -50,13 +68,15 @@ public sealed class ShardWriter
     public void Add(UsageRow row, bool expected = false)
     {
         if (!expected) Interlocked.Increment(ref _waiting);
-        _queue.Writer.TryWrite(new Item(row, null, false));
+        _queue.Writer.TryWrite(new Item(row));
+        Interlocked.Increment(ref _added);
     }
 
     /// <summary>Queues a correction: it is decided over everything that was queued before it. Its answer is in the request.</summary>
     public void Add(CorrectionRequest correction)
     {
-        if (!_queue.Writer.TryWrite(new Item(null, null, false, correction))) correction.Answer.TrySetException(OwnerMoved.AsException());
+        if (!_queue.Writer.TryWrite(new Item(null, null, correction))) correction.Answer.TrySetException(OwnerMoved.AsException());
+        Interlocked.Increment(ref _added);
     }
 
     /// <summary>Waits until the queue is below its bound.</summary>
@@ -80,11 +100,19 @@ public sealed class ShardWriter
     /// <exception cref="RefusedException">owner_moved: another process has to be asked</exception>
     public async Task<ShardHead> ReportedAsync() => (await PassAsync(reported: true))!;
 
+    /// <summary>Who asks after the same row as another shares its place, as long as the writer has not come to it: while the database is away there are no more of them than rows.</summary>
     private Task<ShardHead?> PassAsync(bool reported)
     {
-        var barrier = new TaskCompletionSource<ShardHead?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_queue.Writer.TryWrite(new Item(null, barrier, reported))) barrier.SetException(OwnerMoved.AsException());
-        return barrier.Task;
+        lock (_passing)
+        {
+            ref var last = ref (reported ? ref _lastReported : ref _lastPassed);
+            // Read before it is queued: a row that is counted later asks anew.
+            var added = Interlocked.Read(ref _added);
+            if (last is { IsTaken: false } shared && shared.Added == added) return shared.Answer.Task;
+            last = new Barrier(reported, added);
+            if (!_queue.Writer.TryWrite(new Item(null, last))) last.Answer.SetException(OwnerMoved.AsException());
+            return last.Answer.Task;
+        }
     }
 
     /// <summary>No more rows: what is queued is committed, and reported if that is due soon; then <see cref="RunAsync"/> returns. A successor finds in the table what is not reported.</summary>
@@ -104,10 +132,10 @@ public sealed class ShardWriter
         _correction?.Answer.TrySetException(OwnerMoved.AsException());
         while (_queue.Reader.TryRead(out var item))
         {
-            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Reported));
+            if (item.Barrier is { } barrier) _barriers.Add(barrier);
             item.Correction?.Answer.TrySetException(OwnerMoved.AsException());
         }
-        foreach (var (answer, _) in _barriers) answer.TrySetException(OwnerMoved.AsException());
+        foreach (var barrier in _barriers) barrier.Answer.TrySetException(OwnerMoved.AsException());
         Interlocked.Exchange(ref _waiting, 0);
         Volatile.Read(ref _room).TrySetResult();
     }
@@ -150,7 +178,11 @@ public sealed class ShardWriter
         while (_rows.Count < _options.BatchRowsMax && _queue.Reader.TryRead(out var item))
         {
             if (item.Row is { } row) _rows.Add(row);
-            if (item.Barrier is { } barrier) _barriers.Add((barrier, item.Reported));
+            if (item.Barrier is { } barrier)
+            {
+                barrier.Take();
+                _barriers.Add(barrier);
+            }
             // What was queued before a correction must be committed before it is decided.
             if ((_correction = item.Correction) is not null) break;
         }
@@ -228,8 +260,8 @@ public sealed class ShardWriter
     {
         var isReported = !_commit.HasUnreported;
         var head = isReported && _barriers.Exists(b => b.Reported) ? await HeadAsync(giveUp) : null;
-        foreach (var (answer, reported) in _barriers)
-            if (isReported || !reported) answer.TrySetResult(head);
+        foreach (var barrier in _barriers)
+            if (isReported || !barrier.Reported) barrier.Answer.TrySetResult(head);
         _barriers.RemoveAll(b => isReported || !b.Reported);
     }
 

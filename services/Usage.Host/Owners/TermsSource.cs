@@ -22,7 +22,7 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
 {
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(3);
     private const int AnswersMax = 100_000;
-    private readonly ConcurrentDictionary<Guid, Lazy<Task<TermsAnswer>>> _asking = new();
+    private readonly ConcurrentDictionary<(Guid Subscription, bool Waits), Lazy<Task<TermsAnswer>>> _asking = new();
     private readonly SemaphoreSlim _asks = new(options.Value.BillingAsksMax);
     private readonly ConcurrentDictionary<Guid, (long Until, bool Unknown)> _nothingNewer = new();
 
@@ -56,13 +56,13 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
     }
 
     /// <summary>
-    /// Asks billing, once for all who ask at the same time, about so many subscriptions at once, and not again for a while if it had nothing that helps.
+    /// Asks billing, once for all who ask at the same time (and wait alike), about so many subscriptions at once, and not again for a while if it had nothing that helps.
     /// </summary>
     /// <param name="waits">for its turn, if billing is being asked about as many as it may: for subscriptions that are known to be, whom a flood of invented ones must not hurt</param>
     public Task<TermsAnswer> AskAsync(Guid subscription, bool waits)
     {
         if (_nothingNewer.TryGetValue(subscription, out var answered) && Environment.TickCount64 < answered.Until) return Task.FromResult(new TermsAnswer());
-        return _asking.GetOrAdd(subscription, id => new Lazy<Task<TermsAnswer>>(() => AskNowAsync(id, waits))).Value;
+        return _asking.GetOrAdd((subscription, waits), asked => new Lazy<Task<TermsAnswer>>(() => AskNowAsync(asked.Subscription, asked.Waits))).Value;
     }
 
     /// <summary>What whoever asked is told when <see cref="TermsAnswer.TooMany"/>.</summary>
@@ -95,7 +95,7 @@ public sealed class TermsSource(UsageStore store, Billing.BillingClient billing,
         finally
         {
             if (isAsking) _asks.Release();
-            _asking.TryRemove(subscription, out _);
+            _asking.TryRemove((subscription, waits), out _);
         }
     }
 
