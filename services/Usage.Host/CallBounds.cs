@@ -33,7 +33,8 @@ public sealed class CallBounds(CallerBounds bounds, IOptions<UsageOptions> optio
 
     private PerCaller.Place Enter(ServerCallContext context)
     {
-        var place = bounds.Calls.Enter(Caller.NameOf(context));
+        var calls = Caller.Of(context) is { CustomerId: not null } ? bounds.CustomerCalls : bounds.Calls;
+        var place = calls.Enter(Caller.NameOf(context));
         TimeSpan? early;
         lock (_gate) early = _pace.Take(1);
         if (early is not { } wait) return place;

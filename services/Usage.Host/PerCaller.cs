@@ -63,9 +63,14 @@ public sealed class CallerBounds(IOptions<UsageOptions> options)
         "streams", Reasons.StreamsTooMany, (options.Value.StreamsMax, "Usage__StreamsMax"), (options.Value.StreamsPerCallerMax, "Usage__StreamsPerCallerMax"),
         "put more generations on each, or use another instance");
 
-    /// <summary>Calls that are neither streams of runtimes nor watched balances.</summary>
+    /// <summary>Calls that are neither streams of runtimes nor watched balances, nor of customers.</summary>
     public PerCaller Calls { get; } = new(
         "calls under way", Reasons.CallsTooMany, (options.Value.CallsMax, "Usage__CallsMax"), (options.Value.CallsPerCallerMax, "Usage__CallsPerCallerMax"),
+        "call again in a moment, or another instance");
+
+    /// <summary>Likewise of customers' keys, so that customers and their pages, however many, take nothing from runtimes.</summary>
+    public PerCaller CustomerCalls { get; } = new(
+        "calls of customers under way", Reasons.CallsTooMany, (options.Value.CustomerCallsMax, "Usage__CustomerCallsMax"), (options.Value.CallsPerCustomerMax, "Usage__CallsPerCustomerMax"),
         "call again in a moment, or another instance");
 
     /// <summary>Requests that import events.</summary>

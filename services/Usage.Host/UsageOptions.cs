@@ -162,13 +162,21 @@ public sealed class UsageOptions
     [Range(1, 100_000_000, ErrorMessage = "Usage__FramesPerSecondMax must be from 1 to 100000000")]
     public int FramesPerSecondMax { get; init; } = 1_000_000;
 
-    /// <summary>Calls that this instance answers at once, streams of runtimes and watched balances aside. Default 5,000.</summary>
+    /// <summary>Calls that this instance answers at once, streams of runtimes, watched balances and customers' calls aside. Default 5,000.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__CallsMax must be from 1 to 1000000")]
     public int CallsMax { get; init; } = 5_000;
 
     /// <summary>Likewise of one caller, by his key: half of them. Default 2,500. Where nobody is asked for a key all callers are one, and only <see cref="CallsMax"/> holds.</summary>
     [Range(1, 1_000_000, ErrorMessage = "Usage__CallsPerCallerMax must be from 1 to 1000000")]
     public int CallsPerCallerMax { get; init; } = 2_500;
+
+    /// <summary>Calls of customers' keys, all together, that this instance answers at once. Default 1,000.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__CustomerCallsMax must be from 1 to 1000000")]
+    public int CustomerCallsMax { get; init; } = 1_000;
+
+    /// <summary>Likewise of one customer's key. Default 100.</summary>
+    [Range(1, 1_000_000, ErrorMessage = "Usage__CallsPerCustomerMax must be from 1 to 1000000")]
+    public int CallsPerCustomerMax { get; init; } = 100;
 
     /// <summary>Calls that this instance begins in a second, over any two seconds. Default 200,000: more than one instance can answer.</summary>
     [Range(1, 100_000_000, ErrorMessage = "Usage__CallsPerSecondMax must be from 1 to 100000000")]

@@ -73,7 +73,7 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
     [Fact]
     public async Task Of_calls_counted_under_one_name_before_and_after_it_is_known_whose_a_subscription_is()
     {
-        await using var service = await UsageService.StartAsync(("Usage:CallsPerCallerMax", "1"), ("Access:Mode", "Keys"),
+        await using var service = await UsageService.StartAsync(("Usage:CallsPerCustomerMax", "1"), ("Access:Mode", "Keys"),
             ("Access:Keys:0", $"page:customer:{AccessKey.Sha256Of(_keys[0])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "alice")}"));
         await service.SubscribeAsync(Samples.Snapshot("alice"));
         await AskAsync(service, 0, "alice");
@@ -86,6 +86,25 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
         }
         await listing;
         Assert.Equal("subscription_unknown", When_a_generation_is_metered.Reason(await Assert.ThrowsAsync<RpcException>(() => AskAsync(service, 0, "nobody's"))));
+    }
+
+    [Fact]
+    public async Task Of_what_is_for_all_customers_together_and_runtimes_are_served()
+    {
+        await using var service = await UsageService.StartAsync(("Usage:CustomerCallsMax", "1"), ("Usage:CallsMax", "1"), ("Access:Mode", "Keys"),
+            ("Access:Keys:0", $"page:customer:{AccessKey.Sha256Of(_keys[0])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "alice")}"), ("Access:Keys:1", $"runtime:runtime:{AccessKey.Sha256Of(_keys[1])}"));
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await AskAsync(service, 0, "alice");
+        Task listing;
+        await using (await TableLock.TakeAsync(service, "usage.correction", "access exclusive"))
+        {
+            listing = ListAsync(service, 0);
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.correction") > 0, "the call is under way");
+            var refused = await Assert.ThrowsAsync<RpcException>(() => AskAsync(service, 0, "alice"));
+            Assert.Contains("Usage__CustomerCallsMax", refused.Status.Detail, StringComparison.Ordinal);
+            Assert.NotNull((await Meter(service, 1).AuthorizeAsync(new() { Start = Samples.Start("g", "alice") })).Grant);
+        }
+        await listing;
     }
 
     [Fact]

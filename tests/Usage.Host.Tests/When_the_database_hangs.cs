@@ -166,7 +166,7 @@ public sealed class When_the_database_hangs
     {
         string[] keys = [AccessKey.NewText(), AccessKey.NewText()];
         await using var service = await UsageService.StartAsync(
-            ("Usage:LookupsWaitingMax", "1"), ("Usage:CallsPerCallerMax", "3"), ("Access:Mode", "Keys"),
+            ("Usage:LookupsWaitingMax", "1"), ("Usage:CallsPerCustomerMax", "3"), ("Access:Mode", "Keys"),
             ("Access:Keys:0", $"alices:customer:{AccessKey.Sha256Of(keys[0])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "alice")}"),
             ("Access:Keys:1", $"bobs:customer:{AccessKey.Sha256Of(keys[1])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "bob")}"));
         foreach (var name in new[] { "alice", "bob" }) await service.SubscribeAsync(Samples.Snapshot(name));
@@ -178,7 +178,7 @@ public sealed class When_the_database_hangs
         await using (await TableLock.TakeAsync(service, "usage.subscription", "access exclusive"))
         {
             waiting = [.. Enumerable.Range(0, 3).Select(_ => AskAsync(alice, "alice"))];
-            await Eventually.True(() => bounds.Calls.Running == 3, "three calls wait");
+            await Eventually.True(() => bounds.CustomerCalls.Running == 3, "three calls wait");
             await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.subscription") > 0, "the table is asked");
             Assert.Equal(1, reader.Waiting);
             Assert.Equal("calls_too_many", When_a_generation_is_metered.Reason(await Assert.ThrowsAsync<RpcException>(() => AskAsync(alice, "alice"))));

@@ -32,7 +32,7 @@ public sealed class CustomersUsage(CustomerReader customers, TermsSource terms, 
     {
         if (_customers.TryGetValue(subscription, out var known)) return known;
         gate.ThrowUnlessServing();
-        using var place = bounds.Calls.Enter(caller);
+        using var place = bounds.CustomerCalls.Enter(caller);
         // Once for all who ask at the same time; whoever goes leaves it to the others.
         return await _asking.GetOrAdd(subscription, id => new Lazy<Task<Guid?>>(() => FindAsync(id))).Value.WaitAsync(ct);
     }
