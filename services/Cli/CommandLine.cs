@@ -10,7 +10,11 @@ namespace Cli;
 public class UserException(string message) : Exception(message);
 
 /// <summary>Something that may be over in a moment, such as a service that is away: who works for ever waits and tries again.</summary>
-public sealed class PassingException(string message) : UserException(message);
+/// <param name="reason">As contracts/README.md lists them; null where no service gave one.</param>
+public sealed class PassingException(string message, string? reason = null) : UserException(message)
+{
+    public string? Reason { get; } = reason;
+}
 
 /// <summary>What a service refuses for what was asked, whoever asks: the same call is refused again until somebody changes something.</summary>
 /// <param name="reason">As contracts/README.md lists them.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace EndToEnd.Tests;
 
@@ -82,8 +83,8 @@ public sealed class When_a_watch_is_disturbed
             string[] watch = ["menu", "watch", company.Menu.MenuId, "--state", file, "--once", "--json"];
             Assert.Equal(0, (await company.CommandAsync("", watch)).Exit);
             // A cap that the service takes for no market, whoever asks and whenever.
-            var state = System.Text.Json.Nodes.JsonNode.Parse(await File.ReadAllTextAsync(file))!;
-            state["pending"] = new System.Text.Json.Nodes.JsonObject
+            var state = JsonNode.Parse(await File.ReadAllTextAsync(file))!;
+            state["pending"] = new JsonObject
             {
                 ["key"] = "watch-too-large",
                 ["request"] = """
@@ -109,11 +110,58 @@ public sealed class When_a_watch_is_disturbed
         }
     }
 
+    [Fact]
+    public async Task A_draft_that_takes_too_long_every_time_is_given_up_and_the_watch_looks_on()
+    {
+        await using var company = await TwoBoughtYesterday(("PlanDesign:SolveSecondsMax", "3"));
+        var folder = Directory.CreateTempSubdirectory("billing-watch-");
+        try
+        {
+            var file = Path.Combine(folder.FullName, "state.json");
+            string[] watch = ["menu", "watch", company.Menu.MenuId, "--state", file, "--once", "--json"];
+            Assert.Equal(0, (await company.CommandAsync("", watch)).Exit);
+            await WriteAsync(tooLong: 0);
+            var (exit, output, error) = await company.CommandAsync("", watch);
+            Assert.True(exit == 1, output);
+            Assert.Contains("PlanDesign__SolveSecondsMax", error, StringComparison.Ordinal);
+            Assert.Equal(1, Pending()!["tooLong"]!.GetValue<int>());
+
+            await WriteAsync(tooLong: 2);
+            (exit, output, error) = await company.CommandAsync("", watch);
+            Assert.Equal((0, ""), (exit, error));
+            var sentence = JsonDocument.Parse(output).RootElement.GetProperty("sentence").GetString();
+            Assert.StartsWith("what an earlier look wanted drafted is given up: plan design refuses it", sentence, StringComparison.Ordinal);
+            Assert.Contains(": 3 times, waiting and computing took more than 3 seconds", sentence, StringComparison.Ordinal);
+            Assert.Null(Pending());
+
+            JsonNode? Pending() => JsonNode.Parse(File.ReadAllText(file))!["pending"];
+
+            async Task WriteAsync(int tooLong)
+            {
+                var state = JsonNode.Parse(await File.ReadAllTextAsync(file))!;
+                state["pending"] = new JsonObject
+                {
+                    ["key"] = "watch-too-long",
+                    ["tooLong"] = tooLong,
+                    // As much as the service takes for one call: far more than it can do in these seconds.
+                    ["request"] = """
+                        {"name":"Chat","currency":"USD","conversationsPerPeriod":20,"plansMax":6,"market":{"urgency":{"logNormal":{"mu":-2.5,"sigma":1.5},"typeCount":2000},"answerTime":{"exponential":{"meanSeconds":500},"capTokensMax":32768},"tokensPerSecond":20,"valuePerAnswer":1}}
+                        """,
+                };
+                await File.WriteAllTextAsync(file, state.ToJsonString());
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     private static async Task<JsonElement> LookAsync(System.Diagnostics.Process watch) => JsonDocument.Parse((await watch.StandardOutput.ReadLineAsync().WaitAsync(Within))!).RootElement;
 
-    private static async Task<Company> TwoBoughtYesterday()
+    private static async Task<Company> TwoBoughtYesterday(params (string, string)[] settings)
     {
-        var company = await Company.OpenAsync([]);
+        var company = await Company.OpenAsync([], settings);
         await company.PublishMenuAsync();
         await company.SubscribeAsync(2);
         await company.AdvanceAsync(Company.Jan1.AddDays(1));

@@ -37,7 +37,7 @@ public static class PlanDesignCalls
         {
             var line = e.Status.Detail.ReplaceLineEndings(" ");
             var reason = e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason;
-            throw MayPass(e.StatusCode, reason) ? new PassingException(line) : reason is null || e.StatusCode is StatusCode.Unauthenticated or StatusCode.PermissionDenied ? new UserException(line) : new RefusedCallException(reason, line);
+            throw MayPass(e.StatusCode, reason) ? new PassingException(line, reason) : reason is null || e.StatusCode is StatusCode.Unauthenticated or StatusCode.PermissionDenied ? new UserException(line) : new RefusedCallException(reason, line);
         }
     }
 

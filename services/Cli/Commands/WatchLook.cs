@@ -107,7 +107,8 @@ internal static class WatchLook
     /// <returns>The state without what was pending, and why that was refused for good; null where it was drafted.</returns>
     private static async Task<(WatchState State, string? Refused)> AskAsync(WatchSetting setting, WatchState state, CancellationToken ct)
     {
-        var (request, key) = (JsonParser.Default.Parse<DraftMenuRequest>(state.Pending!.Request), new Metadata { { IdempotentCalls.Metadata, state.Pending.Key } });
+        var asked = state.Pending!;
+        var (request, key) = (JsonParser.Default.Parse<DraftMenuRequest>(asked.Request), new Metadata { { IdempotentCalls.Metadata, asked.Key } });
         string? refused = null;
         try
         {
@@ -118,6 +119,17 @@ internal static class WatchLook
         catch (RefusedCallException e)
         {
             (state, refused) = (state with { Pending = null }, e.Message);
+        }
+        // A busy service is quicker another time. One that is as slow every time would be asked for ever.
+        catch (PassingException e) when (e.Reason == "solve_too_long")
+        {
+            var tooLong = asked.TooLong + 1;
+            if (tooLong < PendingDraft.TooLongMax)
+            {
+                await (state with { Pending = asked with { TooLong = tooLong } }).WriteAsync(setting.StateFile, ct);
+                throw;
+            }
+            (state, refused) = (state with { Pending = null }, $"{tooLong} times, {e.Message}");
         }
         await state.WriteAsync(setting.StateFile, ct);
         return (state, refused);

@@ -62,4 +62,9 @@ public sealed record WatchState(string MenuId, DateTimeOffset From, DateTimeOffs
 
 /// <param name="Key">Derived from the request, so that the same draft has the same key whoever asks for it.</param>
 /// <param name="Request">A DraftMenuRequest in protobuf's JSON.</param>
-public sealed record PendingDraft(string Key, string Request);
+/// <param name="TooLong">How often it took longer to solve than it may.</param>
+public sealed record PendingDraft(string Key, string Request, int TooLong = 0)
+{
+    /// <summary>Then it is not the service that was busy.</summary>
+    public const int TooLongMax = 3;
+}
