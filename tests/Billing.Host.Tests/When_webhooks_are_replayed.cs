@@ -60,6 +60,7 @@ public sealed class When_webhooks_are_replayed
         await app.Webhooks.EnableEndpointAsync(new() { EndpointId = endpoint, CatchUp = true });
         await app.CaughtUp();
         await Eventually.True(async () => (await app.Webhooks.GetEndpointAsync(new() { EndpointId = endpoint })).Pending == 0, "it has caught up");
-        Assert.Equal(["given up", "delivered", "given up", "missed"], receiver.At("/hooks").Select(h => h.Subject).Select(s => new[] { "given up", "delivered", "missed" }.Single(n => Ids.Derive(Ids.Subscription, Jan1, n) == s)));
+        // In whatever order: only what is told of one subscription has one.
+        Assert.Equal(["delivered", "given up", "given up", "missed"], receiver.At("/hooks").Select(h => h.Subject).Select(s => new[] { "given up", "delivered", "missed" }.Single(n => Ids.Derive(Ids.Subscription, Jan1, n) == s)).Order());
     }
 }
