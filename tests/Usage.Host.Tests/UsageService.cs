@@ -14,6 +14,7 @@ using Microsoft.Extensions.Hosting;
 using Npgsql;
 using Usage.Host;
 using Usage.Host.Cluster;
+using Usage.Host.Ledger;
 using Usage.Host.Owners;
 
 namespace Usage.Host.Tests;
@@ -42,6 +43,8 @@ public sealed class UsageService : IAsyncDisposable
     public UsageCorrections.UsageCorrectionsClient Corrections => new(_channel);
     public BusinessClock Clock => App.Services.GetRequiredService<BusinessClock>();
     public string Postgres => _settings["Usage:Postgres"]!;
+    private LedgerWriters Writers => App.Services.GetRequiredService<LedgerWriters>();
+
     /// <summary>Reports as billing's queue received them; a repeat must be the same.</summary>
     public IReadOnlyDictionary<(int Shard, long Number), UsageRecorded> Reports => _reports;
 
@@ -86,6 +89,12 @@ public sealed class UsageService : IAsyncDisposable
 
     /// <summary>Another instance on the same database and broker, not started yet. The first one listens for both.</summary>
     public UsageService Another() => new(new(_settings), Broker, _reports);
+
+    /// <summary>How many shards this instance holds.</summary>
+    public int Held => Enumerable.Range(0, Writers.Shards).Count(shard => Writers.Find(shard) is not null);
+
+    /// <summary>Whether that subscription's owner is here.</summary>
+    public bool Holds(string name) => Writers.Find(Writers.ShardOf(Ids.Parse(Ids.Subscription, Samples.SubscriptionId(name)))) is not null;
 
     public void Set(string name, string value) => _settings[name] = value;
 

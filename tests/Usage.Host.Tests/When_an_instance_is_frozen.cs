@@ -2,8 +2,6 @@ using System.Diagnostics;
 using Contracts.Usage.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Microsoft.Extensions.DependencyInjection;
-using Usage.Host.Ledger;
 using Xunit.Abstractions;
 
 namespace Usage.Host.Tests;
@@ -19,15 +17,15 @@ public sealed class When_an_instance_is_frozen(ITestOutputHelper output)
         await using var first = await UsageService.StartAsync(
             ("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", "0"), ("Usage:Cluster:Address", "127.0.0.1"), ("Usage:Cluster:ProbeSeconds", "2"),
             ("Usage:TransactionIdleSecondsMax", "1"), ("Usage:LeaseSeconds", "3"), ("Usage:ReportIntervalMs", "50"));
-        await Eventually.True(() => Held(first) == 8, "the first holds all shards");
+        await Eventually.True(() => first.Held == 8, "the first holds all shards");
         foreach (var name in Names) await first.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 10_000)));
         await using var another = first.Another();
         var (process, grpc) = another.Apart();
         await using var _ = process;
         await process.StartAsync();
         await process.ReadyAsync();
-        await Eventually.True(() => Held(first) == 4, "the two share the shards");
-        string[] theirs = [.. Names.Where(name => !Holds(first, name))];
+        await Eventually.True(() => first.Held == 4, "the two share the shards");
+        string[] theirs = [.. Names.Where(name => !first.Holds(name))];
         Assert.NotEmpty(theirs);
 
         using var channel = GrpcChannel.ForAddress(grpc);
@@ -49,7 +47,7 @@ public sealed class When_an_instance_is_frozen(ITestOutputHelper output)
             await process.FreezeAsync();
         }
         var since = Stopwatch.StartNew();
-        await Eventually.True(() => Held(first) == 8, "the other has taken its shards", TimeSpan.FromMinutes(2));
+        await Eventually.True(() => first.Held == 8, "the other has taken its shards", TimeSpan.FromMinutes(2));
         output.WriteLine($"shards of the frozen instance were taken {since.Elapsed.TotalSeconds:0.0} s after it was frozen");
         await using var after = new RuntimeStream(first.Meter);
         foreach (var name in theirs)
@@ -76,13 +74,5 @@ public sealed class When_an_instance_is_frozen(ITestOutputHelper output)
         Assert.Equal(
             (theirs.Length * 150, theirs.Length * 4, 0),
             (await first.ScalarAsync<long>("select sum(output) from usage.token_event"), await first.ScalarAsync<long>("select count(*) from usage.token_event"), await first.ScalarAsync<long>("select sum(overrun) from usage.token_event")));
-    }
-
-    private static int Held(UsageService service) => Enumerable.Range(0, 8).Count(shard => service.App.Services.GetRequiredService<LedgerWriters>().Find(shard) is not null);
-
-    private static bool Holds(UsageService service, string name)
-    {
-        var ledger = service.App.Services.GetRequiredService<LedgerWriters>();
-        return ledger.Find(ledger.ShardOf(Ids.Parse(Ids.Subscription, Samples.SubscriptionId(name)))) is not null;
     }
 }

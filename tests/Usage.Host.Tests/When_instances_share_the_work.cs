@@ -2,7 +2,6 @@ using Contracts.Usage.V1;
 using Grpc.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Usage.Host.Ledger;
 
 namespace Usage.Host.Tests;
 
@@ -23,7 +22,7 @@ public sealed class When_instances_share_the_work
         await using var first = await FirstAsync();
         await using var second = await AnotherAsync(first);
         foreach (var name in Names) await first.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("conversation", 600), Samples.Hard("billing_period", 1_100)));
-        Assert.Equal(2, Names.Select(name => Holds(first, name)).Distinct().Count());
+        Assert.Equal(2, Names.Select(name => first.Holds(name)).Distinct().Count());
 
         // Everybody speaks on both streams; whichever is elsewhere from the owner is answered as well.
         await using var one = new RuntimeStream(first.Meter);
@@ -117,7 +116,7 @@ public sealed class When_instances_share_the_work
             await using var second = await AnotherAsync(first);
             var goodbye = await before.GoodbyeAsync();
             Assert.Equal((StatusCode.Unavailable, "owner_moved"), (goodbye.StatusCode, When_a_generation_is_metered.Reason(goodbye)));
-            var moved = Names.Where(name => !Holds(first, name)).ToArray();
+            var moved = Names.Where(name => !first.Holds(name)).ToArray();
             // 256 and no more were out, of which 100 are recorded: the slabs left behind say so.
             foreach (var name in moved)
                 Assert.Equal(156, await first.ScalarAsync<long>($"select tokens from usage.slab where subscription = '{Ids.Parse(Ids.Subscription, Samples.SubscriptionId(name))}'"));
@@ -177,7 +176,7 @@ public sealed class When_instances_share_the_work
     private static async Task<UsageService> FirstAsync()
     {
         var first = await UsageService.StartAsync(Clustered);
-        await Eventually.True(() => Held(first) == 8, "the first holds all shards");
+        await Eventually.True(() => first.Held == 8, "the first holds all shards");
         return first;
     }
 
@@ -186,15 +185,7 @@ public sealed class When_instances_share_the_work
         var another = first.Another();
         await another.StartHostAsync();
         await another.ReadyAsync();
-        await Eventually.True(() => Held(first) == 4 && Held(another) == 4, "the two share the shards");
+        await Eventually.True(() => first.Held == 4 && another.Held == 4, "the two share the shards");
         return another;
-    }
-
-    private static int Held(UsageService service) => Enumerable.Range(0, 8).Count(shard => service.App.Services.GetRequiredService<LedgerWriters>().Find(shard) is not null);
-
-    private static bool Holds(UsageService service, string name)
-    {
-        var ledger = service.App.Services.GetRequiredService<LedgerWriters>();
-        return ledger.Find(ledger.ShardOf(Ids.Parse(Ids.Subscription, Samples.SubscriptionId(name)))) is not null;
     }
 }

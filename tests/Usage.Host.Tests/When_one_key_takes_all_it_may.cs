@@ -16,6 +16,8 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
     private readonly string[] _keys = [AccessKey.NewText(), AccessKey.NewText()];
     private readonly List<GrpcChannel> _channels = [];
 
+    private (string, string) AlicesPage => ("Access:Keys:0", $"page:customer:{AccessKey.Sha256Of(_keys[0])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "alice")}");
+
     public void Dispose() => _channels.ForEach(c => c.Dispose());
 
     [Fact]
@@ -73,8 +75,7 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
     [Fact]
     public async Task Of_calls_counted_under_one_name_before_and_after_it_is_known_whose_a_subscription_is()
     {
-        await using var service = await UsageService.StartAsync(("Usage:CallsPerCustomerMax", "1"), ("Access:Mode", "Keys"),
-            ("Access:Keys:0", $"page:customer:{AccessKey.Sha256Of(_keys[0])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "alice")}"));
+        await using var service = await UsageService.StartAsync(("Usage:CallsPerCustomerMax", "1"), ("Access:Mode", "Keys"), AlicesPage);
         await service.SubscribeAsync(Samples.Snapshot("alice"));
         await AskAsync(service, 0, "alice");
         Task listing;
@@ -91,8 +92,7 @@ public sealed class When_one_key_takes_all_it_may : IDisposable
     [Fact]
     public async Task Of_what_is_for_all_customers_together_and_runtimes_are_served()
     {
-        await using var service = await UsageService.StartAsync(("Usage:CustomerCallsMax", "1"), ("Usage:CallsMax", "1"), ("Access:Mode", "Keys"),
-            ("Access:Keys:0", $"page:customer:{AccessKey.Sha256Of(_keys[0])}:{Ids.Derive(Ids.Customer, Samples.Jan1, "alice")}"), ("Access:Keys:1", $"runtime:runtime:{AccessKey.Sha256Of(_keys[1])}"));
+        await using var service = await UsageService.StartAsync(("Usage:CustomerCallsMax", "1"), ("Usage:CallsMax", "1"), ("Access:Mode", "Keys"), AlicesPage, ("Access:Keys:1", $"runtime:runtime:{AccessKey.Sha256Of(_keys[1])}"));
         await service.SubscribeAsync(Samples.Snapshot("alice"));
         await AskAsync(service, 0, "alice");
         Task listing;

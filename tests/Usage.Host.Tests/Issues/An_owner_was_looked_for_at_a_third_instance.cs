@@ -1,6 +1,4 @@
 using Contracts.Usage.V1;
-using Microsoft.Extensions.DependencyInjection;
-using Usage.Host.Ledger;
 
 namespace Usage.Host.Tests.Issues;
 
@@ -28,23 +26,15 @@ public sealed class An_owner_was_looked_for_at_a_third_instance
         await process.ReadyAsync();
         string[] names = [.. Enumerable.Range(0, Customers).Select(n => $"customer {n}")];
         foreach (var name in names) await first.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 10_000)));
-        await Eventually.True(() => Held(first) + Held(second) is >= 4 and < 8 && Held(first) > 0 && Held(second) > 0, "the three share the shards");
+        await Eventually.True(() => first.Held + second.Held is >= 4 and < 8 && first.Held > 0 && second.Held > 0, "the three share the shards");
 
         await process.FreezeAsync();
         foreach (var (here, there) in new[] { (first, second), (second, first) })
         {
-            var theirs = names.Where(name => Holds(there, name)).ToArray();
+            var theirs = names.Where(name => there.Holds(name)).ToArray();
             Assert.NotEmpty(theirs);
             var balances = await Task.WhenAll(theirs.Select(name => here.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId(name) }).ResponseAsync));
             Assert.All(balances, b => Assert.Equal(10_000, b.Windows.Single().CapTokens));
         }
-    }
-
-    private static int Held(UsageService service) => Enumerable.Range(0, 8).Count(shard => service.App.Services.GetRequiredService<LedgerWriters>().Find(shard) is not null);
-
-    private static bool Holds(UsageService service, string name)
-    {
-        var ledger = service.App.Services.GetRequiredService<LedgerWriters>();
-        return ledger.Find(ledger.ShardOf(Ids.Parse(Ids.Subscription, Samples.SubscriptionId(name)))) is not null;
     }
 }
