@@ -54,9 +54,9 @@ public sealed class ReplayBench(BillingServers servers, BillingBenchSize size)
         var (rebuild, martens) = await servers.PhaseAsync("rebuilds", () => RebuildAsync(Billing, ct));
 
         var port = Ports.Free(1)[0];
-        var metering = UsageAsync(UsageSettings(Usage, port), port, ct);
-        await using var books = await servers.PhaseAsync("books, services start", () => servers.BillingAsync(_database!, $"http://127.0.0.1:{port}", ct));
-        await using var meter = await metering;
+        // Usage first: billing that asked before it listened would ask again only after a pause, and the books are closed at once.
+        await using var meter = await servers.PhaseAsync("books, usage starts", () => UsageAsync(UsageSettings(Usage, port), port, ct));
+        await using var books = await servers.PhaseAsync("books, billing starts", () => servers.BillingAsync(_database!, $"http://127.0.0.1:{port}", ct));
         await servers.PhaseAsync("books, closed", () => books.Services.GetRequiredService<PeriodCloser>().RunAsync(BillingServers.Feb1.AddHours(2), ct));
         await servers.PhaseAsync("books, caught up", () => CaughtUpAsync(Billing, ct));
         using var channel = GrpcChannel.ForAddress(books.Endpoints().Grpc, new() { MaxReceiveMessageSize = 64 << 20 });
