@@ -31,7 +31,9 @@ public static class ServiceDefaults
     public static WebApplicationBuilder CreateBuilder(
         string name, string[] args, Func<string, Grpc.Core.StatusCode> statusOf, Action<WebApplicationBuilder>? configure)
     {
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args });
+        // Settings are read once, at start. To see whether a file of them changes, .NET would watch every folder below the one it was started in: in a checkout, the data of the private
+        // database among them.
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = ["--hostBuilder:reloadConfigOnChange=false", .. args] });
         configure?.Invoke(builder);
 
         builder.Host.UseSerilog(

@@ -27,7 +27,7 @@ public sealed class RuntimeTally
 /// </summary>
 public sealed class ModelRuntime : IAsyncDisposable
 {
-    private const int ConcurrencyMax = 96, TokensPerChunkMax = 32, GenerationsPerDisconnect = 500;
+    private const int ConcurrencyMax = 240, TokensPerChunkMax = 32, GenerationsPerDisconnect = 500;
     private const string Model = "aligned-1";
     private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
 
