@@ -14,7 +14,7 @@ namespace Cli.Demo;
 /// </summary>
 public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScreen screen, string folder)
 {
-    private const int Workers = 4, CallsAtOnce = 32;
+    private const int Workers = 4, ConversationsAtOnce = 240, CallsAtOnce = 32;
 
     private readonly Dictionary<string, DemoCustomer> _subscribers = [];
     private DateTimeOffset _now;
@@ -143,7 +143,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         var days = (int)(period.End - period.Start).TotalDays;
         var conversations = market.Conversations(_subscribers.Values).ToLookup(c => c.Day(days), c => c.Conversation);
         var total = conversations.Sum(d => d.Count());
-        var runtimes = Enumerable.Range(0, Workers).Select(w => new ModelRuntime(deployment.NewMeter(), seed: w, () => _now)).ToArray();
+        var runtimes = Enumerable.Range(0, Workers).Select(w => new ModelRuntime(deployment.NewMeter(), seed: w, ConversationsAtOnce, () => _now)).ToArray();
         await screen.Progress($"serving {total:N0} conversations", total, async step =>
         {
             for (var day = 0; day < days; day++)

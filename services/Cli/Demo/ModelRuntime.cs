@@ -27,19 +27,21 @@ public sealed class RuntimeTally
 /// </summary>
 public sealed class ModelRuntime : IAsyncDisposable
 {
-    private const int ConcurrencyMax = 240, TokensPerChunkMax = 32, GenerationsPerDisconnect = 500;
+    private const int TokensPerChunkMax = 32, GenerationsPerDisconnect = 500;
     private const string Model = "aligned-1";
     private static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
 
+    private readonly int _atOnce;
     private readonly RoughLine _line;
     private readonly MeterClient _meter;
     private readonly Func<DateTimeOffset> _businessNow;
     private readonly RuntimeTally _tally = new();
     private string _lastBreak = "its stream has not broken";
 
-    public ModelRuntime(CallInvoker usage, int seed, Func<DateTimeOffset> businessNow)
+    /// <param name="atOnce">conversations it serves at the same time</param>
+    public ModelRuntime(CallInvoker usage, int seed, int atOnce, Func<DateTimeOffset> businessNow)
     {
-        (_line, _businessNow) = (new RoughLine(seed), businessNow);
+        (_line, _atOnce, _businessNow) = (new RoughLine(seed), atOnce, businessNow);
         // Who hangs up on purpose need not wait for long.
         _meter = new MeterClient(usage.Intercept(_line), new() { TokensPerReport = TokensPerChunkMax, PauseMin = TimeSpan.FromMilliseconds(10), PauseMax = TimeSpan.FromSeconds(2) });
         _meter.Disconnected += e => Volatile.Write(ref _lastBreak, $"its stream broke last at {TimeProvider.System.GetUtcNow():HH:mm:ss} UTC: {e.Status.StatusCode}, {e.Status.Detail}");
@@ -59,7 +61,7 @@ public sealed class ModelRuntime : IAsyncDisposable
     public async Task ServeAsync(IEnumerable<PlannedConversation> conversations, Action served, CancellationToken ct)
     {
         using var givenUp = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var serving = Parallel.ForEachAsync(conversations, new ParallelOptions { MaxDegreeOfParallelism = ConcurrencyMax, CancellationToken = givenUp.Token }, async (conversation, token) =>
+        var serving = Parallel.ForEachAsync(conversations, new ParallelOptions { MaxDegreeOfParallelism = _atOnce, CancellationToken = givenUp.Token }, async (conversation, token) =>
         {
             lock (_tally) _tally.Conversations++;
             foreach (var turn in conversation.Turns)

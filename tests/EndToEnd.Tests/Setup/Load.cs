@@ -8,7 +8,7 @@ namespace EndToEnd.Tests;
 /// <summary>Several runtime workers that serve conversations, of which many would go past their cap and some have two turns.</summary>
 public sealed class Load
 {
-    private const int Workers = 3;
+    private const int Workers = 3, ConversationsAtOnce = 96;
     private readonly Company _company;
     private readonly ModelRuntime[] _runtimes;
     private readonly PlannedConversation[] _conversations;
@@ -19,7 +19,7 @@ public sealed class Load
     {
         _company = company;
         var random = new Random(seed);
-        _runtimes = [.. Enumerable.Range(0, Workers).Select(w => new ModelRuntime(meter?.Invoke() ?? company.Deployment.NewMeter(), seed + w, () => company.Now))];
+        _runtimes = [.. Enumerable.Range(0, Workers).Select(w => new ModelRuntime(meter?.Invoke() ?? company.Deployment.NewMeter(), seed + w, ConversationsAtOnce, () => company.Now))];
         _conversations = [..
             from chat in Enumerable.Range(0, conversationsEach)
             from subscription in subscriptions
