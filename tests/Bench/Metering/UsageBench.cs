@@ -20,7 +20,7 @@ public sealed record BenchPace(
     public static BenchPace Quick => new(2, TimeSpan.FromSeconds(0.6), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1.5), 1, 5, 10_000, TimeSpan.FromSeconds(1));
 
     /// <summary>Measures nothing, and runs everything.</summary>
-    public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 20, 5_000, TimeSpan.FromSeconds(0.2), Generations: 8);
+    public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 15, 2_000, TimeSpan.FromSeconds(0.2), Generations: 8);
 
     private static readonly long Begun = TimeProvider.System.GetTimestamp();
 
