@@ -103,11 +103,19 @@ public sealed partial class AuditService
         var terms = await StoredTerms.ReadAsync(session, [facts], ct, at);
         var state = streams.Invoice(invoiceId);
         var final = state switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
-        // What an invoice was made from changes nothing once it is final.
-        if (final is null) (versions[accountId], versions[SellerState.StreamId]) = (terms.Now(facts).Account.Version, terms.Now(facts).Seller.Version);
-        var document = final is null
-            ? InvoiceDocument.Draft(facts, terms.Now(facts))
-            : InvoiceDocument.Finalized(facts, final.Terms is { } cut ? terms.At(facts, cut) : terms.Now(facts), final.Invoice.Number, final.Terms, final.Invoice.At);
+        InvoiceDocument document;
+        try
+        {
+            // What an invoice was made from changes nothing once it is final.
+            if (final is null) (versions[accountId], versions[SellerState.StreamId]) = (terms.Now(facts).Account.Version, terms.Now(facts).Seller.Version);
+            document = final is null
+                ? InvoiceDocument.Draft(facts, terms.Now(facts))
+                : InvoiceDocument.Finalized(facts, final.Terms is { } cut ? terms.At(facts, cut) : terms.Now(facts), final.Invoice.Number, final.Terms, final.Invoice.At);
+        }
+        catch (Exception e) when (e is not CorruptStreamException && CorruptStreamException.IsOfAFold(e))
+        {
+            throw CorruptStreamException.Unratable($"the invoice of {periodId} as of {at}", e);
+        }
         return new(Json(new
         {
             status = final is null ? "draft" : state.Status, creditedMicros = final?.CreditedMicros.Value ?? 0, paidMicros = final?.PaidMicros.Value ?? 0,

@@ -16,6 +16,10 @@ public sealed class CorruptStreamException : InvalidOperationException
     /// <param name="name">likewise</param>
     public static CorruptStreamException Unfoldable(string name, Exception cause) => new($"{name} cannot be folded: {cause.Message}", cause);
 
+    /// <summary>Each event can be read and folded, and together they say what cannot be.</summary>
+    /// <param name="what">is made of them</param>
+    public static CorruptStreamException Unratable(string what, Exception cause) => new($"{what} cannot be rated: {cause.Message}", cause);
+
     /// <summary>For whoever asked for the stream's state.</summary>
     /// <param name="consequence">what became of what was asked for; empty where that is plain</param>
     public Refusal Refusal(string consequence = "") => new(

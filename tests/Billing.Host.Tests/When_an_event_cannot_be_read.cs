@@ -36,10 +36,15 @@ public sealed class When_an_event_cannot_be_read(When_history_is_asked.Books boo
 
     private async Task<RpcException> Fault(Func<Task> ask) => await Assert.ThrowsAsync<RpcException>(ask);
 
-    private static void IsTold(RpcException told, Altered e)
+    private static void IsTold(RpcException told, string begins)
     {
         Assert.Equal((StatusCode.DataLoss, "stream_corrupt"), (told.StatusCode, told.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason));
-        Assert.StartsWith($"{e.Name} cannot be read: ", told.Status.Detail, StringComparison.Ordinal);
+        Assert.StartsWith(begins, told.Status.Detail, StringComparison.Ordinal);
+    }
+
+    private static void IsTold(RpcException told, Altered e)
+    {
+        IsTold(told, $"{e.Name} cannot be read: ");
         Assert.Contains("docs/events.md", told.Status.Detail, StringComparison.Ordinal);
     }
 
@@ -108,6 +113,22 @@ public sealed class When_an_event_cannot_be_read(When_history_is_asked.Books boo
             // Before the period was opened nothing was known, and that is what is said.
             Assert.Equal(StatusCode.NotFound, (await Fault(() => App.Audit.AsOfAsync(new() { Id = Period, At = earlier }).ResponseAsync)).StatusCode);
             Assert.NotEmpty((await App.Audit.AsOfAsync(new() { Id = books.Two.CurrentPeriod.PeriodId })).Json);
+        }
+        finally
+        {
+            await PutBack(e);
+        }
+    }
+
+    [Fact]
+    public async Task What_can_be_read_and_not_rated_is_one_error_that_names_the_period()
+    {
+        var e = await Alter("period_opened", Period, "jsonb_set(data, '{planId}', '\"plan_of_nobody\"')");
+        try
+        {
+            IsTold(await Fault(() => App.Audit.AsOfAsync(new() { Id = Period }).ResponseAsync), $"the invoice of {Period} as of now cannot be rated: ");
+            IsTold(await Fault(() => App.Audit.AsOfAsync(new() { Id = books.January.InvoiceId }).ResponseAsync), $"the invoice of {Period} as of now cannot be rated: ");
+            Assert.StartsWith("the invoice cannot be rated again: ", Assert.Single(await App.Replay(), r => r.InvoiceId == books.January.InvoiceId).Difference, StringComparison.Ordinal);
         }
         finally
         {

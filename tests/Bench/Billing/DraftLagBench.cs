@@ -84,7 +84,8 @@ public sealed class DraftLagBench(BillingServers servers, BillingBenchSize size)
             foreach (var line in lines) _used.AddOrUpdate(line.SubscriptionId, line.Tokens, (_, had) => had + line.Tokens);
             var seen = lines[_random.Next(lines.Count)];
             var published = Stopwatch.GetTimestamp();
-            await bus.PublishConfirmed(Next(shard, lines), Ids.NewGuid(BillingServers.Jan1), mandatory: true, ct);
+            var (recorded, id) = (Next(shard, lines), Ids.NewGuid(BillingServers.Jan1));
+            await BenchServers.UntilTakenAsync(() => bus.PublishConfirmed(recorded, id, mandatory: true, ct), ct);
             looks.Add(Task.Run(() => UntilVisible(channel, seen.SubscriptionId, _used[seen.SubscriptionId], published, ct), ct));
         }
         var latencies = new Latencies();

@@ -96,7 +96,7 @@ public sealed class BenchServers : IAsyncDisposable
         var begin = TimeProvider.System.GetUtcNow().AddDays(-1);
         var subscriptions = Enumerable.Range(0, count).Select(n => Snapshot($"{name}-{n}", capTokens, begin)).ToArray();
         foreach (var some in subscriptions.Chunk(100))
-            await _bus.PublishConfirmed([.. some.Select(s => (s, Ids.NewGuid(begin)))], mandatory: true, ct);
+            await UntilTakenAsync(() => _bus.PublishConfirmed([.. some.Select(s => (s, Ids.NewGuid(begin)))], mandatory: true, ct), ct);
         var ids = subscriptions.Select(s => Ids.Parse(Ids.Subscription, s.SubscriptionId)).ToArray();
         await UntilAsync(async () => await ScalarAsync("select count(*) from usage.subscription where subscription = any($1)", ct, ids) == count, "the service knows its subscriptions", ct);
         return [.. subscriptions.Select(s => s.SubscriptionId)];
@@ -118,6 +118,20 @@ public sealed class BenchServers : IAsyncDisposable
         foreach (var parameter in parameters) command.Parameters.Add(new NpgsqlParameter { Value = parameter });
         return Convert.ToInt64(await command.ExecuteScalarAsync(ct), CultureInfo.InvariantCulture);
     }
+
+    /// <summary>Publishes again until somebody takes it, as services do: one that serves may not have its queue yet.</summary>
+    public static Task UntilTakenAsync(Func<Task> publish, CancellationToken ct) => UntilAsync(async () =>
+    {
+        try
+        {
+            await publish();
+            return true;
+        }
+        catch (MessageReturnedException)
+        {
+            return false;
+        }
+    }, "a queue takes what is published", ct);
 
     public static async Task UntilAsync(Func<Task<bool>> holds, string what, CancellationToken ct)
     {
