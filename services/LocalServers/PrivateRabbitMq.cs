@@ -144,8 +144,8 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
         ["RABBITMQ_CONF_ENV_FILE"] = "/dev/null",
         // Then the script becomes the node instead of watching over it: one process, whose id we hold.
         ["RABBITMQ_ALLOW_INPUT"] = "1",
-        // RabbitMQ has Erlang's threads sleep as soon as they have nothing to do. A start looks for each of a thousand modules in eighty folders, and what it waits for then is being
-        // woken: with a moment of patience (Erlang's own default is a longer one) it takes half of the processor time, and on a virtual machine a third of the wait.
+        // RabbitMQ has Erlang's threads sleep as soon as they have nothing to do. A start looks for each of a thousand modules in eighty folders, and between any two looks one of them
+        // has to be woken, which costs most on a virtual machine. With a moment of patience, less than Erlang's own default, it takes half of the processor time and a third as long.
         ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-noinput +sbwt very_short +sbwtdio very_short -kernel inet_dist_use_interface {127,0,0,1}",
     };
 
