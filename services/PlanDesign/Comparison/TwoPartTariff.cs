@@ -24,14 +24,17 @@ internal static class TwoPartTariff
         var top = TokenDemand.HighestPrice(tables);
         if (top <= costPerToken) return TariffOutcome.Nothing;
         var first = payPerToken.Price ?? top;
-        var open = new List<(double From, double To, double Bound)> { (costPerToken, first, double.PositiveInfinity), (first, top * (1 + 1e-9), double.PositiveInfinity) };
+        // The most promising first, and of equal ones the cheapest.
+        var open = new PriorityQueue<(double From, double To, double Bound), (double Bound, double From)>();
         var (best, bestPrice, bestCutoff) = (0.0, 0.0, -1);
-        for (var pass = 0; pass < PassesMax && open.Count > 0; pass++)
+        Open(costPerToken, first, double.PositiveInfinity);
+        Open(first, top * (1 + 1e-9), double.PositiveInfinity);
+        for (var pass = 0; pass < PassesMax && MostPromising() is not null; pass++)
         {
             // Those not split in this pass wait for a later one.
-            var split = open.OrderByDescending(o => o.Bound).ThenBy(o => o.From).Take(PricesPerPass / 2).ToArray();
-            var waiting = open.OrderByDescending(o => o.Bound).ThenBy(o => o.From).Skip(PricesPerPass / 2).ToArray();
-            var each = Math.Max(2, PricesPerPass / split.Length);
+            var split = new List<(double From, double To)>();
+            for (; split.Count < PricesPerPass / 2 && MostPromising() is { } next; open.Dequeue()) split.Add((next.From, next.To));
+            var each = Math.Max(2, PricesPerPass / split.Count);
             (double From, double To)[] cells = [.. split.OrderBy(o => o.From).SelectMany(o => Enumerable.Range(0, each)
                 .Select(n => (o.From + (o.To - o.From) * n / each, o.From + (o.To - o.From) * (n + 1) / each)))];
             double[] prices = [.. cells.Select(c => c.From)];
@@ -49,11 +52,17 @@ internal static class TwoPartTariff
                     if (profit > best) (best, bestPrice, bestCutoff) = (profit, prices[p], type);
                 }
             }, cancellation);
-            open = [.. waiting.Concat(cells.Select((c, p) => (c.From, c.To, Bound: bound[p])))
-                .Where(c => c.Bound > best + Tolerance * tables.ValuePerAnswer && c.To - c.From > 1e-15 * top)];
+            for (var p = 0; p < cells.Length; p++)
+                if (cells[p].To - cells[p].From > 1e-15 * top) Open(cells[p].From, cells[p].To, bound[p]);
         }
-        var most = open.Select(o => o.Bound).Append(best).Max();
-        return (best <= 0 ? TariffOutcome.Nothing : At(tables, bestPrice, bestCutoff, cancellation)) with { ProfitMax = most > best ? most : null };
+        return (best <= 0 ? TariffOutcome.Nothing : At(tables, bestPrice, bestCutoff, cancellation)) with { ProfitMax = MostPromising()?.Bound };
+
+        void Open(double from, double to, double bound)
+        {
+            if (CanBeatTheBest(bound)) open.Enqueue((from, to, bound), (-bound, from));
+        }
+        (double From, double To, double Bound)? MostPromising() => open.TryPeek(out var next, out _) && CanBeatTheBest(next.Bound) ? next : null;
+        bool CanBeatTheBest(double bound) => bound > best + Tolerance * tables.ValuePerAnswer;
     }
 
     private static TariffOutcome At(MarketTables tables, double price, int cutoff, CancellationToken cancellation)
