@@ -17,7 +17,7 @@ internal sealed record CheckerLaw(double[] ExpectedTokens, Action<double, double
         EmpiricalAnswerTime e => PerToken(RedistributedToTheRight(e), s, caps),
         ExponentialAnswerTime e => Pieces([], [1 / e.MeanSeconds], s, caps),
         EqualAnswersAnswerTime e => Pieces([], [e.InformationPerSecond / EntropyGained(e)], s, caps),
-        PiecewiseHazardAnswerTime p => Pieces(p.UntilSeconds, p.HazardPerSecond, s, caps),
+        PiecewiseHazardAnswerTime p => Pieces([.. p.UntilSeconds], [.. p.HazardPerSecond], s, caps),
         DeterministicAnswerTime d => AtOnce(d is AccumulationAnswerTime a ? CheckerBeliefs.MeanSeconds(a.Thresholds) : d.Seconds, s, caps),
         GreedyAnswerTime g => CheckerBeliefs.Greedy(g.Thresholds, s, caps, cancellation),
         DiffusionAnswerTime d => CheckerBeliefs.Diffusion(d.Thresholds, s, caps, cancellation),
@@ -60,25 +60,27 @@ internal sealed record CheckerLaw(double[] ExpectedTokens, Action<double, double
     }
 
     /// <summary>Constant hazards: each piece in closed form from its own start, where the solver goes token by token.</summary>
-    private static CheckerLaw Pieces(IReadOnlyList<double> until, IReadOnlyList<double> hazard, double s, int caps)
+    private static CheckerLaw Pieces(double[] until, double[] hazard, double s, int caps)
     {
-        var (tokens, start, survival) = (new double[caps + 1], new double[hazard.Count], new double[hazard.Count]);
-        for (var n = 0; n < hazard.Count; n++)
+        var (tokens, start, survival, weight) = (new double[caps + 1], new double[hazard.Length], new double[hazard.Length], new double[hazard.Length]);
+        for (var n = 0; n < hazard.Length; n++)
         {
             start[n] = n == 0 ? 0 : until[n - 1];
             survival[n] = n == 0 ? 1 : survival[n - 1] * Math.Exp(-hazard[n - 1] * (start[n] - start[n - 1]));
         }
         Fill(tokens, (n, x) => s * survival[n] * (hazard[n] == 0 ? x : (1 - Math.Exp(-hazard[n] * x)) / hazard[n]));
         return new(tokens, (r, row) =>
-            Fill(row, (n, x) => hazard[n] == 0 ? 0
-                : survival[n] * Math.Exp(-r * start[n]) * (hazard[n] / (hazard[n] + r)) * (1 - Math.Exp(-(hazard[n] + r) * x))));
+        {
+            for (var n = 0; n < hazard.Length; n++) weight[n] = survival[n] * Math.Exp(-r * start[n]) * (hazard[n] / (hazard[n] + r));
+            Fill(row, (n, x) => hazard[n] == 0 ? 0 : weight[n] * (1 - Math.Exp(-(hazard[n] + r) * x)));
+        });
 
         void Fill(double[] row, Func<int, double, double> part)
         {
             var (before, n) = (0.0, 0);
             for (var m = 1; m < row.Length; m++)
             {
-                for (; n < until.Count && until[n] <= m / s; n++) before += part(n, until[n] - start[n]);
+                for (; n < until.Length && until[n] <= m / s; n++) before += part(n, until[n] - start[n]);
                 row[m] = before + part(n, m / s - start[n]);
             }
         }

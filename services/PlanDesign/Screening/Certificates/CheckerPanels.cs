@@ -9,6 +9,8 @@ internal sealed class CheckerPanels
     private const int Samples = 5;
     private const int PanelsPerTokenMax = 1 << 15;
 
+    private static readonly double[][] Lagrange = [.. Enumerable.Range(0, Samples).Select(LagrangePolynomial)];
+
     private readonly List<double> _from = [];
     private readonly List<double> _seconds = [];
     private readonly List<double[]> _survival = [];
@@ -96,20 +98,28 @@ internal sealed class CheckerPanels
         }
         for (var k = 0; k < Samples; k++)
         {
-            double[] polynomial = [1];
-            for (var other = 0; other < Samples; other++)
-            {
-                if (other == k) continue;
-                var (root, scale) = (other / 4.0, 4.0 / (k - other));
-                var times = new double[polynomial.Length + 1];
-                for (var n = 0; n < polynomial.Length; n++)
-                {
-                    times[n + 1] += scale * polynomial[n];
-                    times[n] -= scale * root * polynomial[n];
-                }
-                polynomial = times;
-            }
-            weights[k] = h * polynomial.Select((c, n) => c * moments[n]).Sum();
+            var sum = 0.0;
+            for (var n = 0; n < Samples; n++) sum += Lagrange[k][n] * moments[n];
+            weights[k] = h * sum;
         }
+    }
+
+    /// <summary>The coefficients of x⁰ … x⁴ of the polynomial that is 1 at k/4 and 0 at the other samples.</summary>
+    private static double[] LagrangePolynomial(int k)
+    {
+        double[] polynomial = [1];
+        for (var other = 0; other < Samples; other++)
+        {
+            if (other == k) continue;
+            var (root, scale) = (other / 4.0, 4.0 / (k - other));
+            var times = new double[polynomial.Length + 1];
+            for (var n = 0; n < polynomial.Length; n++)
+            {
+                times[n + 1] += scale * polynomial[n];
+                times[n] -= scale * root * polynomial[n];
+            }
+            polynomial = times;
+        }
+        return polynomial;
     }
 }
