@@ -27,9 +27,12 @@ public static class RatingVersions
     /// <summary>It is taxed by nothing. But of two rates the one counts that began later by the customer's clocks, which may be another one elsewhere.</summary>
     public const int NotSubjectToVat = 6;
 
-    /// <summary>As README.md says.</summary>
+    /// <summary>The one of the latest day does. But a period whose subscription was cancelled in it is taxed as of its end, not of that of the subscription.</summary>
     public const int RatesByDay = 7;
 
+    /// <summary>As README.md says.</summary>
+    public const int TaxedAsServed = 8;
+
     /// <summary>Of drafts, and of invoices that become final now.</summary>
-    public const int Latest = RatesByDay;
+    public const int Latest = TaxedAsServed;
 }

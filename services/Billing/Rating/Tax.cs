@@ -5,7 +5,7 @@ namespace Billing.Rating;
 
 /// <summary>
 /// Step 10: for each rate, the rate applied to the rounded amounts before tax, to the nearest minor unit, a half away from zero: what
-/// a tax office computes from the printed invoice. Treatment and rate are those of the period's last moment, by the customer's clocks. Where no
+/// a tax office computes from the printed invoice. Treatment and rate are those of the last moment served, by the customer's clocks. Where no
 /// tax is charged because something is not known, the invoice says so; a seller that is not subject to VAT charges none, whatever else is known, and says so at the head.
 /// </summary>
 public static class Tax
@@ -14,7 +14,7 @@ public static class Tax
     public static IEnumerable<InvoiceLine> Lines(PeriodFacts facts, IReadOnlyList<InvoiceLine> lines, RatingTerms terms)
     {
         if (terms.Seller.Seller is { NotSubjectToVat: true } && terms.RatingVersion >= RatingVersions.NotSubjectToVat) yield break;
-        var (on, moment) = (facts.LastMoment(), facts.End.AddTicks(-1));
+        var (on, moment) = LastServed(facts, terms);
         if (terms.TaxOn(on, moment) is not { } status)
         {
             if (terms.Identity is not null && terms.Seller.Rates.Count > 0) yield return Line(facts, "No tax: it is not known how the customer is taxed", Micros.Zero, null);
@@ -37,6 +37,13 @@ public static class Tax
         if (terms.Identity is null) yield break;
         foreach (var unknown in rated.Where(r => r.Rate is null && r.Base != Micros.Zero))
             yield return Line(facts, $"No tax: the seller has no rate for {unknown.Product} in {status.Jurisdiction}", Micros.Zero, null);
+    }
+
+    /// <summary>The last moment of the period, or of the subscription where that was cancelled before.</summary>
+    private static (DateTimeOffset On, DateTimeOffset Moment) LastServed(PeriodFacts facts, RatingTerms terms)
+    {
+        var end = terms.RatingVersion >= RatingVersions.TaxedAsServed && facts.Plans.EndedAt is { } ended && ended < facts.End ? ended : facts.End;
+        return (facts.Local(end.AddTicks(-1)), end.AddTicks(-1));
     }
 
     private static InvoiceLine Line(PeriodFacts facts, string description, Micros amount, LineTax? tax) =>

@@ -190,6 +190,18 @@ public sealed class RatingVersionTests
         Assert.Contains("\"totalMicros\":5250000", Document(RatingVersions.RatesByDay, terms), StringComparison.Ordinal);
     }
 
+    /// <summary>19 %, and 16 % from 15 March on; the subscription was cancelled on a day of the month, or runs.</summary>
+    [Theory]
+    [InlineData(null, "16", "16")]
+    [InlineData(10, "19", "16")]
+    [InlineData(20, "16", "16")]
+    public void A_cancelled_subscription_is_taxed_as_of_its_end(int? cancelledOn, string percent, string before)
+    {
+        var march = FactsAfter([Opened(Metered) with { Start = Mar1, End = Apr1 }, .. cancelledOn is { } day ? new PeriodEvent[] { new PeriodPlanEnded(Mar1.AddDays(day - 1), Mar1.AddDays(day - 1)) } : []]);
+        var terms = Taxed(Vat, Vat with { Rate = Percent.Parse("16"), From = Mar1.AddDays(14) });
+        Assert.Equal([[$"VAT {percent} % (DE)"], [$"VAT {before} % (DE)"]], new[] { terms, terms with { RatingVersion = RatingVersions.RatesByDay } }.Select(t => TaxOf(march, t)));
+    }
+
     /// <summary>Whatever the table, an agreement or the customer's identity says.</summary>
     public static TheoryData<SellerEvent[], AccountEvent[], string> NotSubject => new()
     {
