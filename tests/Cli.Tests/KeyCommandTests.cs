@@ -50,7 +50,7 @@ public sealed class KeyCommandTests
         Assert.Contains("dashboards", listed.Output, StringComparison.Ordinal);
         Assert.DoesNotContain(secret, listed.Output, StringComparison.Ordinal);
         var wrong = await Billing(admin, "key", "create", "--name", "eve", "--scope", "root");
-        Assert.Equal((1, "billing: 'root' is not a scope: expected one or more of runtime, analyst, finance, auditor, customer, service, admin\n"), (wrong.Exit, wrong.Error));
+        Assert.Equal((1, "billing: 'root' is not a scope: expected one or more of runtime, analyst, finance, payments, auditor, customer, service, admin\n"), (wrong.Exit, wrong.Error));
 
         Assert.Equal((0, $"{id} is revoked\n"), ((await Billing(admin, "key", "revoke", id)) is var r ? (r.Exit, r.Output) : default));
         Assert.Equal(1, (await Billing(secret, "usage", "aggregate", "--from", "2026-01-01", "--to", "2026-02-01")).Exit);

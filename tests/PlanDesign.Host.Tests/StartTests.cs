@@ -33,7 +33,7 @@ public sealed class StartTests
         { [Nobody, "--Clock:Mode=Simulated", "--environment=Production"], "Clock__Mode=Simulated is refused in Production: set ASPNETCORE_ENVIRONMENT to something else, such as Demo" },
         { [Nobody, "--Access:Mode="], "Access__Mode must be said in Production: Keys lets in whoever has an API key, and Open everybody who reaches the ports" },
         { [Nobody, "--Access:Mode=Locked"], "Access__Mode must be Keys or Open" },
-        { [Nobody, "--Access:Keys:0=operator:root:00"], "Access__Keys__0 must be NAME:SCOPE[+SCOPE]:SHA256[:CUSTOMER], such as operator:admin: and the 64 hex digits of the key's SHA-256; 'root' is not a scope: expected one or more of runtime, analyst, finance, auditor, customer, service, admin" },
+        { [Nobody, "--Access:Keys:0=operator:root:00"], "Access__Keys__0 must be NAME:SCOPE[+SCOPE]:SHA256[:CUSTOMER], such as operator:admin: and the 64 hex digits of the key's SHA-256; 'root' is not a scope: expected one or more of runtime, analyst, finance, payments, auditor, customer, service, admin" },
         { [Nobody, "--Calls:Key=secret"], "Calls__Key must be a whole API key: bk_live_ and its 64 hex digits" },
         { [Nobody, "--Calls:Authority=/nothing.pem"], "Calls__Authority must name a PEM file with at least one certificate" },
         { [Nobody, "--PlanDesign:UsageAddress=http://usage:port"], "PlanDesign__UsageAddress must be an http:// or https:// address such as http://usage:8081" },

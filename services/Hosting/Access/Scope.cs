@@ -26,14 +26,17 @@ public enum Scope
 
     /// <summary>Keys, parked messages, the simulated clock; and all of the above, for who makes keys can make himself any.</summary>
     Admin = 64,
+
+    /// <summary>What a payment provider's adapter does: payments, refunds, failures, and how an invoice stands.</summary>
+    Payments = 128,
 }
 
 public static class Scopes
 {
     /// <summary>Every scope but admin, which need not be named.</summary>
-    public const Scope Any = Scope.Runtime | Scope.Analyst | Scope.Finance | Scope.Auditor | Scope.Customer | Scope.Service;
+    public const Scope Any = Scope.Runtime | Scope.Analyst | Scope.Finance | Scope.Payments | Scope.Auditor | Scope.Customer | Scope.Service;
 
-    private static readonly Scope[] All = [Scope.Runtime, Scope.Analyst, Scope.Finance, Scope.Auditor, Scope.Customer, Scope.Service, Scope.Admin];
+    private static readonly Scope[] All = [Scope.Runtime, Scope.Analyst, Scope.Finance, Scope.Payments, Scope.Auditor, Scope.Customer, Scope.Service, Scope.Admin];
 
     /// <exception cref="FormatException">None, an unknown one, or customer together with another.</exception>
     public static Scope Parse(IEnumerable<string> names)
