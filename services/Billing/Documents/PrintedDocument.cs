@@ -50,7 +50,8 @@ public static class Printing
         var isDraft = Text(root, "status") == "draft";
         List<PrintedFact> facts = [new(say["InvoiceNumber"], isDraft ? say["NoNumber"] : number)];
         if (Text(root, "finalizedAt") is { Length: > 0 } at) facts.Add(new(say["InvoiceDate"], say.Day(Day(at))));
-        if (Text(root, "dueAt").Length > 0) facts.Add(new(say["Due"], say.Day(LastDay(root))));
+        var (total, isVoid) = (root.GetProperty("totalMicros").GetInt64(), status == "void");
+        if (Text(root, "dueAt").Length > 0 && total > 0 && !isVoid) facts.Add(new(say["Due"], say.Day(LastDay(root))));
         var days = InvoicedDays.Of(period);
         facts.Add(new(say["BillingPeriod"], say.With("Days", ("from", say.Day(days.First)), ("to", say.Day(days.Last))) + (Text(period, "timeZone") is "" or "UTC" ? "" : $" ({Text(period, "timeZone")})")));
         facts.Add(new(say["Customer"], Text(root, "customerId")));
@@ -59,11 +60,12 @@ public static class Printing
         var lines = root.GetProperty("lines").EnumerateArray().ToArray();
         var seller = root.TryGetProperty("seller", out var s) ? s : (JsonElement?)null;
         List<PrintedNote> notes = [];
-        if (seller is { } by && Text(by, "paymentInstructions").Length > 0 && !isDraft) notes.Add(new(say["Payment"], PaymentTerms(root, say)));
+        if (seller is { } by && Text(by, "paymentInstructions").Length > 0 && !isDraft && total > 0 && !isVoid) notes.Add(new(say["Payment"], PaymentTerms(root, say)));
+        if (total < 0 && !isDraft && !isVoid) notes.Add(new(say["Payment"], say["OwedToYou"]));
         if (lines.Any(l => Text(l, "aboutPeriodId").Length > 0)) notes.Add(new(say["EarlierPeriods"], say["EarlierPeriodsWhy"]));
         if (!isDraft) notes.Add(Proof(json, $"billing invoice show {Text(root, "invoiceId")} --json | sha256sum", say["ProofReplay"], say));
         return new(
-            say, say[isDraft ? "DraftInvoice" : "Invoice"], number, isDraft ? say["StampDraft"] : status == "void" ? say["StampVoid"] : "", seller is { } who ? Seller(who, say) : null,
+            say, say[isDraft ? "DraftInvoice" : "Invoice"], number, isDraft ? say["StampDraft"] : isVoid ? say["StampVoid"] : "", seller is { } who ? Seller(who, say) : null,
             customer ?? new(Text(root, "customerId"), []), facts, money.Currency.Code, [.. lines.Where(l => !IsTax(l)).Select(l => Line(l, money))], [.. Sums(root, lines, money, taxNote)], notes);
     }
 

@@ -90,11 +90,11 @@ public sealed class LanguageTests
     [Fact]
     public void A_German_invoice_has_German_words_numbers_and_days()
     {
-        var printed = Printing.Invoice(Json(Document), Printing.Party(Acme, DocumentLanguage.German), "void", language: DocumentLanguage.German);
+        var printed = Printing.Invoice(Json(Document), Printing.Party(Acme, DocumentLanguage.German), "finalized", language: DocumentLanguage.German);
         string[] expected =
         [
             "Rechnung INV-000042", "Rechnung an", "Rechnungsnummer", "01.02.2026", "15.02.2026", "01.01.2026 bis 31.01.2026", "USt-IdNr. DE123456789", "USt-IdNr. PL 7250018312", "Beschreibung", "Einzelpreis",
-            "Betrag, USD", "1.234.567", "12,5 / Mio.", "7,50", "-0,75", "USt. 19 % (DE) auf", "Zu zahlen", "Zahlbar innerhalb von 14 Tagen, bis zum 15.02.2026.", "STORNIERT",
+            "Betrag, USD", "1.234.567", "12,5 / Mio.", "7,50", "-0,75", "USt. 19 % (DE) auf", "Zu zahlen", "Zahlbar innerhalb von 14 Tagen, bis zum 15.02.2026.",
         ];
         var html = System.Net.WebUtility.HtmlDecode(HtmlDocument.Render(printed));
         Assert.Contains("<html lang=\"de\">", html, StringComparison.Ordinal);
@@ -102,6 +102,7 @@ public sealed class LanguageTests
         Assert.Contains("Seite 1 von 1", pdf, StringComparison.Ordinal);
         Assert.All(expected, words => Assert.Contains(words, html, StringComparison.Ordinal));
         Assert.All(expected.Where(w => w != "Rechnung an"), words => Assert.Contains(words, pdf, StringComparison.Ordinal));
+        Assert.Equal("STORNIERT", Printing.Invoice(Json(Document), null, "void", language: DocumentLanguage.German).Stamp);
         foreach (var text in new[] { html, pdf }) Assert.DoesNotMatch("\\d{4}-\\d\\d-\\d\\d|Invoice|Total|tokens", text);
     }
 

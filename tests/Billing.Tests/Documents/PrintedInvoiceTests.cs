@@ -91,6 +91,21 @@ public sealed class PrintedInvoiceTests
         Assert.Equal(Sum([printed.Sums.Single(s => s.IsTotal).Amount]), Sum(printed.Lines.Select(l => l.Amount)) + tax);
     }
 
+    /// <summary>A fee of 5.00, and late usage that is taken back: by half a fee, by all of it, by twice of it.</summary>
+    [Theory]
+    [InlineData(-200_000, "finalized", true, false)]
+    [InlineData(-400_000, "finalized", false, false)]
+    [InlineData(-800_000, "finalized", false, true)]
+    [InlineData(-200_000, "void", false, false)]
+    public void Who_owes_nothing_is_not_told_to_pay(long taken, string status, bool toPay, bool owed)
+    {
+        var late = new LateUsageAdded(PeriodIdOf(0), Menu, 0, Jan1.AddMonths(-1), Jan1, 4, [Tokens(Metered, TokenKind.Output, 2_000_000)], [Tokens(Metered, TokenKind.Output, taken)], Feb1);
+        var printed = Printing.Invoice(Document(FactsAfter([Opened(Metered), late, Closed()])), Acme, status);
+        string[] said = [.. printed.Notes.Select(n => n.Value)];
+        Assert.Equal((toPay, owed), (said.Any(t => t.Contains("IBAN", StringComparison.Ordinal)), said.Contains("Nothing is to be paid: the amount is owed to you.")));
+        Assert.Equal(toPay, printed.Facts.Any(f => f.Label == "Due"));
+    }
+
     [Fact]
     public void A_long_invoice_has_its_pages_numbered_and_loses_no_line()
     {
