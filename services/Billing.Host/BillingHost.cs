@@ -84,6 +84,7 @@ public static class BillingHost
         builder.Services.AddSingleton<IDueWork, OverdueInvoices>();
         builder.Services.AddSingleton<IDueWork, DunningDue>();
         builder.Services.AddHostedService(services => services.GetRequiredService<GapFetcher>());
+        builder.Services.AddSingleton<DatabaseTime>();
         builder.Services.AddHostedService<DueWorkLoop>();
         builder.Services.AddHostedService<Backlog>();
         builder.Services.AddSingleton<WebhookMetrics>();

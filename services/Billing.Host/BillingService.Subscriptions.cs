@@ -89,6 +89,8 @@ public sealed partial class BillingService
         var (found, refusal) = ChangePreview.Of(
             id, state, deciding(state, await menus.Get(session, SubscriptionStreams.MenusOf(state), ct)).OrThrow().Events, streams.Period, clock.Now);
         var preview = found ?? throw refusal!.Value.AsException();
+        var late = await WaitingLateUsage.ReadAsync(session, [id], clock.Now, ct);
+        preview = preview with { Before = late.With(preview.Before), After = late.With(preview.After) };
         var terms = await StoredTerms.ReadAsync(session, [preview.Before, preview.After], ct);
         var (before, after) = (Wire.Draft(preview.Before, terms.Now(preview.Before)), Wire.Draft(preview.After, terms.Now(preview.After)));
         return new()

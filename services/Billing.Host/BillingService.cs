@@ -30,7 +30,7 @@ public sealed partial class BillingService(
         Ids.Parse(Ids.Invoice, invoiceId);
         if (request.InvoiceId.Length > 0 && request.InvoiceId != invoiceId) throw new FormatException($"{request.InvoiceId} is not the invoice of {request.PeriodId}: give one of them");
         if (await session.LoadAsync<StoredInvoice>(invoiceId, ct) is { } final) return Wire.Final(final);
-        var draft = await DraftedPeriod.Find(session, invoiceId, request.PeriodId, ct);
+        var draft = await DraftedPeriod.Find(session, invoiceId, request.PeriodId, clock.Now, ct);
         return Wire.Draft(draft.Facts, (await StoredTerms.ReadAsync(session, [draft.Facts], ct)).Now(draft.Facts), draft.Status);
     }
 
@@ -70,7 +70,7 @@ public sealed partial class BillingService(
             if (request.SubscriptionId.Length > 0) query = query.Where(v => v.SubscriptionId == request.SubscriptionId);
             var views = await query.OrderBy(v => v.InvoiceId).Take(most).ToListAsync(ct);
             var final = (await session.LoadManyAsync<StoredInvoice>(ct, [.. views.Select(v => v.InvoiceId)])).Select(i => i.Id).ToHashSet();
-            var periods = (await DraftedPeriod.ReadAsync(session, [.. views.Where(v => !final.Contains(v.InvoiceId)).Select(v => v.Id)], ct)).Where(p => !p.Facts.IsEmpty).ToArray();
+            var periods = (await DraftedPeriod.ReadAsync(session, [.. views.Where(v => !final.Contains(v.InvoiceId)).Select(v => v.Id)], now, ct)).Where(p => !p.Facts.IsEmpty).ToArray();
             var terms = await StoredTerms.ReadAsync(session, [.. periods.Select(p => p.Facts)], ct);
             drafts.AddRange(periods.Select(p => Wire.Draft(p.Facts, terms.Now(p.Facts), p.Status)));
             if (views.Count < most) break;

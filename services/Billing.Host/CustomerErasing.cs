@@ -1,6 +1,8 @@
 using Billing.Customers;
+using Billing.Periods;
 using Billing.Subscriptions;
 using Marten;
+using Marten.Linq;
 
 namespace Billing.Host;
 
@@ -16,7 +18,7 @@ public sealed class CustomerErasing(IDocumentStore store, BusinessClock clock)
         var (customer, version) = await session.HoldCustomer(customerId, ct);
         var cancelled = SubscriptionSnapshot.NameOf(SubscriptionStatus.Cancelled);
         var running = await session.Query<SubscriptionView>().Where(s => s.CustomerId == customerId && s.Status != cancelled).OrderBy(s => s.Id).Take(1).Select(s => s.Id).ToListAsync(ct);
-        var decision = EraseCustomerDecision.Decide(new(running, clock.Now), customer).OrThrow().By(by);
+        var decision = EraseCustomerDecision.Decide(new(running, await ToInvoice(session, customerId, ct), clock.Now), customer).OrThrow().By(by);
         if (decision.Events.Count == 0) return customer;
         var after = decision.Events.Aggregate(customer, CustomerState.Evolve);
         session.AppendExpecting(customerId, version, decision.Events);
@@ -25,6 +27,17 @@ public sealed class CustomerErasing(IDocumentStore store, BusinessClock clock)
         await session.SaveChangesAsync(ct);
         return after;
     });
+
+    /// <summary>Periods that are not empty and have no final invoice, the oldest first.</summary>
+    private async Task<string[]> ToInvoice(IQuerySession session, string customerId, CancellationToken ct)
+    {
+        var subscriptions = (await session.Query<SubscriptionView>().Where(s => s.CustomerId == customerId).Select(s => s.Id).ToListAsync(ct)).ToArray();
+        var known = (await session.Query<PeriodView>().Where(v => v.SubscriptionId.IsOneOf(subscriptions)).Select(v => v.Id).ToListAsync(ct)).ToArray();
+        var open = await session.Query<PeriodToClose>().Where(p => p.SubscriptionId.IsOneOf(subscriptions)).Select(p => p.Id).ToListAsync(ct);
+        var closed = await session.Query<PeriodToInvoice>().Where(p => p.Id.IsOneOf(known)).Select(p => p.Id).ToListAsync(ct);
+        var periods = await DraftedPeriod.ReadAsync(session, [.. closed.Concat(open).Order(StringComparer.Ordinal)], clock.Now, ct);
+        return [.. periods.Where(p => !p.Facts.IsEmpty).Select(p => p.Facts.PeriodId)];
+    }
 }
 
 internal static class HeldCustomers

@@ -108,7 +108,7 @@ public sealed class PeriodCloser(
 }
 
 /// <summary>Runs due work every second or so, on whatever time the business clock shows.</summary>
-public sealed class DueWorkLoop(IEnumerable<IDueWork> dueWork, BusinessClock clock, IOptions<BillingOptions> options, ILogger<DueWorkLoop> log) : BackgroundService
+public sealed class DueWorkLoop(IEnumerable<IDueWork> dueWork, BusinessClock clock, DatabaseTime databaseTime, IOptions<BillingOptions> options, ILogger<DueWorkLoop> log) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -119,7 +119,7 @@ public sealed class DueWorkLoop(IEnumerable<IDueWork> dueWork, BusinessClock clo
             {
                 try
                 {
-                    await work.RunAsync(clock.Now, stoppingToken);
+                    await work.RunAsync(await databaseTime.NotAhead(clock, stoppingToken), stoppingToken);
                     said.Remove(work);
                 }
                 catch (Exception e) when (!stoppingToken.IsCancellationRequested)

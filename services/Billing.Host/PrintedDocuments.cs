@@ -15,7 +15,7 @@ namespace Billing.Host;
 public sealed record PrintedFile(string Json, string Sha256, PrintedDocument Printed, Func<ElectronicInvoice> Electronic);
 
 /// <summary>Finds documents and sets them in type.</summary>
-public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams, PersonalDetails people, IOptions<BillingOptions> options)
+public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams, PersonalDetails people, BusinessClock clock, IOptions<BillingOptions> options)
 {
     private readonly Lazy<PdfFaces> _faces = new(() => DocumentFonts.Find(options.Value.DocumentFont, options.Value.DocumentFontBold));
 
@@ -27,7 +27,7 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
             var state = await streams.Load<InvoiceState, InvoiceEvent>(invoiceId, InvoiceState.Initial, InvoiceState.Evolve, ct);
             return Invoice(final.Document, final.DocumentSha256, await Customer(final.Document, ct), state.Status, await TaxNote(final.Document, ct), language);
         }
-        var facts = (await DraftedPeriod.Find(session, invoiceId, periodId: "", ct)).Facts;
+        var facts = (await DraftedPeriod.Find(session, invoiceId, periodId: "", clock.Now, ct)).Facts;
         var terms = await StoredTerms.ReadAsync(session, [facts], ct);
         var draft = System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(facts, terms.Now(facts)).ToUtf8());
         return Invoice(draft, "", await Now(session, facts.CustomerId, ct), "draft", await TaxNote(draft, ct), language);

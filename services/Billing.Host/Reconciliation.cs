@@ -196,7 +196,7 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
     private async Task<(Dictionary<string, string> Final, Dictionary<string, TokenTally> Tokens)> Invoiced(CancellationToken ct)
     {
         var (final, tokens) = (new Dictionary<string, string>(), new Dictionary<string, TokenTally>());
-        await using var command = new NpgsqlCommand("select data ->> 'periodId', data ->> 'subscriptionId', data ->> 'document' from billing.mt_doc_storedinvoice", books) { CommandTimeout = 0 };
+        await using var command = new NpgsqlCommand("select data ->> 'periodId', data ->> 'subscriptionId', data ->> 'document', id in (select stream_id from billing.mt_events where type = 'invoice_voided') from billing.mt_doc_storedinvoice", books) { CommandTimeout = 0 };
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
         {
@@ -211,6 +211,7 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
                 if (!tokens.TryGetValue(about, out var tally)) tokens[about] = tally = new();
                 tally.Add(new("", about, "", line.GetProperty("tokenKind").GetString()!), line.GetProperty("tokens").GetInt64());
                 _summary.InvoicedTokens += line.GetProperty("tokens").GetInt64();
+                if (reader.GetBoolean(3)) _summary.VoidedTokens += line.GetProperty("tokens").GetInt64();
             }
         }
         return (final, tokens);

@@ -119,6 +119,7 @@ public sealed class When_a_subscription_lives
         await Refused("subscription_unknown", () => app.Billing.ActivateSubscriptionAsync(new() { SubscriptionId = Ids.Derive(Ids.Subscription, Jan1, "none") }));
         await Refused("customer_subscribed", () => app.Billing.EraseCustomerAsync(new() { CustomerId = subscription.CustomerId }));
         await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = ids[0], When = EffectiveWhen.Now });
+        await Refused("customer_to_invoice", () => app.Billing.EraseCustomerAsync(new() { CustomerId = subscription.CustomerId }));
         await Refused("subscription_cancelled", () => app.Billing.WithdrawScheduledChangeAsync(new() { SubscriptionId = ids[0] }));
         await Refused("subscription_cancelled", () => app.Billing.PreviewChangeAsync(new() { Activation = new() { SubscriptionId = ids[0] } }));
         await Refused("country_invalid", () => app.Billing.SetCustomerTaxAsync(new() { CustomerId = subscription.CustomerId, Tax = new() { Country = "Germany", Status = "business" } }));

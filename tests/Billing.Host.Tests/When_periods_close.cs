@@ -124,6 +124,44 @@ public sealed class When_periods_close
         Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_doc_latemark"));
     }
 
+    /// <summary>A fee of 5.00 and 6.00 of credit; in February 800,100 tokens more of January come in: 10.00.</summary>
+    [Fact]
+    public async Task B3_late_usage_is_on_the_draft_of_the_period_that_closes_next_and_in_what_a_change_would_cost()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        var (january, february) = (subscription.CurrentPeriod.PeriodId, subscription.NextPeriod.PeriodId);
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 900)));
+        await app.Applied(1, 1);
+        await app.Advance(Feb1.AddHours(1));
+        await app.Agreements.GrantMoneyCreditAsync(new() { CustomerId = subscription.CustomerId, GrantId = Ids.Derive("crd", Jan1, "1"), Name = "Welcome", AmountMicros = 6_000_000 });
+        await app.Publish(app.Usage.Record(1, Feb1.AddHours(2), Line(subscription, "output", 800_100)));
+        await app.Applied(1, 2);
+
+        var draft = await app.InvoiceOf(february);
+        Assert.Equal((InvoiceStatus.Draft, 9_000_000, january), (draft.Status, draft.TotalMicros, draft.Lines.Single(l => l.Kind == "adjustment").AboutPeriodId));
+        Assert.Equal(draft, Assert.Single((await app.Billing.ListInvoicesAsync(new() { SubscriptionId = subscription.SubscriptionId, Status = InvoiceStatus.Draft })).Invoices));
+        var preview = await app.Billing.PreviewChangeAsync(new() { Cancellation = new() { SubscriptionId = subscription.SubscriptionId, When = EffectiveWhen.PeriodEnd } });
+        // What the next period would be is known, and late usage comes before it.
+        Assert.DoesNotContain(preview.After.Lines, l => l.Kind == "adjustment");
+        preview = await app.Billing.PreviewChangeAsync(new() { Plan = new() { SubscriptionId = subscription.SubscriptionId, PlanId = Small, When = EffectiveWhen.Now } });
+        Assert.Equal(9_000_000, preview.Before.TotalMicros);
+        Assert.All([preview.Before, preview.After], p => Assert.Equal(10_000_000, p.Lines.Single(l => l.Kind == "adjustment").AmountMicros));
+
+        await app.Advance(Mar1.AddHours(1));
+        var final = await app.InvoiceOf(february);
+        Assert.Equal((InvoiceStatus.Finalized, draft.TotalMicros), (final.Status, final.TotalMicros));
+        Assert.DoesNotContain((await app.InvoiceOf((await app.Billing.GetSubscriptionAsync(new() { SubscriptionId = subscription.SubscriptionId })).CurrentPeriod.PeriodId)).Lines, l => l.Kind == "adjustment");
+
+        // Voided it would take January's tokens along.
+        var refused = await Assert.ThrowsAsync<Grpc.Core.RpcException>(async () => await app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = final.InvoiceId, Reason = "wrong address" }));
+        Assert.Contains(january, refused.Status.Detail, StringComparison.Ordinal);
+        Assert.Equal("invoice_carries_late_usage", refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        Assert.Equal("void", (await app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = (await app.InvoiceOf(january)).InvoiceId, Reason = "wrong address" })).Status);
+        var summary = (await app.Audit.Reconcile(new()).ResponseStream.ReadAllAsync().ToListAsync())[^1].Summary;
+        Assert.Equal((801_000, 900, 0), (summary.InvoicedTokens, summary.VoidedTokens, summary.Differences));
+    }
+
     [Fact]
     public async Task Months_that_were_skipped_close_one_after_the_other()
     {

@@ -21,11 +21,15 @@ public static class ClosePeriodDecision
             Decision.Refuse("period_not_over", $"the period ends at {o.Facts.End:O} and closes {c.Grace} later"),
         PeriodState.Open { Facts.Number: > 0 } when c.Previous is not PeriodState.Closed =>
             Decision.Refuse("previous_period_open", "periods close in order: the one before is still open"),
-        PeriodState.Open => Decision.Accept<PeriodEvent>([.. Adjustments(c), new PeriodClosed(c.Cut, c.At, c.CustomerDetailsSha256.Length > 0 ? c.CustomerDetailsSha256 : null)]),
+        PeriodState.Open => Decision.Accept<PeriodEvent>([.. LateUsage.Of(c.EarlierClosed, c.At), new PeriodClosed(c.Cut, c.At, c.CustomerDetailsSha256.Length > 0 ? c.CustomerDetailsSha256 : null)]),
         _ => throw new System.Diagnostics.UnreachableException(),
     };
+}
 
-    private static IEnumerable<PeriodEvent> Adjustments(ClosePeriod c) => c.EarlierClosed.Where(e => e.HasLate).OrderBy(e => e.Facts.Number).Select(e =>
-        new LateUsageAdded(e.Facts.PeriodId, e.Facts.MenuId, e.Facts.Number, e.Facts.Start, e.Facts.End, e.Version, e.Billed, e.Late, c.At,
+public static class LateUsage
+{
+    /// <summary>What closed periods have that no invoice demands yet, as it is added to the period that is closed next.</summary>
+    public static IEnumerable<LateUsageAdded> Of(IEnumerable<PeriodState.Closed> earlier, DateTimeOffset at) => earlier.Where(e => e.HasLate).OrderBy(e => e.Facts.Number).Select(e =>
+        new LateUsageAdded(e.Facts.PeriodId, e.Facts.MenuId, e.Facts.Number, e.Facts.Start, e.Facts.End, e.Version, e.Billed, e.Late, at,
             e.Facts.Plans.IsPlainFor(e.Billed) && e.Facts.Plans.IsPlainFor(e.Late) ? null : e.Facts.Plans));
 }

@@ -22,7 +22,7 @@ public static class AuditReconcileCommand
             if (result.GetValue(json))
                 BillingCalls.Print(new
                 {
-                    s.Rows, s.ArchivedRows, s.Batches, s.Reports, s.WaitingReports, s.Invoices, s.RecordedTokens, s.AppliedTokens, s.InvoicedTokens, s.OpenTokens,
+                    s.Rows, s.ArchivedRows, s.Batches, s.Reports, s.WaitingReports, s.Invoices, s.RecordedTokens, s.AppliedTokens, s.InvoicedTokens, s.VoidedTokens, s.OpenTokens,
                     differences = differences.Select(d => new { d.Reason, d.Shard, d.ReportNumber, d.SubscriptionId, d.PeriodId, d.PlanId, d.Kind, d.RecordedTokens, d.FoundTokens, d.Detail }),
                 });
             else Print(s, differences);
@@ -43,6 +43,7 @@ public static class AuditReconcileCommand
         if (s.WaitingReports > 0) table.AddRow("  of them on their way", $"{s.WaitingReports:N0}", "");
         table.AddRow("applied to periods", "", $"{s.AppliedTokens:N0}");
         table.AddRow("on final invoices", $"{s.Invoices:N0}", $"{s.InvoicedTokens:N0}");
+        if (s.VoidedTokens > 0) table.AddRow("  of them on void ones, which nobody has to pay", "", $"{s.VoidedTokens:N0}");
         table.AddRow("not yet on a final invoice", "", $"{s.OpenTokens:N0}");
         CommandLine.Output.Write(table);
         if (differences.Length == 0)

@@ -16,7 +16,7 @@ public sealed class CustomerTests
     private static Decision<CustomerEvent> Record(CustomerDetails details, CustomerState s) => RecordCustomerDetailsDecision.Decide(new(details, details.Sha256(Salt), Jan1), s);
     private static Decision<CustomerEvent> Tax(string country, string region, CustomerState s) => SetCustomerTaxDecision.Decide(new(country, region, TaxStatus.Business, Jan1), s);
     private static Decision<CustomerEvent> Zone(string zone, CustomerState s) => SetCustomerTimeZoneDecision.Decide(new(zone, Jan1), s);
-    private static Decision<CustomerEvent> Erase(CustomerState s, params string[] running) => EraseCustomerDecision.Decide(new(running, Feb1), s);
+    private static Decision<CustomerEvent> Erase(CustomerState s, params string[] running) => EraseCustomerDecision.Decide(new(running, [], Feb1), s);
 
     [Fact]
     public void A_customer_is_created_once_and_not_changed()

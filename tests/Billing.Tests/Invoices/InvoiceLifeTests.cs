@@ -19,7 +19,7 @@ public sealed class InvoiceLifeTests
 
     private static Scenario<InvoiceState, InvoiceEvent> AnInvoice(params InvoiceEvent[] after) => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).Given([Cut, Final, .. after]);
 
-    private static Decision<InvoiceEvent> Void(InvoiceState s, string reason = "wrong customer") => VoidInvoiceDecision.Decide(new(reason, Feb1), s);
+    private static Decision<InvoiceEvent> Void(InvoiceState s, string reason = "wrong customer", params string[] earlierPeriods) => VoidInvoiceDecision.Decide(new(reason, Feb1, earlierPeriods), s);
     private static Decision<InvoiceEvent> Pay(InvoiceState s, long micros, string currency = "USD", string reference = "pi_1") =>
         RecordPaymentDecision.Decide(new("stripe", reference, new(micros), currency, Feb1, Feb1), s);
     private static Decision<InvoiceEvent> Refund(InvoiceState s, long micros, string reference = "re_1") => RecordRefundDecision.Decide(new("stripe", reference, new(micros), "USD", Feb1, Feb1), s);
@@ -51,6 +51,7 @@ public sealed class InvoiceLifeTests
     [Fact] public void Voiding_needs_a_reason() => AnInvoice().When(s => Void(s, " ")).ThenRefused("reason_missing");
     [Fact] public void A_paid_invoice_is_not_voided() => AnInvoice(Paid(1_000_000)).When(s => Void(s)).ThenRefused("invoice_paid");
     [Fact] public void A_paid_invoice_whose_payment_went_back_can_be_voided() => AnInvoice(Paid(1_000_000), Refunded(1_000_000)).When(s => Void(s)).Then(new InvoiceVoided("wrong customer", Feb1));
+    [Fact] public void B3_an_invoice_that_demands_late_usage_of_an_earlier_period_is_not_voided() => AnInvoice().When(s => Void(s, earlierPeriods: "per_1")).ThenRefused("invoice_carries_late_usage");
     [Fact] public void A_credited_invoice_is_not_voided() => AnInvoice(Credited(1_000_000, 190_000)).When(s => Void(s)).ThenRefused("invoice_credited");
     [Fact] public void Nothing_happens_to_an_invoice_that_is_not_final() =>
         new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => Void(s)).ThenRefused("invoice_unknown");

@@ -72,7 +72,7 @@ internal sealed class LedgerBooks(string currency = "USD", string? customer = nu
 
     public void Void(string invoice, DateTimeOffset at)
     {
-        var decision = VoidInvoiceDecision.Decide(new("wrong customer", at), Invoice(invoice));
+        var decision = VoidInvoiceDecision.Decide(new("wrong customer", at, []), Invoice(invoice));
         Keep(invoice, decision);
         if (decision.Events.Count > 0) Keep(DrawCreditDecision.Decide(new ReturnCredit(invoice, at), Account));
     }
