@@ -51,7 +51,7 @@ internal sealed class ForgedBooks
 
     public StoredEvent[] Events => Stored(
     [
-        new(9, January, 1, "period_opened", $$"""{"subscriptionId": "{{Subscription}}"}"""),
+        new(9, January, 1, "period_opened", $$"""{"number": 0, "subscriptionId": "{{Subscription}}"}"""),
         new(10, January, 2, "usage_applied", Applied(1, 307, WithChains ? ChainOf(Recorded ?? Row) : null)),
         new(11, January, 3, "usage_applied", Applied(2, -200, WithChains ? SHA256.HashData("two"u8) : null)),
         new(12, January, 4, "period_closed", """{"cut": [{"shard": 3, "number": 2}]}"""),
