@@ -8,7 +8,7 @@ public static class EraseCustomerDecision
 {
     public static Decision<CustomerEvent> Decide(EraseCustomer c, CustomerState state) => state switch
     {
-        CustomerState.None => Decision.Refuse("customer_unknown", "there is no such customer"),
+        CustomerState.None => Decision.Refuse("customer_unknown", "there is no such customer: check the id; ListCustomers lists them"),
         CustomerState.Known { ErasedAt: not null } => Decision.NoChange,
         _ when c.Running.Count > 0 => Decision.Refuse("customer_subscribed", $"the customer still has {c.Running[0]}: cancel its subscriptions first"),
         _ => Decision.Accept<CustomerEvent>(new CustomerErased(c.At)),
