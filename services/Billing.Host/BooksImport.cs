@@ -49,7 +49,7 @@ public sealed class BooksImport
     private readonly Dictionary<string, long> _numbers = [];
     private readonly ImportedViews _views = new();
     private IReadOnlyList<string> _notes = [];
-    private long _eventCount, _lastSequence, _pages, _reports, _invoices, _creditNotes;
+    private long _eventCount, _lastSequence, _pages, _reports, _invoices, _creditNotes, _line;
 
     private BooksImport(DocumentStore store, NpgsqlTransaction transaction)
     {
@@ -109,6 +109,7 @@ public sealed class BooksImport
         foreach (var line in lines)
         {
             check.Next(line);
+            _line++;
             Refuse(check.Findings);
             using var json = JsonDocument.Parse(line);
             await Take(json.RootElement, ct);
@@ -123,6 +124,20 @@ public sealed class BooksImport
         if (findings is not [var first, ..]) return;
         var where = first.Line == 0 ? "the file" : FormattableString.Invariant($"line {first.Line}");
         throw new Refusal("export_invalid", $"{where}: {first.Finding}. Nothing was imported: take the file again from where it was written").AsException();
+    }
+
+    /// <summary>What the verifier does not look at may still be of a form that nothing can be stored from.</summary>
+    private T Form<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException)
+        {
+            Refuse([new(_line, $"cannot be read: {e.Message}")]);
+            throw;
+        }
     }
 
     private async Task Take(JsonElement line, CancellationToken ct)
@@ -162,11 +177,11 @@ public sealed class BooksImport
 
     private async Task Event(JsonElement e, CancellationToken ct)
     {
-        var stored = new StoredEvent(
+        var stored = Form(() => new StoredEvent(
             e.GetProperty("sequence").GetInt64(), e.GetProperty("stream").GetString()!, e.GetProperty("version").GetInt64(), e.GetProperty("type").GetString()!, e.GetProperty("data").GetString()!)
         {
             Id = e.GetProperty("id").GetGuid(), WrittenAt = e.GetProperty("writtenAt").GetDateTimeOffset(),
-        };
+        });
         if (!_dotnetTypes.ContainsKey(stored.Type) && stored.Type != TombstoneType)
             throw new Refusal("event_type_unknown", $"{stored.Name} is of a type that this billing does not know: import with the version that wrote the export, or a later one").AsException();
         if (stored.Type == NumberingType) Count(Continued(stored));
@@ -208,24 +223,30 @@ public sealed class BooksImport
     private async Task Seal(JsonElement s, CancellationToken ct)
     {
         byte[] Hex(string name) => Convert.FromHexString(s.GetProperty(name).GetString()!);
-        var sequences = s.GetProperty("sequences").EnumerateArray().Select(x => x.GetInt64()).ToArray();
-        var leaves = s.GetProperty("leaves").EnumerateArray().SelectMany(l => Convert.FromHexString(l.GetString()!)).ToArray();
+        var page = Form(() => (
+            Number: s.GetProperty("page").GetInt64(), Sequences: s.GetProperty("sequences").EnumerateArray().Select(x => x.GetInt64()).ToArray(),
+            Leaves: s.GetProperty("leaves").EnumerateArray().SelectMany(l => Convert.FromHexString(l.GetString()!)).ToArray(), Root: Hex("root"), Previous: Hex("previousChain"), Chain: Hex("chain")));
+        var last = Form(() => page.Sequences[^1]);
         await Execute("""
             insert into billing.seal (page, from_sequence, to_sequence, sequences, leaves, root, previous_chain, chain)
             values ($1, (select coalesce(max(to_sequence), 0) + 1 from billing.seal), $2, $3, $4, $5, $6, $7)
-            """, ct, s.GetProperty("page").GetInt64(), sequences[^1], sequences, leaves, Hex("root"), Hex("previousChain"), Hex("chain"));
+            """, ct, page.Number, last, page.Sequences, page.Leaves, page.Root, page.Previous, page.Chain);
         _pages++;
     }
 
     private void Report(JsonElement r)
     {
-        var (shard, number) = (r.GetProperty("shard").GetInt32(), r.GetProperty("number").GetInt64());
-        _documents.Add(new AppliedReport(
-            AppliedReport.IdOf(shard, number), shard, number, r.GetProperty("firstBatch").GetInt64(), r.GetProperty("lastBatch").GetInt64(), r.GetProperty("previousChain").GetString()!,
-            r.GetProperty("roots").EnumerateArray().Select(x => x.GetString()!).ToValueList(), r.GetProperty("chain").GetString()!, r.GetProperty("recordedAt").GetDateTimeOffset(),
-            r.GetProperty("lineCount").GetInt32(), Lines(r)));
-        var before = _shards.GetValueOrDefault(shard);
-        _shards[shard] = (number == before.Through + 1 ? number : before.Through, number);
+        var report = Form(() =>
+        {
+            var (shard, number) = (r.GetProperty("shard").GetInt32(), r.GetProperty("number").GetInt64());
+            return new AppliedReport(
+                AppliedReport.IdOf(shard, number), shard, number, r.GetProperty("firstBatch").GetInt64(), r.GetProperty("lastBatch").GetInt64(), r.GetProperty("previousChain").GetString()!,
+                r.GetProperty("roots").EnumerateArray().Select(x => x.GetString()!).ToValueList(), r.GetProperty("chain").GetString()!, r.GetProperty("recordedAt").GetDateTimeOffset(),
+                r.GetProperty("lineCount").GetInt32(), Lines(r));
+        });
+        _documents.Add(report);
+        var before = _shards.GetValueOrDefault(report.Shard);
+        _shards[report.Shard] = (report.Number == before.Through + 1 ? report.Number : before.Through, report.Number);
         _reports++;
     }
 

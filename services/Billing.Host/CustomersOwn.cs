@@ -43,6 +43,8 @@ public sealed class CustomersOwn(IDocumentStore store) : ICustomerBoundary
         PreviewChangeRequest.ChangeOneofCase.Migration => request.Migration.SubscriptionId,
         PreviewChangeRequest.ChangeOneofCase.Cancellation => request.Cancellation.SubscriptionId,
         PreviewChangeRequest.ChangeOneofCase.Activation => request.Activation.SubscriptionId,
+        PreviewChangeRequest.ChangeOneofCase.Pause => request.Pause.SubscriptionId,
+        PreviewChangeRequest.ChangeOneofCase.Resumption => request.Resumption.SubscriptionId,
         _ => throw ICustomerBoundary.NotForCustomers(request),
     };
 

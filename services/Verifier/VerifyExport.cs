@@ -14,9 +14,9 @@ public sealed record ExportFinding(long Line, string Finding);
 /// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: some page must have it, or the history was made anew; null without one</param>
 public sealed class VerifyExport(string? knownHead = null)
 {
-    private const string LinesFormat = "billing-export/3";
+    private const string FirstFormat = "billing-export/1", LinesFormat = "billing-export/3";
     private static readonly string Start = Convert.ToHexStringLower(HashTree.Empty);
-    private static readonly string[] Formats = ["billing-export/1", "billing-export/2", LinesFormat];
+    private static readonly string[] Formats = [FirstFormat, "billing-export/2", LinesFormat];
     private readonly List<ExportFinding> _findings = [];
     private readonly SortedDictionary<long, (byte[] Leaf, string Name, long Line)> _events = [];
     private readonly Dictionary<string, Finalized> _finalized = [];
@@ -24,7 +24,10 @@ public sealed class VerifyExport(string? knownHead = null)
     private readonly Dictionary<int, (long Number, long LastBatch, string Chain)> _reports = [];
     private readonly ReportGaps _gaps = new();
     private readonly StreamVersions _versions = new();
-    private readonly HashSet<string> _numbers = [], _periods = [];
+    private readonly DocumentNumbers _numbers = new();
+    private readonly OpenedPeriods _opened = new();
+    private readonly HashSet<Guid> _ids = [];
+    private readonly HashSet<string> _periods = [];
     private readonly List<string> _notes = [];
     private readonly HashSet<string> _invoices = [];
     private readonly Dictionary<string, (string InvoiceId, string Number, string Sha256)> _credited = [];
@@ -34,7 +37,7 @@ public sealed class VerifyExport(string? knownHead = null)
     private byte[] _hash = new byte[32];
     private byte[] _sealChain = HashTree.Empty;
     private long _line, _page, _sealedThrough, _sequence, _promisedThrough;
-    private bool _hashBroken, _ended, _hasLines, _headSeen;
+    private bool _hashBroken, _ended, _isFirst, _hasLines, _headSeen;
 
     /// <returns>nothing if every line holds</returns>
     public static IReadOnlyList<ExportFinding> Check(IEnumerable<string> lines, string? knownHead = null)
@@ -87,9 +90,11 @@ public sealed class VerifyExport(string? knownHead = null)
         {
             case "manifest":
                 if (!Formats.Contains(e.GetProperty("format").GetString())) Find($"this verifier reads {LinesFormat} and earlier only");
+                _isFirst = e.GetProperty("format").GetString() == FirstFormat;
                 _hasLines = e.GetProperty("format").GetString() == LinesFormat;
                 _promisedThrough = e.GetProperty("throughSequence").GetInt64();
                 if (e.TryGetProperty("creditNotes", out var notes)) _promised["credit_note"] = notes.GetInt64();
+                else if (!_isFirst) Find("the manifest does not say how many credit notes there are");
                 foreach (var (of, name) in new[] { ("event", "events"), ("seal", "pages"), ("report", "reports"), ("invoice", "invoices") })
                     _promised[of] = e.GetProperty(name).GetInt64();
                 break;
@@ -115,7 +120,8 @@ public sealed class VerifyExport(string? knownHead = null)
         var (stream, version, text) = (e.GetProperty("stream").GetString()!, e.GetProperty("version").GetInt64(), e.GetProperty("data").GetString()!);
         _events[sequence] = (Layout.LeafOfEvent(sequence, stream, version, type, text), Say($"event {sequence} ({type}, version {version} of {stream})"), _line);
         if (!_versions.Add(stream, version)) Find(Say($"version {version} of {stream} is here twice"));
-        if (type is not ("invoice_finalized" or "credit_note_issued" or "usage_applied" or "period_closed")) return;
+        if (!_isFirst) Written(e, sequence);
+        if (type is not ("invoice_finalized" or "credit_note_issued" or "usage_applied" or "period_opened" or "period_closed" or "numbering_continued")) return;
         try
         {
             using var json = JsonDocument.Parse(text);
@@ -127,11 +133,21 @@ public sealed class VerifyExport(string? knownHead = null)
         }
     }
 
+    /// <summary>What an import stores and no seal covers: an id of its own, and a time.</summary>
+    private void Written(JsonElement e, long sequence)
+    {
+        if (!e.TryGetProperty("id", out var id) || id.ValueKind != JsonValueKind.String || !id.TryGetGuid(out var own)) Find($"{_events[sequence].Name} has no id");
+        else if (!_ids.Add(own)) Find($"{_events[sequence].Name} has the id of an event before it");
+        if (!e.TryGetProperty("writtenAt", out var at) || at.ValueKind != JsonValueKind.String || !at.TryGetDateTimeOffset(out _)) Find($"{_events[sequence].Name} does not say when it was written");
+    }
+
     private void Event(string type, string stream, JsonElement data)
     {
         switch (type)
         {
             case "usage_applied": _applied.Event(stream, data); break;
+            case "period_opened": Told(_opened.Opened(data.GetProperty("subscriptionId").GetString()!, data.GetProperty("number").GetInt64())); break;
+            case "numbering_continued": Told(_numbers.Continued(data.GetProperty("series").GetString()!, data.GetProperty("lastNumber").GetInt64())); break;
             case "period_closed":
                 foreach (var cut in data.GetProperty("cut").EnumerateArray()) _gaps.Complete(cut.GetProperty("shard").GetInt32(), cut.GetProperty("number").GetInt64());
                 break;
@@ -140,20 +156,14 @@ public sealed class VerifyExport(string? knownHead = null)
                 // The first one is what was demanded, whatever was said later.
                 if (!_finalized.TryAdd(stream, finalized)) { Find($"{stream} was final already"); break; }
                 if (!_periods.Add(finalized.PeriodId)) Find($"{finalized.PeriodId} is invoiced twice");
-                Number(finalized.Number);
+                Told(_numbers.Given(finalized.Number));
                 break;
             case "credit_note_issued":
                 var (note, number) = (data.GetProperty("creditNoteId").GetString()!, data.GetProperty("number").GetString()!);
                 if (!_credited.TryAdd(note, (stream, number, data.GetProperty("documentSha256").GetString()!))) Find($"{note} was issued already");
-                else Number(number);
+                else Told(_numbers.Given(number));
                 break;
         }
-    }
-
-    /// <summary>A number begins with its series, so that no two documents of any have the same.</summary>
-    private void Number(string number)
-    {
-        if (!_numbers.Add(number)) Find($"the number {number} is given twice");
     }
 
     private void Seal(JsonElement e)
@@ -229,10 +239,14 @@ public sealed class VerifyExport(string? knownHead = null)
         if (!_ended) Find("the export is cut off: its last line is missing", 0);
         foreach (var (kind, promised) in _promised)
             if (_counts.GetValueOrDefault(kind) != promised) Find(Say($"the manifest promises {promised} {kind} lines and {_counts.GetValueOrDefault(kind)} are here"), 0);
-        if (_promised.ContainsKey("credit_note"))
-            foreach (var missing in _credited.Where(c => !_creditNotes.Contains(c.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
+        var undocumented = _credited.Where(c => !_creditNotes.Contains(c.Key)).ToArray();
+        if (!_isFirst || _creditNotes.Count > 0)
+            foreach (var missing in undocumented) Find($"the document of {missing.Value.Number} is missing", 0);
+        else if (undocumented.Length > 0)
+            _notes.Add(Say($"{undocumented.Length} of {_credited.Count} credit notes were issued and their documents are not here: {FirstFormat} holds none, and a newer export of these books does"));
         foreach (var missing in _finalized.Where(f => !_invoices.Contains(f.Key))) Find($"the document of {missing.Value.Number} is missing", 0);
         foreach (var (stream, version) in _versions.Missing) Find(Say($"version {version} of {stream} is missing, and a later one is here"), 0);
+        foreach (var missing in _numbers.Missing.Concat(_opened.Missing)) Find(missing, 0);
         if (_promisedThrough != _sequence) Find(Say($"the manifest says that the log goes through event {_promisedThrough}, and the last one here is event {_sequence}"), 0);
         foreach (var (told, isFinding) in _gaps.Told())
         {
@@ -243,6 +257,11 @@ public sealed class VerifyExport(string? knownHead = null)
             _notes.Add(Say($"{_applied.EventsWithoutChain} of {_applied.Events} usage_applied events are from before they named the chain of their report: nothing but its lines ties such a report to the seals"));
         foreach (var (shard, number) in _applied.WithoutReport) Find(Say($"events applied report {number} of shard {shard}, which is missing"), 0);
         if (knownHead is not null && !_headSeen) Find($"no page of seals has the chain value {knownHead}: the history was made anew since it was noted, or it is of other books", 0);
+    }
+
+    private void Told(string? finding)
+    {
+        if (finding is not null) Find(finding);
     }
 
     private void Find(string finding, long? line = null) => _findings.Add(new(line ?? _line, finding));

@@ -137,6 +137,8 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.GetSubscriptionAsync(new() { SubscriptionId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.ListInvoicesAsync(new() { SubscriptionId = id })),
             (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.PreviewChangeAsync(new() { Plan = new() { SubscriptionId = id, PlanId = Metered, When = EffectiveWhen.PeriodEnd } })),
+            (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.PreviewChangeAsync(new() { Pause = new() { SubscriptionId = id, When = EffectiveWhen.PeriodEnd } })),
+            (his.SubscriptionId, hers.SubscriptionId, Nothing(Ids.Subscription), async id => await billing.PreviewChangeAsync(new() { Resumption = new() { SubscriptionId = id } })),
             (his.CurrentPeriod.PeriodId, hers.CurrentPeriod.PeriodId, Nothing(Ids.Period), async id => await billing.GetInvoiceAsync(new() { PeriodId = id })),
             (mine.InvoiceId, theirs.InvoiceId, Nothing(Ids.Invoice), async id => await billing.GetInvoiceAsync(new() { InvoiceId = id })),
             (mine.InvoiceId, theirs.InvoiceId, Nothing(Ids.Invoice), async id => await invoicing.GetInvoiceStandingAsync(new() { InvoiceId = id })),

@@ -69,11 +69,15 @@ public sealed class InvoiceCommandTests
         var note = JsonDocument.Parse((await Billing("invoice", "credit", invoice, "--amount", "1.19", "--reason", "outage", "--json")).Output).RootElement.GetProperty("creditNoteId").GetString()!;
         Assert.Contains("CN-000001", (await Billing("invoice", "credit-note", note)).Output, StringComparison.Ordinal);
         Assert.Contains("use: billing invoice credit", (await Billing("invoice", "void", invoice, "--reason", "x")).Error, StringComparison.Ordinal);
-        var paid = await Billing("invoice", "pay", invoice, "--amount", "4.76", "--provider", "bank", "--reference", "1", "--json");
+        var paid = await Billing("invoice", "pay", invoice, "--amount", "4.76", "--provider", "bank", "--reference", "1", "--paid-at", "2025-12-30", "--json");
         Assert.Equal("paid", JsonDocument.Parse(paid.Output).RootElement.GetProperty("status").GetString());
         Assert.Contains("INV-000001", (await Billing("invoice", "list", "--status", "paid")).Output, StringComparison.Ordinal);
-        var refunded = await Billing("invoice", "refund", invoice, "--amount", "0.76", "--provider", "bank", "--reference", "back 1", "--json");
+        var refunded = await Billing("invoice", "refund", invoice, "--amount", "0.76", "--provider", "bank", "--reference", "back 1", "--refunded-at", "2025-12-31T12:00:00Z", "--json");
         Assert.Equal("760000", JsonDocument.Parse(refunded.Output).RootElement.GetProperty("outstandingMicros").GetString());
+        // On the days on which the money moved, not on that of the typing.
+        Assert.Matches("2025-12-30 .*INV-000001(.*\n)*.*2025-12-31 .*INV-000001", (await Billing("customer", "statement", Acme)).Output);
+        Assert.Contains("has not come yet", (await Billing("invoice", "pay", invoice, "--amount", "0.76", "--provider", "bank", "--reference", "2", "--paid-at", "2026-01-02")).Error, StringComparison.Ordinal);
+        Assert.Contains("--paid-at", (await Billing("invoice", "pay", invoice, "--amount", "0.76", "--provider", "bank", "--reference", "2", "--paid-at", "yesterday")).Error, StringComparison.Ordinal);
 
         var february = PeriodIds.Of(Theirs, 1, Jan1.AddMonths(1));
         await streams.Transact<PeriodState, PeriodEvent>(february, PeriodState.Initial, PeriodState.Evolve, _ => Decision.Accept<PeriodEvent>(new PeriodClosed([], Jan1.AddMonths(2))), default);
@@ -103,7 +107,8 @@ public sealed class InvoiceCommandTests
 
         await parked.Park(new("billing-usage-recorded/stranger", "{}"), new("type_unknown", "it is a stranger's"), default);
         Assert.Contains("billing parked replay", (await Billing("parked", "set-aside", "MenuPublished/garbled")).Error, StringComparison.Ordinal);
-        Assert.Equal(0, (await Billing("parked", "set-aside", "billing-usage-recorded/stranger", "--reason", "not ours")).Exit);
+        var aside = await Billing("parked", "set-aside", "billing-usage-recorded/stranger", "--reason", "not ours", "--json");
+        Assert.Equal((0, "{\"message\":\"billing-usage-recorded/stranger\",\"setAside\":true}\n"), (aside.Exit, aside.Output));
         Assert.DoesNotContain("stranger", (await Billing("parked", "list", "--json")).Output, StringComparison.Ordinal);
         Assert.Contains("stranger", (await Billing("parked", "list", "--set-aside", "--json")).Output, StringComparison.Ordinal);
     }

@@ -54,6 +54,8 @@ public sealed class KeyCommandTests
 
         Assert.Equal((0, $"{id} is revoked\n"), ((await Billing(admin, "key", "revoke", id)) is var r ? (r.Exit, r.Output) : default));
         Assert.Equal(1, (await Billing(secret, "usage", "aggregate", "--from", "2026-01-01", "--to", "2026-02-01")).Exit);
+        var again = JsonDocument.Parse((await Billing(admin, "key", "revoke", id, "--json")).Output).RootElement;
+        Assert.Equal((id, true, "plan-design,usage,billing"), (again.GetProperty("keyId").GetString(), again.GetProperty("revoked").GetBoolean(), string.Join(',', again.GetProperty("services").EnumerateArray().Select(s => s.GetString()))));
         Assert.Equal(1, (await Billing(admin, "key", "revoke", "key_019b76daa8007000800000000000000a")).Exit);
     }
 }

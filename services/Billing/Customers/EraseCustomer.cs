@@ -9,7 +9,7 @@ public static class EraseCustomerDecision
 {
     public static Decision<CustomerEvent> Decide(EraseCustomer c, CustomerState state) => state switch
     {
-        CustomerState.None => Decision.Refuse("customer_unknown", "there is no such customer"),
+        CustomerState.None => Decision.Refuse("customer_unknown", "there is no such customer: check the id; ListCustomers lists them"),
         CustomerState.Known { ErasedAt: not null } => Decision.NoChange,
         _ when c.Running.Count > 0 => Decision.Refuse("customer_subscribed", $"the customer still has {c.Running[0]}: cancel its subscriptions first"),
         _ when c.ToInvoice.Count > 0 => Decision.Refuse("customer_to_invoice", $"{c.ToInvoice[0]} will have an invoice, which names the customer: erase it when that is final"),

@@ -24,10 +24,12 @@ public static class IssueCreditNoteDecision
                 : Decision.Refuse("credit_note_exists", "a credit note with this id was issued with another amount or reason; take another id");
         if (string.IsNullOrWhiteSpace(c.Reason)) return Decision.Refuse("reason_missing", "say why the invoice is credited: it is printed on the note");
         var currency = s.Invoice.Currency;
-        if (s.Invoice.TotalMicros <= Micros.Zero)
+        if (s.Invoice.TotalMicros < Micros.Zero)
+            return Decision.Refuse("nothing_to_credit", $"the invoice owes the customer {(-s.Invoice.TotalMicros).ToMajorUnits(currency)} {currency} and demands nothing: record a refund when that is paid out, or void the invoice before");
+        if (s.Invoice.TotalMicros == Micros.Zero)
             return Decision.Refuse("nothing_to_credit", "the invoice demands nothing that could be credited; voiding it gives back the credit that it used");
         var left = s.Invoice.TotalMicros - s.CreditedMicros;
-        if (left <= Micros.Zero) return Decision.Refuse("nothing_to_credit", "all of the invoice is credited");
+        if (left <= Micros.Zero) return Decision.Refuse("nothing_to_credit", "all of the invoice is credited: GetInvoiceStanding lists its notes; what was paid beyond them is given back with a refund");
         var amount = c.AmountMicros ?? left;
         if (InvoiceRefusals.OfAmount(amount, currency.Code, currency) is { } refusal) return refusal;
         if (amount > left)

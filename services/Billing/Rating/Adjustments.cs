@@ -1,3 +1,4 @@
+using System.Globalization;
 using Billing.Menus;
 using Billing.Periods;
 
@@ -27,7 +28,8 @@ public static class Adjustments
                 var tokens = added.GetValueOrDefault(after.Kind);
                 var billed = after.Beyond - before.GetValueOrDefault(after.Kind);
                 if (tokens == 0 && billed == 0) continue;
-                yield return new(LineKinds.Adjustment, $"{plan.Name}, {span}: {Overage.Words(after.Kind)} tokens recorded after that period closed, {billed} of them billed",
+                yield return new(
+                    LineKinds.Adjustment, string.Create(CultureInfo.InvariantCulture, $"{plan.Name}, {span}: {Overage.Words(after.Kind)} tokens recorded after that period closed, {billed} of them billed"),
                     plan.PlanId, after.Kind, tokens, billed == 0 || after.Price.Model != PriceModel.PerUnit ? null : after.Price.PerMillionTokens, Micros(after.Price, before.GetValueOrDefault(after.Kind), billed), late.FromPeriodId);
             }
             if (added.GetValueOrDefault(TokenKind.Overrun) is var overrun and not 0)

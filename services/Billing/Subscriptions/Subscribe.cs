@@ -37,7 +37,7 @@ public static class SubscribeDecision
             Decision.Refuse("time_zone_unknown", $"'{zone}' is not an IANA time zone known here, such as Europe/Berlin or UTC"),
         _ when c.PaidUntil is not null && c.TrialDays > 0 => Decision.Refuse("paid_until_invalid", "it has trial days and a day until which it is paid: say one of them"),
         _ when TrialEnd(c, c.At, ZoneOf(c)) is { } end && (end <= c.At || end > c.At.AddDays(TrialDaysMax)) =>
-            Decision.Refuse("paid_until_invalid", $"what is paid until {c.PaidUntil:yyyy-MM-dd} is paid to a day that begins after now, {c.At:O}, and at most {TrialDaysMax} days after it"),
+            Decision.Refuse("paid_until_invalid", FormattableString.Invariant($"what is paid until {c.PaidUntil:yyyy-MM-dd} is paid to a day that begins after now, {c.At:O}, and at most {TrialDaysMax} days after it")),
         _ => Decision.Accept<SubscriptionEvent>(new SubscriptionStarted(c.CustomerId, c.MenuId, c.PlanId, c.At, CalendarOf(c), TrialEnd(c, c.At, ZoneOf(c)))),
     };
 
@@ -49,7 +49,7 @@ public static class SubscribeDecision
         if (asked != (k.Anchor?.DayOfMonth ?? 0)) return k.Anchor is { } anchor ? $"its periods turn on day {anchor.DayOfMonth} of the month" : "its periods are months from the instant of its start";
         var trialEnd = TrialEnd(c, k.StartedAt, k.Anchor?.TimeZone ?? "");
         var started = k.StartedTrialEnd ?? k.TrialEnd;
-        return started == trialEnd ? null : started is { } end ? $"its trial ends {end.UtcDateTime:yyyy-MM-dd HH:mm:ss}" : "it has no trial";
+        return started == trialEnd ? null : started is { } end ? FormattableString.Invariant($"its trial ends {end.UtcDateTime:yyyy-MM-dd HH:mm:ss}") : "it has no trial";
     }
 
     private static DateTimeOffset? TrialEnd(Subscribe c, DateTimeOffset startedAt, string zone) =>

@@ -19,7 +19,7 @@ public static class ReplayEndpointDecision
         _ when c.OnlyUndelivered && c.FromSequence < c.Kept?.AfterImport => Decision.Refuse(
             "replay_before_kept", $"the endpoint came with imported books, and what was delivered of them is not listed here, so what was not cannot be told from it: replay the undelivered from event {c.Kept.AfterImport} on, or all there is"),
         _ when c.OnlyUndelivered && c.Kept is { } kept && c.FromSequence < kept.FromSequence => Decision.Refuse(
-            "replay_before_kept", $"what was delivered before {kept.Since.UtcDateTime:yyyy-MM-dd HH:mm:ss} is not listed any more, so what was not cannot be told from it: replay the undelivered from then on, or all there is"),
+            "replay_before_kept", FormattableString.Invariant($"what was delivered before {kept.Since.UtcDateTime:yyyy-MM-dd HH:mm:ss} is not listed any more, so what was not cannot be told from it: replay the undelivered from then on, or all there is")),
         _ => Decision.Accept<WebhookEvent>(new WebhookReplayOrdered(c.FromSequence, c.ToSequence, c.OnlyUndelivered, c.At)),
     };
 }

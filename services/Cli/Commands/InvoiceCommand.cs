@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Contracts.Billing.V1;
+using Timestamp = Google.Protobuf.WellKnownTypes.Timestamp;
 
 namespace Cli.Commands;
 
@@ -110,26 +111,27 @@ public static class InvoiceCommand
         return command;
     }
 
-    private static Command Pay() => Moved("pay", "Record a payment that a provider reports", (client, r, ct) => client.RecordPaymentAsync(
-        new() { InvoiceId = r.Invoice, Provider = r.Provider, Reference = r.Reference, AmountMicros = r.Micros, Currency = r.Currency }, cancellationToken: ct).ResponseAsync);
+    private static Command Pay() => Moved("pay", "Record a payment that a provider reports", BillingCalls.Time("--paid-at", "when the money came in, which statements and the ledger go by (default now)"), (client, r, ct) => client.RecordPaymentAsync(
+        new() { InvoiceId = r.Invoice, Provider = r.Provider, Reference = r.Reference, AmountMicros = r.Micros, Currency = r.Currency, PaidAt = r.At }, cancellationToken: ct).ResponseAsync);
 
-    private static Command Refund() => Moved("refund", "Record a refund that a provider reports", (client, r, ct) => client.RecordRefundAsync(
-        new() { InvoiceId = r.Invoice, Provider = r.Provider, Reference = r.Reference, AmountMicros = r.Micros, Currency = r.Currency }, cancellationToken: ct).ResponseAsync);
+    private static Command Refund() => Moved("refund", "Record a refund that a provider reports", BillingCalls.Time("--refunded-at", "when the money went back, which statements and the ledger go by (default now)"), (client, r, ct) => client.RecordRefundAsync(
+        new() { InvoiceId = r.Invoice, Provider = r.Provider, Reference = r.Reference, AmountMicros = r.Micros, Currency = r.Currency, RefundedAt = r.At }, cancellationToken: ct).ResponseAsync);
 
-    private sealed record Movement(string Invoice, string Provider, string Reference, long Micros, string Currency);
+    /// <param name="At">by the provider; null is now</param>
+    private sealed record Movement(string Invoice, string Provider, string Reference, long Micros, string Currency, Timestamp? At);
 
-    private static Command Moved(string name, string description, Func<Invoicing.InvoicingClient, Movement, CancellationToken, Task<InvoiceStanding>> record)
+    private static Command Moved(string name, string description, Option<Timestamp?> at, Func<Invoicing.InvoicingClient, Movement, CancellationToken, Task<InvoiceStanding>> record)
     {
         var (invoice, amount) = (Invoice(), BillingCalls.Amount("--amount", "such as 12.50", required: true));
         var provider = UsageCommand.Text("--provider", "who moved the money, such as stripe or bank", required: true);
         var reference = UsageCommand.Text("--reference", "the provider's own id of it: the same one again is the same payment", required: true);
         var currency = UsageCommand.Text("--currency", "ISO 4217; the invoice's if absent");
-        return Changing(name, description, [invoice], [amount, provider, reference, currency], async (client, parsed, ct) =>
+        return Changing(name, description, [invoice], [amount, provider, reference, currency, at], async (client, parsed, ct) =>
         {
             var money = parsed.GetValue(currency) is { Length: > 0 } given
                 ? given
                 : (await client.GetInvoiceStandingAsync(new() { InvoiceId = parsed.GetValue(invoice)! }, cancellationToken: ct)).Currency;
-            return await record(client, new(parsed.GetValue(invoice)!, parsed.GetValue(provider)!, parsed.GetValue(reference)!, parsed.GetValue(amount)!.Value, money), ct);
+            return await record(client, new(parsed.GetValue(invoice)!, parsed.GetValue(provider)!, parsed.GetValue(reference)!, parsed.GetValue(amount)!.Value, money, parsed.GetValue(at)), ct);
         });
     }
 

@@ -89,18 +89,18 @@ public static class KeyCommand
     private static Command Revoke()
     {
         var id = new Argument<string>("KEY") { Description = "key_…, as billing key list shows it" };
-        var (services, by) = (new Addresses(), new ByOptions());
-        var command = new Command("revoke", "Let a key in no more; running instances know it within seconds") { id };
+        var (services, json, by) = (new Addresses(), Json(), new ByOptions());
+        var command = new Command("revoke", "Let a key in no more; running instances know it within seconds") { id, json };
         services.AddTo(command);
         by.AddTo(command);
         command.SetAction(async (parsed, ct) =>
         {
-            var (key, found, left) = (parsed.GetValue(id)!, 0, new List<string>());
+            var (key, found, left) = (parsed.GetValue(id)!, new List<string>(), new List<string>());
             foreach (var service in services.Of(parsed))
             {
                 try
                 {
-                    if (await AtAsync(service, client => RevokeAsync(client, key, by.Of(parsed), ct))) found++;
+                    if (await AtAsync(service, client => RevokeAsync(client, key, by.Of(parsed), ct))) found.Add(service.Name);
                 }
                 catch (UserException e)
                 {
@@ -109,8 +109,9 @@ public static class KeyCommand
                 }
             }
             if (left.Count > 0) throw new UserException($"{key} may still be let in; repeat this when it is mended. {string.Join("; ", left)}");
-            if (found == 0) throw new UserException($"no service knows {key}; billing key list shows those there are");
-            Console.Out.WriteLine($"{key} is revoked");
+            if (found.Count == 0) throw new UserException($"no service knows {key}; billing key list shows those there are");
+            if (parsed.GetValue(json)) Print(new { keyId = key, revoked = true, services = found });
+            else Console.Out.WriteLine($"{key} is revoked");
             return 0;
         });
         return command;

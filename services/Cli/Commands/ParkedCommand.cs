@@ -55,15 +55,16 @@ public static class ParkedCommand
     private static Command SetAside()
     {
         var id = new Argument<string>("MESSAGE") { Description = "as billing parked list shows it" };
-        var billing = ServiceAddress.Billing();
-        var command = new Command("set-aside", "Keep a message and list it no more: one that contradicts what is in the books, is of an unknown type, or cannot be read") { id, billing };
+        var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
+        var command = new Command("set-aside", "Keep a message and list it no more: one that contradicts what is in the books, is of an unknown type, or cannot be read") { id, json, billing };
         var by = new ByOptions();
         by.AddTo(command);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var message = parsed.GetValue(id)!;
             await new Operations.OperationsClient(channel).SetAsideParkedMessageAsync(new() { Id = message }, cancellationToken: ct);
-            Console.Out.WriteLine($"{message} is set aside: billing parked list --set-aside shows it");
+            if (parsed.GetValue(json)) BillingCalls.Print(new { message, setAside = true });
+            else Console.Out.WriteLine($"{message} is set aside: billing parked list --set-aside shows it");
             return 0;
         }, by.Of(parsed)));
         return command;

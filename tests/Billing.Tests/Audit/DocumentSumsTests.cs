@@ -83,12 +83,14 @@ public sealed class DocumentSumsTests
         var data = string.Create(CultureInfo.InvariantCulture, $$"""
             {"number":"INV-000001","periodId":"{{period}}","subscriptionId":"{{Subscription}}","customerId":"{{Customer}}","currency":"USD","totalMicros":{{total}},"documentSha256":"{{Sha256(invoice)}}"}
             """);
-        List<string> lines = [export.Manifest(note is null ? 2 : 3, note is null ? 2 : 3, 0, 0, 1, note is null ? 0 : 1), export.Event(new(1, "inv_a", 1, "invoice_finalized", data)), export.Event(new(2, "inv_a", 2, "invoice_voided", "{}"))];
-        if (note is not null) lines.Add(export.Event(new(3, "inv_a", 3, "credit_note_issued", $$"""{"creditNoteId":"cn_a","number":"CN-000001","documentSha256":"{{Sha256(note)}}"}""")));
+        List<string> lines = [export.Manifest(note is null ? 2 : 3, note is null ? 2 : 3, 0, 0, 1, note is null ? 0 : 1), Event(1, "invoice_finalized", data), Event(2, "invoice_voided", "{}")];
+        if (note is not null) lines.Add(Event(3, "credit_note_issued", $$"""{"creditNoteId":"cn_a","number":"CN-000001","documentSha256":"{{Sha256(note)}}"}"""));
         lines.Add(export.Invoice("inv_a", "INV-000001", Sha256(invoice), invoice));
         if (note is not null) lines.Add(export.CreditNote("cn_a", "CN-000001", "inv_a", Sha256(note), note));
         lines.Add(export.End());
         return VerifyExport.Check(lines).Select(f => f.Finding);
+
+        string Event(int version, string type, string data) => export.Event(new(version, "inv_a", version, type, data) { Id = new(version, 0, 0, new byte[8]) });
     }
 
     private static string Sha256(string document) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(document)));

@@ -41,17 +41,17 @@ internal sealed class ForgedBooks
         {"format":"invoice/1","invoiceId":"{{Invoice}}","number":"INV-000001","customerId":"cus_a","subscriptionId":"{{Subscription}}","period":{"id":"{{January}}"},"currency":"USD","lines":[{"kind":"overage","tokenKind":"output","tokens":{{Invoiced}},"amountMicros":{{Invoiced}}}{{MoreLines}}],"totalMicros":{{Invoiced}}}
         """;
 
-    public static string Finalized(string document, long total, string number = "INV-000001", string period = January) => $$"""
+    public static string Finalized(string document, long total, string number = "INV-000001", string period = January) => FormattableString.Invariant($$"""
         {"number": "{{number}}", "periodId": "{{period}}", "currency": "USD", "customerId": "cus_a", "totalMicros": {{total}}, "documentSha256": "{{Sha256(document)}}", "subscriptionId": "{{Subscription}}"}
-        """;
+        """);
 
-    public static string Applied(int report, long tokens, byte[]? chain) => $$"""
+    public static string Applied(int report, long tokens, byte[]? chain) => FormattableString.Invariant($$"""
         {"chain": "{{(chain is null ? "" : Hex(chain))}}", "lines": [{"kind": "output", "planId": "{{Plan}}", "tokens": {{tokens}}}], "shard": {{Shard}}, "report": {{report}}}
-        """.Replace("\"chain\": \"\", ", "", StringComparison.Ordinal);
+        """).Replace("\"chain\": \"\", ", "", StringComparison.Ordinal);
 
     public StoredEvent[] Events => Stored(
     [
-        new(9, January, 1, "period_opened", $$"""{"subscriptionId": "{{Subscription}}"}"""),
+        new(9, January, 1, "period_opened", $$"""{"number": 0, "subscriptionId": "{{Subscription}}"}"""),
         new(10, January, 2, "usage_applied", Applied(1, 307, WithChains ? ChainOf(Recorded ?? Row) : null)),
         new(11, January, 3, "usage_applied", Applied(2, -200, WithChains ? SHA256.HashData("two"u8) : null)),
         new(12, January, 4, "period_closed", """{"cut": [{"shard": 3, "number": 2}]}"""),

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using Billing.Audit;
 using Billing.Periods;
 using Verifier;
@@ -21,10 +23,11 @@ public sealed class ForgedExportTests
         Books.Events[0], Books.Events[1] with { Data = Applied(1, 307, One) }, Books.Events[2] with { Data = Applied(2, -200, Two) }, .. Books.Events[3..],
     ];
 
+    /// <param name="told">the last word on every line, without its running hash, which is made to fit; null leaves the line out</param>
     private static VerifyExport Check(
-        StoredEvent[]? events = null, Document[]? invoices = null, Document[]? notes = null, int[]? reports = null, long? through = null)
+        StoredEvent[]? events = null, Document[]? invoices = null, Document[]? notes = null, int[]? reports = null, long? through = null, Func<string, string?>? told = null)
     {
-        events ??= True;
+        events = [.. (events ?? True).Select(e => e with { Id = IdOf(e.Sequence), WrittenAt = DateTimeOffset.UnixEpoch })];
         invoices ??= [new(Invoice, "INV-000001", Books.Document)];
         var (export, pages, numbers) = (new ExportFormat(), Pages(events), reports ?? [1, 2]);
         List<string> lines = [export.Manifest(events.Length, through ?? events.Max(e => e.Sequence), pages.Count, numbers.Length, invoices.Length, notes?.Length ?? 0)];
@@ -46,9 +49,24 @@ public sealed class ForgedExportTests
         foreach (var n in notes ?? []) lines.Add(export.CreditNote(n.Id, n.Number, Invoice, Sha256(n.Text), n.Text));
         lines.Add(export.End());
         var check = new VerifyExport();
-        foreach (var line in lines) check.Next(line);
+        foreach (var line in told is null ? lines : Rewritten(lines, told)) check.Next(line);
         check.Finish();
         return check;
+    }
+
+    private static Guid IdOf(long sequence) => new((int)sequence, 0, 0, new byte[8]);
+
+    private static IEnumerable<string> Rewritten(IEnumerable<string> lines, Func<string, string?> told)
+    {
+        var (hash, before) = (new byte[32], 0);
+        foreach (var line in lines)
+        {
+            if (told(line[..line.LastIndexOf(",\"hash\":", StringComparison.Ordinal)]) is not { } open) continue;
+            if (open.StartsWith("""{"kind":"end""", StringComparison.Ordinal)) open = string.Create(CultureInfo.InvariantCulture, $$"""{"kind":"end","linesBefore":{{before}}""");
+            hash = SHA256.HashData([.. hash, .. Encoding.UTF8.GetBytes(open)]);
+            before++;
+            yield return $"{open},\"hash\":\"{Convert.ToHexStringLower(hash)}\"}}";
+        }
     }
 
     private static void Told(string finding, VerifyExport check) => Assert.Contains(check.Findings, f => f.Finding.Contains(finding, StringComparison.Ordinal));
@@ -70,9 +88,141 @@ public sealed class ForgedExportTests
     [Fact]
     public void A_credit_note_that_is_issued_again_is_named()
     {
-        var note = """{"number":"CN-000001","parts":[{"netMicros":1,"taxMicros":0}],"netMicros":1,"taxMicros":0,"totalMicros":1}""";
         string Issued(string document) => $$"""{"creditNoteId": "cn_a", "number": "CN-000001", "documentSha256": "{{Sha256(document)}}"}""";
-        Told("cn_a was issued already", Check([.. True, new(15, Invoice, 3, "credit_note_issued", Issued("another")), new(16, Invoice, 4, "credit_note_issued", Issued(note))], notes: [new("cn_a", "CN-000001", note)]));
+        Told("cn_a was issued already", Check([.. True, new(15, Invoice, 3, "credit_note_issued", Issued("another")), new(16, Invoice, 4, "credit_note_issued", Issued(Note))], notes: [new("cn_a", "CN-000001", Note)]));
+    }
+
+    private const string Note = """{"number":"CN-000001","parts":[{"netMicros":1,"taxMicros":0}],"netMicros":1,"taxMicros":0,"totalMicros":1}""";
+
+    private static readonly StoredEvent[] Credited = [.. True, new(15, Invoice, 3, "credit_note_issued", $$"""{"creditNoteId": "cn_a", "number": "CN-000001", "documentSha256": "{{Sha256(Note)}}"}""")];
+
+    /// <summary>What an export of before credit notes had documents looks like is no way around their documents: where they may be missing, that is said.</summary>
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("its document", "the document of CN-000001 is missing")]
+    [InlineData("its document and the count of them", "the manifest does not say how many credit notes there are")]
+    [InlineData("its document and the count of them", "the document of CN-000001 is missing")]
+    [InlineData("the count of them", "the manifest does not say how many credit notes there are")]
+    public void An_issued_credit_note_has_its_document_whatever_the_manifest_says(string without, string finding)
+    {
+        var check = Check(Credited, notes: [new("cn_a", "CN-000001", Note)], told: l =>
+            without.StartsWith("its document", StringComparison.Ordinal) && l.StartsWith("""{"kind":"credit_note""", StringComparison.Ordinal) ? null
+            : without.EndsWith("the count of them", StringComparison.Ordinal) ? l.Replace(",\"creditNotes\":1", "", StringComparison.Ordinal)
+            : l);
+        if (finding.Length > 0) Told(finding, check);
+        else Assert.Empty(check.Findings);
+    }
+
+    [Fact]
+    public void What_an_export_of_before_credit_notes_cannot_show_is_noted()
+    {
+        var check = Check(Credited, notes: [new("cn_a", "CN-000001", Note)], told: l => l.StartsWith("""{"kind":"credit_note""", StringComparison.Ordinal)
+            ? null
+            : l.Replace(",\"creditNotes\":1", "", StringComparison.Ordinal).Replace("billing-export/3", "billing-export/1", StringComparison.Ordinal));
+        Assert.Empty(check.Findings);
+        Assert.Equal("1 of 1 credit notes were issued and their documents are not here: billing-export/1 holds none, and a newer export of these books does", Assert.Single(check.Notes));
+        Told("the document of CN-000001 is missing", Check(
+            [.. Credited, new(16, Invoice, 4, "credit_note_issued", $$"""{"creditNoteId": "cn_b", "number": "CN-000002", "documentSha256": "{{Sha256(Note)}}"}""")], notes: [new("cn_b", "CN-000002", Note)],
+            told: l => l.Replace("billing-export/3", "billing-export/1", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("billing-export/3", "id", "event 11 (usage_applied, version 3 of per_019b76daa80070008000000000000001) has no id")]
+    [InlineData("billing-export/2", "id", "event 11 (usage_applied, version 3 of per_019b76daa80070008000000000000001) has no id")]
+    [InlineData("billing-export/1", "id", null)]
+    [InlineData("billing-export/3", "an id of another", "has the id of an event before it")]
+    [InlineData("billing-export/3", "an id that is none", "has no id")]
+    [InlineData("billing-export/3", "an id that is a number", "has no id")]
+    [InlineData("billing-export/3", "writtenAt", "does not say when it was written")]
+    [InlineData("billing-export/3", "a time that is none", "does not say when it was written")]
+    public void An_event_says_its_own_id_and_when_it_was_written(string format, string fault, string? finding)
+    {
+        var (id, time) = ($",\"id\":\"{IdOf(11)}\"", ",\"writtenAt\":\"1970-01-01T00:00:00+00:00\"");
+        var check = Check(told: line =>
+        {
+            var l = line.Replace("billing-export/3", format, StringComparison.Ordinal);
+            if (!l.Contains("\"sequence\":11,", StringComparison.Ordinal)) return l;
+            Assert.Contains(id + time, l, StringComparison.Ordinal);
+            return fault switch
+            {
+                "id" => l.Replace(id, "", StringComparison.Ordinal),
+                "an id of another" => l.Replace(id, $",\"id\":\"{IdOf(9)}\"", StringComparison.Ordinal),
+                "an id that is none" => l.Replace(id, ",\"id\":\"eleven\"", StringComparison.Ordinal),
+                "an id that is a number" => l.Replace(id, ",\"id\":11", StringComparison.Ordinal),
+                "writtenAt" => l.Replace(time, "", StringComparison.Ordinal),
+                _ => l.Replace(time, ",\"writtenAt\":\"soon\"", StringComparison.Ordinal),
+            };
+        });
+        if (finding is null) Assert.Empty(check.Findings);
+        else Assert.Contains(finding, Assert.Single(check.Findings).Finding, StringComparison.Ordinal);
+    }
+
+    private static (StoredEvent Event, Document Document) Numbered(int count, string number)
+    {
+        var id = string.Create(CultureInfo.InvariantCulture, $"inv_019b76daa80070008{count:D15}");
+        var period = string.Create(CultureInfo.InvariantCulture, $"per_019b76daa80070008{count:D15}");
+        var document = Books.Document.Replace(Invoice, id, StringComparison.Ordinal).Replace(January, period, StringComparison.Ordinal).Replace("INV-000001", number, StringComparison.Ordinal);
+        return (new(20 + count, id, 1, "invoice_finalized", Finalized(document, 107, number, period)), new(id, number, document));
+    }
+
+    private static VerifyExport CheckNumbers(StoredEvent[] before, params string[] numbers)
+    {
+        var more = numbers.Select((n, i) => Numbered(i + 2, n)).ToArray();
+        return Check([.. before, .. More()], [new(Invoice, "INV-000001", Books.Document), .. more.Select(m => m.Document)]);
+
+        IEnumerable<StoredEvent> More() => more.Select(m => m.Event);
+    }
+
+    [Theory]
+    [InlineData("", "INV-000002 INV-000003")]
+    [InlineData("", "INV-000003 INV-000002")]
+    [InlineData("", "RE-000001 RE-2026-000001")]
+    [InlineData("the number INV-000002 is missing, and a later one is given", "INV-000003")]
+    [InlineData("the numbers INV-000002 to INV-000004 are missing, and a later one is given", "INV-000005")]
+    [InlineData("the number INV-000004 is missing, and a later one is given", "INV-000002 INV-000003 INV-000005 INV-000006")]
+    [InlineData("the number RE-000001 is missing, and a later one is given", "INV-000002 RE-000002")]
+    [InlineData("the number INV-000001 is given twice", "INV-000001")]
+    [InlineData("'INV-2' is no number of a series", "INV-2")]
+    [InlineData("'INV-00000x' is no number of a series", "INV-00000x")]
+    [InlineData("'000002' is no number of a series", "000002")]
+    [InlineData("'INV-9223372036854775808' is no number of a series", "INV-9223372036854775808")]
+    public void Numbers_of_a_series_have_no_gap(string finding, string numbers)
+    {
+        var check = CheckNumbers(True, numbers.Split(' '));
+        if (finding.Length > 0) Assert.Equal([finding], check.Findings.Select(f => f.Finding));
+        else Assert.Empty(check.Findings);
+    }
+
+    /// <summary>Three of another system's documents are in no books here; what was said of its last number before any was given here counts, and of that the last word.</summary>
+    [Theory]
+    [InlineData("", "3", "RE-000004 RE-000005")]
+    [InlineData("", "9 3", "RE-000004")]
+    [InlineData("", "3", "")]
+    [InlineData("the number RE-000004 is missing, and a later one is given", "3", "RE-000005")]
+    [InlineData("the number RE-000003 is given, and the series goes on after RE-000003", "3", "RE-000003 RE-000004")]
+    [InlineData("the series INV is said to go on after INV-000004 when numbers of it were given already", "INV 4", "INV-000005")]
+    [InlineData("the numbers INV-000002 to INV-000004 are missing, and a later one is given", "INV 4", "INV-000005")]
+    public void A_series_that_goes_on_from_another_system_begins_after_its_last_number(string finding, string lasts, string numbers)
+    {
+        var (series, of) = lasts.StartsWith("INV ", StringComparison.Ordinal) ? ("INV", lasts[4..]) : ("RE", lasts);
+        var continued = of.Split(' ').Select((last, i) => new StoredEvent(15 + i, "seller_a", 1 + i, "numbering_continued", $$"""{"at": "2026-01-01T00:00:00+00:00", "series": "{{series}}", "lastNumber": {{last}}}"""));
+        var check = CheckNumbers([.. True, .. continued], numbers.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        if (finding.Length > 0) Told(finding, check);
+        else Assert.Empty(check.Findings);
+    }
+
+    [Theory]
+    [InlineData("", "1 2")]
+    [InlineData("", "2 1")]
+    [InlineData($"period 1 of {Subscription} is missing, and a later one is here", "2")]
+    [InlineData($"periods 1 to 3 of {Subscription} are missing, and a later one is here", "4")]
+    [InlineData($"period 0 of {Subscription} is opened twice", "0")]
+    public void Periods_of_a_subscription_have_no_gap(string finding, string numbers)
+    {
+        var opened = numbers.Split(' ').Select((n, i) => new StoredEvent(15 + i, $"per_{n}{i}", 1, "period_opened", $$"""{"number": {{n}}, "subscriptionId": "{{Subscription}}"}"""));
+        var check = Check([.. True, .. opened]);
+        if (finding.Length > 0) Assert.Equal([finding], check.Findings.Select(f => f.Finding));
+        else Assert.Empty(check.Findings);
     }
 
     [Theory]

@@ -22,12 +22,13 @@ public sealed class SealAndExportTests
 
     /// <summary>A gap at 4 (a rolled-back transaction without a tombstone), and an invoice at 6.</summary>
     private static readonly StoredEvent[] Events =
-    [
-        new(1, "menu_a", 1, "menu_terms_received", """{"name": "Größe"}"""), new(2, "sub_a", 1, "subscription_started", "{}"), new(3, "per_a", 1, "period_opened", "{}"),
+    [.. new StoredEvent[]
+    {
+        new(1, "menu_a", 1, "menu_terms_received", """{"name": "Größe"}"""), new(2, "sub_a", 1, "subscription_started", "{}"), new(3, "per_a", 1, "period_opened", """{"number": 0, "subscriptionId": "sub_a"}"""),
         new(5, "per_a", 2, "usage_applied", """{"lines": [{"kind": "output", "planId": "plan_a", "tokens": 7}], "shard": 3, "report": 1}"""),
         new(6, "inv_a", 1, "invoice_finalized", Finalized.Replace("SHA", Sha256, StringComparison.Ordinal)),
         new(7, "inv_a", 2, "credit_note_issued", $$"""{"creditNoteId": "cn_a", "number": "CN-000001", "documentSha256": "{{CreditNoteSha256}}"}"""),
-    ];
+    }.Select(e => e with { Id = new((int)e.Sequence, 0, 0, new byte[8]) })];
 
     private static SealPage[] Pages()
     {

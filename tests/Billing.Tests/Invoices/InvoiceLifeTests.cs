@@ -91,6 +91,15 @@ public sealed class InvoiceLifeTests
     [Fact] public void Nothing_left_nothing_credited() => AnInvoice(Credited(10_000_000, 1_900_000, "cn_0")).When(s => Credit(s, null)).ThenRefused("nothing_to_credit");
     [Fact] public void What_demands_nothing_is_not_credited() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
         .Given(Cut, Final with { TotalMicros = Micros.Zero }).When(s => Credit(s, null)).ThenRefused("nothing_to_credit");
+    [Fact]
+    public void What_cannot_be_credited_says_what_can_be_done_instead()
+    {
+        InvoiceState Of(long total, params InvoiceEvent[] after) => new InvoiceEvent[] { Cut, Final with { TotalMicros = new(total) } }.Concat(after).Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+        Assert.StartsWith("the invoice owes the customer 5.95 USD and demands nothing: record a refund", Credit(Of(-5_950_000), null).Refused!.Value.Detail, StringComparison.Ordinal);
+        Assert.Contains("voiding it gives back the credit", Credit(Of(0), null).Refused!.Value.Detail, StringComparison.Ordinal);
+        Assert.Contains("given back with a refund", Credit(Of(11_900_000, Credited(10_000_000, 1_900_000, "cn_0")), null).Refused!.Value.Detail, StringComparison.Ordinal);
+    }
+
     [Fact] public void A_credit_note_needs_a_reason() => AnInvoice().When(s => Credit(s, 10_000, reason: "")).ThenRefused("reason_missing");
     [Fact] public void A_credit_notes_id_is_for_one_note() => AnInvoice(Credited(1_000_000, 190_000)).When(s => Credit(s, 20_000)).ThenRefused("credit_note_exists");
     [Fact] public void A_void_invoice_is_not_credited() => AnInvoice(new InvoiceVoided("x", Feb1)).When(s => Credit(s, null)).ThenRefused("invoice_void");

@@ -9,7 +9,7 @@ public sealed class InvoicedAmountsTests
     private static InvoicedAmounts Of(params (string Kind, string Product, long Micros)[] lines) => InvoicedAmounts.Of(
         $$"""
         {"period":{"start":"2026-01-01T00:00:00Z","end":"2026-02-01T00:00:00Z"},"lines":[{{string.Join(',', lines.Select(l =>
-            $$"""{"kind":"{{l.Kind}}","description":"{{l.Kind}}"{{(l.Product.Length > 0 ? $",\"product\":\"{l.Product}\"" : "")}},"amountMicros":{{l.Micros}}}"""))}}]}
+            FormattableString.Invariant($$"""{"kind":"{{l.Kind}}","description":"{{l.Kind}}"{{(l.Product.Length > 0 ? $",\"product\":\"{l.Product}\"" : "")}},"amountMicros":{{l.Micros}}}""")))}}]}
         """, null);
 
     public static TheoryData<(string, string, long)[], long, long, long> Documents => new()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Billing.Accounts;
 using Billing.Invoices;
 using Billing.Ledger;
@@ -184,7 +185,7 @@ public sealed class PostingTests
             [
                 "02-10 invoice_voided: Tax payable 0.48, Subscription revenue 5.00, Usage revenue 7.50, Receivables -12.98", "02-10 credit_returned: Receivables 10.00, Customer credit -10.00",
             ], _books.Told(new(Feb(2), Mar1)));
-        Assert.Equal(["2000 -10000000", "4900 10000000"], _books.Balance(Mar1).Balances.Where(b => b.BalanceMicros != Micros.Zero).Select(b => $"{b.Account.Code} {b.BalanceMicros.Value}"));
+        Assert.Equal(["2000 -10000000", "4900 10000000"], _books.Balance(Mar1).Balances.Where(b => b.BalanceMicros != Micros.Zero).Select(b => string.Create(CultureInfo.InvariantCulture, $"{b.Account.Code} {b.BalanceMicros.Value}")));
         // January's books, as they are known now, stand.
         Assert.Equal(12_500_000, Of(_books.Balance(Feb1), LedgerAccount.Unbilled));
     }

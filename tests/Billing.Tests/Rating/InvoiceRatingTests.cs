@@ -59,6 +59,7 @@ public sealed class InvoiceRatingTests
         var line = rated.Lines.Single(l => l.Kind == LineKinds.Adjustment);
         // 800,000 of them had been billed at 12.50 a million; the 500 that are left are included.
         Assert.Equal((-800_500L, -10_000_000L, January), (line.Tokens, line.AmountMicros.Value, line.AboutPeriodId));
+        Assert.Equal("Metered, 2026-01-01 to 2026-02-01: output tokens recorded after that period closed, -800000 of them billed", line.Description);
         Assert.Equal((-5_000_000L, rated.TotalMicros.Value), (rated.TotalMicros.Value, rated.Lines.Sum(l => l.AmountMicros.Value)));
     }
 
