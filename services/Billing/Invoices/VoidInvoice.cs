@@ -10,7 +10,9 @@ public static class VoidInvoiceDecision
     {
         InvoiceState.Voided => Decision.NoChange,
         InvoiceState.Finalized when string.IsNullOrWhiteSpace(c.Reason) => Decision.Refuse("reason_missing", "say why the invoice is voided: an auditor will ask"),
-        InvoiceState.Finalized { PaidMicros.Value: not 0 } s =>
+        InvoiceState.Finalized { PaidMicros.Value: < 0 } s =>
+            Decision.Refuse("invoice_paid", $"{(-s.PaidMicros).ToMajorUnits(s.Invoice.Currency)} {s.Invoice.Currency} were paid out for it: it stands; what was wrong with it is corrected on the next invoice"),
+        InvoiceState.Finalized { PaidMicros.Value: > 0 } s =>
             Decision.Refuse("invoice_paid", $"{s.PaidMicros.ToMajorUnits(s.Invoice.Currency)} {s.Invoice.Currency} were paid: issue a credit note, then refund; a credit note gives back what was to be paid, and not the credit that the invoice used: grant that again"),
         InvoiceState.Finalized { WrittenOffMicros.Value: > 0 } => Decision.Refuse("invoice_written_off", "it was written off: issue a credit note instead"),
         InvoiceState.Finalized { CreditNotes.Count: > 0 } => Decision.Refuse("invoice_credited", "a credit note stands against it: credit the rest instead"),

@@ -78,6 +78,8 @@ public sealed class InvoiceLifeTests
     [Fact] public void B5_a_refund_is_recorded_once_by_its_reference() => AnInvoice(Paid(11_900_000)).When(s => Refund(s, 900_000)).Then(Refunded(900_000));
     [Fact] public void An_invoice_below_zero_is_paid_out() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
         .Given(Cut, Final with { TotalMicros = new(-5_000_000) }).When(s => Refund(s, 5_000_000)).Then(Refunded(5_000_000));
+    [Fact] public void What_was_paid_out_for_an_invoice_below_zero_is_not_voided() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
+        .Given(Cut, Final with { TotalMicros = new(-5_000_000) }, Refunded(5_000_000)).When(s => Void(s)).ThenRefused("invoice_paid");
     [Fact] public void A_repeat_of_a_refund_changes_nothing_even_on_a_void_invoice() =>
         AnInvoice(Paid(1_000_000), Refunded(1_000_000), new InvoiceVoided("wrong customer", Feb1)).When(s => Refund(s, 1_000_000)).ThenNothing();
     [Fact] public void Nothing_goes_back_on_a_void_invoice() =>
