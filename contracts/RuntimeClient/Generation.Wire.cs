@@ -21,6 +21,9 @@ public sealed partial class Generation
 
     internal Task Started => _started.Task;
 
+    /// <summary>Acknowledged to its end, denied or failed: nothing more is said of it, nor heard.</summary>
+    internal bool IsClosed => _ended.Task.IsCompleted;
+
     /// <summary>An earlier attempt has said what is not committed yet: were it lost, this one would have to go on from before it.</summary>
     private bool IsResuming => _resumedFrom > _durable;
 
@@ -48,6 +51,7 @@ public sealed partial class Generation
         Prompt = new TokenCounts { Input = request.Prompt.Input, CachedInput = request.Prompt.CachedInput, CacheCreation = request.Prompt.CacheCreation },
         MaxOutputTokens = request.OutputTokensMax,
         Mode = CountMode.Cumulative,
+        Resumed = request.WasGranted,
         Asker = 1 + (ulong)Random.Shared.NextInt64(),
     };
 
@@ -56,15 +60,38 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
+            if (IsClosed) return;
             _speaks = true;
             _meter.Send(NextStart());
         }
     }
 
-    /// <summary>On a new stream, or because nothing was heard: the same Start, then whatever is not acknowledged. Both are recognised as what they are.</summary>
+    /// <summary>On a new stream: the same Start, then whatever is not acknowledged. Both are recognised as what they are.</summary>
     internal void SayAgain()
     {
-        lock (_gate) SayAgain(_meter.Now);
+        lock (_gate)
+        {
+            // What it said before is answered on no other stream.
+            if (IsForsaken && !AwaitsHold) _meter.Forget(this);
+            else SayAgain(_meter.Now);
+        }
+    }
+
+    /// <summary>Gives way to the next attempt if nobody waits for this one: whatever it is granted yet is the other's.</summary>
+    internal bool GivesWay()
+    {
+        lock (_gate)
+        {
+            if (!IsForsaken) return IsClosed;
+            Fail(new MeterException("superseded", $"{Id} was started again"));
+            return true;
+        }
+    }
+
+    /// <summary>Whoever waits looks again.</summary>
+    internal void Wake()
+    {
+        lock (_gate) Changed();
     }
 
     /// <summary>Called from time to time. True if an answer is owed.</summary>
@@ -72,7 +99,7 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
-            if (_ended.Task.IsCompleted) return false;
+            if (IsClosed) return false;
             if (IsForsaken)
             {
                 if (!AwaitsHold && now - _owedSince > _meter.Options.RetransmitAfter) _meter.Forget(this);
@@ -91,6 +118,7 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
+            if (IsClosed) return;
             var now = _meter.Now;
             // For how long, from now on, by a clock that never jumps: the meter's time of day need not be this machine's. Older meters say only that.
             var until = now + (grant.ValidForMs > 0 ? TimeSpan.FromMilliseconds(grant.ValidForMs) : grant.ExpiresAt.ToDateTimeOffset() - _meter.Options.Time.GetUtcNow());
@@ -138,6 +166,7 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
+            if (IsClosed) return;
             var now = _meter.Now;
             if (stop.Reason == "grant_expired")
             {
@@ -161,6 +190,7 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
+            if (IsClosed) return;
             var before = _unacknowledged.Count;
             while (_unacknowledged.TryPeek(out var frame) && frame.Sequence <= ack.Sequence) _unacknowledged.Dequeue();
             if (_unacknowledged.Count < before) Progress(_meter.Now);
@@ -183,6 +213,7 @@ public sealed partial class Generation
     {
         lock (_gate)
         {
+            if (IsClosed) return;
             // Said twice, a Start may be denied and then, when room came back, granted: the answer to the last one counts. After it none before is granted,
             // or what is recorded of it would be known to nobody. Older meters do not say which one they answer.
             if (deny.Asker != 0 && (deny.Asker, deny.Attempt) != (_start.Asker, _start.Attempt) && !_granted)
@@ -192,7 +223,7 @@ public sealed partial class Generation
                 return;
             }
             // One that had been granted before its meter was lost has tokens to report, and is denied only while there is no room for its prompt.
-            var passes = deny.Reason == "store_unavailable" || (_granted && deny.Reason is "cap_reached" or "subscription_stale" or "generations_too_many");
+            var passes = deny.Reason == "store_unavailable" || (_start.Resumed && deny.Reason is "cap_reached" or "subscription_stale" or "generations_too_many");
             if (passes) AgainAfterPause();
             else if (deny.Reason != "generation_finished")
             {
@@ -310,7 +341,7 @@ public sealed partial class Generation
 
     private void SayAgain(TimeSpan now)
     {
-        if (IsForsaken || !_speaks) return;
+        if (IsClosed || IsForsaken || !_speaks) return;
         (_refused, _asked, _due, _owedSince) = (false, false, TimeSpan.MaxValue, now);
         _patience = Shorter(_patience * 2, _meter.Options.RetransmitAfter * 4);
         _meter.Send(NextStart());
