@@ -80,7 +80,7 @@ public sealed class RuntimeProcess : IAsyncDisposable
         ]);
         journal.Write("end");
         // Whoever started it ends it.
-        await Task.Delay(Timeout.Infinite);
+        await new TaskCompletionSource().Task;
 
         async Task TalkAsync(int n, Entry entry)
         {
