@@ -6,7 +6,8 @@ namespace RuntimeClient.Chat;
 /// What a provider counts while it streams. Providers say totals, once at the end (OpenAI), at the beginning and the end (Anthropic), or with
 /// every update (vLLM's continuous_usage_stats): of one response, what was said last replaces what was said before, and what was left out, or
 /// said to be 0, does not. Only a count of output that falls cannot be a total: then its provider says increments, and they are added. Several
-/// responses in one stream (a loop of tool calls below this client) are added too.
+/// responses in one stream (a loop of tool calls below this client) are added too, told apart by their ids: without ids, totals of a second one look
+/// like increments.
 /// </summary>
 internal sealed class ProviderCounts
 {

@@ -10,7 +10,7 @@ namespace RuntimeClient.Chat;
 /// </summary>
 public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, TokenCapOptions cap) : DelegatingChatClient(inner)
 {
-    /// <summary>In the AdditionalProperties of an answer that its cap has cut: which reason the meter gave.</summary>
+    /// <summary>In the AdditionalProperties of an answer that its cap has cut: the reason of the meter's Stop, or cap_reached where a final grant is used up and the meter has not said why.</summary>
     public const string CutByCap = "cut_by_cap";
 
     // The most that the meter takes for a count. A limit above it is none that a model could reach.
@@ -27,7 +27,7 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         try
         {
             response = await base.GetResponseAsync(said, metered.Options, cancellationToken).ConfigureAwait(false);
-            if (metered.WasCut(response.FinishReason)) (response.AdditionalProperties ??= [])[CutByCap] = "cap_reached";
+            if (metered.WasCut(response.FinishReason)) (response.AdditionalProperties ??= [])[CutByCap] = metered.WhyCut;
             return response;
         }
         finally
@@ -68,14 +68,14 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
             ChatFinishReason? finished = null;
             await foreach (var update in base.GetStreamingResponseAsync(said, metered.Options, ct).ConfigureAwait(false))
             {
-                if (!await CountAsync(metered.Generation, counts, update, isLast: (finished ?? update.FinishReason) is not null, ct).ConfigureAwait(false))
+                if (!await CountAsync(metered, counts, update, isLast: (finished ?? update.FinishReason) is not null, ct).ConfigureAwait(false))
                 {
                     (reason, cut) = (metered.IsAtLimit ? FinishReason.Length : FinishReason.Cap, true);
-                    yield return Cut(update, byCap: !metered.IsAtLimit);
+                    yield return Cut(update, metered.IsAtLimit ? null : metered.WhyCut);
                     yield break;
                 }
                 finished = update.FinishReason ?? finished;
-                if (update.FinishReason is not null && metered.WasCut(finished)) (update.AdditionalProperties ??= [])[CutByCap] = "cap_reached";
+                if (update.FinishReason is not null && metered.WasCut(finished)) (update.AdditionalProperties ??= [])[CutByCap] = metered.WhyCut;
                 yield return update;
             }
             reason = metered.ReasonOf(finished);
@@ -103,6 +103,8 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
             OutputTokensMax = limit is null ? 0 : most,
             TokensWanted = held,
         }, ct).ConfigureAwait(false);
+        // A producer that comes back has generated some of it.
+        var before = generation.Generated;
         long room;
         try
         {
@@ -121,46 +123,49 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         }
         // No more can follow than is held, which is less than it may generate: the cap is in sight. Then the model is told, or what it generates
         // unseen would go beyond it. Otherwise more is granted as it comes, be it that others hold it still or that nobody has asked for it yet.
-        var wanted = most - generation.Generated;
+        var wanted = most - before;
         var toldLess = room < wanted && generation.IsFinal;
-        limited.MaxOutputTokens = toldLess ? (int)room : limit;
-        return new(generation, limited, toldLess, HoldsAll: toldLess || (limit is not null && room >= wanted));
+        limited.MaxOutputTokens = toldLess ? (int)room : limit - (int)before;
+        return new(generation, before, limited, toldLess, HoldsAll: toldLess || (limit is not null && room >= wanted));
     }
 
     /// <summary>Counts what an update has, and keeps room for what it may have.</summary>
     /// <param name="isLast">The model is done: what its provider says now is settled, and cuts off nothing that was generated.</param>
-    private static ValueTask<bool> CountAsync(Generation generation, AnswerCounts counts, ChatResponseUpdate update, bool isLast, CancellationToken ct)
+    private static ValueTask<bool> CountAsync(Metered metered, AnswerCounts counts, ChatResponseUpdate update, bool isLast, CancellationToken ct)
     {
         var generated = counts.Take(update);
-        generation.Expect(counts.Expected - generation.Generated);
+        metered.Generation.Expect(metered.Before + counts.Expected - metered.Generation.Generated);
         if (!generated) return new(true);
         var (output, reasoning) = isLast ? counts.Seen : counts.SoFar;
-        return generation.CountToAsync(output, reasoning, ct);
+        return metered.Generation.CountToAsync(output, reasoning, ct);
     }
 
     /// <summary>Whatever becomes of it, the answer is the model's, or its exception is: neither is replaced by what the meter has to say.</summary>
     private async Task SettleAsync(Generation generation, AnswerCounts counts, UsageDetails? usage, FinishReason reason, bool cut)
     {
+        // What was cut off is given to nobody; only its provider may know better.
+        var (output, reasoning) = cut ? counts.Said(usage) : counts.AtTheEnd(usage, interrupted: reason == FinishReason.Abort);
+        // The prompt was said before the provider had counted it. Without input in its counts it has said nothing about it.
+        PromptTokens? prompt = usage?.InputTokenCount is null ? null : DisjointKinds.Of(usage).Prompt;
         using var patience = new CancellationTokenSource(cap.SettleWithin);
-        try
+        // The consumer need not wait longer than that. The client goes on sending, and what is refused yet is told.
+        await Task.WhenAny(SettledAsync(patience.Token), Task.Delay(Timeout.Infinite, patience.Token)).ConfigureAwait(false);
+
+        async Task SettledAsync(CancellationToken ct)
         {
-            // What was cut off is given to nobody; only its provider may know better.
-            var (output, reasoning) = cut ? counts.Said(usage) : counts.AtTheEnd(usage, interrupted: reason == FinishReason.Abort);
-            // The prompt was said before the provider had counted it. Without input in its counts it has said nothing about it.
-            await generation.SettleAsync(reason, output, reasoning, usage?.InputTokenCount is null ? null : DisjointKinds.Of(usage).Prompt, patience.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            // The client goes on sending; the consumer need not wait for it.
-        }
-        catch (Exception e) when (e is MeterException or ObjectDisposedException)
-        {
-            try { cap.NotSettled?.Invoke(generation, e); }
-            catch (Exception) { } // nor by what a log has to say
+            try
+            {
+                await generation.SettleAsync(reason, output, reasoning, prompt, ct).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                try { cap.NotSettled?.Invoke(generation, e); }
+                catch (Exception) { } // nor by what a log has to say
+            }
         }
     }
 
-    private static ChatResponseUpdate Cut(ChatResponseUpdate last, bool byCap) => new()
+    private static ChatResponseUpdate Cut(ChatResponseUpdate last, string? why) => new()
     {
         Role = last.Role,
         ResponseId = last.ResponseId,
@@ -168,20 +173,24 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         ModelId = last.ModelId,
         CreatedAt = last.CreatedAt,
         FinishReason = ChatFinishReason.Length,
-        AdditionalProperties = byCap ? new() { [CutByCap] = "cap_reached" } : null,
+        AdditionalProperties = why is null ? null : new() { [CutByCap] = why },
     };
 }
 
 /// <summary>A generation, and what the model is asked for it.</summary>
+/// <param name="Before">tokens of an earlier attempt</param>
 /// <param name="ToldLess">its limit is lower than the request's own</param>
 /// <param name="HoldsAll">all that it may generate is granted</param>
-internal sealed record Metered(Generation Generation, ChatOptions Options, bool ToldLess, bool HoldsAll)
+internal sealed record Metered(Generation Generation, long Before, ChatOptions Options, bool ToldLess, bool HoldsAll)
 {
     /// <summary>It has generated as much as the request allows, whatever its cap has left.</summary>
     public bool IsAtLimit => Generation.Request.OutputTokensMax is > 0 and var most && Generation.Generated >= most;
 
     /// <summary>The model stopped at the limit that it was told, and that was lower than the one that was asked for.</summary>
     public bool WasCut(ChatFinishReason? finished) => ToldLess && finished == ChatFinishReason.Length;
+
+    /// <summary>The meter's reason; a model that was told how much is left stops before the meter has to.</summary>
+    public string WhyCut => Generation.StopReason ?? "cap_reached";
 
     public FinishReason ReasonOf(ChatFinishReason? finished) =>
         finished != ChatFinishReason.Length ? FinishReason.Stop : ToldLess ? FinishReason.Cap : FinishReason.Length;

@@ -44,6 +44,9 @@ public sealed record TokenCapOptions
     /// <summary>How long the end of an answer waits until it is committed. Default 5 s; after that it is sent on in the background.</summary>
     public TimeSpan SettleWithin { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Called when the meter has refused what an answer came to, after the answer was given: for a log. Its reason is in the exception.</summary>
+    /// <summary>
+    /// Called when the meter has refused what an answer came to, after the answer was given, be it long after: for a log. The reason is in the exception, a <see cref="MeterException"/>; that is
+    /// unacknowledged for what disposing the client has given up, which its request settles if it comes again with the same id.
+    /// </summary>
     public Action<Generation, Exception>? NotSettled { get; init; }
 }

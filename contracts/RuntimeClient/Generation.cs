@@ -14,6 +14,8 @@ public sealed partial class Generation : IAsyncDisposable
     private TaskCompletionSource? _change;
     private MeterException? _failure;
     private long _output, _reasoning, _adoptedOutput, _adoptedReasoning, _knownOutput, _knownReasoning;
+
+    /// <summary>Who asked last, for room or for tokens to be counted, did not get it, and will not.</summary>
     private bool _cut;
 
     internal Generation(MeterClient meter, GenerationRequest request)
@@ -64,7 +66,7 @@ public sealed partial class Generation : IAsyncDisposable
 
     /// <summary>Waits until at least one token may be generated.</summary>
     /// <returns>how many may be; 0 if none will ever be: finish</returns>
-    /// <exception cref="MeterException">the meter refused what this runtime says</exception>
+    /// <exception cref="MeterException">the meter refused what this runtime says, or lets its key in no more</exception>
     public async ValueTask<long> RoomAsync(CancellationToken ct = default)
     {
         while (true)
@@ -75,12 +77,9 @@ public sealed partial class Generation : IAsyncDisposable
                 if (_failure is not null) throw _failure;
                 var now = _meter.Now;
                 var room = RoomAt(now);
-                if (room > 0) return room;
-                if (IsOver || _finish is not null || IsFinished)
-                {
-                    _cut = true;
-                    return 0;
-                }
+                _cut = room == 0 && (IsOver || _finish is not null || IsFinished);
+                if (room > 0 || _cut) return room;
+                if (_meter.KeyRefused is { } refused) throw refused;
                 WaitForRoom(now);
                 change = (_change ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             }
@@ -97,39 +96,47 @@ public sealed partial class Generation : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(reasoning);
         lock (_gate)
         {
-            if (_failure is not null) throw _failure;
-            var now = _meter.Now;
-            var room = RoomAt(now);
-            var (reasoned, said) = (Math.Min(reasoning, room), Math.Min(output, room - Math.Min(reasoning, room)));
-            _reasoning += reasoned;
-            _output += said;
-            if (Counted - _reported >= _meter.Options.TokensPerReport || reasoned + said == room) Report(now);
-            if (reasoned + said < output + reasoning) _cut = true;
-            return reasoned + said;
+            var (said, reasoned) = Take(output, reasoning);
+            _cut = said + reasoned < output + reasoning;
+            return said + reasoned;
         }
     }
 
     /// <summary>Counts tokens that exist already, such as one whose grant has lapsed while it was generated: waits for the room that is missing.</summary>
     /// <returns>false if no room follows: they are counted as far as there was any, and no more of them may be emitted</returns>
-    /// <exception cref="MeterException">the meter refused what this runtime says</exception>
+    /// <exception cref="MeterException">as of <see cref="RoomAsync"/></exception>
     public async ValueTask<bool> CountAsync(long output, long reasoning = 0, CancellationToken ct = default)
     {
-        while (output + reasoning > 0)
+        ArgumentOutOfRangeException.ThrowIfNegative(output);
+        ArgumentOutOfRangeException.ThrowIfNegative(reasoning);
+        while (true)
         {
-            Expect(output + reasoning);
+            lock (_gate)
+            {
+                var (said, reasoned) = Take(output, reasoning);
+                (output, reasoning) = (output - said, reasoning - reasoned);
+                if (output + reasoning == 0) return true;
+                Expect(output + reasoning);
+            }
             if (await RoomAsync(ct).ConfigureAwait(false) == 0) return false;
-            var taken = Count(output, reasoning);
-            (output, reasoning) = (output - (taken - Math.Min(taken, reasoning)), reasoning - Math.Min(taken, reasoning));
         }
-        return true;
     }
 
     /// <summary>The same up to totals of this attempt that somebody else has counted. What was counted here already is part of them, whichever kind it was taken for.</summary>
-    public ValueTask<bool> CountToAsync(long output, long reasoning, CancellationToken ct = default)
+    public async ValueTask<bool> CountToAsync(long output, long reasoning, CancellationToken ct = default)
     {
-        long missing, reasoned;
-        lock (_gate) (missing, reasoned) = Missing(_adoptedOutput + output, _adoptedReasoning + reasoning);
-        return CountAsync(missing - reasoned, reasoned, ct);
+        while (true)
+        {
+            lock (_gate)
+            {
+                var (missing, reasoned) = Missing(_adoptedOutput + output, _adoptedReasoning + reasoning);
+                var taken = Take(missing - reasoned, reasoned);
+                missing -= taken.Output + taken.Reasoning;
+                if (missing == 0) return true;
+                Expect(missing);
+            }
+            if (await RoomAsync(ct).ConfigureAwait(false) == 0) return false;
+        }
     }
 
     /// <summary>Asks for room ahead of need, where so many tokens are more than the next chunk: waits for nothing, and what is not used is given back at the end.</summary>
@@ -144,8 +151,8 @@ public sealed partial class Generation : IAsyncDisposable
 
     /// <summary>Ends the generation and returns when all of it is committed: it will be billed exactly once.</summary>
     /// <param name="reason">by default Cap or Length if it was cut, else Stop</param>
-    /// <param name="ct">ends the wait, not the sending</param>
-    /// <exception cref="MeterException">the meter refused what this runtime says</exception>
+    /// <param name="ct">ends the wait, not the sending. Without it, the wait is as long as no meter answers</param>
+    /// <exception cref="MeterException">the meter refused what this runtime says, or did not acknowledge it before its client was disposed</exception>
     public Task FinishAsync(FinishReason? reason = null, CancellationToken ct = default)
     {
         Finish(reason);
@@ -159,7 +166,8 @@ public sealed partial class Generation : IAsyncDisposable
     /// </summary>
     /// <param name="output">of this attempt, like <paramref name="reasoning"/></param>
     /// <param name="prompt">null if it is known no better</param>
-    /// <param name="ct">ends the wait for room, and then that for the commit</param>
+    /// <param name="ct">ends the wait for room: what has none by then is overrun. It does not end the wait for the commit; who has no time for that awaits the task no longer</param>
+    /// <exception cref="MeterException">the meter refused what this runtime says, or did not acknowledge it before its client was disposed</exception>
     public async Task SettleAsync(FinishReason reason, long output, long reasoning, PromptTokens? prompt = null, CancellationToken ct = default)
     {
         // However this ends, its last word says all of it.
@@ -173,7 +181,7 @@ public sealed partial class Generation : IAsyncDisposable
             // Both are said again below.
         }
         Finish(reason);
-        await _meter.SettledAsync(_ended.Task, this, prompt ?? Request.Prompt).WaitAsync(ct).ConfigureAwait(false);
+        await _meter.SettledAsync(_ended.Task, this, prompt ?? Request.Prompt).ConfigureAwait(false);
     }
 
     /// <summary>Ends the generation without waiting: the client sends until it is acknowledged.</summary>
@@ -211,6 +219,19 @@ public sealed partial class Generation : IAsyncDisposable
     }
 
     private long Counted => _output + _reasoning;
+
+    /// <summary>Counts as many as there is room for, reasoning first.</summary>
+    private (long Output, long Reasoning) Take(long output, long reasoning)
+    {
+        if (_failure is not null) throw _failure;
+        var now = _meter.Now;
+        var room = RoomAt(now);
+        var reasoned = Math.Min(reasoning, room);
+        var said = Math.Min(output, room - reasoned);
+        (_output, _reasoning) = (_output + said, _reasoning + reasoned);
+        if (Counted - _reported >= _meter.Options.TokensPerReport || said + reasoned == room) Report(now);
+        return (said, reasoned);
+    }
 
     /// <summary>What totals have beyond all that is counted, and how much of it is reasoning.</summary>
     private (long Tokens, long Reasoning) Missing(long output, long reasoning)

@@ -25,6 +25,12 @@ public sealed record GenerationRequest
 
     /// <summary>Hold so many tokens from the start, or what is left; 0 is the meter's chunk. For a model that must be told its limit before it begins.</summary>
     public long TokensWanted { get; init; }
+
+    /// <summary>
+    /// An earlier attempt with this id was granted tokens, as far as its producer knows: say it when a request comes back after a crash. If the meter was lost as well and there is no room any
+    /// more, the generation is then not denied but begins without room, so that what was generated can be settled.
+    /// </summary>
+    public bool WasGranted { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

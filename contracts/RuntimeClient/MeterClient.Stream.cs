@@ -14,6 +14,11 @@ public sealed partial class MeterClient
 
     private ChannelWriter<RuntimeFrame>? _outgoing;
     private TimeSpan _lastHeard;
+    private int _framesPerMessage;
+    private MeterException? _keyRefused;
+
+    /// <summary>Why the meter lets this client in no more; null while it does, or nothing is known.</summary>
+    internal MeterException? KeyRefused => Volatile.Read(ref _keyRefused);
 
     /// <summary>Frames that no stream takes now are said again on the next one.</summary>
     internal void Send(RuntimeFrame frame) => Volatile.Read(ref _outgoing)?.TryWrite(frame);
@@ -54,7 +59,7 @@ public sealed partial class MeterClient
 
     private async Task RunAsync()
     {
-        var pause = TimeSpan.Zero;
+        var (pause, told) = (TimeSpan.Zero, (TimeSpan?)null);
         while (!_closing.IsCancellationRequested)
         {
             try
@@ -66,17 +71,23 @@ public sealed partial class MeterClient
             {
                 // Whatever it was, usage that is not acknowledged must still go out: nothing may end this loop but its owner.
                 var e = error as RpcException ?? new RpcException(new(StatusCode.Internal, error.Message, error));
-                Announce(e);
-                if (RefusedForGood(e) is { } refused)
+                // A stream that had nothing to say and was ended for it is no failure.
+                if (ReasonOf(e) != "stream_idle" || !_active.IsEmpty) Announce(e);
+                if (ReasonOf(e) == "frames_too_many") _framesPerMessage = Math.Max(_framesPerMessage / 2, 1);
+                var refused = RefusedForGood(e);
+                Volatile.Write(ref _keyRefused, e.StatusCode is StatusCode.Unauthenticated or StatusCode.PermissionDenied ? refused : null);
+                if (refused is not null)
                     foreach (var generation in _active.Values)
-                        if (!generation.Started.IsCompleted) generation.Fail(refused);
-                pause = e.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay?.ToTimeSpan() ?? Longer(_lastHeard > TimeSpan.Zero ? TimeSpan.Zero : pause);
+                        if (generation.Started.IsCompleted) generation.Wake();
+                        else generation.Fail(refused);
+                told = e.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay?.ToTimeSpan();
+                pause = told ?? Longer(_lastHeard > TimeSpan.Zero ? TimeSpan.Zero : pause);
             }
             catch (Exception e) when (_closing.IsCancellationRequested && e is (OperationCanceledException or RpcException))
             {
                 return;
             }
-            if (!_closing.IsCancellationRequested) await Task.Delay(pause, Options.Time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!_closing.IsCancellationRequested) await Task.Delay(told ?? Scattered(pause), Options.Time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -96,6 +107,7 @@ public sealed partial class MeterClient
             while (await call.ResponseStream.MoveNext(broken.Token).ConfigureAwait(false))
             {
                 _lastHeard = Now;
+                Volatile.Write(ref _keyRefused, null);
                 foreach (var frame in call.ResponseStream.Current.Frames) Hear(frame);
             }
             throw new RpcException(new(StatusCode.Unavailable, "the meter ended the stream"));
@@ -136,7 +148,7 @@ public sealed partial class MeterClient
             while (await frames.WaitToReadAsync(broken.Token).ConfigureAwait(false))
             {
                 var message = new MeterRequest();
-                while (message.Frames.Count < Options.FramesPerMessageMax && frames.TryRead(out var frame)) message.Frames.Add(frame);
+                while (message.Frames.Count < _framesPerMessage && frames.TryRead(out var frame)) message.Frames.Add(frame);
                 await stream.WriteAsync(message, broken.Token).ConfigureAwait(false);
             }
         }
@@ -169,10 +181,15 @@ public sealed partial class MeterClient
 
     private TimeSpan Longer(TimeSpan pause) => pause == TimeSpan.Zero ? Options.PauseMin : pause * 2 < Options.PauseMax ? pause * 2 : Options.PauseMax;
 
+    /// <summary>A meter that is back would be met by all its runtimes at once.</summary>
+    private static TimeSpan Scattered(TimeSpan pause) => pause * (0.5 + (Random.Shared.NextDouble() / 2));
+
     /// <summary>What no waiting will change, as far as the caller can tell: then a Start that waits is told so.</summary>
     private static MeterException? RefusedForGood(RpcException e) => e.StatusCode is
         StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.AlreadyExists or StatusCode.PermissionDenied or StatusCode.Unauthenticated or
         StatusCode.FailedPrecondition or StatusCode.OutOfRange or StatusCode.Unimplemented
-            ? new MeterException(e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason ?? "refused", e.Status.Detail, e)
+            ? new MeterException(ReasonOf(e) ?? "refused", e.Status.Detail, e)
             : null;
+
+    private static string? ReasonOf(RpcException e) => e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason;
 }

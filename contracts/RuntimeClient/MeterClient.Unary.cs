@@ -38,7 +38,8 @@ public sealed partial class MeterClient
             var answer = await asked.ConfigureAwait(false);
             // Its end is said on the stream, which has not heard of it yet.
             if (answer.Grant is not null || answer.Stop is not null) Speak(generation);
-            Heard(generation, answer);
+            // What was not decided holds nothing.
+            if (!Heard(generation, answer)) Forget(generation);
         }
         catch (RpcException)
         {
@@ -74,7 +75,15 @@ public sealed partial class MeterClient
         async Task AfterAsync()
         {
             await ended.ConfigureAwait(false);
-            if (prompt != generation.Request.Prompt) await CorrectAsync(generation, prompt, _closing.Token).ConfigureAwait(false);
+            if (prompt == generation.Request.Prompt) return;
+            try
+            {
+                await CorrectAsync(generation, prompt, _closing.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                throw new MeterException("unacknowledged", $"the prompt of {generation.Id} was not corrected before its client was closed: it stands as it was said", e);
+            }
         }
     }
 

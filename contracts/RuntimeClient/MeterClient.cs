@@ -24,14 +24,15 @@ public sealed partial class MeterClient : IAsyncDisposable
     private int _disposed;
 
     /// <param name="address">of usage's gRPC, such as http://usage:8081; several instances may answer there</param>
-    public MeterClient(Uri address, MeterOptions? options = null) : this(Open(address, options ?? new()), options)
+    public MeterClient(Uri address, MeterOptions? options = null) : this(Open(address, (options ?? new()).Checked()), options)
     {
     }
 
     /// <param name="invoker">with whatever credentials and interceptors it needs; it stays yours</param>
     public MeterClient(CallInvoker invoker, MeterOptions? options = null)
     {
-        Options = options ?? new();
+        Options = (options ?? new()).Checked();
+        _framesPerMessage = Options.FramesPerMessageMax;
         _origin = Options.Time.GetTimestamp();
         (_meter, _ledger, _corrections) = (new(invoker), new(invoker), new(invoker));
         _running = RunAsync();
@@ -51,21 +52,24 @@ public sealed partial class MeterClient : IAsyncDisposable
     internal TimeSpan Now => Options.Time.GetElapsedTime(_origin);
 
     /// <summary>Starts a generation, or resumes the one with this id, and waits for its first grant. As long as no meter answers it waits: fail closed.</summary>
-    /// <param name="ct">ends the wait; what may have been granted meanwhile is given back</param>
+    /// <param name="ct">ends the wait. What may have been granted meanwhile is given back: then the generation is finished, as aborted, and its id with it; else the same id may start again at once</param>
     /// <exception cref="GenerationDeniedException">a cap is reached, or the subscription is not one that may generate</exception>
     /// <exception cref="MeterException">the meter does not serve this caller at all</exception>
     /// <exception cref="ObjectDisposedException">the client was disposed meanwhile</exception>
+    /// <exception cref="InvalidOperationException">this client is metering a generation of this id, which has not come to its end</exception>
     public async Task<Generation> StartAsync(GenerationRequest request, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(request);
         ObjectDisposedException.ThrowIf(_disposed == 1, this);
         var generation = new Generation(this, request);
-        if (!_active.TryAdd(request.Id, generation)) throw new InvalidOperationException($"{request.Id} is being metered here already; another generation takes another id");
+        while (!_active.TryAdd(request.Id, generation))
+            if (_active.TryGetValue(request.Id, out var running) && !running.GivesWay())
+                throw new InvalidOperationException($"{request.Id} is being metered here already; if this is a retry, wait for the end of the attempt before it, and keep the id");
         try
         {
             using var waiting = CancellationTokenSource.CreateLinkedTokenSource(ct, _starting.Token);
             if (request.TokensWanted > 0) await HoldAsync(generation, waiting.Token).ConfigureAwait(false);
-            if (!generation.IsFinished) Speak(generation);
+            if (!generation.IsClosed) Speak(generation);
             await generation.Started.WaitAsync(waiting.Token).ConfigureAwait(false);
             return generation;
         }

@@ -24,7 +24,7 @@ public sealed record MeterOptions
     /// <summary>How long disposing a generation or the client waits for what is not acknowledged yet. Default 10 s.</summary>
     public TimeSpan DisposeWithin { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Frames in one message. Default 500.</summary>
+    /// <summary>Frames in one message, 1 to 10,000. Default 500. A meter that takes fewer is sent fewer.</summary>
     public int FramesPerMessageMax { get; init; } = 500;
 
     /// <summary>The API key of the scope runtime that every call carries, where the client makes its own connection. Default none.</summary>
@@ -32,4 +32,19 @@ public sealed record MeterOptions
 
     /// <summary>The real clock: grants say until when they hold.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <exception cref="ArgumentOutOfRangeException">with these no generation could be metered</exception>
+    internal MeterOptions Checked()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(TokensPerReport, 1, nameof(TokensPerReport));
+        ArgumentOutOfRangeException.ThrowIfLessThan(FramesPerMessageMax, 1, nameof(FramesPerMessageMax));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(FramesPerMessageMax, 10_000, nameof(FramesPerMessageMax));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(ReportWithin, TimeSpan.Zero, nameof(ReportWithin));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(RetransmitAfter, TimeSpan.Zero, nameof(RetransmitAfter));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(SilenceMax, TimeSpan.Zero, nameof(SilenceMax));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(PauseMin, TimeSpan.Zero, nameof(PauseMin));
+        ArgumentOutOfRangeException.ThrowIfLessThan(PauseMax, PauseMin, nameof(PauseMax));
+        ArgumentOutOfRangeException.ThrowIfLessThan(DisposeWithin, TimeSpan.Zero, nameof(DisposeWithin));
+        return this;
+    }
 }

@@ -11,7 +11,7 @@ namespace Chaos;
 /// </summary>
 public sealed class ChaosBench(int rounds, int seed, Action<string> say)
 {
-    private const int Instances = 3, RoundsPerStretch = 20, Subscriptions = 24, AcknowledgedPerRoundMax = 60;
+    private const int Instances = 3, RoundsPerStretch = 20, Subscriptions = 28, OfThieves = 4, AcknowledgedPerRoundMax = 60;
     // Longer than anybody is away: whoever is killed is back before what it granted has lapsed, so that nothing that was granted may be overrun.
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(2);
@@ -35,31 +35,42 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
         await company.PublishMenuAsync();
         Say("everything is up, and a menu is on sale");
 
-        var (loads, analysts, books) = (new List<ChaosLoad>(), new List<ChaosMenus>(), new Books([], []));
+        var (loads, thieves, runtimes, analysts, books) = (new List<ChaosLoad>(), new List<Thieves>(), new List<RuntimeProcess>(), new List<ChaosMenus>(), new Books([], []));
         try
         {
             for (var done = 0; done < rounds; done += RoundsPerStretch)
             {
                 var subscriptions = await company.SubscribeAsync(Subscriptions, loads.Count * Subscriptions);
                 Say($"{Subscriptions} customers have subscribed");
-                loads.Add(new ChaosLoad(company, subscriptions, $"stretch {loads.Count + 1}", [.. usage.Select(u => u.Grpc)], [.. usage.Select(u => u.Process.Http)]));
+                var (honest, stretch, addresses) = (subscriptions.SkipLast(OfThieves).ToArray(), $"stretch {loads.Count + 1}", usage.Select(u => u.Grpc).ToArray());
+                loads.Add(new ChaosLoad(company, honest, stretch, addresses, [.. usage.Select(u => u.Process.Http)]));
+                thieves.Add(new(company, [.. subscriptions.TakeLast(OfThieves)], $"{stretch} thieves", addresses));
+                runtimes.Add(new(company, honest, $"{stretch} runtime", addresses));
                 analysts.Add(new(company, $"stretch {loads.Count}"));
                 analysts[^1].Start();
+                thieves[^1].Start(_random.Next());
+                await runtimes[^1].Process.StartAsync();
+                victims.Runtime = runtimes[^1].Process;
                 await PlayAsync(loads[^1], victims, done + 1, Math.Min(rounds, done + RoundsPerStretch));
                 await victims.RecoveredAsync();
-                await loads[^1].FinishAsync();
+                victims.Runtime = null;
+                await Task.WhenAll(loads[^1].FinishAsync(), thieves[^1].FinishAsync(), runtimes[^1].FinishAsync());
+                foreach (var (id, talk) in runtimes[^1].Generated()) loads[^1].Generated[id] = talk;
                 await analysts[^1].FinishAsync();
                 Say("everything is back, and everybody has come to an end");
-                books = await ChaosChecks.HoldAsync(company, subscriptions, loads, Lease);
+                books = await ChaosChecks.HoldAsync(company, subscriptions, loads, thieves.SelectMany(t => t.Stolen).ToDictionary(), Lease);
                 await ChaosMenus.HoldAsync(company, analysts);
                 Say($"after round {Math.Min(rounds, done + RoundsPerStretch)}: {books.Rows.Count:N0} rows in {books.Reports.Count:N0} reports, and they are right");
             }
         }
         finally
         {
+            foreach (var thief in thieves) await thief.DisposeAsync();
             foreach (var load in loads) await load.DisposeAsync();
             foreach (var analyst in analysts) await analyst.DisposeAsync();
         }
+        var resumed = runtimes.Sum(r => r.Resumed);
+        foreach (var runtime in runtimes) await runtime.DisposeAsync();
         return new ChaosFigures
         {
             Rounds = rounds,
@@ -69,7 +80,9 @@ public sealed class ChaosBench(int rounds, int seed, Action<string> say)
             Events = loads.Sum(l => l.Imported.Count),
             Menus = analysts.Sum(a => a.Published.Count),
             Denied = loads.Sum(l => l.Denied),
-            TokensKnownToClients = loads.SelectMany(l => l.Generated.Values).Sum(t => t.Tokens) + loads.SelectMany(l => l.Imported.Values).Sum(),
+            TokensKnownToClients = loads.SelectMany(l => l.Generated.Values).Sum(t => t.Tokens) + loads.SelectMany(l => l.Imported.Values).Sum() + thieves.SelectMany(t => t.Stolen.Values).Sum(),
+            Stolen = thieves.Sum(t => t.Stolen.Count),
+            Resumed = resumed,
             TokensRecorded = books.Rows.Sum(r => r.Tokens.Output + r.Tokens.Reasoning + r.OverrunTokens),
             OverrunTokens = books.Rows.Sum(r => r.OverrunTokens),
             Forsaken = loads.Sum(l => l.Forsaken.Count),

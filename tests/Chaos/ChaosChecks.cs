@@ -8,15 +8,16 @@ namespace Chaos;
 public static class ChaosChecks
 {
     /// <param name="loads">every load of this company, the last one with these <paramref name="subscriptions"/></param>
+    /// <param name="stolen">what thieves generated beyond their grants and within, by generation</param>
     /// <param name="lease">of a grant</param>
-    public static async Task<Books> HoldAsync(Company company, IReadOnlyList<Subscription> subscriptions, IReadOnlyList<ChaosLoad> loads, TimeSpan lease)
+    public static async Task<Books> HoldAsync(Company company, IReadOnlyList<Subscription> subscriptions, IReadOnlyList<ChaosLoad> loads, IReadOnlyDictionary<string, long> stolen, TimeSpan lease)
     {
         await NothingIsHeldAsync(company, subscriptions);
         await RoomIsGrantedAsync(company, subscriptions, loads[^1]);
         var books = await Books.ReadAsync(company.Deployment.Ledger); // U5, and the chain
         CapsHeld(company, subscriptions, books);
         NothingGrantedIsOverrun(company, subscriptions, books, loads[^1], lease);
-        AcknowledgedIsRecordedOnce(books, loads);
+        AcknowledgedIsRecordedOnce(books, loads, stolen);
         Assert.Equal(books.ByRows, books.ByReports); // U4
         await BillingAgreesAsync(company);
         return books;
@@ -71,7 +72,7 @@ public static class ChaosChecks
     }
 
     /// <summary>U3: what the clients know is what the table has, token for token, and nothing else is in it.</summary>
-    private static void AcknowledgedIsRecordedOnce(Books books, IReadOnlyList<ChaosLoad> loads)
+    private static void AcknowledgedIsRecordedOnce(Books books, IReadOnlyList<ChaosLoad> loads, IReadOnlyDictionary<string, long> stolen)
     {
         var imported = loads.SelectMany(l => l.Imported).ToDictionary();
         var recorded = books.Rows.GroupBy(r => r.GenerationId).ToDictionary(g => g.Key, g => g.OrderBy(r => r.Sequence).ToArray());
@@ -88,8 +89,10 @@ public static class ChaosChecks
             var prompt = rows!.Sum(r => r.Tokens.Input);
             Assert.True(prompt == ChaosLoad.PromptTokens, $"U3: {id} has a prompt of {prompt}");
         }
+        foreach (var (id, tokens) in stolen) Assert.True(recorded.TryGetValue(id, out var rows) && Tokens(rows) == tokens, $"U3: {id}, a thief's, of {tokens} tokens is recorded as {(rows is null ? "nothing" : $"{Tokens(rows)}")}");
+        Assert.True(stolen.Count == 0 || stolen.Keys.Sum(id => recorded[id].Sum(r => r.OverrunTokens)) > 0, "what was generated beyond its grants is overrun");
         var forsaken = loads.SelectMany(l => l.Forsaken).ToDictionary();
-        var unknown = recorded.Where(g => !generated.ContainsKey(g.Key) && !(forsaken.ContainsKey(g.Key) && Tokens(g.Value) == 0) && !imported.ContainsKey(g.Value[0].Conversation)).Select(g => $"{g.Key} ({g.Value[0].Conversation}, {Tokens(g.Value)} tokens)").ToArray();
+        var unknown = recorded.Where(g => !generated.ContainsKey(g.Key) && !stolen.ContainsKey(g.Key) && !(forsaken.ContainsKey(g.Key) && Tokens(g.Value) == 0) && !imported.ContainsKey(g.Value[0].Conversation)).Select(g => $"{g.Key} ({g.Value[0].Conversation}, {Tokens(g.Value)} tokens)").ToArray();
         Assert.True(unknown.Length == 0, $"U3: recorded, and acknowledged to nobody: {string.Join(", ", unknown)}");
     }
 

@@ -20,6 +20,10 @@ public sealed record ChaosFigures
     public required long TokensRecorded { get; init; }
     /// <summary>Of those recorded: granted by an owner that was lost, and reported when its promise had ended. Never billed.</summary>
     public required long OverrunTokens { get; init; }
+    /// <summary>Generations whose runtimes generated beyond their grants on purpose.</summary>
+    public required int Stolen { get; init; }
+    /// <summary>Generations that were begun by a runtime that was killed, and ended by the one after it.</summary>
+    public required int Resumed { get; init; }
     /// <summary>Starts that were cancelled before their runtime heard whether they were granted.</summary>
     public required int Forsaken { get; init; }
     /// <summary>Generations that took as long as a lease or longer: only of these tokens may be overrun.</summary>
@@ -34,7 +38,7 @@ public sealed record ChaosFigures
 
     public string ToText() => $"""
         {Rounds} rounds of seed {Seed} in {Seconds:0} s, killed: {string.Join(", ", Kills.Select(k => $"{k.Key} {k.Value} times"))}
-        {Generations:N0} generations, {Events:N0} events and {Menus:N0} menus acknowledged, {Denied:N0} denied at a cap, {Forsaken:N0} starts cancelled, {LongerThanLease:N0} generations longer than a lease; at worst {LongestSilenceSeconds:0.0} s without an acknowledgement
+        {Generations:N0} generations, {Events:N0} events and {Menus:N0} menus acknowledged, {Denied:N0} denied at a cap, {Forsaken:N0} starts cancelled, {LongerThanLease:N0} generations longer than a lease, {Stolen:N0} beyond their grants, {Resumed:N0} whose runtime was killed; at worst {LongestSilenceSeconds:0.0} s without an acknowledgement
         {TokensKnownToClients:N0} tokens by the clients' count, {TokensRecorded:N0} in the ledger ({OverrunTokens:N0} of them overrun), {Rows:N0} rows, {Reports:N0} reports
         U1 to U6 hold, and billing has every token once
         """;

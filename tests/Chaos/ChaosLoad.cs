@@ -16,7 +16,7 @@ namespace Chaos;
 public sealed class ChaosLoad : IAsyncDisposable
 {
     public const int PromptTokens = 5;
-    private const int Runtimes = 3, TalksPerRuntime = 6, Producers = 2, ConversationsPerSubscription = 30, TokensMax = 120, TokensAtOnceMax = 4, PatienceMsMax = 30;
+    private const int Runtimes = 3, TalksPerRuntime = 6, Producers = 2, ConversationsPerSubscription = 30, CrowdOneIn = 5, TalksPerCrowd = 300, HoldMax = 64, TokensMax = 120, TokensAtOnceMax = 4, PatienceMsMax = 30;
     // A model takes time, and so does a gateway between its calls.
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(10), EventPace = TimeSpan.FromMilliseconds(40), PostPatience = TimeSpan.FromSeconds(20);
 
@@ -114,7 +114,10 @@ public sealed class ChaosLoad : IAsyncDisposable
         while (!_enough.IsCancellationRequested)
         {
             await pace.WaitForNextTickAsync();
-            var request = Request(_subscriptions[random.Next(_subscriptions.Length)], $"{_name} {random.Next(ConversationsPerSubscription)}");
+            // One in five crowds into one conversation after the other, whose cap is reached; half of all want some tokens held.
+            var crowds = random.Next(CrowdOneIn) == 0;
+            var request = Request(_subscriptions[crowds ? 0 : random.Next(_subscriptions.Length)], crowds ? $"{_name} crowd {Acknowledged / TalksPerCrowd}" : $"{_name} {random.Next(ConversationsPerSubscription)}")
+                with { TokensWanted = random.Next(2) * random.Next(1, HoldMax) };
             var since = Stopwatch.GetTimestamp();
             // One in ten goes away before it is granted anything, and one in ten ends its answer in the middle.
             var (wanted, goesAway) = (random.Next(1, TokensMax), random.Next(10));

@@ -2,6 +2,11 @@ using System.Globalization;
 using Chaos;
 using LocalServers;
 
+if (RuntimeProcess.IsHere)
+{
+    await RuntimeProcess.RunAsync();
+    return 0;
+}
 // Usage: Chaos --rounds N --seed S [--json]
 if (args is not ["--rounds", var roundsText, "--seed", var seedText, .. var rest] || rest is not ([] or ["--json"])
     || !int.TryParse(roundsText, NumberStyles.None, CultureInfo.InvariantCulture, out var rounds) || rounds < 1

@@ -6,12 +6,15 @@ namespace Chaos;
 public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess billing, ServiceProcess planDesign, PrivatePostgres postgres, PrivateRabbitMq rabbitMq)
 {
     // Usage most often, for most of what can go wrong is its own. All lots are drawn before any comes again: nobody is spared for long.
-    private static readonly string[] Lots = ["usage", "usage", "usage", "billing", "plan-design", "postgres", "rabbitmq"];
+    private static readonly string[] Lots = ["usage", "usage", "usage", "billing", "plan-design", "postgres", "rabbitmq", "runtime"];
     private readonly Queue<string> _drawn = new();
     private readonly SortedDictionary<string, int> _kills = new(StringComparer.Ordinal);
     private Task _broker = Task.CompletedTask;
 
     public IReadOnlyDictionary<string, int> Kills => _kills;
+
+    /// <summary>A runtime that is a process of its own; null while none plays.</summary>
+    public ServiceProcess? Runtime { get; set; }
 
     /// <returns>who it was, for a message</returns>
     public async Task<string> KillAnyAsync(Random random)
@@ -31,6 +34,9 @@ public sealed class Victims(IReadOnlyList<ServiceProcess> usage, ServiceProcess 
                 break;
             case "plan-design":
                 await AgainAsync(planDesign);
+                break;
+            case "runtime":
+                await AgainAsync(Runtime!);
                 break;
             case "postgres":
                 postgres.Kill();

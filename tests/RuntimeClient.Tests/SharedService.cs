@@ -32,6 +32,10 @@ public sealed class SharedService : IAsyncLifetime
         return (await SumAsync("output"), await SumAsync("reasoning"), await SumAsync("overrun"));
         Task<long> SumAsync(string kind) => Service.ScalarAsync<long>($"select coalesce(sum({kind}), 0) from usage.token_event where generation = '{id}'");
     }
+
+    /// <summary>How a generation ended, as its row says: 1 it was done, 2 at its own limit, 3 at a cap, 4 aborted.</summary>
+    public Task<int> FinishOfAsync(string generation) =>
+        Service.ScalarAsync<int>($"select finish from usage.generation where generation = '{GenerationId.Derive(Samples.Jan1, generation)[4..]}'");
 }
 
 [CollectionDefinition(Name)]

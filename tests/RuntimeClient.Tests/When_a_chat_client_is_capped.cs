@@ -134,8 +134,44 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
         Assert.Equal((80, 20, 0), await shared.RecordedAsync(name));
     }
 
-    private static IChatClient Capped(StreamedModel model, MeterClient meter, string subscription, string generation, int held = 256) => model.Client().AsBuilder()
-        .UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId(subscription), "c1", GenerationId.Derive(Samples.Jan1, generation)), TokensHeld = held })
+    [Theory, InlineData("paused whole", false), InlineData("paused streamed", true)]
+    public async Task An_answer_that_is_cut_says_why(string name, bool streamed)
+    {
+        var terms = Samples.Snapshot(name, Samples.Hard("billing_period", 300));
+        await shared.Service.SubscribeAsync(terms);
+        await shared.Service.Meter.AuthorizeAsync(new() { Start = Samples.Start($"others of {name}", name) });
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+        var asked = AskAsync(Capped(model, meter, name, name), 5_000, streamed);
+        await Eventually.True(() => meter.Active.Any(g => g.Generated == 44 && g.Room == 0), "it waits for what others hold");
+        await shared.Service.SubscribeAsync(terms with { Version = 2, Status = "paused" });
+        var answer = await asked;
+        Assert.Equal((ChatFinishReason.Length, "subscription_paused"), (answer.FinishReason!.Value, WhyCut(answer)));
+        Assert.Equal((44, 0, 0), await shared.RecordedAsync(name));
+    }
+
+    [Theory, InlineData("back streamed", true, false), InlineData("back whole", false, false), InlineData("back with its limit held", false, true)]
+    public async Task U3_a_producer_that_comes_back_tells_its_model_what_is_left_of_the_limit(string name, bool streamed, bool holdsLimit)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 9_000)));
+        var line = await LossyMeter.StartAsync(() => shared.Service.Meter, lossShare: 0);
+        await using var lost = new MeterClient(line.Address, new() { DisposeWithin = TimeSpan.Zero });
+        var before = await lost.StartAsync(SharedService.Request(name, name) with { Prompt = new(1), OutputTokensMax = 1_000 });
+        Assert.True(await before.CountAsync(output: 384));
+        await Eventually.True(async () => (await shared.RecordedAsync(name)).Output == 384, "it has reported");
+        // It never says another word.
+        await line.DisposeAsync();
+
+        await using var model = await StreamedModel.StartAsync();
+        await using var meter = shared.Connect();
+        var answer = await AskAsync(Capped(model, meter, name, name, holdsLimit: holdsLimit), 1_000, streamed, new() { MaxOutputTokens = 1_000 });
+        Assert.Equal((616, 616, ChatFinishReason.Length, null), (model.MaxTokens, model.Generated, answer.FinishReason!.Value, WhyCut(answer)));
+        Assert.Equal((384 + 596, 20, 0), await shared.RecordedAsync(name));
+        Assert.Equal(2, await shared.FinishOfAsync(name));
+    }
+
+    private static IChatClient Capped(StreamedModel model, MeterClient meter, string subscription, string generation, int held = 256, bool holdsLimit = false) => model.Client().AsBuilder()
+        .UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId(subscription), "c1", GenerationId.Derive(Samples.Jan1, generation)), TokensHeld = held, HoldsLimit = holdsLimit })
         .Build();
 
     /// <summary>A stream's last update becomes part of its message.</summary>

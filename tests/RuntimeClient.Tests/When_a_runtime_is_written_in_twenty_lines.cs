@@ -49,6 +49,51 @@ public sealed class When_a_runtime_is_written_in_twenty_lines(SharedService shar
         Assert.Equal(0, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where generation = '{generation.Id[4..]}' and finish <> 3"));
     }
 
+    [Theory]
+    [InlineData("several", 5_000, true, 300, 1), InlineData("several at the cap", 280, false, 280, 3)]
+    public async Task An_answer_whose_tokens_come_several_at_once_is_cut_only_if_there_is_no_room_for_them(string name, long cap, bool counted, long generated, int finish)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("conversation", cap)));
+        await using var meter = shared.Connect();
+        await using var generation = await meter.StartAsync(SharedService.Request(name, name));
+        Assert.Equal(counted, await generation.CountAsync(output: 300));
+        await generation.FinishAsync();
+        Assert.Equal((generated, 0, 0), await shared.RecordedAsync(name));
+        Assert.Equal(finish, await shared.FinishOfAsync(name));
+    }
+
+    [Fact]
+    public async Task U3_totals_that_several_threads_count_to_at_once_are_counted_once()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("threads", Samples.Hard("billing_period", 1_000)));
+        await shared.Service.Meter.AuthorizeAsync(new() { Start = Samples.Start("holds most", "threads"), TokensWanted = 744 });
+        await using var meter = shared.Connect();
+        await using var generation = await meter.StartAsync(SharedService.Request("threads", "threads"));
+        // Of 256 there are granted, so each of them waits for the same 44.
+        var counting = Enumerable.Range(0, 2).Select(_ => generation.CountToAsync(output: 300, reasoning: 0).AsTask()).ToArray();
+        await shared.Service.Meter.SettleAsync(new() { Finish = Samples.Finish("holds most", 1) });
+        Assert.All(await Task.WhenAll(counting), Assert.True);
+        await generation.FinishAsync();
+        Assert.Equal((300, 0, 0), await shared.RecordedAsync("threads"));
+    }
+
+    [Fact]
+    public async Task U1_tokens_that_several_threads_count_are_never_more_than_are_granted()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("crowd", Samples.Hard("conversation", 3_000)));
+        await using var meter = shared.Connect();
+        await using var generation = await meter.StartAsync(SharedService.Request("crowd", "crowd"));
+        var emitted = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            var mine = 0L;
+            while (await generation.RoomAsync() > 0) mine += generation.Count(output: 3);
+            return mine;
+        })));
+        await generation.FinishAsync();
+        Assert.Equal(3_000, emitted.Sum());
+        Assert.Equal((3_000, 0, 0), await shared.RecordedAsync("crowd"));
+    }
+
     [Fact]
     public async Task What_was_asked_for_is_held_from_the_start_or_what_is_left_and_given_back_at_the_end()
     {

@@ -1,5 +1,9 @@
+using Contracts.Access.V1;
+using Google.Protobuf;
+using Grpc.Core;
 using Hosting;
 using Usage.Host.Tests;
+using AccessKey = Hosting.AccessKey;
 
 namespace RuntimeClient.Tests;
 
@@ -23,5 +27,32 @@ public sealed class When_keys_are_asked_for
         Assert.Equal(10, generation.Count(output: 10));
         await generation.FinishAsync();
         Assert.Equal(10, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
+    }
+
+    [Fact]
+    public async Task A_generation_whose_key_is_revoked_gets_no_room_any_more_and_is_told_so()
+    {
+        var (admin, key) = (AccessKey.NewText(), AccessKey.NewText());
+        await using var service = await UsageService.StartAsync(("Access:Mode", "Keys"), ("Access:RefreshSeconds", "0.1"), ("Access:Keys:0", $"operator:admin:{AccessKey.Sha256Of(admin)}"));
+        var (keys, asAdmin) = (new AccessKeys.AccessKeysClient(service.Channel), new Metadata { { "authorization", $"Bearer {admin}" } });
+        var registered = await keys.RegisterKeyAsync(new()
+        {
+            KeyId = Ids.New(AccessKey.Prefix, Samples.Jan1), Name = "engine", Scopes = { "runtime" },
+            Sha256 = ByteString.CopyFrom(Convert.FromHexString(AccessKey.Sha256Of(key))), Shown = AccessKey.ShownOf(key),
+        }, asAdmin);
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await using var meter = new MeterClient(new Uri($"http://{service.Channel.Target}"), new() { ApiKey = key, DisposeWithin = TimeSpan.Zero });
+        await using var generation = await meter.StartAsync(SharedService.Request("revoked", "alice"));
+        await keys.RevokeKeyAsync(new() { KeyId = registered.KeyId }, asAdmin);
+
+        var refused = await Assert.ThrowsAsync<MeterException>(() => GenerateAsync().WaitAsync(TimeSpan.FromSeconds(60)));
+        Assert.Equal("key_unknown", refused.Reason);
+        // What it has generated may still be taken, should the key come back.
+        Assert.Equal([generation], meter.Active);
+
+        async Task GenerateAsync()
+        {
+            while (await generation.RoomAsync() > 0) generation.Count(output: 1);
+        }
     }
 }

@@ -138,6 +138,24 @@ public sealed class GrantTests
     }
 
     [Fact]
+    public void U2_a_final_grant_that_lapsed_with_tokens_left_is_granted_again()
+    {
+        var scene = new OwnerScene(Cap.Hard(CapWindow.Conversation, 300));
+        Assert.True(Only(scene.Start("g", wanted: 300), OutcomeKind.Granted).Final);
+        scene.Chunk("g", 1, 266);
+        scene.After(TimeSpan.FromSeconds(61));
+        Assert.Equal(Reasons.GrantExpired, Only(scene.Expire(), OutcomeKind.Stopped).Why.Code);
+        var granted = Only(scene.Start("g"), OutcomeKind.Granted);
+        Assert.Equal((300, true), (granted.Number, granted.Final));
+        // Meanwhile somebody else may have had them.
+        scene.After(TimeSpan.FromSeconds(61));
+        scene.Expire();
+        scene.Start("other");
+        scene.Finish("other", 1, totals: new(0, 0, 0, 34, 0));
+        Assert.Equal(Reasons.CapReached, Only(scene.Start("g"), OutcomeKind.Stopped).Why.Code);
+    }
+
+    [Fact]
     public void A_late_report_with_room_left_is_answered_with_a_fresh_grant()
     {
         var scene = new OwnerScene(Conversation1000);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.Extensions.AI;
@@ -33,6 +34,50 @@ public sealed class AnswersThatTheMeterReplaced(SharedService shared)
         Assert.Equal((3, 20, 0), await shared.RecordedAsync("not corrected"));
         Assert.Equal((5, 20, 0), await shared.RecordedAsync("broken off"));
     }
+
+    [Fact]
+    public async Task What_the_meter_refuses_when_nobody_waits_for_it_any_more_is_told_all_the_same()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("refused late"));
+        await using var model = await StreamedModel.StartAsync();
+        var late = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var meter = new MeterClient(shared.Service.Channel.CreateCallInvoker().Intercept(new NoCorrections(late.Task)));
+        var unsettled = new ConcurrentQueue<(string Generation, string Reason)>();
+        await Impatient(model, meter, "refused late", unsettled).GetStreamingResponseAsync("23").ToChatResponseAsync();
+        Assert.Empty(unsettled);
+        late.SetResult();
+        await Eventually.True(() => !unsettled.IsEmpty, "it is told");
+        Assert.Equal([(GenerationId.Derive(Samples.Jan1, "refused late"), "refused")], unsettled);
+        Assert.Equal((3, 20, 0), await shared.RecordedAsync("refused late"));
+    }
+
+    [Theory, InlineData("lost answer", false), InlineData("lost correction", true)]
+    public async Task What_a_client_that_is_disposed_could_not_get_acknowledged_is_told(string name, bool onlyItsPrompt)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name));
+        await using var model = await StreamedModel.StartAsync();
+        var never = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var line = new RecordedLine();
+        var invoker = onlyItsPrompt ? shared.Service.Channel.CreateCallInvoker().Intercept(new NoCorrections(never.Task)) : shared.Service.Channel.CreateCallInvoker().Intercept(line);
+        var meter = new MeterClient(invoker, new() { DisposeWithin = TimeSpan.Zero });
+        var unsettled = new ConcurrentQueue<(string Generation, string Reason)>();
+        var capped = Impatient(model, meter, name, unsettled);
+        await foreach (var update in capped.GetStreamingResponseAsync("23"))
+            if (update.FinishReason is not null) line.HoldAnswers();
+        if (onlyItsPrompt) await Eventually.True(() => meter.Active.Count == 0, "all but its prompt is acknowledged");
+        await meter.DisposeAsync();
+        await Eventually.True(() => !unsettled.IsEmpty, "it is told");
+        Assert.Equal([(GenerationId.Derive(Samples.Jan1, name), "unacknowledged")], unsettled);
+        never.SetResult();
+    }
+
+    /// <summary>It waits for nothing at the end of an answer.</summary>
+    private static IChatClient Impatient(StreamedModel model, MeterClient meter, string name, ConcurrentQueue<(string, string)> unsettled) => model.Client().AsBuilder().UseTokenCap(meter, new()
+    {
+        Caller = (_, _) => new(Samples.SubscriptionId(name), "c1", GenerationId.Derive(Samples.Jan1, name)),
+        SettleWithin = TimeSpan.Zero,
+        NotSettled = (g, e) => unsettled.Enqueue((g.Id, ((MeterException)e).Reason)),
+    }).Build();
 
     [Fact]
     public async Task Counts_that_come_with_every_update_are_not_added_up()
@@ -141,13 +186,19 @@ public sealed class AnswersThatTheMeterReplaced(SharedService shared)
         }
     }
 
-    private sealed class NoCorrections : Interceptor
+    /// <param name="late">the refusal comes no sooner</param>
+    private sealed class NoCorrections(Task? late = null) : Interceptor
     {
         public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
         {
             if (context.Method.Name != "AmendUsage") return continuation(request, context);
-            var refusal = Task.FromException<TResponse>(new RpcException(new(StatusCode.FailedPrecondition, "no")));
-            return new(refusal, Task.FromResult(new Metadata()), () => new(StatusCode.FailedPrecondition, "no"), () => [], () => { });
+            return new(RefuseAsync<TResponse>(context.Options.CancellationToken), Task.FromResult(new Metadata()), () => new(StatusCode.FailedPrecondition, "no"), () => [], () => { });
+        }
+
+        private async Task<T> RefuseAsync<T>(CancellationToken ct)
+        {
+            if (late is not null) await late.WaitAsync(ct);
+            throw new RpcException(new(StatusCode.FailedPrecondition, "no"));
         }
     }
 

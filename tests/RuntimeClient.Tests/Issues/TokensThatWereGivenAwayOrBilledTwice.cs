@@ -132,6 +132,7 @@ public sealed class TokensThatWereGivenAwayOrBilledTwice(SharedService shared)
         Assert.True(await generation.CountAsync(output: 1));
         await generation.FinishAsync();
         Assert.Equal((1, 0, 0), await shared.RecordedAsync("lapsed"));
+        Assert.Equal(1, await shared.FinishOfAsync("lapsed"));
     }
 
     private static TextContent[] Words(int count) => [.. Enumerable.Repeat(new TextContent("word "), count)];

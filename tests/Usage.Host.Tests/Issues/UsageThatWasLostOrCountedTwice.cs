@@ -160,7 +160,7 @@ public sealed class UsageThatWasLostOrCountedTwice(OthersService others)
     public async Task New_id_per_retry()
     {
         await others.Service.SubscribeAsync(Samples.Snapshot("retried"));
-        // Four attempts, in four processes that share nothing but the request.
+        // Four attempts, by four clients that share nothing but the request, as in four processes.
         for (var attempt = 0; attempt < 4; attempt++)
         {
             await using var meter = new MeterClient(others.Service.Channel.CreateCallInvoker());

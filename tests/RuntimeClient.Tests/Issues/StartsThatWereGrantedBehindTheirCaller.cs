@@ -1,0 +1,118 @@
+using Grpc.Core.Interceptors;
+using Microsoft.Extensions.AI;
+using RuntimeClient.Chat;
+using Usage.Host.Tests;
+
+namespace RuntimeClient.Tests.Issues;
+
+/// <summary>
+/// Found by reading: a start whose hold was denied said its Start once more on the stream, and if room had come back it was granted, recorded and billed,
+/// after its caller had been told that it was denied. And a start that was cancelled kept its id from the next attempt.
+/// </summary>
+[Collection(OneService.Name)]
+public sealed class StartsThatWereGrantedBehindTheirCaller(SharedService shared)
+{
+    [Theory, InlineData("denied", false), InlineData("denied chat", true)]
+    public async Task U1_U3_a_start_that_was_denied_says_no_other_word(string name, bool chat)
+    {
+        var (service, id) = (shared.Service, GenerationId.Derive(Samples.Jan1, name));
+        await service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 100)));
+        await service.SubscribeAsync(Samples.Snapshot($"{name} beside"));
+        await service.Meter.AuthorizeAsync(new() { Start = Samples.Start($"{name} holds all", name) });
+        // All of it is returned when the denial is on its way.
+        var line = new RecordedLine { Authorized = async answer => { if (answer.Deny is not null) await service.Meter.SettleAsync(new() { Finish = Samples.Finish($"{name} holds all", 1) }); } };
+        await using var meter = new MeterClient(service.Channel.CreateCallInvoker().Intercept(line));
+        await using var beside = await meter.StartAsync(SharedService.Request($"{name} beside", $"{name} beside"));
+
+        if (chat)
+        {
+            await using var model = await StreamedModel.StartAsync();
+            var capped = model.Client().AsBuilder().UseTokenCap(meter, new() { Caller = (_, _) => new(Samples.SubscriptionId(name), "c1", id) }).Build();
+            await Assert.ThrowsAsync<GenerationDeniedException>(() => capped.GetResponseAsync("60"));
+        }
+        else await Assert.ThrowsAsync<GenerationDeniedException>(() => meter.StartAsync(SharedService.Request(name, name, wanted: 50)));
+
+        // What was said before it is said by now.
+        await beside.FinishAsync();
+        Assert.DoesNotContain(line.Frames, f => f.Start?.GenerationId == id);
+        Assert.Equal(0, await service.ScalarAsync<long>($"select count(*) from usage.token_event where generation = '{id[4..]}'"));
+        Assert.Equal(0, (await service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId(name) })).Windows.Single().ReservedTokens);
+        Assert.Empty(meter.Active);
+    }
+
+    [Fact]
+    public async Task A_denied_start_opens_no_stream()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("no stream", Samples.Hard("billing_period", 0)));
+        var line = new RecordedLine();
+        await using (var meter = new MeterClient(shared.Service.Channel.CreateCallInvoker().Intercept(line)))
+            await Assert.ThrowsAsync<GenerationDeniedException>(() => meter.StartAsync(SharedService.Request("no stream", "no stream", wanted: 50)));
+        Assert.Equal(0, line.Streams);
+    }
+
+    [Theory, InlineData("impatient twice", 0), InlineData("impatient twice with a hold", 300)]
+    public async Task The_same_id_starts_again_as_soon_as_nobody_waits_for_it_any_more(string name, int wanted)
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 1_000)));
+        var (asked, passes) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var line = new RecordedLine { Authorized = async _ => { asked.TrySetResult(); await passes.Task; } };
+        line.HoldWords();
+        await using var meter = new MeterClient(shared.Service.Channel.CreateCallInvoker().Intercept(line));
+        using var patience = new CancellationTokenSource();
+        var first = meter.StartAsync(SharedService.Request(name, name, wanted: wanted), patience.Token);
+        if (wanted > 0) await asked.Task;
+        else await Eventually.True(() => line.Frames.Any(), "it has said its Start");
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+
+        var again = meter.StartAsync(SharedService.Request(name, name, wanted: wanted));
+        passes.SetResult();
+        line.PassWords();
+        await using var generation = await again;
+        Assert.Equal(7, generation.Count(7));
+        await generation.FinishAsync();
+        Assert.Equal((7, 0, 0), await shared.RecordedAsync(name));
+        Assert.Equal(1, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where generation = '{generation.Id[4..]}' and finish = 1"));
+        Assert.Equal(0, (await shared.Service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId(name) })).Windows.Single().ReservedTokens);
+    }
+
+    [Fact]
+    public async Task While_no_meter_answers_a_start_that_is_cancelled_is_forgotten()
+    {
+        // Nobody listens there.
+        await using var meter = new MeterClient(new Uri("http://127.0.0.1:1"), new() { RetransmitAfter = TimeSpan.FromHours(1), PauseMax = TimeSpan.FromMilliseconds(100) });
+        foreach (var attempt in Enumerable.Range(0, 5))
+        {
+            using var patience = new CancellationTokenSource();
+            void Cancel(Grpc.Core.RpcException _) => patience.Cancel();
+            meter.Disconnected += Cancel;
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => meter.StartAsync(SharedService.Request($"outage {attempt}", "nobody"), patience.Token));
+            meter.Disconnected -= Cancel;
+        }
+        await Eventually.True(() => meter.Active.Count == 0, "all of them are forgotten");
+    }
+
+    [Fact]
+    public async Task A_cancelled_start_whose_hold_could_not_be_decided_is_forgotten()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("undecided"));
+        var (asked, passes) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var line = new RecordedLine
+        {
+            Authorized = async answer =>
+            {
+                (answer.Grant, answer.Deny) = (null, new() { GenerationId = GenerationId.Derive(Samples.Jan1, "undecided"), Reason = "store_unavailable" });
+                asked.TrySetResult();
+                await passes.Task;
+            },
+        };
+        await using var meter = new MeterClient(shared.Service.Channel.CreateCallInvoker().Intercept(line));
+        using var patience = new CancellationTokenSource();
+        var starting = meter.StartAsync(SharedService.Request("undecided", "undecided", wanted: 300), patience.Token);
+        await asked.Task;
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
+        passes.SetResult();
+        await Eventually.True(() => meter.Active.Count == 0, "it is forgotten");
+    }
+}
