@@ -44,6 +44,8 @@ public enum Mutation
     LeasesEndUnconfirmed,
     /// <summary>Nobody asks billing for terms that a generation waits for.</summary>
     TermsNeededUnheard,
+    /// <summary>An owner in memory is not told that its subscription is paused.</summary>
+    PauseUntold,
     /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>
     DenialsForgotten,
 }

@@ -274,6 +274,8 @@ internal sealed partial class Hold : Process
 
     public void TermsChanged(SubscriptionTerms terms)
     {
+        _world.Observer.Pauses.Told(this, _cells.GetValueOrDefault(terms.Subscription), terms);
+        if (terms.Paused && _world.Mutation == Mutation.PauseUntold) return;
         if (_cells.TryGetValue(terms.Subscription, out var cell)) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
     }
 

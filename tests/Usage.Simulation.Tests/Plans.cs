@@ -28,9 +28,15 @@ internal sealed class Plans(Draw draw)
     public SubscriptionTerms Next(SubscriptionTerms old) => old with
     {
         Version = old.Version + 1,
-        Active = !draw.Chance(0.2),
+        // What is cancelled stays so, and what rests is resumed by nothing but its resumption.
+        Active = !draw.Chance(0.2) && old.Active,
         Caps = [.. Windows(old.Caps).Select(c => c with { Tokens = Math.Max(1, c.Tokens + draw.Int(-30, 40)) })],
     };
+
+    /// <summary>It rests, for as long as somebody likes.</summary>
+    public static SubscriptionTerms Pause(SubscriptionTerms old) => old with { Version = old.Version + 1, Active = false, Paused = true };
+
+    public static SubscriptionTerms Resume(SubscriptionTerms old) => old with { Version = old.Version + 1, Active = true, Paused = false };
 
     /// <summary>The same a month later: billing has opened another period.</summary>
     public SubscriptionTerms Later(SubscriptionTerms old) => old with { Version = old.Version + 1, Current = old.Next, Next = Open(old.Subscription, old.Next.Number + 1, old.Next.End, old.Next.End.AddMonths(1)) };

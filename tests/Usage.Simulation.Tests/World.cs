@@ -159,6 +159,8 @@ internal sealed class World
             for (var times = Draw.Int(1, 5); times > 0; times--) _clerk.After(Draw.Int(1_000, (int)_chaosMs), () => _clerk.Correct(_generations));
         if (Draw.Chance(0.4))
             for (var times = Draw.Int(1, LeapsMax); times > 0; times--) Schedule.After(Draw.Int(1_000, (int)_chaosMs), Leap);
+        if (Draw.Chance(0.3))
+            for (var times = Draw.Int(1, 3); times > 0; times--) Schedule.After(Draw.Int(500, (int)_chaosMs), () => Pause(SubscriptionIds[Draw.Int(0, subscriptions - 1)]));
         if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_billingHas[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
     }
 
@@ -169,12 +171,20 @@ internal sealed class World
         Tell($"it is {Now.Business:O}");
     }
 
+    /// <summary>A subscription rests for a while, in the middle of its generations. Usage may hear of it only when it is over.</summary>
+    private void Pause(Guid subscription)
+    {
+        if (!_billingHas[subscription].Active) return;
+        ChangeTerms(Plans.Pause(_billingHas[subscription]), isHeard: Draw.Chance(0.9));
+        Schedule.After(Draw.Int(20, Draw.Chance(0.3) ? 20_000 : 3_000), () => ChangeTerms(Plans.Resume(_billingHas[subscription])));
+    }
+
     /// <summary>Stored, then told to every owner: late, in any order, and some of it twice; or billing's message is lost.</summary>
     private void ChangeTerms(SubscriptionTerms terms, bool isHeard = true)
     {
         _billingHas[terms.Subscription] = terms;
         if (!isHeard) return;
-        Tell($"terms {terms.Version} of subscription {Array.IndexOf(SubscriptionIds, terms.Subscription)}: {string.Join(", ", terms.Caps.Select(c => $"{c.Tokens} per {c.Window}"))}{(terms.Active ? "" : ", cancelled")}");
+        Tell($"terms {terms.Version} of subscription {Array.IndexOf(SubscriptionIds, terms.Subscription)}: {string.Join(", ", terms.Caps.Select(c => $"{c.Tokens} per {c.Window}"))}{(terms.Active ? "" : terms.Paused ? ", paused" : ", cancelled")}");
         terms = Keep(terms);
         foreach (var instance in _instances)
             for (var times = Draw.Int(1, 2); times > 0; times--)
