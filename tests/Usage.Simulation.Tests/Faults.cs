@@ -44,6 +44,10 @@ public enum Mutation
     LeasesEndUnconfirmed,
     /// <summary>Nobody asks billing for terms that a generation waits for.</summary>
     TermsNeededUnheard,
+    /// <summary>PostgreSQL leaves alone a transaction whose client has fallen silent.</summary>
+    IdleTransactionsStay,
+    /// <summary>Whoever wants a shard leaves alone one that has fallen silent in the middle of a COPY, where it is not idle.</summary>
+    SilentCopiesStay,
     /// <summary>An owner in memory is not told that its subscription is paused.</summary>
     PauseUntold,
     /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>

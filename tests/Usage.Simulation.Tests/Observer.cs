@@ -48,6 +48,7 @@ internal sealed class Observer(World world, Books books)
     public CorrectionWatch Corrections { get; } = new(world, books);
     public ThresholdWatch Thresholds { get; } = new(world, books);
     public PublishingWatch Publishing { get; } = new(world, books);
+    public HolderWatch Holders { get; } = new(world);
     public PauseWatch Pauses { get; } = new();
     public long Grants { get; private set; }
     public long CapDenials { get; private set; }

@@ -27,13 +27,6 @@ internal sealed record Unmarked<T>(T What)
     public bool Published { get; set; }
 }
 
-/// <summary>Who holds which lock on a row, and who waits for one.</summary>
-internal sealed class RowLocks
-{
-    public List<(Transaction By, LockMode Mode)> Held { get; } = [];
-    public List<Action> Waiting { get; } = [];
-}
-
 /// <summary>One shard's row, and what is written under it.</summary>
 internal sealed class ShardRow
 {
@@ -56,12 +49,14 @@ internal sealed class ShardRow
 /// The tables, with as much of PostgreSQL as the product leans on: row locks, unique keys, commits that happen whole or not at all, and
 /// whose answer may be lost. Statements outside a transaction see what is committed when they run, each for itself.
 /// </summary>
-internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shards, Observer observer)
+internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shards, Observer observer, Mutation mutation)
 {
     private readonly List<Transaction> _open = [];
 
     public Schedule Schedule => schedule;
     public Faults Faults => faults;
+    public bool IdleTransactionsStay => mutation == Mutation.IdleTransactionsStay;
+    public bool SilentCopiesStay => mutation == Mutation.SilentCopiesStay;
     public ShardRow[] Shards { get; } = [.. Enumerable.Range(0, shards).Select(_ => new ShardRow())];
     public Dictionary<(Guid Generation, long Sequence), StoredRow> Events { get; } = [];
     public List<UsageCorrection> Corrections { get; } = [];

@@ -40,7 +40,7 @@ internal sealed class World
         var draw = Draw;
         Plans = new Plans(draw);
         Faults = new Faults(Schedule, draw.Of([0, 0.01, 0.05]), draw.Of([0, 0.05, 0.3]));
-        Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer);
+        Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer, mutation);
         for (var i = 0; i < SubscriptionIds.Length; i++) _shardOf[i] = Shards.Of(SubscriptionIds[i], Store.Shards.Length);
         PeriodTurns = draw.Chance(0.2);
         RunsOut = PeriodTurns && draw.Chance(0.5);
@@ -264,7 +264,7 @@ internal sealed class World
 
     private void Freeze(Instance instance)
     {
-        var ms = Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Int(5_000, 20_000);
+        var ms = Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Chance(0.9) ? Draw.Int(5_000, 20_000) : Draw.Int(40_000, 90_000);
         Tell($"{instance} freezes for {ms / 1000.0:0.0} s");
         instance.Freeze(ms);
         // To the others it looks dead; when it comes back it believes that nothing has happened.
