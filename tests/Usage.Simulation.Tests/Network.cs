@@ -159,7 +159,7 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
         for (var shard = 0; shard < world.Store.Shards.Length; shard++)
         {
             var mine = world.HomeOf(shard) == this;
-            world.Observer.Holders.Looked(this, shard, isWanted: mine && !_holds.ContainsKey(shard));
+            if (mine) world.Observer.Holders.Looked(this, shard, isHeld: _holds.ContainsKey(shard));
             if (mine && !_holds.ContainsKey(shard) && _taking.Add(shard))
             {
                 var wanted = shard;

@@ -51,6 +51,28 @@ internal sealed class Plans(Draw draw)
         return others.Length == 0 ? caps : others;
     }
 
+    /// <summary>Billing has not heard of something yet that usage has: it was restored from a backup, say, and is told again what it lacks.</summary>
+    public bool AnyUnheard { get; private set; }
+
+    public Action Unhear(Guid subscription)
+    {
+        var of = SimulatedStore.Name(subscription);
+        AnyUnheard = true;
+        if (draw.Chance(0.5))
+        {
+            var plans = Sold[of];
+            Sold.Remove(of);
+            return () => (AnyUnheard, Sold[of]) = (false, plans);
+        }
+        List<KeyValuePair<string, KnownPeriod>> periods = [.. Opened.Where(p => p.Value.SubscriptionId == of)];
+        foreach (var (id, _) in periods) Opened.Remove(id);
+        return () =>
+        {
+            AnyUnheard = false;
+            foreach (var (id, period) in periods) Opened[id] = period;
+        };
+    }
+
     public static Guid PeriodOf(Guid subscription, DateTimeOffset start) => Ids.DeriveGuid(start, "period", SimulatedStore.Name(subscription));
 
     private TermPeriod Open(Guid subscription, int number, DateTimeOffset start, DateTimeOffset end)

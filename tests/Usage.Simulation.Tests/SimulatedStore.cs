@@ -55,6 +55,8 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
 
     public Schedule Schedule => schedule;
     public Faults Faults => faults;
+    /// <summary>Told of whoever goes on with a transaction that holds a shard.</summary>
+    public Action<Process> Locking { get; set; } = _ => { };
     public bool IdleTransactionsStay => mutation == Mutation.IdleTransactionsStay;
     public bool SilentCopiesStay => mutation == Mutation.SilentCopiesStay;
     public ShardRow[] Shards { get; } = [.. Enumerable.Range(0, shards).Select(_ => new ShardRow())];

@@ -44,6 +44,7 @@ internal sealed class Transaction(SimulatedStore store, Process client)
     {
         var delay = store.Schedule.Delay();
         (_idleSinceMs, _copyingSinceMs) = copies ? (Never, store.Schedule.NowMs) : (store.Schedule.NowMs + delay, Never);
+        if (_locked.Count > 0) store.Locking(client);
         await client.Pause(delay);
         if (copies) (_idleSinceMs, _copyingSinceMs) = (store.Schedule.NowMs, Never);
         GoOn();

@@ -27,6 +27,7 @@ internal sealed class World
     private readonly long _chaosMs;
     private readonly double _troubleEvery;
     private readonly string _mood;
+    private readonly bool _freezes;
     private DateTimeOffset _businessStart;
     // So many that no story runs out of the periods that billing has opened.
     private const int LeapsMax = 3;
@@ -49,6 +50,8 @@ internal sealed class World
         _troubleEvery = draw.Of([300, 700, 2_000, 5_000]);
         // What goes wrong: instances killed or frozen, connections broken, shards moved, the store or the broker out, runtimes vanished, billing killed. Each story has its own mixture.
         _mood = draw.Of(["kkfbbbmmovri", "kkkkkb", "fffmbr", "mmmmkf", "mmki", "bbbbov", "fff"]);
+        _freezes = _mood.Contains('f', StringComparison.Ordinal);
+        Store.Locking = Locking;
         _instances = [.. Enumerable.Range(0, draw.Int(1, 3)).Select(i => new Instance(this, i))];
         _homes = [.. Store.Shards.Select(_ => draw.Int(0, _instances.Length - 1))];
         Broker = new Broker(this, draw.Chance(0.3) ? draw.Int(0, 20_000) : 0);
@@ -161,6 +164,11 @@ internal sealed class World
             for (var times = Draw.Int(1, LeapsMax); times > 0; times--) Schedule.After(Draw.Int(1_000, (int)_chaosMs), Leap);
         if (Draw.Chance(0.3))
             for (var times = Draw.Int(1, 3); times > 0; times--) Schedule.After(Draw.Int(500, (int)_chaosMs), () => Pause(SubscriptionIds[Draw.Int(0, subscriptions - 1)]));
+        if (Draw.Chance(0.2))
+        {
+            var hear = Plans.Unhear(SubscriptionIds[Draw.Int(0, subscriptions - 1)]);
+            Schedule.After(Draw.Int(1_000, (int)_chaosMs + 10_000), hear);
+        }
         if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_billingHas[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
     }
 
@@ -264,7 +272,18 @@ internal sealed class World
 
     private void Freeze(Instance instance)
     {
-        var ms = Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Chance(0.9) ? Draw.Int(5_000, 20_000) : Draw.Int(40_000, 90_000);
+        Freeze(instance, Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Int(5_000, 20_000));
+    }
+
+    /// <summary>Now and then one freezes for long, while it holds a shard.</summary>
+    private void Locking(Process client)
+    {
+        if (IsCalm || !_freezes || !Draw.Chance(0.002)) return;
+        Freeze(client is Hold hold ? hold.Instance : (Instance)client, Draw.Int(35_000, 60_000));
+    }
+
+    private void Freeze(Instance instance, int ms)
+    {
         Tell($"{instance} freezes for {ms / 1000.0:0.0} s");
         instance.Freeze(ms);
         // To the others it looks dead; when it comes back it believes that nothing has happened.
