@@ -14,6 +14,8 @@ public enum Mutation
     SlabIgnored,
     /// <summary>A new owner reads the tables without the windows that have turned: it takes the first that was opened.</summary>
     TurnedWindowsUnread,
+    /// <summary>A new owner reads the tables without the generations whose ids are ahead of time: it believes that they have none of them.</summary>
+    AheadUnread,
     /// <summary>A correction is made without a look whether its key was answered before.</summary>
     CorrectionWithoutKey,
     /// <summary>The owner is told of a correction only if the answer to its commit was not lost.</summary>

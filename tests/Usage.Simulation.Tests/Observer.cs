@@ -256,7 +256,7 @@ internal sealed class Observer(World world, Books books)
     private long RoomOf(Hold hold, Cell cell, GenerationHeader header, bool withPrompt)
     {
         var (owner, now) = (cell.Owner, world.Now);
-        var (least, inherited) = (long.MaxValue, cell.Inherited is { } slab ? slab.All.Where(s => hold.ConfirmedAt < s.Until).Sum(s => s.Tokens) : 0);
+        var (least, inherited) = (long.MaxValue, cell.Inherited.Where(s => hold.ConfirmedAt < s.Until).Sum(s => s.Tokens));
         foreach (var rule in CapRule.Of(owner.Terms!))
         {
             if (!rule.Hard) continue;

@@ -73,6 +73,15 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
     /// <summary>Whether no window of that kind was opened before it.</summary>
     public bool IsFirst(Guid subscription, OpenWindow window) => !Windows.Keys.Any(k => k.Subscription == subscription && k.Window.Window == window.Window && k.Window.OpenedAt < window.OpenedAt);
 
+    /// <summary>What is there under the key of a frame.</summary>
+    public StoredSequence Find(Guid generation, long sequence)
+    {
+        var row = Events.GetValueOrDefault((generation, sequence));
+        return Generations.TryGetValue(generation, out var known)
+            ? new(row?.Row.Content, known.Recorded.LastSequence, known.Recorded.Finish, known.Header.Subscription)
+            : new(row?.Row.Content, null, FinishReason.None, Guid.Empty);
+    }
+
     /// <summary>A statement by itself.</summary>
     public async Task<T> ReadAsync<T>(Process reader, Func<T> read)
     {

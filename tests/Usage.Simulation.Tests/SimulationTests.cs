@@ -43,6 +43,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.ThresholdsBeforeUsage)]
     [InlineData(Mutation.DenialsForgotten)]
     [InlineData(Mutation.TermsNeededUnheard)]
+    [InlineData(Mutation.AheadUnread)]
     [InlineData(Mutation.PauseUntold)]
     [InlineData(Mutation.RefusalOverheard)]
     [InlineData(Mutation.RefusedIsPassedOver)]

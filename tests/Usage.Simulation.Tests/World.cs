@@ -14,7 +14,8 @@ internal sealed class World
     public static readonly MeterLimits Limits = new(ChunkTokens: 8, GrantTokensMax: 40, Lease: TimeSpan.FromSeconds(10), GenerationsMax: 100) { AnnounceConversations = true };
     public static readonly string[] Conversations = ["c0", "c1"];
     private const int CalmMsMax = 240_000, StepsMax = 200_000;
-    private static readonly Guid[] SubscriptionIds = Named("subscription", 3), GenerationIds = Named("generation", 14);
+    private const int GenerationsMax = 14;
+    private static readonly Guid[] SubscriptionIds = Named("subscription", 3);
 
     private readonly Instance[] _instances;
     private readonly int[] _homes;
@@ -143,12 +144,15 @@ internal sealed class World
         var workers = Draw.Int(1, 3);
         for (var i = 0; i < workers; i++) _workers.Add(new Worker(this, unary: Draw.Chance(0.2)));
         var hostile = Draw.Chance(0.15);
-        var generations = Draw.Int(2, GenerationIds.Length);
+        var generations = Draw.Int(2, GenerationsMax);
         for (var i = 0; i < generations; i++)
         {
             var prompt = new Tally(Draw.Int(0, 4), 0, Draw.Int(0, 2), 0, 0);
+            var beginMs = Draw.Int(0, (int)_chaosMs * 2 / 3);
+            // Minted when it begins, now and then by a clock that is ahead.
+            var minted = _businessStart.AddMilliseconds(beginMs + (Draw.Chance(0.1) ? Draw.Int(1_000, 300_000) : 0));
             var header = new GenerationHeader(
-                GenerationIds[i], SubscriptionIds[Draw.Int(0, subscriptions - 1)], Draw.Of(Conversations), "model", prompt,
+                Ids.DeriveGuid(minted, "generation", i.ToString(CultureInfo.InvariantCulture)), SubscriptionIds[Draw.Int(0, subscriptions - 1)], Draw.Of(Conversations), "model", prompt,
                 Draw.Chance(0.3) ? Draw.Int(1, 40) : 0, Draw.Chance(0.3) ? CountMode.Increment : CountMode.Cumulative);
             var target = header.OutputTokensMax > 0 ? (int)header.OutputTokensMax : Draw.Int(1, 60);
             var worker = Draw.Of(_workers);
@@ -156,7 +160,7 @@ internal sealed class World
             _generations.Add(generation);
             Observer.Watch(generation);
             if (Schedule.IsTold) Tell($"{generation.Name} is of subscription {Array.IndexOf(SubscriptionIds, header.Subscription)} in {header.Conversation}, prompt {prompt.Prompt}, at most {header.OutputTokensMax}, {header.Mode}{(generation.IsHonest ? "" : ", cheats")}");
-            worker.After(Draw.Int(0, (int)_chaosMs * 2 / 3), () => worker.Begin(generation));
+            worker.After(beginMs, () => worker.Begin(generation));
         }
         if (Draw.Chance(0.6))
             for (var times = Draw.Int(1, 5); times > 0; times--) _clerk.After(Draw.Int(1_000, (int)_chaosMs), () => _clerk.Correct(_generations));
