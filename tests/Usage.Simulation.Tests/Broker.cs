@@ -60,7 +60,7 @@ internal sealed class Broker(World world, long declaredAtMs)
                     if (!take(messages[i], i > refused)) break;
                     taken++;
                 }
-            if (world.Mutation != Mutation.RefusalOverheard) taken = Math.Min(taken, refused);
+            taken = world.Mutation == Mutation.RefusalOverheard && refused < arriving ? messages.Length : Math.Min(taken, refused);
             confirmed = world.Faults.BrokerFails() ? Draw.Int(0, taken) : taken;
             client.After(world.Schedule.Delay(), answer.SetResult);
         });

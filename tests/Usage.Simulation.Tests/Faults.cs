@@ -83,7 +83,7 @@ internal sealed class Faults(Schedule schedule, double storeFailure, double lost
     public bool BrokerFails() => !_calm && (schedule.NowMs < BrokerAwayUntilMs || schedule.Draw.Chance(lostAnswer / 2));
 
     /// <summary>It takes a message not, though it is there: it is short of something.</summary>
-    public bool BrokerRefuses() => !_calm && schedule.Draw.Chance(0.02);
+    public bool BrokerRefuses() => !_calm && schedule.Draw.Chance(0.03);
 
     public Fate Commit() => _calm || !schedule.Draw.Chance(lostAnswer) ? Fate.Answered : schedule.Draw.Chance(0.6) ? Fate.HappensUnanswered : Fate.Lost;
 }
