@@ -14,6 +14,8 @@ public enum Mutation
     SlabIgnored,
     /// <summary>A new owner reads the tables without the windows that have turned: it takes the first that was opened.</summary>
     TurnedWindowsUnread,
+    /// <summary>A new owner reads the tables without the generations whose ids are ahead of time: it believes that they have none of them.</summary>
+    AheadUnread,
     /// <summary>A correction is made without a look whether its key was answered before.</summary>
     CorrectionWithoutKey,
     /// <summary>The owner is told of a correction only if the answer to its commit was not lost.</summary>
@@ -44,6 +46,18 @@ public enum Mutation
     LeasesEndUnconfirmed,
     /// <summary>Nobody asks billing for terms that a generation waits for.</summary>
     TermsNeededUnheard,
+    /// <summary>PostgreSQL leaves alone a transaction whose client has fallen silent.</summary>
+    IdleTransactionsStay,
+    /// <summary>Whoever wants a shard leaves alone one that has fallen silent in the middle of a COPY, where it is not idle.</summary>
+    SilentCopiesStay,
+    /// <summary>Of reports that are published together all count as taken, although the broker has refused one.</summary>
+    RefusalOverheard,
+    /// <summary>Billing passes over a report that it has refused.</summary>
+    RefusedIsPassedOver,
+    /// <summary>What billing has parked is not taken again when its cause is mended.</summary>
+    ParkedForGood,
+    /// <summary>An owner in memory is not told that its subscription is paused.</summary>
+    PauseUntold,
     /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>
     DenialsForgotten,
 }
@@ -67,6 +81,9 @@ internal sealed class Faults(Schedule schedule, double storeFailure, double lost
     public bool StoreFails() => !_calm && (schedule.NowMs < OutageUntilMs || schedule.Draw.Chance(storeFailure));
 
     public bool BrokerFails() => !_calm && (schedule.NowMs < BrokerAwayUntilMs || schedule.Draw.Chance(lostAnswer / 2));
+
+    /// <summary>It takes a message not, though it is there: it is short of something.</summary>
+    public bool BrokerRefuses() => !_calm && schedule.Draw.Chance(0.03);
 
     public Fate Commit() => _calm || !schedule.Draw.Chance(lostAnswer) ? Fate.Answered : schedule.Draw.Chance(0.6) ? Fate.HappensUnanswered : Fate.Lost;
 }

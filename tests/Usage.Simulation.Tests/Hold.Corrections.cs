@@ -19,13 +19,17 @@ internal sealed partial class Hold
         try
         {
             // The owner must know its totals before the tables change, or it would read them changed and be told again.
-            var loaded = await ReadAsync(cell, call.Subscription, call.Conversation, NoGeneration);
-            if (IsClosing)
+            for (var isLoaded = false; !isLoaded;)
             {
-                answer(CorrectionAnswer.Unknown);
-                return;
+                var corrections = cell.Corrections;
+                var loaded = await Reading.ReadAsync(_world, this, call.Subscription, call.Conversation, NoGeneration);
+                if (IsClosing)
+                {
+                    answer(CorrectionAnswer.Unknown);
+                    return;
+                }
+                isLoaded = TryLoad(cell, loaded, corrections, call.Conversation, NoGeneration);
             }
-            Load(cell, loaded, call.Conversation);
             cell.Owner.Keep(call.Conversation);
             cell.Announcing++;
             Deliver(cell);
@@ -49,7 +53,7 @@ internal sealed partial class Hold
         }
         finally
         {
-            cell.Pins--;
+            Unpin(cell);
             if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
         }
     }
@@ -61,8 +65,7 @@ internal sealed partial class Hold
         var cell = request.Cell;
         _world.Observer.Thresholds.Telling(cell);
         cell.Untold.Clear();
-        cell.Corrections++;
-        foreach (var correction in corrections) cell.Owner.Correct(correction, Now, cell.Outcomes);
+        cell.Correct(corrections, Now);
         Deliver(cell);
         if (corrections.Count > 0) request.Passed = _world.Observer.Thresholds.Told(cell, request.Call.Conversation);
     }
@@ -74,7 +77,7 @@ internal sealed partial class Hold
         cell.Announcing++;
         await AnnounceAsync(cell, []);
         cell.Announcing--;
-        cell.Pins--;
+        Unpin(cell);
     }
 
     /// <summary>Stores thresholds that the correction has passed.</summary>

@@ -60,15 +60,22 @@ internal sealed partial class Hold : Process
         var cell = Pin(header.Subscription);
         try
         {
-            var (loaded, asked) = await ReadAndAskAsync(cell, header);
-            if (IsClosing)
+            while (true)
             {
-                outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable, Attempt: request.Attempt));
+                var corrections = cell.Corrections;
+                var loaded = cell.NeedsLoading(header.Conversation, header.Id, storeIsAway: false) ? await Reading.ReadAsync(_world, this, header.Subscription, header.Conversation, header.Id) : null;
+                var asked = cell.NeedsTerms(loaded, _world.Now.Business, out _) ? await Instance.Terms.AskAsync(this, header.Subscription) : null;
+                if (IsClosing)
+                {
+                    outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable, Attempt: request.Attempt));
+                    return;
+                }
+                if (!TryLoad(cell, loaded, corrections, header.Conversation, header.Id)) continue;
+                if (asked is not null) cell.Owner.ChangeTerms(asked, Now, cell.Outcomes);
+                Deliver(cell);
+                Start(cell, request, loaded?.Generation, outlet);
                 return;
             }
-            if (loaded is not null) Load(cell, loaded, header.Conversation);
-            if (asked is not null) Turn(cell, (owner, outcomes) => owner.ChangeTerms(asked, Now, outcomes));
-            Start(cell, request, loaded?.Generation, outlet);
         }
         catch (StoreLostException)
         {
@@ -76,72 +83,46 @@ internal sealed partial class Hold : Process
         }
         finally
         {
-            cell.Pins--;
+            Unpin(cell);
         }
     }
 
     private Cell Pin(Guid subscription)
     {
         if (!_cells.TryGetValue(subscription, out var cell))
-            _cells.Add(subscription, cell = new Cell(new SubscriptionOwner(subscription, World.Limits)));
+            _cells.Add(subscription, cell = new Cell(new SubscriptionOwner(subscription, World.Limits), Epoch));
         cell.Pins++;
         return cell;
     }
 
-    /// <summary>What was read before a correction, and comes after it, may be older than what the owner has forgotten since.</summary>
-    private async Task<Loaded> ReadAsync(Cell cell, Guid subscription, string conversation, Guid generation)
+    private void Unpin(Cell cell)
     {
-        while (true)
-        {
-            var corrections = cell.Corrections;
-            var loaded = await Loaded.ReadAsync(_world, this, subscription, conversation, generation);
-            if (cell.Corrections == corrections) return loaded;
-        }
+        cell.Pins--;
+        if (cell.IsUnknown) _cells.Remove(cell.Owner.Subscription);
     }
 
-    private void Load(Cell cell, Loaded loaded, string conversation)
+    private bool TryLoad(Cell cell, Loaded? loaded, int corrections, string conversation, Guid generation)
     {
-        if (!cell.Loaded)
-        {
-            cell.Loaded = true;
-            foreach (var (period, used) in loaded.Periods) cell.Owner.LoadPeriod(period, used);
-            foreach (var (window, used) in loaded.Windows)
-                if (_world.Mutation != Mutation.TurnedWindowsUnread || _world.Store.IsFirst(cell.Owner.Subscription, window)) cell.Owner.LoadWindow(window, used);
-            if (loaded.Slab is { } slab && slab.Epoch != Epoch)
-            {
-                cell.Inherited = slab;
-                if (_world.Mutation != Mutation.SlabIgnored)
-                    foreach (var lost in slab.All) cell.Owner.InheritSlab(lost.Tokens, lost.Until);
-            }
-            else if (loaded.Slab is { } ended) cell.Owner.LoadEndedSlab(ended.All.Sum(s => s.Tokens));
-            if (loaded.Terms is { } terms) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
-            cell.Owner.NotePassed(Now);
-        }
-        if (conversation.Length > 0 && !cell.Owner.Knows(conversation)) cell.Owner.LoadConversation(conversation, loaded.ConversationUsed, Now);
+        var isFirst = !cell.IsLoaded;
+        if (!cell.TryLoad(loaded, corrections, conversation, generation, storeIsAway: false, Now)) return false;
+        if (isFirst && loaded?.Slab is { } slab && slab.Epoch != Epoch) cell.Inherited = slab.Tokens;
+        return true;
     }
 
     private void Start(Cell cell, Request request, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Outlet outlet)
     {
         var header = request.Header;
-        if (cell.Owner.Find(header.Id) is null && stored is { } original)
+        var isNew = cell.Owner.Find(header.Id) is null && stored is null;
+        var attempt = _world.Mutation == Mutation.DenialsForgotten ? default : request.Attempt;
+        var answer = cell.Start(header, stored, request.TokensWanted, request.Resumed, attempt, outlet.IsGone, Now);
+        if (answer.FinishedAt is { } sequence) Send(outlet, new Answer(AnswerKind.Acknowledged, header.Id, sequence, Finished: true));
+        if (answer.Generation is { } generation)
         {
-            if (original.Recorded.Finish != FinishReason.None)
-            {
-                Send(outlet, new Answer(AnswerKind.Acknowledged, header.Id, original.Recorded.LastSequence, Finished: true));
-                return;
-            }
-            cell.Owner.LoadGeneration(header, original.Recorded);
+            if (isNew) _world.Observer.Opened(cell, header);
+            Attach(generation, outlet, started: true, cell);
         }
-        if (cell.Owner.Find(header.Id) is { } known) Attach(known, outlet, started: true, cell);
-        var isNew = cell.Owner.Find(header.Id) is null;
-        if (isNew && outlet.IsGone) return;
-        var generation = cell.Owner.Start(header, request.TokensWanted, Now, cell.Outcomes, request.Resumed, _world.Mutation == Mutation.DenialsForgotten ? default : request.Attempt);
-        if (isNew && generation is not null) _world.Observer.Opened(cell, header);
-        if (generation is not null) Attach(generation, outlet, started: true, cell);
-        else
+        if (answer.Denied is { } denied)
         {
-            var denied = cell.Outcomes[^1];
-            cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
             _world.Observer.Denied(this, cell, header, request.Attempt, denied);
             outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: denied.Why.Code, Attempt: request.Attempt));
         }
@@ -179,8 +160,9 @@ internal sealed partial class Hold : Process
     private void Deliver(Cell cell)
     {
         cell.LastTurn = _world.Now.Real;
-        for (var i = 0; i < cell.Outcomes.Count; i++) Deliver(cell, cell.Outcomes[i]);
-        cell.Outcomes.Clear();
+        var outcomes = cell.TakeOutcomes();
+        foreach (var outcome in outcomes) Deliver(cell, outcome);
+        cell.Delivered(outcomes);
         _world.Observer.TurnTaken(this, cell);
     }
 
@@ -190,6 +172,7 @@ internal sealed partial class Hold : Process
         switch (outcome.Kind)
         {
             case OutcomeKind.Recorded:
+                cell.UncommittedRows++;
                 cell.Uncommitted.Add(outcome.Row!);
                 _world.Observer.Thresholds.Decided(cell, outcome.Row!);
                 _world.Observer.Decided(outcome.Row!);
@@ -232,13 +215,10 @@ internal sealed partial class Hold : Process
     {
         try
         {
-            var store = _world.Store;
-            var (row, generation) = await store.ReadAsync(this, () => (store.Events.GetValueOrDefault((id, sequence)), store.Generations.TryGetValue(id, out var g) ? g.Recorded : (RecordedGeneration?)null));
-            if (generation is { } known && row is not null && row.Row.Content == content)
-                Send(outlet, new Answer(AnswerKind.Acknowledged, id, known.LastSequence, Finished: known.Finish != FinishReason.None));
-            else
-                Send(outlet, Rejected(id, sequence,
-                    generation is null ? Reasons.GenerationUnknown : row is not null ? Reasons.SequenceReused : generation.Value.Finish != FinishReason.None ? Reasons.GenerationFinished : Reasons.GenerationUnknown));
+            var stored = await _world.Store.ReadAsync(this, () => _world.Store.Find(id, sequence));
+            Send(outlet, stored.Refusing(content) is { } why
+                ? Rejected(id, sequence, why.Code)
+                : new Answer(AnswerKind.Acknowledged, id, stored.LastSequence!.Value, Finished: stored.Finish != FinishReason.None));
         }
         catch (StoreLostException)
         {
@@ -255,7 +235,7 @@ internal sealed partial class Hold : Process
         {
             var route = (Route)row.Generation.Route!;
             route.Cell.Uncommitted.Remove(row);
-            route.Cell.Owner.Durable(row);
+            route.Cell.Durable(row);
             if (last[row.Generation.Id] != row.Sequence) continue;
             var finished = row.Finish != FinishReason.None;
             Send(route.Outlet, new Answer(AnswerKind.Acknowledged, row.Generation.Id, row.Sequence, Finished: finished));
@@ -274,12 +254,14 @@ internal sealed partial class Hold : Process
 
     public void TermsChanged(SubscriptionTerms terms)
     {
+        _world.Observer.Pauses.Told(this, _cells.GetValueOrDefault(terms.Subscription), terms);
+        if (terms.Paused && _world.Mutation == Mutation.PauseUntold) return;
         if (_cells.TryGetValue(terms.Subscription, out var cell)) Turn(cell, (owner, outcomes) => owner.ChangeTerms(terms, Now, outcomes));
     }
 
     private void Forget(Cell cell, Generation generation)
     {
-        cell.Owner.Forget(generation);
+        cell.Forget(generation);
         _running.Remove(generation.Id);
     }
 
@@ -303,7 +285,7 @@ internal sealed partial class Hold : Process
     {
         if (IsClosing) return;
         var now = Now;
-        var forgettable = new List<Generation>();
+        var forgotten = new List<Generation>();
         foreach (var (id, cell) in _cells.ToList())
         {
             var lastTurn = cell.LastTurn;
@@ -312,13 +294,10 @@ internal sealed partial class Hold : Process
             _world.Observer.Swept(this, cell);
             if (!cell.Owner.HasCrossings) _world.Observer.Thresholds.Quiet(this, cell);
             else if (_world.Mutation != Mutation.LoweredCapUnannounced) Run(() => AnnounceAsync(cell));
-            if (cell.Pins > 0) continue;
-            cell.Owner.CollectForgettable(now.Real - World.Limits.Lease, forgettable);
-            foreach (var generation in forgettable) Forget(cell, generation);
-            forgettable.Clear();
-            if (cell.Uncommitted.Count > 0 || !cell.Owner.IsIdle || now.Real - lastTurn < World.Limits.Lease) continue;
-            cell.Evicted = true;
-            _cells.Remove(id);
+            var isSilent = cell.ForgetSilent(now.Real, World.Limits.Lease, World.Limits.Lease, forgotten);
+            foreach (var generation in forgotten) _running.Remove(generation.Id);
+            forgotten.Clear();
+            if (isSilent) _cells.Remove(id);
         }
         After(_world.Draw.Int(900, 1_500), Sweep);
     }

@@ -159,6 +159,7 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
         for (var shard = 0; shard < world.Store.Shards.Length; shard++)
         {
             var mine = world.HomeOf(shard) == this;
+            if (mine) world.Observer.Holders.Looked(this, shard, isHeld: _holds.ContainsKey(shard));
             if (mine && !_holds.ContainsKey(shard) && _taking.Add(shard))
             {
                 var wanted = shard;
@@ -186,7 +187,12 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
         try
         {
             var (at, transaction) = (world.Now.Real, world.Store.Begin(this));
-            await transaction.LockAsync(world.Store.Shards[shard].Locks, LockMode.Update);
+            if (!await transaction.LockAsync(world.Store.Shards[shard].Locks, LockMode.Update, Transaction.SilentMsMax))
+            {
+                transaction.RollBack();
+                world.Store.Shards[shard].Locks.EndSilent();
+                throw new StoreLostException();
+            }
             var epoch = world.Store.Shards[shard].Epoch + 1;
             transaction.Write(() => world.Store.Shards[shard].Epoch = epoch);
             await transaction.CommitAsync();

@@ -48,6 +48,8 @@ internal sealed class Observer(World world, Books books)
     public CorrectionWatch Corrections { get; } = new(world, books);
     public ThresholdWatch Thresholds { get; } = new(world, books);
     public PublishingWatch Publishing { get; } = new(world, books);
+    public HolderWatch Holders { get; } = new(world);
+    public PauseWatch Pauses { get; } = new();
     public long Grants { get; private set; }
     public long CapDenials { get; private set; }
     public long OverrunTokens { get; private set; }
@@ -97,6 +99,7 @@ internal sealed class Observer(World world, Books books)
         if (answer.Kind == AnswerKind.Acknowledged && watched.Rows <= answer.Number)
             throw new ViolationException($"U3: {watched.Runtime.Name} is acknowledged to {answer.Number} with {watched.Rows} rows in the table");
         if (answer.Kind != AnswerKind.Granted) return;
+        Pauses.Granted(hold, watched.Runtime, watched.Grants.Select(g => g.Allowed).DefaultIfEmpty().Max(), answer);
         Grants++;
         watched.Grants.Add((answer.Number, answer.Until));
         CheckExposure(watched.Runtime.Header.Subscription);
@@ -225,6 +228,7 @@ internal sealed class Observer(World world, Books books)
         // The runtime has said it again since, and was denied then: it hears nothing of what becomes of this one.
         if (watched.Denied.TryGetValue(cell, out var latest) && attempt.Number <= latest.Number) return;
         watched.Denied[cell] = attempt;
+        Pauses.Denied(hold, cell, denied);
         if (denied.Why.Code != Reasons.CapReached) return;
         CapDenials++;
         if (hold.IsCurrent && !hold.IsClosing && RoomOf(hold, cell, header, withPrompt: true) is > 0 and var room)
@@ -252,7 +256,7 @@ internal sealed class Observer(World world, Books books)
     private long RoomOf(Hold hold, Cell cell, GenerationHeader header, bool withPrompt)
     {
         var (owner, now) = (cell.Owner, world.Now);
-        var (least, inherited) = (long.MaxValue, cell.Inherited is { } slab ? slab.All.Where(s => hold.ConfirmedAt < s.Until).Sum(s => s.Tokens) : 0);
+        var (least, inherited) = (long.MaxValue, cell.Inherited.Where(s => hold.ConfirmedAt < s.Until).Sum(s => s.Tokens));
         foreach (var rule in CapRule.Of(owner.Terms!))
         {
             if (!rule.Hard) continue;

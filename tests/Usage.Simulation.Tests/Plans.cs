@@ -28,9 +28,15 @@ internal sealed class Plans(Draw draw)
     public SubscriptionTerms Next(SubscriptionTerms old) => old with
     {
         Version = old.Version + 1,
-        Active = !draw.Chance(0.2),
+        // What is cancelled stays so, and what rests is resumed by nothing but its resumption.
+        Active = !draw.Chance(0.2) && old.Active,
         Caps = [.. Windows(old.Caps).Select(c => c with { Tokens = Math.Max(1, c.Tokens + draw.Int(-30, 40)) })],
     };
+
+    /// <summary>It rests, for as long as somebody likes.</summary>
+    public static SubscriptionTerms Pause(SubscriptionTerms old) => old with { Version = old.Version + 1, Active = false, Paused = true };
+
+    public static SubscriptionTerms Resume(SubscriptionTerms old) => old with { Version = old.Version + 1, Active = true, Paused = false };
 
     /// <summary>The same a month later: billing has opened another period.</summary>
     public SubscriptionTerms Later(SubscriptionTerms old) => old with { Version = old.Version + 1, Current = old.Next, Next = Open(old.Subscription, old.Next.Number + 1, old.Next.End, old.Next.End.AddMonths(1)) };
@@ -43,6 +49,28 @@ internal sealed class Plans(Draw draw)
         Cap[] others = [.. caps.Where(c => c.Window != window)];
         if (others.Length == caps.Count) return [.. caps, new Cap(window, draw.Int(30, 90), caps[0].Counts, CapEnforcement.Hard)];
         return others.Length == 0 ? caps : others;
+    }
+
+    /// <summary>Billing has not heard of something yet that usage has: it was restored from a backup, say, and is told again what it lacks.</summary>
+    public bool AnyUnheard { get; private set; }
+
+    public Action Unhear(Guid subscription)
+    {
+        var of = SimulatedStore.Name(subscription);
+        AnyUnheard = true;
+        if (draw.Chance(0.5))
+        {
+            var plans = Sold[of];
+            Sold.Remove(of);
+            return () => (AnyUnheard, Sold[of]) = (false, plans);
+        }
+        List<KeyValuePair<string, KnownPeriod>> periods = [.. Opened.Where(p => p.Value.SubscriptionId == of)];
+        foreach (var (id, _) in periods) Opened.Remove(id);
+        return () =>
+        {
+            AnyUnheard = false;
+            foreach (var (id, period) in periods) Opened[id] = period;
+        };
     }
 
     public static Guid PeriodOf(Guid subscription, DateTimeOffset start) => Ids.DeriveGuid(start, "period", SimulatedStore.Name(subscription));

@@ -12,9 +12,11 @@ internal sealed class PublishingWatch(World world, Books books)
 {
     private readonly Dictionary<(int Shard, long Number), UsageReport> _cut = [];
     private readonly HashSet<(int Shard, long Number)> _applied = [];
-    private readonly Dictionary<int, long> _queuedTo = [], _cutAtMs = [];
+    private readonly Dictionary<int, long> _queuedTo = [], _cutAtMs = [], _completeTo = [];
     private readonly HashSet<Guid> _heard = [];
     private readonly Dictionary<(string Period, string Plan, TokenKind Kind), long> _billed = [];
+
+    public int Refusals { get; private set; }
 
     /// <summary>At most two a second of a shard, whoever cuts them: an instance, its successor, or one that did not hear that it had.</summary>
     public void Cut(UsageReport report, long atMs)
@@ -26,8 +28,10 @@ internal sealed class PublishingWatch(World world, Books books)
     }
 
     /// <summary>Taken by billing's queue.</summary>
-    public void Queued(UsageReport report)
+    /// <param name="isAfterRefused">it was handed over with one before it that the broker has refused: both must come again</param>
+    public void Queued(UsageReport report, bool isAfterRefused)
     {
+        if (isAfterRefused) return;
         var to = _queuedTo.GetValueOrDefault(report.Shard);
         if (report.Number > to + 1) throw new ViolationException($"report {report.Number} of shard {report.Shard} is published before report {to + 1}");
         _queuedTo[report.Shard] = Math.Max(to, report.Number);
@@ -44,6 +48,22 @@ internal sealed class PublishingWatch(World world, Books books)
     {
         foreach (var crossing in crossings)
             if (!_heard.Contains(crossing.What.Id)) throw new ViolationException($"{crossing.What.Threshold} is marked as published, and nobody heard it");
+    }
+
+    /// <summary>Billing cannot place it: it must be something that billing does not know, and that it will be told.</summary>
+    public void Refused(UsageReport report, Refusal why)
+    {
+        if (!world.Plans.AnyUnheard) throw new ViolationException($"U4: report {report.Number} of shard {report.Shard} is refused: {why.Detail}");
+        if (world.Schedule.IsTold) world.Tell($"billing parks report {report.Number} of shard {report.Shard}: {why.Code}");
+        Refusals++;
+    }
+
+    /// <summary>Periods are closed and billed as far as reports are complete.</summary>
+    public void Complete(int shard, long through)
+    {
+        for (var number = _completeTo.GetValueOrDefault(shard) + 1; number <= through; number++)
+            if (!_applied.Contains((shard, number))) throw new ViolationException($"U5: billing calls shard {shard} complete to {through}, and has not entered report {number}");
+        _completeTo[shard] = through;
     }
 
     /// <summary>Entered into billing's books.</summary>

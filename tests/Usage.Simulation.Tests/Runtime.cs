@@ -12,7 +12,7 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
     private Tally _total, _said;
     private long _finalAt = long.MaxValue, _lastHeardMs;
     private bool _stopped, _refused, _renew, _resuming;
-    private int _denials;
+    private int _denials, _resumesFrom = int.MaxValue;
 
     public GenerationHeader Header => header;
     public string Name => name;
@@ -38,8 +38,12 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
         worker.After(world.Draw.Int(50, 1_500), Tick);
     }
 
-    public void Start() =>
-        worker.Say(new Request(RequestKind.Start, header, TokensWanted: world.Draw.Chance(0.2) ? world.Draw.Int(1, 30) : 0, Resumed: _grants.Count > 0, Attempt: LastAttempt = new(1, LastAttempt.Number + 1)));
+    public void Start()
+    {
+        LastAttempt = new(1, LastAttempt.Number + 1);
+        if (_grants.Count > 0) _resumesFrom = Math.Min(_resumesFrom, LastAttempt.Number);
+        worker.Say(new Request(RequestKind.Start, header, TokensWanted: world.Draw.Chance(0.2) ? world.Draw.Int(1, 30) : 0, Resumed: _grants.Count > 0, Attempt: LastAttempt));
+    }
 
     public void Resume()
     {
@@ -68,7 +72,7 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
             case AnswerKind.Acknowledged: Acknowledged(answer); break;
             // Of one that was said before the last: the answer is still to come.
             case AnswerKind.Denied when _grants.Count == 0 && answer.Attempt != LastAttempt: break;
-            case AnswerKind.Denied: Denied(answer.Reason); break;
+            case AnswerKind.Denied: Denied(answer.Reason, answer.Attempt); break;
             case AnswerKind.Rejected: Rejected(answer); break;
         }
     }
@@ -84,11 +88,17 @@ internal sealed class RuntimeGeneration(World world, Worker worker, GenerationHe
         IsDone = true;
     }
 
-    private void Denied(string reason)
+    private void Denied(string reason, Attempt attempt)
     {
         if (reason == Reasons.StoreUnavailable)
         {
             Later(200, 1_500);
+            return;
+        }
+        if (reason == Reasons.SubscriptionPaused)
+        {
+            if (attempt.Number >= _resumesFrom) throw new ViolationException($"{name} was granted tokens, and cannot report them: {reason}");
+            Later(500, 3_000);
             return;
         }
         // Billing will name a later period: the clocks of two services never turn at the same instant.

@@ -77,7 +77,7 @@ internal class Process(Schedule schedule, Process? host = null)
     public bool IsFrozen => FrozenUntil > schedule.NowMs;
 
     public void Kill() => _killed = true;
-    public void Freeze(long ms) => _frozenUntil = schedule.NowMs + ms;
+    public void Freeze(long ms) => _frozenUntil = Math.Max(_frozenUntil, schedule.NowMs + ms);
 
     public void After(long ms, Action action) => schedule.After(ms, () => Resume(action));
 

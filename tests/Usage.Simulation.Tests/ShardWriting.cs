@@ -139,7 +139,7 @@ internal sealed class ShardWriting(World world, Hold hold)
         var plan = _ledger.Plan(head, _rows, stored, cut: world.Schedule.NowMs >= nextCutMs);
         if (plan.WritesAnything)
         {
-            await transaction.RoundTripAsync();
+            await transaction.RoundTripAsync(copies: true);
             if (plan.Batch is { } batch && world.Mutation != Mutation.RepeatsCountedAgain && batch.Rows.Any(r => store.Events.ContainsKey((r.Generation.Id, r.Sequence))))
                 throw new UniqueKeyException();
             var copy = new PlanCopy(plan);

@@ -7,11 +7,14 @@ namespace Usage.Simulation.Tests;
 internal sealed class BilledShard
 {
     public Dictionary<long, UsageReport> Applied { get; } = [];
+    /// <summary>Refused, and kept until they can be entered.</summary>
+    public Dictionary<long, UsageReport> Parked { get; } = [];
     public long Through { get; set; }
 }
 
 /// <summary>
-/// One process of billing: consumes reports at least once and in any order, over the real decisions, and fetches numbers that never came.
+/// One process of billing: consumes reports at least once and in any order, over the real decisions, parks what they refuse, and fetches numbers that never came,
+/// or that are parked.
 /// Its database is another one than usage's; what is in it outlives the process.
 /// </summary>
 internal sealed class SimulatedBilling : Process
@@ -44,9 +47,17 @@ internal sealed class SimulatedBilling : Process
 
     private void LookForGaps() => Run(async () =>
     {
+        if (_world.Draw.Chance(0.2)) await ReplayAsync();
         await CatchUpAsync();
         After(LookAgainMs, LookForGaps);
     });
+
+    /// <summary>Somebody has what is parked taken again, in the right moment or not.</summary>
+    private async Task ReplayAsync()
+    {
+        foreach (var parked in _shards.SelectMany(s => s.Parked.Values).ToList())
+            if (_world.Mutation != Mutation.ParkedForGood) await EnterAsync(parked);
+    }
 
     /// <summary>Asks usage how far it is, and for every report up to there that is missing here.</summary>
     private async Task CatchUpAsync()
@@ -57,7 +68,7 @@ internal sealed class SimulatedBilling : Process
             var reports = _world.Store.Shards[shard].Reports;
             for (var number = billed.Through + 1; number <= reports.Count; number++)
             {
-                if (billed.Applied.ContainsKey(number)) continue;
+                if (billed.Applied.ContainsKey(number) || (_world.Mutation == Mutation.ParkedForGood && billed.Parked.ContainsKey(number))) continue;
                 await Pause(_world.Schedule.Delay());
                 if (_world.Faults.StoreFails() || !await EnterAsync(reports[(int)number - 1].What)) return;
             }
@@ -82,10 +93,20 @@ internal sealed class SimulatedBilling : Process
         if (shard.Applied.TryGetValue(report.Number, out var same) && same.Chain == report.Chain && _world.Mutation != Mutation.ReportsBilledAgain) return;
         if (_world.Mutation != Mutation.ReportsBilledAgain && ReportChain.Broken(report, Neighbours(shard, report.Number)) is { } broken) throw new ViolationException($"U5: shard {report.Shard}: {broken}");
         var decision = ApplyReportDecision.Decide(report, _world.Plans.Opened, _world.Plans.Sold);
-        if (decision.Refused is { } refusal) throw new ViolationException($"U4: report {report.Number} of shard {report.Shard} is parked: {refusal.Detail}");
+        if (decision.Refused is { } refusal)
+        {
+            _world.Observer.Publishing.Refused(report, refusal);
+            if (_world.Mutation != Mutation.RefusedIsPassedOver)
+            {
+                shard.Parked[report.Number] = report;
+                return;
+            }
+        }
         shard.Applied[report.Number] = report;
+        shard.Parked.Remove(report.Number);
         while (shard.Applied.ContainsKey(shard.Through + 1)) shard.Through++;
-        _world.Observer.Publishing.Applied(report, decision.Events);
+        if (decision.Refused is null) _world.Observer.Publishing.Applied(report, decision.Events);
+        _world.Observer.Publishing.Complete(report.Shard, shard.Through);
     }
 
     private static Dictionary<long, ReportLink> Neighbours(BilledShard shard, long number)

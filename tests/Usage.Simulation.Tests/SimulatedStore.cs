@@ -27,13 +27,6 @@ internal sealed record Unmarked<T>(T What)
     public bool Published { get; set; }
 }
 
-/// <summary>Who holds which lock on a row, and who waits for one.</summary>
-internal sealed class RowLocks
-{
-    public List<(Transaction By, LockMode Mode)> Held { get; } = [];
-    public List<Action> Waiting { get; } = [];
-}
-
 /// <summary>One shard's row, and what is written under it.</summary>
 internal sealed class ShardRow
 {
@@ -56,12 +49,16 @@ internal sealed class ShardRow
 /// The tables, with as much of PostgreSQL as the product leans on: row locks, unique keys, commits that happen whole or not at all, and
 /// whose answer may be lost. Statements outside a transaction see what is committed when they run, each for itself.
 /// </summary>
-internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shards, Observer observer)
+internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shards, Observer observer, Mutation mutation)
 {
     private readonly List<Transaction> _open = [];
 
     public Schedule Schedule => schedule;
     public Faults Faults => faults;
+    /// <summary>Told of whoever goes on with a transaction that holds a shard.</summary>
+    public Action<Process> Locking { get; set; } = _ => { };
+    public bool IdleTransactionsStay => mutation == Mutation.IdleTransactionsStay;
+    public bool SilentCopiesStay => mutation == Mutation.SilentCopiesStay;
     public ShardRow[] Shards { get; } = [.. Enumerable.Range(0, shards).Select(_ => new ShardRow())];
     public Dictionary<(Guid Generation, long Sequence), StoredRow> Events { get; } = [];
     public List<UsageCorrection> Corrections { get; } = [];
@@ -75,6 +72,15 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
 
     /// <summary>Whether no window of that kind was opened before it.</summary>
     public bool IsFirst(Guid subscription, OpenWindow window) => !Windows.Keys.Any(k => k.Subscription == subscription && k.Window.Window == window.Window && k.Window.OpenedAt < window.OpenedAt);
+
+    /// <summary>What is there under the key of a frame.</summary>
+    public StoredSequence Find(Guid generation, long sequence)
+    {
+        var row = Events.GetValueOrDefault((generation, sequence));
+        return Generations.TryGetValue(generation, out var known)
+            ? new(row?.Row.Content, known.Recorded.LastSequence, known.Recorded.Finish, known.Header.Subscription)
+            : new(row?.Row.Content, null, FinishReason.None, Guid.Empty);
+    }
 
     /// <summary>A statement by itself.</summary>
     public async Task<T> ReadAsync<T>(Process reader, Func<T> read)

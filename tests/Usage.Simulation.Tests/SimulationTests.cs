@@ -17,7 +17,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
         }
         var sum = new Stories.Sum();
         var failures = Stories.PlayAll(Setting("BILLING_SIM_SEEDS") ?? Seeds, FailuresMax, Mutation.None, sum);
-        output.WriteLine($"{sum.Stories} stories, {sum.Steps} steps, {sum.Crashes} crashes, {sum.Grants} grants, {sum.CapDenials} denials at a cap, {sum.Rows} rows, {sum.Overrun} tokens overrun, {sum.Corrections} corrections, {sum.Thresholds} thresholds, {sum.Turns} windows turned, {sum.Reports} reports, {sum.TermsAsked} questions about terms");
+        output.WriteLine($"{sum.Stories} stories, {sum.Steps} steps, {sum.Crashes} crashes, {sum.Grants} grants, {sum.CapDenials} denials at a cap, {sum.Rows} rows, {sum.Overrun} tokens overrun, {sum.Corrections} corrections, {sum.Thresholds} thresholds, {sum.Turns} windows turned, {sum.Reports} reports, {sum.TermsAsked} questions about terms, {sum.Pauses} pauses, {sum.Refusals} refused reports; a shard was wanted for {sum.WantedMsMax / 1000} s at most");
         Assert.True(failures.Count == 0, string.Join('\n', failures.Select(f => $"BILLING_SIM_SEED={f.Seed} tells it step by step: {f.What}")));
     }
 
@@ -43,6 +43,13 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.ThresholdsBeforeUsage)]
     [InlineData(Mutation.DenialsForgotten)]
     [InlineData(Mutation.TermsNeededUnheard)]
+    [InlineData(Mutation.AheadUnread)]
+    [InlineData(Mutation.PauseUntold)]
+    [InlineData(Mutation.RefusalOverheard)]
+    [InlineData(Mutation.RefusedIsPassedOver)]
+    [InlineData(Mutation.ParkedForGood)]
+    [InlineData(Mutation.IdleTransactionsStay)]
+    [InlineData(Mutation.SilentCopiesStay)]
     public void A_deliberate_fault_is_found(Mutation mutation)
     {
         var failures = Stories.PlayAll(Setting("BILLING_SIM_SEEDS") ?? Seeds, failuresMax: 1, mutation);

@@ -28,10 +28,11 @@ internal sealed class SlabWriting(World world, Hold hold)
         var remainders = new List<SlabAsked>();
         foreach (var cell in hold.Cells)
         {
-            if (!cell.Loaded && world.Mutation != Mutation.UnloadedLeavesSlab) continue;
-            var (tokens, until) = cell.Owner.Remainder(world.Now.Real);
-            remainders.Add(new SlabAsked(cell, tokens, until, cell.Owner.Leaves(world.Now.Real)));
-            if (world.Schedule.IsTold) world.Tell($"{hold} leaves a slab of {tokens} behind");
+            var left = cell.Remainder(world.Now.Real);
+            if (world.Mutation == Mutation.UnloadedLeavesSlab && left is null) left = (0, world.Now.Real, []);
+            if (left is not { } remainder) continue;
+            remainders.Add(new SlabAsked(cell, remainder.Tokens, remainder.Until, remainder.Inherited));
+            if (world.Schedule.IsTold) world.Tell($"{hold} leaves a slab of {remainder.Tokens} behind");
         }
         for (var tries = 0; tries < RemaindersTriesMax; tries++)
         {

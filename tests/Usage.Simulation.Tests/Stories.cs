@@ -9,7 +9,7 @@ internal static class Stories
 
     public sealed class Sum
     {
-        public long Stories, Steps, Rows, Grants, CapDenials, Overrun, Crashes, Corrections, Reports, Thresholds, Turns, TermsAsked;
+        public long Stories, Steps, Rows, Grants, CapDenials, Overrun, Crashes, Corrections, Reports, Thresholds, Turns, TermsAsked, Pauses, Refusals, WantedMsMax;
     }
 
     public static Failure? Play(ulong seed, Mutation mutation, Action<string>? tell = null, Sum? sum = null)
@@ -35,6 +35,9 @@ internal static class Stories
         Interlocked.Add(ref sum.Corrections, world.Observer.Corrections.Count);
         Interlocked.Add(ref sum.Turns, world.Store.Windows.Keys.GroupBy(k => (k.Subscription, k.Window.Window)).Sum(g => g.Count() - 1));
         Interlocked.Add(ref sum.TermsAsked, world.Observer.TermsAsked);
+        lock (sum) sum.WantedMsMax = Math.Max(sum.WantedMsMax, world.Observer.Holders.LongestMs);
+        Interlocked.Add(ref sum.Refusals, world.Observer.Publishing.Refusals);
+        Interlocked.Add(ref sum.Pauses, world.Observer.Pauses.InTheMiddle);
         Interlocked.Add(ref sum.Thresholds, world.Observer.Thresholds.Count);
         Interlocked.Add(ref sum.Reports, world.Store.Shards.Sum(s => s.Head.Report));
         return null;

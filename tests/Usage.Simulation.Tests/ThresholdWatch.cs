@@ -54,7 +54,7 @@ internal sealed class ThresholdWatch(World world, Books books)
     /// <summary>Nothing is on its way to the tables: whatever is passed under the caps that the owner knows is in them.</summary>
     public void Quiet(Hold hold, Cell cell)
     {
-        if (!hold.IsCurrent || !cell.Loaded || cell.Uncommitted.Count > 0 || cell.Announcing > 0 || cell.Untold.Count > 0 || cell.Owner.Terms is not { } terms) return;
+        if (!hold.IsCurrent || !cell.IsLoaded || cell.Uncommitted.Count > 0 || cell.Announcing > 0 || cell.Untold.Count > 0 || cell.Owner.Terms is not { } terms) return;
         var now = world.Now.Business;
         foreach (var key in Passed(cell, "", terms.PeriodAt(now), books.Open(cell.Owner.Subscription, CapWindow.FiveHours, now), books.Open(cell.Owner.Subscription, CapWindow.Week, now), now))
             if (!_stored.Contains(key)) throw new ViolationException($"{key.Threshold} of {key.Tokens} per {key.Window} is used, and nothing says so");

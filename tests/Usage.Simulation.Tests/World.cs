@@ -14,7 +14,8 @@ internal sealed class World
     public static readonly MeterLimits Limits = new(ChunkTokens: 8, GrantTokensMax: 40, Lease: TimeSpan.FromSeconds(10), GenerationsMax: 100) { AnnounceConversations = true };
     public static readonly string[] Conversations = ["c0", "c1"];
     private const int CalmMsMax = 240_000, StepsMax = 200_000;
-    private static readonly Guid[] SubscriptionIds = Named("subscription", 3), GenerationIds = Named("generation", 14);
+    private const int GenerationsMax = 14;
+    private static readonly Guid[] SubscriptionIds = Named("subscription", 3);
 
     private readonly Instance[] _instances;
     private readonly int[] _homes;
@@ -27,6 +28,7 @@ internal sealed class World
     private readonly long _chaosMs;
     private readonly double _troubleEvery;
     private readonly string _mood;
+    private readonly bool _freezes;
     private DateTimeOffset _businessStart;
     // So many that no story runs out of the periods that billing has opened.
     private const int LeapsMax = 3;
@@ -40,7 +42,7 @@ internal sealed class World
         var draw = Draw;
         Plans = new Plans(draw);
         Faults = new Faults(Schedule, draw.Of([0, 0.01, 0.05]), draw.Of([0, 0.05, 0.3]));
-        Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer);
+        Store = new SimulatedStore(Schedule, Faults, draw.Int(1, 2), Observer, mutation);
         for (var i = 0; i < SubscriptionIds.Length; i++) _shardOf[i] = Shards.Of(SubscriptionIds[i], Store.Shards.Length);
         PeriodTurns = draw.Chance(0.2);
         RunsOut = PeriodTurns && draw.Chance(0.5);
@@ -49,6 +51,8 @@ internal sealed class World
         _troubleEvery = draw.Of([300, 700, 2_000, 5_000]);
         // What goes wrong: instances killed or frozen, connections broken, shards moved, the store or the broker out, runtimes vanished, billing killed. Each story has its own mixture.
         _mood = draw.Of(["kkfbbbmmovri", "kkkkkb", "fffmbr", "mmmmkf", "mmki", "bbbbov", "fff"]);
+        _freezes = _mood.Contains('f', StringComparison.Ordinal);
+        Store.Locking = Locking;
         _instances = [.. Enumerable.Range(0, draw.Int(1, 3)).Select(i => new Instance(this, i))];
         _homes = [.. Store.Shards.Select(_ => draw.Int(0, _instances.Length - 1))];
         Broker = new Broker(this, draw.Chance(0.3) ? draw.Int(0, 20_000) : 0);
@@ -140,12 +144,15 @@ internal sealed class World
         var workers = Draw.Int(1, 3);
         for (var i = 0; i < workers; i++) _workers.Add(new Worker(this, unary: Draw.Chance(0.2)));
         var hostile = Draw.Chance(0.15);
-        var generations = Draw.Int(2, GenerationIds.Length);
+        var generations = Draw.Int(2, GenerationsMax);
         for (var i = 0; i < generations; i++)
         {
             var prompt = new Tally(Draw.Int(0, 4), 0, Draw.Int(0, 2), 0, 0);
+            var beginMs = Draw.Int(0, (int)_chaosMs * 2 / 3);
+            // Minted when it begins, now and then by a clock that is ahead.
+            var minted = _businessStart.AddMilliseconds(beginMs + (Draw.Chance(0.1) ? Draw.Int(1_000, 300_000) : 0));
             var header = new GenerationHeader(
-                GenerationIds[i], SubscriptionIds[Draw.Int(0, subscriptions - 1)], Draw.Of(Conversations), "model", prompt,
+                Ids.DeriveGuid(minted, "generation", i.ToString(CultureInfo.InvariantCulture)), SubscriptionIds[Draw.Int(0, subscriptions - 1)], Draw.Of(Conversations), "model", prompt,
                 Draw.Chance(0.3) ? Draw.Int(1, 40) : 0, Draw.Chance(0.3) ? CountMode.Increment : CountMode.Cumulative);
             var target = header.OutputTokensMax > 0 ? (int)header.OutputTokensMax : Draw.Int(1, 60);
             var worker = Draw.Of(_workers);
@@ -153,12 +160,19 @@ internal sealed class World
             _generations.Add(generation);
             Observer.Watch(generation);
             if (Schedule.IsTold) Tell($"{generation.Name} is of subscription {Array.IndexOf(SubscriptionIds, header.Subscription)} in {header.Conversation}, prompt {prompt.Prompt}, at most {header.OutputTokensMax}, {header.Mode}{(generation.IsHonest ? "" : ", cheats")}");
-            worker.After(Draw.Int(0, (int)_chaosMs * 2 / 3), () => worker.Begin(generation));
+            worker.After(beginMs, () => worker.Begin(generation));
         }
         if (Draw.Chance(0.6))
             for (var times = Draw.Int(1, 5); times > 0; times--) _clerk.After(Draw.Int(1_000, (int)_chaosMs), () => _clerk.Correct(_generations));
         if (Draw.Chance(0.4))
             for (var times = Draw.Int(1, LeapsMax); times > 0; times--) Schedule.After(Draw.Int(1_000, (int)_chaosMs), Leap);
+        if (Draw.Chance(0.3))
+            for (var times = Draw.Int(1, 3); times > 0; times--) Schedule.After(Draw.Int(500, (int)_chaosMs), () => Pause(SubscriptionIds[Draw.Int(0, subscriptions - 1)]));
+        if (Draw.Chance(0.2))
+        {
+            var hear = Plans.Unhear(SubscriptionIds[Draw.Int(0, subscriptions - 1)]);
+            Schedule.After(Draw.Int(1_000, (int)_chaosMs + 10_000), hear);
+        }
         if (Draw.Chance(0.25)) Schedule.After(Draw.Int(1_000, (int)_chaosMs), () => ChangeTerms(Plans.Next(_billingHas[SubscriptionIds[Draw.Int(0, subscriptions - 1)]])));
     }
 
@@ -169,12 +183,20 @@ internal sealed class World
         Tell($"it is {Now.Business:O}");
     }
 
+    /// <summary>A subscription rests for a while, in the middle of its generations. Usage may hear of it only when it is over.</summary>
+    private void Pause(Guid subscription)
+    {
+        if (!_billingHas[subscription].Active) return;
+        ChangeTerms(Plans.Pause(_billingHas[subscription]), isHeard: Draw.Chance(0.9));
+        Schedule.After(Draw.Int(20, Draw.Chance(0.3) ? 20_000 : 3_000), () => ChangeTerms(Plans.Resume(_billingHas[subscription])));
+    }
+
     /// <summary>Stored, then told to every owner: late, in any order, and some of it twice; or billing's message is lost.</summary>
     private void ChangeTerms(SubscriptionTerms terms, bool isHeard = true)
     {
         _billingHas[terms.Subscription] = terms;
         if (!isHeard) return;
-        Tell($"terms {terms.Version} of subscription {Array.IndexOf(SubscriptionIds, terms.Subscription)}: {string.Join(", ", terms.Caps.Select(c => $"{c.Tokens} per {c.Window}"))}{(terms.Active ? "" : ", cancelled")}");
+        Tell($"terms {terms.Version} of subscription {Array.IndexOf(SubscriptionIds, terms.Subscription)}: {string.Join(", ", terms.Caps.Select(c => $"{c.Tokens} per {c.Window}"))}{(terms.Active ? "" : terms.Paused ? ", paused" : ", cancelled")}");
         terms = Keep(terms);
         foreach (var instance in _instances)
             for (var times = Draw.Int(1, 2); times > 0; times--)
@@ -254,7 +276,18 @@ internal sealed class World
 
     private void Freeze(Instance instance)
     {
-        var ms = Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Int(5_000, 20_000);
+        Freeze(instance, Draw.Chance(0.5) ? Draw.Int(50, 3_000) : Draw.Int(5_000, 20_000));
+    }
+
+    /// <summary>Now and then one freezes for long, while it holds a shard.</summary>
+    private void Locking(Process client)
+    {
+        if (IsCalm || !_freezes || !Draw.Chance(0.002)) return;
+        Freeze(client is Hold hold ? hold.Instance : (Instance)client, Draw.Int(35_000, 60_000));
+    }
+
+    private void Freeze(Instance instance, int ms)
+    {
         Tell($"{instance} freezes for {ms / 1000.0:0.0} s");
         instance.Freeze(ms);
         // To the others it looks dead; when it comes back it believes that nothing has happened.

@@ -25,7 +25,7 @@ public sealed record CorrectionKey(string Caller, string Call)
 public sealed record CorrectionCall(CorrectionKey Key, Guid Subscription, string Conversation, bool IsVoid, byte[] Request, DateTimeOffset At);
 
 /// <summary>Takes corrections to the writer of their shard, and tells the owner when they are committed: what was taken back is room again.</summary>
-public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Intake intake, Announcements announcements, IOptions<UsageOptions> options)
+public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, Announcements announcements, IOptions<UsageOptions> options)
 {
     private int _waiting;
 
@@ -91,8 +91,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
             lock (cell.Gate)
             {
                 if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                if (cell.Corrections != corrections) continue;
-                intake.Load(cell, loaded, call.Conversation);
+                if (!cell.TryLoad(loaded, corrections, call.Conversation, Guid.Empty, storeIsAway: false, owners.NowOf(cell))) continue;
                 cell.Owner.Keep(call.Conversation);
                 owners.Deliver(cell);
                 return Request(call, cell);
@@ -127,8 +126,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, In
         {
             // Whoever owns it now reads it from the tables.
             if (cell.Tenure.IsOver) return;
-            if (corrections.Count > 0) cell.Corrections++;
-            foreach (var correction in corrections) cell.Owner.Correct(correction, owners.NowOf(cell), cell.Outcomes);
+            cell.Correct(corrections, owners.NowOf(cell));
             owners.Deliver(cell);
         }
     }

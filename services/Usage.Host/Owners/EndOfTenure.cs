@@ -30,12 +30,7 @@ public sealed partial class OwnerDirectory
         foreach (var cell in evicted)
         {
             lock (cell.Gate)
-            {
-                // One that has not read the tables yet does not know the slab of its lost predecessor: writing its own would mint those tokens.
-                if (!cell.Loaded) continue;
-                var (tokens, until) = cell.Owner.Remainder(now);
-                remainders.Add(new SlabRequest(cell, tokens, until, cell.Owner.Leaves(now)));
-            }
+                if (cell.Remainder(now) is { } left) remainders.Add(new SlabRequest(cell, left.Tokens, left.Until, left.Inherited));
         }
         return remainders;
     }

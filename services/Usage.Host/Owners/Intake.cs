@@ -203,8 +203,8 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                 lock (cell.Gate)
                 {
                     if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                    if (loaded is not null && cell.Corrections != corrections) continue;
-                    if (loaded is not null) Load(cell, loaded, conversation);
+                    // Older than what was told meanwhile, or forgotten since the look: it must be read again, or after all.
+                    if (!cell.TryLoad(loaded, corrections, conversation, generation, StoreIsAway, owners.NowOf(cell))) continue;
                     // Filled up by others since the look.
                     if (writes && cell.Tenure.Writer.IsFull)
                     {
@@ -212,8 +212,6 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                         if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
                         continue;
                     }
-                    // Forgotten since the look: it must be read after all.
-                    if (loaded is null && NeedsLoading(cell, conversation, generation, out _)) continue;
                     if (asked.Terms is { } told) cell.Owner.ChangeTerms(told, owners.NowOf(cell), cell.Outcomes);
                     cell.NotAskedFor = asked.TooMany && cell.Owner.Terms is null;
                     owners.Deliver(cell);
@@ -233,96 +231,36 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         outlet.Send(Answers.Denied(start, why, window, retryAfter));
     }
 
+    /// <summary>While the database is known to be away nothing new is granted.</summary>
+    private bool StoreIsAway => !readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database);
+
     private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out int corrections)
     {
         lock (cell.Gate)
         {
             corrections = cell.Corrections;
-            if (!cell.Loaded) return true;
-            if (generation == Guid.Empty) return conversation.Length > 0 && !cell.Owner.Knows(conversation);
-            if (cell.Owner.Find(generation) is not null) return false;
-            // While the database is known to be away nothing new is granted: whoever asks it is told so.
-            return !cell.IsUnrecorded(generation) || !cell.Owner.Knows(conversation) || (!readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database));
+            return cell.NeedsLoading(conversation, generation, StoreIsAway);
         }
     }
 
     private bool NeedsTerms(OwnerCell cell, Loaded? loaded, out bool isKnown)
     {
-        lock (cell.Gate)
-        {
-            var known = cell.Owner.Terms ?? loaded?.Terms;
-            isKnown = known is not null;
-            return known is null || known.IsStaleAt(clock.Now);
-        }
-    }
-
-    internal void Load(OwnerCell cell, Loaded loaded, string conversation)
-    {
-        var owner = cell.Owner;
-        if (!cell.Loaded)
-        {
-            cell.Loaded = true;
-            cell.Recorded(loaded.LastGeneration);
-            cell.RecordedAhead(loaded.GenerationsAhead);
-            foreach (var (period, used) in loaded.Periods) owner.LoadPeriod(period, used);
-            foreach (var (window, used) in loaded.Windows) owner.LoadWindow(window, used);
-            // A slab of this very process belongs to an owner that was forgotten with nothing out; another one's may be out still.
-            foreach (var lost in loaded.Slab?.Tokens ?? [])
-                if (loaded.Slab!.Value.Epoch != cell.Tenure.Epoch) owner.InheritSlab(lost.Tokens, lost.Until);
-                else owner.LoadEndedSlab(lost.Tokens);
-            if (loaded.Terms is { } known) owner.ChangeTerms(known, owners.NowOf(cell), cell.Outcomes);
-            owner.NotePassed(owners.NowOf(cell));
-        }
-        if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed, owners.NowOf(cell));
+        lock (cell.Gate) return cell.NeedsTerms(loaded, clock.Now, out isKnown);
     }
 
     private Generation? Start(OwnerCell cell, GenerationHeader header, (GenerationHeader Header, RecordedGeneration Recorded)? stored, Start start, long tokensWanted, Outlet outlet)
     {
+        DateTimeOffset? retryAfter = null;
+        StartAnswer answer;
         if (owners.Find(header.Id) is { } running && running.Header.Subscription != header.Subscription)
-        {
-            Deny(outlet, start, new Refusal(Reasons.GenerationReused, "this generation id was started for another subscription; a new generation takes a new id"));
-            cell.Owner.ForgetIfIdle(header.Conversation);
-            return null;
-        }
-        if (cell.NotAskedFor)
-        {
-            Deny(outlet, start, terms.TooMany, retryAfter: TimeProvider.System.GetUtcNow() + AskAgainAfter);
-            cell.Owner.ForgetIfIdle(header.Conversation);
-            return null;
-        }
-        if (cell.Owner.Find(header.Id) is null && stored is { } original)
-        {
-            if (original.Header.Content != header.Content)
-            {
-                Deny(outlet, start, new Refusal(Reasons.GenerationReused, "this generation id was started with other content; a new generation takes a new id"));
-                cell.Owner.ForgetIfIdle(header.Conversation);
-                return null;
-            }
-            if (original.Recorded.Finish != Caps.FinishReason.None)
-            {
-                // A Start that was sent again because the last Ack was lost: the runtime only needs to hear that all is well.
-                outlet.Send(Answers.Acknowledged(header.Id, original.Recorded.LastSequence, finished: true));
-                cell.Owner.ForgetIfIdle(header.Conversation);
-                return null;
-            }
-            if (cell.Owner.NoPlace is { } noPlace)
-            {
-                Deny(outlet, start, noPlace);
-                cell.Owner.ForgetIfIdle(header.Conversation);
-                return null;
-            }
-            cell.Owner.LoadGeneration(header, original.Recorded);
-        }
-        var known = cell.Owner.Find(header.Id);
-        // Nobody would hear the grant, and it would be recorded all the same: whoever said it says it again on another stream.
-        if (known is null && outlet.IsGone)
-        {
-            cell.Owner.ForgetIfIdle(header.Conversation);
-            return null;
-        }
-        if (known is not null && known.Header.Content == header.Content) owners.Attach(cell, known, outlet, started: true);
-        var generation = cell.Owner.Start(header, tokensWanted, owners.NowOf(cell), cell.Outcomes, start.Resumed, new Attempt(start.Asker, start.Attempt));
-        if (generation is not null)
+            answer = cell.Deny(header, new Refusal(Reasons.GenerationReused, "this generation id was started for another subscription; a new generation takes a new id"));
+        else if (cell.NotAskedFor)
+            (answer, retryAfter) = (cell.Deny(header, terms.TooMany), TimeProvider.System.GetUtcNow() + AskAgainAfter);
+        else
+            answer = cell.Start(header, stored, tokensWanted, start.Resumed, new Attempt(start.Asker, start.Attempt), outlet.IsGone, owners.NowOf(cell));
+        if (answer.Denied is { } denied) Deny(outlet, start, denied.Why, denied.Window, denied.When ?? retryAfter);
+        if (answer.FinishedAt is { } sequence) outlet.Send(Answers.Acknowledged(header.Id, sequence, finished: true));
+        if (answer.Generation is { } generation)
         {
             owners.Attach(cell, generation, outlet, started: true);
             if (generation is { Started: false, Route: Route { PromptExpected: false } route })
@@ -332,14 +270,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                 cell.Tenure.Writer.Expect();
             }
         }
-        else
-        {
-            // The only outcome without a generation is the denial itself.
-            var denied = cell.Outcomes[^1];
-            cell.Outcomes.RemoveAt(cell.Outcomes.Count - 1);
-            Deny(outlet, start, denied.Why, denied.Window, denied.When);
-        }
         owners.Deliver(cell);
-        return generation;
+        return answer.Generation;
     }
 }

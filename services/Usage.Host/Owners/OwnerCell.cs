@@ -165,89 +165,12 @@ public sealed class Route(OwnerCell cell, Outlet outlet)
 }
 
 /// <summary>One subscription's owner in this process. Every turn is taken inside the gate; nothing in it waits.</summary>
-public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure)
+public sealed class OwnerCell(SubscriptionOwner owner, Tenure tenure) : OwnerInMemory(owner, tenure.Epoch)
 {
-    private const int LookedAtMax = 1_000;
-
     public Lock Gate { get; } = new();
-    public SubscriptionOwner Owner { get; } = owner;
     /// <summary>Under which it decides. When that is over no turn is taken any more.</summary>
-    public Tenure Tenure { get; } = tenure;
-    /// <summary>Consequences of the turn being taken; empty between turns.</summary>
-    internal List<Outcome> Outcomes { get; private set; } = [];
-    internal bool Loaded { get; set; }
-    /// <summary>Corrections that the owner was told of: what was read before one, and comes after it, may be older than what the owner has forgotten since.</summary>
-    internal int Corrections { get; set; }
-    /// <summary>Calls under way that have read the tables and not yet taken their turn: they must find what they read.</summary>
-    internal int Pins { get; set; }
-    internal int UncommittedRows { get; set; }
+    public Tenure Tenure => tenure;
     internal bool Evicted { get; set; }
-    internal bool AskingForTerms { get; set; }
     /// <summary>Billing was not asked about its terms for the turn being taken: it was being asked about as many others as it may.</summary>
     internal bool NotAskedFor { get; set; }
-    internal DateTimeOffset LastTurn { get; set; }
-
-    private List<Outcome>? _spare = [];
-
-    /// <summary>What the turn decided, to be carried out once: whatever that leads to is decided into another list.</summary>
-    internal List<Outcome> TakeOutcomes()
-    {
-        var taken = Outcomes;
-        (Outcomes, _spare) = (_spare ?? [], null);
-        return taken;
-    }
-
-    /// <summary>It was carried out, and its list may be used again.</summary>
-    internal void Delivered(List<Outcome> outcomes)
-    {
-        outcomes.Clear();
-        _spare = outcomes;
-    }
-
-    /// <summary>
-    /// The highest generation id that the tables may have without the owner's knowing, but for a few that were ahead of time. When the owner was
-    /// loaded the tables had none but those above it, nobody else writes while its tenure lasts, and whatever it forgets since then is noted here.
-    /// Ids sort by their time, so a new one is nearly always above, and its Start need not ask the tables whether it has been there before.
-    /// </summary>
-    private Guid _recordedThrough;
-    private HashSet<Guid>? _recordedAhead;
-
-    internal void Recorded(Guid generation)
-    {
-        if (generation > _recordedThrough) _recordedThrough = generation;
-    }
-
-    /// <summary>Ids of runtimes whose clocks are ahead, each by itself: others must not be sent to the tables because of them.</summary>
-    internal void RecordedAhead(IReadOnlyList<Guid> generations)
-    {
-        if (generations.Count > 0) (_recordedAhead ??= []).UnionWith(generations);
-    }
-
-    /// <summary>The tables have nothing of this generation, unless it is in memory.</summary>
-    internal bool IsUnrecorded(Guid generation) => generation > _recordedThrough && _recordedAhead?.Contains(generation) != true;
-
-    /// <summary>Conversations in which nothing runs, kept because somebody watches them, and when they were looked at last (real time).</summary>
-    private Dictionary<string, DateTimeOffset>? _lookedAt;
-
-    /// <summary>Keeps a conversation for a while, so that whoever looks at it again and again does not read it again and again. False if too many are kept.</summary>
-    internal bool LookAt(string conversation, DateTimeOffset now)
-    {
-        _lookedAt ??= new(StringComparer.Ordinal);
-        if (_lookedAt.Count >= LookedAtMax && !_lookedAt.ContainsKey(conversation)) return false;
-        _lookedAt[conversation] = now;
-        return true;
-    }
-
-    /// <summary>Lets go of those that nobody has looked at since.</summary>
-    internal void LookAway(DateTimeOffset before)
-    {
-        if (_lookedAt is null) return;
-        foreach (var (conversation, at) in _lookedAt)
-        {
-            if (at >= before) continue;
-            _lookedAt.Remove(conversation);
-            Owner.ForgetIfIdle(conversation);
-        }
-        if (_lookedAt.Count == 0) _lookedAt = null;
-    }
 }

@@ -80,7 +80,10 @@ public sealed partial class OwnerDirectory(
     public void Unpin(OwnerCell cell)
     {
         lock (cell.Gate)
-            if (--cell.Pins == 0 && cell.Owner is { Terms: null, IsIdle: true } && cell.UncommittedRows == 0) Evict(cell);
+        {
+            cell.Pins--;
+            if (cell.IsUnknown) Evict(cell);
+        }
     }
 
     /// <summary>Registers a generation that its owner has taken. Inside the gate.</summary>
@@ -160,29 +163,16 @@ public sealed partial class OwnerDirectory(
         try
         {
             var stored = await repeats.ReadAsync(generation, sequence, waits: !outlet.AwaitsAnswer, ct);
-            var unfinished = stored is { LastSequence: not null, Content: null, Finish: Caps.FinishReason.None };
-            if (unfinished && ledger.Find(ledger.ShardOf(stored.Subscription)) is null) return stored.Subscription;
-            outlet.Send(Answer(generation, sequence, content, stored));
+            if (stored.IsUnfinished && ledger.Find(ledger.ShardOf(stored.Subscription)) is null) return stored.Subscription;
+            outlet.Send(stored.Refusing(content) is { } why
+                ? Answers.Rejected(Answers.Id(generation), sequence, why)
+                : Answers.Acknowledged(generation, stored.LastSequence!.Value, stored.Finish != Caps.FinishReason.None));
         }
         catch (Exception e) when (StoreFailure.Is(e) || e is RefusedException { Refusal.Code: Reasons.StoreUnavailable })
         {
             outlet.Send(Answers.Rejected(Answers.Id(generation), sequence, (e as RefusedException)?.Refusal ?? new Refusal(Reasons.StoreUnavailable, "the database does not answer; send this frame again later")));
         }
         return null;
-    }
-
-    private static MeterFrame Answer(Guid generation, long sequence, long content, in StoredSequence stored)
-    {
-        var id = Answers.Id(generation);
-        if (stored.LastSequence is not { } last)
-            return Answers.Rejected(id, sequence, new Refusal(Reasons.GenerationUnknown, "no such generation; send its Start first"));
-        if (stored.Content is { } original)
-            return original == content
-                ? Answers.Acknowledged(generation, last, stored.Finish != Caps.FinishReason.None)
-                : Answers.Rejected(id, sequence, new Refusal(Reasons.SequenceReused, "this sequence was sent with other content; the first one counts"));
-        return stored.Finish != Caps.FinishReason.None
-            ? Answers.Rejected(id, sequence, new Refusal(Reasons.GenerationFinished, "the generation is finished; a new one takes a new id"))
-            : Answers.Rejected(id, sequence, new Refusal(Reasons.GenerationUnknown, "the generation is not running here; send its Start again, then what is not acknowledged"));
     }
 
     /// <summary>Rows are committed: acknowledge them, and let go of what is finished.</summary>
@@ -194,8 +184,7 @@ public sealed partial class OwnerDirectory(
             var route = (Route)generation.Route!;
             lock (route.Cell.Gate)
             {
-                route.Cell.UncommittedRows--;
-                route.Cell.Owner.Durable(row);
+                route.Cell.Durable(row);
                 // One acknowledgement says all: the last row of the generation in this commit speaks.
                 if (commit.LastOf[generation.Id] != row.Sequence) continue;
                 var finished = row.Finish != Caps.FinishReason.None;
@@ -211,10 +200,10 @@ public sealed partial class OwnerDirectory(
             lock (route.Cell.Gate)
             {
                 // Its sequence is taken, by the row that counts: nothing more will come of this one.
-                route.Cell.UncommittedRows--;
-                if (route.Cell.Tenure.IsOver) route.Cell.Owner.Durable(row);
+                if (route.Cell.Tenure.IsOver) route.Cell.Durable(row);
                 else
                 {
+                    route.Cell.UncommittedRows--;
                     route.Cell.Owner.Refused(row, NowOf(route.Cell), route.Cell.Outcomes);
                     Deliver(route.Cell);
                 }
@@ -227,10 +216,11 @@ public sealed partial class OwnerDirectory(
 
     private void Forget(OwnerCell cell, Generation generation)
     {
-        cell.Owner.Forget(generation);
-        cell.Recorded(generation.Id);
-        _running.TryRemove(new KeyValuePair<Guid, Generation>(generation.Id, generation));
+        cell.Forget(generation);
+        Forgotten(generation);
     }
+
+    private void Forgotten(Generation generation) => _running.TryRemove(new KeyValuePair<Guid, Generation>(generation.Id, generation));
 
     public void SlabDurable(SlabRequest request)
     {
@@ -265,8 +255,7 @@ public sealed partial class OwnerDirectory(
         {
             cell.AskingForTerms = false;
             if (cell.Tenure.IsOver) return;
-            if (asked is not null) cell.Owner.ChangeTerms(asked, NowOf(cell), cell.Outcomes);
-            cell.Owner.TermsUnavailable(NowOf(cell), cell.Outcomes);
+            cell.TermsAnswered(asked, NowOf(cell));
             Deliver(cell);
         }
     }

@@ -8,21 +8,6 @@ using Usage.Metering;
 
 namespace Usage.Host.Owners;
 
-/// <summary>What the tables know of a subscription, one of its conversations and one generation.</summary>
-public sealed class Loaded
-{
-    public SubscriptionTerms? Terms { get; set; }
-    public List<(Guid Period, Tally Used)> Periods { get; } = [];
-    public List<(OpenWindow Window, Tally Used)> Windows { get; } = [];
-    public (long Epoch, IReadOnlyList<InheritedSlab> Tokens)? Slab { get; set; }
-    public Tally ConversationUsed { get; set; }
-    public (GenerationHeader Header, RecordedGeneration Recorded)? Generation { get; set; }
-    /// <summary>The highest id in the tables, of any subscription, that is not ahead of time; empty if there is none.</summary>
-    public Guid LastGeneration { get; set; }
-    /// <summary>This subscription's ids that are higher: of runtimes whose clocks are ahead.</summary>
-    public List<Guid> GenerationsAhead { get; } = [];
-}
-
 /// <summary>Reads owners back from the tables, many in one round trip.</summary>
 public sealed class OwnerLoader(UsageStore store, BusinessClock clock, IOptions<UsageOptions> options) : IDisposable
 {

@@ -5,11 +5,6 @@ using Usage.Host.Store;
 
 namespace Usage.Host.Owners;
 
-/// <param name="Content">of the row with this key; null if there is none</param>
-/// <param name="LastSequence">of the generation; null if it is not in the tables</param>
-/// <param name="Subscription">of the generation</param>
-public readonly record struct StoredSequence(long? Content, long? LastSequence, FinishReason Finish, Guid Subscription);
-
 /// <summary>Meets a repeated sequence with its original, however long ago it was committed. Many in one round trip.</summary>
 public sealed class RepeatReader(UsageStore store, IOptions<UsageOptions> options) : IDisposable
 {

@@ -9,7 +9,7 @@ public sealed partial class OwnerDirectory
     /// <summary>Ends leases that have run out, announces what no row has announced, and forgets owners that nothing needs: the tables know them.</summary>
     public void Sweep()
     {
-        var forgettable = new List<Generation>();
+        var forgotten = new List<Generation>();
         var announcing = new List<OwnerCell>();
         var (held, promised, slabWait) = (0L, 0L, TimeSpan.Zero);
         foreach (var cell in _cells.Values)
@@ -29,13 +29,10 @@ public sealed partial class OwnerDirectory
                     cell.Pins++;
                     announcing.Add(cell);
                 }
-                if (cell.Pins > 0) continue;
-                cell.LookAway(now.Real - KeepsLookedAt);
-                cell.Owner.CollectForgettable(now.Real - _limits.Lease, forgettable);
-                foreach (var generation in forgettable) Forget(cell, generation);
-                forgettable.Clear();
-                if (cell.UncommittedRows > 0 || !cell.Owner.IsIdle || now.Real - lastTurn < _limits.Lease) continue;
-                Evict(cell);
+                var isSilent = cell.ForgetSilent(now.Real, _limits.Lease, KeepsLookedAt, forgotten);
+                foreach (var generation in forgotten) Forgotten(generation);
+                forgotten.Clear();
+                if (isSilent) Evict(cell);
             }
         }
         (HeldTokens, SlabTokens, SlabWait) = (held, promised, slabWait);

@@ -63,11 +63,12 @@ public sealed partial class SubscriptionOwner
         EnsureSlab(at, outcomes);
     }
 
-    /// <summary>A cap was lowered, or a correction has filled it, while a grant was kept back: what has no room any more was never told, and is not told now.</summary>
+    /// <summary>A cap was lowered, a correction has filled it, or nothing is granted any more, while a grant was kept back: what has no room was never told, and is not told now.</summary>
     private void TakeBack(Generation generation, Moment at)
     {
         var untold = generation.Held - Math.Max(generation.Told - generation.GeneratedTokens, 0);
-        var beyond = Math.Min(-Left(generation.Conversation, at, out _), untold);
+        var isGranted = Terms is { Active: true } terms && terms.Allows(generation.Header.Model);
+        var beyond = isGranted ? Math.Min(-Left(generation.Conversation, at, out _), untold) : untold;
         if (beyond > 0) Hold(generation, -beyond);
     }
 
