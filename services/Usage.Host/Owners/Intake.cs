@@ -67,6 +67,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         return frames.Count;
     }
 
+    /// <summary>Whether a frame's generation runs here now.</summary>
+    public bool Runs(RuntimeFrame frame) => Ids.TryParse(Ids.Generation, frame.Chunk?.GenerationId ?? frame.Finish?.GenerationId ?? "", out var id) && owners.Find(id) is not null;
+
     /// <summary>Takes any frame but a Start.</summary>
     /// <returns>the subscription whose owner has to be asked, in another process; null if the frame was taken</returns>
     public ValueTask<Guid?> TakeAsync(RuntimeFrame frame, Outlet outlet, CancellationToken ct)
