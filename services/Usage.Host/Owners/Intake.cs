@@ -165,7 +165,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     /// <summary>What the tables have of a generation.</summary>
     public async Task<(TokenCounts Recorded, long Overrun)> RecordedAsync(Guid generation, CancellationToken ct)
     {
-        var loaded = await loader.LoadAsync(Guid.Empty, "", generation, waits: false, ct);
+        var loaded = await loader.LoadAsync(Guid.Empty, "", generation, ofOwner: false, waits: false, ct);
         if (loaded.Generation is not { } stored) return (new TokenCounts(), 0);
         var (prompt, counted) = (stored.Header.Prompt, stored.Recorded.Counted);
         return (new TokenCounts
@@ -201,7 +201,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             while (true)
             {
                 if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-                var loaded = NeedsLoading(cell, conversation, generation, out var corrections) ? await loader.LoadAsync(subscription, conversation, generation, waits, ct) : null;
+                var loaded = NeedsLoading(cell, conversation, generation, out var corrections, out var ofOwner)
+                    ? await loader.LoadAsync(subscription, conversation, generation, ofOwner, waits, ct)
+                    : null;
                 var asked = NeedsTerms(cell, loaded, out var isKnown) ? await terms.AskAsync(subscription, waits: isKnown).WaitAsync(ct) : default;
                 lock (cell.Gate)
                 {
@@ -216,7 +218,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                         continue;
                     }
                     // Forgotten since the look: it must be read after all.
-                    if (loaded is null && NeedsLoading(cell, conversation, generation, out _)) continue;
+                    if (loaded is null && NeedsLoading(cell, conversation, generation, out _, out _)) continue;
                     if (asked.Terms is { } told) cell.Owner.ChangeTerms(told, owners.NowOf(cell), cell.Outcomes);
                     cell.NotAskedFor = asked.TooMany && cell.Owner.Terms is null;
                     owners.Deliver(cell);
@@ -236,12 +238,14 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         outlet.Send(Answers.Denied(start, why, window, retryAfter));
     }
 
-    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out int corrections)
+    /// <param name="ofOwner">what its owner knows is not in memory either</param>
+    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out int corrections, out bool ofOwner)
     {
         lock (cell.Gate)
         {
             corrections = cell.Corrections;
-            if (!cell.Loaded) return true;
+            ofOwner = !cell.Loaded;
+            if (ofOwner) return true;
             if (generation == Guid.Empty) return conversation.Length > 0 && !cell.Owner.Knows(conversation);
             if (cell.Owner.Find(generation) is not null) return false;
             // While the database is known to be away nothing new is granted: whoever asks it is told so.
