@@ -25,6 +25,8 @@ public sealed class MeterStream : IDisposable
     private readonly StreamLanes _lanes;
     private readonly FramePace _pace;
     private readonly HashSet<string> _running = new(StringComparer.Ordinal);
+    /// <summary>Frames of the message being taken whose generations do not run here, and what the tables say of each.</summary>
+    private readonly List<(RuntimeFrame Frame, Task<Guid?> Elsewhere)> _lookedUp = [];
 
     public MeterStream(Intake intake, LedgerWriters ledger, Instances instances, UsageOptions options, CancellationToken caller)
     {
@@ -151,11 +153,14 @@ public sealed class MeterStream : IDisposable
             {
                 var end = i + 1;
                 while (end < frames.Count && frames[end].FrameCase == RuntimeFrame.FrameOneofCase.Start) end++;
+                // Whoever starts a generation again was answered first what had become of it.
+                await LookedUpAsync(ct);
                 await StartAsync(frames, i, end, ct);
                 i = end - 1;
             }
             else await TakeAsync(frames[i], ct);
         }
+        await LookedUpAsync(ct);
     }
 
     private async Task StartAsync(RepeatedField<RuntimeFrame> frames, int from, int to, CancellationToken ct)
@@ -213,8 +218,35 @@ public sealed class MeterStream : IDisposable
     {
         if (Frames.TooLarge(frame, _options) is { } tooLarge) _outlet.Send(Answers.Invalid(frame, tooLarge));
         else if (_lanes.Of(frame) is { } lane) await StreamLanes.SendAsync(lane, frame, ct);
-        else if (await _intake.TakeAsync(frame, _outlet, ct) is { } elsewhere)
-            await _lanes.SendAsync(elsewhere, frame.Chunk?.GenerationId ?? frame.Finish.GenerationId, frame, ct);
+        else
+        {
+            var taking = _intake.TakeAsync(frame, _outlet, ct);
+            // It waits for room, or for the tables because its generation does not run here: then those that follow are looked up with it, and not after it.
+            if (taking.IsCompleted || _intake.Runs(frame)) await TakenAsync(frame, await taking, ct);
+            else await LookUpAsync(frame, taking.AsTask(), ct);
+        }
+    }
+
+    private async ValueTask LookUpAsync(RuntimeFrame frame, Task<Guid?> answer, CancellationToken ct)
+    {
+        _lookedUp.Add((frame, answer));
+        _outlet.Track(answer);
+        var fewer = _outlet.FewLookUpsAsync();
+        if (!fewer.IsCompleted) await fewer.WaitAsync(ct);
+    }
+
+    /// <summary>Returns when all that was looked up is answered, or on its way to its owner in the order in which it came.</summary>
+    private async ValueTask LookedUpAsync(CancellationToken ct)
+    {
+        if (_lookedUp.Count == 0) return;
+        await Task.WhenAll(_lookedUp.Select(l => l.Elsewhere));
+        foreach (var (frame, elsewhere) in _lookedUp) await TakenAsync(frame, await elsewhere, ct);
+        _lookedUp.Clear();
+    }
+
+    private async ValueTask TakenAsync(RuntimeFrame frame, Guid? elsewhere, CancellationToken ct)
+    {
+        if (elsewhere is { } subscription) await _lanes.SendAsync(subscription, frame.Chunk?.GenerationId ?? frame.Finish.GenerationId, frame, ct);
         else if (frame.Finish is { } finish && Frames.Read(finish, out _) is null) FreePlace(finish.GenerationId);
     }
 }

@@ -1,4 +1,6 @@
 using Contracts.Usage.V1;
+using Microsoft.Extensions.DependencyInjection;
+using Usage.Host.Owners;
 
 namespace Usage.Host.Tests;
 
@@ -31,6 +33,29 @@ public sealed class When_frames_come_again
         Assert.Equal(3, await service.ScalarAsync<long>("select sum(input) from usage.token_event"));
         Assert.Equal(22, await service.ScalarAsync<long>("select count(*) from usage.token_event"));
         Assert.Equal(200, await service.ScalarAsync<long>("select sum(output) from usage.period_total"));
+    }
+
+    [Fact]
+    public async Task U3_frames_of_a_message_that_only_the_tables_know_are_looked_up_together()
+    {
+        const int repeats = 50;
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("over", "alice"));
+        await stream.GrantOf("over");
+        await stream.SendAsync(Samples.Chunk("over", 1, 10));
+        await stream.SendAsync(Samples.Finish("over", 2));
+        await stream.AckOf("over", 2);
+        var reader = service.App.Services.GetRequiredService<RepeatReader>();
+        await using (await TableLock.TakeAsync(service, "usage.generation", "access exclusive"))
+        {
+            await stream.SendAsync([.. Enumerable.Repeat(new RuntimeFrame { Chunk = Samples.Chunk("over", 1, 10) }, repeats), new RuntimeFrame { Chunk = Samples.Chunk("over", 1, 11) }]);
+            await Eventually.True(() => reader.Waiting == repeats + 1, "none waits for the answer to the one before it");
+        }
+        await Eventually.True(() => stream.Answers.Count(f => f.Ack is { Sequence: 2, Finished: true }) == 1 + repeats, "each that is the same is acknowledged");
+        await Eventually.True(() => stream.Answers.Any(f => f.Rejection is { Reason: "sequence_reused" }), "the one that is not is rejected");
+        Assert.Equal(10, await service.ScalarAsync<long>("select sum(output) from usage.token_event"));
     }
 
     [Fact]

@@ -11,6 +11,20 @@ public sealed class When_the_database_is_slow
     private const int RowsWaitingMax = 100;
 
     [Fact]
+    public async Task A_conversation_of_an_owner_in_memory_is_read_without_what_the_owner_knows()
+    {
+        await using var service = await UsageService.StartAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await service.Meter.AuthorizeAsync(new() { Start = Samples.Start("first", "alice") });
+        await using (await TableLock.TakeAsync(service, "usage.subscription", "access exclusive"))
+        {
+            var start = Samples.Start("second", "alice");
+            start.Conversation = "another";
+            Assert.NotNull((await service.Meter.AuthorizeAsync(new() { Start = start })).Grant);
+        }
+    }
+
+    [Fact]
     public async Task U3_chunks_wait_where_they_come_from_and_all_are_recorded_once_it_commits_again()
     {
         const int chunks = 2_000;

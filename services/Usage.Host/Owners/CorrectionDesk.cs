@@ -87,7 +87,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, An
         {
             int corrections;
             lock (cell.Gate) corrections = cell.Corrections;
-            var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty, waits: true, CancellationToken.None);
+            var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty, ofOwner: true, waits: true, CancellationToken.None);
             lock (cell.Gate)
             {
                 if (cell.Tenure.IsOver) throw OwnerMoved.AsException();

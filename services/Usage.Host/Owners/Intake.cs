@@ -67,6 +67,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         return frames.Count;
     }
 
+    /// <summary>Whether a frame's generation runs here now.</summary>
+    public bool Runs(RuntimeFrame frame) => Ids.TryParse(Ids.Generation, frame.Chunk?.GenerationId ?? frame.Finish?.GenerationId ?? "", out var id) && owners.Find(id) is not null;
+
     /// <summary>Takes any frame but a Start.</summary>
     /// <returns>the subscription whose owner has to be asked, in another process; null if the frame was taken</returns>
     public ValueTask<Guid?> TakeAsync(RuntimeFrame frame, Outlet outlet, CancellationToken ct)
@@ -162,7 +165,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     /// <summary>What the tables have of a generation.</summary>
     public async Task<(TokenCounts Recorded, long Overrun)> RecordedAsync(Guid generation, CancellationToken ct)
     {
-        var loaded = await loader.LoadAsync(Guid.Empty, "", generation, waits: false, ct);
+        var loaded = await loader.LoadAsync(Guid.Empty, "", generation, ofOwner: false, waits: false, ct);
         if (loaded.Generation is not { } stored) return (new TokenCounts(), 0);
         var (prompt, counted) = (stored.Header.Prompt, stored.Recorded.Counted);
         return (new TokenCounts
@@ -198,7 +201,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             while (true)
             {
                 if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-                var loaded = NeedsLoading(cell, conversation, generation, out var corrections) ? await loader.LoadAsync(subscription, conversation, generation, waits, ct) : null;
+                var loaded = NeedsLoading(cell, conversation, generation, out var corrections, out var ofOwner)
+                    ? await loader.LoadAsync(subscription, conversation, generation, ofOwner, waits, ct)
+                    : null;
                 var asked = NeedsTerms(cell, loaded, out var isKnown) ? await terms.AskAsync(subscription, waits: isKnown).WaitAsync(ct) : default;
                 lock (cell.Gate)
                 {
@@ -234,11 +239,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     /// <summary>While the database is known to be away nothing new is granted.</summary>
     private bool StoreIsAway => !readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database);
 
-    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out int corrections)
+    /// <param name="ofOwner">what its owner knows is not in memory either</param>
+    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out int corrections, out bool ofOwner)
     {
         lock (cell.Gate)
         {
-            corrections = cell.Corrections;
+            (corrections, ofOwner) = (cell.Corrections, !cell.IsLoaded);
             return cell.NeedsLoading(conversation, generation, StoreIsAway);
         }
     }

@@ -7,8 +7,8 @@ using StackExchange.Redis;
 namespace Bench.Metering;
 
 /// <summary>
-/// Tokens generated beyond a cap, by the workers' own count, when all leases have ended and the cap is used up again. Whoever crashes comes back
-/// before its lease has ended, unless it is said that nobody does: of all three alike.
+/// Tokens generated beyond a cap, by the workers' own count, when all that was promised before the service was killed last has ended and the cap is used up
+/// again. Whoever crashes comes back before its lease has ended, unless it is said that nobody does: of all three alike.
 /// </summary>
 /// <param name="Ours">granted before they were generated; the service is killed several times</param>
 /// <param name="CheckThenAdd">a row in PostgreSQL is read, and added to after the generation</param>
@@ -25,8 +25,13 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
     private const long TokensMax = 256;
     private static readonly TimeSpan Generating = TimeSpan.FromMilliseconds(2), Patience = TimeSpan.FromSeconds(1), Pause = TimeSpan.FromMilliseconds(20), AnsweredWithin = TimeSpan.FromMinutes(1);
 
-    /// <summary>A lost owner's promise holds for two leases; after that everything that can be granted again has been asked for.</summary>
+    /// <summary>A lost owner's promise holds for two leases; after that everything that can be granted again is asked for.</summary>
     private TimeSpan LeasesEnd => 2 * TimeSpan.FromSeconds(pace.LeaseSeconds) + Patience;
+
+    /// <summary>When the service was killed last; in the far future while it is to be killed again.</summary>
+    private long _killed = long.MaxValue;
+
+    private bool LeasesHaveEnded => TimeProvider.System.GetElapsedTime(Volatile.Read(ref _killed)) > LeasesEnd;
 
     public async Task<OverspendFigures> RunAsync(CancellationToken ct)
     {
@@ -35,16 +40,18 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
         using var channel = servers.Connect();
         var meter = new TokenMeter.TokenMeterClient(channel);
         long crashed = 0, generated = 0, generatedOfLost = 0;
-        var comingBack = WorkAsync(LeasesEnd, random => OnceAsync(meter, caps[0], random, comesBack: true, tokens => Interlocked.Add(ref generated, tokens), _ => { }, ct));
-        var neverBack = WorkAsync(LeasesEnd, random => OnceAsync(meter, caps[1], random, comesBack: false, tokens => Interlocked.Add(ref generatedOfLost, tokens), granted => Interlocked.Add(ref crashed, granted), ct));
+        var comingBack = WorkAsync(() => LeasesHaveEnded, random => OnceAsync(meter, caps[0], random, comesBack: true, tokens => Interlocked.Add(ref generated, tokens), _ => { }, ct));
+        var neverBack = WorkAsync(() => LeasesHaveEnded, random => OnceAsync(meter, caps[1], random, comesBack: false, tokens => Interlocked.Add(ref generatedOfLost, tokens), granted => Interlocked.Add(ref crashed, granted), ct));
         var when = new Random(Seed);
+        var killed = TimeProvider.System.GetTimestamp();
         foreach (var at in Enumerable.Range(0, pace.Kills).Select(_ => when.NextInt64(pace.CapTokens / 10, pace.CapTokens * 9 / 10)).Order())
         {
             await BenchServers.UntilAsync(() => Task.FromResult(Interlocked.Read(ref generated) >= at || comingBack.IsCompleted), $"{at} tokens of the cap are used", ct);
-            var killed = TimeProvider.System.GetTimestamp();
+            killed = TimeProvider.System.GetTimestamp();
             await servers.RestartServiceAsync(ct);
             BenchPace.Say($"overspend: the service was killed after {at} tokens, and serves again after {TimeProvider.System.GetElapsedTime(killed).TotalSeconds:F1} s");
         }
+        Volatile.Write(ref _killed, killed);
         // Leases take their time, in which the others use up theirs.
         await servers.ExecuteAsync("create table usage.checked (worker_set integer primary key, used bigint not null); insert into usage.checked values (0, 0), (1, 0)", ct);
         await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{redis.Port}");
@@ -124,7 +131,7 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
     private async Task<long> AddAfterAsync(Func<Task<bool>> hasRoom, Func<long, Task> add, bool comesBack, CancellationToken ct)
     {
         var generated = 0L;
-        await WorkAsync(Patience, async random =>
+        await WorkAsync(() => true, async random =>
         {
             if (!await hasRoom()) return false;
             var tokens = await GenerateAsync(random, TokensMax);
@@ -140,11 +147,11 @@ public sealed class OverspendBench(BenchServers servers, PrivateRedis redis, Ben
         return Over(generated);
     }
 
-    /// <summary>Every worker goes on until it has been refused for a while: by then nothing more can be had.</summary>
-    private static Task WorkAsync(TimeSpan patience, Func<Random, Task<bool>> generateOnce) => Task.WhenAll(Enumerable.Range(0, Workers).Select(n => Task.Run(async () =>
+    /// <summary>Every worker goes on until it has been refused for a while, and nothing is to be had again: by then nothing more can be had.</summary>
+    private static Task WorkAsync(Func<bool> nothingComesBack, Func<Random, Task<bool>> generateOnce) => Task.WhenAll(Enumerable.Range(0, Workers).Select(n => Task.Run(async () =>
     {
         var random = new Random(n);
-        for (var since = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(since) < patience;)
+        for (var since = TimeProvider.System.GetTimestamp(); TimeProvider.System.GetElapsedTime(since) < Patience || !nothingComesBack();)
         {
             if (await generateOnce(random)) since = TimeProvider.System.GetTimestamp();
             else await Task.Delay(Pause);

@@ -7,7 +7,7 @@ namespace Bench.Metering;
 /// <summary>How long the parts of the benchmark take, and where their details are said. Every part is bounded by its time, however slow the machine is.</summary>
 /// <param name="WarmUpMax">of each of the four contenders that get faster while they run</param>
 /// <param name="Kills">of the service while a cap is used up</param>
-/// <param name="LeaseSeconds">of grants while a cap is used up: it is waited out twice</param>
+/// <param name="LeaseSeconds">of grants while a cap is used up, longer than a killed service is away: it is waited out twice</param>
 /// <param name="CapTokens">of the cap that is used up</param>
 /// <param name="IdleWithin">the service, between two contenders</param>
 /// <param name="Generations">that a worker runs at once</param>
@@ -17,7 +17,7 @@ public sealed record BenchPace(
     public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(12), 5, 10, 200_000, TimeSpan.FromMinutes(1));
 
     /// <summary>Within a minute.</summary>
-    public static BenchPace Quick => new(2, TimeSpan.FromSeconds(0.6), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1.5), 1, 5, 10_000, TimeSpan.FromSeconds(1));
+    public static BenchPace Quick => new(2, TimeSpan.FromSeconds(0.6), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1.5), 1, 4, 10_000, TimeSpan.FromSeconds(0.5));
 
     /// <summary>Measures nothing, and runs everything.</summary>
     public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 15, 2_000, TimeSpan.FromSeconds(0.2), Generations: 8);

@@ -52,7 +52,7 @@ public sealed class One_client_hurt_the_others
         await using var service = await UsageService.StartAsync();
         await service.SubscribeAsync(Samples.Snapshot("alice"));
         var (loader, alice) = (service.App.Services.GetRequiredService<OwnerLoader>(), Ids.Parse(Ids.Subscription, Samples.SubscriptionId("alice")));
-        var asked = Enumerable.Range(0, 50).Select(n => loader.LoadAsync(alice, n == 25 ? "\0" : $"c{n}", Guid.Empty, waits: false, CancellationToken.None)).ToList();
+        var asked = Enumerable.Range(0, 50).Select(n => loader.LoadAsync(alice, n == 25 ? "\0" : $"c{n}", Guid.Empty, ofOwner: true, waits: false, CancellationToken.None)).ToList();
         await Assert.ThrowsAsync<PostgresException>(() => asked[25]);
         asked.RemoveAt(25);
         foreach (var loaded in await Task.WhenAll(asked)) Assert.NotNull(loaded.Terms);
