@@ -26,7 +26,7 @@ namespace Cli.Tests;
 /// <summary>billing audit against usage and billing services that billed a month; then what they wrote, when both are gone.</summary>
 public sealed class AuditCommandTests
 {
-    private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), Feb1 = Jan1.AddMonths(1);
+    private static readonly DateTimeOffset Jan1 = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero), Feb1 = Jan1.AddMonths(1), Mar1 = Jan1.AddMonths(2);
     private static readonly string Menu = Ids.Derive(Ids.Menu, Jan1, "menu"), Small = Ids.Derive(Ids.Plan, Jan1, "small");
     private static readonly string Acme = Ids.Derive(Ids.Customer, Jan1, "acme"), Theirs = Ids.Derive(Ids.Subscription, Jan1, "acme");
     private const string Generation = "gen_019b76daa8007000800000000000000a", Nobody = "gen_019b76daa8007000800000000000000b";
@@ -153,11 +153,15 @@ public sealed class AuditCommandTests
 
     private static JsonElement Json((int, string Output, string) run) => JsonDocument.Parse(run.Output).RootElement;
 
-    private static async Task Erase(Services services)
+    /// <summary>An invoice names its customer: the last one comes first.</summary>
+    private async Task Erase(Services services)
     {
         using var books = GrpcChannel.ForAddress(services.Billing.Endpoints().Grpc);
+        using var metering = GrpcChannel.ForAddress(_environment["USAGE_ADDRESS"]!);
         var client = new Contracts.Billing.V1.Billing.BillingClient(books);
         await client.CancelSubscriptionAsync(new() { SubscriptionId = Theirs, When = EffectiveWhen.Now });
+        Assert.Contains("(customer_to_invoice)", (await InProcess.RunAsync(_environment, "", ["customer", "erase", Acme, "--yes"])).Error, StringComparison.Ordinal);
+        await Billed(metering, books, Mar1.AddHours(2), 2);
         await client.EraseCustomerAsync(new() { CustomerId = Acme });
         await Eventually.True(async () => (await new Contracts.Billing.V1.Audit.AuditClient(books).VerifySeals(new()).ResponseStream.ReadAllAsync().LastAsync()).UnsealedEventCount == 0, "every event is sealed");
     }
@@ -213,10 +217,16 @@ public sealed class AuditCommandTests
         await meter.SettleAsync(new SettleRequest { Finish = new Finish { GenerationId = Generation, Sequence = 1, Reason = FinishReason.Stop, Totals = new TokenCounts { Output = 300 } } });
         await new UsageLedger.UsageLedgerClient(metering).GetHeadsAsync(new());
         await Eventually.True(async () => (await client.GetAppliedReportsAsync(new())).Shards.Any(s => s.ThroughNumber > 0), "the report is applied");
-        foreach (var channel in new[] { metering, books })
-            await new Contracts.Clock.V1.BusinessClock.BusinessClockClient(channel).AdvanceAsync(new() { To = Feb1.AddHours(2).ToTimestamp() });
-        await Eventually.True(async () => (await client.ListInvoicesAsync(new() { Status = InvoiceStatus.Finalized, PageSize = 10 })).Invoices.Count == 1, "the month is invoiced");
+        await Billed(metering, books, Feb1.AddHours(2), 1);
         await Eventually.True(async () => (await new Contracts.Billing.V1.Audit.AuditClient(books).VerifySeals(new()).ResponseStream.ReadAllAsync().LastAsync()).UnsealedEventCount == 0, "every event is sealed");
         return new(usage, billing);
+    }
+
+    private static async Task Billed(GrpcChannel metering, GrpcChannel books, DateTimeOffset until, int invoices)
+    {
+        foreach (var channel in new[] { metering, books })
+            await new Contracts.Clock.V1.BusinessClock.BusinessClockClient(channel).AdvanceAsync(new() { To = until.ToTimestamp() });
+        var client = new Contracts.Billing.V1.Billing.BillingClient(books);
+        await Eventually.True(async () => (await client.ListInvoicesAsync(new() { Status = InvoiceStatus.Finalized, PageSize = 10 })).Invoices.Count == invoices, "the month is invoiced");
     }
 }

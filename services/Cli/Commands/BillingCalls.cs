@@ -66,6 +66,7 @@ public static class BillingCalls
         "cancellation_scheduled" => "withdraw it with: billing subscription keep SUBSCRIPTION",
         "subscription_paused" => "use: billing subscription resume SUBSCRIPTION",
         "subscription_trialing" => "end the trial with: billing subscription activate SUBSCRIPTION",
+        "customer_to_invoice" => "see it with: billing invoice list --drafts",
         "customer_subscribed" => "end it with: billing subscription cancel SUBSCRIPTION --now",
         "menu_is_current" => "use: billing subscription change SUBSCRIPTION --plan PLAN",
         "subscription_cancelled" => "billing subscription start begins a new one",
