@@ -84,7 +84,9 @@ public sealed class RecordedLine : Interceptor
         public async Task<bool> MoveNext(CancellationToken cancellationToken)
         {
             var next = NextAsync(cancellationToken);
-            return await Task.WhenAny(next, broken) == next ? await next : throw new RpcException(new(StatusCode.Unavailable, "the line broke"));
+            await Task.WhenAny(next, broken);
+            // What was still to come when it broke never comes, be it there by now.
+            return broken.IsCompleted ? throw new RpcException(new(StatusCode.Unavailable, "the line broke")) : await next;
         }
 
         private async Task<bool> NextAsync(CancellationToken ct)
