@@ -27,12 +27,23 @@ public sealed class ServiceProcess(string dll, Func<IReadOnlyDictionary<string, 
         _pid = int.Parse((await _leash.StandardOutput.ReadLineAsync())!, CultureInfo.InvariantCulture);
     }
 
-    public Task ReadyAsync() => Eventually.True(async () =>
+    /// <exception cref="TimeoutException">with the last of what it said, which is all that is known of one that did not start</exception>
+    public async Task ReadyAsync()
     {
-        using var client = new HttpClient { BaseAddress = http };
-        using var response = await client.GetAsync(new Uri("/health/ready", UriKind.Relative));
-        return response.IsSuccessStatusCode;
-    }, $"{dll} is ready (what it said when it could not start is in {_log})", TimeSpan.FromMinutes(2));
+        try
+        {
+            await Eventually.True(async () =>
+            {
+                using var client = new HttpClient { BaseAddress = http };
+                using var response = await client.GetAsync(new Uri("/health/ready", UriKind.Relative));
+                return response.IsSuccessStatusCode;
+            }, $"{dll} is ready", TimeSpan.FromMinutes(2));
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message}; it said last:\n{string.Join('\n', (await File.ReadAllLinesAsync(_log)).TakeLast(20))}", e);
+        }
+    }
 
     /// <summary>kill -9: no handler runs, nothing is flushed.</summary>
     public async Task KillAsync()

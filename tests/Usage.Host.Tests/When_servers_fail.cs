@@ -51,6 +51,33 @@ public sealed class When_servers_fail(ITestOutputHelper output) : IAsyncLifetime
         await service.ReadyAsync();
     }
 
+    /// <summary>A silo asks its table again and again while it starts.</summary>
+    [Fact]
+    public async Task An_instance_whose_database_dies_while_it_joins_the_others_joins_them_when_it_is_back()
+    {
+        (string, string)[] clustered = [("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", "0"), ("Usage:Cluster:Address", "127.0.0.1")];
+        await using var postgres = await PrivatePostgres.StartAsync(_folder);
+        var database = await postgres.CreateDatabaseAsync("usage_test");
+        await using (var before = await UsageService.PrepareAsync(database, settings: clustered))
+        {
+            await before.ListenAsync();
+            await before.StartHostAsync();
+            await before.ReadyAsync();
+        }
+        await using var service = await UsageService.PrepareAsync(database, settings: clustered);
+        await using (await TableLock.TakeAsync(service, "usage.cluster", "access exclusive"))
+        {
+            await service.ListenAsync();
+            await service.StartHostAsync();
+            await Eventually.True(async () => await TableLock.WaitersAsync(service, "usage.cluster") > 0, "it is joining");
+            postgres.Kill();
+        }
+        await postgres.RestartAsync();
+        await service.ReadyAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        Assert.NotNull((await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice") })).Grant);
+    }
+
     [Fact]
     public async Task The_service_starts_without_a_database_says_so_and_serves_once_it_answers()
     {

@@ -79,10 +79,29 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
             Me = _alone;
             return;
         }
-        _silo = Build(leaving, expelled);
-        await _silo.StartAsync(ct);
+        _silo = await StartedAsync(leaving, expelled, ct);
         Me = _silo.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString();
         _membership = _silo.Services.GetRequiredService<IClusterMembershipService>();
+    }
+
+    /// <summary>A silo does not wait for its table. One whose database went away while it joined is thrown away; for the others it is like one that was killed.</summary>
+    private async Task<IHost> StartedAsync(Func<Task> leaving, Action<string> expelled, CancellationToken ct)
+    {
+        for (var backoff = Backoff.Start; ; backoff = backoff.Next)
+        {
+            var silo = Build(leaving, expelled);
+            try
+            {
+                await silo.StartAsync(ct);
+                return silo;
+            }
+            catch (Exception e) when (StoreFailure.Is(e) && !ct.IsCancellationRequested)
+            {
+                Log.LogWarning("could not join the other instances yet: {Cause}", StoreFailure.Cause(e));
+                await ((IAsyncDisposable)silo).DisposeAsync();
+                await backoff.WaitAsync(ct);
+            }
+        }
     }
 
     public Task LeaveAsync(CancellationToken ct) => _silo?.StopAsync(ct) ?? Task.CompletedTask;
