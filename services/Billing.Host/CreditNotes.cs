@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using Billing.Accounts;
 using Billing.Invoices;
 using Marten;
@@ -52,7 +51,7 @@ public sealed class InvoiceVoiding(IDocumentStore store, BusinessClock clock)
         await using var session = store.LightweightSession();
         var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
         var invoice = await session.LoadAsync<StoredInvoice>(invoiceId, ct);
-        var (state, command) = (streams.Invoice(invoiceId), new VoidInvoice(reason, streams.NotBefore(invoiceId, clock.Now), invoice is null ? [] : EarlierPeriods(invoice.Document)));
+        var (state, command) = (streams.Invoice(invoiceId), new VoidInvoice(reason, streams.NotBefore(invoiceId, clock.Now), invoice is null ? [] : [.. Wire.Final(invoice).Lines.Select(l => l.AboutPeriodId).Where(id => id.Length > 0)]));
         var decision = VoidInvoiceDecision.Decide(command, state).OrThrow().By(by);
         if (decision.Events.Count == 0) return 0;
         session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
@@ -64,10 +63,4 @@ public sealed class InvoiceVoiding(IDocumentStore store, BusinessClock clock)
         await session.SaveChangesAsync(ct);
         return 1;
     });
-
-    private static string[] EarlierPeriods(string document)
-    {
-        using var parsed = JsonDocument.Parse(document);
-        return [.. parsed.RootElement.GetProperty("lines").EnumerateArray().Where(l => l.TryGetProperty("aboutPeriodId", out _)).Select(l => l.GetProperty("aboutPeriodId").GetString()!).Where(id => id.Length > 0).Distinct()];
-    }
 }
