@@ -56,6 +56,16 @@ public sealed class ServiceProcess(string dll, Func<IReadOnlyDictionary<string, 
         _leash = null;
     }
 
+    /// <summary>The processor time that it has used since it started.</summary>
+    public TimeSpan ProcessorTime
+    {
+        get
+        {
+            using var service = Process.GetProcessById(_pid);
+            return service.TotalProcessorTime;
+        }
+    }
+
     /// <summary>kill -STOP: it is there, its connections are open, and it does nothing.</summary>
     public Task FreezeAsync() => SignalAsync("STOP");
 

@@ -84,7 +84,7 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
         _membership = _silo.Services.GetRequiredService<IClusterMembershipService>();
     }
 
-    /// <summary>A silo does not wait for its table. One whose database went away while it joined is thrown away; for the others it is like one that was killed.</summary>
+    /// <summary>A silo does not wait for its table. One whose database went away while it joined is ended; for the others it is like one that was killed.</summary>
     private async Task<IHost> StartedAsync(Func<Task> leaving, Action<string> expelled, CancellationToken ct)
     {
         for (var backoff = Backoff.Start; ; backoff = backoff.Next)
@@ -95,13 +95,25 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
                 await silo.StartAsync(ct);
                 return silo;
             }
-            catch (Exception e) when (StoreFailure.Is(e) && !ct.IsCancellationRequested)
+            catch (Exception e)
             {
+                await EndAsync(silo);
+                if (!StoreFailure.Is(e) || ct.IsCancellationRequested) throw;
                 Log.LogWarning("could not join the other instances yet: {Cause}", StoreFailure.Cause(e));
-                await ((IAsyncDisposable)silo).DisposeAsync();
-                await backoff.WaitAsync(ct);
             }
+            await backoff.WaitAsync(ct);
         }
+    }
+
+    /// <summary>
+    /// Ends a silo that did not start. Disposing of it is not enough, for Orleans stops only one that runs: this one's grain directory would ask
+    /// for ever, and without a pause, for news that no longer come. Nor may it be stopped first: then Orleans waits for ever for the silo to say so.
+    /// </summary>
+    private static async Task EndAsync(IHost silo)
+    {
+        var lifecycle = silo.Services.GetRequiredService<ISiloLifecycleSubject>();
+        await ((IAsyncDisposable)silo).DisposeAsync();
+        await lifecycle.OnStop(new CancellationToken(canceled: true));
     }
 
     public Task LeaveAsync(CancellationToken ct) => _silo?.StopAsync(ct) ?? Task.CompletedTask;
@@ -136,7 +148,8 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
             silo.Services.AddSingleton<IMembershipTable>(new PostgresMembership(store, Cluster));
             silo.Services.AddPlacementDirector<ShardPlacement, ShardPlacementDirector>();
             silo.Services.AddGrainDirectory(HomeDirectory.Name, (_, _) => new HomeDirectory());
-            silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new Leaving(leaving));
+            // A silo that ends before it has joined has nothing to leave.
+            silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(new Leaving(() => _silo is null ? Task.CompletedTask : leaving()));
             silo.Services.AddSingleton<IFatalErrorHandler>(new Expelled(expelled));
             Share<LedgerWriters>(silo);
             Share<OwnerDirectory>(silo);
