@@ -10,7 +10,7 @@ namespace RuntimeClient.Chat;
 /// </summary>
 public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, TokenCapOptions cap) : DelegatingChatClient(inner)
 {
-    /// <summary>In the AdditionalProperties of an answer that its cap has cut: the reason of the meter's Stop, or cap_reached where a final grant is used up and the meter has not said why.</summary>
+    /// <summary>In the AdditionalProperties of an answer that its cap has cut: the meter's reason, such as cap_reached or subscription_paused.</summary>
     public const string CutByCap = "cut_by_cap";
 
     // The most that the meter takes for a count. A limit above it is none that a model could reach.
@@ -189,8 +189,8 @@ internal sealed record Metered(Generation Generation, long Before, ChatOptions O
     /// <summary>The model stopped at the limit that it was told, and that was lower than the one that was asked for.</summary>
     public bool WasCut(ChatFinishReason? finished) => ToldLess && finished == ChatFinishReason.Length;
 
-    /// <summary>The meter's reason; a model that was told how much is left stops before the meter has to.</summary>
-    public string WhyCut => Generation.StopReason ?? "cap_reached";
+    /// <summary>The meter's reason. Meters that are older than it say none with a final grant.</summary>
+    public string WhyCut => Generation.FinalReason ?? "cap_reached";
 
     public FinishReason ReasonOf(ChatFinishReason? finished) =>
         finished != ChatFinishReason.Length ? FinishReason.Stop : ToldLess ? FinishReason.Cap : FinishReason.Length;

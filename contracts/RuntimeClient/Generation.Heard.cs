@@ -16,6 +16,7 @@ public sealed partial class Generation
             _grants.RemoveAll(g => g.Until <= now || (g.Allowed <= grant.TokensAllowed && g.Until <= until));
             _grants.Add((grant.TokensAllowed, until));
             (_last, _asked) = ((grant.TokensAllowed, grant.Final, now, until), false);
+            _finalReason = grant.Final && grant.Reason.Length > 0 ? grant.Reason : null;
             if (!_granted) FirstGrant = grant.TokensAllowed;
             WasGranted();
             if (RoomAt(now) > 0 || IsOver) _waiting = false;

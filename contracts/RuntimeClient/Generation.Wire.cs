@@ -12,7 +12,7 @@ public sealed partial class Generation
     private readonly Queue<(long Sequence, RuntimeFrame Frame)> _unacknowledged = new();
     private readonly List<(long Allowed, TimeSpan Until)> _grants = [];
     private (long Allowed, bool Final, TimeSpan From, TimeSpan Until) _last;
-    private string? _stopReason;
+    private string? _stopReason, _finalReason;
     private RuntimeFrame? _finish;
     private readonly Start _start;
     private long _sequence, _reported, _resumedFrom, _durable;

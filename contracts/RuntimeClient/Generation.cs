@@ -55,6 +55,12 @@ public sealed partial class Generation : IAsyncDisposable
         get { lock (_gate) return _stopped || _last.Final; }
     }
 
+    /// <summary>Why no more can be granted than is, such as cap_reached or subscription_paused; null while more may be, or when all that was asked for is.</summary>
+    public string? FinalReason
+    {
+        get { lock (_gate) return _stopReason ?? _finalReason; }
+    }
+
     /// <summary>Why no further token may be generated, such as cap_reached; null as long as one may, or the meter has not said.</summary>
     public string? StopReason
     {

@@ -62,6 +62,23 @@ public sealed class When_a_runtime_is_written_in_twenty_lines(SharedService shar
         Assert.Equal(finish, await shared.FinishOfAsync(name));
     }
 
+    [Theory]
+    [InlineData("capped", "active", "cap_reached"), InlineData("paused in the middle", "paused", "subscription_paused")]
+    public async Task Why_no_more_can_be_granted_is_known_while_the_last_grant_is_used(string name, string status, string reason)
+    {
+        var terms = Samples.Snapshot(name, Samples.Hard("conversation", 300));
+        await shared.Service.SubscribeAsync(terms);
+        await using var meter = shared.Connect();
+        await using var generation = await meter.StartAsync(SharedService.Request(name, name));
+        Assert.Null(generation.FinalReason);
+        await shared.Service.SubscribeAsync(terms with { Version = 2, Status = status });
+        Assert.Equal(200, generation.Count(output: 200));
+        await Eventually.True(() => generation.IsFinal, "its last grant is here");
+        Assert.Equal((reason, null), (generation.FinalReason, generation.StopReason));
+        Assert.InRange(generation.Room, 56, 100);
+        await generation.FinishAsync();
+    }
+
     [Fact]
     public async Task U3_totals_that_several_threads_count_to_at_once_are_counted_once()
     {

@@ -17,7 +17,8 @@ public sealed class When_a_generation_is_metered
         await stream.SendAsync(Samples.Chunk("g1", 1, 100, 50));
         Assert.Equal(512, (await stream.GrantOf("g1", g => g.TokensAllowed > 256)).TokensAllowed);
         await stream.SendAsync(Samples.Chunk("g1", 2, 350, 50));
-        Assert.True((await stream.GrantOf("g1", g => g.TokensAllowed == 600)).Final);
+        var last = await stream.GrantOf("g1", g => g.TokensAllowed == 600);
+        Assert.Equal((true, "cap_reached", "conversation"), (last.Final, last.Reason, last.Window));
         await stream.SendAsync(Samples.Chunk("g1", 3, 550, 50));
         Assert.Equal("conversation", (await stream.StopOf("g1", "cap_reached")).Window);
         await stream.SendAsync(Samples.Finish("g1", 4, FinishReason.Cap));

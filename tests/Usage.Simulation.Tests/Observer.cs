@@ -246,7 +246,7 @@ internal sealed class Observer(World world, Books books)
         // A sweep looks at everybody who waits; whoever waits for billing is heard of there.
         if (cell.Owner.Terms is { Active: true } old && old.IsStaleAt(world.Now.Business) && !cell.AskingForTerms)
             foreach (var watched in _bySubscription[cell.Owner.Subscription])
-                Must(cell.Owner.Find(watched.Runtime.Header.Id) is not { Waiting: true, Ended: false, Finished: false }, $"{watched.Runtime.Name} waits for terms that nobody asks for");
+                Must(cell.Owner.Find(watched.Runtime.Header.Id) is not { Waiting: true, IsEnded: false, Finished: false }, $"{watched.Runtime.Name} waits for terms that nobody asks for");
         foreach (var watched in _bySubscription[cell.Owner.Subscription])
             if (cell.Owner.Find(watched.Runtime.Header.Id) is { Waiting: true, IsFinal: false } && cell.Owner.Terms is { Active: true } terms && !terms.IsStaleAt(world.Now.Business) && RoomOf(hold, cell, watched.Runtime.Header, withPrompt: false) is > 0 and var room)
                 throw new ViolationException($"U2: {watched.Runtime.Name} waits with room for {room} tokens");

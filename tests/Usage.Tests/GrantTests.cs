@@ -56,6 +56,7 @@ public sealed class GrantTests
         scene.Chunk("a", 1, 100);
         var granted = Only(scene.Finish("a", 2), OutcomeKind.Granted);
         Assert.Equal((scene.Of("b"), 256 + 156L, true), (granted.Generation, granted.Number, granted.Final));
+        Assert.Equal((Reasons.CapReached, CapWindow.BillingPeriod), (granted.Why.Code, granted.Window)); // why no more will follow
     }
 
     [Fact]
@@ -146,7 +147,7 @@ public sealed class GrantTests
         scene.After(TimeSpan.FromSeconds(61));
         Assert.Equal(Reasons.GrantExpired, Only(scene.Expire(), OutcomeKind.Stopped).Why.Code);
         var granted = Only(scene.Start("g"), OutcomeKind.Granted);
-        Assert.Equal((300, true), (granted.Number, granted.Final));
+        Assert.Equal((300, true, Reasons.CapReached), (granted.Number, granted.Final, granted.Why.Code));
         // Meanwhile somebody else may have had them.
         scene.After(TimeSpan.FromSeconds(61));
         scene.Expire();

@@ -20,6 +20,8 @@ public static class Answers
             Final = outcome.Final,
             // One that has run out is said all the same, and 0 would be none said.
             ValidForMs = Math.Max((long)(outcome.When.Value - now).TotalMilliseconds, 1),
+            Reason = outcome.Why.Code ?? "",
+            Window = outcome.Window?.Name() ?? "",
         },
     };
 

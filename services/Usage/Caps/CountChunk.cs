@@ -45,7 +45,7 @@ public sealed partial class SubscriptionOwner
         Record(generation, frame, counted, overrun, counted.Generated, at, outcomes);
 
         if (overrun > 0 && !generation.Stopped)
-            Stop(generation, new Refusal(Reasons.BeyondGrant, $"{overrun} tokens were generated beyond the grant; they are recorded as overrun and not billed"), null, outcomes);
+            Stop(generation, new(new Refusal(Reasons.BeyondGrant, $"{overrun} tokens were generated beyond the grant; they are recorded as overrun and not billed")), outcomes);
         if (generation.Finished) Settle(generation);
         else RenewAhead(generation, tokensWanted, lateOrResumed, at, outcomes);
         // A lost owner's slab is reserved in every conversation, and what is taken from it is used in one.
@@ -72,10 +72,9 @@ public sealed partial class SubscriptionOwner
     private void RenewAhead(Generation generation, long tokensWanted, bool lateOrResumed, Moment at, List<Outcome> outcomes)
     {
         if (generation.Withheld || generation.Stopped) return;
-        if (generation.Ended)
+        if (generation.IsEnded)
         {
-            if (generation.Held == 0 && Exhausted(generation, at.Business) is { } rule)
-                Stop(generation, new Refusal(Reasons.CapReached, $"the cap of {rule.Tokens} tokens per {rule.Window.Name()} is reached; finish with reason CAP"), rule, outcomes);
+            if (generation.Held == 0 && Exhausted(generation, at.Business) is { } rule) Stop(generation, AtCap(rule), outcomes);
             else KeepAlive(generation, at, outcomes);
             return;
         }
@@ -187,7 +186,7 @@ public sealed partial class SubscriptionOwner
         if (generation is { IsTaken: true, Stopped: false })
         {
             Release(generation);
-            Stop(generation, new Refusal(Reasons.GenerationReused, "this generation id was started before, with other content; a new generation takes a new id"), null, outcomes);
+            Stop(generation, new(new Refusal(Reasons.GenerationReused, "this generation id was started before, with other content; a new generation takes a new id")), outcomes);
         }
         ServeWaiting(at, outcomes);
     }

@@ -46,6 +46,6 @@ public sealed partial class SubscriptionOwner
         if (generation.Withheld || generation.Held == 0 || at.Confirmed < generation.ExpiresAt) return;
         generation.Lapsed += Release(generation);
         // No more could follow because it held the rest; what it held is free for whoever asks first, itself among them.
-        if (!generation.Stopped) generation.Ended = false;
+        if (!generation.Stopped) generation.Ended = null;
     }
 }

@@ -18,6 +18,10 @@ public sealed record GenerationHeader(
 /// <param name="Reported">generated tokens by kind as the runtime counts them, overrun included</param>
 public readonly record struct RecordedGeneration(long LastSequence, Tally Reported, Tally Counted, long OverrunTokens, FinishReason Finish);
 
+/// <summary>Why a generation is granted no more.</summary>
+/// <param name="Window">of the cap that is reached, if that is why</param>
+public readonly record struct Ending(Refusal Why, CapWindow? Window = null);
+
 /// <summary>One generation and the reservation it holds. Changed by its owner only.</summary>
 public sealed class Generation
 {
@@ -65,14 +69,13 @@ public sealed class Generation
     /// <summary>Wants more than could be granted so far.</summary>
     public bool Waiting { get; internal set; }
     public long Wanted { get; internal set; }
-    /// <summary>No further grant will come.</summary>
-    public bool Ended { get; internal set; }
+    /// <summary>Why no further grant will come, once that is decided.</summary>
+    public Ending? Ended { get; internal set; }
+    public bool IsEnded => Ended is not null;
     /// <summary>All that was asked for is granted, or no more can be.</summary>
-    public bool IsFinal => Ended || IsAllGranted;
+    public bool IsFinal => IsEnded || IsAllGranted;
     public bool IsAllGranted => Header.OutputTokensMax > 0 && GeneratedTokens + Held >= Header.OutputTokensMax;
     public bool Stopped { get; internal set; }
-    /// <summary>Why no further grant will come, once that is decided.</summary>
-    public Refusal? StoppedWhy { get; internal set; }
     /// <summary>Tokens of its prompt that a successor would have to know of, until they are committed.</summary>
     public long ExposedPrompt { get; internal set; }
     /// <summary>Recorded with the first grant; null once it is in the tables, where it was loaded from.</summary>

@@ -44,9 +44,17 @@ public readonly record struct Outcome(OutcomeKind Kind)
     public long Content { get; init; }
     public DateTimeOffset? When { get; init; }
     public bool Final { get; init; }
+    /// <summary>Why not; of a final grant why no more will follow, and none if that is because all that was asked for is granted.</summary>
     public Refusal Why { get; init; }
     public CapWindow? Window { get; init; }
     public UsageRow? Row { get; init; }
+
+    /// <summary>The grant of a generation as it stands.</summary>
+    /// <param name="tokens">allowed from its beginning</param>
+    public static Outcome Granting(Generation generation, long tokens, DateTimeOffset until) => new(OutcomeKind.Granted)
+    {
+        Generation = generation, Number = tokens, When = until, Final = generation.IsFinal, Why = generation.Ended?.Why ?? default, Window = generation.Ended?.Window,
+    };
 }
 
 /// <summary>How grants and leases are cut.</summary>

@@ -19,11 +19,11 @@ public sealed partial class SubscriptionOwner
     /// <summary>Adds to a generation's reservation what there is room for. True if it was told so, or will be once the slab covers it.</summary>
     private bool Extend(Generation generation, long wanted, Moment at, List<Outcome> outcomes)
     {
-        if (generation.Ended || generation.Finished) return false;
+        if (generation.IsEnded || generation.Finished) return false;
         if (Terms is not { Active: true })
-            return End(generation, Terms?.WhyInactive ?? new Refusal(Reasons.SubscriptionUnknown, "billing does not know this subscription any more; finish"), null, at, outcomes);
+            return End(generation, new(Terms?.WhyInactive ?? new Refusal(Reasons.SubscriptionUnknown, "billing does not know this subscription any more; finish")), at, outcomes);
         // It was started under other terms, or its runtime says that it was.
-        if (!Terms.Allows(generation.Header.Model)) return End(generation, Terms.WhyNotAllowed, null, at, outcomes);
+        if (!Terms.Allows(generation.Header.Model)) return End(generation, new(Terms.WhyNotAllowed), at, outcomes);
         if (Terms.IsStaleAt(at.Business))
         {
             Wait(generation, wanted);
@@ -46,24 +46,22 @@ public sealed partial class SubscriptionOwner
             TellWhenCovered(generation, at, outcomes);
             return true;
         }
-        if (Exhausted(generation, at.Business) is { } rule)
-            return End(generation, new Refusal(Reasons.CapReached, $"the cap of {rule.Tokens} tokens per {rule.Window.Name()} is reached; finish with reason CAP"), rule, at, outcomes);
+        if (Exhausted(generation, at.Business) is { } rule) return End(generation, AtCap(rule), at, outcomes);
         // What is left is held by others: whatever they return is granted here.
         Wait(generation, wanted);
         return false;
     }
 
     /// <summary>No further grant can follow: what is held may still be used, then it is over.</summary>
-    private bool End(Generation generation, Refusal why, CapRule? rule, Moment at, List<Outcome> outcomes)
+    private bool End(Generation generation, Ending why, Moment at, List<Outcome> outcomes)
     {
         if (generation.Held == 0)
         {
-            Stop(generation, why, rule, outcomes);
+            Stop(generation, why, outcomes);
             return false;
         }
         Unwait(generation);
-        generation.Ended = true;
-        generation.StoppedWhy = why;
+        generation.Ended = why;
         TellWhenCovered(generation, at, outcomes);
         return true;
     }
@@ -92,24 +90,20 @@ public sealed partial class SubscriptionOwner
         var lease = at.Real + limits.Lease;
         // Nothing that only this owner knows of may be valid for longer than the slab says it may be out.
         generation.ExpiresAt = Exposed > 0 && _slabUntil > at.Real && _slabUntil < lease ? _slabUntil : lease;
-        if (!generation.IsAllGranted && Exhausted(generation, at.Business) is not null) generation.Ended = true;
+        if (!generation.IsAllGranted && !generation.IsEnded && Exhausted(generation, at.Business) is { } rule) generation.Ended = AtCap(rule);
         // With nothing held it repeats what was reported. That has no slab of this owner to outlive it in if a lost one granted it: nothing is promised anew.
         var promised = generation.Held > 0 || Exposed == 0 || _slabUntil > at.Real ? generation.ExpiresAt : at.Real;
         generation.Told = generation.GeneratedTokens + generation.Held;
-        outcomes.Add(new Outcome(OutcomeKind.Granted)
-        {
-            Generation = generation,
-            Number = generation.Told,
-            When = promised,
-            Final = generation.IsFinal,
-        });
+        outcomes.Add(Outcome.Granting(generation, generation.Told, promised));
     }
 
-    private void Stop(Generation generation, Refusal why, CapRule? rule, List<Outcome> outcomes)
+    private void Stop(Generation generation, Ending why, List<Outcome> outcomes)
     {
         Unwait(generation);
-        generation.Ended = generation.Stopped = true;
-        generation.StoppedWhy = why;
-        outcomes.Add(new Outcome(OutcomeKind.Stopped) { Generation = generation, Why = why, Window = rule?.Window });
+        (generation.Ended, generation.Stopped) = (why, true);
+        outcomes.Add(new Outcome(OutcomeKind.Stopped) { Generation = generation, Why = why.Why, Window = why.Window });
     }
+
+    private static Ending AtCap(CapRule rule) =>
+        new(new Refusal(Reasons.CapReached, $"the cap of {rule.Tokens} tokens per {rule.Window.Name()} is reached; finish with reason CAP"), rule.Window);
 }

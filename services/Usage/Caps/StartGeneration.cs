@@ -53,9 +53,8 @@ public sealed partial class SubscriptionOwner
         else if (!generation.Withheld)
         {
             // The answer to a resumed Start comes at once, even if nothing can be granted yet; and if it is over, that may not have been heard.
-            if (generation.Ended)
-                Stop(generation, generation.StoppedWhy ?? new Refusal(Reasons.CapReached, "no more can be granted; finish with reason CAP"), null, outcomes);
-            else if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);
+            if (generation.Ended is { } why) Stop(generation, why, outcomes);
+            else if (!Extend(generation, tokensWanted, at, outcomes) && !generation.IsEnded) Tell(generation, at, outcomes);
         }
         return generation;
     }
@@ -85,7 +84,7 @@ public sealed partial class SubscriptionOwner
         TakeInherited(generation.ExposedPrompt, at.Confirmed);
         generation.PromptRow = PromptRow(generation, header.Prompt, 0, at);
         RecordPrompt(generation, outcomes);
-        if (!Extend(generation, tokensWanted, at, outcomes) && !generation.Ended) Tell(generation, at, outcomes);
+        if (!Extend(generation, tokensWanted, at, outcomes) && !generation.IsEnded) Tell(generation, at, outcomes);
         return generation;
     }
 

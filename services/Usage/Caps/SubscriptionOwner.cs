@@ -68,7 +68,7 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     {
         if (Terms is null || !Terms.IsStaleAt(at.Business)) return;
         while (_waiting.Count > 0)
-            Stop(_waiting[0], new Refusal(Reasons.SubscriptionStale, "the subscription's periods have run out and billing does not answer; finish, and start again later"), null, outcomes);
+            Stop(_waiting[0], new(new Refusal(Reasons.SubscriptionStale, "the subscription's periods have run out and billing does not answer; finish, and start again later")), outcomes);
     }
 
     /// <summary>Drops a generation that is over and committed, and its conversation if nothing else runs in it.</summary>

@@ -28,7 +28,7 @@ public sealed class A_model_that_the_plan_does_not_allow_was_granted_more
         _scene.Start("g");
         _scene.Change(Without);
         var last = Assert.Single(_scene.Chunk("g", 1, 200));
-        Assert.Equal((OutcomeKind.Granted, 256, true), (last.Kind, last.Number, last.Final));
+        Assert.Equal((OutcomeKind.Granted, 256, true, Reasons.ModelNotInPlan), (last.Kind, last.Number, last.Final, last.Why.Code));
         Assert.Empty(_scene.Chunk("g", 2, 256));
         Assert.Equal(((256, 0), 0), (_scene.In(CapWindow.BillingPeriod), _scene.Rows[^1].OverrunTokens));
         Assert.Equal(Reasons.ModelNotInPlan, Assert.Single(Resume(), o => o.Kind == OutcomeKind.Stopped).Why.Code);
