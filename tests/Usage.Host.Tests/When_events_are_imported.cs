@@ -135,8 +135,20 @@ public sealed class When_events_are_imported(ImportingService importing) : IClas
             Assert.Contains(member, Text(named, "detail"), StringComparison.Ordinal);
         }
         var name = await RefusedAsync(HttpStatusCode.BadRequest, "application/json", $"[{Event("halves", "whole", 1)},{Event("halves", "name", 1).Replace("specversion", "\\ud800", StringComparison.Ordinal)}]");
-        Assert.Equal("event_invalid", Text(name, "reason"));
+        Assert.Equal((1, "event_invalid"), (Assert.Single(name.GetProperty("events").EnumerateArray()).GetProperty("index").GetInt32(), Text(name, "reason")));
         Assert.Empty(await RowsAsync("halves"));
+    }
+
+    [Theory]
+    [InlineData("\"specversion\":\"1.0\"", "\"specversion\":\"1.0\",\"subject\":\"somebody-else\"", "subject"), InlineData("\"model\":", "\"model\":\"another\",\"model\":", "model")]
+    public async Task An_event_of_a_batch_that_says_two_things_by_one_name_is_named(string member, string twice, string name)
+    {
+        await SubscribeAsync("twice");
+        var problem = await RefusedAsync(HttpStatusCode.BadRequest, "application/json", $"[{Event("twice", "whole", 1)},{Event("twice", "of two minds", 1).Replace(member, twice, StringComparison.Ordinal)}]");
+        var named = Assert.Single(problem.GetProperty("events").EnumerateArray());
+        Assert.Equal((1, "of two minds", "event_invalid"), (named.GetProperty("index").GetInt32(), Text(named, "id"), Text(named, "reason")));
+        Assert.Contains($"{name} stands twice", Text(named, "detail"), StringComparison.Ordinal);
+        Assert.Empty(await RowsAsync("twice"));
     }
 
     [Fact]

@@ -88,6 +88,6 @@ public sealed class EventTests
             members["model"] = JsonSerializer.SerializeToElement("small-model");
             root = JsonSerializer.SerializeToElement(members);
         }
-        return new CloudEvent("1.0", "gateway", "1", "tokens", Subscription, null, root);
+        return new CloudEvent("1.0", "gateway", "1", "tokens", Subscription, null, root, MemberNames.Fault(root));
     }
 }

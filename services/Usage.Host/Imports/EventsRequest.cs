@@ -13,8 +13,6 @@ namespace Usage.Host.Imports;
 internal static class EventsRequest
 {
     private const string One = "application/cloudevents+json", Batch = "application/cloudevents-batch+json", Json = "application/json", BinaryMark = "ce-specversion";
-    // Two members of one name are two meanings, and neither is to be billed.
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
     /// <exception cref="RefusedImportException">The body is no event, of a type that is not taken, or too large.</exception>
     public static async Task<IReadOnlyList<CloudEvent>> ReadAsync(HttpRequest request, UsageOptions options, CancellationToken ct)
@@ -43,11 +41,10 @@ internal static class EventsRequest
     {
         try
         {
-            return await JsonDocument.ParseAsync(request.Body, Strict, ct);
+            return await JsonDocument.ParseAsync(request.Body, cancellationToken: ct);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException e)
         {
-            // The latter is of a member whose name is no text.
             throw new RefusedImportException(StatusCodes.Status400BadRequest, Reasons.EventInvalid, $"the body is not JSON: {e.Message}");
         }
         catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status413PayloadTooLarge)
@@ -61,7 +58,7 @@ internal static class EventsRequest
     /// <summary>In binary mode the attributes are headers, percent-encoded and perhaps quoted, and the body is the data.</summary>
     private static CloudEvent Binary(IHeaderDictionary headers, JsonElement data)
     {
-        return new CloudEvent(Attribute("specversion"), Attribute("source"), Attribute("id"), Attribute("type"), Attribute("subject"), Attribute("time"), data);
+        return new CloudEvent(Attribute("specversion"), Attribute("source"), Attribute("id"), Attribute("type"), Attribute("subject"), Attribute("time"), data, MemberNames.Fault(data));
 
         string? Attribute(string name) => headers.TryGetValue($"ce-{name}", out var value) ? Uri.UnescapeDataString(Unquoted(value.ToString())) : null;
     }

@@ -8,21 +8,29 @@ namespace Usage.Imports;
 /// The attributes of a CloudEvent (specification 1.0.2) that matter here, and its data. How they travel, in one JSON object or in headers, is
 /// for whoever received it to know.
 /// </summary>
-public sealed record CloudEvent(string? SpecVersion, string? Source, string? Id, string? Type, string? Subject, string? Time, JsonElement Data)
+/// <param name="NamesFault">what is wrong with the names of its members: <see cref="MemberNames.Fault"/></param>
+public sealed record CloudEvent(string? SpecVersion, string? Source, string? Id, string? Type, string? Subject, string? Time, JsonElement Data, string? NamesFault)
 {
     private const int KeyBytesMax = 1_024, NameBytesMax = 128;
     // What any database and any language can hold; outside it a clock is broken.
     private static readonly DateTimeOffset Earliest = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero), Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     /// <summary>An event in structured mode, where attributes and data are members of one object. What is missing, or no text, is found when it is read.</summary>
-    public static CloudEvent Of(JsonElement json) => json.ValueKind != JsonValueKind.Object ? new CloudEvent(null, null, null, null, null, null, default) : new CloudEvent(
-        EventCounts.Text(json, "specversion"), EventCounts.Text(json, "source"), EventCounts.Text(json, "id"), EventCounts.Text(json, "type"), EventCounts.Text(json, "subject"),
-        EventCounts.IsGiven(json, "time") ? EventCounts.Text(json, "time") ?? "" : null, json.TryGetProperty("data", out var data) ? data : default);
+    public static CloudEvent Of(JsonElement json)
+    {
+        var fault = MemberNames.Fault(json);
+        // Beside a name that is no text no other one can be looked up.
+        if (json.ValueKind != JsonValueKind.Object || fault == MemberNames.NoText) return new CloudEvent(null, null, null, null, null, null, default, fault);
+        return new CloudEvent(
+            EventCounts.Text(json, "specversion"), EventCounts.Text(json, "source"), EventCounts.Text(json, "id"), EventCounts.Text(json, "type"), EventCounts.Text(json, "subject"),
+            EventCounts.IsGiven(json, "time") ? EventCounts.Text(json, "time") ?? "" : null, json.TryGetProperty("data", out var data) ? data : default, fault);
+    }
 
     /// <summary>What it says about usage, or what is wrong with it.</summary>
     public Refusal? Read(out ImportedEvent imported)
     {
         imported = null!;
+        if (NamesFault is not null) return EventCounts.Invalid(NamesFault);
         if (SpecVersion != "1.0") return EventCounts.Invalid("specversion must be 1.0");
         if (!IsText(Source, KeyBytesMax)) return EventCounts.Invalid($"source must be text of 1 to {KeyBytesMax} bytes");
         if (!IsText(Id, KeyBytesMax)) return EventCounts.Invalid($"id must be text of 1 to {KeyBytesMax} bytes");
