@@ -97,10 +97,10 @@ public sealed class StatusInterceptor(RefusalStatus status, ILogger<StatusInterc
 /// <summary>Tells a database that is away or refuses us from one that found a fault in what we asked.</summary>
 public static class StoreFailure
 {
-    public static bool Is(Exception e) => Chain(e).Any(x => x switch
+    public static bool Is(Exception e) => IsUnresolved(e) || Chain(e).Any(x => x switch
     {
         PostgresException p => p.IsTransient || p.SqlState.StartsWith("57", StringComparison.Ordinal) || p.SqlState.StartsWith("53", StringComparison.Ordinal)
-            || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState.StartsWith("28", StringComparison.Ordinal) || p.SqlState is "3D000" or "25P03" || IsMissingSchema(p),
+            || p.SqlState.StartsWith("08", StringComparison.Ordinal) || p.SqlState.StartsWith("28", StringComparison.Ordinal) || p.SqlState is "3D000" or "25P03" or PostgresErrorCodes.ReadOnlySqlTransaction || IsMissingSchema(p),
         NpgsqlException => true,
         StoreNotReadyException => true,
         _ => false,
@@ -112,6 +112,9 @@ public static class StoreFailure
         var causes = Chain(e).Where(x => x is NpgsqlException or SocketException).Select(x => x.Message.ReplaceLineEndings(" ")).ToArray();
         return causes is [] ? e.Message.ReplaceLineEndings(" ") : string.Join(": ", causes);
     }
+
+    // A host name that nobody knows, as that of a container that is down, or that nobody answers for: the driver lets these out as they came.
+    private static bool IsUnresolved(Exception e) => e is SocketException or TimeoutException { Source: "Npgsql" };
 
     // The database answers, but this service has not brought its schema up to date yet.
     private static bool IsMissingSchema(PostgresException p) => p.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction;

@@ -147,7 +147,10 @@ public sealed class UsageLifetime(
         while (await timer.WaitForNextTickAsync(stopping))
         {
             try { await what(); }
-            catch (Exception e) when (StoreFailure.Is(e)) { /* Tried again; that the database does not answer is said by whoever looks at it. */ }
+            catch (Exception e) when (StoreFailure.Is(e) || (e is OperationCanceledException && !stopping.IsCancellationRequested))
+            {
+                // Tried again; that the database does not answer is said by whoever looks at it.
+            }
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 // The others must not go on without one: Task.WhenAll would only tell once all have ended.

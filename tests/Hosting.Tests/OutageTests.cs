@@ -1,6 +1,7 @@
 using Contracts.PlanDesign.V1;
 using Grpc.Core;
 using LocalServers;
+using Npgsql;
 
 namespace Hosting.Tests;
 
@@ -35,6 +36,19 @@ public sealed class OutageTests : IAsyncLifetime
         await Eventually.True(async () => (await host.ReadyAsync()).Body.Contains("Failed to connect", StringComparison.Ordinal), "the cause is told");
         Assert.Equal(503, (await host.ReadyAsync()).Status);
         Assert.Equal("live\n", await host.Http.GetStringAsync(new Uri("/health/live", UriKind.Relative)));
+        Assert.Equal((StatusCode.Unavailable, "store_unavailable"), await Drop(host, "a"));
+    }
+
+    /// <summary>Under Docker the name of a container is unknown while that is down, and the driver says so by an exception that is not its own.</summary>
+    [Fact]
+    public async Task A_database_whose_name_is_unknown_is_one_that_does_not_answer()
+    {
+        const string nowhere = "Host=no-such-host.invalid;Username=billing;Password=x;Database=billing";
+        await using var connection = new NpgsqlConnection(nowhere);
+        var e = await Assert.ThrowsAnyAsync<Exception>(() => connection.OpenAsync());
+        Assert.True(StoreFailure.Is(e), $"{e}");
+        await using var host = await TestHost.StartAsync(nowhere, "amqp://guest:guest@127.0.0.1:1/");
+        await Eventually.True(async () => (await host.ReadyAsync()).Body.Contains(StoreFailure.Cause(e), StringComparison.Ordinal), "the cause is told");
         Assert.Equal((StatusCode.Unavailable, "store_unavailable"), await Drop(host, "a"));
     }
 

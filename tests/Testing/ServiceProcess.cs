@@ -56,14 +56,24 @@ public sealed class ServiceProcess(string dll, Func<IReadOnlyDictionary<string, 
         _leash = null;
     }
 
-    /// <summary>The processor time that it has used since it started.</summary>
-    public TimeSpan ProcessorTime
+    /// <summary>Returns when it has used less than a fifth of one processor for a second: nobody asks it for anything, so it should.</summary>
+    public Task RestsAsync()
     {
-        get
+        var (since, before) = (Stopwatch.GetTimestamp(), ProcessorTime());
+        return Eventually.True(() =>
         {
-            using var service = Process.GetProcessById(_pid);
-            return service.TotalProcessorTime;
-        }
+            var (elapsed, now) = (Stopwatch.GetElapsedTime(since), ProcessorTime());
+            if (elapsed < TimeSpan.FromSeconds(1)) return false;
+            var rests = now - before < elapsed / 5;
+            (since, before) = (Stopwatch.GetTimestamp(), now);
+            return rests;
+        }, $"{dll} rests");
+    }
+
+    private TimeSpan ProcessorTime()
+    {
+        using var service = Process.GetProcessById(_pid);
+        return service.TotalProcessorTime;
     }
 
     /// <summary>kill -STOP: it is there, its connections are open, and it does nothing.</summary>

@@ -4,6 +4,8 @@ using Grpc.Net.Client;
 using Hosting;
 using LocalServers;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Usage.Host.Owners;
 using Xunit.Abstractions;
 
 namespace Usage.Host.Tests;
@@ -56,7 +58,8 @@ public sealed class When_servers_fail(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task An_instance_whose_database_dies_while_it_joins_the_others_joins_them_when_it_is_back()
     {
-        (string, string)[] clustered = [("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", "0"), ("Usage:Cluster:Address", "127.0.0.1")];
+        // A port that is said, as it is by default: what gave up has to let go of it.
+        (string, string)[] clustered = [("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Port", $"{Ports.Free(1)[0]}"), ("Usage:Cluster:Address", "127.0.0.1")];
         await using var postgres = await PrivatePostgres.StartAsync(_folder);
         var database = await postgres.CreateDatabaseAsync("usage_test");
         await using (var before = await UsageService.PrepareAsync(database, settings: clustered))
@@ -80,12 +83,37 @@ public sealed class When_servers_fail(ITestOutputHelper output) : IAsyncLifetime
         await service.SubscribeAsync(Samples.Snapshot("alice"));
         using var channel = GrpcChannel.ForAddress(address);
         Assert.NotNull((await new TokenMeter.TokenMeterClient(channel).AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice") })).Grant);
-        await Eventually.True(async () =>
+        await process.RestsAsync();
+    }
+
+    /// <summary>As in the middle of a failover, when its name leads to a standby for a moment.</summary>
+    [Fact]
+    public async Task A_database_that_only_reads_for_a_while_ends_nothing()
+    {
+        var database = await Servers.CreateDatabaseAsync();
+        await using var service = await UsageService.PrepareAsync(database);
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await using var superuser = new NpgsqlConnection(database.SuperuserConnectionString);
+        await superuser.OpenAsync();
+        await ExecuteAsync($"alter role usage in database {database.Name} set default_transaction_read_only = on");
+        await ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'usage' and datname = current_database()");
+        // Its grant waits for a slab that cannot be written.
+        var granting = service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice") }).ResponseAsync;
+        var owners = service.App.Services.GetRequiredService<OwnerDirectory>();
+        await Eventually.True(() => owners.SlabWait > TimeSpan.FromSeconds(1), "it has been tried for a while");
+        await ExecuteAsync($"alter role usage in database {database.Name} reset default_transaction_read_only");
+        await ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'usage' and datname = current_database()");
+        Assert.NotNull((await granting).Grant ?? (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = Samples.Start("g", "alice") })).Grant);
+        Assert.False(service.App.Lifetime.ApplicationStopping.IsCancellationRequested);
+
+        async Task ExecuteAsync(string sql)
         {
-            var before = process.ProcessorTime;
-            await Task.Delay(TimeSpan.FromSeconds(1));
-            return process.ProcessorTime - before < TimeSpan.FromSeconds(0.2);
-        }, "it rests when nobody asks");
+            await using var command = new NpgsqlCommand(sql, superuser);
+            await command.ExecuteNonQueryAsync();
+        }
     }
 
     [Fact]
