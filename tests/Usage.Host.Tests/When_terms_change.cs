@@ -1,5 +1,6 @@
 using Contracts.Messages;
 using Contracts.Usage.V1;
+using Npgsql;
 
 namespace Usage.Host.Tests;
 
@@ -221,7 +222,8 @@ public sealed class When_terms_change
         await stream.GrantOf("g");
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 10_000)) with { Version = 2, Status = status });
         await stream.SendAsync(Samples.Chunk("g", 1, 200));
-        Assert.Equal(256, (await stream.GrantOf("g", g => g.Final)).TokensAllowed);
+        var last = await stream.GrantOf("g", g => g.Final);
+        Assert.Equal((256, reason, ""), (last.TokensAllowed, last.Reason, last.Window));
         await stream.SendAsync(Samples.Chunk("g", 2, 256));
         await stream.SendAsync(new Renew { GenerationId = Samples.GenerationId("g") });
         await stream.SendAsync(Samples.Finish("g", 3));
@@ -255,5 +257,36 @@ public sealed class When_terms_change
         Assert.Equal("subscription_stale", (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = late })).Deny.Reason);
         billing.Version = 2;
         await Eventually.True(async () => (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = late })).Grant is not null, "the newer periods are asked for");
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_terms_that_cannot_be_stored_is_told_so_and_they_are_asked_for_again()
+    {
+        await using var billing = await BillingStandIn.StartAsync();
+        var database = await Servers.CreateDatabaseAsync();
+        await using var service = await UsageService.PrepareAsync(database, settings: [("Usage:BillingAddress", billing.Address), ("Usage:RetentionDays", "90")]);
+        await service.ListenAsync();
+        await service.StartHostAsync();
+        await service.ReadyAsync();
+        await using var stream = new RuntimeStream(service.Meter);
+        await stream.SendAsync(Samples.Start("g", "alice"));
+        await stream.GrantOf("g");
+        await using var superuser = new NpgsqlConnection(database.SuperuserConnectionString);
+        await superuser.OpenAsync();
+        await ExecuteAsync(superuser, "revoke insert on usage.subscription from usage");
+        Assert.Null(service.Clock.MoveTo(Samples.Mar1));
+        billing.Version = 2;
+        await stream.SendAsync(Samples.Chunk("g", 1, 200));
+        await stream.StopOf("g", "subscription_stale");
+        await ExecuteAsync(superuser, "grant insert on usage.subscription to usage");
+        var later = Samples.Start("later", "alice");
+        later.GenerationId = Samples.GenerationId("later", Samples.Mar1);
+        await Eventually.True(async () => (await service.Meter.AuthorizeAsync(new AuthorizeRequest { Start = later })).Grant is not null, "they are asked for again");
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
     }
 }

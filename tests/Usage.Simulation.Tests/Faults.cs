@@ -60,6 +60,8 @@ public enum Mutation
     PauseUntold,
     /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>
     DenialsForgotten,
+    /// <summary>A Start is decided over what was read of its generation and its conversation, although their owner has forgotten them since.</summary>
+    ForgottenSinceUsed,
 }
 
 /// <summary>How a commit that was sent goes.</summary>

@@ -21,14 +21,14 @@ internal sealed partial class Hold
             // The owner must know its totals before the tables change, or it would read them changed and be told again.
             for (var isLoaded = false; !isLoaded;)
             {
-                var corrections = cell.Corrections;
+                var before = cell.ReadPoint;
                 var loaded = await Reading.ReadAsync(_world, this, call.Subscription, call.Conversation, NoGeneration);
                 if (IsClosing)
                 {
                     answer(CorrectionAnswer.Unknown);
                     return;
                 }
-                isLoaded = TryLoad(cell, loaded, corrections, call.Conversation, NoGeneration);
+                isLoaded = TryLoad(cell, loaded, before, call.Conversation, NoGeneration);
             }
             cell.Owner.Keep(call.Conversation);
             cell.Announcing++;
@@ -54,7 +54,7 @@ internal sealed partial class Hold
         finally
         {
             Unpin(cell);
-            if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
+            cell.Owner.ForgetIfIdle(call.Conversation);
         }
     }
 
@@ -73,7 +73,7 @@ internal sealed partial class Hold
     /// <summary>Stores thresholds that no row has carried.</summary>
     private async Task AnnounceAsync(Cell cell)
     {
-        cell.Pins++;
+        cell.Pin();
         cell.Announcing++;
         await AnnounceAsync(cell, []);
         cell.Announcing--;

@@ -62,7 +62,7 @@ internal sealed partial class Hold : Process
         {
             while (true)
             {
-                var corrections = cell.Corrections;
+                var before = cell.ReadPoint;
                 var loaded = cell.NeedsLoading(header.Conversation, header.Id, storeIsAway: false) ? await Reading.ReadAsync(_world, this, header.Subscription, header.Conversation, header.Id) : null;
                 var asked = cell.NeedsTerms(loaded, _world.Now.Business, out _) ? await Instance.Terms.AskAsync(this, header.Subscription) : null;
                 if (IsClosing)
@@ -70,7 +70,8 @@ internal sealed partial class Hold : Process
                     outlet.Send(new Answer(AnswerKind.Denied, header.Id, Reason: Reasons.StoreUnavailable, Attempt: request.Attempt));
                     return;
                 }
-                if (!TryLoad(cell, loaded, corrections, header.Conversation, header.Id)) continue;
+                if (_world.Mutation == Mutation.ForgottenSinceUsed) before = before with { Forgotten = long.MaxValue };
+                if (!TryLoad(cell, loaded, before, header.Conversation, header.Id)) continue;
                 if (asked is not null) cell.Owner.ChangeTerms(asked, Now, cell.Outcomes);
                 Deliver(cell);
                 Start(cell, request, loaded?.Generation, outlet);
@@ -91,20 +92,20 @@ internal sealed partial class Hold : Process
     {
         if (!_cells.TryGetValue(subscription, out var cell))
             _cells.Add(subscription, cell = new Cell(new SubscriptionOwner(subscription, World.Limits), Epoch));
-        cell.Pins++;
+        cell.Pin();
         return cell;
     }
 
     private void Unpin(Cell cell)
     {
-        cell.Pins--;
+        cell.Unpin();
         if (cell.IsUnknown) _cells.Remove(cell.Owner.Subscription);
     }
 
-    private bool TryLoad(Cell cell, Loaded? loaded, int corrections, string conversation, Guid generation)
+    private bool TryLoad(Cell cell, Loaded? loaded, ReadPoint before, string conversation, Guid generation)
     {
         var isFirst = !cell.IsLoaded;
-        if (!cell.TryLoad(loaded, corrections, conversation, generation, storeIsAway: false, Now)) return false;
+        if (!cell.TryLoad(loaded, before, conversation, generation, storeIsAway: false, Now)) return false;
         if (isFirst && loaded?.Slab is { } slab && slab.Epoch != Epoch) cell.Inherited = slab.Tokens;
         return true;
     }
@@ -239,7 +240,7 @@ internal sealed partial class Hold : Process
             if (last[row.Generation.Id] != row.Sequence) continue;
             var finished = row.Finish != FinishReason.None;
             Send(route.Outlet, new Answer(AnswerKind.Acknowledged, row.Generation.Id, row.Sequence, Finished: finished));
-            if (finished && route.Cell.Pins == 0) Forget(route.Cell, row.Generation);
+            if (finished) Forget(route.Cell, row.Generation);
         }
         foreach (var row in conflicts) throw new ViolationException($"U3: {_world.Name(row.Generation.Id)} #{row.Sequence} is in the table with other content");
     }

@@ -28,6 +28,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.SlabIgnored)]
     [InlineData(Mutation.RepeatsCountedAgain)]
     [InlineData(Mutation.UnloadedLeavesSlab)]
+    [InlineData(Mutation.ForgottenSinceUsed)]
     [InlineData(Mutation.LeasesEndUnconfirmed)]
     [InlineData(Mutation.TurnedWindowsUnread)]
     [InlineData(Mutation.CorrectionWithoutKey)]

@@ -1,4 +1,5 @@
 using Usage.Caps;
+using Usage.Metering;
 
 namespace Usage.Tests;
 
@@ -40,9 +41,58 @@ public sealed class OwnerInMemoryTests
     [Fact]
     public void What_was_read_before_a_correction_is_read_again()
     {
-        Assert.False(_memory.TryLoad(Tables(), corrections: -1, "c", Guid.Empty, storeIsAway: false, Now));
+        Assert.False(_memory.TryLoad(Tables(), new(Corrections: -1, Forgotten: 0), "c", Guid.Empty, storeIsAway: false, Now));
         Assert.False(_memory.IsLoaded);
-        Assert.False(_memory.TryLoad(null, corrections: 0, "c", Guid.Empty, storeIsAway: false, Now));
+        Assert.False(_memory.TryLoad(null, default, "c", Guid.Empty, storeIsAway: false, Now));
+    }
+
+    [Fact]
+    public void What_was_read_of_what_has_been_forgotten_since_is_read_again()
+    {
+        Load(Tables());
+        _memory.Pin();
+        var before = _memory.ReadPoint;
+        var generation = Start(Header(2), null).Generation!;
+        Assert.True(_memory.TryLoad(Tables(), before, "c", generation.Id, storeIsAway: false, Now)); // memory counts
+        _memory.Forget(generation);
+        Assert.False(_memory.TryLoad(Tables(), before, "c", Guid.Empty, storeIsAway: false, Now));
+        Assert.False(_memory.TryLoad(Tables(), before, "", generation.Id, storeIsAway: false, Now));
+        Assert.True(_memory.TryLoad(Tables(), before, "another", Header(3).Id, storeIsAway: false, Now));
+        Assert.True(_memory.TryLoad(Tables(), _memory.ReadPoint, "c", generation.Id, storeIsAway: false, Now));
+    }
+
+    [Fact]
+    public void Of_much_that_has_been_forgotten_only_some_is_told_apart_from_what_has_not()
+    {
+        Load(Tables());
+        _memory.Pin();
+        var before = _memory.ReadPoint;
+        for (var second = 1; second <= 1_001; second++) _memory.Forget(Start(Header(second), null).Generation!);
+        Assert.False(_memory.TryLoad(Tables(), before, "another", Guid.Empty, storeIsAway: false, Now));
+        Assert.True(_memory.TryLoad(Tables(), _memory.ReadPoint, "another", Guid.Empty, storeIsAway: false, Now));
+    }
+
+    /// <summary>Tokens that were granted, lapsed with their lease and forgotten are left to whoever comes next.</summary>
+    [Fact]
+    public void What_lapsed_may_be_reported_to_a_successor_though_its_generation_was_forgotten()
+    {
+        Load(Tables());
+        _memory.Owner.SlabDurable(1_024, Now.Real + 2 * Lease, Now, []);
+        var generation = Start(Header(1), null).Generation!;
+        var late = new Moment(Now.Real + Lease, Now.Business);
+        _memory.Owner.Expire(late, []);
+        _memory.Owner.Forget(generation);
+        var left = _memory.Remainder(late.Real)!.Value;
+        Assert.Equal([new(256, DateTimeOffset.UnixEpoch)], left.Inherited);
+
+        var successor = new InMemory();
+        var tables = Tables();
+        tables.Slab = (1, left.Inherited);
+        Assert.True(successor.TryLoad(tables, default, "c", Guid.Empty, storeIsAway: false, late));
+        var back = successor.Owner.LoadGeneration(Header(1), new RecordedGeneration(0, Tally.Zero, Tally.Zero, 0, FinishReason.None));
+        successor.Owner.Count(back, new Frame(1, new(0, 0, 0, 256, 0), true, null, FinishReason.None), 0, late, []);
+        Assert.Equal((256, 0), (back.GeneratedTokens - back.OverrunTokens, back.OverrunTokens));
+        Assert.Equal([], successor.Remainder(late.Real)!.Value.Inherited);
     }
 
     [Fact]
@@ -55,7 +105,7 @@ public sealed class OwnerInMemoryTests
 
         var again = new InMemory();
         tables.Slab = (2, [new(100, Now.Real + Lease)]);
-        Assert.True(again.TryLoad(tables, 0, "c", Guid.Empty, storeIsAway: false, Now));
+        Assert.True(again.TryLoad(tables, default, "c", Guid.Empty, storeIsAway: false, Now));
         Assert.Equal(0, Assert.Single(again.Owner.Balance(null, Now)).ReservedTokens);
     }
 
@@ -100,12 +150,34 @@ public sealed class OwnerInMemoryTests
         Load(Tables());
         _memory.LastTurn = Now.Real;
         Assert.False(Forget(Now.Real + Lease - TimeSpan.FromSeconds(1)));
-        _memory.Pins++;
+        _memory.Pin();
         Assert.False(Forget(Now.Real + Lease));
-        _memory.Pins--;
+        _memory.Unpin();
         Assert.True(Forget(Now.Real + Lease));
         _memory.UncommittedRows++;
         Assert.False(Forget(Now.Real + Lease));
+    }
+
+    [Fact]
+    public void It_is_kept_until_the_slab_that_it_inherited_has_ended_though_all_of_that_is_accounted_for()
+    {
+        var tables = Tables();
+        tables.Slab = (1, [new(100, Now.Real + 2 * Lease)]);
+        Load(tables);
+        var back = _memory.Owner.LoadGeneration(Header(1), new RecordedGeneration(0, Tally.Zero, Tally.Zero, 0, FinishReason.None));
+        _memory.Owner.Count(back, new Frame(1, new(0, 0, 0, 100, 0), true, null, FinishReason.Stop), 0, Now, _memory.Outcomes);
+        foreach (var row in _memory.TakeOutcomes().Select(o => o.Row).OfType<UsageRow>())
+        {
+            _memory.UncommittedRows++;
+            _memory.Durable(row);
+        }
+        _memory.Forget(back);
+        _memory.LastTurn = Now.Real;
+        Assert.Equal((100, 0), (Assert.Single(_memory.Owner.Balance(null, Now)).UsedTokens, Assert.Single(_memory.Owner.Balance(null, Now)).ReservedTokens));
+        _memory.Owner.Expire(Now with { Real = Now.Real + Lease, Confirmed = Now.Real + Lease }, []);
+        Assert.False(Forget(Now.Real + Lease));
+        _memory.Owner.Expire(Now with { Real = Now.Real + 2 * Lease, Confirmed = Now.Real + 2 * Lease }, []);
+        Assert.True(Forget(Now.Real + 2 * Lease));
     }
 
     [Theory]
@@ -121,7 +193,7 @@ public sealed class OwnerInMemoryTests
 
     private StartAnswer Start(GenerationHeader header, (GenerationHeader, RecordedGeneration)? stored) => _memory.Start(header, stored, 0, resumed: false, default, isUnheard: false, Now);
 
-    private void Load(Loaded tables) => Assert.True(_memory.TryLoad(tables, 0, "c", Guid.Empty, storeIsAway: false, Now));
+    private void Load(Loaded tables) => Assert.True(_memory.TryLoad(tables, default, "c", Guid.Empty, storeIsAway: false, Now));
 
     private static Loaded Tables(long tokens = 10_000) => new() { Terms = OwnerScene.Terms(1, Cap.Hard(CapWindow.BillingPeriod, tokens)) };
 

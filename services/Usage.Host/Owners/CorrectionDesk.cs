@@ -75,8 +75,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, An
         finally
         {
             owners.Unpin(cell);
-            lock (cell.Gate)
-                if (cell.Pins == 0) cell.Owner.ForgetIfIdle(call.Conversation);
+            lock (cell.Gate) cell.Owner.ForgetIfIdle(call.Conversation);
         }
     }
 
@@ -85,13 +84,13 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, An
     {
         while (true)
         {
-            int corrections;
-            lock (cell.Gate) corrections = cell.Corrections;
+            ReadPoint before;
+            lock (cell.Gate) before = cell.ReadPoint;
             var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty, ofOwner: true, waits: true, CancellationToken.None);
             lock (cell.Gate)
             {
                 if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
-                if (!cell.TryLoad(loaded, corrections, call.Conversation, Guid.Empty, storeIsAway: false, owners.NowOf(cell))) continue;
+                if (!cell.TryLoad(loaded, before, call.Conversation, Guid.Empty, storeIsAway: false, owners.NowOf(cell))) continue;
                 cell.Owner.Keep(call.Conversation);
                 owners.Deliver(cell);
                 return Request(call, cell);

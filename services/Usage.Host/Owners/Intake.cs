@@ -113,12 +113,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         }
         var cell = ((Route)generation.Route!).Cell;
         if (cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
+        var isForgotten = false;
         lock (cell.Gate)
         {
             // Not acknowledged, so it will be sent again: to whoever owns it then.
             if (cell.Tenure.IsOver) cell.Tenure.Listen(outlet);
-            // Forgotten in between: whatever it was, the tables know it.
-            else if (!ReferenceEquals(cell.Owner.Find(id), generation)) outlet.Track(owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet, CancellationToken.None));
+            else if (!ReferenceEquals(cell.Owner.Find(id), generation)) isForgotten = true;
             else
             {
                 owners.Attach(cell, generation, outlet);
@@ -126,6 +126,8 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                 owners.Deliver(cell, outlet);
             }
         }
+        // In between: whatever it was, the tables know it.
+        if (isForgotten) return await owners.AnswerRepeatAsync(id, frame.Sequence, frame.Content, outlet, ct);
         // What came again is looked up meanwhile; whoever sends much of it waits.
         var fewer = outlet.FewLookUpsAsync();
         if (!fewer.IsCompleted) await fewer.WaitAsync(ct);
@@ -184,8 +186,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
         if (cell.Owner.Terms is not { } known)
             throw (cell.NotAskedFor ? terms.TooMany : new Refusal(Reasons.SubscriptionUnknown, "neither usage nor billing knows this subscription")).AsException();
         var balance = Answers.Balance(known, cell.Owner.Balance(conversation.Length == 0 ? null : conversation, owners.NowOf(cell)));
-        // Another call may have read the tables before a correction of it was committed: then memory is right, and not the tables' older answer.
-        if (conversation.Length > 0 && !cell.LookAt(conversation, cell.LastTurn) && cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
+        if (conversation.Length > 0 && !cell.LookAt(conversation, cell.LastTurn)) cell.Owner.ForgetIfIdle(conversation);
         return balance;
     }, writes: false, waits: false, ct);
 
@@ -201,7 +202,7 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             while (true)
             {
                 if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-                var loaded = NeedsLoading(cell, conversation, generation, out var corrections, out var ofOwner)
+                var loaded = NeedsLoading(cell, conversation, generation, out var before, out var ofOwner)
                     ? await loader.LoadAsync(subscription, conversation, generation, ofOwner, waits, ct)
                     : null;
                 var asked = NeedsTerms(cell, loaded, out var isKnown) ? await terms.AskAsync(subscription, waits: isKnown).WaitAsync(ct) : default;
@@ -209,12 +210,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
                 {
                     if (cell.Tenure.IsOver) throw OwnerMoved.AsException();
                     // Older than what was told meanwhile, or forgotten since the look: it must be read again, or after all.
-                    if (!cell.TryLoad(loaded, corrections, conversation, generation, StoreIsAway, owners.NowOf(cell))) continue;
+                    if (!cell.TryLoad(loaded, before, conversation, generation, StoreIsAway, owners.NowOf(cell))) continue;
                     // Filled up by others since the look.
                     if (writes && cell.Tenure.Writer.IsFull)
                     {
                         owners.Deliver(cell);
-                        if (cell.Pins == 1) cell.Owner.ForgetIfIdle(conversation);
+                        cell.Owner.ForgetIfIdle(conversation);
                         continue;
                     }
                     if (asked.Terms is { } told) cell.Owner.ChangeTerms(told, owners.NowOf(cell), cell.Outcomes);
@@ -240,11 +241,11 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     private bool StoreIsAway => !readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database);
 
     /// <param name="ofOwner">what its owner knows is not in memory either</param>
-    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out int corrections, out bool ofOwner)
+    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out ReadPoint before, out bool ofOwner)
     {
         lock (cell.Gate)
         {
-            (corrections, ofOwner) = (cell.Corrections, !cell.IsLoaded);
+            (before, ofOwner) = (cell.ReadPoint, !cell.IsLoaded);
             return cell.NeedsLoading(conversation, generation, StoreIsAway);
         }
     }

@@ -47,13 +47,7 @@ public sealed partial class OwnerDirectory(
         lock (((Route)generation.Route!).Cell.Gate)
         {
             if (generation.Stopped || generation.Finished || generation.Withheld) return null;
-            return Answers.Granted(new Outcome(OutcomeKind.Granted)
-            {
-                Generation = generation,
-                Number = generation.GeneratedTokens + generation.Held,
-                When = generation.ExpiresAt,
-                Final = generation.IsFinal,
-            }, TimeProvider.System.GetUtcNow()).Grant;
+            return Answers.Granted(Outcome.Granting(generation, generation.GeneratedTokens + generation.Held, generation.ExpiresAt), TimeProvider.System.GetUtcNow()).Grant;
         }
     }
 
@@ -69,7 +63,7 @@ public sealed partial class OwnerDirectory(
                 // A tenure that ends marks itself first and evicts then, so what it cannot have seen yet is seen here.
                 if (cell.Tenure.IsOver) Evict(cell);
                 if (cell.Evicted) continue;
-                cell.Pins++;
+                cell.Pin();
                 return cell;
             }
         }
@@ -81,7 +75,7 @@ public sealed partial class OwnerDirectory(
     {
         lock (cell.Gate)
         {
-            cell.Pins--;
+            cell.Unpin();
             if (cell.IsUnknown) Evict(cell);
         }
     }
@@ -172,6 +166,12 @@ public sealed partial class OwnerDirectory(
         {
             outlet.Send(Answers.Rejected(Answers.Id(generation), sequence, (e as RefusedException)?.Refusal ?? new Refusal(Reasons.StoreUnavailable, "the database does not answer; send this frame again later")));
         }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            // Whoever said it waits for an answer, whatever it is.
+            log.LogError(e, "{Generation} {Sequence} could not be looked up", generation, sequence);
+            outlet.Send(Answers.Rejected(Answers.Id(generation), sequence, new Refusal(Reasons.StoreUnavailable, "this frame could not be looked up; the service's log says why; send it again later")));
+        }
         return null;
     }
 
@@ -189,8 +189,7 @@ public sealed partial class OwnerDirectory(
                 if (commit.LastOf[generation.Id] != row.Sequence) continue;
                 var finished = row.Finish != Caps.FinishReason.None;
                 route.Send(Answers.Acknowledged(generation.Id, row.Sequence, finished));
-                // A call that has read the tables before this commit must still find what they did not say.
-                if (finished && route.Cell.Pins == 0) Forget(route.Cell, generation);
+                if (finished) Forget(route.Cell, generation);
             }
         }
         foreach (var row in commit.Conflicts)
@@ -209,7 +208,7 @@ public sealed partial class OwnerDirectory(
                 }
                 if (row.Sequence > 0)
                     route.Send(Answers.Rejected(Answers.Id(generation.Id), row.Sequence, new Refusal(Reasons.SequenceReused, "this sequence is recorded with other content; the first one counts")));
-                if (generation.IsTaken && route.Cell.Pins == 0) Forget(route.Cell, generation);
+                if (generation.IsTaken) Forget(route.Cell, generation);
             }
         }
     }
@@ -249,8 +248,17 @@ public sealed partial class OwnerDirectory(
 
     private async Task RefreshTermsAsync(OwnerCell cell)
     {
-        // The answer may be known already, and the turn that needs it is not over: what follows is another one.
-        var asked = (await terms.AskAsync(cell.Owner.Subscription, waits: true).ConfigureAwait(ConfigureAwaitOptions.ForceYielding)).Terms;
+        SubscriptionTerms? asked = null;
+        try
+        {
+            // The answer may be known already, and the turn that needs it is not over: what follows is another one.
+            asked = (await terms.AskAsync(cell.Owner.Subscription, waits: true).ConfigureAwait(ConfigureAwaitOptions.ForceYielding)).Terms;
+        }
+        catch (Exception e)
+        {
+            // What waits is told that there are none, and whoever needs them next asks again.
+            log.LogError(e, "terms of {Subscription} could not be had", cell.Owner.Subscription);
+        }
         lock (cell.Gate)
         {
             cell.AskingForTerms = false;

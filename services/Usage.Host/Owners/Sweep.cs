@@ -26,7 +26,7 @@ public sealed partial class OwnerDirectory
                 if (now.Real - cell.Owner.SlabAskedAt is { } waits && waits > slabWait) slabWait = waits;
                 if (cell.Owner.HasCrossings)
                 {
-                    cell.Pins++;
+                    cell.Pin();
                     announcing.Add(cell);
                 }
                 var isSilent = cell.ForgetSilent(now.Real, _limits.Lease, KeepsLookedAt, forgotten);

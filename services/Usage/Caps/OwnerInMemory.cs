@@ -9,6 +9,11 @@ namespace Usage.Caps;
 /// <param name="FinishedAt">or it is over, and recorded up to here: its runtime only needs to hear that all is well</param>
 public readonly record struct StartAnswer(Generation? Generation = null, Outcome? Denied = null, long? FinishedAt = null);
 
+/// <summary>Where an owner stood when somebody began to read the tables for a turn of it: what was read may be older than what it was told, or has forgotten, since then.</summary>
+/// <param name="Corrections">that it had been told of</param>
+/// <param name="Forgotten">how often it had forgotten something</param>
+public readonly record struct ReadPoint(int Corrections, long Forgotten);
+
 /// <summary>
 /// One subscription's owner in the memory of one process: whether the tables must be asked before a turn, what is made of their answer, and what may be forgotten because they
 /// know it. Not thread-safe, and reads no clock: its host gives it turns, and carries out what they decide.
@@ -17,21 +22,32 @@ public readonly record struct StartAnswer(Generation? Generation = null, Outcome
 public abstract class OwnerInMemory(SubscriptionOwner owner, long epoch)
 {
     private const int LookedAtMax = 1_000;
+    private readonly RecentlyForgotten _forgotten = new();
+    private int _corrections;
     private List<Outcome>? _spare = [];
 
     public SubscriptionOwner Owner => owner;
     /// <summary>Consequences of the turn being taken; empty between turns.</summary>
     public List<Outcome> Outcomes { get; private set; } = [];
     public bool IsLoaded { get; private set; }
-    /// <summary>Corrections that the owner was told of: what was read before one, and comes after it, may be older than what the owner has forgotten since.</summary>
-    public int Corrections { get; private set; }
-    /// <summary>Calls under way that have read the tables and not yet taken their turn: they must find what they read.</summary>
-    public int Pins { get; set; }
+    /// <summary>Calls under way, which may have read the tables and not yet taken their turn.</summary>
+    public int Pins { get; private set; }
     public int UncommittedRows { get; set; }
     /// <summary>Billing is being asked about terms that its generations wait for.</summary>
     public bool AskingForTerms { get; set; }
     /// <summary>Real time of the last turn that somebody asked for.</summary>
     public DateTimeOffset LastTurn { get; set; }
+
+    /// <summary>Noted before the tables are read for a turn.</summary>
+    public ReadPoint ReadPoint => new(_corrections, _forgotten.Count);
+
+    /// <summary>A call begins: the owner stays in memory until it ends.</summary>
+    public void Pin() => Pins++;
+
+    public void Unpin()
+    {
+        if (--Pins == 0) _forgotten.Clear();
+    }
 
     /// <summary>What the turn decided, to be carried out once: whatever that leads to is decided into another list.</summary>
     public List<Outcome> TakeOutcomes()
@@ -68,11 +84,14 @@ public abstract class OwnerInMemory(SubscriptionOwner owner, long epoch)
     }
 
     /// <summary>The turn may be taken, with what was read for it. False: it has to be read, again or after all, for it is older than what the owner was told meanwhile, or forgotten.</summary>
-    /// <param name="corrections"><see cref="Corrections"/> before it was read</param>
-    public bool TryLoad(Loaded? loaded, int corrections, string conversation, Guid generation, bool storeIsAway, Moment at)
+    /// <param name="read">where the owner stood before it was read</param>
+    public bool TryLoad(Loaded? loaded, ReadPoint read, string conversation, Guid generation, bool storeIsAway, Moment at)
     {
         if (loaded is null) return !NeedsLoading(conversation, generation, storeIsAway);
-        if (Corrections != corrections) return false;
+        if (_corrections != read.Corrections) return false;
+        // What it has in memory is what counts, whatever was read of it.
+        if (generation != Guid.Empty && owner.Find(generation) is null && _forgotten.Has(generation, read.Forgotten)) return false;
+        if (conversation.Length > 0 && !owner.Knows(conversation) && _forgotten.Has(conversation, read.Forgotten)) return false;
         if (!IsLoaded) Load(loaded, at);
         if (conversation.Length > 0 && !owner.Knows(conversation)) owner.LoadConversation(conversation, loaded.ConversationUsed, at);
         return true;
@@ -142,7 +161,7 @@ public abstract class OwnerInMemory(SubscriptionOwner owner, long epoch)
     /// <summary>Corrections are committed.</summary>
     public void Correct(IReadOnlyList<UsageCorrection> corrections, Moment at)
     {
-        if (corrections.Count > 0) Corrections++;
+        if (corrections.Count > 0) _corrections++;
         foreach (var correction in corrections) owner.Correct(correction, at, Outcomes);
     }
 
@@ -153,22 +172,23 @@ public abstract class OwnerInMemory(SubscriptionOwner owner, long epoch)
         owner.Durable(row);
     }
 
+    /// <summary>The tables know all of it.</summary>
     public void Forget(Generation generation)
     {
+        if (Pins > 0) _forgotten.Add(generation);
         owner.Forget(generation);
         Recorded(generation.Id);
     }
 
-    /// <summary>Forgets generations that are over or long silent, and conversations that nobody looks at any more, unless somebody is about to take a turn with what he has read.</summary>
+    /// <summary>Forgets generations that are over or long silent, and conversations that nobody looks at any more.</summary>
     /// <param name="forgotten">empty; which they are</param>
-    /// <returns>true if nothing needs the owner itself any more: the tables know all that it knows, and nobody has asked it for anything for a lease</returns>
+    /// <returns>true if nothing needs the owner itself any more: the tables know all that it knows, no call is under way, and nobody has asked it for anything for a lease</returns>
     public bool ForgetSilent(DateTimeOffset real, TimeSpan lease, TimeSpan keepsLookedAt, List<Generation> forgotten)
     {
-        if (Pins > 0) return false;
         LookAway(real - keepsLookedAt);
         owner.CollectForgettable(real - lease, forgotten);
         foreach (var generation in forgotten) Forget(generation);
-        return UncommittedRows == 0 && owner.IsIdle && real - LastTurn >= lease;
+        return Pins == 0 && UncommittedRows == 0 && owner.IsIdle && real - LastTurn >= lease;
     }
 
     /// <summary>One that nobody knows, or has asked for, is not kept: there may be as many as somebody invents.</summary>

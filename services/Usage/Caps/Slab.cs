@@ -15,6 +15,7 @@ public sealed partial class SubscriptionOwner
     private DateTimeOffset _slabUntil;
     // Owners that crash faster than leases end leave more and more: the two that end first are then kept as one, until the later of their ends.
     private const int InheritedMax = 8;
+    // One that is used up is kept until it ends, and with it this owner: its row would be reserved once more by whoever reads the tables meanwhile.
     private readonly List<InheritedSlab> _inherited = [];
     // What was granted by owners before this one, or by this one to generations that it has forgotten: no more than this is claimed of it, reserved or not.
     private long _claimable;
@@ -41,7 +42,7 @@ public sealed partial class SubscriptionOwner
     public void LoadEndedSlab(long tokens) => _claimable += tokens;
 
     /// <summary>What was inherited and has not ended, in the order of its ends: a successor must know of it beside this owner's own slab.</summary>
-    public IReadOnlyList<InheritedSlab> Inherited(DateTimeOffset confirmed) => [.. _inherited.Where(slab => confirmed < slab.Until)];
+    public IReadOnlyList<InheritedSlab> Inherited(DateTimeOffset confirmed) => [.. _inherited.Where(slab => confirmed < slab.Until && slab.Tokens > 0)];
 
     /// <summary>The promise is committed: what waited for it goes out.</summary>
     public void SlabDurable(long tokens, DateTimeOffset until, Moment at, List<Outcome> outcomes)
@@ -93,8 +94,9 @@ public sealed partial class SubscriptionOwner
     /// </summary>
     public IReadOnlyList<InheritedSlab> Leaves(DateTimeOffset real)
     {
-        var lapsed = _generations.Values.Sum(g => g.Finished ? 0 : g.Lapsed);
-        return lapsed == 0 ? Inherited(real) : [new(lapsed, DateTimeOffset.UnixEpoch), .. Inherited(real)];
+        // Of generations that it still knows, of those that it has forgotten, and what earlier owners left in the same way.
+        var ended = _generations.Values.Sum(g => g.Finished ? 0 : g.Lapsed) + Math.Max(_claimable - InheritedAt(real), 0);
+        return ended == 0 ? Inherited(real) : [new(ended, DateTimeOffset.UnixEpoch), .. Inherited(real)];
     }
 
     /// <summary>What the slab promises, the one inherited included.</summary>
@@ -124,7 +126,6 @@ public sealed partial class SubscriptionOwner
             _inherited[i] = _inherited[i] with { Tokens = _inherited[i].Tokens - taken };
             tokens -= taken;
         }
-        _inherited.RemoveAll(slab => slab.Tokens == 0);
     }
 
     /// <summary>While a new slab is being written either of the two may be the one a successor finds, so both must cover.</summary>
