@@ -192,7 +192,7 @@ public sealed class When_events_are_imported(ImportingService importing) : IClas
         }
         await Refused(HttpStatusCode.UnsupportedMediaType, "text/plain", "{}", "event_invalid", "Content-Type");
         await Refused(HttpStatusCode.BadRequest, "application/json", "{", "event_invalid", "not JSON");
-        await Refused(HttpStatusCode.BadRequest, "application/json", """{"id":"1","id":"2"}""", "event_invalid", "not JSON");
+        await Refused(HttpStatusCode.BadRequest, "application/json", """{"id":"1","id":"2"}""", "event_invalid", "1 of 1 events");
         await Refused(HttpStatusCode.BadRequest, "application/cloudevents+json", "[]", "event_invalid", "array");
         await Refused(HttpStatusCode.RequestEntityTooLarge, "application/json", $"[{string.Join(',', Enumerable.Repeat("1", 41))}]", "events_too_many", "at most 40 events");
         await Refused(HttpStatusCode.RequestEntityTooLarge, "application/json", $"[\"{new string('x', 65_536)}\"]", "events_too_many", "at most 65536 bytes");
