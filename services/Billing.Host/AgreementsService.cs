@@ -3,6 +3,7 @@ using Billing.Customers;
 using Billing.Dunning;
 using Billing.Rating;
 using Billing.Sellers;
+using Billing.Subscriptions;
 using Contracts.Billing.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -22,7 +23,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         Ids.Parse(Ids.Subscription, request.SubscriptionId);
         var (id, from, until, at) = (IdOrNew(Commitment, request.CommitmentId), Time(request.From, "from"), Time(request.Until, "until"), clock.Now);
         return OnAccount(request.CustomerId, request, context, (customer, clocks, s) =>
-            AgreeCommitmentDecision.Decide(new(id, request.SubscriptionId, new(request.AmountMicros), customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId)), s));
+            AgreeCommitmentDecision.Decide(new(id, request.SubscriptionId, new(request.AmountMicros), customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId), clocks.StatusOf(request.SubscriptionId)), s));
     }
 
     public override Task<Account> GrantDiscount(GrantDiscountRequest request, ServerCallContext context)
@@ -33,7 +34,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         Percent? off = request.Percent.Length == 0 ? null : Percent.Parse(request.Percent);
         Micros? amount = request.AmountMicros == 0 ? null : new Micros(request.AmountMicros);
         return OnAccount(request.CustomerId, request, context, (customer, clocks, s) =>
-            GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId)), s));
+            GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId), clocks.StatusOf(request.SubscriptionId)), s));
     }
 
     public override Task<Account> EndAgreement(EndAgreementRequest request, ServerCallContext context)
@@ -161,7 +162,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
     {
         var (now, identity) = (clock.Now, new TaxIdentity(customer.Tax is { } set ? [set] : [], 0));
         var terms = RatingTerms.Of(new Dictionary<string, Menus.MenuTerms>()) with { Account = s, Seller = seller, Identity = identity };
-        var today = new CustomerClocks(customer.TimeZone, new Dictionary<string, string>()).Beginning(now);
+        var today = new CustomerClocks(customer.TimeZone, new Dictionary<string, SubscriptionState.Known>()).Beginning(now);
         var tax = terms.TaxOn(today, now);
         var account = new Account
         {

@@ -8,8 +8,8 @@ namespace Billing.Host;
 /// what begins now is dated by the clocks that are behind, and what ends now by those that are ahead: no period that begins now misses it, and none that has begun loses it.
 /// </summary>
 /// <param name="TimeZone">the customer's own; empty until set</param>
-/// <param name="OfSubscriptions">by id</param>
-public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string, string> OfSubscriptions)
+/// <param name="Subscriptions">the customer's, by id</param>
+public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string, SubscriptionState.Known> Subscriptions)
 {
     private const string Utc = "UTC";
 
@@ -17,8 +17,11 @@ public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string,
     {
         await using var session = store.QuerySession();
         var subscriptions = await session.Query<SubscriptionView>().Where(s => s.CustomerId == customerId).ToListAsync(ct);
-        return new(timeZone, subscriptions.ToDictionary(s => s.Id, s => s.State.Anchor?.TimeZone ?? Utc));
+        return new(timeZone, subscriptions.ToDictionary(s => s.Id, s => s.State));
     }
+
+    /// <summary>How one of the customer's subscriptions stands; null where the customer has none of the id.</summary>
+    public SubscriptionStatus? StatusOf(string subscriptionId) => Subscriptions.GetValueOrDefault(subscriptionId)?.Status;
 
     /// <param name="subscriptionId">empty for all of the customer's</param>
     public DateTimeOffset Beginning(DateTimeOffset at, string subscriptionId = "") => Shown(at, subscriptionId).Min();
@@ -32,5 +35,7 @@ public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string,
     private IEnumerable<DateTimeOffset> Shown(DateTimeOffset at, string subscriptionId) => Zones(subscriptionId).Select(zone => BillingCalendar.Shown(at, zone));
 
     private IEnumerable<string> Zones(string subscriptionId) =>
-        OfSubscriptions.TryGetValue(subscriptionId, out var its) ? [its] : OfSubscriptions.Values.Append(TimeZone.Length == 0 ? Utc : TimeZone).Distinct();
+        Subscriptions.TryGetValue(subscriptionId, out var its) ? [ZoneOf(its)] : Subscriptions.Values.Select(ZoneOf).Append(TimeZone.Length == 0 ? Utc : TimeZone).Distinct();
+
+    private static string ZoneOf(SubscriptionState.Known subscription) => subscription.Anchor?.TimeZone ?? Utc;
 }

@@ -1,10 +1,14 @@
+using Billing.Subscriptions;
+
 namespace Billing.Accounts;
 
 /// <summary>Agrees on a minimum for every period of a subscription that starts in [From, Until).</summary>
 /// <param name="From">by the customer's clocks, as Until; null is from LocalAt on; of what was agreed already, whenever that was</param>
 /// <param name="LocalAt">what the customer's clocks show at At</param>
+/// <param name="Subscription">how the subscription stands; null where the customer has none of the id</param>
 public sealed record AgreeCommitment(
-    string CommitmentId, string SubscriptionId, Micros AmountMicros, Currency Currency, DateTimeOffset? From, DateTimeOffset? Until, DateTimeOffset At, DateTimeOffset LocalAt);
+    string CommitmentId, string SubscriptionId, Micros AmountMicros, Currency Currency, DateTimeOffset? From, DateTimeOffset? Until, DateTimeOffset At, DateTimeOffset LocalAt,
+    SubscriptionStatus? Subscription);
 
 public static class AgreeCommitmentDecision
 {
@@ -14,6 +18,8 @@ public static class AgreeCommitmentDecision
         var agreed = new CommitmentAgreed(c.CommitmentId, c.SubscriptionId, c.AmountMicros, from, c.Until, c.At);
         if (state.Commitments.FirstOrDefault(x => x.CommitmentId == c.CommitmentId) is { } earlier)
             return earlier with { At = c.At, From = c.From is null ? from : earlier.From, By = null } == agreed ? Decision.NoChange : AccountRefusals.Exists("commitment");
+        if (c.Subscription is not { } status) return AccountRefusals.NotTheirs(c.SubscriptionId);
+        if (status == SubscriptionStatus.Cancelled) return Decision.Refuse("subscription_cancelled", $"{c.SubscriptionId} was cancelled: no period of it starts any more that would cost the minimum");
         if (AccountRefusals.OfAmount(c.AmountMicros, c.Currency) is { } refusal) return refusal;
         if (AccountRefusals.OfSpan(from, c.Until) is { } span) return span;
         if (state.Commitments.Any(x => x.SubscriptionId == c.SubscriptionId && (state.EndOf(x.CommitmentId, x.Until) is not { } end || from < end) && (c.Until is not { } until || x.From < until)))
@@ -27,6 +33,9 @@ internal static class AccountRefusals
     public const int NameLengthMax = 100;
 
     public static Refusal Exists(string what) => Decision.Refuse($"{what}_exists", $"a {what} with this id exists with other content; take another id");
+
+    public static Refusal NotTheirs(string subscriptionId) =>
+        Decision.Refuse("subscription_unknown", $"the customer has no subscription {subscriptionId}, so nothing would ever come of it: ListSubscriptions lists those it has");
 
     public static Refusal? OfAmount(Micros amount, Currency currency) => amount > Micros.Zero && amount.Value % currency.MinorUnit.Value == 0
         ? null

@@ -1,6 +1,7 @@
 using Billing.Accounts;
 using Billing.Rating;
 using Billing.Sellers;
+using Billing.Subscriptions;
 using static Billing.Tests.Some;
 using static Billing.Tests.Terms;
 
@@ -11,9 +12,9 @@ public sealed class AgreementTests
     private static Scenario<AccountState, AccountEvent> AnAccount(params AccountEvent[] events) => new Scenario<AccountState, AccountEvent>(AccountState.Initial, AccountState.Evolve).Given(events);
     private static Scenario<SellerState, SellerEvent> ASeller(params SellerEvent[] events) => new Scenario<SellerState, SellerEvent>(SellerState.Initial, SellerState.Evolve).Given(events);
 
-    private static AgreeCommitment Commit(long micros = 20_000_000, string id = "com_1", DateTimeOffset? from = null, DateTimeOffset? until = null) => new(id, Subscription, new(micros), Usd, from ?? Jan1, until, Jan1, Jan1);
+    private static AgreeCommitment Commit(long micros = 20_000_000, string id = "com_1", DateTimeOffset? from = null, DateTimeOffset? until = null) => new(id, Subscription, new(micros), Usd, from ?? Jan1, until, Jan1, Jan1, SubscriptionStatus.Active);
     private static GrantDiscount Discount(Percent? off, long? micros = null, string name = "Launch") =>
-        new("dis_1", "", name, DiscountScope.All, off, micros is { } m ? new Micros(m) : null, Usd, Jan1, null, Jan1, Jan1);
+        new("dis_1", "", name, DiscountScope.All, off, micros is { } m ? new Micros(m) : null, Usd, Jan1, null, Jan1, Jan1, null);
 
     [Fact] public void B5_a_commitment_is_agreed_once() => AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit(), s)).Then(Minimum(20_000_000));
     [Fact] public void B5_a_commitment_that_was_ended_is_still_the_same_one() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1)).When(s => AgreeCommitmentDecision.Decide(Commit(), s)).ThenNothing();
@@ -38,6 +39,19 @@ public sealed class AgreementTests
     }
 
     [Fact] public void A_commitments_id_is_for_one_commitment() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(30_000_000), s)).ThenRefused("commitment_exists");
+    [Fact] public void What_is_agreed_is_about_a_subscription_of_the_customer()
+    {
+        AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit() with { Subscription = null }, s)).ThenRefused("subscription_unknown");
+        AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")) with { SubscriptionId = Subscription }, s)).ThenRefused("subscription_unknown");
+        AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10")) with { SubscriptionId = Subscription, Subscription = SubscriptionStatus.Cancelled }, s)).Then(PercentOff("10") with { SubscriptionId = Subscription });
+        AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { Subscription = null }, s)).ThenNothing();
+    }
+
+    [Fact] public void Nothing_is_committed_to_for_a_subscription_that_is_over()
+    {
+        AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit() with { Subscription = SubscriptionStatus.Cancelled }, s)).ThenRefused("subscription_cancelled");
+        AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { Subscription = SubscriptionStatus.Cancelled }, s)).ThenNothing();
+    }
     [Fact] public void Two_commitments_do_not_overlap() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2", from: Mar1), s)).ThenRefused("commitment_overlaps");
     [Fact] public void One_commitment_follows_another() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1))
         .When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2", from: Feb1), s)).Then(Minimum(20_000_000, "com_2") with { From = Feb1 });
