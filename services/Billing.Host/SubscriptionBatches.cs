@@ -19,7 +19,7 @@ public sealed class SubscriptionsDue(IDocumentStore store, NpgsqlDataSource data
     {
         await using var session = store.QuerySession();
         return await session.Query<SubscriptionView>().Where(s => s.NextDueAt <= now && s.Id.CompareTo(after) > 0).OrderBy(s => s.Id).Select(s => s.Id).Take(options.Value.PeriodBatchMax).ToListAsync(ct);
-    }, due => Append(due, s => CatchUpDecision.Decide(new(now), s), ct));
+    }, due => Append(due, (s, _) => CatchUpDecision.Decide(new(now), s), ct));
 
     /// <summary>
     /// Gives cancelled subscriptions another period when usage came after all of theirs were closed: nothing that was recorded goes without
@@ -39,16 +39,20 @@ public sealed class SubscriptionsDue(IDocumentStore store, NpgsqlDataSource data
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct)) late.Add(reader.GetString(0));
         return late;
-    }, due => Append(due, s => TurnPeriodDecision.Decide(new(now), s), ct));
+    }, due => Append(due, (s, next) => TurnPeriodDecision.Decide(new(next, now), s), ct));
 
-    private Task<int> Append(IReadOnlyList<string> ids, Func<SubscriptionState, Decision<SubscriptionEvent>> decide, CancellationToken ct) => Conflicts.Retry(async () =>
+    /// <param name="decide">given the subscription and the period after its current one</param>
+    private Task<int> Append(IReadOnlyList<string> ids, Func<SubscriptionState, PeriodState, Decision<SubscriptionEvent>> decide, CancellationToken ct) => Conflicts.Retry(async () =>
     {
         await using var session = store.LightweightSession();
         var streams = await SubscriptionStreams.Read(session, ids, ct);
-        foreach (var id in ids) session.AppendWithPeriods(streams, id, decide(streams.Subscription(id)).OrThrow().Events);
+        foreach (var id in ids) session.AppendWithPeriods(streams, id, decide(streams.Subscription(id), NextOf(streams, id)).OrThrow().Events);
         await session.SaveChangesAsync(ct);
         return ids.Count;
     });
+
+    private static PeriodState NextOf(StoredStreams streams, string id) =>
+        streams.Subscription(id) is SubscriptionState.Known k ? streams.Period(SubscriptionSnapshot.Next(id, k).PeriodId) : PeriodState.Initial;
 }
 
 /// <summary>Decides about one subscription and writes what follows, for it and for its periods, in one transaction.</summary>

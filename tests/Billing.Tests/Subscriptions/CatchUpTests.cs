@@ -49,9 +49,14 @@ public sealed class CatchUpTests
     [Fact]
     public void A_cancelled_subscription_turns_when_usage_comes_too_late_for_its_periods()
     {
-        Assert.Equal([new SubscriptionPeriodTurned(1, Mar1)], TurnPeriodDecision.Decide(new(Mar1), After(Started, new SubscriptionCancelled(Jan1, Jan1))).Events);
-        Assert.Equal("period_not_over", TurnPeriodDecision.Decide(new(Mar1), After(Started)).Refused?.Code);
+        var (cancelled, closed) = (After(Started, new SubscriptionCancelled(Jan1, Jan1)), PeriodAfter(Opened(Small), Closed()));
+        Assert.Equal([new SubscriptionPeriodTurned(1, Mar1)], TurnPeriodDecision.Decide(new(closed, Mar1), cancelled).Events);
+        Assert.Equal("period_not_over", TurnPeriodDecision.Decide(new(closed, Mar1), After(Started)).Refused?.Code);
     }
+
+    [Fact]
+    public void A_cancelled_subscription_that_has_turned_for_late_usage_does_not_turn_for_it_again() => Scenario
+        .Given(Started, new SubscriptionCancelled(Jan1, Jan1), new SubscriptionPeriodTurned(1, Mar1)).When(s => TurnPeriodDecision.Decide(new(PeriodAfter(Opened(Small)), Mar1), s)).ThenNothing();
 
     [Fact]
     public void Boundaries_come_from_what_was_stored_and_not_from_the_rules_of_the_day()
