@@ -28,19 +28,20 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
             await using var session = store.QuerySession();
             return await session.Query<PeriodToInvoice>().Where(p => p.ClosedAt <= closedBy && p.Id.CompareTo(after) > 0).OrderBy(p => p.Id).Select(p => p.Id)
                 .Take(options.Value.PeriodBatchMax).ToListAsync(ct);
-        }, due => Finalize(due, now, null, ct));
+        }, due => Finalize(due, now, null, null, ct));
     }
 
     /// <summary>The invoice of one closed period, whatever the schedule says.</summary>
     /// <returns>0 when it is final already, or the period is not closed</returns>
     /// <param name="by">who ordered it</param>
-    public Task<int> RunOne(string periodId, DateTimeOffset now, Attribution? by, CancellationToken ct) => Finalize([periodId], now, by, ct);
+    /// <param name="alongside">written in the same transaction, given the invoice as it became</param>
+    public Task<int> RunOne(string periodId, DateTimeOffset now, Attribution? by, Action<IDocumentSession, InvoiceState>? alongside, CancellationToken ct) => Finalize([periodId], now, by, alongside, ct);
 
-    private async Task<int> Finalize(IReadOnlyList<string> due, DateTimeOffset now, Attribution? by, CancellationToken ct)
+    private async Task<int> Finalize(IReadOnlyList<string> due, DateTimeOffset now, Attribution? by, Action<IDocumentSession, InvoiceState>? alongside, CancellationToken ct)
     {
         // Before the lock, for a busy period takes its time to be read, and what its invoice is made from has not changed since its close.
         var periods = await Periods(due, ct);
-        return await Conflicts.Retry(() => Finalize([.. due.Where(id => periods.Period(id) is PeriodState.Closed)], periods, now, by, ct));
+        return await Conflicts.Retry(() => Finalize([.. due.Where(id => periods.Period(id) is PeriodState.Closed)], periods, now, by, alongside, ct));
     }
 
     private async Task<StoredStreams> Periods(IReadOnlyList<string> ids, CancellationToken ct)
@@ -49,7 +50,7 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         return await StoredStreams.ReadAsync(session, ids, ct);
     }
 
-    private async Task<int> Finalize(string[] ids, StoredStreams periods, DateTimeOffset now, Attribution? by, CancellationToken ct)
+    private async Task<int> Finalize(string[] ids, StoredStreams periods, DateTimeOffset now, Attribution? by, Action<IDocumentSession, InvoiceState>? alongside, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
@@ -63,7 +64,7 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         var invoices = await StoredStreams.ReadAsync(session, work.Select(w => InvoiceIds.Of(w.Id)), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. closed.Select(c => c.Facts)], ct);
         var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
-        foreach (var period in closed) number = Finalize(session, invoices, terms, drawn, period, number, at, by);
+        foreach (var period in closed) number = Finalize(session, invoices, terms, drawn, period, number, at, by, alongside);
         foreach (var (accountId, (version, events)) in drawn) session.AppendExpecting(accountId, version, events);
         await session.SaveChangesAsync(ct);
         await NumberSeries.Set(connection, options.Value.InvoiceSeries, number, ct);
@@ -79,7 +80,8 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
     }
 
     private long Finalize(
-        IDocumentSession session, StoredStreams invoices, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, PeriodState.Closed closed, long last, DateTimeOffset now, Attribution? by)
+        IDocumentSession session, StoredStreams invoices, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, PeriodState.Closed closed, long last, DateTimeOffset now, Attribution? by,
+        Action<IDocumentSession, InvoiceState>? alongside)
     {
         var periodId = closed.Facts.PeriodId;
         var invoiceId = InvoiceIds.Of(periodId);
@@ -101,6 +103,7 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         }
         session.Insert(new StoredInvoice(
             invoiceId, number, periodId, final.SubscriptionId, now, final.TotalMicros.Value, final.DocumentSha256, Encoding.UTF8.GetString(document.ToUtf8())));
+        alongside?.Invoke(session, decision.Events.Aggregate(invoices.Invoice(invoiceId), InvoiceState.Evolve));
         return last + 1;
     }
 }

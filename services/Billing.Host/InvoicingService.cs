@@ -17,12 +17,13 @@ public sealed class InvoicingService(
     EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, IDocumentStore store, InvoiceFinalizing finalizing, CreditNotes creditNotes, InvoiceVoiding voiding, PrintedDocuments documents,
     BusinessClock clock) : V1.Invoicing.InvoicingBase
 {
-    public override Task<InvoiceStanding> FinalizeInvoice(FinalizeInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async _ =>
+    public override Task<InvoiceStanding> FinalizeInvoice(FinalizeInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>
     {
         var ct = context.CancellationToken;
         Ids.Parse(Ids.Period, request.PeriodId);
-        await finalizing.RunOne(request.PeriodId, clock.Now, attribution.Of(context), ct);
-        return await Find(InvoiceIds.Of(request.PeriodId), ct) ?? throw await NotFinalized(request.PeriodId, ct);
+        var id = InvoiceIds.Of(request.PeriodId);
+        await finalizing.RunOne(request.PeriodId, clock.Now, attribution.Of(context), (session, state) => remember(session, Standing(id, state)), ct);
+        return await Find(id, ct) ?? throw await NotFinalized(request.PeriodId, ct);
     });
 
     public override Task<InvoiceStanding> VoidInvoice(VoidInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>

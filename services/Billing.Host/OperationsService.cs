@@ -24,13 +24,14 @@ public sealed class OperationsService(
         Refusal? still = null;
         try
         {
-            return await calls.Once<ReplayParkedMessageResponse>(context, request, async _ =>
+            return await calls.Once<ReplayParkedMessageResponse>(context, request, async remember =>
             {
                 var ct = context.CancellationToken;
                 var message = await parked.Find(request.Id, ct);
                 await Order(new ReplayOrdered(message.Id, message.Reason, clock.Now), context, null);
-                still = await parked.Replay(message, reports, menus, ct);
-                return still is { } why ? throw why.AsException() : new ReplayParkedMessageResponse { Taken = true };
+                var taken = new ReplayParkedMessageResponse { Taken = true };
+                still = await parked.Replay(message, reports, menus, session => remember(session, taken), ct);
+                return still is { } why ? throw why.AsException() : taken;
             });
         }
         catch (RefusedException) when (still is not null)

@@ -105,8 +105,9 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
     }
 
     /// <summary>Takes a parked message as if it came now. Whatever it brings is in the books once: what was taken already changes nothing.</summary>
+    /// <param name="alongside">written in the last transaction, when what it brings is in the books: that is written by whoever takes it, in transactions of his own</param>
     /// <returns>why it is still parked; null when it is taken</returns>
-    public async Task<Refusal?> Replay(ParkedMessage parked, UsageReports reports, MenuReception menus, CancellationToken ct)
+    public async Task<Refusal?> Replay(ParkedMessage parked, UsageReports reports, MenuReception menus, Action<IDocumentSession> alongside, CancellationToken ct)
     {
         var id = parked.Id;
         await using var session = store.LightweightSession();
@@ -117,6 +118,7 @@ public sealed class ParkedMessages(IDocumentStore store, BusinessClock clock, IL
             return still;
         }
         session.Delete<ParkedMessage>(id);
+        alongside(session);
         await session.SaveChangesAsync(ct);
         log.LogInformation("{Message} was parked and is taken", id);
         return null;

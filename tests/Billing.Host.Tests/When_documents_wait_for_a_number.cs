@@ -95,11 +95,11 @@ public sealed class When_documents_wait_for_a_number
         Assert.Equal(("INV-000001", midnight, "2026-03-04"), Told(await first));
         // Of what is due since long ago, looked at by a clock that is behind.
         await using (var behind = app.Build(new(app.Settings) { ["Clock:Start"] = midnight.AddSeconds(-1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) }))
-            Assert.Equal(1, await behind.Services.GetRequiredService<InvoiceFinalizing>().RunOne(periods[1], midnight.AddSeconds(-1), null, default));
+            Assert.Equal(1, await behind.Services.GetRequiredService<InvoiceFinalizing>().RunOne(periods[1], midnight.AddSeconds(-1), null, null, default));
         Assert.Equal(("INV-000002", midnight, "2026-03-04"), Told(await app.Invoicing.GetInvoiceStandingAsync(new() { InvoiceId = InvoiceIds.Of(periods[1]) })));
         // A clock that was wrong by more than clocks are apart does not date what follows.
         await using (var wrong = app.Build(new(app.Settings) { ["Clock:Start"] = midnight.AddYears(1).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) }))
-            Assert.Equal(1, await wrong.Services.GetRequiredService<InvoiceFinalizing>().RunOne(periods[2], midnight.AddYears(1), null, default));
+            Assert.Equal(1, await wrong.Services.GetRequiredService<InvoiceFinalizing>().RunOne(periods[2], midnight.AddYears(1), null, null, default));
         var last = (await app.Subscribe(Small, "d")).CurrentPeriod.PeriodId;
         await app.Advance(Mar1.AddDays(1).AddHours(1));
         Assert.Equal(("INV-000004", Mar1.AddDays(1).AddHours(1), "2026-04-01"), Told(await app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = last })));

@@ -1,5 +1,6 @@
 using Contracts.Billing.V1;
 using Grpc.Core;
+using Npgsql;
 using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
@@ -19,6 +20,33 @@ public sealed class When_invoices_are_finalized_by_hand
         Assert.All(standings, s => Assert.Equal(("INV-000001", "finalized"), (s.Number, s.Status)));
         Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events where type = 'invoice_finalized'"));
         Assert.Equal(1, await app.Sql<long>("select last_number from billing.number_series where series = 'INV'"));
+    }
+
+    /// <summary>Both calls have found their key free, and wait for a number.</summary>
+    [Fact]
+    public async Task B2_one_key_finalizes_one_period_though_two_are_asked_for_at_once()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:FinalizeBy"] = "hand", ["Billing:DuePollSeconds"] = "3600" }, connections: 8);
+        var periods = new List<string>();
+        for (var i = 0; i < 3; i++) periods.Add((await app.Subscribe(Small, $"customer {i}")).CurrentPeriod.PeriodId);
+        await app.Advance(Feb1.AddHours(1));
+        await app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = periods[0] });
+
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var hold = new NpgsqlCommand("select 1 from billing.number_series for update", connection)) await hold.ExecuteNonQueryAsync();
+        Metadata key = new() { { "idempotency-key", "the month" } };
+        var calls = periods[1..].Select(id => app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = id }, key).ResponseAsync).ToArray();
+        await Eventually.True(async () => await app.Sql<long>("select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()") == 2, "both wait");
+        await transaction.RollbackAsync();
+        await Task.WhenAll(calls).ContinueWith(_ => { }, TaskScheduler.Default);
+        var refused = Assert.Single(calls, c => c.IsFaulted);
+        Assert.Equal("idempotency_key_reused", (await Assert.ThrowsAsync<RpcException>(() => refused)).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        Assert.Equal(2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'invoice_finalized'"));
+        Assert.Equal(2, await app.Sql<long>("select last_number from billing.number_series where series = 'INV'"));
+        var done = Assert.Single(calls, c => c.IsCompletedSuccessfully);
+        Assert.Equal(await done, await app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = periods[1 + Array.IndexOf(calls, done)] }, key));
     }
 
     [Fact]
