@@ -10,7 +10,8 @@ namespace Billing.Host;
 
 /// <summary>
 /// The streams of the periods that reports were brought to, the documents of the invoices that have their tokens, and what ties the events to the head of the seals. Every event of a
-/// period is shown, so that whoever checks can add up what the invoice says, and sees by the versions that nothing is left out; of an invoice's stream, what there is up to the event that made it final.
+/// period is shown, so that whoever checks can add up what the invoice says, and sees by the versions that nothing is left out; of an invoice's stream, what there is up to the event that made it final, and up to the one that
+/// voided it where it demands nothing any more.
 /// </summary>
 internal sealed class ReportProofs(NpgsqlConnection books)
 {
@@ -31,7 +32,7 @@ internal sealed class ReportProofs(NpgsqlConnection books)
         string[] invoiceIds = [.. invoiced.Distinct().Select(InvoiceIds.Of)];
         events.AddRange(await Events($"""
             select {EventColumns} from billing.mt_events e where stream_id = any($1)
-            and version <= (select min(f.version) from billing.mt_events f where f.stream_id = e.stream_id and f.type = 'invoice_finalized')
+            and version <= (select max(f.version) from billing.mt_events f where f.stream_id = e.stream_id and f.type in ('invoice_finalized', 'invoice_voided'))
             """, invoiceIds, ct));
         var firstPage = long.MaxValue;
         foreach (var e in events.OrderBy(e => e.Sequence))

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Verifier;
 
 /// <summary>What a proof shows of one row of usage, in one sentence.</summary>
-/// <param name="InvoiceNumber">empty while no final invoice has its period</param>
+/// <param name="InvoiceNumber">empty where no final invoice is shown that has it</param>
 public sealed record ProvenRow(string GenerationId, long Sequence, string InvoiceNumber, string Statement);
 
 /// <summary>
@@ -199,7 +199,11 @@ public sealed class VerifyProof(string? knownHead = null)
         else if (opened.Data(d => d.Text("subscriptionId")) is var owner && owner != row.Row.SubscriptionId) Find($"{period} belongs to {owner}, and {name} is of {row.Row.SubscriptionId}", line);
         // A report leaves out what adds up to nothing, and a report without a line of the period brings it no event.
         if (!report.LinesOf(period).Any() && !books.Any(e => e.Applies(row.Shard, row.Report, period)))
-            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{recorded}, which has no tokens of {period}: none were used, or a correction in the same report took them back; no event names that report");
+        {
+            // The chain of reports does not cover their lines: whoever left out a line, and the events after it, would show the same.
+            if (tokensSaid.Length > 0) Note(Say($"{name} has tokens, and no line of report {row.Report} of shard {row.Shard} is shown that has them: not shown either is a correction in the same report that took them back"));
+            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{recorded}; no line of {period} in it is shown, nor an event that names it");
+        }
         if (books.FirstOrDefault(e => e.Applies(row.Shard, row.Report, period)) is not { } applied)
         {
             Find(Say($"no event of {period} applied report {row.Report} of shard {row.Shard}"), line);
@@ -214,14 +218,28 @@ public sealed class VerifyProof(string? knownHead = null)
         var where = PeriodInvoices.Of(applied, books);
         if (where is { InvoicePeriodId: null, IsLate: false } && _invoices.Values.FirstOrDefault(i => i.PeriodId == period) is { } early) Find($"{early.Number} is final, and no event closed {period}", line);
         if (where.InvoicePeriodId is null || _invoices.Values.FirstOrDefault(i => i.PeriodId == where.InvoicePeriodId) is not { } invoice)
-            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}; no final invoice has it yet");
+        {
+            Note(Say($"no final invoice with the tokens of event {applied.Sequence} is shown: there is none yet, or what came after version {books.Where(e => e.Stream == period).Max(e => e.Version)} of {period}, or its invoice, was left out. A proof cannot say which: ask for a new one"));
+            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}; no final invoice is shown here");
+        }
         if (invoice.SubscriptionId != row.Row.SubscriptionId) Find($"{invoice.Number} belongs to {invoice.SubscriptionId}, and {name} is of {row.Row.SubscriptionId}", line);
         var lines = invoice.Tokens(period, where.IsLate);
         // Of every kind that either has: what no event brought is not to be demanded either.
         foreach (var kind in where.Tokens.Keys.Union(lines.Keys).Order(StringComparer.Ordinal))
             if ((Expected: where.Tokens.GetValueOrDefault(kind), Demanded: lines.GetValueOrDefault(kind)) is var (expected, demanded) && demanded != expected)
                 Find(Say($"events bring {expected} {kind} tokens of {period} to {invoice.Number}, and its lines say {demanded}"), line);
-        return new(row.Row.GenerationId, row.Row.Sequence, invoice.Number, Say($"{statement}, counted among {where.Tokens.Values.Sum()} tokens on {invoice.Number}{(where.IsLate ? " as late usage" : "")}"));
+        return new(row.Row.GenerationId, row.Row.Sequence, invoice.Number, Say($"{statement}, counted among {where.Tokens.Values.Sum()} tokens on {invoice.Number}{(where.IsLate ? " as late usage" : "")}{VoidSince(invoice, books)}"));
+    }
+
+    /// <summary>What is void demands nothing, and neither does any other invoice of its period.</summary>
+    private static string VoidSince(ProofInvoice invoice, ProofEvent[] books) => books.FirstOrDefault(e => e.Type == "invoice_voided" && e.Stream == invoice.InvoiceId) is { } voided
+        ? Say($", which is void since {voided.Data(d => d.GetProperty("at").GetDateTimeOffset()):u}: it demands nothing")
+        : "";
+
+    /// <summary>Once, however many rows it is about.</summary>
+    private void Note(string note)
+    {
+        if (!_notes.Contains(note)) _notes.Add(note);
     }
 
     internal static bool IsUnreadable(Exception e) => e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException;

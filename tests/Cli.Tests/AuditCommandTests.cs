@@ -73,13 +73,14 @@ public sealed class AuditCommandTests
             Assert.Contains("made anew", written[5].Output, StringComparison.Ordinal);
 
             await Erase(billed);
+            await Void(billed, InvoiceIds.Of(period));
             Assert.Equal([0, 0], (await Task.WhenAll(Audit("prove", Generation, "--out", later), Audit("export", "--out", laterBooks))).Select(a => a.Exit));
         }
 
         // Who it was is forgotten, and everything that was proven still is.
         var forgotten = await Task.WhenAll(Audit("verify", later, "--head", head), Audit("verify", laterBooks, "--head", head), Audit("verify", proof), Audit("verify", export));
         Assert.Equal([0, 0, 0, 0], forgotten.Select(a => a.Exit));
-        Assert.Contains("counted among 307 tokens on INV-000001", forgotten[0].Output, StringComparison.Ordinal);
+        Assert.Contains("counted among 307 tokens on INV-000001, which is void since 2026-03-01", forgotten[0].Output, StringComparison.Ordinal);
         Assert.Contains("customer_erased", await File.ReadAllTextAsync(laterBooks), StringComparison.Ordinal);
         foreach (var file in new[] { proof, later, export, laterBooks }) Assert.DoesNotContain("Lovelace", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
 
@@ -163,6 +164,12 @@ public sealed class AuditCommandTests
         Assert.Contains("(customer_to_invoice)", (await InProcess.RunAsync(_environment, "", ["customer", "erase", Acme, "--yes"])).Error, StringComparison.Ordinal);
         await Billed(metering, books, Mar1.AddHours(2), 2);
         await client.EraseCustomerAsync(new() { CustomerId = Acme });
+    }
+
+    private static async Task Void(Services services, string invoiceId)
+    {
+        using var books = GrpcChannel.ForAddress(services.Billing.Endpoints().Grpc);
+        await new Invoicing.InvoicingClient(books).VoidInvoiceAsync(new() { InvoiceId = invoiceId, Reason = "issued twice" });
         await Eventually.True(async () => (await new Contracts.Billing.V1.Audit.AuditClient(books).VerifySeals(new()).ResponseStream.ReadAllAsync().LastAsync()).UnsealedEventCount == 0, "every event is sealed");
     }
 

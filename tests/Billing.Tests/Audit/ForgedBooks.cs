@@ -28,6 +28,12 @@ internal sealed class ForgedBooks
     /// <summary>Of the six events, in their order; what is not named is left out, what is named twice stands twice.</summary>
     public int[] Shown { get; init; } = [0, 1, 2, 3, 4, 5];
 
+    /// <summary>Whether the document of the invoice is shown.</summary>
+    public bool InvoiceShown { get; init; } = true;
+
+    /// <summary>Whether the report is shown with its line of the period.</summary>
+    public bool LineShown { get; init; } = true;
+
     /// <summary>The last word on what is stored, before it is sealed.</summary>
     public Func<StoredEvent[], StoredEvent[]> Stored { get; init; } = events => events;
 
@@ -91,10 +97,13 @@ internal sealed class ForgedBooks
             Hashes(j, "roots", [leaf]);
             j.WriteString("chain", Hex(ChainOf(Row)));
             j.WriteStartArray("lines");
-            j.WriteStartObject();
-            foreach (var (name, text) in new[] { ("periodId", January), ("planId", Plan), ("kind", "output") }) j.WriteString(name, text);
-            j.WriteNumber("tokens", 307);
-            j.WriteEndObject();
+            if (LineShown)
+            {
+                j.WriteStartObject();
+                foreach (var (name, text) in new[] { ("periodId", January), ("planId", Plan), ("kind", "output") }) j.WriteString(name, text);
+                j.WriteNumber("tokens", 307);
+                j.WriteEndObject();
+            }
             j.WriteEndArray();
         });
         foreach (var e in Shown.Select(i => events[i]))
@@ -106,11 +115,12 @@ internal sealed class ForgedBooks
                 foreach (var (name, count) in new[] { ("sequence", e.Sequence), ("version", e.Version), ("page", page.Number), ("index", index), ("leaves", page.Leaves.Count) }) j.WriteNumber(name, count);
                 Hashes(j, "path", MerkleTree.InclusionProof(page.Leaves, index));
             });
-        Item("invoice", j =>
-        {
-            j.WriteString("invoiceId", Invoice);
-            j.WriteString("document", Document);
-        });
+        if (InvoiceShown)
+            Item("invoice", j =>
+            {
+                j.WriteString("invoiceId", Invoice);
+                j.WriteString("document", Document);
+            });
         Item("seals", j =>
         {
             j.WriteNumber("firstPage", 1);

@@ -6,6 +6,8 @@ namespace Billing.Tests.Audit;
 /// <summary>Proofs in which everything fits together and something is not so.</summary>
 public sealed class ForgedProofTests
 {
+    private const string Voided = """{"at": "2026-02-03T04:05:06+00:00", "reason": "wrong"}""";
+
     [Fact]
     public void A_true_proof_holds_and_is_tied_to_the_chain_of_usage()
     {
@@ -85,6 +87,52 @@ public sealed class ForgedProofTests
         var later = new ForgedBooks().Check(Convert.ToHexStringLower(pages[0].Chain));
         Assert.Empty(later.Findings);
         Assert.Contains("3 of its events were sealed after the head", Assert.Single(later.Notes), StringComparison.Ordinal);
+    }
+
+    /// <summary>Whoever wrote it left the close out as well, or the invoice alone.</summary>
+    [Theory, InlineData(3), InlineData(4)]
+    public void That_there_is_no_invoice_yet_is_not_said_where_it_may_have_been_left_out(int events)
+    {
+        var proof = new ForgedBooks { Shown = [.. Enumerable.Range(0, events)], InvoiceShown = false }.Check();
+        Assert.Empty(proof.Findings);
+        Assert.EndsWith("; no final invoice is shown here", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+        Assert.Equal("", proof.Proven[0].InvoiceNumber);
+        Assert.Contains("was left out", Assert.Single(proof.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_invoice_that_was_voided_is_said_to_be_void()
+    {
+        var proof = new ForgedBooks
+        {
+            Stored = e => [.. e, new(15, Invoice, 3, "invoice_fell_overdue", "{}"), new(16, Invoice, 4, "invoice_voided", Voided)], Shown = [0, 1, 2, 3, 4, 5, 6, 7],
+        }.Check();
+        Assert.Empty(proof.Findings);
+        Assert.EndsWith("tokens on INV-000001, which is void since 2026-02-03 04:05:06Z: it demands nothing", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_became_of_an_invoice_before_it_was_voided_is_not_left_out() => Told($"version 3 of {Invoice} is missing", new()
+    {
+        Stored = e => [.. e, new(15, Invoice, 3, "invoice_fell_overdue", "{}"), new(16, Invoice, 4, "invoice_voided", Voided)], Shown = [0, 1, 2, 3, 4, 5, 7],
+    });
+
+    [Fact]
+    public void A_row_with_tokens_of_which_its_report_shows_none_may_have_been_taken_back_or_hidden()
+    {
+        var proof = new ForgedBooks { LineShown = false, Shown = [0], InvoiceShown = false }.Check();
+        Assert.Empty(proof.Findings);
+        Assert.Contains("no line of", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+        Assert.Contains("has tokens, and no line of report 1", Assert.Single(proof.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_row_without_tokens_needs_no_line()
+    {
+        var proof = new ForgedBooks { Row = new ForgedBooks().Row with { Output = 0 }, LineShown = false, Shown = [0], InvoiceShown = false }.Check();
+        Assert.Empty(proof.Findings);
+        Assert.Empty(proof.Notes);
+        Assert.Contains("(no tokens)", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
     }
 
     private static void Told(string finding, ForgedBooks forged) => Assert.Contains(forged.Check().Findings, f => f.Finding.Contains(finding, StringComparison.Ordinal));
