@@ -7,6 +7,14 @@ public static class BillingAccess
         Ledger = "billing.v1.Ledger/", Statements = "billing.v1.Statements/", Webhooks = "billing.v1.Webhooks/";
     private const Scope Readers = Scope.Finance | Scope.Auditor, AndTheirOwner = Readers | Scope.Customer;
 
+    /// <summary>The words that names of methods begin with which only read. What reads a stream of answers changes nothing either.</summary>
+    private static readonly string[] Reading = ["Get", "List", "Count", "Preview"];
+
+    /// <summary>Whether a call may change what billing has stored.</summary>
+    /// <param name="method">such as billing.v1.Billing/Subscribe</param>
+    public static bool Changes(string method) => method.StartsWith("billing.v1.", StringComparison.Ordinal) && !method.StartsWith(Audit, StringComparison.Ordinal)
+        && !Reading.Any(word => method[(method.IndexOf('/') + 1)..].StartsWith(word, StringComparison.Ordinal));
+
     public static MethodScopes Methods => new(new Dictionary<string, Scope>
     {
         [Billing + "CreateCustomer"] = Scope.Finance,
