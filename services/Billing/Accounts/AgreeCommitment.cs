@@ -22,9 +22,7 @@ public static class AgreeCommitmentDecision
         if (status == SubscriptionStatus.Cancelled) return Decision.Refuse("subscription_cancelled", $"{c.SubscriptionId} was cancelled: no period of it starts any more that would cost the minimum");
         if (AccountRefusals.OfAmount(c.AmountMicros, c.Currency) is { } refusal) return refusal;
         if (AccountRefusals.OfSpan(from, c.Until) is { } span) return span;
-        if (state.Commitments.Any(x => x.SubscriptionId == c.SubscriptionId && (state.EndOf(x.CommitmentId, x.Until) is not { } end || from < end) && (c.Until is not { } until || x.From < until)))
-            return Decision.Refuse("commitment_overlaps", "the subscription has a commitment in that time: end it with EndAgreement first");
-        return Decision.Accept<AccountEvent>(agreed);
+        return AccountRefusals.OfOverlap(agreed, c.Until, state) is { } overlap ? overlap : Decision.Accept<AccountEvent>(agreed);
     }
 }
 
@@ -43,6 +41,13 @@ internal static class AccountRefusals
 
     public static Refusal? OfSpan(DateTimeOffset from, DateTimeOffset? until) => until is { } end && end <= from
         ? Decision.Refuse("time_span_invalid", $"it would end at {end:O}, not after its start at {from:O}")
+        : null;
+
+    /// <param name="until">when it would end</param>
+    public static Refusal? OfOverlap(CommitmentAgreed commitment, DateTimeOffset? until, AccountState state) => state.Commitments.Any(x =>
+        x.CommitmentId != commitment.CommitmentId && x.SubscriptionId == commitment.SubscriptionId
+        && (state.EndOf(x.CommitmentId, x.Until) is not { } end || commitment.From < end) && (until is not { } last || x.From < last))
+        ? Decision.Refuse("commitment_overlaps", "the subscription has another commitment in that time: end that one with EndAgreement first")
         : null;
 
     public static Refusal? OfName(string name) => name.Length is > 0 and <= NameLengthMax

@@ -65,6 +65,15 @@ public sealed class AgreementTests
     [Fact] public void A_discount_has_a_name_to_print() => AnAccount().When(s => GrantDiscountDecision.Decide(Discount(Percent.Parse("10"), name: ""), s)).ThenRefused("name_invalid");
 
     [Fact] public void B5_an_agreement_ends_once() => AnAccount(PercentOff("10")).When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1, Jan1), s)).Then(new AgreementEnded("dis_1", Feb1, Jan1));
+    [Fact] public void The_end_of_a_commitment_does_not_move_into_the_next_one()
+    {
+        AccountEvent[] two = [Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1), Minimum(30_000_000, "com_2") with { From = Mar1 }];
+        AnAccount(two).When(s => EndAgreementDecision.Decide(new("com_1", Mar1.AddDays(1), Jan1, Jan1), s)).ThenRefused("commitment_overlaps");
+        AnAccount(two).When(s => EndAgreementDecision.Decide(new("com_1", Mar1, Jan1, Jan1), s)).Then(new AgreementEnded("com_1", Mar1, Jan1));
+        AnAccount(two).When(s => EndAgreementDecision.Decide(new("com_1", Jan1.AddDays(9), Jan1, Jan1), s)).Then(new AgreementEnded("com_1", Jan1.AddDays(9), Jan1));
+        AnAccount(two).When(s => EndAgreementDecision.Decide(new("com_2", Mar1.AddDays(9), Jan1, Jan1), s)).Then(new AgreementEnded("com_2", Mar1.AddDays(9), Jan1));
+        AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Feb1, Jan1), Minimum(30_000_000)).When(s => EndAgreementDecision.Decide(new("dis_1", Mar1, Jan1, Jan1), s)).Then(new AgreementEnded("dis_1", Mar1, Jan1));
+    }
     [Fact] public void What_was_not_agreed_does_not_end() => AnAccount().When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1, Jan1), s)).ThenRefused("agreement_unknown");
 
     [Fact] public void B5_credit_is_granted_once() => AnAccount().When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(5_000_000), Usd, 0, null, Jan1), s)).Then(Money(5_000_000));
