@@ -60,8 +60,16 @@ public sealed class DueItems
                 }
             }
         }
-        foreach (var (k, id) in _failing.Keys.Where(f => f.Kind == kind && !failed.Contains(f.Id)).ToArray()) Mended(k, id);
+        FailsNoMore(kind, but: failed);
         return done;
+    }
+
+    /// <summary>Nothing of a kind is due any more: what failed here was done by another instance, or was called off.</summary>
+    public void NoneDue(string kind) => FailsNoMore(kind, but: []);
+
+    private void FailsNoMore(string kind, HashSet<string> but)
+    {
+        foreach (var (k, id) in _failing.Keys.Where(f => f.Kind == kind && !but.Contains(f.Id)).ToArray()) Mended(k, id);
     }
 
     /// <summary>Not the database's, which no item can be blamed for.</summary>

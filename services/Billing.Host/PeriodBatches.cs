@@ -9,11 +9,16 @@ namespace Billing.Host;
 /// <summary>Closes periods whose grace is over, with the late usage of earlier ones, in one transaction a batch.</summary>
 public sealed class PeriodClosing(IDocumentStore store, DueItems items, IOptions<BillingOptions> options)
 {
+    private const string Kind = "period";
+
+    /// <summary>To be said when it was looked and none is due, for then there is nothing to <see cref="Run"/>.</summary>
+    public void NoneDue() => items.NoneDue(Kind);
+
     /// <returns>how many periods were closed; 0 when none is left that can be</returns>
     public Task<int> Run(DateTimeOffset now, ValueList<ReportHead> cut, CancellationToken ct)
     {
         var ended = now - options.Value.Grace;
-        return items.Run<PeriodToClose>("period", p => p.Id, async after =>
+        return items.Run<PeriodToClose>(Kind, p => p.Id, async after =>
         {
             await using var session = store.QuerySession();
             // An id begins with its period's start: the oldest come first.

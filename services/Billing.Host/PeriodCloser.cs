@@ -29,7 +29,7 @@ public sealed class PeriodCloser(
         {
             var failures = new List<Exception>();
             var turned = await Step(failures, () => subscriptions.Run(now, ct)) + await Step(failures, () => subscriptions.RunLate(now, ct));
-            var closed = await Step(failures, async () => await AnyToClose(now, ct) ? await Close(now, ct) : 0);
+            var closed = await Step(failures, () => CloseDue(now, ct));
             var finalized = await Step(failures, () => finalizing.Run(now, ct));
             if (turned + closed + finalized > 0)
                 log.LogInformation("{Turned} subscriptions moved on, {Closed} closed, {Finalized} invoices finalized at {At:O}", turned, closed, finalized, now);
@@ -40,6 +40,13 @@ public sealed class PeriodCloser(
         {
             _one.Release();
         }
+    }
+
+    private async Task<int> CloseDue(DateTimeOffset now, CancellationToken ct)
+    {
+        if (await AnyToClose(now, ct)) return await Close(now, ct);
+        closing.NoneDue();
+        return 0;
     }
 
     private async Task<int> Close(DateTimeOffset now, CancellationToken ct)

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Google.Rpc;
 using Grpc.Core;
 using Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
@@ -40,6 +41,25 @@ public sealed class When_due_work_fails
         Assert.Equal("ready\n", await Ready(app));
         await app.Advance(Mar1.AddHours(1));
         Assert.Equal(14, (await app.FinalInvoices()).Count);
+    }
+
+    [Fact]
+    public async Task A_period_that_failed_here_and_was_closed_by_another_instance_fails_here_no_more()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" });
+        var period = (await app.Subscribe(Small)).CurrentPeriod.PeriodId;
+        await Jam(app, "period_closed", period);
+        Assert.Equal("due_work_failed", await RefusedAdvance(app, Feb1.AddHours(1)));
+        Assert.Contains(period, await Ready(app), StringComparison.Ordinal);
+
+        await app.Sql<object>("drop trigger jammed on billing.mt_events");
+        await using var other = app.Build(app.Settings);
+        await other.StartAsync();
+        await other.Services.GetRequiredService<PeriodCloser>().RunAsync(Feb1.AddHours(1), default);
+        Assert.Single(await app.FinalInvoices());
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal("ready\n", await Ready(app));
+        await other.StopAsync();
     }
 
     [Theory]
