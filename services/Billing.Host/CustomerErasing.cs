@@ -28,7 +28,7 @@ public sealed class CustomerErasing(IDocumentStore store, BusinessClock clock)
         return after;
     });
 
-    /// <summary>Periods that are not empty and have no final invoice, the oldest first.</summary>
+    /// <summary>Periods that are not empty and have no final invoice, the oldest first; then those whose late usage is on none.</summary>
     private async Task<string[]> ToInvoice(IQuerySession session, string customerId, CancellationToken ct)
     {
         var subscriptions = (await session.Query<SubscriptionView>().Where(s => s.CustomerId == customerId).Select(s => s.Id).ToListAsync(ct)).ToArray();
@@ -36,7 +36,10 @@ public sealed class CustomerErasing(IDocumentStore store, BusinessClock clock)
         var open = await session.Query<PeriodToClose>().Where(p => p.SubscriptionId.IsOneOf(subscriptions)).Select(p => p.Id).ToListAsync(ct);
         var closed = await session.Query<PeriodToInvoice>().Where(p => p.Id.IsOneOf(known)).Select(p => p.Id).ToListAsync(ct);
         var periods = await DraftedPeriod.ReadAsync(session, [.. closed.Concat(open).Order(StringComparer.Ordinal)], clock.Now, ct);
-        return [.. periods.Where(p => !p.Facts.IsEmpty).Select(p => p.Facts.PeriodId)];
+        // What came late is demanded with a later period, and a subscription that was cancelled may not have that one yet.
+        var marked = (await session.Query<LateMark>().Where(m => m.SubscriptionId.IsOneOf(subscriptions)).Select(m => m.PeriodId).ToListAsync(ct)).Distinct().Order(StringComparer.Ordinal).ToArray();
+        var streams = await StoredStreams.ReadToDecideAsync(session, marked, ct);
+        return [.. periods.Where(p => !p.Facts.IsEmpty).Select(p => p.Facts.PeriodId), .. marked.Where(id => streams.Period(id) is PeriodState.Closed { HasLate: true })];
     }
 }
 

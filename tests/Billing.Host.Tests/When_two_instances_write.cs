@@ -83,6 +83,36 @@ public sealed class When_two_instances_write
         Assert.Equal(6 * 6, await app.Sql<long>("select count(*) from billing.mt_events where type = 'period_opened'"));
     }
 
+    /// <summary>Both have found it by its late usage, and wait to write.</summary>
+    [Fact]
+    public async Task A_cancelled_subscription_that_two_instances_turn_for_late_usage_turns_once_and_its_customer_is_erased_when_that_is_invoiced()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" }, connections: 6);
+        var s = await app.Subscribe(Metered);
+        await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = s.SubscriptionId, When = Contracts.Billing.V1.EffectiveWhen.Now });
+        await app.Advance(Mar1.AddHours(1));
+        Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_doc_periodtoclose"));
+        app.Usage.Record(1, Mar1.AddHours(2), Line(s, "output", 7));
+        await app.Applied(1, 1);
+        Assert.Equal("customer_to_invoice", await Reason(app.Billing.EraseCustomerAsync(new() { CustomerId = s.CustomerId }).ResponseAsync));
+
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var hold = new NpgsqlCommand($"select 1 from billing.mt_streams where id = '{s.SubscriptionId}' for update", connection)) await hold.ExecuteNonQueryAsync();
+        var turning = Enumerable.Range(0, 2).Select(_ => Task.Run(() => app.Get<SubscriptionsDue>().RunLate(Mar1.AddHours(2), default))).ToArray();
+        await Eventually.True(async () => await app.Sql<long>("select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()") == 2, "both wait");
+        await transaction.RollbackAsync();
+        await Task.WhenAll(turning);
+        Assert.Equal(1, await app.Sql<long>("select count(*) from billing.mt_events where type = 'subscription_period_turned'"));
+
+        await app.Advance(Apr1.AddMonths(1).AddHours(1));
+        Assert.Equal(7, (await app.FinalInvoices()).Sum(i => i.Lines.Sum(l => l.Tokens)));
+        Assert.NotNull((await app.Billing.EraseCustomerAsync(new() { CustomerId = s.CustomerId })).ErasedAt);
+    }
+
+    private static async Task<string> Reason(Task call) => (await Assert.ThrowsAsync<RpcException>(() => call)).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason;
+
     [Fact]
     public async Task B6_reports_that_two_instances_take_in_turns_are_in_the_books_once_with_those_that_were_lost_on_their_way()
     {
