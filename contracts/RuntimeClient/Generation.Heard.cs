@@ -64,6 +64,7 @@ public sealed partial class Generation
             {
                 // What was generated counts where room is left; and a new grant may be had for the asking.
                 _grants.Clear();
+                (_last.Final, _finalReason) = (false, null);
                 AgainAfter(now, TimeSpan.Zero);
             }
             else

@@ -114,7 +114,8 @@ public static class StoreFailure
     }
 
     // A host name that nobody knows, as that of a container that is down, or that nobody answers for: the driver lets these out as they came.
-    private static bool IsUnresolved(Exception e) => e is SocketException or TimeoutException { Source: "Npgsql" };
+    private static bool IsUnresolved(Exception e) => e is SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery }
+        or TimeoutException { Source: "Npgsql" };
 
     // The database answers, but this service has not brought its schema up to date yet.
     private static bool IsMissingSchema(PostgresException p) => p.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction;

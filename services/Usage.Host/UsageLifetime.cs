@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Usage.Host.Access;
 using Usage.Host.Cluster;
 using Usage.Host.Ledger;
@@ -170,7 +171,7 @@ public sealed class UsageLifetime(
     {
         // Eight shards may be lost in one moment; why the service stops is said once.
         if (e is OperationCanceledException || Interlocked.Exchange(ref _stopped, 1) != 0) return;
-        if (e is StoreMismatchException or NotAloneException or ExpelledException) Console.Error.WriteLine($"cannot go on: {e.Message}");
+        if (e is StoreMismatchException or NotAloneException or ExpelledException or OptionsValidationException) Console.Error.WriteLine($"cannot go on: {e.Message}");
         else log.LogCritical(e, "cannot go on");
         Environment.ExitCode = 1;
         application.StopApplication();

@@ -25,4 +25,13 @@ public sealed class When_options_are_wrong
         var (exit, output, error) = await DotnetProcess.RunAsync(typeof(UsageHost).Assembly.Location, new Dictionary<string, string?>(), "", [.. good, .. options]);
         Assert.Equal((1, "", $"cannot start: {line}\n"), (exit, output, error));
     }
+
+    [Theory, InlineData("192.0.2.1"), InlineData("no-such-host.invalid")]
+    public async Task An_address_for_the_others_that_is_not_this_machine_s_stops_it_with_one_clear_line(string address)
+    {
+        await using var service = await UsageService.PrepareAsync(settings: [("Usage:Cluster:Mode", "Postgres"), ("Usage:Cluster:Address", address)]);
+        var (exit, _, error) = await service.RunApartAsync();
+        Assert.Equal(1, exit);
+        Assert.StartsWith($"cannot go on: Usage__Cluster__Address must be an address of this machine, or a name of it that it knows ({address}: ", Assert.Single(error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+    }
 }

@@ -46,7 +46,8 @@ internal static class AccountRefusals
     /// <param name="until">when it would end</param>
     public static Refusal? OfOverlap(CommitmentAgreed commitment, DateTimeOffset? until, AccountState state) => state.Commitments.Any(x =>
         x.CommitmentId != commitment.CommitmentId && x.SubscriptionId == commitment.SubscriptionId
-        && (state.EndOf(x.CommitmentId, x.Until) is not { } end || commitment.From < end) && (until is not { } last || x.From < last))
+        // One that was ended before it began is in nobody's way.
+        && (state.EndOf(x.CommitmentId, x.Until) is not { } end || (commitment.From < end && x.From < end)) && (until is not { } last || x.From < last))
         ? Decision.Refuse("commitment_overlaps", "the subscription has another commitment in that time: end that one with EndAgreement first")
         : null;
 

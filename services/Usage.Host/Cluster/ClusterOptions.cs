@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Options;
 
 namespace Usage.Host.Cluster;
 
@@ -30,18 +31,33 @@ public sealed class ClusterOptions
 
     internal bool IsPostgres => Mode == PostgresMode;
 
-    internal IPAddress ResolveAddress()
+    /// <summary>Where the others reach this instance.</summary>
+    /// <exception cref="OptionsValidationException">The address is none of this machine, or its name is unknown.</exception>
+    internal IPEndPoint Resolve()
+    {
+        try
+        {
+            var address = ResolveAddress();
+            return new(address, ResolvePort(address));
+        }
+        catch (SocketException e)
+        {
+            throw new OptionsValidationException(nameof(ClusterOptions), typeof(ClusterOptions), [$"Usage__Cluster__Address must be an address of this machine, or a name of it that it knows ({Address}: {e.Message})"]);
+        }
+    }
+
+    private IPAddress ResolveAddress()
     {
         if (IPAddress.TryParse(Address, out var literal)) return literal;
         var found = Dns.GetHostAddresses(Address.Length > 0 ? Address : Dns.GetHostName());
         return found.FirstOrDefault(a => a.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(a)) ?? found.FirstOrDefault() ?? IPAddress.Loopback;
     }
 
-    internal int ResolvePort(IPAddress address)
+    /// <summary>A free one is looked for at the address: so is, with any other, whether that is of this machine.</summary>
+    private int ResolvePort(IPAddress address)
     {
-        if (Port != 0) return Port;
         using var listener = new TcpListener(address, 0);
         listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        return Port != 0 ? Port : ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

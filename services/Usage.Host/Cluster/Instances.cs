@@ -72,6 +72,7 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
 
     /// <param name="leaving">called when the others know that this instance goes, and can still be heard</param>
     /// <param name="expelled">called when the others have gone on without this instance</param>
+    /// <exception cref="OptionsValidationException">The address at which the others should reach it is none of this machine.</exception>
     public async Task JoinAsync(Func<Task> leaving, Action<string> expelled, CancellationToken ct)
     {
         if (!IsClustered)
@@ -87,9 +88,10 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
     /// <summary>A silo does not wait for its table. One whose database went away while it joined is ended; for the others it is like one that was killed.</summary>
     private async Task<IHost> StartedAsync(Func<Task> leaving, Action<string> expelled, CancellationToken ct)
     {
+        var reached = options.Value.Resolve();
         for (var backoff = Backoff.Start; ; backoff = backoff.Next)
         {
-            var silo = Build(leaving, expelled);
+            var silo = Build(reached, leaving, expelled);
             try
             {
                 await silo.StartAsync(ct);
@@ -123,7 +125,7 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
         if (_silo is IAsyncDisposable silo) await silo.DisposeAsync();
     }
 
-    private IHost Build(Func<Task> leaving, Action<string> expelled)
+    private IHost Build(IPEndPoint reached, Func<Task> leaving, Action<string> expelled)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton(logs);
@@ -132,9 +134,7 @@ public sealed class Instances(IServiceProvider services, UsageStore store, IOpti
             silo.Configure<Orleans.Configuration.ClusterOptions>(o => (o.ClusterId, o.ServiceId) = (Cluster, Cluster));
             silo.Configure<EndpointOptions>(o =>
             {
-                o.AdvertisedIPAddress = options.Value.ResolveAddress();
-                o.SiloPort = options.Value.ResolvePort(o.AdvertisedIPAddress);
-                o.GatewayPort = 0;
+                (o.AdvertisedIPAddress, o.SiloPort, o.GatewayPort) = (reached.Address, reached.Port, 0);
             });
             silo.Configure<ClusterMembershipOptions>(o =>
             {

@@ -53,6 +53,8 @@ public sealed class AgreementTests
         AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { Subscription = SubscriptionStatus.Cancelled }, s)).ThenNothing();
     }
     [Fact] public void Two_commitments_do_not_overlap() => AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2", from: Mar1), s)).ThenRefused("commitment_overlaps");
+    [Fact] public void A_commitment_that_was_ended_before_it_began_is_in_nobodys_way() => AnAccount(Minimum(20_000_000) with { From = Mar1 }, new AgreementEnded("com_1", Feb1, Jan1))
+        .When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2"), s)).Then(Minimum(20_000_000, "com_2"));
     [Fact] public void One_commitment_follows_another() => AnAccount(Minimum(20_000_000), new AgreementEnded("com_1", Feb1, Jan1))
         .When(s => AgreeCommitmentDecision.Decide(Commit(id: "com_2", from: Feb1), s)).Then(Minimum(20_000_000, "com_2") with { From = Feb1 });
     [Theory, InlineData(0), InlineData(-10_000), InlineData(5_000)]
