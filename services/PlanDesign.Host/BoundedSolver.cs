@@ -159,6 +159,8 @@ public sealed class BoundedSolver : IDisposable
             EmpiricalUrgency e => e.Weights.Count,
             _ => 0,
         }), _limits.TypesMax, nameof(_limits.TypesMax))
+        // A type of a mixture is looked for in every law of it, before there is a row at which to stop.
+        ?? TooLarge("market.urgency.mixture: laws × type_count", (market.Urgency as MixtureUrgency)?.Parts.Count * (long)(market.TypeCount ?? MarketLimits.TypesDefault) ?? 0, (long)PlanDesignOptions.LawsOfAllTypes * _limits.TypesMax, nameof(_limits.TypesMax))
         ?? TooLarge("market.answer_time.cap_tokens_max", Math.Max(market.CapTokensMax ?? 0, (market.AnswerTime as DiscreteAnswerTime)?.ProbabilityPerToken.Count ?? 0), _limits.CapTokensMax, nameof(_limits.CapTokensMax))
         ?? TooLarge("market.answer_time.empirical.tokens", (market.AnswerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0, _limits.ObservationsMax, nameof(_limits.ObservationsMax));
 

@@ -12,6 +12,9 @@ public sealed class PlanDesignOptions
     [Display(Name = "PlanDesign__Postgres")]
     public string Postgres { get; init; } = "";
 
+    /// <summary>A market with as many types as may be is a mixture of so many laws at most; with fewer types, of more.</summary>
+    internal const int LawsOfAllTypes = 5;
+
     /// <summary>Types of a market, at most. Default 2,000.</summary>
     [Range(1, MarketLimits.TypesMax, ErrorMessage = "PlanDesign__TypesMax must be from {1} to {2}")]
     public int TypesMax { get; init; } = 2_000;

@@ -27,9 +27,15 @@ public sealed class LimitTests(PlanDesignFixture small) : IClassFixture<PlanDesi
     private static Contracts.PlanDesign.V1.Market Uniform(int types, int cap) =>
         new() { Urgency = new() { Uniform = new() { To = 1 }, TypeCount = types }, AnswerTime = new() { Exponential = new() { MeanSeconds = 1 }, CapTokensMax = cap }, TokensPerSecond = 1, ValuePerAnswer = 1 };
 
+    private static MixtureUrgency Mixture(int laws) => new()
+    {
+        Parts = { Enumerable.Range(1, laws).Select(n => new Contracts.PlanDesign.V1.Urgency { Gamma = new() { Shape = 2, Scale = n } }) }, Weights = { Enumerable.Repeat(1.0 / laws, laws) },
+    };
+
     public static TheoryData<string, CompareMenusRequest, string> ToCompare => new()
     {
         { "types", new() { Market = Uniform(51, 20) }, "PlanDesign__TypesMax" },
+        { "laws", new() { Market = new(Uniform(50, 20)) { Urgency = new() { TypeCount = 50, Mixture = Mixture(laws: 6) } } }, "laws × type_count is 300, this service takes at most 250 (PlanDesign__TypesMax)" },
         { "caps", new() { Market = Uniform(5, 201) }, "PlanDesign__CapTokensMax" },
         // 40 × 60 cells and one plan are few; to know the profit of up to eight plans takes nine times as many.
         { "work", new() { Market = Uniform(40, 60), Options = new() { PlansMax = 1 } }, "PlanDesign__CellsMax" },
