@@ -8,6 +8,8 @@ namespace Billing.Host;
 /// </summary>
 public sealed class DatabaseTime(NpgsqlDataSource database)
 {
+    public const string ClockAhead = "clock_ahead";
+
     /// <summary>Clocks that are kept right differ by less.</summary>
     public static readonly TimeSpan AheadMax = TimeSpan.FromMinutes(1);
 
@@ -36,7 +38,7 @@ public sealed class DatabaseTime(NpgsqlDataSource database)
     /// <param name="shared">the database's</param>
     /// <exception cref="RefusedException">clock_ahead</exception>
     public static DateTimeOffset Checked(DateTimeOffset now, DateTimeOffset shared) => now - shared <= AheadMax ? now
-        : throw new Refusal("clock_ahead", $"this machine's clock shows {now:u} and the database's {shared:u}: nothing is done that is due by it, and nothing changed; set the clock that is wrong").AsException();
+        : throw new Refusal(ClockAhead, $"this machine's clock shows {now:u} and the database's {shared:u}: nothing is done that is due by it, and nothing changed; set the clock that is wrong").AsException();
 
     /// <param name="At">ticks of this machine</param>
     private sealed record Told(DateTimeOffset Shared, long At);

@@ -132,7 +132,10 @@ public sealed class DueWorkLoop(IEnumerable<IDueWork> dueWork, BusinessClock clo
                 catch (Exception e) when (!stoppingToken.IsCancellationRequested)
                 {
                     var cause = e is RefusedException ? e.Message : StoreFailure.Is(e) ? StoreFailure.Cause(e) : e.ToString();
-                    if (cause != said.GetValueOrDefault(work)) log.LogWarning("due work waits: {Cause}", said[work] = cause);
+                    // What a clock shows is another time at each look, and the same cause.
+                    var same = e is RefusedException { Refusal.Code: DatabaseTime.ClockAhead } ? DatabaseTime.ClockAhead : cause;
+                    if (same != said.GetValueOrDefault(work)) log.LogWarning("due work waits: {Cause}", cause);
+                    said[work] = same;
                 }
                 catch (OperationCanceledException)
                 {
