@@ -38,6 +38,19 @@ public sealed class LauncherTests : IDisposable
     }
 
     [Theory]
+    [InlineData("k", "webhook", "add", "https://example.com/hook")]
+    [InlineData("k", "customer", "erase", "cus_1", "--reason", "https://tickets.example.com/1")]
+    [InlineData("k", "invoice", "list", "--billing", "HTTP://LocalHost:8281")]
+    [InlineData("k", "invoice", "list", "--billing=HTTP://10.0.0.5:8281")]
+    [InlineData("", "invoice", "list", "--billing", "HTTP://other.example")]
+    [InlineData("", "usage", "totals", "--usage=HTTPS://other.example")]
+    [InlineData("", "menu", "list", "--plan-design:http://other.example")]
+    [InlineData("", "demo", "--connect", "--usage", " http://other.example")]
+    [InlineData("", "invoice", "list", "@options")]
+    public async Task Only_where_services_are_decides_who_is_shown_the_key(string key, params string[] words) =>
+        Assert.Equal($"||http://10.0.0.5:8281|{key}", await Say("BIND_ADDRESS=10.0.0.5 BILLING_GRPC_PORT=8281", [], words));
+
+    [Theory]
     [InlineData("")]
     [InlineData("HUP")]
     [InlineData("INT")]
