@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Cli.Tests;
 
-/// <summary>The script at the root, with a dotnet that only says what it was given.</summary>
+/// <summary>The script at the root, with a dotnet that only says what it was given, and a docker that only keeps volumes.</summary>
 public sealed class LauncherTests : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("launcher-").FullName;
@@ -50,6 +50,52 @@ public sealed class LauncherTests : IDisposable
     public async Task Only_where_services_are_decides_who_is_shown_the_key(string key, params string[] words) =>
         Assert.Equal($"||http://10.0.0.5:8281|{key}", await Say("BIND_ADDRESS=10.0.0.5 BILLING_GRPC_PORT=8281", [], words));
 
+    [Fact]
+    public async Task A_simulated_clock_comes_to_no_volume_but_those_made_for_it()
+    {
+        await ContainersAsync("COMPOSE_PROJECT_NAME=\"acme\"", "POSTGRES_PASSWORD=p");
+        Assert.Equal("", await UpAsync("--demo"));
+        Assert.Equal("", await UpAsync("--demo", "--scale", "usage=3"));
+        Assert.Equal("acme_postgres-data", Path.GetFileName(Assert.Single(Directory.GetFiles(In("volumes")))));
+
+        // Removed, and made again on real time.
+        await File.WriteAllTextAsync(In("volumes/acme_postgres-data"), "2026-01-02");
+        Assert.Contains("acme_postgres-data may hold real books", await UpAsync("--demo"), StringComparison.Ordinal);
+        Assert.Equal("", await UpAsync());
+        File.Delete(In("volumes/acme_postgres-data"));
+        Assert.Equal("", await UpAsync("--demo"));
+        Assert.Equal("", await UpAsync());
+        Assert.Contains("COMPOSE_PROJECT_NAME=billing-demo ./billing up --demo", await UpAsync("--demo"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_that_lacks_nothing_is_left_as_it_is_and_one_that_does_is_written_where_it_lies()
+    {
+        await ContainersAsync("COMPOSE_PROJECT_NAME=acme", "POSTGRES_PASSWORD=p");
+        File.Move(In(".env"), In("kept"));
+        File.CreateSymbolicLink(In(".env"), "kept");
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(In("kept"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        var (before, written) = (await File.ReadAllTextAsync(In("kept")), new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        File.SetLastWriteTimeUtc(In("kept"), written);
+        Assert.Equal("", await UpAsync());
+        Assert.Equal((before, written), (await File.ReadAllTextAsync(In("kept")), File.GetLastWriteTimeUtc(In("kept"))));
+
+        await File.AppendAllTextAsync(In(".env.example"), "RABBITMQ_PASSWORD=generated\n");
+        Assert.Contains("adding RABBITMQ_PASSWORD", await UpAsync(), StringComparison.Ordinal);
+        Assert.Equal("kept", new FileInfo(In(".env")).LinkTarget);
+        Assert.StartsWith(before + "RABBITMQ_PASSWORD=", await File.ReadAllTextAsync(In("kept")), StringComparison.Ordinal);
+        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead, File.GetUnixFileMode(In("kept")));
+        Assert.False(File.Exists(In(".env.new")));
+    }
+
+    [Fact]
+    public async Task The_project_that_the_file_names_is_the_one_whose_volume_is_looked_at()
+    {
+        await ContainersAsync("COMPOSE_PROJECT_NAME=acme", "POSTGRES_PASSWORD=generated");
+        await File.WriteAllTextAsync(In("volumes/acme_postgres-data"), "2026-01-01");
+        Assert.Contains("the volume acme_postgres-data may have been made with", await UpAsync(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("HUP")]
@@ -75,13 +121,39 @@ public sealed class LauncherTests : IDisposable
         Assert.Contains("exit 101", await File.ReadAllTextAsync(seen), StringComparison.Ordinal);
         Assert.False(File.Exists(policy));
 
-        void Write(string path, string script)
-        {
-            File.WriteAllText(In(path), "#!/bin/sh\n" + script + "\n");
-            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(In(path), (UnixFileMode)0b111_101_101);
-        }
-
         static string Installed(string tool) => new[] { "/usr/bin", "/bin" }.Select(folder => Path.Combine(folder, tool)).First(File.Exists);
+    }
+
+    /// <summary>A Docker whose volumes are files that say when they were made.</summary>
+    private async Task ContainersAsync(params string[] env)
+    {
+        await File.WriteAllLinesAsync(In(".env"), env);
+        await File.WriteAllTextAsync(In(".env.example"), "POSTGRES_PASSWORD=generated\n");
+        Directory.CreateDirectory(In("volumes"));
+        Write("bin/docker", $$"""
+            for last; do :; done
+            volume='{{In("volumes")}}/'$(sed -n 's/^COMPOSE_PROJECT_NAME=//p' '{{In(".env")}}' | tr -d '"')_postgres-data
+            case "$*" in
+              "volume inspect"*) cat "{{In("volumes")}}/$last" ;;
+              compose*" up -d"*) [ -e "$volume" ] || echo 2026-01-01 >"$volume" ;;
+              compose*" ps -q") echo c1 ;;
+              "inspect "*) echo /c1 running ;;
+            esac
+            """);
+    }
+
+    /// <summary>What it complains of; nothing when all is up.</summary>
+    private async Task<string> UpAsync(params string[] words)
+    {
+        var (exit, _, error) = await RunAsync([], ["up", .. words]);
+        Assert.Equal(error.Contains("may ", StringComparison.Ordinal) ? 1 : 0, exit);
+        return error;
+    }
+
+    private void Write(string path, string script)
+    {
+        File.WriteAllText(In(path), "#!/bin/sh\n" + script + "\n");
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(In(path), (UnixFileMode)0b111_101_101);
     }
 
     private async Task<string> Say(string env, Dictionary<string, string?> environment, params string[] words)
@@ -89,15 +161,21 @@ public sealed class LauncherTests : IDisposable
         await File.WriteAllLinesAsync(In(".env"), [.. env.Split(' '), "BILLING_API_KEY=k"]);
         // Built before, it would look for newer sources, of which there are none here.
         if (Directory.Exists(In("artifacts"))) Directory.Delete(In("artifacts"), recursive: true);
+        var (exit, output, error) = await RunAsync(environment, words);
+        Assert.True(exit == 0, error);
+        return output.Trim();
+    }
+
+    private async Task<(int Exit, string Output, string Error)> RunAsync(Dictionary<string, string?> environment, string[] words)
+    {
         var start = new ProcessStartInfo("bash", [In("billing"), .. words]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var name in new[] { "PLAN_DESIGN_ADDRESS", "USAGE_ADDRESS", "BILLING_ADDRESS", "BILLING_API_KEY" }) start.Environment.Remove(name);
+        foreach (var name in new[] { "PLAN_DESIGN_ADDRESS", "USAGE_ADDRESS", "BILLING_ADDRESS", "BILLING_API_KEY", "COMPOSE_PROJECT_NAME", "COMPOSE_DEMO" }) start.Environment.Remove(name);
         start.Environment["PATH"] = $"{In("bin")}:{Environment.GetEnvironmentVariable("PATH")}";
         foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
-        Assert.True(process.ExitCode == 0, await error);
-        return (await output).Trim();
+        return (process.ExitCode, await output, await error);
     }
 
     private string In(string path) => Path.Combine(_root, path);
