@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hosting;
 using LocalServers;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Usage.Host;
@@ -19,18 +20,7 @@ public sealed class KeyCommandTests
         var (admin, entry) = first.Output.Split('\n') is [var text, var line, ""] ? (text, line) : throw new InvalidOperationException(first.Output);
         Assert.Equal($"operator:admin:{AccessKey.Sha256Of(admin)}", entry);
 
-        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
-        await using var host = UsageHost.Build([], b =>
-        {
-            b.Environment.EnvironmentName = "Test";
-            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-            {
-                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(),
-                ["Usage:Postgres"] = database.ConnectionString("usage"), ["Access:Mode"] = "Keys", ["Access:Keys:0"] = entry,
-            });
-        });
-        await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "usage is ready");
+        await using var host = await StartedAsync(entry);
         var there = host.Endpoints().Grpc.ToString();
         Task<(int Exit, string Output, string Error)> Billing(string? key, params string[] args) => DotnetProcess.RunAsync(
             BillingProcess.Dll, new Dictionary<string, string?> { ["BILLING_API_KEY"] = key, ["USAGE_ADDRESS"] = there, ["BILLING_ADDRESS"] = there, ["PLAN_DESIGN_ADDRESS"] = there }, "", args);
@@ -57,5 +47,51 @@ public sealed class KeyCommandTests
         var again = JsonDocument.Parse((await Billing(admin, "key", "revoke", id, "--json")).Output).RootElement;
         Assert.Equal((id, true, "plan-design,usage,billing"), (again.GetProperty("keyId").GetString(), again.GetProperty("revoked").GetBoolean(), string.Join(',', again.GetProperty("services").EnumerateArray().Select(s => s.GetString()))));
         Assert.Equal(1, (await Billing(admin, "key", "revoke", "key_019b76daa8007000800000000000000a")).Exit);
+    }
+
+    [Fact]
+    public async Task A_key_that_one_service_still_lets_in_is_not_shown_as_revoked()
+    {
+        var admin = AccessKey.NewText();
+        var entry = $"operator:admin:{AccessKey.Sha256Of(admin)}";
+        await using var one = await StartedAsync(entry);
+        await using var other = await StartedAsync(entry);
+        Task<(int Exit, string Output, string Error)> Billing(Uri usage, params string[] args) => DotnetProcess.RunAsync(
+            BillingProcess.Dll, new Dictionary<string, string?> { ["BILLING_API_KEY"] = admin, ["USAGE_ADDRESS"] = $"{usage}", ["BILLING_ADDRESS"] = $"{one.Endpoints().Grpc}", ["PLAN_DESIGN_ADDRESS"] = $"{one.Endpoints().Grpc}" }, "", args);
+        async Task<(string? Revoked, string LetInBy)> ListedAsync(string id)
+        {
+            var key = JsonDocument.Parse((await Billing(other.Endpoints().Grpc, "key", "list", "--all", "--json")).Output).RootElement.GetProperty("keys").EnumerateArray().Single(k => k.GetProperty("keyId").GetString() == id);
+            return (key.GetProperty("revoked").GetString(), string.Join(',', key.GetProperty("letInBy").EnumerateArray()));
+        }
+
+        var made = JsonDocument.Parse((await Billing(other.Endpoints().Grpc, "key", "create", "--name", "dashboards", "--scope", "finance", "--json")).Output).RootElement;
+        var id = made.GetProperty("keyId").GetString()!;
+        Assert.Equal(("", "plan-design,usage,billing"), await ListedAsync(id));
+
+        Assert.Equal(0, (await Billing(one.Endpoints().Grpc, "key", "revoke", id)).Exit);
+        Assert.Equal(("", "usage"), await ListedAsync(id));
+        Assert.Contains("not by usage", (await Billing(other.Endpoints().Grpc, "key", "list", "--all")).Output, StringComparison.Ordinal);
+
+        Assert.Equal(0, (await Billing(other.Endpoints().Grpc, "key", "revoke", id)).Exit);
+        var (revoked, letInBy) = await ListedAsync(id);
+        Assert.Matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", revoked);
+        Assert.Equal("", letInBy);
+    }
+
+    private static async Task<WebApplication> StartedAsync(string entry)
+    {
+        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
+        var host = UsageHost.Build([], b =>
+        {
+            b.Environment.EnvironmentName = "Test";
+            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(),
+                ["Usage:Postgres"] = database.ConnectionString("usage"), ["Access:Mode"] = "Keys", ["Access:Keys:0"] = entry,
+            });
+        });
+        await host.StartAsync();
+        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "usage is ready");
+        return host;
     }
 }

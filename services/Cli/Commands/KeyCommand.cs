@@ -18,8 +18,16 @@ public static class KeyCommand
 {
     private sealed record Service(string Name, Uri Address);
 
-    /// <summary>A key, and the services that know it.</summary>
-    private sealed record Known(Key Key, List<string> Services);
+    /// <summary>A key, as each service that knows it says: one may have revoked it, and another not.</summary>
+    private sealed record Known(List<(string Service, Key Key)> Said)
+    {
+        public Key Key => Said[0].Key;
+        public IEnumerable<string> Services => Said.Select(s => s.Service);
+        public string[] LetInBy => [.. Said.Where(s => s.Key.RevokedAt is null).Select(s => s.Service)];
+
+        /// <summary>When the last of them revoked it; null while any lets it in.</summary>
+        public Google.Protobuf.WellKnownTypes.Timestamp? RevokedAt => LetInBy.Length > 0 ? null : Said.Max(s => s.Key.RevokedAt);
+    }
 
     public static Command Create() => new("key", "Make, list and revoke API keys") { CreateKey(), List(), Revoke() };
 
@@ -69,16 +77,20 @@ public static class KeyCommand
             foreach (var service in asked)
                 foreach (var key in await AtAsync(service, client => AllAsync(client, parsed.GetValue(all), ct)))
                 {
-                    if (!known.TryGetValue(key.KeyId, out var there)) known[key.KeyId] = there = new(key, []);
-                    there.Services.Add(service.Name);
+                    if (!known.TryGetValue(key.KeyId, out var there)) known[key.KeyId] = there = new([]);
+                    there.Said.Add((service.Name, key));
                 }
-            if (parsed.GetValue(json)) Print(new { keys = known.Values.Select(k => new { k.Key.KeyId, k.Key.Name, scopes = k.Key.Scopes, k.Key.CustomerId, k.Key.Shown, created = Day(k.Key.CreatedAt), revoked = Day(k.Key.RevokedAt), k.Services }) });
+            if (parsed.GetValue(json)) Print(new { keys = known.Values.Select(k => new { k.Key.KeyId, k.Key.Name, scopes = k.Key.Scopes, k.Key.CustomerId, k.Key.Shown, created = Day(k.Key.CreatedAt), revoked = Day(k.RevokedAt), k.Services, k.LetInBy }) });
             else
             {
                 var table = Cli.Demo.InvoicePrinter.Table("key", "name", "scopes", "customer", "begins with", "made", "revoked", "known to");
-                foreach (var (key, where) in known.Values)
-                    table.AddRow([.. new[] { key.KeyId, key.Name, string.Join(", ", key.Scopes), key.CustomerId, key.Shown, key.Configured ? "Access__Keys" : Day(key.CreatedAt), Day(key.RevokedAt),
-                        where.Count == asked.Count ? "all" : string.Join(", ", where) }.Select(Markup.Escape)]);
+                foreach (var k in known.Values)
+                {
+                    var (key, letInBy) = (k.Key, k.LetInBy);
+                    var revoked = letInBy.Length > 0 && letInBy.Length < k.Said.Count ? $"not by {string.Join(", ", letInBy)}" : Day(k.RevokedAt);
+                    table.AddRow([.. new[] { key.KeyId, key.Name, string.Join(", ", key.Scopes), key.CustomerId, key.Shown, key.Configured ? "Access__Keys" : Day(key.CreatedAt), revoked,
+                        k.Said.Count == asked.Count ? "all" : string.Join(", ", k.Services) }.Select(Markup.Escape)]);
+                }
                 CommandLine.Output.Write(table);
             }
             return 0;
