@@ -35,4 +35,15 @@ public sealed class CommandLineTests
         Assert.Equal(CommandLine.Interrupted, demo.ExitCode);
         Assert.EndsWith("\nbilling: interrupted\n", await error, StringComparison.Ordinal);
     }
+
+    /// <summary>What stands on a command line, everybody on the machine can read.</summary>
+    [Theory]
+    [InlineData("Billing__Postgres=", "--postgres", "audit", "rebuild", "--reason", "mended")]
+    [InlineData("BILLING_WEBHOOK_SECRET=", "--secret", "webhook", "verify", "body", "--webhook-id", "1", "--webhook-timestamp", "1", "--webhook-signature", "v1,1")]
+    public async Task A_secret_is_asked_for_in_the_environment_first(string variable, string option, params string[] args)
+    {
+        var (exit, _, error) = await BillingProcess.Run("", args);
+        Assert.Equal(1, exit);
+        Assert.InRange(error.IndexOf(variable, StringComparison.Ordinal), 0, error.IndexOf(option, StringComparison.Ordinal));
+    }
 }

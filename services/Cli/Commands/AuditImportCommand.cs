@@ -38,7 +38,7 @@ public static class AuditImportCommand
 
     internal static async Task<int> On(string database, Func<string, Task> work)
     {
-        if (database.Length == 0) throw new UserException("say which database: --postgres 'Host=…;Database=…;Username=billing;Password=…'");
+        if (database.Length == 0) throw new UserException("say which database: Billing__Postgres='Host=…;Database=…;Username=billing;Password=…' in the environment (or --postgres, which everybody on the machine can read)");
         try
         {
             await work(database);

@@ -82,7 +82,7 @@ public static class BillingCalls
         "usage_unreachable" => "start usage, or mend Billing__UsageAddress of billing",
         "report_not_applied" => "billing audit reconcile says which of these",
         "events_not_sealed" => "billing audit verify says how many are not",
-        "store_not_empty" => "name another database with --postgres",
+        "store_not_empty" => "name another database: Billing__Postgres (or --postgres)",
         "export_invalid" => "billing audit verify FILE names every line that does not hold",
         "export_too_old" => "write it again with: billing audit export --out FILE",
         "parked_unknown" => "billing parked list shows what is",

@@ -15,7 +15,7 @@ public static class WebhookVerify
         var command = new Command("verify", "Whether a request that a receiver got is signed with its secret; exit code 1 if not") { file, id, timestamp, signature, secret };
         command.SetAction(async (parsed, ct) =>
         {
-            var key = parsed.GetValue(secret)!.Length > 0 ? parsed.GetValue(secret)! : Environment.GetEnvironmentVariable("BILLING_WEBHOOK_SECRET") ?? throw new UserException("say the secret: --secret whsec_…");
+            var key = parsed.GetValue(secret)!.Length > 0 ? parsed.GetValue(secret)! : Environment.GetEnvironmentVariable("BILLING_WEBHOOK_SECRET") ?? throw new UserException("say the secret: BILLING_WEBHOOK_SECRET=whsec_… in the environment (or --secret, which everybody on the machine can read)");
             if (!long.TryParse(parsed.GetValue(timestamp), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)) throw new UserException($"{parsed.GetValue(timestamp)} is not a time in seconds since 1970");
             if (!Verified(key, parsed.GetValue(id)!, seconds, await ReadAsync(parsed.GetValue(file)!, ct), parsed.GetValue(signature)!))
                 throw new UserException("none of the signatures is this secret's: another secret, or a body that is not byte for byte what came");
