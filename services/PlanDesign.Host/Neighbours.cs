@@ -16,7 +16,7 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<Out
     private readonly int _most = options.Value.ObservationsMax;
 
     /// <param name="from">Last activity, inclusive; null is all.</param>
-    /// <exception cref="RefusedException">usage_unreachable, or market_too_large.</exception>
+    /// <exception cref="RefusedException">usage_unreachable; usage_refused, which no waiting mends; or market_too_large.</exception>
     public async Task<IReadOnlyList<Estimation.ObservedConversation>> ConversationsAsync(
         Google.Protobuf.WellKnownTypes.Timestamp? from, Google.Protobuf.WellKnownTypes.Timestamp? to, CancellationToken ct)
     {
@@ -38,14 +38,14 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<Out
         catch (RpcException e)
         {
             ct.ThrowIfCancellationRequested();
-            throw new Refusal("usage_unreachable", $"usage does not answer at {options.Value.UsageAddress} (PlanDesign__UsageAddress): {e.Status.Detail}").AsException();
+            throw Failed("usage", options.Value.UsageAddress, "PlanDesign__UsageAddress", e);
         }
     }
 
     /// <summary>Customers by plan of a menu: those who have it, or with a time those who chose it then, whatever became of them since.</summary>
     /// <param name="chosenFrom">Inclusive.</param>
     /// <param name="chosenUntil">Exclusive.</param>
-    /// <exception cref="RefusedException">billing_unreachable</exception>
+    /// <exception cref="RefusedException">billing_unreachable; billing_refused, which no waiting mends.</exception>
     public async Task<IReadOnlyDictionary<string, long>> CustomersByPlanAsync(
         string menuId, CancellationToken ct, Google.Protobuf.WellKnownTypes.Timestamp? chosenFrom = null, Google.Protobuf.WellKnownTypes.Timestamp? chosenUntil = null)
     {
@@ -58,7 +58,7 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<Out
         catch (RpcException e)
         {
             ct.ThrowIfCancellationRequested();
-            throw new Refusal("billing_unreachable", $"billing does not answer at {options.Value.BillingAddress} (PlanDesign__BillingAddress): {e.Status.Detail}").AsException();
+            throw Failed("billing", options.Value.BillingAddress, "PlanDesign__BillingAddress", e);
         }
     }
 
@@ -67,6 +67,17 @@ public sealed class Neighbours(IOptions<PlanDesignOptions> options, IOptions<Out
         _usage.Dispose();
         _billing.Dispose();
     }
+
+    /// <summary>What passes is over when it answers; what it refuses it refuses again, until somebody changes something.</summary>
+    private static Exception Failed(string service, string address, string option, RpcException e) => (e.StatusCode switch
+    {
+        // A service that stops cancels what it was asked.
+        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted or StatusCode.Aborted or StatusCode.Internal or StatusCode.Unknown or StatusCode.Cancelled =>
+            new Refusal($"{service}_unreachable", $"{service} does not answer at {address} ({option}): {e.Status.Detail}"),
+        StatusCode.Unauthenticated or StatusCode.PermissionDenied =>
+            new Refusal($"{service}_refused", $"{service} at {address} refuses: {e.Status.Detail}; give another key: plan design has it from Calls__Key, the billing command from BILLING_API_KEY"),
+        _ => new Refusal($"{service}_refused", $"{service} at {address} ({option}) refuses: {e.Status.Detail}"),
+    }).AsException();
 
     private static DateTime Deadline() => TimeProvider.System.GetUtcNow().UtcDateTime + AnswerWithin;
 }

@@ -55,7 +55,7 @@ public static class PlanDesignHost
         "usage_unreachable" or "billing_unreachable" => StatusCode.Unavailable,
         "menu_not_found" => StatusCode.NotFound,
         "menu_exists" => StatusCode.AlreadyExists,
-        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "signing_key_missing" => StatusCode.FailedPrecondition,
+        "menu_not_solved" or "menu_not_certified" or "menu_empty" or "menu_retired" or "signing_key_missing" or "usage_refused" or "billing_refused" => StatusCode.FailedPrecondition,
         _ => StatusCode.Internal,
     };
 }

@@ -4,6 +4,7 @@ using Grpc.Core;
 using Hosting;
 using Kernel;
 using PlanDesign.Host;
+using Client = Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient;
 
 namespace Cli.Commands;
 
@@ -35,19 +36,24 @@ public static class MenuPublish
             var terms = TermsOf(parsed.GetValue(fiveHours), parsed.GetValue(week), parsed.GetValue(overage) ?? []);
             if (draft is not null) draft.Terms = terms;
             else if (!terms.Equals(new SaleTerms())) throw new UserException("--five-hours, --week and --overage are for a market: a draft keeps the terms that it was drafted with");
-            return await PlanDesignCalls.AskAsync(parsed.GetValue(address)!, async plans =>
+            Task<Menu> Ask(string doing, Func<Client, Task<Menu>> ask) => ProgressBar.During(doing, _ => PlanDesignCalls.AskAsync(parsed.GetValue(address)!, ask), ct);
+            Menu? menu = null;
+            if (draft is not null)
             {
-                Menu? menu = null;
-                if (draft is not null)
+                menu = await Ask("drafting", plans => plans.DraftMenuAsync(draft, KeyOf(parsed.GetValue(key), "draft"), cancellationToken: ct).ResponseAsync);
+                menuId = menu.MenuId;
+            }
+            if (!parsed.GetValue(draftOnly))
+                try
                 {
-                    menu = await ProgressBar.During("drafting", _ => plans.DraftMenuAsync(draft, KeyOf(parsed.GetValue(key), "draft"), cancellationToken: ct).ResponseAsync, ct);
-                    menuId = menu.MenuId;
+                    menu = await Ask("publishing", plans => plans.PublishMenuAsync(new() { MenuId = menuId, Actor = parsed.GetValue(actor)! }, KeyOf(parsed.GetValue(key), "publish"), cancellationToken: ct).ResponseAsync);
                 }
-                if (!parsed.GetValue(draftOnly))
-                    menu = await ProgressBar.During("publishing", _ => plans.PublishMenuAsync(new() { MenuId = menuId, Actor = parsed.GetValue(actor)! }, KeyOf(parsed.GetValue(key), "publish"), cancellationToken: ct).ResponseAsync, ct);
-                MenuShow.Print(menu ?? await plans.GetMenuAsync(new() { MenuId = menuId, IncludeMarket = true }, cancellationToken: ct), parsed.GetValue(json));
-                return 0;
-            });
+                catch (UserException e) when (draft is not null)
+                {
+                    throw new UserException($"{menuId} is drafted, but not published: {e.Message}; when that is mended, publish it with billing menu publish {menuId}, or discard it with billing menu retire {menuId} --reason …");
+                }
+            MenuShow.Print(menu ?? await Ask("asking plan design", plans => plans.GetMenuAsync(new() { MenuId = menuId, IncludeMarket = true }, cancellationToken: ct).ResponseAsync), parsed.GetValue(json));
+            return 0;
         });
         return command;
     }
