@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using System.Text;
 using Billing.Webhooks;
 using Microsoft.Extensions.Options;
 
@@ -11,13 +12,18 @@ namespace Billing.Host;
 /// <summary>What came of an attempt.</summary>
 /// <param name="Outcome">delivered, refused, redirected, gone, timed_out, unreachable, address_refused or failed_here</param>
 /// <param name="Status">of HTTP; 0 without an answer</param>
-/// <param name="Detail">in one line</param>
+/// <param name="Detail">in one line that the store can hold, whatever the receiver said: at most 200 characters, and a space for each that controls</param>
 public sealed record WebhookAnswer(string Outcome, int Status, string Detail, TimeSpan Took)
 {
     public const string Delivered = "delivered", Refused = "refused", Redirected = "redirected", Gone = "gone", TimedOut = "timed_out", Unreachable = "unreachable", AddressRefused = "address_refused",
         FailedHere = "failed_here";
 
+    /// <summary>What an attempt is recorded with when its own detail cannot be stored.</summary>
+    public const string Unstorable = "what came of it cannot be stored; the log says why";
+
     private const int DetailLengthMax = 200;
+
+    public string Detail { get; init => field = OneLine(value); } = OneLine(Detail);
 
     public bool IsDelivered => Outcome == Delivered;
 
@@ -25,10 +31,18 @@ public sealed record WebhookAnswer(string Outcome, int Status, string Detail, Ti
     public bool IsOfBilling => Outcome == FailedHere;
 
     /// <summary>Billing could not make or sign what it was to send.</summary>
-    public static WebhookAnswer Failed(Exception e)
+    public static WebhookAnswer Failed(Exception e) => new(FailedHere, 0, $"{e.GetType().Name}: {e.Message}", TimeSpan.Zero);
+
+    // PostgreSQL holds neither U+0000 nor half a surrogate pair.
+    private static string OneLine(string said)
     {
-        var detail = $"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}";
-        return new(FailedHere, 0, detail.Length <= DetailLengthMax ? detail : detail[..DetailLengthMax] + "…", TimeSpan.Zero);
+        var line = new StringBuilder();
+        foreach (var rune in said.ReplaceLineEndings(" ").EnumerateRunes())
+        {
+            if (line.Length + rune.Utf16SequenceLength > DetailLengthMax) return line.Append('…').ToString();
+            line.Append(Rune.IsControl(rune) ? " " : rune.ToString());
+        }
+        return line.ToString();
     }
 }
 
@@ -38,7 +52,7 @@ public sealed record WebhookAnswer(string Outcome, int Status, string Detail, Ti
 /// </summary>
 public sealed class WebhookClient : IDisposable
 {
-    private const int LocationLengthMax = 200, HeaderKilobytesMax = 16;
+    private const int LocationLengthMax = 100, HeaderKilobytesMax = 16;
     private readonly ReachableNetworks _networks;
     private readonly TimeSpan _timeout;
     private readonly HttpClient _http;
@@ -81,7 +95,7 @@ public sealed class WebhookClient : IDisposable
         }
         catch (HttpRequestException e)
         {
-            return e.GetBaseException() is AddressRefusedException refused ? Failed(WebhookAnswer.AddressRefused, refused.Message) : Failed(WebhookAnswer.Unreachable, e.GetBaseException().Message.ReplaceLineEndings(" "));
+            return e.GetBaseException() is AddressRefusedException refused ? Failed(WebhookAnswer.AddressRefused, refused.Message) : Failed(WebhookAnswer.Unreachable, e.GetBaseException().Message);
         }
 
         WebhookAnswer Failed(string outcome, string detail) => new(outcome, 0, detail, TimeProvider.System.GetElapsedTime(began));
@@ -96,7 +110,7 @@ public sealed class WebhookClient : IDisposable
     };
 
     private static string Location(HttpResponseMessage response) =>
-        response.Headers.Location?.ToString() is not { Length: > 0 } location ? "nothing" : location.Length <= LocationLengthMax ? location : location[..LocationLengthMax] + "…";
+        response.Headers.Location?.OriginalString is not { Length: > 0 } location ? "nothing" : location.Length <= LocationLengthMax ? location : location[..LocationLengthMax] + "…";
 
     private async ValueTask<Stream> Connect(SocketsHttpConnectionContext context, CancellationToken ct)
     {

@@ -88,7 +88,18 @@ public sealed class WebhookSender(
     private async Task Record(ClaimedDelivery delivery, WebhookAnswer answer, DateTimeOffset at)
     {
         var next = AttemptSchedule.Next(delivery.Step + 1, at);
-        var failingSince = await queue.Record(delivery, answer, next, at, CancellationToken.None);
+        DateTimeOffset? failingSince;
+        try
+        {
+            failingSince = await queue.Record(delivery, answer, next, at, CancellationToken.None);
+        }
+        catch (Exception e) when (!StoreFailure.Is(e))
+        {
+            // Else nobody would count the attempt, and it were sent again and again.
+            log.LogError(e, "what came of event {Sequence} at {Endpoint} cannot be stored: {Detail}", delivery.Sequence, delivery.EndpointId, answer.Detail);
+            answer = answer with { Detail = WebhookAnswer.Unstorable };
+            failingSince = await queue.Record(delivery, answer, next, at, CancellationToken.None);
+        }
         metrics.Attempted(answer.Outcome);
         if (answer.IsDelivered) return;
         log.LogWarning("event {Sequence} was not taken by {Endpoint} at attempt {Attempt}: {Detail}", delivery.Sequence, delivery.EndpointId, delivery.Step + 1, answer.Detail);

@@ -1,4 +1,7 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using Contracts.Billing.V1;
 using Grpc.Core;
 using Hosting;
@@ -185,6 +188,34 @@ public sealed class When_webhooks_are_sent(When_webhooks_are_sent.Running runnin
         Assert.Contains("must begin with https://", answer.Detail, StringComparison.Ordinal);
         Assert.Empty(Receiver.At("/by-name"));
         Assert.Empty(inside.At("/secrets"));
+    }
+
+    [Theory]
+    [InlineData("J\0\0\0\n", "unreachable", "J")]
+    [InlineData("HTTP/1.1 302 Found\r\nLocation: https://x.example/%00\r\nContent-Length: 0\r\n\r\n", "redirected", "answered 302 and points to https://x.example/%00:")]
+    [InlineData("HTTP/1.1 302 Found\r\nLocation: https://x.example/not-to-be-stored\r\nContent-Length: 0\r\n\r\n", "redirected", "cannot be stored")]
+    public async Task Whatever_a_receiver_says_the_attempt_is_recorded(string said, string outcome, string detail)
+    {
+        // The database refuses one detail that nothing is wrong with.
+        if (detail == "cannot be stored") await App.Sql<object>("alter table billing.webhook_attempt add check (detail not like '%not-to-be-stored%')");
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var answering = Task.Run(async () =>
+        {
+            using var client = await listener.AcceptTcpClientAsync();
+            var stream = client.GetStream();
+            await stream.ReadAtLeastAsync(new byte[1], 1);
+            await stream.WriteAsync(Encoding.ASCII.GetBytes(said));
+        });
+        var endpoint = await Webhooks.RegisterEndpointAsync(new() { Url = $"http://{listener.LocalEndpoint}/" });
+        var acme = await App.Subscribe(Small, $"told: {detail}");
+        await answering;
+        await Eventually.True(async () => (await Delivery(endpoint, acme.SubscriptionId)).Attempts.Count > 0, "the attempt is recorded");
+        var delivery = await Delivery(endpoint, acme.SubscriptionId);
+        Assert.Equal(("pending", outcome, Now.AddSeconds(5)), (delivery.Status, delivery.Attempts[0].Outcome, delivery.DueAt.ToDateTimeOffset()));
+        Assert.Contains(detail, delivery.Attempts[0].Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain(delivery.Attempts[0].Detail, char.IsControl);
+        await Webhooks.DisableEndpointAsync(new() { EndpointId = endpoint.Endpoint.EndpointId });
     }
 
     [Fact]
