@@ -51,6 +51,7 @@ internal sealed class PdfPen : IDisposable
 
     public double Width(string text, double size, bool bold = false)
     {
+        text = Shown(text);
         if (text.Length == 0) return 0;
         try
         {
@@ -65,6 +66,7 @@ internal sealed class PdfPen : IDisposable
 
     public void Text(string text, double size, double x, double y, bool bold = false, PdfPageBuilder? on = null)
     {
+        text = Shown(text);
         if (text.Length == 0) return;
         try
         {
@@ -90,7 +92,7 @@ internal sealed class PdfPen : IDisposable
     public IReadOnlyList<string> Wrap(string text, double size, double width, bool bold = false)
     {
         var lines = new List<string>();
-        foreach (var paragraph in text.ReplaceLineEndings("\n").Split('\n'))
+        foreach (var paragraph in text.ReplaceLineEndings("\n").Split('\n').Select(Shown))
         {
             var line = "";
             foreach (var word in paragraph.Split(' ', StringSplitOptions.RemoveEmptyEntries))
@@ -114,4 +116,7 @@ internal sealed class PdfPen : IDisposable
         }
         return lines;
     }
+
+    // No font has a glyph for what controls, and a final document says it for ever.
+    private static string Shown(string text) => text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c)) : text;
 }

@@ -122,6 +122,18 @@ public sealed class PrintedInvoiceTests
     }
 
     [Fact]
+    public void What_no_font_can_show_is_a_space()
+    {
+        var invoice = Printing.Invoice(Json, new("Acme\tRobotics\u0001Ltd", ["Piotrkowska\u009f1"]), "finalized");
+        var printed = invoice with
+        {
+            Seller = invoice.Seller! with { Name = "Token\twerke" }, Lines = [new("Agreed\u0000line", "1\t000", "", "5.00")], Notes = [new("Reason", "two\r\nlines\tof words")],
+        };
+        var text = TextOf(Billing.Documents.PdfDocument.Render(printed, SystemFaces()));
+        Assert.All(["Acme Robotics Ltd", "Piotrkowska 1", "Token werke", "Agreed line", "1 000", "lines of words"], words => Assert.Contains(words, text, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Without_a_font_file_what_Helvetica_cannot_show_is_refused_by_name()
     {
         Assert.Contains("Total due", TextOf(Billing.Documents.PdfDocument.Render(Printing.Invoice(Json, new("Muster AG", ["Bern"]), "finalized"), PdfFaces.Helvetica)), StringComparison.Ordinal);
