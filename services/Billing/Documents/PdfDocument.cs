@@ -18,6 +18,7 @@ public static class PdfDocument
         Stamp(pen, d);
         Head(pen, d);
         Parties(pen, d);
+        if (!pen.Fits(4 * Leading)) NextPage(pen, d);
         TableHead(pen, d);
         foreach (var line in d.Lines) TableRow(pen, d, line);
         Sums(pen, d);
@@ -34,6 +35,7 @@ public static class PdfDocument
         var y = pen.Y - 8;
         foreach (var (text, i) in (d.Seller is { } s ? s.Lines.Prepend(s.Name) : []).SelectMany((l, n) => pen.Wrap(l, Body, 250, n == 0).Select(w => (w, n))))
         {
+            Turn(pen, d, ref y);
             pen.TextRight(text, Body, PdfPen.Right, y, bold: i == 0);
             y -= Leading;
         }
@@ -46,29 +48,34 @@ public static class PdfDocument
     {
         const double factsAt = 282;
         var valuesAt = factsAt + 8 + d.Facts.Max(f => pen.Width(f.Label, Body));
-        var y = pen.Y;
+        var top = pen.Y;
+        Turn(pen, d, ref top);
+        var right = top;
+        foreach (var fact in d.Facts)
+        {
+            // Ids are long and seldom read: smaller, they stay on one line.
+            var size = fact.Value.Length > 30 ? Tiny : Body;
+            foreach (var (text, i) in pen.Wrap(fact.Value, size, PdfPen.Right - valuesAt).Select((t, i) => (t, i)))
+            {
+                if (Turn(pen, d, ref right)) top = right;
+                Grey(pen);
+                if (i == 0) pen.Text(fact.Label, Body, factsAt, right);
+                Dark(pen);
+                pen.Text(text, size, valuesAt, right);
+                right -= Leading;
+            }
+        }
+        // Beside the facts, and after them: an address may be longer than the page.
+        var y = top;
         Grey(pen);
         pen.Text(d.Language["BilledTo"].ToUpperInvariant(), Small, PdfPen.Left, y);
         Dark(pen);
         y -= Leading + 1;
         foreach (var (text, i) in d.Customer.Lines.Prepend(d.Customer.Name).SelectMany((l, n) => pen.Wrap(l, Body, factsAt - PdfPen.Left - 20, n == 0).Select(w => (w, n))))
         {
+            if (Turn(pen, d, ref y)) right = y;
             pen.Text(text, Body, PdfPen.Left, y, bold: i == 0);
             y -= Leading;
-        }
-        var right = pen.Y;
-        foreach (var fact in d.Facts)
-        {
-            Grey(pen);
-            pen.Text(fact.Label, Body, factsAt, right);
-            Dark(pen);
-            // Ids are long and seldom read: smaller, they stay on one line.
-            var size = fact.Value.Length > 30 ? Tiny : Body;
-            foreach (var text in pen.Wrap(fact.Value, size, PdfPen.Right - valuesAt))
-            {
-                pen.Text(text, size, valuesAt, right);
-                right -= Leading;
-            }
         }
         pen.Y = Math.Min(y, right) - 16;
     }
@@ -146,6 +153,15 @@ public static class PdfDocument
         }
         Dark(pen);
         pen.Y -= 10;
+    }
+
+    /// <summary>Goes on at the top of a new page where a line at <paramref name="y"/> would not fit.</summary>
+    private static bool Turn(PdfPen pen, PrintedDocument d, ref double y)
+    {
+        if (y - Leading >= PdfPen.Bottom) return false;
+        NextPage(pen, d);
+        y = pen.Y;
+        return true;
     }
 
     private static void NextPage(PdfPen pen, PrintedDocument d)

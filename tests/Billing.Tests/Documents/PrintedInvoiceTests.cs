@@ -122,6 +122,18 @@ public sealed class PrintedInvoiceTests
     }
 
     [Fact]
+    public void An_address_that_is_longer_than_a_page_goes_on_on_the_next()
+    {
+        var printed = Printing.Invoice(Json, new("Acme", [.. Enumerable.Range(1, 80).Select(i => $"Line{i}of80")]), "finalized");
+        var pdf = Billing.Documents.PdfDocument.Render(printed with { Seller = printed.Seller! with { Lines = [.. Enumerable.Range(1, 80).Select(i => $"Seller{i}of80")] } }, SystemFaces());
+        using var read = UglyToad.PdfPig.PdfDocument.Open(pdf);
+        var words = read.GetPages().SelectMany(p => p.GetWords()).ToArray();
+        Assert.All(Enumerable.Range(1, 80).SelectMany(i => new[] { $"Line{i}of80", $"Seller{i}of80" }), line => Assert.InRange(Assert.Single(words, w => w.Text == line).BoundingBox.Bottom, 60, 800));
+        Assert.All(read.GetPages().SelectMany(p => p.GetWords()), w => Assert.InRange(w.BoundingBox.Bottom, 30, 810));
+        Assert.Contains("Total due", TextOf(pdf), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_no_font_can_show_is_a_space()
     {
         var invoice = Printing.Invoice(Json, new("Acme\tRobotics\u0001Ltd", ["Piotrkowska\u009f1"]), "finalized");
