@@ -20,6 +20,7 @@ public static class RecordPaymentFailureDecision
             return earlier.Reason == c.Reason
                 ? Decision.NoChange
                 : Decision.Refuse("payment_reference_reused", $"{c.Provider} {c.Reference} is recorded with another reason: a second attempt has a reference of its own");
+        if (InvoiceRefusals.OfLength(c.Provider, c.Reference) is { } tooLong) return tooLong;
         if (state is InvoiceState.Voided) return Decision.Refuse("invoice_void", "the invoice is void: collect nothing for it");
         return Decision.Accept<InvoiceEvent>(new PaymentFailed(c.Provider, c.Reference, c.Reason, c.FailedAt, c.At));
     }

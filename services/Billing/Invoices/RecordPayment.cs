@@ -15,6 +15,7 @@ public static class RecordPaymentDecision
             return earlier.AmountMicros == c.AmountMicros
                 ? Decision.NoChange
                 : Decision.Refuse("payment_reference_reused", $"{c.Provider} {c.Reference} is recorded with another amount: a second payment has a reference of its own");
+        if (InvoiceRefusals.OfLength(c.Provider, c.Reference) is { } tooLong) return tooLong;
         if (state is InvoiceState.Voided) return Decision.Refuse("invoice_void", "the invoice is void: send the money back, or record it on the invoice that it is for");
         if (InvoiceRefusals.OfTime(c.PaidAt, c.At) is { } early) return early;
         return Decision.Accept<InvoiceEvent>(new PaymentRecorded(c.Provider, c.Reference, c.AmountMicros, c.PaidAt, c.At));

@@ -15,6 +15,7 @@ public static class RecordRefundDecision
             return earlier.AmountMicros == c.AmountMicros
                 ? Decision.NoChange
                 : Decision.Refuse("payment_reference_reused", $"{c.Provider} {c.Reference} is recorded with another amount: a second refund has a reference of its own");
+        if (InvoiceRefusals.OfLength(c.Provider, c.Reference) is { } tooLong) return tooLong;
         if (state is InvoiceState.Voided) return Decision.Refuse("invoice_void", "the invoice is void, and nothing is held that was paid on it: look for the invoice that the refund is of");
         // An invoice below zero, for usage that was taken back, is owed to the customer without any payment.
         var most = invoice.PaidMicros > -invoice.OutstandingMicros ? invoice.PaidMicros : -invoice.OutstandingMicros;

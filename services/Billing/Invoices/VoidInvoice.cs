@@ -27,6 +27,9 @@ internal static class InvoiceRefusals
 {
     public static Refusal NotFinal => Decision.Refuse("invoice_unknown", "there is no such final invoice; list them with ListInvoices");
 
+    /// <summary>Of a provider's name, and of a reference: together with what stands before them, they are the key of an index.</summary>
+    private const int ReferenceLengthMax = 200;
+
     /// <summary>How far a provider's clock may be ahead of billing's.</summary>
     private static readonly TimeSpan AheadMax = TimeSpan.FromMinutes(5);
 
@@ -34,6 +37,10 @@ internal static class InvoiceRefusals
     public static Refusal? OfTime(DateTimeOffset said, DateTimeOffset now) => said <= now + AheadMax
         ? null
         : Decision.Refuse("time_span_invalid", $"{said:u} has not come yet: it is {now:u} by billing's clock; record it when it has happened");
+
+    public static Refusal? OfLength(string provider, string reference) => provider.Length <= ReferenceLengthMax && reference.Length <= ReferenceLengthMax
+        ? null
+        : Decision.Refuse("reference_too_long", $"a provider and a reference have at most {ReferenceLengthMax} characters each: send the provider's own id, nothing more");
 
     /// <summary>An amount that a person could pay: positive, in whole minor units of the invoice's currency.</summary>
     public static Refusal? OfAmount(Micros amount, string currency, Currency invoiced) => true switch

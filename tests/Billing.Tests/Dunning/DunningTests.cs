@@ -96,6 +96,7 @@ public sealed class DunningTests
     [Fact] public void A_failure_changes_neither_what_is_owed_nor_the_next_step() => Late(new PaymentFailed("stripe", "ch_1", "card_declined", Day(1), Day(1))).When(s => Take(s, 1)).Then(Step(1, 1, 1));
     [Fact] public void A_reference_with_another_reason_is_refused() => Late(new PaymentFailed("stripe", "ch_1", "card_declined", Day(1), Day(1))).When(s => Fail(s, "expired_card")).ThenRefused("payment_reference_reused");
     [Fact] public void A_failure_has_a_reference() => Late().When(s => Fail(s, reference: "")).ThenRefused("reference_missing");
+    [Fact] public void The_reference_of_a_failure_is_short() => Late().When(s => Fail(s, reference: new('x', 201))).ThenRefused("reference_too_long");
     [Fact] public void A_failure_has_a_reason() => Late().When(s => Fail(s, "")).ThenRefused("reason_missing");
     [Fact] public void A_void_invoice_is_collected_by_nobody() => AnInvoice(new InvoiceVoided("x", Day(1))).When(s => Fail(s)).ThenRefused("invoice_void");
 

@@ -65,6 +65,18 @@ public sealed class InvoiceLifeTests
     [Theory, InlineData(0, "USD", "pi_1", "amount_invalid"), InlineData(-10_000, "USD", "pi_1", "amount_invalid"), InlineData(5_000, "USD", "pi_1", "amount_invalid"), InlineData(10_000, "EUR", "pi_1", "currency_mismatch"), InlineData(10_000, "USD", "", "reference_missing")]
     public void Payments_that_cannot_be_are_refused(long micros, string currency, string reference, string code) => AnInvoice().When(s => Pay(s, micros, currency, reference)).ThenRefused(code);
 
+    /// <summary>It is the key of an index, which takes no more than 2,704 bytes.</summary>
+    [Fact]
+    public void A_reference_is_short()
+    {
+        AnInvoice().When(s => Pay(s, 5_000_000, reference: new('ä', 200))).Then(Paid(5_000_000, new('ä', 200)));
+        AnInvoice().When(s => Pay(s, 5_000_000, reference: new('x', 201))).ThenRefused("reference_too_long");
+        AnInvoice(Paid(5_000_000)).When(s => Refund(s, 5_000_000, new('x', 201))).ThenRefused("reference_too_long");
+        AnInvoice().When(s => RecordPaymentDecision.Decide(new(new('x', 201), "pi_1", new(5_000_000), "USD", Feb1, Feb1), s)).ThenRefused("reference_too_long");
+        // What was recorded before that was so is still known.
+        AnInvoice(Paid(5_000_000, new('x', 201))).When(s => Pay(s, 5_000_000, reference: new('x', 201))).ThenNothing();
+    }
+
     [Theory, InlineData(5, null), InlineData(6, "time_span_invalid")]
     public void What_has_not_happened_yet_is_not_recorded_but_for_a_clock_that_is_a_little_ahead(int minutes, string? code)
     {
