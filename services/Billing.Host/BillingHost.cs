@@ -56,7 +56,12 @@ public static class BillingHost
 
         builder.AddAccess(BillingAccess.Methods, BillingStore.Schema, services => services.GetRequiredService<NpgsqlDataSource>());
         builder.Services.AddSingleton<ClockNotAhead>();
-        builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<ClockNotAhead>());
+        builder.Services.AddSingleton<StorableText>();
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.Interceptors.Add<StorableText>();
+            grpc.Interceptors.Add<ClockNotAhead>();
+        });
         builder.Services.AddSingleton<ICustomerBoundary, CustomersOwn>();
         builder.Services.AddSingleton<KeyOrders>();
         builder.Services.AddSingleton<KeyOrdered>(services => services.GetRequiredService<KeyOrders>().Keep);

@@ -14,6 +14,7 @@ public sealed class CallerAttribution(IOptions<BillingOptions> options)
 
     /// <param name="reason">said in the request itself, where the metadata says none</param>
     /// <exception cref="RefusedException">actor_missing, or attribution_too_long.</exception>
+    /// <exception cref="FormatException">It holds U+0000.</exception>
     public Attribution Of(ServerCallContext context, string reason = "")
     {
         var (actor, why, key) = (Said(context, ActorMetadata), Said(context, ReasonMetadata), Caller.Of(context));
@@ -26,5 +27,9 @@ public sealed class CallerAttribution(IOptions<BillingOptions> options)
         return new(actor.Length > 0 ? actor : Attribution.Anonymous, why) { Key = key?.Id };
     }
 
-    private static string Said(ServerCallContext context, string name) => Uri.UnescapeDataString(context.RequestHeaders.GetValue(name) ?? "").Trim();
+    private static string Said(ServerCallContext context, string name)
+    {
+        var said = Uri.UnescapeDataString(context.RequestHeaders.GetValue(name) ?? "").Trim();
+        return StorableText.Is(said) ? said : throw StorableText.Wrong($"the metadata {name}");
+    }
 }

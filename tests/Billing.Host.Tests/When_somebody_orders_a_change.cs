@@ -63,6 +63,32 @@ public sealed class When_somebody_orders_a_change
         Assert.Equal(["anonymous: "], await Said(app, "type = 'customer_created'"));
     }
 
+    [Fact]
+    public async Task A_text_that_cannot_be_kept_is_refused_by_the_name_of_its_field()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var invoice = Ids.Derive(Ids.Invoice, Jan1, "1");
+        foreach (var (call, field) in new (AsyncUnaryCall<InvoiceStanding> Call, string Field)[]
+        {
+            (app.Invoicing.RecordPaymentAsync(new() { InvoiceId = invoice, Provider = "str\0ipe", Reference = "pi_1", AmountMicros = 10_000, Currency = "USD" }), "provider holds U+0000"),
+            (app.Invoicing.RecordRefundAsync(new() { InvoiceId = invoice, Provider = "stripe", Reference = "re\0_1", AmountMicros = 10_000, Currency = "USD" }), "reference holds U+0000"),
+            (app.Invoicing.RecordPaymentFailureAsync(new() { InvoiceId = invoice, Provider = "stripe", Reference = "ch_1", Reason = "\0" }), "reason holds U+0000"),
+            (app.Invoicing.ReleaseDunningAsync(new() { InvoiceId = invoice }, By("ada\0", "")), "actor holds U+0000"),
+        }) Assert.Equal("invalid_argument", await Refused(call, field));
+        var seller = new DescribeSellerRequest { Name = "Tokenwerke", AddressLines = { "Torstr. 1", "10119\0Berlin" }, PaymentTermsDays = 14 };
+        Assert.Equal("invalid_argument", await Refused(app.Agreements.DescribeSellerAsync(seller), "address_lines holds U+0000"));
+        Assert.Equal("invalid_argument", await Refused(app.Billing.RecordCustomerDetailsAsync(new() { CustomerId = Ids.Derive(Ids.Customer, Jan1, "1"), Details = new() { Name = "A\0cme" } }), "details.name holds U+0000"));
+        var replay = await Assert.ThrowsAsync<RpcException>(() => app.Audit.Replay(new() { InvoiceId = "\0" }).ResponseStream.MoveNext(CancellationToken.None));
+        Assert.StartsWith("invoice_id holds U+0000", replay.Status.Detail, StringComparison.Ordinal);
+
+        static async Task<string> Refused<T>(AsyncUnaryCall<T> call, string words)
+        {
+            var refused = await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync);
+            Assert.Contains(words, refused.Status.Detail, StringComparison.Ordinal);
+            return refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason;
+        }
+    }
+
     private static Metadata By(string actor, string reason) => new() { { "actor", Uri.EscapeDataString(actor) }, { "reason", Uri.EscapeDataString(reason) } };
 
     /// <summary>What events say of who ordered them, each once; events of menus and periods, which nobody orders, apart.</summary>
