@@ -20,7 +20,7 @@ public sealed class CallerAttribution(IOptions<BillingOptions> options)
         var (actor, why, key) = (Said(context, ActorMetadata), Said(context, ReasonMetadata), Caller.Of(context));
         if (actor.Length == 0 && key is not null) actor = key.Name;
         if (why.Length == 0) why = reason;
-        if (actor.Length > Attribution.ActorLengthMax || why.Length > Attribution.ReasonLengthMax)
+        if (actor.Length > Attribution.ActorLengthMax || why.Length > Attribution.ReasonLengthMax || reason.Length > Attribution.ReasonLengthMax)
             throw new Refusal("attribution_too_long", $"an actor has at most {Attribution.ActorLengthMax} characters, a reason {Attribution.ReasonLengthMax}").AsException();
         if (options.Value.RequireActor && (actor.Length == 0 || why.Length == 0))
             throw new Refusal("actor_missing", "say who orders this, and why, in the metadata actor and reason (--actor and --reason of a command): it is kept for auditors").AsException();

@@ -67,7 +67,7 @@ public sealed class When_somebody_orders_a_change
     public async Task A_text_that_cannot_be_kept_is_refused_by_the_name_of_its_field()
     {
         await using var app = await BillingApp.StartAsync();
-        var invoice = Ids.Derive(Ids.Invoice, Jan1, "1");
+        var (invoice, long501) = (Ids.Derive(Ids.Invoice, Jan1, "1"), new string('x', 501));
         foreach (var (call, field) in new (AsyncUnaryCall<InvoiceStanding> Call, string Field)[]
         {
             (app.Invoicing.RecordPaymentAsync(new() { InvoiceId = invoice, Provider = "str\0ipe", Reference = "pi_1", AmountMicros = 10_000, Currency = "USD" }), "provider holds U+0000"),
@@ -80,6 +80,12 @@ public sealed class When_somebody_orders_a_change
         Assert.Equal("invalid_argument", await Refused(app.Billing.RecordCustomerDetailsAsync(new() { CustomerId = Ids.Derive(Ids.Customer, Jan1, "1"), Details = new() { Name = "A\0cme" } }), "details.name holds U+0000"));
         var replay = await Assert.ThrowsAsync<RpcException>(() => app.Audit.Replay(new() { InvoiceId = "\0" }).ResponseStream.MoveNext(CancellationToken.None));
         Assert.StartsWith("invoice_id holds U+0000", replay.Status.Detail, StringComparison.Ordinal);
+
+        // A reason in the request is kept with the event, also beside one in the metadata.
+        Assert.Equal("attribution_too_long", await Refused(app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = invoice, Reason = long501 }, By("ada", "short")), "500"));
+        Assert.Equal("attribution_too_long", await Refused(app.Invoicing.IssueCreditNoteAsync(new() { InvoiceId = invoice, Reason = long501 }, By("ada", "short")), "500"));
+        Assert.Equal("attribution_too_long", await Refused(app.Invoicing.HoldDunningAsync(new() { InvoiceId = invoice, Reason = long501 }, By("ada", "short")), "500"));
+        Assert.Equal("attribution_too_long", await Refused(app.Invoicing.WriteOffInvoiceAsync(new() { InvoiceId = invoice, Reason = long501 }, By("ada", "short")), "500"));
 
         static async Task<string> Refused<T>(AsyncUnaryCall<T> call, string words)
         {
