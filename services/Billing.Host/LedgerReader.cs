@@ -14,8 +14,16 @@ namespace Billing.Host;
 /// The journal out of one snapshot of the database. Accounts and invoices are read one after the other, each whole, so that memory holds one of them, who the customers
 /// are, and when the plans of those periods held in which they changed.
 /// </summary>
-internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, HistoryPoint point)
+/// <param name="waitSecondsMax">for the database, at each read; 0 waits as long as it takes</param>
+internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, HistoryPoint point, int waitSecondsMax = 0)
 {
+    /// <summary>Customers ask too: which invoices they have is looked up by the index of the view that is written with every event, and what they say is read from the events.</summary>
+    internal const string InvoicesOfCustomer = """
+        select stream_id, version, seq_id, type, data, null from billing.mt_events
+        where not is_archived and type <> 'tombstone' and stream_id in (select id from billing.mt_doc_invoicestandingview where data ->> 'customerId' = $1)
+        order by stream_id, version
+        """;
+
     private readonly KnownEvents _known = new(point);
 
     /// <param name="customerId">empty for all</param>
@@ -56,12 +64,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     public async IAsyncEnumerable<IReadOnlyList<RecordedEvent<InvoiceEvent>>> Invoices(string customerId, [EnumeratorCancellation] CancellationToken ct)
     {
         await Customers(customerId, ct);
-        await foreach (var invoice in Streams<InvoiceEvent>(
-            """
-            select stream_id, version, seq_id, type, data, null from billing.mt_events
-            where not is_archived and type <> 'tombstone' and stream_id in (select stream_id from billing.mt_events where type = 'invoice_finalized' and data ->> 'customerId' = $1)
-            order by stream_id, version
-            """, customerId, ct))
+        await foreach (var invoice in Streams<InvoiceEvent>(InvoicesOfCustomer, customerId, ct))
             if (invoice.Events.Any(e => e.Event is InvoiceFinalized)) yield return invoice.Events;
     }
 
@@ -110,7 +113,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     {
         await using var command = new NpgsqlCommand("select stream_id, data ->> 'currency' from billing.mt_events where type = 'customer_created' and ($1 = '' or stream_id = $1)", books)
         {
-            CommandTimeout = 0, Parameters = { new() { Value = customerId } },
+            CommandTimeout = waitSecondsMax, Parameters = { new() { Value = customerId } },
         };
         var customers = new Dictionary<string, CustomerAccount>();
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -148,7 +151,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     /// <summary>What is known of streams, each with the document that stands beside its events.</summary>
     private async IAsyncEnumerable<(string Id, List<RecordedEvent<TEvent>> Events, string? Document)> Streams<TEvent>(string sql, string parameter, [EnumeratorCancellation] CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(sql, books) { CommandTimeout = 0, Parameters = { new() { Value = parameter } } };
+        await using var command = new NpgsqlCommand(sql, books) { CommandTimeout = waitSecondsMax, Parameters = { new() { Value = parameter } } };
         await using var reader = await command.ExecuteReaderAsync(ct);
         var (id, events, document) = ("", new List<RecordedEvent<TEvent>>(), (string?)null);
         while (await reader.ReadAsync(ct))

@@ -12,6 +12,7 @@ namespace Billing.Host;
 /// <summary>billing.v1.Statements. Every answer is computed from the stored events of one moment; nothing of it is stored.</summary>
 public sealed class StatementsService(IDocumentStore store, AuditDatabase database, BusinessClock clock) : V1.Statements.StatementsBase
 {
+    private const int WaitSecondsMax = 30;
     private readonly EventRows _rows = EventRows.Of(store);
 
     public override async Task<Statement> GetStatement(GetStatementRequest request, ServerCallContext context)
@@ -23,7 +24,7 @@ public sealed class StatementsService(IDocumentStore store, AuditDatabase databa
         if (window.End < window.Start) throw new FormatException("to is before from");
         await using var snapshot = await AuditSnapshot.Open(database, ct);
         var invoices = new List<IReadOnlyList<RecordedEvent<InvoiceEvent>>>();
-        await foreach (var invoice in new LedgerReader(snapshot.Connection, _rows, Wire.Point(request.Known)).Invoices(request.CustomerId, ct)) invoices.Add(invoice);
+        await foreach (var invoice in new LedgerReader(snapshot.Connection, _rows, Wire.Point(request.Known), WaitSecondsMax).Invoices(request.CustomerId, ct)) invoices.Add(invoice);
         var answer = new Statement { CustomerId = request.CustomerId, From = request.From, To = request.To ?? clock.Now.ToTimestamp() };
         answer.Currencies.AddRange(CustomerStatement.Of(invoices, window).Select(Answer));
         return answer;
