@@ -1,10 +1,6 @@
 using System.Text.Json;
 using Hosting;
-using LocalServers;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Usage.Host;
 
 namespace Cli.Tests;
 
@@ -78,20 +74,5 @@ public sealed class KeyCommandTests
         Assert.Equal("", letInBy);
     }
 
-    private static async Task<WebApplication> StartedAsync(string entry)
-    {
-        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
-        var host = UsageHost.Build([], b =>
-        {
-            b.Environment.EnvironmentName = "Test";
-            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-            {
-                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(),
-                ["Usage:Postgres"] = database.ConnectionString("usage"), ["Access:Mode"] = "Keys", ["Access:Keys:0"] = entry,
-            });
-        });
-        await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "usage is ready");
-        return host;
-    }
+    private static Task<WebApplication> StartedAsync(string entry) => StartedHost.OfUsage(new() { ["Access:Mode"] = "Keys", ["Access:Keys:0"] = entry });
 }

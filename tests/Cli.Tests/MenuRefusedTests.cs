@@ -3,9 +3,6 @@ using Grpc.Core;
 using Grpc.Net.Client;
 using Hosting;
 using LocalServers;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using PlanDesign.Host;
 using Usage.Host;
 
@@ -23,8 +20,8 @@ public sealed class MenuRefusedTests : IDisposable
     {
         var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
         // Usage asks for keys, and nobody here has one.
-        await using var usage = await StartedAsync((args, configure) => UsageHost.Build(args, configure), broker, new() { ["Usage:Postgres"] = database.ConnectionString("usage"), ["Access:Mode"] = "Keys", ["Access:Keys:0"] = $"operator:admin:{AccessKey.Sha256Of(AccessKey.NewText())}" });
-        await using var plans = await StartedAsync((args, configure) => PlanDesignHost.Build(args, configure), broker, new() { ["PlanDesign:Postgres"] = database.ConnectionString("plan_design"), ["PlanDesign:UsageAddress"] = $"{usage.Endpoints().Grpc}" });
+        await using var usage = await StartedHost.Of((args, configure) => UsageHost.Build(args, configure), broker, new() { ["Usage:Postgres"] = database.ConnectionString("usage"), ["Access:Mode"] = "Keys", ["Access:Keys:0"] = $"operator:admin:{AccessKey.Sha256Of(AccessKey.NewText())}" });
+        await using var plans = await StartedHost.Of((args, configure) => PlanDesignHost.Build(args, configure), broker, new() { ["PlanDesign:Postgres"] = database.ConnectionString("plan_design"), ["PlanDesign:UsageAddress"] = $"{usage.Endpoints().Grpc}" });
         Task<(int Exit, string Output, string Error)> Menu(string input, params string[] args) => BillingProcess.Run(input, ["menu", .. args, "--plan-design", $"{plans.Endpoints().Grpc}"]);
 
         // A menu without plans is drafted, and not sold.
@@ -45,20 +42,5 @@ public sealed class MenuRefusedTests : IDisposable
         var refused = await Assert.ThrowsAsync<RpcException>(async () => await new Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient(channel).EstimateMarketAsync(new() { MenuId = onSale }));
         Assert.Equal((StatusCode.FailedPrecondition, "usage_refused"), (refused.StatusCode, refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason));
         Assert.Contains("Calls__Key", refused.Status.Detail, StringComparison.Ordinal);
-    }
-
-    private static async Task<WebApplication> StartedAsync(Func<string[], Action<WebApplicationBuilder>, WebApplication> build, Uri broker, Dictionary<string, string?> settings)
-    {
-        var host = build([], b =>
-        {
-            b.Environment.EnvironmentName = "Test";
-            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>(settings)
-            {
-                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = $"{broker}",
-            });
-        });
-        await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "it is ready");
-        return host;
     }
 }

@@ -3,10 +3,7 @@ using Contracts.Messages;
 using Contracts.Usage.V1;
 using Grpc.Net.Client;
 using Hosting;
-using LocalServers;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Usage.Host;
 using Usage.Host.Owners;
 
 namespace Cli.Tests;
@@ -21,18 +18,7 @@ public sealed class UsageCommandTests
     [Fact]
     public async Task Usage_is_asked_for_and_corrected_from_the_command_line()
     {
-        var (database, broker) = (await Servers.CreateDatabaseAsync(), await Servers.CreateVirtualHostAsync());
-        await using var host = UsageHost.Build([], b =>
-        {
-            b.Environment.EnvironmentName = "Test";
-            b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-            {
-                ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["Logging:Minimum"] = "Fatal", ["RabbitMq:Uri"] = broker.ToString(), ["Clock:Mode"] = "Simulated",
-                ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Usage:Postgres"] = database.ConnectionString("usage"), ["Usage:BillingAddress"] = "http://127.0.0.1:1",
-            });
-        });
-        await host.StartAsync();
-        await Eventually.True(() => host.Services.GetRequiredService<Readiness>().IsReady, "usage is ready");
+        await using var host = await StartedHost.OfUsage(new() { ["Clock:Mode"] = "Simulated", ["Clock:Start"] = "2026-01-01T00:00:00Z", ["Usage:BillingAddress"] = "http://127.0.0.1:1" });
         await host.Services.GetRequiredService<TermsSource>().StoreAsync(SnapshotTerms.Of(new SubscriptionChanged(
             Alice, 1, Ids.Derive(Ids.Customer, Jan1, "alice"), "active", Ids.Derive(Ids.Menu, Jan1, "menu"), Ids.Derive(Ids.Plan, Jan1, "small"),
             [new PublishedCap("billing_period", 1_000, ["output", "reasoning"], "hard")], [], new(January, 0, Jan1, Feb1), new(Ids.Derive(Ids.Period, Jan1, "alice", "1"), 1, Feb1, Mar1), Jan1)), default);
