@@ -14,7 +14,7 @@ using V1 = Contracts.Billing.V1;
 namespace Billing.Host;
 
 /// <summary>billing.v1.Agreements.</summary>
-public sealed class AgreementsService(EventStreams streams, IDocumentStore store, IdempotentCalls calls, CallerAttribution attribution, PersonalDetails personal, Numbering numbering, BusinessClock clock) : V1.Agreements.AgreementsBase
+public sealed class AgreementsService(EventStreams streams, IDocumentStore store, IdempotentCalls calls, PersonalDetails personal, Numbering numbering, BusinessClock clock) : V1.Agreements.AgreementsBase
 {
     private const string Commitment = "com", Discount = "dis", Grant = "crd";
 
@@ -109,7 +109,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
     public override Task<Seller> ContinueNumbering(ContinueNumberingRequest request, ServerCallContext context) => calls.Once<Seller>(context, request, async remember =>
     {
         var ct = context.CancellationToken;
-        await numbering.Continue(request.Series, request.LastNumber, clock.Now, attribution.Of(context), (session, s) => remember(session, Answer(s)), ct);
+        await numbering.Continue(request.Series, request.LastNumber, clock.Now, CallerAttribution.Of(context), (session, s) => remember(session, Answer(s)), ct);
         return Answer(await LoadSeller(ct));
     });
 
@@ -121,7 +121,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
     {
         var ct = context.CancellationToken;
         var seller = await LoadSeller(ct);
-        var (customer, id, by) = (await Customer(customerId, ct), AccountIds.Of(customerId), attribution.Of(context));
+        var (customer, id, by) = (await Customer(customerId, ct), AccountIds.Of(customerId), CallerAttribution.Of(context));
         var clocks = await CustomerClocks.Load(store, customerId, customer.TimeZone, ct);
         (await streams.Transact<AccountState, AccountEvent>(
             id, AccountState.Initial, AccountState.Evolve, s => decide(customer, clocks, s).By(by), ct, (written, s) =>
@@ -134,7 +134,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
 
     private Task<Seller> OnSeller(IMessage request, ServerCallContext context, Func<SellerState, Decision<SellerEvent>> decide) => calls.Once<Seller>(context, request, async remember =>
     {
-        var (ct, by) = (context.CancellationToken, attribution.Of(context));
+        var (ct, by) = (context.CancellationToken, CallerAttribution.Of(context));
         (await streams.Transact<SellerState, SellerEvent>(SellerState.StreamId, SellerState.Initial, SellerState.Evolve, s => decide(s).By(by), ct, (session, s) => remember(session, Answer(s)))).OrThrow();
         return Answer(await LoadSeller(ct));
     });

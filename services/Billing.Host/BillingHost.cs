@@ -57,9 +57,11 @@ public static class BillingHost
         builder.AddAccess(BillingAccess.Methods, BillingStore.Schema, services => services.GetRequiredService<NpgsqlDataSource>());
         builder.Services.AddSingleton<ClockNotAhead>();
         builder.Services.AddSingleton<StorableText>();
+        builder.Services.AddSingleton<AttributionDemanded>();
         builder.Services.AddGrpc(grpc =>
         {
             grpc.Interceptors.Add<StorableText>();
+            grpc.Interceptors.Add<AttributionDemanded>();
             grpc.Interceptors.Add<ClockNotAhead>();
         });
         builder.Services.AddSingleton<ICustomerBoundary, CustomersOwn>();
@@ -68,7 +70,6 @@ public static class BillingHost
         builder.Services.AddSingleton(services => services.GetRequiredService<IOptions<OutgoingOptions>>().Value.Open(services.GetRequiredService<IOptions<BillingOptions>>().Value.UsageAddress, UsageAnswerBytesMax));
         builder.Services.AddSingleton(services => new UsageLedger.UsageLedgerClient(services.GetRequiredService<GrpcChannel>()));
         builder.Services.AddSingleton(_ => new AuditDatabase(options.AuditPostgres ?? options.Postgres));
-        builder.Services.AddSingleton<CallerAttribution>();
         builder.Services.AddSingleton<BillingMetrics>();
         builder.Services.AddSingleton<MenuBook>();
         builder.Services.AddSingleton<MenuReception>();

@@ -42,8 +42,8 @@ public sealed class BillingOptions
     public int FinalizeAfterHours { get; init; }
 
     /// <summary>
-    /// Whether calls that change something are refused unless they say who orders it and why. Default false: who says nothing is
-    /// recorded by the name of his API key, and without one as anonymous.
+    /// Whether every call that changes something is refused unless it says who orders it and why. Default false: administrative ones are (<see cref="AdministrativeCalls"/>),
+    /// and in all others who says nothing is recorded by the name of his API key, and without one as anonymous.
     /// </summary>
     public bool RequireActor { get; init; }
 

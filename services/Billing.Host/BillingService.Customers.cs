@@ -60,14 +60,14 @@ public sealed partial class BillingService
     {
         Ids.Parse(Ids.Customer, request.CustomerId);
         var erased = await erasing.Erase(
-            request.CustomerId, attribution.Of(context), (session, s) => remember(session, Wire.Customer(request.CustomerId, (CustomerState.Known)s)), context.CancellationToken);
+            request.CustomerId, CallerAttribution.Of(context), (session, s) => remember(session, Wire.Customer(request.CustomerId, (CustomerState.Known)s)), context.CancellationToken);
         return Wire.Customer(request.CustomerId, (CustomerState.Known)erased);
     });
 
     private async Task<Customer> Decide(
         string id, Func<CustomerState, Decision<CustomerEvent>> decide, Action<IDocumentSession, Customer> remember, Action<IDocumentSession>? alongside, ServerCallContext context)
     {
-        var (ct, by) = (context.CancellationToken, attribution.Of(context));
+        var (ct, by) = (context.CancellationToken, CallerAttribution.Of(context));
         Ids.Parse(Ids.Customer, id);
         (await streams.Transact<CustomerState, CustomerEvent>(
             id, CustomerState.Initial, CustomerState.Evolve, s => decide(s).By(by), ct,

@@ -35,7 +35,7 @@ public sealed partial class BillingService
         var ct = context.CancellationToken;
         var id = IdOrNew(Ids.Subscription, request.SubscriptionId);
         Ids.Parse(Ids.Customer, request.CustomerId);
-        var (menu, by, paidUntil) = (await MenuOf(request.MenuId, request.PlanId, ct), attribution.Of(context), Wire.ParseDay(request.PaidUntil, "paid_until"));
+        var (menu, by, paidUntil) = (await MenuOf(request.MenuId, request.PlanId, ct), CallerAttribution.Of(context), Wire.ParseDay(request.PaidUntil, "paid_until"));
         var started = await subscriptions.Start(
             id, request.CustomerId,
             (s, customer) => SubscribeDecision.Decide(
@@ -45,27 +45,27 @@ public sealed partial class BillingService
     });
 
     public override Task<Subscription> ChangePlan(ChangePlanRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, ct => Deciding(request, attribution.Of(context), ct));
+        Change(context, request, request.SubscriptionId, ct => Deciding(request, CallerAttribution.Of(context), ct));
 
     public override Task<Subscription> MigrateSubscription(MigrateSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, ct => Deciding(request, attribution.Of(context), ct));
+        Change(context, request, request.SubscriptionId, ct => Deciding(request, CallerAttribution.Of(context), ct));
 
     public override Task<Subscription> CancelSubscription(CancelSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, attribution.Of(context))));
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, CallerAttribution.Of(context))));
 
     public override Task<Subscription> ActivateSubscription(ActivateSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Activating(attribution.Of(context))));
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Activating(CallerAttribution.Of(context))));
 
     public override Task<Subscription> PauseSubscription(PauseSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, attribution.Of(context))));
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Deciding(request, CallerAttribution.Of(context))));
 
     public override Task<Subscription> ResumeSubscription(ResumeSubscriptionRequest request, ServerCallContext context) =>
-        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Resuming(attribution.Of(context))));
+        Change(context, request, request.SubscriptionId, _ => Task.FromResult(Resuming(CallerAttribution.Of(context))));
 
     public override Task<Subscription> WithdrawScheduledChange(WithdrawScheduledChangeRequest request, ServerCallContext context) =>
         Change(context, request, request.SubscriptionId, _ =>
         {
-            var by = attribution.Of(context);
+            var by = CallerAttribution.Of(context);
             return Task.FromResult<Decider>((s, _) => WithdrawScheduledChangeDecision.Decide(new(clock.Now, by), s));
         });
 

@@ -10,7 +10,7 @@ namespace Billing.Host;
 
 /// <summary>billing.v1.Billing. Here menus, invoices and reports; customers and subscriptions have files of their own.</summary>
 public sealed partial class BillingService(
-    EventStreams streams, SubscriptionStreams subscriptions, CustomerErasing erasing, PersonalDetails personal, IdempotentCalls calls, CallerAttribution attribution, IDocumentStore store, NpgsqlDataSource database,
+    EventStreams streams, SubscriptionStreams subscriptions, CustomerErasing erasing, PersonalDetails personal, IdempotentCalls calls, IDocumentStore store, NpgsqlDataSource database,
     MenuBook menus, UsageReports reports, BusinessClock clock)
     : Contracts.Billing.V1.Billing.BillingBase
 {

@@ -59,11 +59,12 @@ public sealed class BooksImport
 
     /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
     /// <param name="lines">of an export</param>
-    /// <param name="by">who ordered it</param>
+    /// <param name="by">who ordered it, and why</param>
     /// <param name="knownHead">a chain value of the seals that was noted elsewhere, 64 hex digits: the export must have it; null without one</param>
-    /// <exception cref="RefusedException">store_not_empty, billing_running, export_invalid, export_too_old, event_type_unknown, or stream_corrupt where what issued a document or continued a series cannot be read; nothing was imported.</exception>
-    public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, CancellationToken ct, Attribution? by = null, string? knownHead = null)
+    /// <exception cref="RefusedException">actor_missing, store_not_empty, billing_running, export_invalid, export_too_old, event_type_unknown, or stream_corrupt where what issued a document or continued a series cannot be read; nothing was imported.</exception>
+    public static async Task<ImportedBooks> RunAsync(string connectionString, IEnumerable<string> lines, Attribution by, CancellationToken ct, string? knownHead = null)
     {
+        OfflineOperations.Demand(by);
         await using var store = await BillingStore.OpenAsync(connectionString);
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync(ct);
@@ -84,8 +85,13 @@ public sealed class BooksImport
         try
         {
             var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
-            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), default, FromEnvironment(), knownHead)).Told(file)) await Console.Out.WriteLineAsync(line);
+            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), FromEnvironment(), default, knownHead)).Told(file)) await Console.Out.WriteLineAsync(line);
             return 0;
+        }
+        catch (RefusedException refused) when (refused.Refusal.Code == "actor_missing")
+        {
+            await Console.Error.WriteLineAsync($"billing: {refused.Message}; say it in the environment's BILLING_ACTOR and BILLING_REASON");
+            return 1;
         }
         catch (Exception e) when (e is RefusedException or NpgsqlException or IOException)
         {

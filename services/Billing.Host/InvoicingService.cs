@@ -14,7 +14,7 @@ namespace Billing.Host;
 
 /// <summary>billing.v1.Invoicing.</summary>
 public sealed class InvoicingService(
-    EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, IDocumentStore store, InvoiceFinalizing finalizing, CreditNotes creditNotes, InvoiceVoiding voiding, PrintedDocuments documents,
+    EventStreams streams, IdempotentCalls calls, IDocumentStore store, InvoiceFinalizing finalizing, CreditNotes creditNotes, InvoiceVoiding voiding, PrintedDocuments documents,
     BusinessClock clock) : V1.Invoicing.InvoicingBase
 {
     public override Task<InvoiceStanding> FinalizeInvoice(FinalizeInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>
@@ -22,14 +22,14 @@ public sealed class InvoicingService(
         var ct = context.CancellationToken;
         Ids.Parse(Ids.Period, request.PeriodId);
         var id = InvoiceIds.Of(request.PeriodId);
-        await finalizing.RunOne(request.PeriodId, clock.Now, attribution.Of(context), (session, state) => remember(session, Standing(id, state)), ct);
+        await finalizing.RunOne(request.PeriodId, clock.Now, CallerAttribution.Of(context), (session, state) => remember(session, Standing(id, state)), ct);
         return await Find(id, ct) ?? throw await NotFinalized(request.PeriodId, ct);
     });
 
     public override Task<InvoiceStanding> VoidInvoice(VoidInvoiceRequest request, ServerCallContext context) => calls.Once<InvoiceStanding>(context, request, async remember =>
     {
         Ids.Parse(Ids.Invoice, request.InvoiceId);
-        await voiding.Void(request.InvoiceId, request.Reason, attribution.Of(context, request.Reason), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
+        await voiding.Void(request.InvoiceId, request.Reason, CallerAttribution.Of(context, request.Reason), (session, state) => remember(session, Standing(request.InvoiceId, state)), context.CancellationToken);
         return await Get(request.InvoiceId, context.CancellationToken);
     });
 
@@ -41,7 +41,7 @@ public sealed class InvoicingService(
         var id = request.CreditNoteId.Length > 0 ? request.CreditNoteId : Ids.New(InvoiceIds.CreditNote, clock.Now);
         await creditNotes.Issue(
             request.InvoiceId, id, request.AmountMicros == 0 ? null : new Micros(request.AmountMicros), request.Reason,
-            attribution.Of(context, request.Reason), (session, note) => remember(session, Answer(note)), context.CancellationToken);
+            CallerAttribution.Of(context, request.Reason), (session, note) => remember(session, Answer(note)), context.CancellationToken);
         return await GetCreditNote(new() { CreditNoteId = id }, context);
     });
 
@@ -132,7 +132,7 @@ public sealed class InvoicingService(
         calls.Once<InvoiceStanding>(context, request, async remember =>
         {
             Ids.Parse(Ids.Invoice, invoiceId);
-            var (ct, by) = (context.CancellationToken, reason is null ? attribution.Of(context) : attribution.Of(context, reason));
+            var (ct, by) = (context.CancellationToken, reason is null ? CallerAttribution.Of(context) : CallerAttribution.Of(context, reason));
             (await streams.Transact<InvoiceState, InvoiceEvent>(
                 invoiceId, InvoiceState.Initial, InvoiceState.Evolve, s => decide(s).By(by), ct, (session, state) => remember(session, Standing(invoiceId, state)))).OrThrow();
             return await Get(invoiceId, ct);
@@ -142,7 +142,7 @@ public sealed class InvoicingService(
         calls.Once<InvoiceStanding>(context, request, async remember =>
         {
             Ids.Parse(Ids.Invoice, invoiceId);
-            var (ct, by) = (context.CancellationToken, attribution.Of(context));
+            var (ct, by) = (context.CancellationToken, CallerAttribution.Of(context));
             for (var attempt = 1; ; attempt++)
             {
                 try

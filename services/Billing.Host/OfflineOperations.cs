@@ -9,12 +9,20 @@ internal static class OfflineOperations
 {
     public static DateTimeOffset Now => TimeProvider.System.GetUtcNow().ToUniversalTime();
 
-    /// <param name="by">null is somebody who does not say who he is</param>
-    public static async Task Keep(IDocumentSession session, NpgsqlConnection connection, OperationEvent done, Attribution? by, CancellationToken ct)
+    /// <summary>Before the work, which may take long.</summary>
+    /// <exception cref="RefusedException">actor_missing</exception>
+    public static void Demand(Attribution by)
     {
+        if (by.Missing() is { } missing) throw missing.AsException();
+    }
+
+    /// <exception cref="RefusedException">actor_missing: what is done to the books so is administrative, always.</exception>
+    public static async Task Keep(IDocumentSession session, NpgsqlConnection connection, OperationEvent done, Attribution by, CancellationToken ct)
+    {
+        Demand(by);
         await using var command = new NpgsqlCommand("select coalesce(max(version), 0) from billing.mt_streams where id = $1", connection) { Parameters = { new() { Value = OperationsState.StreamId } } };
         var version = Convert.ToInt64(await command.ExecuteScalarAsync(ct), System.Globalization.CultureInfo.InvariantCulture);
-        session.AppendExpecting<OperationEvent>(OperationsState.StreamId, version, Decision.Accept(done).By(by ?? new(Attribution.Anonymous, "")).Events);
+        session.AppendExpecting<OperationEvent>(OperationsState.StreamId, version, Decision.Accept(done).By(by).Events);
         await session.SaveChangesAsync(ct);
     }
 }

@@ -8,7 +8,7 @@ namespace Billing.Host;
 
 /// <summary>billing.v1.Operations.</summary>
 public sealed class OperationsService(
-    ParkedMessages parked, UsageReports reports, MenuReception menus, GapFetcher gaps, EventStreams streams, IdempotentCalls calls, CallerAttribution attribution, BusinessClock clock) : V1.Operations.OperationsBase
+    ParkedMessages parked, UsageReports reports, MenuReception menus, GapFetcher gaps, EventStreams streams, IdempotentCalls calls, BusinessClock clock) : V1.Operations.OperationsBase
 {
     public override async Task<ListParkedMessagesResponse> ListParkedMessages(ListParkedMessagesRequest request, ServerCallContext context)
     {
@@ -73,7 +73,7 @@ public sealed class OperationsService(
 
     private async Task Order(OperationEvent ordered, ServerCallContext context, Action<Marten.IDocumentSession>? alongside)
     {
-        var by = attribution.Of(context);
+        var by = CallerAttribution.Of(context);
         (await streams.Transact<OperationsState, OperationEvent>(
             OperationsState.StreamId, OperationsState.Initial, OperationsState.Evolve, _ => Decision.Accept(ordered).By(by), context.CancellationToken, (session, _) => alongside?.Invoke(session))).OrThrow();
     }

@@ -38,17 +38,18 @@ public sealed class ViewRebuild
     }
 
     /// <param name="connectionString">of the role that owns the schema billing; no instance may run on it</param>
-    /// <param name="by">who ordered it</param>
-    /// <exception cref="RefusedException">billing_running, event_type_unknown; stream_corrupt, which names the event at which it stopped. Every view is as it was.</exception>
-    public static async Task<RebuiltViews> RunAsync(string connectionString, CancellationToken ct, Attribution? by = null)
+    /// <param name="by">who ordered it, and why</param>
+    /// <exception cref="RefusedException">actor_missing; billing_running, event_type_unknown; stream_corrupt, which names the event at which it stopped. Every view is as it was.</exception>
+    public static async Task<RebuiltViews> RunAsync(string connectionString, Attribution by, CancellationToken ct)
     {
+        OfflineOperations.Demand(by);
         await using var store = await BillingStore.OpenAsync(connectionString);
-        return await RunAsync(store, connectionString, ct, by);
+        return await RunAsync(store, connectionString, by, ct);
     }
 
     /// <summary>Likewise, on a store that is open and whose schema is up to date.</summary>
     /// <exception cref="RefusedException">Likewise.</exception>
-    public static async Task<RebuiltViews> RunAsync(DocumentStore store, string connectionString, CancellationToken ct, Attribution? by = null)
+    public static async Task<RebuiltViews> RunAsync(DocumentStore store, string connectionString, Attribution by, CancellationToken ct)
     {
         await using var reading = new NpgsqlConnection(connectionString);
         await using var writing = new NpgsqlConnection(connectionString);

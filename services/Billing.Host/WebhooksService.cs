@@ -12,7 +12,7 @@ namespace Billing.Host;
 
 /// <summary>billing.v1.Webhooks.</summary>
 public sealed class WebhooksService(
-    EventStreams streams, IDocumentStore store, IdempotentCalls calls, CallerAttribution attribution, WebhookLists lists, BusinessClock clock, IOptions<WebhookOptions> options)
+    EventStreams streams, IDocumentStore store, IdempotentCalls calls, WebhookLists lists, BusinessClock clock, IOptions<WebhookOptions> options)
     : V1.Webhooks.WebhooksBase
 {
     private static readonly string[] Statuses = ["", "pending", "delivered", "failed"];
@@ -39,7 +39,7 @@ public sealed class WebhooksService(
 
     public override Task<WebhookEndpoint> DisableEndpoint(DisableEndpointRequest request, ServerCallContext context)
     {
-        var (why, at) = (attribution.Of(context)?.Reason ?? "", clock.Now);
+        var (why, at) = (CallerAttribution.Of(context).Reason, clock.Now);
         return OnEndpoint(request.EndpointId, request, context, s => DisableEndpointDecision.Decide(new DisableEndpoint(DisablingCause.ByHand, why, at), s));
     }
 
@@ -101,7 +101,7 @@ public sealed class WebhooksService(
 
     private async Task<WebhookEndpoint> OnEndpoint(string id, IMessage request, ServerCallContext context, Func<WebhookState, Decision<WebhookEvent>> decide, Action<IDocumentSession>? alongside = null)
     {
-        var (ct, by) = (context.CancellationToken, attribution.Of(context));
+        var (ct, by) = (context.CancellationToken, CallerAttribution.Of(context));
         var answer = await calls.Once<WebhookEndpoint>(context, request, async remember =>
         {
             (await streams.Transact<WebhookState, WebhookEvent>(Id(id), WebhookState.Initial, WebhookState.Evolve, s => decide(s).By(by), ct, (session, s) =>
@@ -118,7 +118,7 @@ public sealed class WebhooksService(
     private async Task<EndpointSecret> WithSecret(
         string id, IMessage request, ServerCallContext context, Func<WebhookState, Decision<WebhookEvent>> decide, DateTimeOffset at, DateTimeOffset oldUntil)
     {
-        var (ct, by, secret, made) = (context.CancellationToken, attribution.Of(context), WebhookSecrets.New(), false);
+        var (ct, by, secret, made) = (context.CancellationToken, CallerAttribution.Of(context), WebhookSecrets.New(), false);
         var answer = await calls.Once<EndpointSecret>(context, request, async remember =>
         {
             made = (await streams.Transact<WebhookState, WebhookEvent>(id, WebhookState.Initial, WebhookState.Evolve, s => decide(s).By(by), ct, (session, s) =>

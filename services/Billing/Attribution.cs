@@ -18,6 +18,15 @@ public sealed record Attribution(string Actor, string Reason)
     public const string Anonymous = "anonymous";
 
     public const int ActorLengthMax = 100, ReasonLengthMax = 500;
+
+    /// <summary>actor_missing, where it does not say who or does not say why; null where it says both.</summary>
+    public Refusal? Missing() => (!string.IsNullOrWhiteSpace(Actor) && Actor != Anonymous, !string.IsNullOrWhiteSpace(Reason)) switch
+    {
+        (true, true) => null,
+        (true, false) => new("actor_missing", "say why this is done (the reason): it is kept for auditors"),
+        (false, true) => new("actor_missing", "say who does this (the actor): it is kept for auditors"),
+        _ => new("actor_missing", "say who does this, and why (the actor and the reason): it is kept for auditors"),
+    };
 }
 
 /// <summary>An event that somebody may have ordered: an administrative action is an event with its actor and its reason.</summary>

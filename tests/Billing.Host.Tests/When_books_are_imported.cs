@@ -51,7 +51,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         Settings = { ["Clock:Start"] = Mar1.AddHours(3).ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", System.Globalization.CultureInfo.InvariantCulture) },
     };
 
-    private static Task<ImportedBooks> Import(BillingApp app, IEnumerable<string> lines) => BooksImport.RunAsync(app.Database.ConnectionString("billing"), lines, default, new("ada", "moved"));
+    private static Task<ImportedBooks> Import(BillingApp app, IEnumerable<string> lines) => BooksImport.RunAsync(app.Database.ConnectionString("billing"), lines, new("ada", "moved"), default);
 
     [Fact]
     public async Task B4_an_import_is_the_same_books_byte_for_byte_and_life_goes_on_in_them()
@@ -171,7 +171,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
                 before[view] = await app.Sql<string>(RowsOf(view));
                 await app.Sql<object>($"delete from billing.mt_doc_{view}");
             }
-            var views = await ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), default, new("ada", "a fold was mended"));
+            var views = await ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), new("ada", "a fold was mended"), default);
             Assert.Equal(2, views.Customers);
             Assert.Equal("ada: a fold was mended", await app.Sql<string>("select concat(data -> 'by' ->> 'actor', ': ', data -> 'by' ->> 'reason') from billing.mt_events where type = 'views_rebuilt'"));
             foreach (var view in rebuilt) Assert.Equal((view, before[view]), (view, await app.Sql<string>(RowsOf(view))));
@@ -213,7 +213,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         var before = new Dictionary<string, string>();
         foreach (var view in Views) before[view] = await ContentOf(app, view);
 
-        var refused = await Assert.ThrowsAsync<RefusedException>(() => ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), default, new("ada", "a try")));
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), new("ada", "a try"), default));
         Assert.Equal("stream_corrupt", refused.Refusal.Code);
         var name = await app.Sql<string>($"select format('event %s ({type}, version %s of %s) cannot be {told}: ', seq_id, version, stream_id) from billing.mt_events where type = '{type}' order by seq_id limit 1");
         Assert.StartsWith(name, refused.Message, StringComparison.Ordinal);
@@ -224,6 +224,19 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
     }
 
     [Fact]
+    public async Task Who_does_not_say_who_he_is_and_why_neither_imports_nor_rebuilds()
+    {
+        await using var app = await Empty();
+        var database = app.Database.ConnectionString("billing");
+        foreach (var by in new Attribution[] { new("ada", ""), new("", "moved"), new(Attribution.Anonymous, "moved") })
+        {
+            Assert.Equal("actor_missing", (await Assert.ThrowsAsync<RefusedException>(() => BooksImport.RunAsync(database, books.Lines, by, default))).Refusal.Code);
+            Assert.Equal("actor_missing", (await Assert.ThrowsAsync<RefusedException>(() => ViewRebuild.RunAsync(database, by, default))).Refusal.Code);
+        }
+        Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events"));
+    }
+
+    [Fact]
     public async Task A_store_that_a_service_runs_on_is_not_imported_into()
     {
         await using var app = await Empty();
@@ -231,7 +244,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         await Eventually.True(
             async () => await app.Sql<long>($"select count(*) from pg_locks l join pg_database d on d.oid = l.database where l.locktype = 'advisory' and d.datname = current_database()") > 0, "a daemon is elected");
         Assert.Equal("billing_running", (await Assert.ThrowsAsync<RefusedException>(() => Import(app, books.Lines))).Refusal.Code);
-        Assert.Equal("billing_running", (await Assert.ThrowsAsync<RefusedException>(() => ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), default))).Refusal.Code);
+        Assert.Equal("billing_running", (await Assert.ThrowsAsync<RefusedException>(() => ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), new("ada", "a try"), default))).Refusal.Code);
     }
 
     /// <summary>What the first line of a kind says of it, as it stands there.</summary>

@@ -48,7 +48,7 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
         await new AccessKeys.AccessKeysClient(With(Admin)).RegisterKeyAsync(new()
         {
             KeyId = Ids.New(AccessKey.Prefix, Jan1), Name = customer, Scopes = { "customer" }, CustomerId = customer, Sha256 = ByteString.CopyFrom(Convert.FromHexString(AccessKey.Sha256Of(text))),
-        });
+        }, new Metadata { { "reason", "an account page" } });
         return text;
     }
 
@@ -104,9 +104,10 @@ public sealed class When_keys_are_asked_for : IAsyncLifetime
         await keys.RegisterKeyAsync(
             new() { KeyId = id, Name = "engine", Scopes = { "runtime" }, Sha256 = ByteString.CopyFrom(Convert.FromHexString(AccessKey.Sha256Of(AccessKey.NewText()))) },
             new Metadata { { "actor", "ada" }, { "reason", "a new cluster" } });
-        await keys.RevokeKeyAsync(new() { KeyId = id });
+        Assert.Equal((StatusCode.InvalidArgument, "actor_missing"), Why(await Assert.ThrowsAsync<RpcException>(async () => await keys.RevokeKeyAsync(new() { KeyId = id }))));
+        await keys.RevokeKeyAsync(new() { KeyId = id }, new Metadata { { "reason", "leaked" } });
         Assert.Equal(
-            [$"key_registration_ordered|{id}|engine|ada|a new cluster", $"key_revocation_ordered|{id}|operator|"],
+            [$"key_registration_ordered|{id}|engine|ada|a new cluster", $"key_revocation_ordered|{id}|operator|leaked"],
             await _app.Sql<string[]>("""
                 select array_agg(concat_ws('|', type, data ->> 'keyId', data ->> 'name', data -> 'by' ->> 'actor', data -> 'by' ->> 'reason') order by seq_id) from billing.mt_events where type like 'key_%'
                 """));

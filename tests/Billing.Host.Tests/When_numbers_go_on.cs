@@ -30,7 +30,7 @@ public sealed class When_numbers_go_on
         Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
 
         await using var moved = await BillingApp.PrepareAsync();
-        await BooksImport.RunAsync(moved.Database.ConnectionString("billing"), before, default);
+        await BooksImport.RunAsync(moved.Database.ConnectionString("billing"), before, new("ada", "moved"), default);
         Assert.Equal(4_711, await moved.Sql<long>("select last_number from billing.number_series where series = 'INV'"));
 
         async Task<string> Refused(string series, long last) =>

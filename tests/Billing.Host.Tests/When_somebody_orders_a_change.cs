@@ -1,4 +1,5 @@
 using Contracts.Billing.V1;
+using Google.Protobuf.Reflection;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Hosting;
@@ -41,6 +42,43 @@ public sealed class When_somebody_orders_a_change
         await app.CaughtUp();
         Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
         await Eventually.True(() => app.InvoiceNewsHeard.OfType<Contracts.Messages.InvoiceVoided>().Any(v => v.InvoiceId == january.InvoiceId && v.Reason == "test account"), "the books heard of the void");
+    }
+
+    [Fact]
+    public void Every_call_that_changes_something_is_administrative_or_business_and_not_both()
+    {
+        Assert.Empty(AdministrativeCalls.Administrative.Intersect(AdministrativeCalls.Business));
+        Assert.Equal(
+            [.. Changing, "access.v1.AccessKeys/RegisterKey", "access.v1.AccessKeys/RevokeKey"], AdministrativeCalls.Administrative.Concat(AdministrativeCalls.Business).Order(StringComparer.Ordinal).OrderBy(m => m.StartsWith("access", StringComparison.Ordinal)));
+        Assert.All(AdministrativeCalls.Administrative, method => Assert.True(AdministrativeCalls.Contain(method), method));
+        Assert.All(AdministrativeCalls.Business, method => Assert.False(AdministrativeCalls.Contain(method), method));
+        Assert.True(AdministrativeCalls.Contain("billing.v1.Invoicing/ForgiveInvoice"), "what nobody thought about is administrative");
+    }
+
+    [Fact]
+    public async Task An_administrative_call_is_refused_without_an_actor_and_a_reason_whatever_the_options()
+    {
+        await using var app = await BillingApp.StartAsync();
+        foreach (var method in AdministrativeCalls.Administrative.Order(StringComparer.Ordinal))
+            foreach (var headers in new[] { [], By("ada", ""), By("ada", " "), By("", "why not"), By("anonymous", "why not") })
+                Assert.Equal($"{method}: actor_missing", $"{method}: {await RefusalOf(app, method, headers)}");
+        foreach (var method in AdministrativeCalls.Business.Order(StringComparer.Ordinal)) Assert.NotEqual("actor_missing", await RefusalOf(app, method, []));
+        foreach (var method in Changing) Assert.NotEqual("actor_missing", await RefusalOf(app, method, By("ada", "contract 7")));
+        Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type !~ '^menu_'"));
+    }
+
+    [Fact]
+    public async Task A_reason_in_an_administrative_request_is_a_reason_and_the_providers_is_none()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:RequireActor"] = "true" });
+        using var channel = app.Connect(null);
+        var (invoicing, invoice) = (new Contracts.Billing.V1.Invoicing.InvoicingClient(channel), Ids.Derive(Ids.Invoice, Jan1, "1"));
+        Metadata ada = new() { { "actor", "ada" } };
+        Assert.Equal("invoice_unknown", await Why(() => invoicing.WriteOffInvoiceAsync(new() { InvoiceId = invoice, Reason = "insolvent" }, ada)));
+        Assert.Equal("actor_missing", await Why(() => invoicing.WriteOffInvoiceAsync(new() { InvoiceId = invoice, Reason = "insolvent" })));
+        Assert.Equal("actor_missing", await Why(() => invoicing.RecordPaymentFailureAsync(new() { InvoiceId = invoice, Provider = "stripe", Reference = "ch_1", Reason = "card_declined" }, ada)));
+
+        static async Task<string> Why<T>(Func<AsyncUnaryCall<T>> call) => (await Assert.ThrowsAsync<RpcException>(async () => await call())).GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason;
     }
 
     [Fact]
@@ -92,6 +130,28 @@ public sealed class When_somebody_orders_a_change
             var refused = await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync);
             Assert.Contains(words, refused.Status.Detail, StringComparison.Ordinal);
             return refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason;
+        }
+    }
+
+    /// <summary>The methods of billing.v1 that change something, in their order.</summary>
+    private static string[] Changing => [.. typeof(Invoice).Assembly.GetTypes().Where(t => t.Name.EndsWith("Reflection", StringComparison.Ordinal))
+        .Select(t => (FileDescriptor)t.GetProperty("Descriptor")!.GetValue(null)!).Where(f => f.Package == "billing.v1").SelectMany(f => f.Services).SelectMany(s => s.Methods)
+        .Select(m => $"{m.Service.FullName}/{m.Name}").Where(BillingAccess.Changes).Order(StringComparer.Ordinal)];
+
+    /// <summary>What an empty request of this method is refused for; empty where it is not refused.</summary>
+    private static async Task<string> RefusalOf(BillingApp app, string method, Metadata headers)
+    {
+        var empty = Marshallers.Create<byte[]>(bytes => bytes, bytes => bytes);
+        using var channel = app.Connect(null);
+        try
+        {
+            var names = method.Split('/');
+            await channel.CreateCallInvoker().AsyncUnaryCall(new Method<byte[], byte[]>(MethodType.Unary, names[0], names[1], empty, empty), null, new(headers), []);
+            return "";
+        }
+        catch (RpcException e)
+        {
+            return e.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason;
         }
     }
 

@@ -144,9 +144,9 @@ public sealed class When_the_books_are_audited
         var check = new VerifyExport();
         foreach (var line in export) check.Next(line);
         var elsewhere = (await Servers.CreateDatabaseAsync()).ConnectionString("billing");
-        var refused = await Assert.ThrowsAsync<RefusedException>(() => BooksImport.RunAsync(elsewhere, export, default, knownHead: new string('0', 64)));
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => BooksImport.RunAsync(elsewhere, export, new("ada", "moved"), default, knownHead: new string('0', 64)));
         Assert.Equal(("export_invalid", true), (refused.Refusal.Code, refused.Message.Contains("made anew", StringComparison.Ordinal)));
-        var imported = await BooksImport.RunAsync(elsewhere, export, default, knownHead: check.Head);
+        var imported = await BooksImport.RunAsync(elsewhere, export, new("ada", "moved"), default, knownHead: check.Head);
         Assert.Equal(2, imported.Invoices);
         Assert.Contains(told, Assert.Single(imported.Faults), StringComparison.Ordinal);
     }

@@ -68,7 +68,7 @@ public sealed class When_the_store_is_older_than_the_code
         var app = await BillingApp.PrepareAsync();
         app.Settings["Clock:Start"] = "2026-03-01T01:00:00Z";
         string[] lines = [.. export];
-        await BooksImport.RunAsync(app.Database.ConnectionString("billing"), lines, default);
+        await BooksImport.RunAsync(app.Database.ConnectionString("billing"), lines, new("ada", "moved"), default);
         // Usage came along: it is as far as it was.
         foreach (var report in lines.Where(l => l.StartsWith("""{"kind":"report""", StringComparison.Ordinal)).Select(l => JsonDocument.Parse(l).RootElement)) app.Usage.Record(report.GetProperty("shard").GetInt32(), Jan1);
         await app.ListenAsync();

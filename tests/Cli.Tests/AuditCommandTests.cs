@@ -161,15 +161,15 @@ public sealed class AuditCommandTests
         using var metering = GrpcChannel.ForAddress(_environment["USAGE_ADDRESS"]!);
         var client = new Contracts.Billing.V1.Billing.BillingClient(books);
         await client.CancelSubscriptionAsync(new() { SubscriptionId = Theirs, When = EffectiveWhen.Now });
-        Assert.Contains("(customer_to_invoice)", (await InProcess.RunAsync(_environment, "", ["customer", "erase", Acme, "--yes"])).Error, StringComparison.Ordinal);
+        Assert.Contains("(customer_to_invoice)", (await InProcess.RunAsync(_environment, "", ["customer", "erase", Acme, "--yes", "--reason", "a test"])).Error, StringComparison.Ordinal);
         await Billed(metering, books, Mar1.AddHours(2), 2);
-        await client.EraseCustomerAsync(new() { CustomerId = Acme });
+        await client.EraseCustomerAsync(new() { CustomerId = Acme }, new Metadata { { "actor", "ada" }, { "reason", "asked for it" } });
     }
 
     private static async Task Void(Services services, string invoiceId)
     {
         using var books = GrpcChannel.ForAddress(services.Billing.Endpoints().Grpc);
-        await new Invoicing.InvoicingClient(books).VoidInvoiceAsync(new() { InvoiceId = invoiceId, Reason = "issued twice" });
+        await new Invoicing.InvoicingClient(books).VoidInvoiceAsync(new() { InvoiceId = invoiceId, Reason = "issued twice" }, new Metadata { { "actor", "ada" } });
         await Eventually.True(async () => (await new Contracts.Billing.V1.Audit.AuditClient(books).VerifySeals(new()).ResponseStream.ReadAllAsync().LastAsync()).UnsealedEventCount == 0, "every event is sealed");
     }
 

@@ -31,21 +31,21 @@ public sealed class DunningCommandTests
 
         var invoice = InvoiceIds.Of(Period(0));
         var refused = await Task.WhenAll(
-            running.Billing("dunning", "hold", invoice, "--reason", "late"), running.Billing("dunning", "schedule", "--steps", "3,1", "--final-day", "21"), running.Billing("dunning", "schedule", "--steps", "1"),
+            running.Billing("dunning", "hold", invoice, "--reason", "late"), running.Billing("dunning", "schedule", "--steps", "3,1", "--final-day", "21", "--reason", "late"), running.Billing("dunning", "schedule", "--steps", "1", "--reason", "late"),
             running.Billing("dunning", "schedule", "--steps", "soon", "--final-day", "21"), running.Billing("invoice", "void", invoice, "--reason", "late"));
         Assert.Equal([1, 1, 1, 2, 1], refused.Select(r => r.Exit));
         Assert.Contains("billing dunning list", refused[0].Error, StringComparison.Ordinal);
         Assert.Contains("billing dunning schedule --steps 1,3,7,14", refused[1].Error, StringComparison.Ordinal);
         Assert.Contains("--final-day", refused[2].Error, StringComparison.Ordinal);
         Assert.Contains("billing invoice credit", refused[4].Error, StringComparison.Ordinal);
-        Assert.Contains("nobody is asked again", await Done(running, "dunning", "schedule", "--off"), StringComparison.Ordinal);
+        Assert.Contains("nobody is asked again", await Done(running, "dunning", "schedule", "--off", "--reason", "a test"), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task What_a_final_action_did_not_do_is_listed_though_the_cancellation_that_stood_in_its_way_is_withdrawn()
     {
         await using var running = await Started();
-        await Done(running, "dunning", "schedule", "--steps", "1", "--final-day", "3", "--final", "pause_subscription");
+        await Done(running, "dunning", "schedule", "--steps", "1", "--final-day", "3", "--final", "pause_subscription", "--reason", "a test");
         await Invoiced(running, 0);
         await Done(running, "subscription", "cancel", Theirs);
         await Until(running, Jan1.AddMonths(1).AddDays(20));
@@ -83,9 +83,9 @@ public sealed class DunningCommandTests
     {
         var running = await RunningBilling.StartAsync("hand", RunningBilling.SmallAndLarge);
         await Done(running, "customer", "create", "--currency", "USD", "--id", Acme);
-        await Done(running, "seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14");
-        await Done(running, "seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19");
-        await Done(running, "account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard");
+        await Done(running, "seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14", "--reason", "a test");
+        await Done(running, "seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19", "--reason", "a test");
+        await Done(running, "account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard", "--reason", "a test");
         await Done(running, "subscription", "start", "--customer", Acme, "--menu", RunningBilling.Menu, "--plan", RunningBilling.Small, "--id", Theirs);
         return running;
     }

@@ -25,17 +25,17 @@ public sealed class InvoiceCommandTests
         Assert.Equal(0, (await Billing("customer", "create", "--currency", "USD", "--id", Acme)).Exit);
         Assert.Equal(0, (await Billing("customer", "details", Acme, "--name", "Łódź Robotics", "--line", "Piotrkowska 1", "--city", "Łódź", "--country", "PL")).Exit);
         Assert.Equal(0, (await Billing("subscription", "start", "--customer", Acme, "--menu", Menu, "--plan", Small, "--id", Theirs)).Exit);
-        Assert.Contains("billing seller tax-rate", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Error, StringComparison.Ordinal);
-        Assert.Contains("2026-01-01 00:00:00 UTC, from now", (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19")).Output, StringComparison.Ordinal);
-        Assert.Equal(0, (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "20", "--from", "2027-01-01")).Exit);
+        Assert.Contains("billing seller tax-rate", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard", "--reason", "a test")).Error, StringComparison.Ordinal);
+        Assert.Contains("2026-01-01 00:00:00 UTC, from now", (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19", "--reason", "a test")).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await Billing("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "20", "--from", "2027-01-01", "--reason", "a test")).Exit);
         Assert.Matches(@"VAT +20 +2027-01-01 *\n", (await Billing("seller", "show")).Output);
         // In the order in which they count: of one day the later word is the last, whatever the hour.
         foreach (string[] said in new[] { ["21", "--from", "2026-01-02"], ["20", "--from", "2026-01-01T12:00:00Z"], new[] { "5" } })
-            Assert.Equal(0, (await Billing(["seller", "tax-rate", "--jurisdiction", "FR", "--name", "TVA", "--percent", .. said])).Exit);
+            Assert.Equal(0, (await Billing(["seller", "tax-rate", "--jurisdiction", "FR", "--name", "TVA", "--percent", .. said, "--reason", "a test"])).Exit);
         Assert.Matches(@"TVA +20 +2026-01-01 12:00:00 *\n.*TVA +5 +2026-01-01 00:00:00 UTC, from now *\n.*TVA +21 +2026-01-02 *\n[^A-Z]*of those that have begun for a customer the last one counts\n", (await Billing("seller", "show")).Output);
-        Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--country", "DE", "--tax-id", "DE123456789", "--terms", "14")).Exit);
-        Assert.Contains("standard in DE", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard")).Output, StringComparison.Ordinal);
-        Assert.Contains("5.00 USD", (await Billing("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00")).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--country", "DE", "--tax-id", "DE123456789", "--terms", "14", "--reason", "a test")).Exit);
+        Assert.Contains("standard in DE", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard", "--reason", "a test")).Output, StringComparison.Ordinal);
+        Assert.Contains("5.00 USD", (await Billing("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00", "--reason", "a test")).Output, StringComparison.Ordinal);
 
         // The month ends without usage having to answer.
         var period = PeriodIds.Of(Theirs, 0, Jan1);
@@ -97,16 +97,16 @@ public sealed class InvoiceCommandTests
         await parked.Park(new("MenuPublished/garbled", "{}"), new("failed", "nobody knows"), default);
 
         Assert.Contains("the books were jammed", (await Billing("parked", "list", "--json")).Output, StringComparison.Ordinal);
-        Assert.Equal(1, (await Billing("parked", "replay")).Exit);
+        Assert.Equal(1, (await Billing("parked", "replay", "--reason", "a test")).Exit);
         var replayed = await Billing("parked", "replay", "--all", "--json", "--reason", "mended");
         Assert.NotEqual(0, replayed.Exit);
         Assert.Equal([true, false], replayed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement).OrderByDescending(r => r.GetProperty("taken").GetBoolean()).Select(r => r.GetProperty("taken").GetBoolean()));
-        Assert.Contains("billing parked list", (await Billing("parked", "replay", menu.Id)).Error, StringComparison.Ordinal);
-        Assert.Contains("billing shard list", (await Billing("shard", "resume", "5")).Error, StringComparison.Ordinal);
+        Assert.Contains("billing parked list", (await Billing("parked", "replay", menu.Id, "--reason", "a test")).Error, StringComparison.Ordinal);
+        Assert.Contains("billing shard list", (await Billing("shard", "resume", "5", "--reason", "a test")).Error, StringComparison.Ordinal);
         Assert.Equal(0, (await Billing("shard", "list")).Exit);
 
         await parked.Park(new("billing-usage-recorded/stranger", "{}"), new("type_unknown", "it is a stranger's"), default);
-        Assert.Contains("billing parked replay", (await Billing("parked", "set-aside", "MenuPublished/garbled")).Error, StringComparison.Ordinal);
+        Assert.Contains("billing parked replay", (await Billing("parked", "set-aside", "MenuPublished/garbled", "--reason", "a test")).Error, StringComparison.Ordinal);
         var aside = await Billing("parked", "set-aside", "billing-usage-recorded/stranger", "--reason", "not ours", "--json");
         Assert.Equal((0, "{\"message\":\"billing-usage-recorded/stranger\",\"setAside\":true}\n"), (aside.Exit, aside.Output));
         Assert.DoesNotContain("stranger", (await Billing("parked", "list", "--json")).Output, StringComparison.Ordinal);

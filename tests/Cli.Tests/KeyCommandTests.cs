@@ -25,7 +25,7 @@ public sealed class KeyCommandTests
         Assert.Equal(1, strangers.Exit);
         Assert.Contains("needs an API key", strangers.Error, StringComparison.Ordinal);
 
-        var made = await Billing(admin, "key", "create", "--name", "dashboards", "--scope", "finance", "auditor", "--json");
+        var made = await Billing(admin, "key", "create", "--name", "dashboards", "--scope", "finance", "auditor", "--json", "--reason", "a test");
         Assert.Equal((0, ""), (made.Exit, made.Error));
         var key = JsonDocument.Parse(made.Output).RootElement;
         var (id, secret) = (key.GetProperty("keyId").GetString()!, key.GetProperty("key").GetString()!);
@@ -35,14 +35,14 @@ public sealed class KeyCommandTests
         var listed = await Billing(admin, "key", "list");
         Assert.Contains("dashboards", listed.Output, StringComparison.Ordinal);
         Assert.DoesNotContain(secret, listed.Output, StringComparison.Ordinal);
-        var wrong = await Billing(admin, "key", "create", "--name", "eve", "--scope", "root");
+        var wrong = await Billing(admin, "key", "create", "--name", "eve", "--scope", "root", "--reason", "a test");
         Assert.Equal((1, "billing: 'root' is not a scope: expected one or more of runtime, analyst, finance, payments, auditor, customer, service, admin\n"), (wrong.Exit, wrong.Error));
 
-        Assert.Equal((0, $"{id} is revoked\n"), ((await Billing(admin, "key", "revoke", id)) is var r ? (r.Exit, r.Output) : default));
+        Assert.Equal((0, $"{id} is revoked\n"), ((await Billing(admin, "key", "revoke", id, "--reason", "a test")) is var r ? (r.Exit, r.Output) : default));
         Assert.Equal(1, (await Billing(secret, "usage", "aggregate", "--from", "2026-01-01", "--to", "2026-02-01")).Exit);
-        var again = JsonDocument.Parse((await Billing(admin, "key", "revoke", id, "--json")).Output).RootElement;
+        var again = JsonDocument.Parse((await Billing(admin, "key", "revoke", id, "--json", "--reason", "a test")).Output).RootElement;
         Assert.Equal((id, true, "plan-design,usage,billing"), (again.GetProperty("keyId").GetString(), again.GetProperty("revoked").GetBoolean(), string.Join(',', again.GetProperty("services").EnumerateArray().Select(s => s.GetString()))));
-        Assert.Equal(1, (await Billing(admin, "key", "revoke", "key_019b76daa8007000800000000000000a")).Exit);
+        Assert.Equal(1, (await Billing(admin, "key", "revoke", "key_019b76daa8007000800000000000000a", "--reason", "a test")).Exit);
     }
 
     [Fact]
@@ -60,15 +60,15 @@ public sealed class KeyCommandTests
             return (key.GetProperty("revoked").GetString(), string.Join(',', key.GetProperty("letInBy").EnumerateArray()));
         }
 
-        var made = JsonDocument.Parse((await Billing(other.Endpoints().Grpc, "key", "create", "--name", "dashboards", "--scope", "finance", "--json")).Output).RootElement;
+        var made = JsonDocument.Parse((await Billing(other.Endpoints().Grpc, "key", "create", "--name", "dashboards", "--scope", "finance", "--json", "--reason", "a test")).Output).RootElement;
         var id = made.GetProperty("keyId").GetString()!;
         Assert.Equal(("", "plan-design,usage,billing"), await ListedAsync(id));
 
-        Assert.Equal(0, (await Billing(one.Endpoints().Grpc, "key", "revoke", id)).Exit);
+        Assert.Equal(0, (await Billing(one.Endpoints().Grpc, "key", "revoke", id, "--reason", "a test")).Exit);
         Assert.Equal(("", "usage"), await ListedAsync(id));
         Assert.Contains("not by usage", (await Billing(other.Endpoints().Grpc, "key", "list", "--all")).Output, StringComparison.Ordinal);
 
-        Assert.Equal(0, (await Billing(other.Endpoints().Grpc, "key", "revoke", id)).Exit);
+        Assert.Equal(0, (await Billing(other.Endpoints().Grpc, "key", "revoke", id, "--reason", "a test")).Exit);
         var (revoked, letInBy) = await ListedAsync(id);
         Assert.Matches("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", revoked);
         Assert.Equal("", letInBy);

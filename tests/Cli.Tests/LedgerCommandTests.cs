@@ -29,12 +29,12 @@ public sealed class LedgerCommandTests
         }
 
         await Done("customer", "create", "--currency", "USD", "--id", Acme);
-        await Done("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14");
-        await Done("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19");
-        await Done("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard");
+        await Done("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--terms", "14", "--reason", "a test");
+        await Done("seller", "tax-rate", "--jurisdiction", "DE", "--name", "VAT", "--percent", "19", "--reason", "a test");
+        await Done("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard", "--reason", "a test");
         await Done("subscription", "start", "--customer", Acme, "--menu", Menu, "--plan", Metered, "--id", Theirs);
         clock.MoveTo(Jan1.AddDays(4));
-        await Done("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00");
+        await Done("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00", "--reason", "a test");
         // The month ends without usage having to answer.
         await streams.Transact<PeriodState, PeriodEvent>(January, PeriodState.Initial, PeriodState.Evolve, s => s is PeriodState.Closed
             ? Decision.NoChange

@@ -1,5 +1,6 @@
 using Cli.Audits;
 using Contracts.Billing.V1;
+using Grpc.Core;
 using Hosting;
 
 namespace EndToEnd.Tests;
@@ -72,7 +73,7 @@ public sealed class When_billing_is_killed
         {
             InvoiceId = invoice.InvoiceId, CreditNoteId = Ids.Derive("cn", Company.Jan1, invoice.InvoiceId, $"{n}"), AmountMicros = Currency.Parse(invoice.Currency).MinorUnit.Value, Reason = $"outage {n}",
         })).Select(async request =>
-            (await Eventually.Some<CreditNote>(async () => await invoicing.IssueCreditNoteAsync(request), $"{request.CreditNoteId} is issued", TimeSpan.FromMinutes(2))).Number));
+            (await Eventually.Some<CreditNote>(async () => await invoicing.IssueCreditNoteAsync(request, new Metadata { { "actor", "ada" } }), $"{request.CreditNoteId} is issued", TimeSpan.FromMinutes(2))).Number));
         foreach (var share in new[] { 0.2, 0.6 })
         {
             await Eventually.True(async () => (await NotesAsync()).Count >= share * notesEach * invoices.Count, $"{share:P0} of the credit notes are out", TimeSpan.FromMinutes(2));

@@ -97,7 +97,7 @@ public static class AccountCommand
         var command = new Command(name, description) { customer, billing, json };
         foreach (var option in options) command.Add(option);
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var account = await change(new(channel), parsed.GetValue(customer)!, parsed, ct);

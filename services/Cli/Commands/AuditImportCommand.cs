@@ -14,14 +14,14 @@ public static class AuditImportCommand
         var head = AuditVerifyCommand.Head();
         var (postgres, json, by) = (Postgres(), BillingCalls.Json(), new ByOptions());
         var command = new Command("import", "Raise the books of an export in an empty billing system, while no billing service runs on it") { file, head, postgres, json };
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction((parsed, ct) =>
         {
             var path = parsed.GetValue(file)!;
             if (!File.Exists(path)) throw new UserException($"{path}: no such file; write one with: billing audit export --out {path}");
             return On(parsed.GetValue(postgres)!, async database =>
             {
-                var imported = await BooksImport.RunAsync(database, File.ReadLines(path), ct, by.Said(parsed), parsed.GetValue(head));
+                var imported = await BooksImport.RunAsync(database, File.ReadLines(path), by.Said(parsed), ct, parsed.GetValue(head));
                 if (parsed.GetValue(json)) BillingCalls.Print(imported);
                 else foreach (var line in imported.Told(path)) Console.Out.WriteLine(line);
             });

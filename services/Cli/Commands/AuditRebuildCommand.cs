@@ -10,10 +10,10 @@ public static class AuditRebuildCommand
     {
         var (postgres, json, by) = (AuditImportCommand.Postgres(), BillingCalls.Json(), new ByOptions());
         var command = new Command("rebuild", "Make every view again from the events, while no billing service runs on them") { postgres, json };
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction((parsed, ct) => AuditImportCommand.On(parsed.GetValue(postgres)!, async database =>
         {
-            var rebuilt = await ViewRebuild.RunAsync(database, ct, by.Said(parsed));
+            var rebuilt = await ViewRebuild.RunAsync(database, by.Said(parsed), ct);
             if (parsed.GetValue(json)) BillingCalls.Print(rebuilt);
             else
                 Console.Out.WriteLine(

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Billing;
 using Grpc.Core;
 
@@ -7,7 +8,7 @@ namespace Cli.Commands;
 /// <summary>Who orders a change, and why: options of every command that changes something in billing, kept there with the event.</summary>
 internal sealed class ByOptions
 {
-    private const string ReasonOption = "--reason";
+    private const string ReasonOption = "--reason", SayWhy = "say why, with --reason TEXT: it is kept for auditors";
     private readonly Option<string> _actor = new("--actor")
     {
         HelpName = "NAME",
@@ -16,16 +17,26 @@ internal sealed class ByOptions
     };
 
     /// <param name="command">one that has a --reason of its own, printed or not, means this one too</param>
-    public void AddTo(Command command)
+    /// <param name="needsReason">whether billing would refuse it without a reason: it is administrative. Said before anything is asked</param>
+    public void AddTo(Command command, Func<CommandResult, bool>? needsReason = null)
     {
         // Looking changes nothing.
         if (command.Name == "show") return;
         command.Add(_actor);
-        if (command.Options.All(o => o.Name != ReasonOption)) command.Add(UsageCommand.Text(ReasonOption, "why; an auditor reads it"));
+        if (command.Options.All(o => o.Name != ReasonOption)) command.Add(UsageCommand.Text(ReasonOption, needsReason is null ? "why; an auditor reads it" : "why, which this needs; an auditor reads it"));
+        if (needsReason is not null) command.Validators.Add(result => { if (needsReason(result) && Missing(result.GetValue<string>(ReasonOption))) result.AddError(SayWhy); });
     }
 
     /// <summary>For what is done without a service.</summary>
     public Attribution Said(ParseResult parsed) => new(parsed.GetValue(_actor)!, parsed.GetValue<string>(ReasonOption) ?? "");
+
+    /// <summary>Likewise, where only what was read shows that it is needed.</summary>
+    public static void DemandReason(ParseResult parsed)
+    {
+        if (Missing(parsed.GetValue<string>(ReasonOption))) throw new UserException(SayWhy);
+    }
+
+    private static bool Missing(string? reason) => string.IsNullOrWhiteSpace(reason);
 
     /// <summary>As the metadata that billing reads: UTF-8, percent-encoded.</summary>
     public Metadata? Of(ParseResult parsed) => parsed.CommandResult.Command.Options.Contains(_actor)

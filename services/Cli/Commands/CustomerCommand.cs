@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Cli.Demo;
 using Contracts.Billing.V1;
 using Spectre.Console;
@@ -104,17 +105,17 @@ public static class CustomerCommand
         var sure = new Option<bool>("--yes") { Description = "there is no way back" };
         return With(new Command("erase", "Delete name and address for good; invoices stay and still replay") { id, sure }, (result, billing, ct) => result.GetValue(sure)
             ? billing.EraseCustomerAsync(new() { CustomerId = result.GetValue(id)! }, cancellationToken: ct).ResponseAsync
-            : throw new UserException($"erasing cannot be undone; if that is meant: billing customer erase {result.GetValue(id)} --yes"));
+            : throw new UserException($"erasing cannot be undone; if that is meant: billing customer erase {result.GetValue(id)} --yes --reason …"), result => result.GetValue(sure));
     }
 
     /// <summary>A command whose answer is a customer.</summary>
-    private static Command With(Command command, Func<ParseResult, BillingClient, CancellationToken, Task<Customer>> ask)
+    private static Command With(Command command, Func<ParseResult, BillingClient, CancellationToken, Task<Customer>> ask, Func<CommandResult, bool>? needsReason = null)
     {
         var (address, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         command.Options.Add(address);
         command.Options.Add(json);
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, needsReason);
         command.SetAction((result, ct) => BillingCalls.Ask(result.GetValue(address)!, async billing =>
         {
             var customer = await ask(result, billing, ct);

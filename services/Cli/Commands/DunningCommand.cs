@@ -46,7 +46,7 @@ public static class DunningCommand
     {
         var invoice = Invoice();
         return Changing("release", "End a hold: what was still to come comes later by the time that it was held", [invoice], [], (client, parsed, ct) =>
-            client.ReleaseDunningAsync(new() { InvoiceId = parsed.GetValue(invoice)! }, cancellationToken: ct).ResponseAsync);
+            client.ReleaseDunningAsync(new() { InvoiceId = parsed.GetValue(invoice)! }, cancellationToken: ct).ResponseAsync, isAdministrative: true);
     }
 
     private static Command Failed()
@@ -77,7 +77,7 @@ public static class DunningCommand
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("schedule", "The schedule for invoices that fall overdue from now on; with --steps or --off set it") { steps, final, action, off, billing, json };
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, result => result.GetValue(off) || result.GetValue(steps) is { Length: > 0 });
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var (client, days) = (new Agreements.AgreementsClient(channel), parsed.GetValue(steps) ?? []);
@@ -96,14 +96,14 @@ public static class DunningCommand
     }
 
     private static string Told(DunningSchedule? schedule) => schedule is null
-        ? "nobody is asked again; set a schedule with: billing dunning schedule --steps 1,3,7,14 --final-day 21"
+        ? "nobody is asked again; set a schedule with: billing dunning schedule --steps 1,3,7,14 --final-day 21 --reason …"
         : $"customers are asked again {string.Join(", ", schedule.StepDays)} days after the due date; day {schedule.FinalDay}: {schedule.FinalAction}";
 
-    private static Command Changing(string name, string description, Argument[] arguments, Option[] options, Func<Invoicing.InvoicingClient, ParseResult, CancellationToken, Task<InvoiceStanding>> change)
+    private static Command Changing(string name, string description, Argument[] arguments, Option[] options, Func<Invoicing.InvoicingClient, ParseResult, CancellationToken, Task<InvoiceStanding>> change, bool isAdministrative = false)
     {
         var by = new ByOptions();
         var command = Answering(name, description, arguments, options, async (client, parsed, ct) => [await change(client, parsed, ct)], by);
-        by.AddTo(command);
+        by.AddTo(command, isAdministrative ? _ => true : null);
         return command;
     }
 

@@ -34,6 +34,7 @@ public static class ImportCommand
             var (imports, faults) = await Check(rows, channel, result.GetValue(menu)!, result.GetValue(update), ct);
             faults = [.. unread.Concat(faults).OrderBy(f => f.Row)];
             var isDone = faults.Count == 0 && !result.GetValue(dry);
+            if (isDone && imports.Any(i => i is { Credit.IsThere: false } or { Prepaid.IsThere: false })) ByOptions.DemandReason(result);
             var failed = faults.Select(f => f.Row).ToHashSet();
             var counts = isDone ? new() : ImportCounts.Of(imports.Where(i => !failed.Contains(i.Row.Number)));
             var all = rows.Select(r => r.Number).Union(unread.Select(f => f.Row)).Count();

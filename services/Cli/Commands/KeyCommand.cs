@@ -40,7 +40,7 @@ public static class KeyCommand
         var (services, json, by) = (new Addresses(), Json(), new ByOptions());
         var command = new Command("create", "Make a key; it is shown once") { name, scopes, customer, offline, json };
         services.AddTo(command);
-        by.AddTo(command);
+        by.AddTo(command, result => !result.GetValue(offline));
         command.SetAction(async (parsed, ct) =>
         {
             var (text, owner) = (AccessKey.NewText(), parsed.GetValue(customer)!);
@@ -104,7 +104,7 @@ public static class KeyCommand
         var (services, json, by) = (new Addresses(), Json(), new ByOptions());
         var command = new Command("revoke", "Let a key in no more; running instances know it within seconds") { id, json };
         services.AddTo(command);
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction(async (parsed, ct) =>
         {
             var (key, found, left) = (parsed.GetValue(id)!, new List<string>(), new List<string>());

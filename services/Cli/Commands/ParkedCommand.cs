@@ -33,7 +33,7 @@ public static class ParkedCommand
         var json = new Option<bool>("--json") { Description = "print one JSON object for each message" };
         var command = new Command("replay", "Take parked messages again, when the cause is mended; exit code 1 if any stays parked") { id, all, json, billing };
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             if (parsed.GetValue(id) is null == !parsed.GetValue(all)) throw new UserException("name one message, or say --all: billing parked list shows what is parked");
@@ -58,7 +58,7 @@ public static class ParkedCommand
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("set-aside", "Keep a message and list it no more: one that contradicts what is in the books, is of an unknown type, or cannot be read") { id, json, billing };
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var message = parsed.GetValue(id)!;

@@ -56,7 +56,7 @@ public static class SellerCommand
         var command = new Command(name, description) { billing, json };
         foreach (var option in options) command.Add(option);
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var seller = await change(new(channel), parsed, ct);
@@ -69,7 +69,7 @@ public static class SellerCommand
 
     private static void Print(Seller seller)
     {
-        if (seller.Name.Length == 0) Console.Out.WriteLine("invoices have no head yet: billing seller describe --name … --address …");
+        if (seller.Name.Length == 0) Console.Out.WriteLine("invoices have no head yet: billing seller describe --name … --address … --reason …");
         foreach (var line in seller.AddressLines.Prepend(seller.Name).Append(seller.TaxId).Append(seller.Email).Where(l => l.Length > 0)) Console.Out.WriteLine(line);
         if (seller.NotSubjectToVat) Console.Out.WriteLine("not subject to VAT");
         Console.Out.WriteLine($"payable within {seller.PaymentTermsDays} days");

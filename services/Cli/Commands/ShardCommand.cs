@@ -30,7 +30,7 @@ public static class ShardCommand
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("resume", "Let a stopped shard take reports again, when somebody has looked at it; a report that does not follow stops it again") { shard, billing, json };
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, _ => true);
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var answer = await new Operations.OperationsClient(channel).ResumeShardAsync(new() { Shard = parsed.GetValue(shard) }, cancellationToken: ct);

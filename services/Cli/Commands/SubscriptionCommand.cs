@@ -70,7 +70,7 @@ public static class SubscriptionCommand
         MigrateSubscriptionRequest Request(ParseResult r) => new() { SubscriptionId = r.GetValue(id)!, MenuId = r.GetValue(menu)!, PlanId = r.GetValue(plan)! };
         return With(
             new Command("migrate", "Move to a plan of another menu, with the next period") { id, menu, plan },
-            r => new() { Migration = Request(r) }, (r, billing, ct) => billing.MigrateSubscriptionAsync(Request(r), cancellationToken: ct).ResponseAsync);
+            r => new() { Migration = Request(r) }, (r, billing, ct) => billing.MigrateSubscriptionAsync(Request(r), cancellationToken: ct).ResponseAsync, isAdministrative: true);
     }
 
     private static Command Cancel()
@@ -118,7 +118,7 @@ public static class SubscriptionCommand
 
     /// <summary>A command whose answer is a subscription.</summary>
     /// <param name="preview">the question what it would cost; null where it costs nothing</param>
-    private static Command With(Command command, Func<ParseResult, PreviewChangeRequest>? preview, Func<ParseResult, BillingClient, CancellationToken, Task<Subscription>> ask)
+    private static Command With(Command command, Func<ParseResult, PreviewChangeRequest>? preview, Func<ParseResult, BillingClient, CancellationToken, Task<Subscription>> ask, bool isAdministrative = false)
     {
         var (address, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var only = new Option<bool>("--preview") { Description = "only show what it would make of the invoice; nothing is changed" };
@@ -126,7 +126,7 @@ public static class SubscriptionCommand
         command.Options.Add(json);
         if (preview is not null) command.Options.Add(only);
         var by = new ByOptions();
-        by.AddTo(command);
+        by.AddTo(command, isAdministrative ? result => !result.GetValue(only) : null);
         command.SetAction((result, ct) => BillingCalls.Ask(result.GetValue(address)!, async billing =>
         {
             if (preview is not null && result.GetValue(only))

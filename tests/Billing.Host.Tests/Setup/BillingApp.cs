@@ -5,6 +5,7 @@ using Contracts.Clock.V1;
 using Contracts.Messages;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using Hosting;
 using LocalServers;
@@ -45,15 +46,16 @@ public sealed class BillingApp : IAsyncDisposable
     /// <summary>What became of invoices after they were final.</summary>
     public IReadOnlyCollection<object> InvoiceNewsHeard => _news;
     public T Get<T>() where T : notnull => _host!.Services.GetRequiredService<T>();
-    public Contracts.Billing.V1.Billing.BillingClient Billing => new(_channel!);
-    public Contracts.Billing.V1.Audit.AuditClient Audit => new(_channel!);
-    public Contracts.Billing.V1.Invoicing.InvoicingClient Invoicing => new(_channel!);
-    public Contracts.Billing.V1.Ledger.LedgerClient Ledger => new(_channel!);
-    public Contracts.Billing.V1.Statements.StatementsClient Statements => new(_channel!);
-    public Contracts.Billing.V1.Operations.OperationsClient Operations => new(_channel!);
-    public Contracts.Billing.V1.Webhooks.WebhooksClient Webhooks => new(_channel!);
-    public Contracts.Billing.V1.Agreements.AgreementsClient Agreements => new(_channel!);
-    public Contracts.Clock.V1.BusinessClock.BusinessClockClient Clock => new(_channel!);
+    public Contracts.Billing.V1.Billing.BillingClient Billing => new(Calls);
+    public Contracts.Billing.V1.Audit.AuditClient Audit => new(Calls);
+    public Contracts.Billing.V1.Invoicing.InvoicingClient Invoicing => new(Calls);
+    public Contracts.Billing.V1.Ledger.LedgerClient Ledger => new(Calls);
+    public Contracts.Billing.V1.Statements.StatementsClient Statements => new(Calls);
+    public Contracts.Billing.V1.Operations.OperationsClient Operations => new(Calls);
+    public Contracts.Billing.V1.Webhooks.WebhooksClient Webhooks => new(Calls);
+    public Contracts.Billing.V1.Agreements.AgreementsClient Agreements => new(Calls);
+    public Contracts.Clock.V1.BusinessClock.BusinessClockClient Clock => new(Calls);
+    private CallInvoker Calls => _channel!.Intercept(new SaysWhy());
     public IDocumentStore Store => Get<IDocumentStore>();
     public Uri Http => _host!.Endpoints().Http;
 
