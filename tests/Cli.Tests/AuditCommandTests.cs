@@ -88,7 +88,7 @@ public sealed class AuditCommandTests
         var other = await Servers.CreateDatabaseAsync();
         var alone = await Task.WhenAll(
             Audit("verify", export), Audit("verify", export, "--head", head), Audit("verify", proof), Audit("verify", proof, "--head", head, "--json"), Audit("verify", proof, "--head", new string('0', 64)),
-            Audit("verify", In("gone")), Audit("replay"), Audit("import", export, "--head", head, "--postgres", other.ConnectionString("billing"), "--json"));
+            Audit("verify", In("gone")), Audit("replay"), Audit("import", export, "--head", head, "--postgres", other.ConnectionString("billing"), "--json", "--reason", "moved"));
         Assert.Equal([0, 0, 0, 0, 1, 1, 1, 0], alone.Select(a => a.Exit));
         Assert.Contains("all intact", alone[0].Output, StringComparison.Ordinal);
         Assert.Contains("INV-000001", alone[2].Output, StringComparison.Ordinal);
@@ -97,7 +97,7 @@ public sealed class AuditCommandTests
         Assert.Contains("billing audit prove", alone[5].Error, StringComparison.Ordinal);
         Assert.Contains("start it, or say where it is", alone[6].Error, StringComparison.Ordinal);
         Assert.Equal(1, Json(alone[7]).GetProperty("invoices").GetInt32());
-        Assert.Contains("(store_not_empty); name another database", (await Audit("import", export, "--postgres", other.ConnectionString("billing"))).Error, StringComparison.Ordinal);
+        Assert.Contains("(store_not_empty); name another database", (await Audit("import", export, "--postgres", other.ConnectionString("billing"), "--reason", "moved")).Error, StringComparison.Ordinal);
 
         Assert.Equal(1, Json(await Audit("rebuild", "--postgres", other.ConnectionString("billing"), "--json")).GetProperty("invoices").GetInt64());
 

@@ -36,6 +36,25 @@ public sealed class CommandLineTests
         Assert.EndsWith("\nbilling: interrupted\n", await error, StringComparison.Ordinal);
     }
 
+    /// <summary>Nobody listens there: it is said before anything is asked, and no service is left with half of it.</summary>
+    [Theory]
+    [InlineData("seller", "describe", "--name", "Tokenwerke", "--address", "Torstr. 1")]
+    [InlineData("account", "credit", "cus_1", "--name", "Welcome", "--amount", "5.00")]
+    [InlineData("subscription", "migrate", "sub_1", "--menu", "menu_1", "--plan", "plan_1")]
+    [InlineData("customer", "erase", "cus_1", "--yes")]
+    [InlineData("dunning", "release", "inv_1")]
+    [InlineData("dunning", "schedule", "--off")]
+    [InlineData("parked", "replay", "--all")]
+    [InlineData("shard", "resume", "3", "--reason", "")]
+    [InlineData("key", "create", "--name", "dashboards", "--scope", "finance")]
+    [InlineData("key", "revoke", "key_1")]
+    [InlineData("audit", "rebuild", "--postgres", "Host=127.0.0.1;Port=9")]
+    public async Task What_is_administrative_needs_a_reason_which_is_said_in_one_line(params string[] args)
+    {
+        var (exit, output, error) = await BillingProcess.Run("", args);
+        Assert.Equal((CommandLine.WrongUsage, "", $"billing: say why, with --reason TEXT: it is kept for auditors (see billing {args[0]} {args[1]} --help)\n"), (exit, output, error));
+    }
+
     /// <summary>What stands on a command line, everybody on the machine can read.</summary>
     [Theory]
     [InlineData("Billing__Postgres=", "--postgres", "audit", "rebuild", "--reason", "mended")]

@@ -38,7 +38,7 @@ public sealed class ImportCommandTests
         await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
         using var folder = new TemporaryFolder();
         var (good, faulty, json) = (folder.Write("good.csv", Good), folder.Write("faulty.csv", Faulty), folder.Write("more.json", """[{"reference": "acme", "currency": "USD", "name": "Acme AG"}, {"reference": "ivo", "currency": "USD", "credit": 2.5}, {"reference": "kim", "currency": {"code": "USD"}}]"""));
-        Task<(int Exit, string Output, string Error)> Import(string file, params string[] more) => running.Billing(["import", "customers", file, .. more]);
+        Task<(int Exit, string Output, string Error)> Import(string file, params string[] more) => running.Billing(["import", "customers", file, .. more, "--reason", "we moved"]);
         string[] menu = ["--menu", RunningBilling.Menu];
 
         // Every faulty row is named, with all that is wrong with it; and nothing is done.
@@ -61,7 +61,7 @@ public sealed class ImportCommandTests
         Assert.Equal((0, "3 rows are good. It would be: 3 customers created, 0 there already, 1 subscriptions, 2 credits, 1 with prepaid tokens\n"), (dry.Exit, dry.Output));
         Assert.Empty(Json(await running.Billing("customer", "list", "--json")).GetProperty("customers").EnumerateArray());
 
-        var first = Json(await Import(good, [.. menu, "--json", "--reason", "we moved"]));
+        var first = Json(await Import(good, [.. menu, "--json"]));
         Assert.Equal((3, 0, 1, 2, """{"EUR":7000000,"USD":120500000}"""), (Count(first, "customersCreated"), Count(first, "customersThere"), Count(first, "subscriptions"), Count(first, "credits"), Micros(first)));
         Assert.Equal((1, 500_000), (Count(first, "prepaid"), Count(first, "prepaidTokens")));
         var again = Json(await Import(good, [.. menu, "--json"]));
@@ -131,7 +131,7 @@ public sealed class ImportCommandTests
         var file = folder.Write("half.csv", "reference,currency,plan,credit,prepaidTokens\nacme,USD,Small,5.00,700\nbert,USD,,2.50,\n");
         meanwhile.Before("Subscribe", () => running.Streams.Transact<MenuState, MenuEvent>(
             RunningBilling.Menu, MenuState.Initial, MenuState.Evolve, s => WithdrawMenuDecision.Decide(new(RunningBilling.Menu, "dearer", RunningBilling.Jan1), s), default));
-        var half = Json(await running.Billing("import", "customers", file, "--menu", RunningBilling.Menu, "--json"), 1);
+        var half = Json(await running.Billing("import", "customers", file, "--menu", RunningBilling.Menu, "--json", "--reason", "we moved"), 1);
         Assert.Equal("acme", Assert.Single(half.GetProperty("faults").EnumerateArray()).GetProperty("reference").GetString());
         Assert.Equal(
             (2, 0, 2, """{"USD":7500000}""", 1, 700), (Count(half, "customersCreated"), Count(half, "subscriptions"), Count(half, "credits"), Micros(half), Count(half, "prepaid"), Count(half, "prepaidTokens")));
@@ -149,7 +149,7 @@ public sealed class ImportCommandTests
         using var folder = new TemporaryFolder();
         var file = folder.Write("lost.csv", "reference,currency,plan,credit\nacme,USD,Small,5.00\n");
         Task Lost() => throw new RpcException(new(StatusCode.Unavailable, "shutting down"));
-        string[] import = ["import", "customers", file, "--menu", RunningBilling.Menu];
+        string[] import = ["import", "customers", file, "--menu", RunningBilling.Menu, "--reason", "we moved"];
         meanwhile.Before("GrantMoneyCredit", Lost);
         var told = await running.Billing(import);
         Assert.Equal(
@@ -173,7 +173,7 @@ public sealed class ImportCommandTests
         await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
         using var folder = new TemporaryFolder();
         const string Header = "reference,currency,timeZone,plan,anchorDay,trialDays,credit,creditExpires,prepaidTokens\n", Acme = "acme,USD,Europe/Berlin,Small,15,14,5.00,2026-06-01,500\n", Bert = "bert,USD,,,,,,,\n";
-        Assert.Equal(0, (await running.Billing("import", "customers", folder.Write("first.csv", Header + Acme + Bert), "--menu", RunningBilling.Menu)).Exit);
+        Assert.Equal(0, (await running.Billing("import", "customers", folder.Write("first.csv", Header + Acme + Bert), "--menu", RunningBilling.Menu, "--reason", "we moved")).Exit);
 
         async Task<string[]> Faults(string row) => [.. Json(await running.Billing("import", "customers", folder.Write("again.csv", Header + row), "--menu", RunningBilling.Menu, "--dry-run", "--json"), row is Acme or Bert ? 0 : 1)
             .GetProperty("faults").EnumerateArray().Select(f => f.GetProperty("problem").GetString()!)];
@@ -219,7 +219,7 @@ public sealed class ImportCommandTests
         using var folder = new TemporaryFolder();
         const string Header = "reference,currency,name,timeZone,subscription,plan,anchorDay,credit,creditExpires,prepaidTokens\n",
             First = "acme,USD,Acme,Europe/Berlin,,Small,15,120.50,,\n", Others = "acme,,,,second,Large,1,5.00,2026-06-01,500\nacme,USD,Acme,,third,,,3.00,,\n";
-        Task<(int Exit, string Output, string Error)> Import(string rows, params string[] more) => running.Billing(["import", "customers", folder.Write("several.csv", Header + rows), "--menu", RunningBilling.Menu, .. more]);
+        Task<(int Exit, string Output, string Error)> Import(string rows, params string[] more) => running.Billing(["import", "customers", folder.Write("several.csv", Header + rows), "--menu", RunningBilling.Menu, .. more, "--reason", "we moved"]);
 
         var faults = Json(await Import(First + "acme,EUR,,Asia/Tokyo,second,Large,,,,\nacme,,,,second,Small,,,,\nacme,,,,,Small,,,,\n", "--dry-run", "--json"), 1).GetProperty("faults").EnumerateArray().Select(f => $"{f.GetProperty("row")} {f.GetProperty("problem")}");
         Assert.Equal(

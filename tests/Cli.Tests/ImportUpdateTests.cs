@@ -56,7 +56,7 @@ public sealed class ImportUpdateTests
         await using var running = await RunningBilling.StartAsync(plans: RunningBilling.SmallAndLarge);
         using var folder = new TemporaryFolder();
         var file = folder.Write("new.csv", "reference,currency,name,plan,credit,prepaidTokens\n" + string.Concat(Enumerable.Range(1, 20).Select(n => $"c{n},USD,Customer {n},Small,5.00,1000\n")));
-        var both = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => running.Billing("import", "customers", file, "--menu", RunningBilling.Menu)));
+        var both = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => running.Billing("import", "customers", file, "--menu", RunningBilling.Menu, "--reason", "we moved")));
         Assert.All(both, b => Assert.Equal((0, ""), (b.Exit, b.Error)));
         var customers = Json(await running.Billing("customer", "list", "--json")).GetProperty("customers").EnumerateArray().ToArray();
         Assert.Equal((20, 20), (customers.Length, customers.Select(c => c.GetProperty("reference").GetString()).Distinct().Count()));
@@ -72,7 +72,7 @@ public sealed class ImportUpdateTests
         using var folder = new TemporaryFolder();
         var blocks = File.ReadAllText(Path.Combine(Checkout.Root, "docs", "imports.md")).Split("```\n");
         var csv = Assert.Single(blocks, b => b.StartsWith("reference,currency,", StringComparison.Ordinal));
-        Task<(int Exit, string Output, string Error)> Import(string text, params string[] more) => running.Billing(["import", "customers", folder.Write("customers.csv", text), "--menu", RunningBilling.Menu, .. more]);
+        Task<(int Exit, string Output, string Error)> Import(string text, params string[] more) => running.Billing(["import", "customers", folder.Write("customers.csv", text), "--menu", RunningBilling.Menu, .. more, "--reason", "we moved"]);
 
         Assert.Contains((await Import(csv, "--dry-run")).Output, blocks);
         var faulty = (await Import(csv.Replace("bert,USD,", "bert,,", StringComparison.Ordinal))).Output;

@@ -24,19 +24,20 @@ internal sealed class ByOptions
         if (command.Name == "show") return;
         command.Add(_actor);
         if (command.Options.All(o => o.Name != ReasonOption)) command.Add(UsageCommand.Text(ReasonOption, needsReason is null ? "why; an auditor reads it" : "why, which this needs; an auditor reads it"));
-        if (needsReason is not null) command.Validators.Add(result => { if (needsReason(result) && Missing(result.GetValue<string>(ReasonOption))) result.AddError(SayWhy); });
+        if (needsReason is not null) command.Validators.Add(result => { if (needsReason(result) && result.GetResult(ReasonOption) is not { Tokens: [.., { Value.Length: > 0 }] }) result.AddError(SayWhy); });
     }
 
     /// <summary>For what is done without a service.</summary>
     public Attribution Said(ParseResult parsed) => new(parsed.GetValue(_actor)!, parsed.GetValue<string>(ReasonOption) ?? "");
 
-    /// <summary>Likewise, where only what was read shows that it is needed.</summary>
+    /// <summary>Where only what was read shows that a reason is needed.</summary>
     public static void DemandReason(ParseResult parsed)
     {
-        if (Missing(parsed.GetValue<string>(ReasonOption))) throw new UserException(SayWhy);
+        if (string.IsNullOrWhiteSpace(parsed.GetValue<string>(ReasonOption))) throw new UserException(SayWhy);
     }
 
-    private static bool Missing(string? reason) => string.IsNullOrWhiteSpace(reason);
+    /// <summary>Whether an option stands on the command line, whatever its value.</summary>
+    public static bool Has(CommandResult result, Option option) => result.GetResult(option) is { Implicit: false };
 
     /// <summary>As the metadata that billing reads: UTF-8, percent-encoded.</summary>
     public Metadata? Of(ParseResult parsed) => parsed.CommandResult.Command.Options.Contains(_actor)

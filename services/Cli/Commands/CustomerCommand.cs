@@ -105,7 +105,7 @@ public static class CustomerCommand
         var sure = new Option<bool>("--yes") { Description = "there is no way back" };
         return With(new Command("erase", "Delete name and address for good; invoices stay and still replay") { id, sure }, (result, billing, ct) => result.GetValue(sure)
             ? billing.EraseCustomerAsync(new() { CustomerId = result.GetValue(id)! }, cancellationToken: ct).ResponseAsync
-            : throw new UserException($"erasing cannot be undone; if that is meant: billing customer erase {result.GetValue(id)} --yes --reason …"), result => result.GetValue(sure));
+            : throw new UserException($"erasing cannot be undone; if that is meant: billing customer erase {result.GetValue(id)} --yes --reason …"), result => ByOptions.Has(result, sure));
     }
 
     /// <summary>A command whose answer is a customer.</summary>

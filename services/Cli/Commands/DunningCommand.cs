@@ -77,7 +77,7 @@ public static class DunningCommand
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("schedule", "The schedule for invoices that fall overdue from now on; with --steps or --off set it") { steps, final, action, off, billing, json };
         var by = new ByOptions();
-        by.AddTo(command, result => result.GetValue(off) || result.GetValue(steps) is { Length: > 0 });
+        by.AddTo(command, result => ByOptions.Has(result, off) || ByOptions.Has(result, steps));
         command.SetAction((parsed, ct) => BillingCalls.AskAsync(parsed.GetValue(billing)!, async channel =>
         {
             var (client, days) = (new Agreements.AgreementsClient(channel), parsed.GetValue(steps) ?? []);

@@ -40,7 +40,7 @@ public static class KeyCommand
         var (services, json, by) = (new Addresses(), Json(), new ByOptions());
         var command = new Command("create", "Make a key; it is shown once") { name, scopes, customer, offline, json };
         services.AddTo(command);
-        by.AddTo(command, result => !result.GetValue(offline));
+        by.AddTo(command, result => !ByOptions.Has(result, offline));
         command.SetAction(async (parsed, ct) =>
         {
             var (text, owner) = (AccessKey.NewText(), parsed.GetValue(customer)!);

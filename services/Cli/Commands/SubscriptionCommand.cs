@@ -126,7 +126,7 @@ public static class SubscriptionCommand
         command.Options.Add(json);
         if (preview is not null) command.Options.Add(only);
         var by = new ByOptions();
-        by.AddTo(command, isAdministrative ? result => !result.GetValue(only) : null);
+        by.AddTo(command, isAdministrative ? result => !ByOptions.Has(result, only) : null);
         command.SetAction((result, ct) => BillingCalls.Ask(result.GetValue(address)!, async billing =>
         {
             if (preview is not null && result.GetValue(only))
