@@ -17,13 +17,6 @@ namespace Billing.Host;
 /// <param name="waitSecondsMax">for the database, at each read; 0 waits as long as it takes</param>
 internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, HistoryPoint point, int waitSecondsMax = 0)
 {
-    /// <summary>Customers ask too: which invoices they have is looked up by the index of the view that is written with every event, and what they say is read from the events.</summary>
-    internal const string InvoicesOfCustomer = """
-        select stream_id, version, seq_id, type, data, null from billing.mt_events
-        where not is_archived and type <> 'tombstone' and stream_id in (select id from billing.mt_doc_invoicestandingview where data ->> 'customerId' = $1)
-        order by stream_id, version
-        """;
-
     private readonly KnownEvents _known = new(point);
 
     /// <param name="customerId">empty for all</param>
@@ -33,25 +26,14 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     public async IAsyncEnumerable<JournalEntry> Entries(Period window, string customerId, [EnumeratorCancellation] CancellationToken ct)
     {
         var customers = await Customers(customerId, ct);
-        await foreach (var account in Streams<AccountEvent>(
-            """
-            select stream_id, version, seq_id, type, data, null from billing.mt_events
-            where starts_with(stream_id, 'acct_') and ($1 = '' or stream_id = $1) and not is_archived and type <> 'tombstone' order by stream_id, version
-            """, customerId.Length == 0 ? "" : AccountIds.Of(customerId), ct))
+        await foreach (var account in Streams<AccountEvent>(LedgerQueries.For(customerId).Accounts, customerId.Length == 0 ? "" : AccountIds.Of(customerId), ct))
         {
             var (customer, currency) = customers.GetValueOrDefault(account.Id) ?? throw new InvalidOperationException($"{account.Id} is the account of no customer: the store is corrupt");
             foreach (var entry in new CreditPostings(account.Events, customer, currency).Entries(window)) yield return entry;
         }
 
-        var times = await ChangedPeriods(ct);
-        await foreach (var invoice in Streams<InvoiceEvent>(
-            """
-            select e.stream_id, e.version, e.seq_id, e.type, e.data, d.data ->> 'document'
-            from billing.mt_events e left join billing.mt_doc_storedinvoice d on d.id = e.stream_id and e.type = 'invoice_finalized'
-            where starts_with(e.stream_id, 'inv_') and not e.is_archived and e.type <> 'tombstone'
-              and ($1 = '' or e.stream_id in (select stream_id from billing.mt_events where type = 'invoice_finalized' and data ->> 'customerId' = $1))
-            order by e.stream_id, e.version
-            """, customerId, ct))
+        var times = await ChangedPeriods(customerId, ct);
+        await foreach (var invoice in Streams<InvoiceEvent>(LedgerQueries.For(customerId).Invoices, customerId, ct))
         {
             if (invoice.Events.Select(e => e.Event).OfType<InvoiceFinalized>().SingleOrDefault() is not { } final) continue;
             var amounts = InvoicedAmounts.Of(Document(invoice.Id, final, invoice.Document), times.GetValueOrDefault(final.PeriodId));
@@ -64,7 +46,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     public async IAsyncEnumerable<IReadOnlyList<RecordedEvent<InvoiceEvent>>> Invoices(string customerId, [EnumeratorCancellation] CancellationToken ct)
     {
         await Customers(customerId, ct);
-        await foreach (var invoice in Streams<InvoiceEvent>(InvoicesOfCustomer, customerId, ct))
+        await foreach (var invoice in Streams<InvoiceEvent>(LedgerQueries.OfCustomer.InvoicesAlone, customerId, ct))
             if (invoice.Events.Any(e => e.Event is InvoiceFinalized)) yield return invoice.Events;
     }
 
@@ -82,26 +64,12 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     /// </summary>
     public async Task<long> PeriodsToInvoice(DateTimeOffset before, string customerId, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(
-            """
-            with known as (
-                select stream_id, type, data, version from billing.mt_events
-                where type in ('period_opened', 'period_plan_changed', 'period_plan_ended', 'invoice_finalized')
-                  and ($2 = '' or data ->> 'customerId' = $2 or type in ('period_plan_changed', 'period_plan_ended'))
-                  and ($3::bigint is null or seq_id <= $3) and ($4::timestamptz is null or (data ->> 'at')::timestamptz <= $4))
-            select count(*) from known o
-            where o.type = 'period_opened' and (o.data ->> 'start')::timestamptz < $1 and (o.data ->> 'ended') is distinct from 'true'
-              and not exists (select from known f where f.type = 'invoice_finalized' and f.data ->> 'periodId' = o.stream_id)
-              and not exists (select from known p where p.type = 'period_plan_ended' and p.stream_id = o.stream_id and (p.data ->> 'from')::timestamptz <= (o.data ->> 'start')::timestamptz)
-              and exists (select from known s where s.stream_id = o.stream_id and s.type in ('period_opened', 'period_plan_changed') and (s.data ->> 'paused') is distinct from 'true'
-                and not exists (select from known l where l.stream_id = s.stream_id and l.type = 'period_plan_changed' and l.version > s.version
-                  and (l.data ->> 'from')::timestamptz <= coalesce(s.data ->> 'from', s.data ->> 'start')::timestamptz))
-            """, books)
+        await using var command = new NpgsqlCommand(LedgerQueries.For(customerId).PeriodsToInvoice, books)
         {
             CommandTimeout = 0,
             Parameters =
             {
-                new() { Value = before.ToUniversalTime() }, new() { Value = customerId }, new() { Value = (object?)point.Sequence ?? DBNull.Value },
+                new() { Value = customerId }, new() { Value = before.ToUniversalTime() }, new() { Value = (object?)point.Sequence ?? DBNull.Value },
                 new() { Value = (object?)point.Time?.ToUniversalTime() ?? DBNull.Value },
             },
         };
@@ -111,7 +79,7 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
     /// <summary>By the id of their account.</summary>
     private async Task<Dictionary<string, CustomerAccount>> Customers(string customerId, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select stream_id, data ->> 'currency' from billing.mt_events where type = 'customer_created' and ($1 = '' or stream_id = $1)", books)
+        await using var command = new NpgsqlCommand(LedgerQueries.For(customerId).Customers, books)
         {
             CommandTimeout = waitSecondsMax, Parameters = { new() { Value = customerId } },
         };
@@ -121,15 +89,9 @@ internal sealed class LedgerReader(NpgsqlConnection books, EventRows rows, Histo
         return customers.Count > 0 || customerId.Length == 0 ? customers : throw new Refusal("customer_unknown", $"there is no customer {customerId}").AsException();
     }
 
-    private async Task<Dictionary<string, PlanTimes>> ChangedPeriods(CancellationToken ct)
+    private async Task<Dictionary<string, PlanTimes>> ChangedPeriods(string customerId, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(
-            """
-            select stream_id, version, seq_id, type, data from billing.mt_events
-            where type in ('period_opened', 'period_plan_changed', 'period_plan_ended')
-              and stream_id in (select stream_id from billing.mt_events where type in ('period_plan_changed', 'period_plan_ended'))
-            order by stream_id, version
-            """, books) { CommandTimeout = 0 };
+        await using var command = new NpgsqlCommand(LedgerQueries.For(customerId).ChangedPeriods, books) { CommandTimeout = waitSecondsMax, Parameters = { new() { Value = customerId } } };
         var times = new Dictionary<string, PlanTimes>();
         await using var reader = await command.ExecuteReaderAsync(ct);
         PeriodFacts? facts = null;

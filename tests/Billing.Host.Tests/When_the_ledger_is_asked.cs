@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Contracts.Billing.V1;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
@@ -122,6 +123,43 @@ public sealed class When_the_ledger_is_asked(When_the_ledger_is_asked.Month mont
         Assert.Equal((Feb(5), Feb(10)), (payment.At.ToDateTimeOffset(), payment.PostedAt.ToDateTimeOffset()));
         Assert.Equal(15_000_000, (await Balance(known: new() { Sequence = payment.Sequence }))["1000"]);
         Assert.False((await Balance(known: new() { Sequence = payment.Sequence - 1 })).ContainsKey("1000"));
+    }
+
+    public static TheoryData<string> ReadOfOneCustomer() => [.. typeof(LedgerQueries).GetProperties().Where(q => q.PropertyType == typeof(string)).Select(q => q.Name)];
+
+    /// <summary>A customer's key asks for a statement, and a page of finance for the ledger of one customer: each read every event of all of them.</summary>
+    [Theory, MemberData(nameof(ReadOfOneCustomer))]
+    public async Task Of_one_customer_no_other_customers_events_are_read(string query)
+    {
+        var sql = (string)typeof(LedgerQueries).GetProperty(query)!.GetValue(LedgerQueries.OfCustomer)!;
+        foreach (var (parameter, value) in new[] { ("$1", $"'{Customer("paid")}'"), ("$2", "now()"), ("$3", "7"), ("$4", "now()") }) sql = sql.Replace(parameter, value, StringComparison.Ordinal);
+        using var plan = JsonDocument.Parse(await _app.Sql<string>($"set enable_seqscan = off; explain (format json) {sql}"));
+        var scans = Nodes(plan.RootElement[0].GetProperty("Plan")).Where(n => Text(n, "Relation Name").StartsWith("mt_", StringComparison.Ordinal) || Text(n, "Index Name").Length > 0).ToList();
+        Assert.NotEmpty(scans);
+        // Where there is an index that leads there PostgreSQL takes it; without one it reads the table, or the whole of an index.
+        Assert.All(scans, n => Assert.True(n.TryGetProperty("Index Cond", out _) || Text(n, "Node Type") == "Bitmap Heap Scan", n.GetRawText()));
+
+        static IEnumerable<JsonElement> Nodes(JsonElement node) => node.TryGetProperty("Plans", out var under) ? under.EnumerateArray().SelectMany(Nodes).Prepend(node) : [node];
+        static string Text(JsonElement node, string name) => node.TryGetProperty(name, out var value) ? value.GetString()! : "";
+    }
+
+    [Fact]
+    public async Task The_ledgers_of_all_customers_are_the_ledger()
+    {
+        var (all, customers) = (await Journal(new()), Names.Select(Customer).ToArray());
+        foreach (var customer in customers) Assert.Equal(all.Where(e => e.CustomerId == customer), await Journal(new() { CustomerId = customer }));
+        Assert.Equal(all.Count, all.Count(e => customers.Contains(e.CustomerId)));
+        await _app.CaughtUp();
+        foreach (var asOf in new[] { Jan1.AddDays(1), Feb1, Feb(2), Feb(12) })
+            foreach (var known in new HistoryPoint?[] { null, new() { Time = Jan1.AddDays(12).ToTimestamp() }, new() { Sequence = all[^1].Sequence } })
+            {
+                var whole = await Ledger.GetTrialBalanceAsync(new() { AsOf = asOf.ToTimestamp(), Known = known });
+                var parts = await Task.WhenAll(customers.Select(c => Ledger.GetTrialBalanceAsync(new() { AsOf = asOf.ToTimestamp(), CustomerId = c, Known = known }).ResponseAsync));
+                Assert.Equal(whole.PeriodsToInvoice, parts.Sum(p => p.PeriodsToInvoice));
+                Assert.Equal(
+                    whole.Balances.Select(b => (b.Account.Code, b.BalanceMicros)),
+                    parts.SelectMany(p => p.Balances).GroupBy(b => b.Account.Code).Select(g => (g.Key, g.Sum(b => b.BalanceMicros))).OrderBy(b => b.Key, StringComparer.Ordinal));
+            }
     }
 
     [Fact]
