@@ -3,7 +3,7 @@ using Bench.Books;
 using Bench.Metering;
 using LocalServers;
 
-// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick] [--json]
+// Usage: Bench menu [--quick] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick | --tiny] [--json]
 switch (args)
 {
     case ["menu", .. var rest] when rest.All(option => option is "--quick" or "--json"):
@@ -25,10 +25,10 @@ switch (args)
             Console.Error.WriteLine(e.Message);
             return 1;
         }
-    case ["billing", .. var rest] when rest.All(option => option is "--quick" or "--json"):
+    case ["billing", .. var rest] when rest.All(option => option is "--quick" or "--tiny" or "--json"):
         try
         {
-            var billing = await BillingBench.RunAsync(rest.Contains("--quick") ? BillingBenchSize.Quick : BillingBenchSize.Full, CancellationToken.None);
+            var billing = await BillingBench.RunAsync(rest.Contains("--tiny") ? BillingBenchSize.Tiny : rest.Contains("--quick") ? BillingBenchSize.Quick : BillingBenchSize.Full, CancellationToken.None);
             Console.WriteLine(rest.Contains("--json") ? billing.ToJson() : billing.ToText());
             return 0;
         }
@@ -41,6 +41,6 @@ switch (args)
         await Peers.ServeAsync(ports);
         return 0;
     default:
-        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick] [--json]");
+        Console.Error.WriteLine("usage: Bench menu [--quick] [--json] | Bench adapt [--quick] [--json] | Bench usage [--quick | --tiny] [--json] | Bench billing [--quick | --tiny] [--json]");
         return 2;
 }
