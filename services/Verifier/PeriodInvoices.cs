@@ -4,9 +4,10 @@ namespace Verifier;
 /// <param name="InvoicePeriodId">the period whose invoice it is; null while the period is open, or what came late is not carried</param>
 internal sealed record PeriodInvoices(string? InvoicePeriodId, bool IsLate, IReadOnlyDictionary<string, long> Tokens)
 {
-    public static PeriodInvoices Of(ProofEvent applied, IEnumerable<ProofEvent> books)
+    /// <param name="events">of its stream</param>
+    public static PeriodInvoices Of(ProofEvent applied, IEnumerable<ProofEvent> events)
     {
-        var stream = books.Where(e => e.Stream == applied.Stream).OrderBy(e => e.Version).ToArray();
+        var stream = events.OrderBy(e => e.Version).ToArray();
         if (stream.FirstOrDefault(e => e.Type == "period_closed") is not { } closed) return new(null, false, new Dictionary<string, long>());
         if (applied.Version < closed.Version) return new(applied.Stream, false, Sums(stream, 0, closed.Version));
         var through = closed.Version;
@@ -26,7 +27,7 @@ internal sealed record PeriodInvoices(string? InvoicePeriodId, bool IsLate, IRea
     {
         var sums = new Dictionary<string, long>();
         foreach (var e in stream.Where(e => e.Type == "usage_applied" && e.Version > after && e.Version <= through))
-            foreach (var (_, kind, tokens) in e.Lines()) sums[kind] = sums.GetValueOrDefault(kind) + tokens;
+            foreach (var (_, kind, tokens) in e.Usage!.Lines) sums[kind] = sums.GetValueOrDefault(kind) + tokens;
         return sums;
     }
 }

@@ -42,28 +42,32 @@ internal sealed record ProofReport(
 /// <param name="Leaves">of the page</param>
 internal sealed record ProofEvent(long Sequence, string Stream, long Version, string Type, string Text, long Page, long Index, long Leaves, byte[][] Path)
 {
-    public static ProofEvent Of(JsonElement e) => new(
-        e.Whole("sequence"), e.Text("stream"), e.Whole("version"), e.Text("type"), e.Text("data"), e.Whole("page"), e.Whole("index"), e.Whole("leaves"), [.. e.Hashes("path")]);
+    public static ProofEvent Of(JsonElement e)
+    {
+        var read = new ProofEvent(
+            e.Whole("sequence"), e.Text("stream"), e.Whole("version"), e.Text("type"), e.Text("data"), e.Whole("page"), e.Whole("index"), e.Whole("leaves"), [.. e.Hashes("path")]);
+        return read.Type == "usage_applied" ? read with { Usage = read.Data(AppliedUsage.Of) } : read;
+    }
 
     public byte[] Leaf => Layout.LeafOfEvent(Sequence, Stream, Version, Type, Text);
     public string Name => string.Create(CultureInfo.InvariantCulture, $"event {Sequence} ({Type}, version {Version} of {Stream})");
 
-    /// <summary>Whose chain value it names: of events that are older than the field, null.</summary>
-    public string? ReportChain() => Data(AppliedLines.ChainOf);
-
-    public (long Shard, long Number) Report() => Data(d => (d.Whole("shard"), d.Whole("report")));
-
-    /// <summary>Whether it brought this report to the period.</summary>
-    public bool Applies(long shard, long report, string period) => Type == "usage_applied" && Stream == period && Data(d => d.Whole("shard") == shard && d.Whole("report") == report);
+    /// <summary>What it applied; null of an event of another type. Read once, however many rows it is asked of.</summary>
+    public AppliedUsage? Usage { get; private init; }
 
     public T Data<T>(Func<JsonElement, T> read)
     {
         using var json = JsonDocument.Parse(Text);
         return read(json.RootElement);
     }
+}
 
-    public IEnumerable<(string Plan, string Kind, long Tokens)> Lines() =>
-        Data(d => d.GetProperty("lines").EnumerateArray().Select(l => (l.Text("planId"), l.Text("kind"), l.Whole("tokens"))).Order().ToArray());
+/// <param name="Chain">the value of the report that it names; null of an event that is older than the field</param>
+/// <param name="Lines">in their order</param>
+internal sealed record AppliedUsage(long Shard, long Report, string? Chain, IReadOnlyList<(string Plan, string Kind, long Tokens)> Lines)
+{
+    public static AppliedUsage Of(JsonElement d) => new(
+        d.Whole("shard"), d.Whole("report"), AppliedLines.ChainOf(d), [.. d.GetProperty("lines").EnumerateArray().Select(l => (l.Text("planId"), l.Text("kind"), l.Whole("tokens"))).Order()]);
 }
 
 /// <summary>A final invoice's document.</summary>
@@ -105,8 +109,8 @@ internal sealed record ProofSeals(long FirstPage, byte[] PreviousChain, IReadOnl
 
     public string? Fault() => Chain().LastOrDefault() == Head ? null : "the roots of the pages do not give the head of the chain";
 
-    /// <summary>The page at which the chain has this value; null if none of these does.</summary>
-    public long? PageOf(string head) => Chain().ToList().IndexOf(head) is var at and >= 0 ? FirstPage + at : null;
+    /// <summary>The page at which the chain has this value, or the one before the first; null if none of these does.</summary>
+    public long? PageOf(string head) => head == Convert.ToHexStringLower(PreviousChain) ? FirstPage - 1 : Chain().ToList().IndexOf(head) is var at and >= 0 ? FirstPage + at : null;
 
     private IEnumerable<string> Chain()
     {

@@ -98,6 +98,10 @@ public sealed class VerifyExport(string? knownHead = null)
                 foreach (var (of, name) in new[] { ("event", "events"), ("seal", "pages"), ("report", "reports"), ("invoice", "invoices") })
                     _promised[of] = e.GetProperty(name).GetInt64();
                 break;
+            case "event" or "seal" when _counts.Keys.Any(k => k is "report" or "invoice" or "credit_note"):
+                // What these are held to, and what an import makes of them, is known of the events before them only.
+                Find($"{(kind == "seal" ? "a seal" : "an event")} stands after a report or document: all events and seals come first");
+                break;
             case "event": Event(e); break;
             case "seal": Seal(e); break;
             case "report": Report(e); break;
@@ -121,6 +125,7 @@ public sealed class VerifyExport(string? knownHead = null)
         _events[sequence] = (Layout.LeafOfEvent(sequence, stream, version, type, text), Say($"event {sequence} ({type}, version {version} of {stream})"), _line);
         if (!_versions.Add(stream, version)) Find(Say($"version {version} of {stream} is here twice"));
         if (!_isFirst) Written(e, sequence);
+        if (e.TryGetProperty("archived", out _)) Find($"{_events[sequence].Name} was hidden from the folds that decide where this was written: its row was marked is_archived");
         if (type is not ("invoice_finalized" or "credit_note_issued" or "usage_applied" or "period_opened" or "period_closed" or "numbering_continued")) return;
         try
         {
@@ -145,7 +150,9 @@ public sealed class VerifyExport(string? knownHead = null)
     {
         switch (type)
         {
-            case "usage_applied": _applied.Event(stream, data); break;
+            case "usage_applied":
+                if (_applied.Event(stream, data) is { } again) Find($"{_events[_sequence].Name} {again}");
+                break;
             case "period_opened": Told(_opened.Opened(data.GetProperty("subscriptionId").GetString()!, data.GetProperty("number").GetInt64())); break;
             case "numbering_continued": Told(_numbers.Continued(data.GetProperty("series").GetString()!, data.GetProperty("lastNumber").GetInt64())); break;
             case "period_closed":
@@ -255,6 +262,8 @@ public sealed class VerifyExport(string? knownHead = null)
         }
         if (_applied.EventsWithoutChain > 0)
             _notes.Add(Say($"{_applied.EventsWithoutChain} of {_applied.Events} usage_applied events are from before they named the chain of their report: nothing but its lines ties such a report to the seals"));
+        if (_applied.Reports is (var without and > 0, var all))
+            _notes.Add(Say($"{without} of {all} reports are here without their lines, as they were applied or exported by an older billing: nothing but the chain value that events name ties what was applied to them"));
         foreach (var (shard, number) in _applied.WithoutReport) Find(Say($"events applied report {number} of shard {shard}, which is missing"), 0);
         if (knownHead is not null && !_headSeen) Find($"no page of seals has the chain value {knownHead}: the history was made anew since it was noted, or it is of other books", 0);
     }

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Verifier;
 
 /// <summary>What a proof shows of one row of usage, in one sentence.</summary>
-/// <param name="InvoiceNumber">empty where no final invoice is shown that has it</param>
+/// <param name="InvoiceNumber">empty where no final invoice is shown that has all of it</param>
 public sealed record ProvenRow(string GenerationId, long Sequence, string InvoiceNumber, string Statement);
 
 /// <summary>
@@ -22,6 +22,7 @@ public sealed class VerifyProof(string? knownHead = null)
     private readonly List<(long Line, ProofEvent Event)> _events = [];
     private readonly Dictionary<string, ProofInvoice> _invoices = [];
     private readonly List<string> _notes = [];
+    private readonly HashSet<string> _noted = [];
     private (long Line, ProofSeals Seals)? _seals;
     private byte[] _hash = new byte[32];
     private long _line;
@@ -113,7 +114,7 @@ public sealed class VerifyProof(string? knownHead = null)
         {
             try
             {
-                if (books.Where(e => e.Type == "invoice_finalized" && e.Stream == id).MinBy(e => e.Version) is not { } final) Find($"no event finalized {invoice.Number}", 0);
+                if (books.Of(id).Where(e => e.Type == "invoice_finalized").MinBy(e => e.Version) is not { } final) Find($"no event finalized {invoice.Number}", 0);
                 else if (invoice.DifferenceTo(final) is { } difference) Find(difference, 0);
             }
             catch (Exception e) when (IsUnreadable(e))
@@ -139,25 +140,17 @@ public sealed class VerifyProof(string? knownHead = null)
     /// <summary>
     /// The events, each once. Of no stream one is left out before the last that is shown: without an amendment, an invoice that does not know of it would seem right.
     /// </summary>
-    private ProofEvent[] Books()
+    private ProofBooks Books()
     {
-        var (books, versions, sequences, reports, finals) = (new List<ProofEvent>(), new StreamVersions(), new HashSet<long>(), new HashSet<(string, long, long)>(), new HashSet<string>());
+        var (books, versions, sequences, finals) = (new ProofBooks(), new StreamVersions(), new HashSet<long>(), new HashSet<string>());
         foreach (var (line, e) in _events)
         {
             if (!sequences.Add(e.Sequence) || !versions.Add(e.Stream, e.Version)) { Find($"{e.Name} is here twice, or another of its number is", line); continue; }
-            books.Add(e);
-            try
-            {
-                if (e.Type == "usage_applied" && e.Report() is var (shard, number) && !reports.Add((e.Stream, shard, number))) Find(Say($"{e.Name} applies report {number} of shard {shard} again"), line);
-                if (e.Type == "invoice_finalized" && !finals.Add(e.Stream)) Find($"{e.Stream} was final already: {e.Name} is another word on it", line);
-            }
-            catch (Exception x) when (IsUnreadable(x))
-            {
-                Find($"{e.Name} cannot be read: {x.Message}", line);
-            }
+            if (!books.Add(e)) Find(Say($"{e.Name} applies report {e.Usage!.Report} of shard {e.Usage.Shard} again"), line);
+            if (e.Type == "invoice_finalized" && !finals.Add(e.Stream)) Find($"{e.Stream} was final already: {e.Name} is another word on it", line);
         }
         foreach (var (stream, version) in versions.Missing) Find(Say($"version {version} of {stream} is missing, and a later one is here: the proof leaves an event out"), 0);
-        return [.. books];
+        return books;
     }
 
     private void Seals()
@@ -172,7 +165,8 @@ public sealed class VerifyProof(string? knownHead = null)
         var known = knownHead is null ? null : seals.Seals.PageOf(knownHead);
         if (known is { } page && _events.Count(e => e.Event.Page > page) is var later and > 0)
             _notes.Add(Say($"{later} of its events were sealed after the head that was given: compare {Head} too, with one that is noted from now on"));
-        if (knownHead is not null && known is null) Find($"the seals do not lead to {knownHead}: they were made anew since it was noted, or the proof is older than it", seals.Line);
+        if (knownHead is not null && known is null)
+            Find(Say($"the seals do not lead to {knownHead}: they were made anew since it was noted, or the proof is older than it, or it was noted before page {seals.Seals.FirstPage}, where this proof begins (compare a later head, or verify an export with it)"), seals.Line);
         foreach (var (line, e) in _events)
         {
             if (seals.Seals.RootOf(e.Page) is not { } root) Find($"{e.Name} says that it is in a page that the proof does not have", line);
@@ -180,7 +174,7 @@ public sealed class VerifyProof(string? knownHead = null)
         }
     }
 
-    private ProvenRow Follow(long line, ProofRow row, ProofEvent[] books)
+    private ProvenRow Follow(long line, ProofRow row, ProofBooks books)
     {
         var name = Say($"sequence {row.Row.Sequence} of {row.Row.GenerationId}");
         if (!_reports.TryGetValue((row.Shard, row.Report), out var report))
@@ -195,51 +189,58 @@ public sealed class VerifyProof(string? knownHead = null)
         var period = row.Row.PeriodId;
         var tokensSaid = string.Join(", ", row.Row.Tokens.Where(t => t.Tokens != 0).Select(t => Say($"{t.Tokens} {t.Kind}")));
         var recorded = Say($"{name} ({(tokensSaid.Length == 0 ? "no tokens" : tokensSaid)}) is row {row.Ordinal} of batch {row.Batch} in report {row.Report} of shard {row.Shard}");
-        if (books.FirstOrDefault(e => e.Stream == period && e.Type == "period_opened") is not { } opened) Find($"no event opened {period}", line);
+        if (books.Of(period).FirstOrDefault(e => e.Type == "period_opened") is not { } opened) Find($"no event opened {period}", line);
         else if (opened.Data(d => d.Text("subscriptionId")) is var owner && owner != row.Row.SubscriptionId) Find($"{period} belongs to {owner}, and {name} is of {row.Row.SubscriptionId}", line);
         // A report leaves out what adds up to nothing, and a report without a line of the period brings it no event.
-        if (!report.LinesOf(period).Any() && !books.Any(e => e.Applies(row.Shard, row.Report, period)))
+        if (!report.LinesOf(period).Any() && books.Applied(period, row.Shard, row.Report) is null)
         {
             // The chain of reports does not cover their lines: whoever left out a line, and the events after it, would show the same.
-            if (tokensSaid.Length > 0) Note(Say($"{name} has tokens, and no line of report {row.Report} of shard {row.Shard} is shown that has them: not shown either is a correction in the same report that took them back"));
+            if (tokensSaid.Length > 0) Note(NoLine(name, tokensSaid, row));
             return new(row.Row.GenerationId, row.Row.Sequence, "", $"{recorded}; no line of {period} in it is shown, nor an event that names it");
         }
-        if (books.FirstOrDefault(e => e.Applies(row.Shard, row.Report, period)) is not { } applied)
+        if (books.Applied(period, row.Shard, row.Report) is not { } applied)
         {
             Find(Say($"no event of {period} applied report {row.Report} of shard {row.Shard}"), line);
             return new(row.Row.GenerationId, row.Row.Sequence, "", name);
         }
-        if (!report.LinesOf(period).SequenceEqual(applied.Lines())) Find($"{applied.Name} did not apply what its report says", line);
+        if (!report.LinesOf(period).SequenceEqual(applied.Usage!.Lines)) Find($"{applied.Name} did not apply what its report says", line);
         var chain = Convert.ToHexStringLower(report.Chain);
-        var named = applied.ReportChain();
+        var named = applied.Usage!.Chain;
         if (named is not null && named != chain) Find(Say($"report {row.Report} of shard {row.Shard} has the chain value {chain} and its event names {named}: it is not the report that was applied"), line);
         var tie = named is null ? " (by its lines only: the event is from before events named the chain of their report, so nothing shows that usage recorded this very row)" : "";
         var statement = Say($"{recorded}, applied by event {applied.Sequence} to {period}{tie}");
-        var where = PeriodInvoices.Of(applied, books);
+        // A line is the sum of all rows of its plan and kind: what stands on no line was taken back in the same report, or was left out with the events that came of it.
+        var unsaid = row.Row.Tokens.Where(t => t.Tokens != 0 && !report.Lines.ContainsKey((period, row.Row.PlanId, t.Kind))).Select(t => Say($"{t.Tokens} {t.Kind}")).ToArray();
+        if (unsaid.Length > 0) Note(NoLine(name, string.Join(", ", unsaid), row));
+        var where = books.InvoicesOf(applied);
         if (where is { InvoicePeriodId: null, IsLate: false } && _invoices.Values.FirstOrDefault(i => i.PeriodId == period) is { } early) Find($"{early.Number} is final, and no event closed {period}", line);
         if (where.InvoicePeriodId is null || _invoices.Values.FirstOrDefault(i => i.PeriodId == where.InvoicePeriodId) is not { } invoice)
         {
-            Note(Say($"no final invoice with the tokens of event {applied.Sequence} is shown: there is none yet, or what came after version {books.Where(e => e.Stream == period).Max(e => e.Version)} of {period}, or its invoice, was left out. A proof cannot say which: ask for a new one"));
+            Note(Say($"no final invoice with the tokens of event {applied.Sequence} is shown: there is none yet, or what came after version {books.Of(period).Max(e => e.Version)} of {period}, or its invoice, was left out. A proof cannot say which: ask for a new one"));
             return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}; no final invoice is shown here");
         }
         if (invoice.SubscriptionId != row.Row.SubscriptionId) Find($"{invoice.Number} belongs to {invoice.SubscriptionId}, and {name} is of {row.Row.SubscriptionId}", line);
-        var lines = invoice.Tokens(period, where.IsLate);
+        var lines = books.Tokens(invoice, period, where.IsLate);
         // Of every kind that either has: what no event brought is not to be demanded either.
         foreach (var kind in where.Tokens.Keys.Union(lines.Keys).Order(StringComparer.Ordinal))
             if ((Expected: where.Tokens.GetValueOrDefault(kind), Demanded: lines.GetValueOrDefault(kind)) is var (expected, demanded) && demanded != expected)
                 Find(Say($"events bring {expected} {kind} tokens of {period} to {invoice.Number}, and its lines say {demanded}"), line);
+        if (unsaid.Length > 0) return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}, in which no line of {row.Row.PlanId} has its {string.Join(" and ", unsaid)}: nothing shows that they are on {invoice.Number}");
         return new(row.Row.GenerationId, row.Row.Sequence, invoice.Number, Say($"{statement}, counted among {where.Tokens.Values.Sum()} tokens on {invoice.Number}{(where.IsLate ? " as late usage" : "")}{VoidSince(invoice, books)}"));
     }
 
+    private static string NoLine(string name, string tokens, ProofRow row) =>
+        Say($"{name} has tokens, and no line of report {row.Report} of shard {row.Shard} is shown that has them ({tokens} of {row.Row.PlanId}): not shown either is a correction in the same report that took them back");
+
     /// <summary>What is void demands nothing, and neither does any other invoice of its period.</summary>
-    private static string VoidSince(ProofInvoice invoice, ProofEvent[] books) => books.FirstOrDefault(e => e.Type == "invoice_voided" && e.Stream == invoice.InvoiceId) is { } voided
+    private static string VoidSince(ProofInvoice invoice, ProofBooks books) => books.Of(invoice.InvoiceId).FirstOrDefault(e => e.Type == "invoice_voided") is { } voided
         ? Say($", which is void since {voided.Data(d => d.GetProperty("at").GetDateTimeOffset()):u}: it demands nothing")
         : "";
 
     /// <summary>Once, however many rows it is about.</summary>
     private void Note(string note)
     {
-        if (!_notes.Contains(note)) _notes.Add(note);
+        if (_noted.Add(note)) _notes.Add(note);
     }
 
     internal static bool IsUnreadable(Exception e) => e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException or OverflowException;

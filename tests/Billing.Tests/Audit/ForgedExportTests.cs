@@ -27,6 +27,14 @@ public sealed class ForgedExportTests
     private static VerifyExport Check(
         StoredEvent[]? events = null, Document[]? invoices = null, Document[]? notes = null, int[]? reports = null, long? through = null, Func<string, string?>? told = null)
     {
+        var (check, lines) = (new VerifyExport(), Lines(events, invoices, notes, reports, through));
+        foreach (var line in told is null ? lines : Rewritten(lines, told)) check.Next(line);
+        check.Finish();
+        return check;
+    }
+
+    private static List<string> Lines(StoredEvent[]? events = null, Document[]? invoices = null, Document[]? notes = null, int[]? reports = null, long? through = null)
+    {
         events = [.. (events ?? True).Select(e => e with { Id = IdOf(e.Sequence), WrittenAt = DateTimeOffset.UnixEpoch })];
         invoices ??= [new(Invoice, "INV-000001", Books.Document)];
         var (export, pages, numbers) = (new ExportFormat(), Pages(events), reports ?? [1, 2]);
@@ -48,10 +56,7 @@ public sealed class ForgedExportTests
         foreach (var i in invoices) lines.Add(export.Invoice(i.Id, i.Number, Sha256(i.Text), i.Text));
         foreach (var n in notes ?? []) lines.Add(export.CreditNote(n.Id, n.Number, Invoice, Sha256(n.Text), n.Text));
         lines.Add(export.End());
-        var check = new VerifyExport();
-        foreach (var line in told is null ? lines : Rewritten(lines, told)) check.Next(line);
-        check.Finish();
-        return check;
+        return lines;
     }
 
     private static Guid IdOf(long sequence) => new((int)sequence, 0, 0, new byte[8]);
@@ -120,7 +125,9 @@ public sealed class ForgedExportTests
             ? null
             : l.Replace(",\"creditNotes\":1", "", StringComparison.Ordinal).Replace("billing-export/3", "billing-export/1", StringComparison.Ordinal));
         Assert.Empty(check.Findings);
-        Assert.Equal("1 of 1 credit notes were issued and their documents are not here: billing-export/1 holds none, and a newer export of these books does", Assert.Single(check.Notes));
+        Assert.Equal("1 of 1 credit notes were issued and their documents are not here: billing-export/1 holds none, and a newer export of these books does", check.Notes[0]);
+        Assert.StartsWith("2 of 2 reports are here without their lines", check.Notes[1], StringComparison.Ordinal);
+        Assert.Equal(2, check.Notes.Count);
         Told("the document of CN-000001 is missing", Check(
             [.. Credited, new(16, Invoice, 4, "credit_note_issued", $$"""{"creditNoteId": "cn_b", "number": "CN-000002", "documentSha256": "{{Sha256(Note)}}"}""")], notes: [new("cn_b", "CN-000002", Note)],
             told: l => l.Replace("billing-export/3", "billing-export/1", StringComparison.Ordinal)));
@@ -275,6 +282,49 @@ public sealed class ForgedExportTests
     [Fact]
     public void A_report_has_the_chain_that_its_events_name() => Told(
         "report 1 of shard 3 has another chain value than an event that applied it", Check([.. True.Select(e => e.Sequence == 10 ? e with { Data = Applied(1, 307, Three) } : e)]));
+
+    /// <summary>The second time before anything was sealed, on an invoice that demands it; and the report's lines, which no seal covers, made to fit it or taken away.</summary>
+    [Theory]
+    [InlineData("twice", $"report 1 of shard 3 has two lines of output tokens of {Plan} in {January}")]
+    [InlineData("added up", "the lines of report 1 of shard 3 are not what its events applied")]
+    [InlineData("none", null)]
+    public void A_report_that_was_applied_twice_is_named_whatever_its_lines_say(string lines, string? besides)
+    {
+        var demanded = new ForgedBooks { Invoiced = 614 }.Document;
+        var check = Check(
+            [True[0], True[1], True[2] with { Data = Applied(1, 307, One) }, True[3] with { Data = """{"cut": [{"shard": 3, "number": 1}]}""" }, True[4], True[5] with { Data = Finalized(demanded, 614) }],
+            [new(Invoice, "INV-000001", demanded)], reports: [1], told: l =>
+            {
+                if (!l.StartsWith("""{"kind":"report""", StringComparison.Ordinal)) return l;
+                var (at, line) = (l.IndexOf("\"lineCount\"", StringComparison.Ordinal), l[(l.IndexOf("\"lines\":[", StringComparison.Ordinal) + 9)..^1]);
+                return l[..at] + lines switch
+                {
+                    "twice" => $"\"lineCount\":2,\"lines\":[{line},{line}]",
+                    "added up" => $"\"lineCount\":1,\"lines\":[{line.Replace("307", "614", StringComparison.Ordinal)}]",
+                    _ => "\"lineCount\":1,\"lines\":null",
+                };
+            });
+        string again = $"event 11 (usage_applied, version 3 of {January}) applies report 1 of shard 3 to {January} again";
+        Assert.Equal(besides is null ? [again] : [again, besides], check.Findings.Select(f => f.Finding));
+        Assert.Equal(lines == "none" ? 1 : 0, check.Notes.Count);
+    }
+
+    [Fact]
+    public void Reports_without_their_lines_are_counted() => Assert.StartsWith(
+        "1 of 2 reports are here without their lines", Assert.Single(Check(told: l => !l.Contains("\"number\":2,", StringComparison.Ordinal) ? l : l[..l.IndexOf("\"lines\"", StringComparison.Ordinal)] + "\"lines\":null").Notes), StringComparison.Ordinal);
+
+    /// <summary>An import folds the events when the first report comes: what came after it would be stored and never folded.</summary>
+    [Theory, InlineData("event"), InlineData("seal")]
+    public void Events_and_seals_come_before_reports_and_documents(string late)
+    {
+        var export = Lines();
+        var report = export.FindIndex(l => l.StartsWith("""{"kind":"report""", StringComparison.Ordinal));
+        var moved = export.FindLastIndex(l => l.StartsWith($"{{\"kind\":\"{late}", StringComparison.Ordinal));
+        (export[report], export[moved]) = (export[moved], export[report]);
+        var check = new VerifyExport();
+        foreach (var line in Rewritten(export, l => l)) check.Next(line);
+        Told($"{(late == "seal" ? "a seal" : "an event")} stands after a report or document", check);
+    }
 
     [Fact]
     public void Events_of_before_they_named_the_chain_are_counted() =>

@@ -135,5 +135,38 @@ public sealed class ForgedProofTests
         Assert.Contains("(no tokens)", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
     }
 
+    /// <summary>A line of another plan or kind says nothing of it, and the event has the same lines.</summary>
+    [Theory, InlineData("kind"), InlineData("plan")]
+    public void A_row_whose_plan_or_kind_no_line_has_is_not_said_to_be_counted(string of)
+    {
+        var row = new ForgedBooks().Row;
+        var proof = new ForgedBooks { Row = of == "kind" ? row with { Output = 0, Input = 307 } : row with { PlanId = "plan_019b76daa80070008000000000000bad" } }.Check();
+        Assert.Empty(proof.Findings);
+        var proven = Assert.Single(proof.Proven);
+        Assert.Equal("", proven.InvoiceNumber);
+        Assert.DoesNotContain("counted among", proven.Statement, StringComparison.Ordinal);
+        Assert.Contains("no line of report 1 of shard 3 is shown that has them", Assert.Single(proof.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_row_of_which_lines_have_a_part_is_not_said_to_be_counted_either()
+    {
+        var proof = new ForgedBooks { Row = new ForgedBooks().Row with { Input = 5 } }.Check();
+        Assert.Empty(proof.Findings);
+        Assert.EndsWith($"in which no line of {Plan} has its 5 input: nothing shows that they are on INV-000001", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_head_that_was_noted_right_before_the_proof_begins_holds_and_vouches_for_none_of_its_events()
+    {
+        var proof = new ForgedBooks().Check(Convert.ToHexStringLower(HashTree.Empty));
+        Assert.Empty(proof.Findings);
+        Assert.Contains("6 of its events were sealed after the head", Assert.Single(proof.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Of_a_head_that_the_proof_does_not_lead_to_every_cause_is_named() => Assert.Contains(
+        "or it was noted before page 1, where this proof begins", Assert.Single(new ForgedBooks().Check(new string('0', 64)).Findings).Finding, StringComparison.Ordinal);
+
     private static void Told(string finding, ForgedBooks forged) => Assert.Contains(forged.Check().Findings, f => f.Finding.Contains(finding, StringComparison.Ordinal));
 }
