@@ -48,7 +48,7 @@ public sealed partial class AuditService
         await foreach (var e in EventRows.ReadAsync(
             session, $"""
             select {EventRows.Columns} from billing.mt_events join unnest($1, $2, $3) as asked(stream, after, through) on stream_id = asked.stream and version > after and version <= through
-            where not is_archived order by seq_id
+            order by seq_id
             """, ct, streams, after, through))
             await responseStream.WriteAsync(
                 new DiffPart

@@ -46,12 +46,15 @@ internal sealed class EventRows
         }
     }
 
-    /// <summary>What came in streams after the versions that are known of them (0: all of it), in the order of each. Marten reads a row column by column, each of them awaited.</summary>
+    /// <summary>
+    /// What came in streams after the versions that are known of them (0: all of it), in the order of each. Marten reads a row column by column, each of them awaited. Nothing here archives an event: one that is marked so was
+    /// altered, and counts, as it does in every seal.
+    /// </summary>
     public static IAsyncEnumerable<StreamEvent> ReadAsync(IQuerySession session, IReadOnlyCollection<(string Id, long Version)> known, CancellationToken ct) => known.Count == 0
         ? AsyncEnumerable.Empty<StreamEvent>()
         : ReadAsync(session, $"""
             select {Columns} from unnest($1, $2) as known(id, after)
-            cross join lateral (select * from billing.mt_events where stream_id = known.id and version > known.after and not is_archived and type <> 'tombstone' order by version) e
+            cross join lateral (select * from billing.mt_events where stream_id = known.id and version > known.after and type <> 'tombstone' order by version) e
             """, ct, known.Select(k => k.Id).ToArray(), known.Select(k => k.Version).ToArray());
 
     /// <param name="sql">gives rows that begin with the Columns; its parameters are $1 and so on</param>

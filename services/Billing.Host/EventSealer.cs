@@ -89,7 +89,7 @@ public static class SealReader
         NpgsqlConnection connection, long after, long through, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         await using var command = new NpgsqlCommand(
-            "select seq_id, stream_id, version, type, data::text, id, timestamp from billing.mt_events where seq_id > $1 and seq_id <= $2 order by seq_id", connection)
+            "select seq_id, stream_id, version, type, data::text, id, timestamp, is_archived from billing.mt_events where seq_id > $1 and seq_id <= $2 order by seq_id", connection)
         {
             Parameters = { new() { Value = after }, new() { Value = through } },
         };
@@ -97,7 +97,7 @@ public static class SealReader
         while (await reader.ReadAsync(ct))
             yield return new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetString(3), reader.GetString(4))
             {
-                Id = reader.GetGuid(5), WrittenAt = reader.GetFieldValue<DateTimeOffset>(6),
+                Id = reader.GetGuid(5), WrittenAt = reader.GetFieldValue<DateTimeOffset>(6), IsArchived = reader.GetBoolean(7),
             };
     }
 

@@ -28,8 +28,8 @@ internal sealed class InvoiceReplay(
     /// <summary>The events that made invoices final, in the order of the log, so many at a time.</summary>
     /// <param name="invoiceId">empty for all</param>
     public static async Task<IReadOnlyList<StreamEvent>> FinalsAsync(IQuerySession session, long after, string invoiceId, CancellationToken ct) => await EventRows.ReadAsync(
-        session, $"select {EventRows.Columns} from billing.mt_events where type = 'invoice_finalized' and seq_id > $1 and ($2 = '' or stream_id = $2) and not is_archived order by seq_id limit {AtOnce}",
-        ct, after, invoiceId).ToListAsync(ct);
+        session, $"select {EventRows.Columns} from billing.mt_events where type = 'invoice_finalized' and seq_id > $1{(invoiceId.Length == 0 ? "" : " and stream_id = $2")} order by seq_id limit {AtOnce}",
+        ct, invoiceId.Length == 0 ? [after] : [after, invoiceId]).ToListAsync(ct);
 
     public static async Task<InvoiceReplay> ReadAsync(IQuerySession session, IReadOnlyList<StreamEvent> page, SealExplanation seals, CancellationToken ct)
     {

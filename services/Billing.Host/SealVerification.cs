@@ -19,11 +19,16 @@ public static class SealVerification
         }
     }
 
-    /// <summary>Events that no page vouches for yet.</summary>
-    public static async Task<long> Unsealed(NpgsqlConnection connection, long through, CancellationToken ct)
+    /// <summary>Events that no page vouches for yet, and what is wrong with them all the same.</summary>
+    public static async Task<(long Count, IReadOnlyList<string> Findings)> Unsealed(NpgsqlConnection connection, long through, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select count(*) from billing.mt_events where seq_id > $1", connection) { Parameters = { new() { Value = through } } };
-        return (long)(await command.ExecuteScalarAsync(ct))!;
+        var (count, findings) = (0L, new List<string>());
+        await foreach (var e in SealReader.Events(connection, through, long.MaxValue, ct))
+        {
+            count++;
+            if (e.Fault is { } fault) findings.Add(fault);
+        }
+        return (count, findings);
     }
 }
 
@@ -38,7 +43,13 @@ internal sealed class SealExplanation(NpgsqlConnection connection)
         if (_findings is not { } findings)
         {
             findings = [];
-            await foreach (var (verdict, _) in SealVerification.Run(connection, ct)) findings.AddRange(verdict.Findings);
+            long through = 0;
+            await foreach (var (verdict, _) in SealVerification.Run(connection, ct))
+            {
+                findings.AddRange(verdict.Findings);
+                through = verdict.ToSequence;
+            }
+            findings.AddRange((await SealVerification.Unsealed(connection, through, ct)).Findings);
             _findings = findings;
         }
         var about = findings.Where(f => streamIds.Any(id => f.Contains(id, StringComparison.Ordinal))).ToArray();

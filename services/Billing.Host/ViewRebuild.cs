@@ -117,7 +117,7 @@ public sealed class ViewRebuild
         var revisions = await RevisionType(table, ct);
         var serializer = _store.Options.Serializer();
         await using var command = new NpgsqlCommand(
-            $"select {EventRows.Columns} from billing.mt_events where starts_with(stream_id, $1) and not is_archived and type <> 'tombstone' order by stream_id, version", _reading)
+            $"select {EventRows.Columns} from billing.mt_events where starts_with(stream_id, $1) and type <> 'tombstone' order by stream_id, version", _reading)
         {
             CommandTimeout = 0, Parameters = { new() { Value = prefix + "_" } },
         };

@@ -62,6 +62,31 @@ public sealed class When_the_books_are_audited
         Assert.Contains(await app.VerifySeals(), s => !s.Intact && s.Finding.Contains(string.Format(System.Globalization.CultureInfo.InvariantCulture, finding, sequence), StringComparison.Ordinal));
     }
 
+    /// <summary>Marten reads past what is marked so, and no leaf covers the mark.</summary>
+    [Fact]
+    public async Task An_event_that_is_hidden_from_the_folds_is_named_whether_it_is_sealed_or_not()
+    {
+        await using var app = await AMonthBilled();
+        var hidden = await Hide("usage_applied");
+        var told = $"event {hidden} (usage_applied, version 2 of ";
+        Assert.Contains(told, Assert.Single(await app.VerifySeals(), s => !s.Intact).Finding, StringComparison.Ordinal);
+        var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
+        Assert.StartsWith(told, Assert.Single(VerifyExport.Check(export)).Finding, StringComparison.Ordinal);
+        var elsewhere = (await Servers.CreateDatabaseAsync()).ConnectionString("billing");
+        Assert.Equal("export_invalid", (await Assert.ThrowsAsync<RefusedException>(() => BooksImport.RunAsync(elsewhere, export, default))).Refusal.Code);
+
+        // As if the sealer had not come so far.
+        await app.Sql<object>("delete from billing.seal");
+        var tail = Assert.Single(await app.VerifySeals());
+        Assert.Equal((0, false, true), (tail.Page, tail.Intact, tail.Finding.StartsWith(told, StringComparison.Ordinal)));
+
+        // What audits reads past nothing: both invoices are replayed, and with all of their events.
+        await Hide("invoice_finalized");
+        Assert.Equal([true, true], (await app.Replay()).Select(r => r.Identical));
+
+        Task<long> Hide(string type) => app.Sql<long>($"update billing.mt_events set is_archived = true where seq_id = (select min(seq_id) from billing.mt_events where type = '{type}') returning seq_id");
+    }
+
     [Fact]
     public async Task An_altered_document_is_found_by_its_hash_and_by_replay()
     {

@@ -31,6 +31,8 @@ public sealed class ExportFormat
         json.WriteString("data", e.Data);
         json.WriteString("id", e.Id);
         json.WriteString("writtenAt", e.WrittenAt);
+        // Absent where it is not so: every export of books that nobody altered is as it ever was.
+        if (e.IsArchived) json.WriteBoolean("archived", true);
     });
 
     public string Page(SealPage page) => Line("seal", json =>

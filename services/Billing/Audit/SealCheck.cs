@@ -44,6 +44,7 @@ public sealed class SealCheck
             if (!stored.Remove(page.Sequences[i], out var e)) yield return Say($"event {page.Sequences[i]} was removed");
             else if (!e.Leaf().AsSpan().SequenceEqual(page.Leaves[i])) yield return $"{e.Name} was altered";
         }
+        foreach (var hidden in events) if (hidden.Fault is { } fault) yield return fault;
         foreach (var added in stored.Values.OrderBy(e => e.Sequence)) yield return $"{added.Name} was added after its page was sealed";
     }
 

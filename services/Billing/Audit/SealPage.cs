@@ -13,6 +13,9 @@ public sealed record StoredEvent(long Sequence, string Stream, long Version, str
     /// <summary>When PostgreSQL took it in, by the real clock. Not sealed either: what happened when is in the data.</summary>
     public DateTimeOffset WrittenAt { get; init; }
 
+    /// <summary>Whether the row is marked so that Marten reads past it (is_archived). Not sealed, and nothing here sets it: what is marked was altered.</summary>
+    public bool IsArchived { get; init; }
+
     /// <summary>Sequence, stream, version, type and data; numbers as 8 bytes and lengths as 4, big-endian, texts as UTF-8 after their length.</summary>
     public byte[] Leaf()
     {
@@ -27,6 +30,9 @@ public sealed record StoredEvent(long Sequence, string Stream, long Version, str
     }
 
     public string Name => string.Create(CultureInfo.InvariantCulture, $"event {Sequence} ({Type}, version {Version} of {Stream})");
+
+    /// <summary>What is wrong with how it is stored, whatever it says; null where nothing is.</summary>
+    public string? Fault => IsArchived ? $"{Name} is hidden from the folds that decide: its row is marked is_archived" : null;
 
     private static int Text(byte[] bytes, int at, byte[] text)
     {

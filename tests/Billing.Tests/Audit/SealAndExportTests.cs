@@ -57,6 +57,10 @@ public sealed class SealAndExportTests
         Assert.Equal(["event 4 (usage_applied, version 3 of per_a) was added after its page was sealed"], Check([.. Events, new(4, "per_a", 3, "usage_applied", "{}")]));
 
     [Fact]
+    public void An_event_that_is_hidden_from_the_folds_is_named() => Assert.Equal(
+        ["event 2 (subscription_started, version 1 of sub_a) is hidden from the folds that decide: its row is marked is_archived"], Check([.. Events.Select(e => e.Sequence == 2 ? e with { IsArchived = true } : e)]));
+
+    [Fact]
     public void A_seal_made_to_fit_an_altered_event_breaks_the_chain()
     {
         StoredEvent[] altered = [.. Events.Select(e => e.Sequence == 1 ? e with { Data = "{}" } : e)];
