@@ -39,7 +39,7 @@ public sealed partial class AuditService
         await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
         var (from, to) = (await Known(session, request.Id, Wire.Point(request.From), ct), await Known(session, request.Id, Wire.Point(request.To), ct));
         if (to.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {Wire.Point(request.To)}: ask for a later time or event").AsException();
-        if (from.Versions.Any(v => v.Value > to.Versions.GetValueOrDefault(v.Key))) throw new FormatException($"{Wire.Point(request.From)} is after {Wire.Point(request.To)}: from comes first");
+        if (from.Versions.Any(v => !to.Cut.Contains(v.Key) && v.Value > to.Versions.GetValueOrDefault(v.Key))) throw new FormatException($"{Wire.Point(request.From)} is after {Wire.Point(request.To)}: from comes first");
         foreach (var c in JsonChanges.Between(from.Json ?? "{}", to.Json))
             await responseStream.WriteAsync(new DiffPart { Change = new() { Path = c.Path, Before = c.Before, After = c.After } }, ct);
 
@@ -58,7 +58,12 @@ public sealed partial class AuditService
     }
 
     /// <param name="Json">null where nothing was known yet</param>
-    private sealed record KnownThen(string? Json, SortedDictionary<string, long> Versions);
+    /// <param name="Versions">of the streams that it is folded from</param>
+    private sealed record KnownThen(string? Json, SortedDictionary<string, long> Versions)
+    {
+        /// <summary>Those of them that a final invoice takes as they were when it was cut: they say nothing of how late it is.</summary>
+        public IReadOnlyCollection<string> Cut { get; init; } = [];
+    }
 
     private static async Task<KnownThen> Known(IQuerySession session, string id, HistoryPoint at, CancellationToken ct)
     {
@@ -99,18 +104,23 @@ public sealed partial class AuditService
         var versions = new SortedDictionary<string, long>(StringComparer.Ordinal) { [periodId] = streams.Version(periodId), [invoiceId] = streams.Version(invoiceId) };
         var facts = streams.Period(periodId) switch { PeriodState.Open o => o.Facts, PeriodState.Closed c => c.Facts, _ => null };
         if (facts is null) return new(null, versions);
-        var accountId = AccountIds.Of(facts.CustomerId);
+        string[] parties = [AccountIds.Of(facts.CustomerId), SellerState.StreamId, facts.CustomerId];
         var terms = await StoredTerms.ReadAsync(session, [facts], ct, at);
         var state = streams.Invoice(invoiceId);
         var final = state switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
         InvoiceDocument document;
         try
         {
-            // What an invoice was made from changes nothing once it is final.
-            if (final is null) (versions[accountId], versions[SellerState.StreamId]) = (terms.Now(facts).Account.Version, terms.Now(facts).Seller.Version);
+            // What an invoice was made from changes nothing once it is final: of an account and a seller what it was cut by, and of one that was made by its plan alone neither.
+            var made = final?.Terms is { } by ? terms.At(facts, by) : terms.Now(facts);
+            if (final is not { Terms: null })
+            {
+                (versions[parties[0]], versions[parties[1]]) = (made.Account.Version, made.Seller.Version);
+                if (made.Identity is { } identity) versions[facts.CustomerId] = identity.Version;
+            }
             document = final is null
-                ? InvoiceDocument.Draft(facts, terms.Now(facts))
-                : InvoiceDocument.Finalized(facts, final.Terms is { } cut ? terms.At(facts, cut) : terms.Now(facts), final.Invoice.Number, final.Terms, final.Invoice.At);
+                ? InvoiceDocument.Draft(facts, made)
+                : InvoiceDocument.Finalized(facts, made, final.Invoice.Number, final.Terms, final.Invoice.At);
         }
         catch (Exception e) when (e is not CorruptStreamException && CorruptStreamException.IsOfAFold(e))
         {
@@ -120,7 +130,7 @@ public sealed partial class AuditService
         {
             status = final is null ? "draft" : state.Status, creditedMicros = final?.CreditedMicros.Value ?? 0, paidMicros = final?.PaidMicros.Value ?? 0,
             document = JsonSerializer.Deserialize<JsonElement>(document.ToUtf8()),
-        }), versions);
+        }), versions) { Cut = final is null ? [] : parties };
     }
 
     private static string Json(object value) => JsonSerializer.Serialize(value, value.GetType(), JsonSerializerOptions.Web);

@@ -118,6 +118,30 @@ public sealed class When_history_is_asked(When_history_is_asked.Books books) : I
     }
 
     [Fact]
+    public async Task What_became_of_a_draft_is_told_with_what_it_was_cut_by()
+    {
+        var parts = await App.Audit.Diff(new() { Id = books.January.InvoiceId, From = At(Jan1.AddDays(11)) }).ResponseStream.ReadAllAsync().ToListAsync();
+        Assert.Contains(parts, p => p.Change is { Path: "/status", Before: "\"draft\"", After: "\"paid\"" });
+        Assert.Contains(parts, p => p.Event?.Type == "invoice_finalized");
+        // The credit that it drew came to the account with it: what it was made from is what was there before.
+        var drawn = await App.Audit.Diff(new() { Id = (await App.InvoiceOf(books.Two.CurrentPeriod.PeriodId)).InvoiceId, From = At(Jan1.AddDays(11)) }).ResponseStream.ReadAllAsync().ToListAsync();
+        Assert.Contains(drawn, p => p.Event?.Type == "invoice_finalized");
+        Assert.DoesNotContain(drawn, p => p.Event?.Type == "credit_drawn");
+        var backwards = await Assert.ThrowsAsync<RpcException>(() => App.Audit.Diff(new() { Id = books.January.InvoiceId, From = At(Feb1.AddDays(5)), To = At(Jan1.AddDays(11)) }).ResponseStream.ReadAllAsync().ToListAsync().AsTask());
+        Assert.Contains("from comes first", backwards.Status.Detail, StringComparison.Ordinal);
+    }
+
+    /// <summary>An invoice is taxed by what its customer said of itself, too.</summary>
+    [Fact]
+    public async Task A_draft_is_folded_from_the_account_the_seller_and_the_customer()
+    {
+        var draft = await App.Audit.AsOfAsync(new() { Id = books.One.CurrentPeriod.PeriodId, At = At(Jan1.AddDays(11)) });
+        string[] streams = ["acct", "cus", "inv", "per", "seller"];
+        Assert.Equal(streams, draft.Versions.Select(v => v.Stream.Split('_')[0]).Order(StringComparer.Ordinal));
+        Assert.All(draft.Versions, v => Assert.Equal(v.Stream.StartsWith("inv_", StringComparison.Ordinal) ? 0 : 1, Math.Min(v.Version, 1)));
+    }
+
+    [Fact]
     public async Task Every_token_is_followed_from_usage_to_the_invoices_and_one_that_is_lost_is_named()
     {
         var (differences, summary) = await Reconcile();
