@@ -15,16 +15,19 @@ namespace Billing.Host;
 
 /// <summary>What an import brought.</summary>
 /// <param name="CustomersWithoutDetails">customers whose names and addresses were recorded where the export was made: they are not in it</param>
+/// <param name="UnsealedEvents">of the events, those after the last page of seals: nothing vouches for them but the file, and they are sealed here from now on</param>
 /// <param name="Notes">what the export shows by less than it might</param>
 /// <param name="Faults">streams that cannot be folded, and at which event: they are stored as they were, and have no view</param>
 public sealed record ImportedBooks(
-    long Events, long Pages, long Reports, long Invoices, long CreditNotes, long CustomersWithoutDetails, IReadOnlyList<string> Notes, IReadOnlyList<string> Faults)
+    long Events, long Pages, long Reports, long Invoices, long CreditNotes, long CustomersWithoutDetails, long UnsealedEvents, IReadOnlyList<string> Notes, IReadOnlyList<string> Faults)
 {
     /// <summary>What it brought and what it could not bring, for people.</summary>
     public IEnumerable<string> Told(string from)
     {
-        yield return string.Create(CultureInfo.InvariantCulture, $"{Events:N0} events in {Pages:N0} sealed pages, {Reports:N0} reports, {Invoices:N0} invoices and {CreditNotes:N0} credit notes are imported from {from}");
+        yield return string.Create(CultureInfo.InvariantCulture, $"{Events:N0} events, {Events - UnsealedEvents:N0} of them in {Pages:N0} sealed pages, {Reports:N0} reports, {Invoices:N0} invoices and {CreditNotes:N0} credit notes are imported from {from}");
         yield return string.Create(CultureInfo.InvariantCulture, $"not in an export: names and addresses ({CustomersWithoutDetails:N0} customers have some: copy billing.personal_details or record them again), idempotency keys, parked messages, secrets of webhook endpoints (billing webhook rotate makes new ones)");
+        if (UnsealedEvents > 0)
+            yield return string.Create(CultureInfo.InvariantCulture, $"{UnsealedEvents:N0} events came without a seal: nothing but this file vouches for them, whatever head was given, and they are sealed here as they are; books_imported says so");
         foreach (var note in Notes) yield return note;
         foreach (var fault in Faults) yield return $"no view of it was made: {fault}";
         yield return "start billing, then prove it with: billing audit replay, billing audit verify";
@@ -49,7 +52,7 @@ public sealed class BooksImport
     private readonly Dictionary<string, long> _numbers = [];
     private readonly ImportedViews _views = new();
     private IReadOnlyList<string> _notes = [];
-    private long _eventCount, _lastSequence, _pages, _reports, _invoices, _creditNotes, _line;
+    private long _eventCount, _lastSequence, _pages, _reports, _invoices, _creditNotes, _line, _unsealed;
 
     private BooksImport(DocumentStore store, NpgsqlTransaction transaction)
     {
@@ -74,7 +77,7 @@ public sealed class BooksImport
         await import.Read(lines, knownHead, ct);
         var imported = await import.Finish(ct);
         await using (var session = import.Session())
-            await OfflineOperations.Keep(session, connection, new BooksImported(imported.Events, import._lastSequence, OfflineOperations.Now), by, ct);
+            await OfflineOperations.Keep(session, connection, new BooksImported(imported.Events, import._lastSequence, OfflineOperations.Now, imported.UnsealedEvents), by, ct);
         await transaction.CommitAsync(ct);
         return imported;
     }
@@ -122,7 +125,7 @@ public sealed class BooksImport
         }
         check.Finish();
         Refuse(check.Findings);
-        _notes = check.Notes;
+        (_notes, _unsealed) = (check.Notes, check.UnsealedEvents);
     }
 
     private static void Refuse(IReadOnlyList<ExportFinding> findings)
@@ -308,7 +311,7 @@ public sealed class BooksImport
                 insert into billing.mt_event_progression (name, last_seq_id) values ($1, $2)
                 on conflict (name) do update set last_seq_id = excluded.last_seq_id
                 """, ct, name, sequence);
-        return new(_eventCount, _pages, _reports, _invoices, _creditNotes, _views.CustomersWithDetails, _notes, _views.Faults);
+        return new(_eventCount, _pages, _reports, _invoices, _creditNotes, _views.CustomersWithDetails, _unsealed, _notes, _views.Faults);
     }
 
     private IDocumentSession Session() => _store.LightweightSession(SessionOptions.ForTransaction(_transaction));

@@ -67,8 +67,8 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         var after = Content(await Exported(app)).ToHashSet();
         Assert.Superset(Content(books.Lines).ToHashSet(), after);
         Assert.Equal(
-            $"{imported.Events} ada: moved|{await app.Sql<long>("select max(seq_id) from billing.mt_events")}",
-            await app.Sql<string>("select concat(data ->> 'events', ' ', data -> 'by' ->> 'actor', ': ', data -> 'by' ->> 'reason', '|', seq_id) from billing.mt_events where type = 'books_imported'"));
+            $"{imported.Events} 0 ada: moved|{await app.Sql<long>("select max(seq_id) from billing.mt_events")}",
+            await app.Sql<string>("select concat(data ->> 'events', ' ', data ->> 'unsealedEvents', ' ', data -> 'by' ->> 'actor', ': ', data -> 'by' ->> 'reason', '|', seq_id) from billing.mt_events where type = 'books_imported'"));
         var replayed = await app.Replay();
         Assert.Equal(imported.Invoices, replayed.Count);
         Assert.All(replayed, r => Assert.True(r.Identical, r.Difference));
@@ -129,6 +129,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
     [InlineData("an older format", "export_too_old", "billing-export/1")]
     [InlineData("an event without its id", "export_invalid", "has no id")]
     [InlineData("a report of no time", "export_invalid", "cannot be read")]
+    [InlineData("a seal after a report", "export_invalid", "a seal stands after a report or document")]
     [InlineData("a credit note that the manifest says nothing of", "export_invalid", "how many credit notes")]
     [InlineData("an event of a later version", "event_type_unknown", "invoice_enchanted")]
     [InlineData("no time of an invoice", "stream_corrupt", "(invoice_finalized, version 2 of ")]
@@ -143,6 +144,7 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
             "another format" => Rewritten("billing-export/3", "billing-export/7"),
             "an older format" => Pinned.Export1,
             "an event without its id" => Rewritten(Told("event", "id"), ""),
+            "a seal after a report" => Rehashed(books.Lines.SelectMany(l => l == books.Lines.Last(IsSeal) ? [] : l == books.Lines.First(IsReport) ? [l, books.Lines.Last(IsSeal)] : (string[])[l])),
             "a report of no time" => Rewritten(Told("report", "recordedAt"), ",\"recordedAt\":\"soon\""),
             "a credit note that the manifest says nothing of" => Rewritten(",\"creditNotes\":2", ""),
             "no time of an invoice" => Rewritten("at\\\": \\\"2026-02-01T01:00:00+00:00\\\", \\\"number\\\": \\\"INV-000001", "at\\\": \\\"soon\\\", \\\"number\\\": \\\"INV-000001", withSeals: false),
@@ -196,6 +198,9 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         Assert.StartsWith(
             await app.Sql<string>("select format('event %s (customer_details_recorded, version %s of %s) cannot be read: ', seq_id, version, stream_id) from billing.mt_events where type = 'customer_details_recorded'"),
             Assert.Single(imported.Faults), StringComparison.Ordinal);
+        // Sealed from now on, and of before that nothing but the file says what they were.
+        Assert.Equal((imported.Events, imported.Events), (imported.UnsealedEvents, await app.Sql<long>("select (data ->> 'unsealedEvents')::bigint from billing.mt_events where type = 'books_imported' order by seq_id desc limit 1")));
+        Assert.Contains(imported.Told("a file"), t => t.Contains("events came without a seal", StringComparison.Ordinal));
         Assert.Equal("""{"sha256": 7}""", await app.Sql<string>("select data::text from billing.mt_events where type = 'customer_details_recorded'"));
         Assert.Equal((1, 4), (await app.Sql<long>("select count(*) from billing.mt_doc_customerview"), imported.Invoices));
     }
@@ -255,12 +260,19 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
     }
 
     /// <summary>The export with one thing in it that is not so, and every running hash made to fit.</summary>
-    private string[] Rewritten(string from, string to, bool withSeals = true)
+    private string[] Rewritten(string from, string to, bool withSeals = true) =>
+        Rehashed(books.Lines.Where(l => withSeals || !IsSeal(l)).Select(l => l.Replace(from, to, StringComparison.Ordinal)));
+
+    private static bool IsSeal(string line) => line.StartsWith("""{"kind":"seal""", StringComparison.Ordinal);
+
+    private static bool IsReport(string line) => line.StartsWith("""{"kind":"report""", StringComparison.Ordinal);
+
+    private static string[] Rehashed(IEnumerable<string> lines)
     {
         var before = new byte[32];
-        return [.. books.Lines.Where(l => withSeals || !l.StartsWith("""{"kind":"seal""", StringComparison.Ordinal)).Select(l =>
+        return [.. lines.Select(l =>
         {
-            var open = l.Replace(from, to, StringComparison.Ordinal)[..^TailLength];
+            var open = l[..^TailLength];
             before = System.Security.Cryptography.SHA256.HashData([.. before, .. System.Text.Encoding.UTF8.GetBytes(open)]);
             return $"{open},\"hash\":\"{Convert.ToHexStringLower(before)}\"}}";
         })];

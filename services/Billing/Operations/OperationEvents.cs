@@ -36,7 +36,9 @@ public sealed record ViewsRebuilt(long Events, DateTimeOffset At) : OperationEve
 /// <param name="Events">that were imported</param>
 /// <param name="LastSequence">of the last of them</param>
 /// <param name="At">by the clock of the machine, for no service ran</param>
-public sealed record BooksImported(long Events, long LastSequence, DateTimeOffset At) : OperationEvent;
+/// <param name="UnsealedEvents">of the events, those after the last page of seals that came with them: they are sealed here, and nothing vouches for what they were before. Null of an import that did not count them</param>
+public sealed record BooksImported(
+    long Events, long LastSequence, DateTimeOffset At, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? UnsealedEvents = null) : OperationEvent;
 
 /// <summary>Nothing is decided on what was ordered before.</summary>
 public sealed record OperationsState(long Version)
