@@ -47,10 +47,10 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
                 {
                     Page = verdict.Page, FromSequence = verdict.FromSequence, ToSequence = verdict.ToSequence, EventCount = verdict.EventCount,
                     Intact = verdict.IsIntact, Finding = string.Join("; ", verdict.Findings), Chain = ByteString.CopyFrom(chain),
+        }
                 }, ct);
         var (count, findings) = await SealVerification.Unsealed(snapshot.Connection, through, ct);
         if (!headSeen) findings = [.. findings, "no page of seals has the chain value that was known: the history was made anew since it was noted, or it is of other books"];
-        }
         await responseStream.WriteAsync(
             new SealFinding { Intact = findings.Count == 0, UnsealedEventCount = count, Chain = ByteString.CopyFrom(head), Finding = string.Join("; ", findings) }, ct);
     }

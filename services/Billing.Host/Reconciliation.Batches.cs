@@ -49,10 +49,26 @@ internal sealed partial class Reconciliation
             archived |= batch.Rows.Any(r => r.Kind == RowKind.Archived);
             foreach (var row in batch.Rows) Count(row, rows);
         }
-        if (!withRows || archived) yield break;
+        if (!withRows || archived)
+        {
+            _summary.ReportsWithoutRows++;
+            _summary.TokensWithoutRows += reported.Total;
+            yield break;
+        }
         foreach (var key in rows.DifferencesTo(reported))
             yield return Of("rows_differ", report.Shard, report.Number, key, rows[key], reported[key],
                 $"the rows of report {report.Number} of shard {report.Shard} are {rows[key]} {key.Kind} tokens, and the report says {reported[key]}");
+    }
+
+    /// <summary>A leaf proves that there was a row, and not how many tokens it had: whoever removes rows and leaves their leaves must not pass for the housekeeping that does.</summary>
+    private async Task<ReconcileDifference?> RemovedRows(CancellationToken ct)
+    {
+        if (!asked.HasDetachedRows || _summary.ArchivedRows <= asked.DetachedRows) return null;
+        // A day may have been detached since usage was asked.
+        var detached = Math.Max(asked.DetachedRows, (await usage.GetHeadsAsync(new() { WithDetachedRows = true }, cancellationToken: ct)).DetachedRows);
+        return _summary.ArchivedRows <= detached
+            ? null
+            : Of("rows_missing", 0, 0, default, 0, 0, $"{_summary.ArchivedRows} rows are known by their leaves only, and usage detached {detached}: {_summary.ArchivedRows - detached} were removed from days that are not detached");
     }
 
     private static string? ChainFault(UsageReport report, byte[] previous)

@@ -15,7 +15,7 @@ namespace Billing.Host;
 /// with the one before it and a difference names its place. Usage is asked how far it is before billing's snapshot is taken, and reports that
 /// billing has not applied by then are on their way, not lost, as long as nothing after them is applied, they are not parked and their shard is not stopped.
 /// </summary>
-internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage, NpgsqlConnection books, EventRows events, IReadOnlyList<Head> heads, bool withRows)
+internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage, NpgsqlConnection books, EventRows events, GetHeadsResponse asked, bool withRows)
 {
     private readonly TokenTally _applied = new();
     private readonly ReconcileSummary _summary = new();
@@ -43,7 +43,7 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
         var obstacles = await ReportObstacles.ReadAsync(books, ct);
         await using var booked = Booked(ct).GetAsyncEnumerator(ct);
         var more = await booked.MoveNextAsync();
-        foreach (var head in heads.OrderBy(h => h.Shard))
+        foreach (var head in asked.Heads.OrderBy(h => h.Shard))
         {
             for (; more && booked.Current.Shard < head.Shard; more = await booked.MoveNextAsync())
                 foreach (var d in Unknown(booked.Current)) yield return d;
@@ -81,6 +81,7 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
         }
         for (; more; more = await booked.MoveNextAsync())
             foreach (var d in Unknown(booked.Current)) yield return d;
+        if (await RemovedRows(ct) is { } removed) yield return removed;
     }
 
     private IEnumerable<ReconcileDifference> Compare(UsageReport report, TokenTally recorded, BookedReport booked)

@@ -26,6 +26,11 @@ public sealed class UsageLedgerService(
         var response = new GetHeadsResponse();
         for (var shard = 0; shard < heads.Length; shard++)
             response.Heads.Add(new Head { Shard = shard, ReportNumber = heads[shard].Report, BatchNumber = heads[shard].Batch, Chain = ByteString.CopyFrom(heads[shard].Chain) });
+        if (request.WithDetachedRows)
+        {
+            await using var query = await queries.OpenAsync(Caller.NameOf(context), context.CancellationToken);
+            response.DetachedRows = (long)(await UsageStore.Scalar(query.Connection, "select coalesce(sum(rows), 0)::bigint from usage.detached_partition", context.CancellationToken))!;
+        }
         return response;
     }
 

@@ -76,7 +76,8 @@ public sealed class When_tokens_are_reconciled
         Assert.Equal((one.SubscriptionId, "output", 599, 600), (found[1].SubscriptionId, found[1].Kind, found[1].RecordedTokens, found[1].FoundTokens));
         // A row that is known by its leaf alone is not counted, and proved all the same.
         await Expect([], b => Archived(b[0]));
-        Assert.Equal(2, (await Reconcile(app)).Summary.ArchivedRows);
+        var archived = (await Reconcile(app)).Summary;
+        Assert.Equal((2, 1, 607), (archived.ArchivedRows, archived.ReportsWithoutRows, archived.TokensWithoutRows));
         await Expect(["root_differs"], b => { Archived(b[0]); b[0].Rows[0].Leaf = b[0].Rows[1].Leaf; });
         await Expect(["report_differs"], _ => { }, (r, _) => r.Number == 2 ? r with { Lines = [r.Lines[0] with { Tokens = 1_001 }] } : r, besides: ["rows_differ"]);
 
@@ -94,6 +95,20 @@ public sealed class When_tokens_are_reconciled
             Assert.Equal(reasons.Concat(besides ?? []).Order(), differences.Select(d => d.Reason).Order());
             return differences;
         }
+    }
+
+    /// <summary>A kept leaf proves that there was a row; how many tokens it had, nobody can compare any more.</summary>
+    [Fact]
+    public async Task Rows_that_were_removed_from_days_that_are_not_detached_do_not_pass_for_archived_ones()
+    {
+        var (app, _) = await TwoReports();
+        await using var __ = app;
+        app.Usage.Rewrite(1, b => Archived(b[0]));
+        app.Usage.DetachedRows = 2;
+        Assert.Empty((await Reconcile(app)).Differences);
+        app.Usage.DetachedRows = 1;
+        var removed = Assert.Single((await Reconcile(app)).Differences);
+        Assert.Equal(("rows_missing", "2 rows are known by their leaves only, and usage detached 1: 1 were removed from days that are not detached"), (removed.Reason, removed.Detail));
     }
 
     private static EventRow Reworded(EventRow row)

@@ -22,7 +22,7 @@ public static class AuditReconcileCommand
             if (result.GetValue(json))
                 BillingCalls.Print(new
                 {
-                    s.Rows, s.ArchivedRows, s.Batches, s.Reports, s.WaitingReports, s.Invoices, s.RecordedTokens, s.AppliedTokens, s.InvoicedTokens, s.VoidedTokens, s.OpenTokens,
+                    s.Rows, s.ArchivedRows, s.Batches, s.Reports, s.WaitingReports, s.Invoices, s.RecordedTokens, s.AppliedTokens, s.InvoicedTokens, s.VoidedTokens, s.OpenTokens, s.ReportsWithoutRows, s.TokensWithoutRows,
                     differences = differences.Select(d => new { d.Reason, d.Shard, d.ReportNumber, d.SubscriptionId, d.PeriodId, d.PlanId, d.Kind, d.RecordedTokens, d.FoundTokens, d.Detail }),
                 });
             else Print(s, differences);
@@ -48,12 +48,25 @@ public static class AuditReconcileCommand
         CommandLine.Output.Write(table);
         if (differences.Length == 0)
         {
-            Console.Out.WriteLine(s.WaitingReports == 0
-                ? "every token is where it should be"
-                : $"every token that arrived is where it should be; {s.WaitingReports:N0} reports are on their way: ask again when they are applied");
+            foreach (var line in AllClear(s)) Console.Out.WriteLine(line);
             return;
         }
         Console.Out.WriteLine($"{differences.Length:N0} differences:");
         foreach (var d in differences) Console.Out.WriteLine($"{d.Reason}: {d.Detail}{(d.SubscriptionId.Length > 0 ? $" ({d.SubscriptionId}, {d.PeriodId})" : "")}");
+    }
+
+    /// <summary>What may be said where nothing differs: no more than was compared.</summary>
+    public static IEnumerable<string> AllClear(ReconcileSummary s)
+    {
+        var every = (s.WaitingReports, s.ReportsWithoutRows) switch
+        {
+            (0, 0) => "every token",
+            (_, 0) => "every token that arrived",
+            (0, _) => "every token that reports say",
+            _ => "every token that reports say and that arrived",
+        };
+        yield return $"{every} is where it should be{(s.WaitingReports == 0 ? "" : $"; {s.WaitingReports:N0} reports are on their way: ask again when they are applied")}";
+        if (s.ReportsWithoutRows > 0)
+            yield return $"not compared with their rows: {s.ReportsWithoutRows:N0} of {s.Reports:N0} reports, {s.TokensWithoutRows:N0} tokens ({(s.ArchivedRows > 0 ? "rows of them are archived, and their leaves say nothing of tokens" : "--without-rows")})";
     }
 }

@@ -56,6 +56,9 @@ public sealed class UsageLedgerServer : IAsyncDisposable
     /// <summary>Whether somebody who misses reports in the middle can have them. An audit, which reads from the first, always can.</summary>
     public bool FillsGaps { set => _reports.FillsGaps = value; }
 
+    /// <summary>How many rows it says are in detached tables; null as a usage of before it said so.</summary>
+    public long? DetachedRows { set => _reports.DetachedRows = value; }
+
     /// <summary>As if its database were an older one: of this shard it has reports up to a number only, and with none of them it does not know the shard.</summary>
     public void Knows(int shard, int through) => _reports.Knows(shard, through);
 
@@ -64,6 +67,7 @@ public sealed class UsageLedgerServer : IAsyncDisposable
     private sealed class Reports
     {
         public volatile bool FillsGaps = true;
+        public long? DetachedRows { get; set; }
         private readonly Lock _gate = new();
         private readonly Dictionary<int, List<UsageRecorded>> _byShard = [];
         private readonly Dictionary<int, List<Batch>> _batches = [];
@@ -151,6 +155,7 @@ public sealed class UsageLedgerServer : IAsyncDisposable
         {
             var reports = Of(context);
             var response = new GetHeadsResponse();
+            if (request.WithDetachedRows && reports.DetachedRows is { } detached) response.DetachedRows = detached;
             foreach (var shard in reports.Shards)
             {
                 var last = reports.Of(shard)[^1];
