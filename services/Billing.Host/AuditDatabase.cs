@@ -1,5 +1,7 @@
 using System.Data;
+using Marten;
 using Npgsql;
+using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
@@ -22,6 +24,14 @@ internal sealed record AuditSnapshot(NpgsqlConnection Connection, NpgsqlTransact
     {
         var connection = await database.Source.OpenConnectionAsync(ct);
         return new(connection, await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct));
+    }
+
+    /// <summary>On this moment. Its questions may take as long as the books are: whoever asks breaks them off.</summary>
+    public IQuerySession Session(IDocumentStore store)
+    {
+        var options = SessionOptions.ForTransaction(Transaction);
+        options.Timeout = 0;
+        return store.QuerySession(options);
     }
 
     public async ValueTask DisposeAsync()

@@ -12,7 +12,6 @@ using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Marten;
 using HistoryPoint = Billing.Audit.HistoryPoint;
-using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
@@ -24,7 +23,7 @@ public sealed partial class AuditService
     public override async Task<KnownState> AsOf(AsOfRequest request, ServerCallContext context)
     {
         await using var snapshot = await AuditSnapshot.Open(database, context.CancellationToken);
-        await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
+        await using var session = snapshot.Session(store);
         var (at, known) = (Wire.Point(request.At), await Known(session, request.Id, Wire.Point(request.At), context.CancellationToken));
         if (known.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {at}: ask for a later time or event").AsException();
         var answer = new KnownState { Id = request.Id, Json = known.Json };
@@ -36,7 +35,7 @@ public sealed partial class AuditService
     {
         var ct = context.CancellationToken;
         await using var snapshot = await AuditSnapshot.Open(database, ct);
-        await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
+        await using var session = snapshot.Session(store);
         var (from, to) = (await Known(session, request.Id, Wire.Point(request.From), ct), await Known(session, request.Id, Wire.Point(request.To), ct));
         if (to.Json is null) throw new Refusal("not_known_then", $"nothing was known of {request.Id} at {Wire.Point(request.To)}: ask for a later time or event").AsException();
         if (from.Versions.Any(v => !to.Cut.Contains(v.Key) && v.Value > to.Versions.GetValueOrDefault(v.Key))) throw new FormatException($"{Wire.Point(request.From)} is after {Wire.Point(request.To)}: from comes first");

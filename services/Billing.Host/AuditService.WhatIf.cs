@@ -11,7 +11,6 @@ using Grpc.Core;
 using Marten;
 using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
 using MenuTerms = Billing.Menus.MenuTerms;
-using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
@@ -29,7 +28,7 @@ public sealed partial class AuditService
         if (request.RatingVersion is < 0 or > RatingVersions.Latest) throw new FormatException($"rating_version is from 1 to {RatingVersions.Latest}, or 0 for that of the invoice");
         var (from, to) = (request.From?.ToTime("from") ?? DateTimeOffset.MinValue, request.To?.ToTime("to") ?? DateTimeOffset.MaxValue);
         await using var snapshot = await AuditSnapshot.Open(database, ct);
-        await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
+        await using var session = snapshot.Session(store);
         var other = Other(request, await OtherMenu(session, request.MenuId, ct));
         for (long after = 0; ;)
         {

@@ -3,7 +3,6 @@ using Contracts.Usage.V1;
 using Google.Protobuf;
 using Grpc.Core;
 using Marten;
-using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
@@ -18,7 +17,7 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
         var ct = context.CancellationToken;
         if (request.InvoiceId.Length > 0) Ids.Parse(Ids.Invoice, request.InvoiceId);
         await using var snapshot = await AuditSnapshot.Open(database, ct);
-        await using var session = store.QuerySession(SessionOptions.ForTransaction(snapshot.Transaction));
+        await using var session = snapshot.Session(store);
         var found = false;
         var seals = new SealExplanation(snapshot.Connection);
         for (long after = 0; ;)
@@ -47,8 +46,8 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
                 {
                     Page = verdict.Page, FromSequence = verdict.FromSequence, ToSequence = verdict.ToSequence, EventCount = verdict.EventCount,
                     Intact = verdict.IsIntact, Finding = string.Join("; ", verdict.Findings), Chain = ByteString.CopyFrom(chain),
-        }
                 }, ct);
+        }
         var (count, findings) = await SealVerification.Unsealed(snapshot.Connection, through, ct);
         if (!headSeen) findings = [.. findings, "no page of seals has the chain value that was known: the history was made anew since it was noted, or it is of other books"];
         await responseStream.WriteAsync(
@@ -67,9 +66,9 @@ public sealed partial class AuditService(IDocumentStore store, AuditDatabase dat
         var ct = context.CancellationToken;
         try
         {
-            var heads = (await usage.GetHeadsAsync(new(), cancellationToken: ct)).Heads;
+            var asked = await usage.GetHeadsAsync(new() { WithDetachedRows = !request.WithoutRows }, cancellationToken: ct);
             await using var snapshot = await AuditSnapshot.Open(database, ct);
-            await foreach (var part in new Reconciliation(usage, snapshot.Connection, EventRows.Of(store), heads, !request.WithoutRows).Run(ct)) await responseStream.WriteAsync(part, ct);
+            await foreach (var part in new Reconciliation(usage, snapshot.Connection, EventRows.Of(store), asked, !request.WithoutRows).Run(ct)) await responseStream.WriteAsync(part, ct);
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Billing.Accounts;
@@ -9,7 +10,7 @@ using Billing.Sellers;
 using Contracts.Billing.V1;
 using Google.Protobuf;
 using Marten;
-using Marten.Linq;
+using Npgsql;
 using InvoiceFinalized = Billing.Invoices.InvoiceFinalized;
 
 namespace Billing.Host;
@@ -19,10 +20,15 @@ namespace Billing.Host;
 /// and every credit note that was issued for them.
 /// </summary>
 internal sealed class InvoiceReplay(
-    IReadOnlyDictionary<string, StoredInvoice> documents, IReadOnlyDictionary<string, StoredCreditNote> creditNotes, StoredStreams streams, StoredTerms terms,
+    IReadOnlyDictionary<string, InvoiceReplay.Stored> documents, IReadOnlyDictionary<string, InvoiceReplay.Stored> creditNotes, StoredStreams streams, StoredTerms terms,
     SealExplanation seals)
 {
     private const int AtOnce = 100;
+
+    /// <summary>A document as its row has it: nothing of a row that somebody altered stops those beside it.</summary>
+    /// <param name="Document">null where the row has none</param>
+    internal sealed record Stored(string Number, long TotalMicros, string? Document);
+
     private const string CannotBeRated = "the invoice cannot be rated again: ";
 
     /// <summary>The events that made invoices final, in the order of the log, so many at a time.</summary>
@@ -35,11 +41,24 @@ internal sealed class InvoiceReplay(
     {
         var finals = page.Where(e => e.Data is InvoiceFinalized).Select(e => (InvoiceId: e.Stream, Event: e.Body<InvoiceFinalized>())).ToArray();
         string[] ids = [.. page.Select(e => e.Stream)];
-        var documents = (await session.LoadManyAsync<StoredInvoice>(ct, ids)).ToDictionary(d => d.Id);
-        var notes = (await session.Query<StoredCreditNote>().Where(n => n.InvoiceId.IsOneOf(ids)).ToListAsync(ct)).ToDictionary(n => n.Id);
+        var documents = await DocumentsAsync(session, "mt_doc_storedinvoice where id = any($1)", ids, ct);
+        var notes = await DocumentsAsync(session, "mt_doc_storedcreditnote where data ->> 'invoiceId' = any($1)", ids, ct);
         var streams = await StoredStreams.ReadAsync(session, finals.SelectMany(f => new[] { f.Event.PeriodId, f.InvoiceId }), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. finals.Where(f => Fault(streams, f.InvoiceId, f.Event) is null).Select(f => streams.Period(f.Event.PeriodId)).OfType<PeriodState.Closed>().Select(c => c.Facts)], ct);
         return new(documents, notes, streams, terms, seals);
+    }
+
+    private static async Task<Dictionary<string, Stored>> DocumentsAsync(IQuerySession session, string from, string[] ids, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand($"select id, data ->> 'number', data ->> 'totalMicros', data ->> 'document' from billing.{from}") { Parameters = { new() { Value = ids } } };
+        await using var reader = await session.ExecuteReaderAsync(command, ct);
+        var documents = new Dictionary<string, Stored>();
+        while (await reader.ReadAsync(ct))
+        {
+            string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+            documents[reader.GetString(0)] = new(Text(1) ?? "", long.TryParse(Text(2), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var total) ? total : 0, Text(3));
+        }
+        return documents;
     }
 
     /// <summary>What cannot be folded of an invoice: it is told of that invoice, and the others go on.</summary>
@@ -83,7 +102,7 @@ internal sealed class InvoiceReplay(
         return answer;
     }
 
-    private string? Difference(string invoiceId, InvoiceFinalized final, StoredInvoice? stored, InvoiceState.Finalized? state, PeriodState period, ReplayedInvoice answer)
+    private string? Difference(string invoiceId, InvoiceFinalized final, Stored? stored, InvoiceState.Finalized? state, PeriodState period, ReplayedInvoice answer)
     {
         InvoiceDocument document;
         byte[] replayed;
@@ -98,7 +117,7 @@ internal sealed class InvoiceReplay(
             return $"{CannotBeRated}{e.Message}";
         }
         answer.ReplayedSha256 = ByteString.CopyFrom(SHA256.HashData(replayed));
-        if (stored is null) return "the stored document is missing";
+        if (stored?.Document is null) return "the stored document is missing";
         var text = Encoding.UTF8.GetString(replayed);
         if (DocumentDifference.First(stored.Document, text) is { } parting) return parting;
         var sha256 = Convert.ToHexStringLower(answer.StoredSha256.Span);
@@ -109,7 +128,7 @@ internal sealed class InvoiceReplay(
         return state is null ? null : CreditNoteReplay.FirstDifference(invoiceId, state, TaxedParts.Of(text), id => creditNotes.GetValueOrDefault(id)?.Document);
     }
 
-    private static ByteString Sha256Of(StoredInvoice? stored) => ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes(stored?.Document ?? "")));
+    private static ByteString Sha256Of(Stored? stored) => ByteString.CopyFrom(SHA256.HashData(Encoding.UTF8.GetBytes(stored?.Document ?? "")));
 
     /// <summary>Standings, payments and messages use what the event says, so it must be what the document says.</summary>
     private static string? EventDifference(InvoiceFinalized final, PeriodFacts facts, InvoiceDocument document)

@@ -137,7 +137,8 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
     /// <summary>What was applied to a period and closed, or carried, against what the lines of final invoices say of it, kind by kind.</summary>
     private async IAsyncEnumerable<ReconcileDifference> Periods([EnumeratorCancellation] CancellationToken ct)
     {
-        var (final, invoiced) = await Invoiced(ct);
+        var (final, invoiced, faults) = await Invoiced(ct);
+        foreach (var fault in faults) yield return fault;
         await using var command = new NpgsqlCommand($"""
             select {EventRows.Columns} from billing.mt_events
             where type in ('usage_applied', 'period_closed', 'late_usage_carried') order by stream_id, version
@@ -193,29 +194,48 @@ internal sealed partial class Reconciliation(UsageLedger.UsageLedgerClient usage
         return new();
     }
 
-    /// <returns>the subscription of every period that has a final invoice; and by period, the tokens that lines say</returns>
-    private async Task<(Dictionary<string, string> Final, Dictionary<string, TokenTally> Tokens)> Invoiced(CancellationToken ct)
+    /// <returns>the subscription of every period that has a final invoice; by period, the tokens that lines say; and the documents that cannot be read, whose lines say none</returns>
+    private async Task<(Dictionary<string, string> Final, Dictionary<string, TokenTally> Tokens, List<ReconcileDifference> Faults)> Invoiced(CancellationToken ct)
     {
-        var (final, tokens) = (new Dictionary<string, string>(), new Dictionary<string, TokenTally>());
-        await using var command = new NpgsqlCommand("select data ->> 'periodId', data ->> 'subscriptionId', data ->> 'document', id in (select stream_id from billing.mt_events where type = 'invoice_voided') from billing.mt_doc_storedinvoice", books) { CommandTimeout = 0 };
+        var (final, tokens, faults) = (new Dictionary<string, string>(), new Dictionary<string, TokenTally>(), new List<ReconcileDifference>());
+        await using var command = new NpgsqlCommand("select data ->> 'periodId', data ->> 'subscriptionId', data ->> 'document', id, id in (select stream_id from billing.mt_events where type = 'invoice_voided') from billing.mt_doc_storedinvoice", books) { CommandTimeout = 0 };
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct))
         {
-            var period = reader.GetString(0);
-            final[period] = reader.GetString(1);
+            string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+            var (period, subscription, id) = (Text(0) ?? "", Text(1) ?? "", reader.GetString(3));
+            final[period] = subscription;
             _summary.Invoices++;
-            using var document = JsonDocument.Parse(reader.GetString(2));
-            foreach (var line in document.RootElement.GetProperty("lines").EnumerateArray())
+            var lines = new List<(TallyKey Key, long Tokens)>();
+            try
             {
-                if (line.GetProperty("kind").GetString() is not ("included" or "overage" or "overrun" or "adjustment")) continue;
-                var about = line.TryGetProperty("aboutPeriodId", out var other) ? other.GetString()! : period;
-                if (!tokens.TryGetValue(about, out var tally)) tokens[about] = tally = new();
-                tally.Add(new("", about, "", line.GetProperty("tokenKind").GetString()!), line.GetProperty("tokens").GetInt64());
-                _summary.InvoicedTokens += line.GetProperty("tokens").GetInt64();
-                if (reader.GetBoolean(3)) _summary.VoidedTokens += line.GetProperty("tokens").GetInt64();
+                lines.AddRange(LinesOf(period, Text(2)));
+            }
+            catch (Exception e) when (e is JsonException || CorruptStreamException.IsOfAFold(e))
+            {
+                faults.Add(Of("document_unreadable", 0, 0, new(subscription, period, "", ""), 0, 0, $"the stored document of {id} cannot be read, so that it is not known which tokens it demands: {e.Message}"));
+                continue;
+            }
+            foreach (var (key, count) in lines)
+            {
+                if (!tokens.TryGetValue(key.PeriodId, out var tally)) tokens[key.PeriodId] = tally = new();
+                tally.Add(key, count);
+                _summary.InvoicedTokens += count;
+                if (reader.GetBoolean(4)) _summary.VoidedTokens += count;
             }
         }
-        return (final, tokens);
+        return (final, tokens, faults);
+    }
+
+    private static IEnumerable<(TallyKey Key, long Tokens)> LinesOf(string period, string? document)
+    {
+        using var json = JsonDocument.Parse(document ?? throw new JsonException("it is null"));
+        foreach (var line in json.RootElement.GetProperty("lines").EnumerateArray())
+        {
+            if (line.GetProperty("kind").GetString() is not ("included" or "overage" or "overrun" or "adjustment")) continue;
+            var about = line.TryGetProperty("aboutPeriodId", out var other) ? other.GetString() ?? throw new JsonException("aboutPeriodId is null") : period;
+            yield return (new("", about, "", line.GetProperty("tokenKind").GetString() ?? throw new JsonException("tokenKind is null")), line.GetProperty("tokens").GetInt64());
+        }
     }
 
     private static ReconcileDifference Of(string reason, int shard, long number, TallyKey key, long recorded, long found, string detail) => new()

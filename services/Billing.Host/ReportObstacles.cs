@@ -11,10 +11,10 @@ internal sealed class ReportObstacles
     public static async Task<ReportObstacles> ReadAsync(NpgsqlConnection books, CancellationToken ct)
     {
         var obstacles = new ReportObstacles();
-        await using (var parked = new NpgsqlCommand($"select id, data ->> 'reason', data ->> 'detail' from billing.mt_doc_parkedmessage where starts_with(id, '{ParkedMessages.Report}') and data ->> 'setAsideAt' is null", books))
+        await using (var parked = new NpgsqlCommand($"select id, data ->> 'reason', data ->> 'detail' from billing.mt_doc_parkedmessage where starts_with(id, '{ParkedMessages.Report}') and data ->> 'setAsideAt' is null", books) { CommandTimeout = 0 })
         await using (var reader = await parked.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct)) obstacles._parked[KeyOf(reader.GetString(0))] = (reader.GetString(0), $"{reader.GetString(1)}, {reader.GetString(2)}");
-        await using (var stopped = new NpgsqlCommand("select shard, stopped from billing.usage_shard where stopped is not null", books))
+        await using (var stopped = new NpgsqlCommand("select shard, stopped from billing.usage_shard where stopped is not null", books) { CommandTimeout = 0 })
         await using (var reader = await stopped.ExecuteReaderAsync(ct))
             while (await reader.ReadAsync(ct)) obstacles._stopped[reader.GetInt32(0)] = reader.GetString(1);
         return obstacles;

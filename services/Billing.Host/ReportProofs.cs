@@ -13,7 +13,8 @@ namespace Billing.Host;
 /// period is shown, so that whoever checks can add up what the invoice says, and sees by the versions that nothing is left out; of an invoice's stream, what there is up to the event that made it final, and up to the one that
 /// voided it where it demands nothing any more.
 /// </summary>
-internal sealed class ReportProofs(NpgsqlConnection books)
+/// <param name="rootsAtOnce">a message is no longer than clients take: 1.7 MB of roots by default</param>
+internal sealed class ReportProofs(NpgsqlConnection books, int rootsAtOnce = 50_000)
 {
     private const string EventColumns = "seq_id, stream_id, version, type, data::text";
     private SealPage? _page;
@@ -42,7 +43,7 @@ internal sealed class ReportProofs(NpgsqlConnection books)
             yield return new() { Event = proven };
         }
         await foreach (var invoice in Invoices(invoiceIds, ct)) yield return new() { Invoice = invoice };
-        yield return new() { Seals = await Seals(firstPage, ct) };
+        await foreach (var seals in Seals(firstPage, ct)) yield return new() { Seals = seals };
     }
 
     private static bool IsOf(StoredEvent applied, ReportOfPeriod r) =>
@@ -50,7 +51,7 @@ internal sealed class ReportProofs(NpgsqlConnection books)
 
     private async Task MustBeApplied(ReportOfPeriod r, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select exists (select from billing.mt_doc_appliedreport where id = $1)", books) { Parameters = { new() { Value = AppliedReport.IdOf(r.Shard, r.Number) } } };
+        await using var command = new NpgsqlCommand("select exists (select from billing.mt_doc_appliedreport where id = $1)", books) { CommandTimeout = 0, Parameters = { new() { Value = AppliedReport.IdOf(r.Shard, r.Number) } } };
         if (await command.ExecuteScalarAsync(ct) is not true)
             throw new Refusal("report_not_applied", $"report {r.Number} of shard {r.Shard} is not in the books: it is on its way, parked, or its shard is stopped").AsException();
     }
@@ -60,7 +61,7 @@ internal sealed class ReportProofs(NpgsqlConnection books)
         // Ascending, so that a page is read once.
         if (_page is null || _page.ToSequence < e.Sequence)
         {
-            await using var command = new NpgsqlCommand("select page from billing.seal where to_sequence >= $1 order by page limit 1", books) { Parameters = { new() { Value = e.Sequence } } };
+            await using var command = new NpgsqlCommand("select page from billing.seal where to_sequence >= $1 order by page limit 1", books) { CommandTimeout = 0, Parameters = { new() { Value = e.Sequence } } };
             if (await command.ExecuteScalarAsync(ct) is not long number)
                 throw new Refusal("events_not_sealed", $"{e.Name} is not sealed yet: ask again in a moment").AsException();
             _page = (await SealReader.Page(books, number - 1, ct))!;
@@ -75,30 +76,35 @@ internal sealed class ReportProofs(NpgsqlConnection books)
         return proven;
     }
 
-    private async Task<SealChain> Seals(long firstPage, CancellationToken ct)
+    private async IAsyncEnumerable<SealChain> Seals(long firstPage, [EnumeratorCancellation] CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select previous_chain, root, chain from billing.seal where page >= $1 order by page", books) { Parameters = { new() { Value = firstPage } } };
+        await using var command = new NpgsqlCommand("select previous_chain, root, chain from billing.seal where page >= $1 order by page", books) { CommandTimeout = 0, Parameters = { new() { Value = firstPage } } };
         await using var reader = await command.ExecuteReaderAsync(ct);
         var seals = new SealChain { FirstPage = firstPage };
         while (await reader.ReadAsync(ct))
         {
+            if (seals.Roots.Count == rootsAtOnce)
+            {
+                yield return seals;
+                seals = new() { FirstPage = seals.FirstPage + rootsAtOnce };
+            }
             if (seals.Roots.Count == 0) seals.PreviousChain = ByteString.CopyFrom((byte[])reader[0]);
             seals.Roots.Add(ByteString.CopyFrom((byte[])reader[1]));
             seals.Head = ByteString.CopyFrom((byte[])reader[2]);
         }
-        return seals;
+        yield return seals;
     }
 
     private async IAsyncEnumerable<ProvenInvoice> Invoices(string[] ids, [EnumeratorCancellation] CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select id, data ->> 'number', data ->> 'document' from billing.mt_doc_storedinvoice where id = any($1) order by id", books) { Parameters = { new() { Value = ids } } };
+        await using var command = new NpgsqlCommand("select id, data ->> 'number', data ->> 'document' from billing.mt_doc_storedinvoice where id = any($1) order by id", books) { CommandTimeout = 0, Parameters = { new() { Value = ids } } };
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (await reader.ReadAsync(ct)) yield return new() { InvoiceId = reader.GetString(0), Number = reader.GetString(1), Document = reader.GetString(2) };
     }
 
     private async Task<List<StoredEvent>> Events(string sql, string[] streams, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand(sql, books) { Parameters = { new() { Value = streams } } };
+        await using var command = new NpgsqlCommand(sql, books) { CommandTimeout = 0, Parameters = { new() { Value = streams } } };
         await using var reader = await command.ExecuteReaderAsync(ct);
         var events = new List<StoredEvent>();
         while (await reader.ReadAsync(ct)) events.Add(new(reader.GetInt64(0), reader.GetString(1), reader.GetInt64(2), reader.GetString(3), reader.GetString(4)));

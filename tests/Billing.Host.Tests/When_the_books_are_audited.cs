@@ -96,6 +96,42 @@ public sealed class When_the_books_are_audited
     }
 
     [Theory]
+    [InlineData("jsonb_set(data, '{document}', 'null')")]
+    [InlineData("jsonb_set(data, '{document}', '\"no JSON\"')")]
+    [InlineData("jsonb_set(data, '{document}', '\"{}\"')")]
+    [InlineData("jsonb_set(data, '{totalMicros}', '\"much\"') - 'document'")]
+    [InlineData("'{}'")]
+    public async Task A_document_that_was_altered_beyond_reading_is_named_and_the_others_are_audited(string data)
+    {
+        await using var app = await AMonthBilled();
+        var id = await app.Sql<string>($"update billing.mt_doc_storedinvoice set data = {data} where id = (select min(id) from billing.mt_doc_storedinvoice) returning id");
+        var replayed = await app.Replay();
+        Assert.Equal((2, id), (replayed.Count, Assert.Single(replayed, r => !r.Identical).InvoiceId));
+        var found = (await app.Audit.Reconcile(new()).ResponseStream.ReadAllAsync().ToListAsync()).Where(p => p.Difference is not null).Select(p => p.Difference).ToArray();
+        Assert.StartsWith($"the stored document of {id} cannot be read", Assert.Single(found, d => d.Reason == "document_unreadable").Detail, StringComparison.Ordinal);
+        var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
+        var line = export.FindIndex(l => l.StartsWith($$"""{"kind":"invoice","invoiceId":"{{id}}""", StringComparison.Ordinal)) + 1;
+        Assert.Equal([line], VerifyExport.Check(export).Select(f => f.Line).Distinct());
+    }
+
+    [Fact]
+    public async Task The_seals_of_a_proof_come_in_as_many_messages_as_they_need()
+    {
+        await using var app = await AMonthBilled();
+        await app.Subscribe(Small, "three");
+        await app.CaughtUp();
+        await using var connection = await app.Get<AuditDatabase>().Source.OpenConnectionAsync();
+        var report = new Contracts.Billing.V1.ReportOfPeriod { Shard = 1, Number = 1, PeriodId = await app.Sql<string>("select stream_id from billing.mt_events where type = 'usage_applied' and data ->> 'report' = '1'") };
+        var whole = (await new ReportProofs(connection).Run([report], default).ToListAsync())[^1].Seals;
+        Assert.True(whole.Roots.Count > 1);
+        var seals = await new ReportProofs(connection, rootsAtOnce: 1).Run([report], default).Where(p => p.Seals is not null).Select(p => p.Seals).ToListAsync();
+        Assert.Equal(whole.Roots, seals.Select(s => Assert.Single(s.Roots)));
+        Assert.Equal(Enumerable.Range((int)whole.FirstPage, seals.Count).Select(p => (long)p), seals.Select(s => s.FirstPage));
+        Assert.Equal(seals.SkipLast(1).Select(s => s.Head), seals.Skip(1).Select(s => s.PreviousChain));
+        Assert.Equal((whole.PreviousChain, whole.Head), (seals[0].PreviousChain, seals[^1].Head));
+    }
+
+    [Theory]
     [InlineData("totalMicros", "1", "the event that finalized it says a total of 1, and its document 12500000")]
     [InlineData("currency", "\"EUR\"", "the currency EUR, and its document USD")]
     [InlineData("customerId", "\"cus_019b76daa80080000000000000000001\"", "the customer cus_019b76daa80080000000000000000001, and its document cus_")]

@@ -5,6 +5,8 @@ using Billing.Host;
 using Billing.Invoices;
 using Billing.Menus;
 using Billing.Subscriptions;
+using Cli.Audits;
+using Cli.Commands;
 using Contracts.Billing.V1;
 using Contracts.Clock.V1;
 using Contracts.Usage.V1;
@@ -107,6 +109,38 @@ public sealed class AuditCommandTests
         WhatWasMadeToFitIsNamed(lines);
         folder.Delete(recursive: true);
     }
+
+    [Fact]
+    public async Task A_file_that_is_neither_an_export_nor_a_proof_is_read_line_by_line_and_told_in_few()
+    {
+        var path = Path.Combine(Directory.CreateTempSubdirectory().FullName, "notes.txt");
+        await File.WriteAllLinesAsync(path, Enumerable.Repeat("not of billing", 150));
+        var (exit, output, _) = await Audit("verify", path);
+        Assert.Equal(1, exit);
+        Assert.Contains("line 1: not a line of an export: it does not end with its hash", output, StringComparison.Ordinal);
+        // Two of each line, and one of the file, that it is cut off.
+        Assert.Contains("and 201 more: --json gives all of them", output, StringComparison.Ordinal);
+        Assert.Equal(301, Json(await Audit("verify", path, "--json")).GetProperty("findings").GetArrayLength());
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Fact]
+    public void A_proof_is_the_same_in_however_many_messages_its_seals_came()
+    {
+        Google.Protobuf.ByteString Hash(byte of) => Google.Protobuf.ByteString.CopyFrom([.. Enumerable.Repeat(of, 32)]);
+        SealChain Seals(long first, byte previous, byte[] roots, byte head) => new() { FirstPage = first, PreviousChain = Hash(previous), Roots = { roots.Select(Hash) }, Head = Hash(head) };
+        Assert.Equal(
+            ProofFile.Lines([], [new() { Seals = Seals(3, 0, [1, 2, 3], 6) }]),
+            ProofFile.Lines([], [new() { Seals = Seals(3, 0, [1, 2], 5) }, new() { Seals = Seals(5, 5, [3], 6) }]));
+    }
+
+    [Theory]
+    [InlineData(0, 0, 0, "every token is where it should be")]
+    [InlineData(2, 0, 0, "every token that arrived is where it should be; 2 reports are on their way: ask again when they are applied")]
+    [InlineData(0, 3, 0, "every token that reports say is where it should be", "not compared with their rows: 3 of 9 reports, 700 tokens (--without-rows)")]
+    [InlineData(0, 3, 5, "every token that reports say is where it should be", "not compared with their rows: 3 of 9 reports, 700 tokens (rows of them are archived, and their leaves say nothing of tokens)")]
+    public void No_more_is_said_to_be_where_it_should_than_was_compared(long waiting, long without, long archived, params string[] told) => Assert.Equal(
+        told, AuditReconcileCommand.AllClear(new() { Reports = 9, WaitingReports = waiting, ReportsWithoutRows = without, TokensWithoutRows = without == 0 ? 0 : 700, ArchivedRows = archived }));
 
     private static void AnyAlteredByteIsNamed(string[] lines)
     {

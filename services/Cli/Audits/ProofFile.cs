@@ -20,13 +20,8 @@ public static class ProofFile
         yield return VerifyProof.FirstLine;
         foreach (var row in rows) yield return Row(lines, row) + ",";
         foreach (var report in rows.Select(r => r.Report).DistinctBy(r => (r.Shard, r.Number))) yield return Report(lines, report, periods) + ",";
-        foreach (var part in books)
-            yield return part.PartCase switch
-            {
-                ReportProofPart.PartOneofCase.Event => Event(lines, part.Event),
-                ReportProofPart.PartOneofCase.Invoice => Invoice(lines, part.Invoice),
-                _ => Seals(lines, part.Seals),
-            } + ",";
+        foreach (var part in books.Where(p => p.Seals is null)) yield return (part.Event is { } e ? Event(lines, e) : Invoice(lines, part.Invoice)) + ",";
+        yield return Seals(lines, [.. books.Select(p => p.Seals).OfType<SealChain>()]) + ",";
         yield return lines.End();
         yield return "]}";
     }
@@ -105,12 +100,13 @@ public static class ProofFile
         json.WriteString("document", invoice.Document);
     });
 
-    private static string Seals(HashedLines lines, SealChain seals) => lines.Next("seals", json =>
+    /// <param name="seals">in as many messages as they came in</param>
+    private static string Seals(HashedLines lines, IReadOnlyList<SealChain> seals) => lines.Next("seals", json =>
     {
-        json.WriteNumber("firstPage", seals.FirstPage);
-        json.WriteString("previousChain", Hex(seals.PreviousChain));
-        Hashes(json, "roots", seals.Roots);
-        json.WriteString("head", Hex(seals.Head));
+        json.WriteNumber("firstPage", seals[0].FirstPage);
+        json.WriteString("previousChain", Hex(seals[0].PreviousChain));
+        Hashes(json, "roots", seals.SelectMany(s => s.Roots));
+        json.WriteString("head", Hex(seals[^1].Head));
     });
 
     private static void Hashes(System.Text.Json.Utf8JsonWriter json, string name, IEnumerable<ByteString> hashes)

@@ -8,6 +8,8 @@ namespace Cli.Commands;
 /// <summary>billing audit verify: the running service's seals, or an export or a proof, offline. Exit code 1 if anything does not hold.</summary>
 public static class AuditVerifyCommand
 {
+    private const int FindingsShown = 100;
+
     public static Command Create()
     {
         var file = new Argument<string?>("file") { Description = "an export or a proof to check offline; without it the running service checks its seals", Arity = ArgumentArity.ZeroOrOne };
@@ -40,8 +42,8 @@ public static class AuditVerifyCommand
     private static int VerifyFile(string path, string? head, bool json)
     {
         if (!File.Exists(path)) throw new UserException($"{path}: no such file; write one with: billing audit export --out {path}, or billing audit prove GENERATION --out {path}");
-        // Lines of an export begin with their kind; a proof is one object.
-        if (File.ReadLines(path).FirstOrDefault() is { } first && !first.StartsWith("{\"kind\"", StringComparison.Ordinal)) return Report(path, VerifyProof.Check(File.ReadLines(path), head), json);
+        // A proof begins so in every version; what is neither is read as an export, line by line, however large it is.
+        if (File.ReadLines(path).FirstOrDefault() is { } first && first.StartsWith("{\"format\":\"billing-proof/", StringComparison.Ordinal)) return Report(path, VerifyProof.Check(File.ReadLines(path), head), json);
         var check = new VerifyExport(head);
         long lines = 0;
         foreach (var line in File.ReadLines(path))
@@ -66,9 +68,16 @@ public static class AuditVerifyCommand
         else
         {
             Console.Out.WriteLine($"{path} proves nothing: {proof.Findings.Count:N0} findings");
-            foreach (var finding in proof.Findings) Console.Out.WriteLine($"line {finding.Line}: {finding.Finding}");
+            foreach (var line in Told(proof.Findings, "line")) Console.Out.WriteLine(line);
         }
         return proof.Findings.Count == 0 ? 0 : 1;
+    }
+
+    /// <summary>The first of them: a file that is something else has one a line.</summary>
+    private static IEnumerable<string> Told(IReadOnlyList<ExportFinding> findings, string where)
+    {
+        foreach (var finding in findings.Take(FindingsShown)) yield return $"{where} {finding.Line}: {finding.Finding}";
+        if (findings.Count > FindingsShown) yield return $"and {findings.Count - FindingsShown:N0} more: --json gives all of them";
     }
 
     private static int Report(long checkedCount, string of, IReadOnlyList<ExportFinding> findings, string where, string head, long unsealed, bool json, IReadOnlyList<string>? notes = null)
@@ -77,7 +86,7 @@ public static class AuditVerifyCommand
         else
         {
             Console.Out.WriteLine(findings.Count == 0 ? $"{checkedCount:N0} {of}: all intact" : $"{checkedCount:N0} {of}: {findings.Count:N0} findings");
-            foreach (var finding in findings) Console.Out.WriteLine($"{where} {finding.Line}: {finding.Finding}");
+            foreach (var line in Told(findings, where)) Console.Out.WriteLine(line);
             foreach (var note in notes ?? []) Console.Out.WriteLine($"note: {note}");
             if (unsealed > 0) Console.Out.WriteLine($"{unsealed:N0} events are not sealed yet: nothing vouches for them");
             Console.Out.WriteLine($"head of the seals: {head} (note it elsewhere; --head checks later that nothing up to here was made anew)");
