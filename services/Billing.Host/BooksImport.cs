@@ -314,7 +314,12 @@ public sealed class BooksImport
         return new(_eventCount, _pages, _reports, _invoices, _creditNotes, _views.CustomersWithDetails, _unsealed, _notes, _views.Faults);
     }
 
-    private IDocumentSession Session() => _store.LightweightSession(SessionOptions.ForTransaction(_transaction));
+    private IDocumentSession Session()
+    {
+        var options = SessionOptions.ForTransaction(_transaction);
+        options.Timeout = 0;
+        return _store.LightweightSession(options);
+    }
 
     private async Task Execute(string sql, CancellationToken ct, params object[] parameters)
     {

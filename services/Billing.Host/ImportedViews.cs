@@ -52,19 +52,20 @@ internal sealed class ImportedViews
             await using var session = open();
             var ids = (await session.AdvancedSql.QueryAsync<string>("select id from billing.mt_streams where id > ? order by id limit ?", ct, after, StreamsAtOnce)).ToArray();
             if (ids.Length == 0) break;
+            var before = after;
             after = ids[^1];
-            var events = await EventRows.ReadAsync(session, [.. ids.Select(id => (id, 0L))], ct).ToListAsync(ct);
-            foreach (var stream in events.GroupBy(e => e.Stream))
+            Reading? stream = null;
+            await foreach (var e in EventRows.ReadAsync(
+                session, $"select {EventRows.Columns} from billing.mt_events where stream_id > $1 and stream_id <= $2 and type <> 'tombstone' order by stream_id, version", ct, before, after))
             {
-                try
+                if (stream?.Id != e.Stream)
                 {
-                    Fold(session, stream.Key, [.. stream]);
+                    Finish(stream);
+                    stream = new(e.Stream);
                 }
-                catch (CorruptStreamException e)
-                {
-                    _faults.Add(e.Message);
-                }
+                Next(session, stream, e);
             }
+            Finish(stream);
             await session.SaveChangesAsync(ct);
         }
         await using var last = open();
@@ -73,36 +74,86 @@ internal sealed class ImportedViews
         await last.SaveChangesAsync(ct);
     }
 
-    private void Fold(IDocumentSession session, string id, StreamEvent[] stream)
+    /// <summary>A stream as far as it is read: its view, and none of its events. A busy period has more of them than memory should hold.</summary>
+    private sealed class Reading(string id)
     {
-        // A view's revision is the version of its stream: the next event of the stream finds it as if it had been there all along.
-        var version = stream[^1].Version;
-        switch (stream.Select(e => e.Data).FirstOrDefault(e => e is not UnreadableEvent) ?? stream[0].Body<object>())
+        public string Id => id;
+        public long Version { get; set; }
+
+        /// <summary>Null while no event could be read, and of what has no view.</summary>
+        public Folding? Folding { get; set; }
+        public bool IsKnown { get; set; }
+        public CorruptStreamException? Fault { get; set; }
+    }
+
+    private abstract class Folding
+    {
+        public abstract void Next(StreamEvent e);
+
+        /// <summary>A view's revision is the version of its stream: the next event of the stream finds it as if it had been there all along.</summary>
+        public abstract void Keep(long version);
+    }
+
+    private sealed class Folding<TView, TEvent>(Func<TView?, string, TEvent, TView> fold, Action<TView, long> keep) : Folding where TView : class
+    {
+        private TView? _view;
+
+        public override void Next(StreamEvent e) => _view = e.Folded<TView?, TEvent>(_view, (view, body) => fold(view, e.Stream, body));
+        public override void Keep(long version) => keep(_view!, version);
+    }
+
+    private void Next(IDocumentSession session, Reading stream, StreamEvent e)
+    {
+        // Of a stream that cannot be folded too: the documents must find what issued them.
+        KeepIssued(session, e.Stream, e);
+        stream.Version = e.Version;
+        // What kind of stream it is, the first event says that can be read: only then it is known whether one before it, that cannot, is missed by a view.
+        if (!stream.IsKnown && e.Data is not UnreadableEvent) (stream.IsKnown, stream.Folding) = (true, FoldingOf(session, e));
+        if (stream is { IsKnown: true, Folding: null }) stream.Fault = null;
+        else if (stream.Fault is null)
         {
-            case CustomerEvent:
-                var customer = View<CustomerView, CustomerEvent>(stream, CustomerView.Fold);
-                if (customer.State.DetailsSha256.Length > 0) CustomersWithDetails++;
-                session.UpdateRevision(customer, version);
-                break;
-            case SubscriptionEvent:
-                session.UpdateRevision(View<SubscriptionView, SubscriptionEvent>(stream, SubscriptionView.Fold), version);
-                break;
-            case PeriodEvent:
-                // Both folds before anything is written of the stream.
-                var state = View<PeriodState, PeriodEvent>(stream, (s, _, e) => PeriodState.Evolve(s ?? PeriodState.Initial, e));
-                session.UpdateRevision(View<PeriodView, PeriodEvent>(stream, PeriodView.Fold), version);
-                KeepWork(session, id, stream[0].Body<PeriodOpened>(), state);
-                break;
-            case InvoiceEvent:
-                // First, for the documents must find what issued them.
-                foreach (var e in stream) KeepIssued(session, id, e);
-                session.UpdateRevision(View<InvoiceStandingView, InvoiceEvent>(stream, InvoiceStandingView.Fold), version);
-                break;
-            case WebhookEvent:
-                session.UpdateRevision(View<WebhookEndpointView, WebhookEvent>(stream, WebhookEndpointView.Fold), version);
-                break;
+            try
+            {
+                if (stream.Folding is { } folding) folding.Next(e);
+                else e.Body<object>();
+            }
+            catch (CorruptStreamException fault)
+            {
+                stream.Fault = fault;
+            }
         }
     }
+
+    private void Finish(Reading? stream)
+    {
+        if (stream?.Fault is { } fault) _faults.Add(fault.Message);
+        else stream?.Folding?.Keep(stream.Version);
+    }
+
+    private sealed record FoldedPeriod(PeriodOpened Opened, PeriodState State, PeriodView View)
+    {
+        public static FoldedPeriod Fold(FoldedPeriod? period, string id, PeriodEvent e) =>
+            new(period?.Opened ?? (PeriodOpened)e, PeriodState.Evolve(period?.State ?? PeriodState.Initial, e), PeriodView.Fold(period?.View, id, e));
+    }
+
+    /// <returns>null of a stream that has no view</returns>
+    private Folding? FoldingOf(IDocumentSession session, StreamEvent first) => first.Data switch
+    {
+        CustomerEvent => new Folding<CustomerView, CustomerEvent>(CustomerView.Fold, (customer, version) =>
+        {
+            if (customer.State.DetailsSha256.Length > 0) CustomersWithDetails++;
+            session.UpdateRevision(customer, version);
+        }),
+        SubscriptionEvent => new Folding<SubscriptionView, SubscriptionEvent>(SubscriptionView.Fold, session.UpdateRevision),
+        PeriodEvent => new Folding<FoldedPeriod, PeriodEvent>(FoldedPeriod.Fold, (period, version) =>
+        {
+            session.UpdateRevision(period.View, version);
+            KeepWork(session, first.Stream, period.Opened, period.State);
+        }),
+        InvoiceEvent => new Folding<InvoiceStandingView, InvoiceEvent>(InvoiceStandingView.Fold, session.UpdateRevision),
+        WebhookEvent => new Folding<WebhookEndpointView, WebhookEvent>(WebhookEndpointView.Fold, session.UpdateRevision),
+        _ => null,
+    };
 
     private void KeepWork(IDocumentSession session, string id, PeriodOpened opened, PeriodState state)
     {
@@ -126,12 +177,5 @@ internal sealed class ImportedViews
             case PaymentFailed f: session.Insert(ProviderReference.Failure(f.Provider, f.Reference, invoiceId)); break;
             case RefundRecorded r: session.Insert(ProviderReference.Refund(r.Provider, r.Reference, invoiceId)); break;
         }
-    }
-
-    private static TView View<TView, TEvent>(StreamEvent[] stream, Func<TView?, string, TEvent, TView> fold) where TView : class
-    {
-        TView? view = null;
-        foreach (var e in stream) view = e.Folded<TView?, TEvent>(view, (v, body) => fold(v, e.Stream, body));
-        return view!;
     }
 }

@@ -7,7 +7,7 @@ namespace Verifier;
 
 /// <summary>
 /// Whether reports are those that their usage_applied events applied: by the chain value that the events name, and by their lines. Events come in the order of the log, those of a
-/// report anywhere in it; so of each report one sum of hashes is kept, which does not depend on the order, and not its lines. Besides, of each event to which period it brought which report, in 24 bytes:
+/// report anywhere in it; so of each report one sum of hashes is kept, which does not depend on the order, and not its lines. Besides, of each event to which period it brought which report, in some 30 bytes:
 /// a report is applied to a period once, and where its lines are not here nothing else shows that.
 /// </summary>
 internal sealed class AppliedLines

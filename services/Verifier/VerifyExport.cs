@@ -26,6 +26,7 @@ public sealed class VerifyExport(string? knownHead = null)
     private readonly StreamVersions _versions = new();
     private readonly DocumentNumbers _numbers = new();
     private readonly OpenedPeriods _opened = new();
+    // Grows with the events, as that to which periods they brought reports does: some 60 bytes an event together. Of leaves those of one page are kept.
     private readonly HashSet<Guid> _ids = [];
     private readonly HashSet<string> _periods = [];
     private readonly List<string> _notes = [];
