@@ -79,7 +79,8 @@ public sealed class StatusInterceptor(RefusalStatus status, ILogger<StatusInterc
                 return RefusalExtensions.ToRpcException(StatusCode.DataLoss, corrupt.Refusal().Code, corrupt.Refusal().Detail);
             case FormatException:
                 return RefusalExtensions.ToRpcException(StatusCode.InvalidArgument, "invalid_argument", e.Message);
-            case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
+            // What gRPC says of a stream that is read or written after its caller hung up.
+            case OperationCanceledException or InvalidOperationException when context.CancellationToken.IsCancellationRequested:
             // Hosts read nothing but their callers' streams: it is the caller's connection that broke.
             case IOException:
                 return new RpcException(new Grpc.Core.Status(StatusCode.Cancelled, "the caller went away"));

@@ -99,12 +99,26 @@ public sealed class TelemetryTests : IAsyncLifetime
         Assert.Equal(("Error", "jars"), (line.GetProperty("@l").GetString(), line.GetProperty("Service").GetString()));
         Assert.Contains("plan_design.v1.PlanDesign/RetireMenu\" failed", line.GetProperty("@m").GetString(), StringComparison.Ordinal);
         Assert.Equal(16, line.GetProperty("@sp").GetString()!.Length);
+    }
 
-        List<JsonElement> Lines()
-        {
-            using var reader = new StreamReader(new FileStream(_log, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-            return [.. reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement).Where(l => l.TryGetProperty("@tr", out _))];
-        }
+    /// <summary>A stream that is still answered when its caller is gone: nothing is wrong with the service.</summary>
+    [Fact]
+    public async Task A_caller_who_hangs_up_is_no_error()
+    {
+        using (var call = _host.Jars.SolveMenu(new SolveMenuRequest()))
+            Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+        await Eventually.True(() => JarService.WroteToNobody, "the stream was written to after its caller hung up");
+        using var caller = Begin("caller");
+        await Assert.ThrowsAsync<RpcException>(async () => await _host.Jars.RetireMenuAsync(new RetireMenuRequest { MenuId = "broken", Reason = "a" }));
+        caller.Stop();
+        await Eventually.True(() => Lines().Any(l => l.GetProperty("@tr").GetString() == caller.TraceId.ToString()), "what came after it is logged");
+        Assert.DoesNotContain(Lines(), l => l.GetProperty("@m").GetString()!.Contains("SolveMenu", StringComparison.Ordinal));
+    }
+
+    private List<JsonElement> Lines()
+    {
+        using var reader = new StreamReader(new FileStream(_log, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
+        return [.. reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement).Where(l => l.TryGetProperty("@tr", out _))];
     }
 
     private static InvoiceVoided Sample(DateTimeOffset at) => new(Ids.Derive(Ids.Invoice, at, "i"), "INV-000001", Ids.Derive(Ids.Customer, at, "c"), "test", at);

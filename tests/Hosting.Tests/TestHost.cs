@@ -30,9 +30,11 @@ public sealed record Jar(IReadOnlyList<string> Coins)
         : Decision.Accept<JarEvent>(new CoinDropped(coin));
 }
 
-/// <summary>A service with everything that Hosting gives, whose one call drops a coin (the reason) into a jar (the menu).</summary>
+/// <summary>A service with everything that Hosting gives, whose one call drops a coin (the reason) into a jar (the menu), and whose stream goes on when nobody listens any more.</summary>
 public sealed class JarService(EventStreams streams, IdempotentCalls calls) : Contracts.PlanDesign.V1.PlanDesign.PlanDesignBase
 {
+    public static bool WroteToNobody { get; private set; }
+
     public override Task<Menu> RetireMenu(RetireMenuRequest request, ServerCallContext context)
     {
         if (request.MenuId == "") throw new FormatException("menu_id is missing");
@@ -46,6 +48,15 @@ public sealed class JarService(EventStreams streams, IdempotentCalls calls) : Co
             decision.OrThrow();
             return answer ?? new Menu { MenuId = request.MenuId, Name = "unchanged" };
         });
+    }
+
+    public override async Task SolveMenu(SolveMenuRequest request, IServerStreamWriter<SolveMenuResponse> responseStream, ServerCallContext context)
+    {
+        await responseStream.WriteAsync(new());
+        var gone = new TaskCompletionSource();
+        await using (context.CancellationToken.Register(gone.SetResult)) await gone.Task;
+        try { await responseStream.WriteAsync(new(), CancellationToken.None); }
+        finally { WroteToNobody = true; }
     }
 }
 

@@ -1,6 +1,7 @@
 using Contracts.Usage.V1;
 using Google.Rpc;
 using Grpc.Core;
+using Grpc.Net.Client;
 using Hosting;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -15,11 +16,14 @@ public sealed class When_clients_are_hostile
             ("Usage:FramesPerSecondMax", "5000"), ("Usage:AnswersWaitingMax", "2000"), ("Usage:StreamIdleSecondsMax", "8"), ("Usage:StreamsMax", "4"), ("Usage:GenerationsPerStreamMax", "3"),
             ("Usage:MessageBytesMax", "300000"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000_000)));
-        await using var good = new RuntimeStream(service.Meter);
+        // Another client, so a connection of its own: to go on sending after a stream has ended is a fault for which HTTP/2 may close the whole connection.
+        using var connection = GrpcChannel.ForAddress(service.App.Endpoints().Grpc);
+        var honest = new TokenMeter.TokenMeterClient(connection);
+        await using var good = new RuntimeStream(honest);
         await good.SendAsync(Samples.Start("good", "alice"));
         await good.GrantOf("good");
 
-        using var silent = service.Meter.Meter();
+        using var silent = honest.Meter();
         using var deaf = service.Meter.Meter();
         // Every frame of this one has to be answered; it keeps below its rate.
         var neverReads = FloodAsync(deaf, new RuntimeFrame { Renew = new Renew { GenerationId = "nonsense" } }, framesAtOnce: 250, every: TimeSpan.FromMilliseconds(100));
@@ -52,11 +56,11 @@ public sealed class When_clients_are_hostile
         }
         foreach (var g in new[] { "second", "third", "fourth" }) await good.SendAsync(Samples.Start(g, "alice", g));
         Assert.Equal("generations_too_many", (await good.DenialOf("fourth")).Reason);
-        await using var two = new RuntimeStream(service.Meter);
-        await using var three = new RuntimeStream(service.Meter);
-        await using var four = new RuntimeStream(service.Meter);
+        await using var two = new RuntimeStream(honest);
+        await using var three = new RuntimeStream(honest);
+        await using var four = new RuntimeStream(honest);
         await Eventually.True(() => OpenStreams(service) == 4, "four streams are open");
-        using var fifth = service.Meter.Meter();
+        using var fifth = honest.Meter();
         var refused = await EndOfAsync(fifth);
         Assert.Equal((StatusCode.ResourceExhausted, "streams_too_many"), (refused.StatusCode, When_a_generation_is_metered.Reason(refused)));
     }
