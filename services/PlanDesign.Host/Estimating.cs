@@ -95,18 +95,19 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
             speed, value, cost);
     }
 
-    /// <summary>The next menu is one like the running one, unless the caller says otherwise.</summary>
+    /// <summary>The next menu is one like the running one, but for what the caller says otherwise.</summary>
     private static Solving SolvingOf(EstimateMarketRequest request, RunningMenu? running)
     {
-        if (request.Options is not null || running is null)
+        var rules = running?.Draft.Constraints is { } json ? Screening.Constraints.MenuConstraintsJson.Read(json) : null;
+        var like = running is null ? new Solving() : DraftMenuDecision.OptionsFor(running.Draft.PlansMax, running.Draft.Currency, running.Draft.ConversationsPerPeriod, rules);
+        if (request.Options is not { } options) return like;
+        var solving = like with
         {
-            var plansMax = request.Options?.PlansMax is null or 0 ? (int?)null : request.Options.PlansMax;
-            var units = request.Options?.MinorUnits is { } asked ? new Screening.MinorUnits(Math.Pow(10, -MarketMessages.CurrencyOf(asked.Currency).Digits), asked.ConversationsPerPeriod) : null;
-            var solving = new Solving(plansMax, units) { Constraints = request.Options?.Constraints.ToConstraints() };
-            return solving.Check() is { } fault ? throw new Refusal("market_invalid", fault.ToString()).AsException() : solving;
-        }
-        var rules = running.Draft.Constraints is { } json ? Screening.Constraints.MenuConstraintsJson.Read(json) : null;
-        return DraftMenuDecision.OptionsFor(running.Draft.PlansMax, running.Draft.Currency, running.Draft.ConversationsPerPeriod, rules);
+            PlansMax = options.PlansMax == 0 ? like.PlansMax : options.PlansMax,
+            MinorUnits = options.MinorUnits is { } asked ? new(Math.Pow(10, -MarketMessages.CurrencyOf(asked.Currency).Digits), asked.ConversationsPerPeriod) : like.MinorUnits,
+            Constraints = options.Constraints is { } constraints ? constraints.ToConstraints() : like.Constraints,
+        };
+        return solving.Check() is { } fault ? throw new Refusal("market_invalid", fault.ToString()).AsException() : solving;
     }
 
     private async Task<RunningMenu> RunningAsync(string menuId, CancellationToken ct)

@@ -58,7 +58,7 @@ public sealed record Market(
         var grid = Grid();
         for (var i = 1; i < grid.Types.Count; i++)
             if (grid.Types.RatesPerSecond[i] <= grid.Types.RatesPerSecond[i - 1])
-                return new("urgency", "is too narrow to be told apart into types: lower typeCount or give one discrete rate");
+                return new("urgency", "cannot be told apart into types, for it is too narrow, or so wide that rates come out as 0: lower typeCount, change its spread, or give discrete rates");
         return (long)grid.Types.Count * (grid.CapTokensMax + 1) <= MarketLimits.CellsMax ? null
             : new("capTokensMax", $"times typeCount is {(long)grid.Types.Count * grid.CapTokensMax} cells, "
                 + $"at most {MarketLimits.CellsMax} can be solved: lower one of them");

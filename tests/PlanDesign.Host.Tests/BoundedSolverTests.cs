@@ -170,6 +170,25 @@ public sealed class EstimateServiceTests(RoomyPlanDesignFixture plans) : IClassF
     }
 
     [Fact]
+    public async Task The_next_menu_is_like_the_running_one_but_for_what_is_asked_otherwise()
+    {
+        var draft = Draft();
+        (draft.Market, draft.Constraints) = (new() { Urgency = new() { Uniform = new() { To = 1 }, TypeCount = 50 }, AnswerTime = new() { Exponential = new() { MeanSeconds = 10 }, CapTokensMax = 200 }, TokensPerSecond = 5, ValuePerAnswer = 2 },
+            new() { AllowedCapTokens = { 40, 150 } });
+        var menu = await plans.Service.Client.DraftMenuAsync(draft);
+        var request = new EstimateMarketRequest(Observed()) { MenuId = menu.MenuId, Options = new() { PlansMax = 1 } };
+        var next = (await plans.Service.Client.EstimateMarketAsync(request)).Next.Menu;
+        var tier = Assert.Single(next.Tiers);
+        Assert.Contains(tier.CapTokens, new[] { 40, 150 });
+        // A period's fee, of 20 conversations, in whole cents.
+        Assert.Equal(Math.Round(tier.Price * 2_000), tier.Price * 2_000, 1e-6);
+
+        request.Options.Constraints = new();
+        next = (await plans.Service.Client.EstimateMarketAsync(request)).Next.Menu;
+        Assert.DoesNotContain(Assert.Single(next.Tiers).CapTokens, new[] { 40, 150 });
+    }
+
+    [Fact]
     public async Task Without_usage_an_estimate_says_whom_to_start()
     {
         var menu = await plans.Service.Client.DraftMenuAsync(Draft());

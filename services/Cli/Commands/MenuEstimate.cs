@@ -24,7 +24,7 @@ public static class MenuEstimate
         var menu = new Option<string?>("--menu") { HelpName = "ID", Description = "The menu on sale: lengths come from usage, choices from billing." };
         var without = CommandLine.Count("--without-plan", "N", "With --menu: customers who saw it and bought nothing.", 0, int.MaxValue);
         var (fit, draws, seed) = (Fit(), Draws(), Seed());
-        var tiers = CommandLine.Count("--tiers", "K", "The next menu has at most so many plans (default: as the running one, else no limit).", 1, MarketLimits.PlansMax);
+        var tiers = CommandLine.Count("--tiers", "K", "The next menu has at most so many plans (default: with --menu as the running one, else no limit).", 1, MarketLimits.PlansMax);
         var robust = new Option<bool>("--robust") { Description = "Also the menu that does best in the worst draw." };
         var output = new Option<string?>("--out") { HelpName = "FILE", Description = "Write the market that was learned, for billing menu solve." };
         var (address, json, csv) = (ServiceAddress.PlanDesign(), MenuSolve.Json(), MenuSolve.CsvRows("one row for each figure and each plan of a menu"));

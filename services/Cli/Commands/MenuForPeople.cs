@@ -19,7 +19,11 @@ public static class MenuForPeople
     public static void Print(IAnsiConsole console, MenuAsked asked, MenuSolution menu, TariffComparison? comparison, IReadOnlyList<ConstraintCost> costs)
     {
         PrintMenu(console, asked, menu);
-        if (menu.Tiers.Count == 0) return;
+        if (menu.Tiers.Count == 0)
+        {
+            PrintRules(console, costs, Counted(asked));
+            return;
+        }
         if (comparison is not null) console.Write(Comparison(comparison, asked.Options.Constraints is not null, Counted(asked)));
         foreach (var notice in comparison?.Notices ?? []) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
         PrintRules(console, costs, Counted(asked));

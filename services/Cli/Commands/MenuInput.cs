@@ -32,10 +32,10 @@ public sealed class MenuInput(string fileDescription = MenuInput.MarketFile)
     private readonly Option<int?> _capMax = CommandLine.Count("--cap-max", "TOKENS", "No plan is longer.", 1, MarketLimits.CapTokensMax);
     private readonly Option<int[]?> _caps = Numbers("--caps", "T[,T…]", "Plans have one of these caps.", MarketLimits.CapTokensMax);
     private readonly Option<bool> _nobodyExcluded = new("--nobody-excluded") { Description = "Everybody must find a plan worth its price." };
-    private readonly Option<int?> _freeTier = CommandLine.Count("--free-tier", "TOKENS", "A plan with this cap is on the menu for nothing.", 1, MarketLimits.CapTokensMax);
+    private readonly Option<int?> _freeTier = CommandLine.Count("--free-tier", "TOKENS", "A plan with this cap is on the menu for nothing, and every plan that is sold is longer.", 1, MarketLimits.CapTokensMax);
     private readonly Option<double?> _priceMax = Money("--price-max", "No plan costs more, per conversation; needs --round.");
     private readonly Option<double?> _priceMin = Money("--price-min", "No plan but a free one costs less, per conversation; needs --round.");
-    private readonly Option<double?> _priceRatio = Money("--price-ratio", "The dearest plan costs at most so many times the cheapest; needs --round.");
+    private readonly Option<double?> _priceRatio = Money("--price-ratio", "The dearest plan costs at most so many times the cheapest, which is then no plan for nothing; needs --round.");
 
     public void AddTo(Command command)
     {
@@ -124,7 +124,7 @@ public sealed class MenuInput(string fileDescription = MenuInput.MarketFile)
         CustomParser = result =>
         {
             if (double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var amount) && amount is >= 0 and <= MarketLimits.MoneyMax) return amount;
-            result.AddError($"{name} {result.Tokens[0].Value} is not a number from 0");
+            result.AddError($"{name} {result.Tokens[0].Value} is not a number from 0 to {MarketLimits.MoneyMax:0}");
             return null;
         },
     };

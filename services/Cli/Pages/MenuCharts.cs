@@ -71,13 +71,13 @@ internal static class MenuCharts
         for (var n = 0; n < counts.Count; n++)
         {
             var (c, a) = (counts[n], Left + n * step + step * 0.08);
-            if (c.Revenue > c.Profit) svg.Rect(a, y.At(c.Revenue), step * 0.84, y.At(c.Profit) - y.At(c.Revenue), "keep", $"{c.Plans} plans: {Short(c.Revenue)} are paid, {Short(c.Revenue - c.Profit)} of it spent on serving");
-            svg.Rect(a, y.At(c.Profit), step * 0.84, bottom - y.At(c.Profit), c.Plans == plans ? "plan0" : "other", $"{c.Plans} plans earn {Short(c.Profit)}, {Percent(c.ShareOfOptimum, 2)} of the optimum");
+            if (c.Revenue > c.Profit) svg.Rect(a, y.At(c.Revenue), step * 0.84, y.At(c.Profit) - y.At(c.Revenue), "keep", $"{(c.Plans == 1 ? "1 plan" : $"{c.Plans} plans")}: {Short(c.Revenue)} are paid, {Short(c.Revenue - c.Profit)} of it spent on serving");
+            svg.Rect(a, y.At(c.Profit), step * 0.84, bottom - y.At(c.Profit), c.Plans == plans ? "plan0" : "other", $"{(c.Plans == 1 ? "1 plan earns" : $"{c.Plans} plans earn")} {Short(c.Profit)}, {Percent(c.ShareOfOptimum, 2)} of the optimum");
             svg.Text(a + step * 0.42, y.At(c.Profit) + 15, Percent(c.ShareOfOptimum, step < 36 || c.ShareOfOptimum > 0.9995 ? 0 : 1).Replace(" ", "", StringComparison.Ordinal), "middle", c.Plans == plans ? "on small" : "label small");
             svg.Text(a + step * 0.42, bottom + 15, c.Plans.ToString(CultureInfo.InvariantCulture), "middle", "tick");
         }
         svg.Line(Left, y.At(optimum), Right, y.At(optimum), "bound");
-        svg.Text(Left + 2, 12, $"full bars: profit; with the light part: revenue; dashed: profit of any number, {Short(optimum)}", "start", "caption");
+        svg.Text(Left + 2, 12, $"full: profit; with the light part: revenue; dashed: the most, {Short(optimum)}", "start", "caption");
         svg.Line(Left, bottom, Right, bottom, "axis");
         svg.Text((Left + Right) / 2, 222, "plans on the menu, exact prices", "middle", "caption");
         return svg;

@@ -60,7 +60,7 @@ internal static class MenuPage
     {
         var served = menu.Tiers.Sum(t => t.Share);
         var plans = menu.Tiers.Count == 1 ? "One plan" : $"{menu.Tiers.Count} plans";
-        return $"""<p class="lead">{plans}, from {menu.Tiers[^1].CapTokens:#,0} to {menu.Tiers[0].CapTokens:#,0} tokens a conversation. Customers differ in how urgently they need an answer, which nobody can see; the caps and prices let them sort themselves. {Bought(asked, menu, served)}</p>""";
+        return $"""<p class="lead">{plans}, {(menu.Tiers.Count == 1 ? "" : $"from {menu.Tiers[^1].CapTokens:#,0} ")}to {menu.Tiers[0].CapTokens:#,0} tokens a conversation. Customers differ in how urgently they need an answer, which nobody can see; the caps and prices let them sort themselves. {Bought(asked, menu, served)}</p>""";
     }
 
     private static string Bought(MenuAsked asked, MenuSolution menu, double served) => asked.Conversations?.ByType is null ? $"{Percent(served)} of the market buys."
@@ -170,11 +170,11 @@ internal static class MenuPage
     {
         var (c, market, profit) = (analysis.Solution.Certificate, analysis.Market, analysis.Solution.Profit);
         string Bound(string name, double value) => Data(name, value, MenuForPeople.Number(value));
-        string Within(double gap) => $"this one is within {Data("certificate.gap", gap, gap.ToString("G2", CultureInfo.InvariantCulture))} of it";
+        string Within(double gap, string name = "certificate.gap") => $"this one is within {Data(name, gap, Math.Max(0, gap).ToString("G2", CultureInfo.InvariantCulture))} of it";
         // At exact prices, and without rules on prices, more can be earned than what was asked for allows.
         if (MenuForPeople.TighterInMinorUnits(market, analysis.Solution) is { } tighter)
             return $"{(market.Urgency.HasIntervals ? "In the market no" : "No")} menu of this kind in minor units{(analysis.Options.Constraints is { OnPrices: true } ? " that keeps the rules on prices" : "")} earns more than {Bound("rounding.upperBound", tighter.Bound)} a conversation; "
-                + $"this one is within {Data("rounding.gap", tighter.Bound - profit, (tighter.Bound - profit).ToString("G2", CultureInfo.InvariantCulture))} of it.";
+                + Within(tighter.Bound - profit, "rounding.gap") + ".";
         if (!market.Urgency.HasIntervals) return $"No menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
         var atTypes = $"At the {market.Grid().Types.Count:#,0} types that stand for the market no menu of this kind earns more than {Bound("certificate.upperBound", c.UpperBound)} a conversation; {Within(c.Gap)}.";
         return market.ValueAtCap > 0 ? atTypes

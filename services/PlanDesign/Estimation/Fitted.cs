@@ -14,6 +14,9 @@ internal sealed record Fitted(
 {
     private const double Trace = 1e-9;
 
+    /// <summary>Of all customers by the likeliest law: fewer where anything was counted means that the likelihood only rises as the rest grows.</summary>
+    private const double ShareCountedMin = 0.01;
+
     /// <param name="near">Where to start the search; null for anew.</param>
     /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
     public static (Fitted? Fitted, EstimationOutcome Cannot, string Sentence) Of(
@@ -53,16 +56,23 @@ internal sealed record Fitted(
         if (!maximum.Converged || AtEdge(maximum.Law))
             return (null, EstimationOutcome.NotConverged, $"no {fit} urgency makes these choices most likely: fit by Turnbull, or choose another family");
         var draw = new MarketDraw(law, maximum.Law, seen.ValuePerAnswer, seen.ServingCostPerToken);
+        if (seen.Menus.Select((menu, j) => draw.Share(0, HighestCounted(menu, envelopes[j]))).Max() < ShareCountedMin)
+            return (null, EstimationOutcome.NotConverged,
+                FormattableString.Invariant($"by the likeliest {fit} urgency fewer than one customer in {1 / ShareCountedMin} buys anything, which the choices of those who do cannot tell: ")
+                + "count those who buy nothing, or fit by Turnbull");
         return (new(draw, envelopes, maximum.At, maximum.LogLikelihood, [.. seen.Menus.SelectMany((m, j) => Missed(draw, m, envelopes[j], counts.Customers[j]))]), default, "");
     }
 
     private static IEnumerable<double> Missed(MarketDraw draw, ObservedMenu menu, (double From, double To)[] envelope, long[] customers)
     {
-        var highest = menu.CustomersWithoutPlan is null ? envelope.Max(e => e.To) : double.PositiveInfinity;
-        var (all, counted) = (customers.Where((_, k) => k >= menu.Plans.Count || envelope[k].To > 0).Sum(), draw.Share(0, highest));
+        var (all, counted) = (customers.Where((_, k) => k >= menu.Plans.Count || envelope[k].To > 0).Sum(), draw.Share(0, HighestCounted(menu, envelope)));
         for (var k = 0; k < menu.Plans.Count; k++)
             if (envelope[k].To > 0) yield return draw.Share(envelope[k].From, envelope[k].To) / counted - customers[k] / (double)Math.Max(1, all);
     }
+
+    /// <summary>The rate up to which customers of a menu were counted: all of them, or those who buy.</summary>
+    private static double HighestCounted(ObservedMenu menu, (double From, double To)[] envelope) =>
+        menu.CustomersWithoutPlan is null ? envelope.Max(e => e.To) : double.PositiveInfinity;
 
     private static EmpiricalUrgency Law(TurnbullShares shares)
     {
@@ -86,8 +96,8 @@ internal sealed record Fitted(
     /// <summary>A law so narrow or so wide that the likelihood only rises towards the end of the family.</summary>
     private static bool AtEdge(UrgencyModel law) => law switch
     {
-        LogNormalUrgency l => l.Sigma is < 1e-3 or > 9.9,
-        GammaUrgency g => g.Shape is < 0.0101 or > 9_900,
+        LogNormalUrgency l => l.Sigma is < 1e-3 or > 9.9 || Math.Abs(l.Mu) > 49,
+        GammaUrgency g => g.Shape is < 0.0101 or > 9_900 || g.ScalePerSecond > 0.99 * MarketLimits.RatePerSecondMax,
         UniformUrgency u => u.ToPerSecond > 0.99 * MarketLimits.RatePerSecondMax || u.ToPerSecond - u.FromPerSecond < 1e-6 * u.ToPerSecond,
         _ => false,
     };

@@ -69,7 +69,7 @@ public static class MarketEstimation
                 ? EstimatedMarket.CannotTell(EstimationOutcome.TooFewConversations,
                     $"in {lost.Count} of {options.Draws} bootstrap draws {UnsureLengths}: observe more conversations, or put plans on sale that are further apart")
                 : EstimatedMarket.CannotTell(EstimationOutcome.TooFewShares,
-                    $"in {lost.Count} of {options.Draws} bootstrap draws the data cannot tell urgency: observe more customers, or put plans on sale that more of them choose");
+                    $"in {lost.Count} of {options.Draws} bootstrap draws the data cannot tell urgency: observe more customers, {(observations.Menus.Any(m => m.CustomersWithoutPlan is null) ? "count those who buy nothing, " : "")}or put plans on sale that more of them choose");
         return Assemble(observations, options, market, point, draws, lost);
     }
 

@@ -168,7 +168,7 @@ public static class MenuSolver
                 : rounding is { ProfitAtExactPrices: > 0 }
                 ? "in this minor unit no plan earns more than it costs to generate: use a smaller unit or more conversations per period"
                 : "this market is not worth serving: no cap earns more than it costs to generate"
-                    + (densityBound > CertificateTolerance * market.ValuePerAnswer
+                    + (market.Urgency.HasIntervals && densityBound > CertificateTolerance * market.ValuePerAnswer
                         ? FormattableString.Invariant($", if everybody is as urgent as the most urgent of {grid.Types.Count} types' cells; in the market itself no menu earns more than {densityBound:G6}") : "");
         if (reason == ExitReason.WithinBound && rounding is { Route: RoundingRoute.PriceStates, IsBest: false })
             yield return rounding.SearchEnded

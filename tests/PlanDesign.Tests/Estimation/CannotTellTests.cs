@@ -46,6 +46,18 @@ public sealed class CannotTellTests
         Assert.Equal(double.PositiveInfinity, urgency.ToPerSecond[1]);
     }
 
+    /// <summary>
+    /// Of a law that hardly anybody's choices bound from above the likelihood only rises towards the end of the family: draws end there, and the interval would be how far the search went.
+    /// </summary>
+    [Theory, InlineData(UrgencyFit.LogNormal), InlineData(UrgencyFit.Gamma)]
+    public void Where_nobody_counted_those_who_buy_nothing_some_hundred_customers_do_not_tell_urgency(UrgencyFit fit)
+    {
+        var market = new SimulatedMarket(new LogNormalUrgency(-1.5, 0.8), SimulatedMarket.Fading(24, 8));
+        var seen = market.Observe(MarketEstimation.SeedOf(2030, 1), 300, Running, countAll: false);
+        Cannot(EstimationOutcome.TooFewShares, "count those who buy nothing", seen, fit);
+        Assert.True(MarketEstimation.Of(market.Observe(MarketEstimation.SeedOf(2030, 1), 300, Running), new(fit, Draws: 50)).IsEstimated);
+    }
+
     [Fact]
     public void Shares_that_hardly_anybody_makes_up_are_lost_in_the_draws_and_the_estimate_with_them()
     {

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace PlanDesign.Screening.Constraints;
 
 /// <param name="ProfitCost">What the rule costs: the profit without it less the profit with it, money per conversation of the whole market.</param>
-/// <param name="ShareServedGain">What it brings in customers served, of the whole market; negative if it drives some away.</param>
+/// <param name="ShareServedGain">What it brings in customers served, of the whole market (in conversations served, where customers differ in how many they have); negative if it drives some away.</param>
 /// <param name="TokensGain">What it brings in tokens per conversation of the whole market.</param>
 /// <remarks>All three are null where no menu could be had without the rule, and <see cref="Unknown"/> says why.</remarks>
 public sealed record ConstraintCost(string Constraint, double? ProfitCost, double? ShareServedGain, double? TokensGain)

@@ -19,7 +19,7 @@ public sealed record MenuConstraints
     /// <summary>Everybody must find a plan that is worth its price. Not to be had where urgency has no upper end.</summary>
     public bool NobodyExcluded { get; init; }
 
-    /// <summary>A plan with this cap is on the menu for nothing; it keeps the rules on caps but the shortest one, and does not count among at most K plans.</summary>
+    /// <summary>A plan with this cap is on the menu for nothing, and every plan that is sold is longer. It keeps the rules on caps but the shortest one, and does not count among at most K plans.</summary>
     public int? FreeTierCapTokens { get; init; }
 
     /// <summary>No plan costs more.</summary>
@@ -28,7 +28,7 @@ public sealed record MenuConstraints
     /// <summary>No plan costs less, a free tier aside.</summary>
     public double? PriceMin { get; init; }
 
-    /// <summary>The dearest plan costs at most so many times the cheapest, a free tier aside.</summary>
+    /// <summary>The dearest plan costs at most so many times the cheapest, which is then no plan for nothing; a free tier aside.</summary>
     public double? PriceRatioMax { get; init; }
 
     /// <summary>These rules without those on prices.</summary>

@@ -124,7 +124,7 @@ internal sealed class PriceStates
         if (capRules.MustServe && steps.Count == 0)
             return new([], 0, complete, new("constraints.nobodyExcluded", tables.HasValueAtCap
                 ? "cannot be kept, as far as was found: with value at the cap not every menu is looked at, and none of those within the rules on prices serves everybody"
-                : "cannot be kept: no menu within the rules on prices serves everybody"));
+                : "cannot be kept: no menu within the rules on prices serves everybody" + (constraints.PriceRatioMax is null ? "" : ", and under priceRatioMax no plan is for nothing: give that away as freeTierCapTokens")));
         // What holds for some caps does not for all of them, so those are bounded by themselves.
         if (caps.Length < all.Length)
             return new([.. steps], UpperBound(checker, capRules, constraints, units, plansMax, tables.CapTokensMax, cancellation), IsBest: false);
