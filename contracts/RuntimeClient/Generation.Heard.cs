@@ -116,8 +116,9 @@ public sealed partial class Generation
                 return;
             }
             // One that had been granted before its meter was lost has tokens to report, and is denied only while there is no room for its prompt.
-            var passes = deny.Reason == "store_unavailable" || (_start.Resumed && deny.Reason is "cap_reached" or "subscription_stale" or "generations_too_many");
-            if (passes) AgainAfterPause();
+            var passes = MeterClient.Passes(deny.Reason) || (_start.Resumed && deny.Reason is "cap_reached" or "subscription_stale" or "generations_too_many");
+            // Nobody waits for one that was cancelled: it is not said again.
+            if (passes && !IsForsaken) AgainAfterPause();
             else if (deny.Reason != "generation_finished")
             {
                 Fail(new GenerationDeniedException(deny.Reason, deny.Detail, deny.Window, deny.RetryAfter?.ToDateTimeOffset()));

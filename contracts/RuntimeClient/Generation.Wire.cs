@@ -100,11 +100,8 @@ public sealed partial class Generation
         lock (_gate)
         {
             if (IsClosed) return false;
-            if (IsForsaken)
-            {
-                if (!AwaitsHold && now - _owedSince > _meter.Options.RetransmitAfter) _meter.Forget(this);
-                return false;
-            }
+            // If it is granted after all it is finished; on this stream it is answered for certain, and on another it is not said again.
+            if (IsForsaken) return !AwaitsHold;
             if (!_speaks) return false;
             if (_finish is null && Counted > _reported && now - _reportedAt >= _meter.Options.ReportWithin) Report(now);
             // A word keeps a lease alive, and a Start asks for no more than there is.

@@ -52,13 +52,16 @@ public sealed partial class MeterClient
         }
     }
 
+    /// <summary>A denial that says nothing about the subscription: the meter, or what it asks, is not there or full, and will be again.</summary>
+    internal static bool Passes(string reason) => reason is "store_unavailable" or "lookups_too_many";
+
     /// <returns>false if it is no answer: ask again</returns>
     private static bool Heard(Generation generation, AuthorizeResponse answer)
     {
         if (answer.Reported is { } reported) generation.Heard(new Ack { Sequence = answer.DurableSequence, TakenSequence = answer.TakenSequence, Reported = reported });
         if (answer.Grant is { } grant) generation.Heard(grant);
         else if (answer.Stop is { } stop) generation.Heard(stop);
-        else if (answer.Deny is { Reason: not "store_unavailable" } deny) generation.Heard(deny);
+        else if (answer.Deny is { } deny && !Passes(deny.Reason)) generation.Heard(deny);
         else return false;
         return true;
     }

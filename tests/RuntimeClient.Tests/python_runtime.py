@@ -21,7 +21,7 @@ REPORT, REPEAT, PAUSE_MIN, PAUSE_MAX = 32, 5.0, 0.1, 5.0
 KEY = [("authorization", "Bearer " + os.environ["BILLING_API_KEY"])] if os.environ.get("BILLING_API_KEY") else []
 PACE, BREAK_AFTER = float(os.environ.get("PACE", "0")), int(os.environ.get("BREAK_AFTER", "0"))
 # What passes by itself, or once everything is said again. All else is for whoever runs this.
-PASSES = {"store_unavailable", "grant_pending", "generation_unknown", "sequence_gap"}
+PASSES = {"store_unavailable", "lookups_too_many", "grant_pending", "generation_unknown", "sequence_gap"}
 PASSES_ONCE_GRANTED = {"cap_reached", "subscription_stale", "generations_too_many"}
 STAYS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.FAILED_PRECONDITION,
          grpc.StatusCode.UNIMPLEMENTED}

@@ -76,6 +76,50 @@ public sealed class StartsThatWereGrantedBehindTheirCaller(SharedService shared)
         Assert.Equal(0, (await shared.Service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId(name) })).Windows.Single().ReservedTokens);
     }
 
+    /// <summary>A meter that is slow is not gone: it answers on the same stream, and then somebody has to know the generation.</summary>
+    [Fact]
+    public async Task What_is_granted_long_after_its_start_was_cancelled_is_given_back()
+    {
+        var service = shared.Service;
+        await service.SubscribeAsync(Samples.Snapshot("late grant", Samples.Hard("billing_period", 1_000)));
+        var line = new RecordedLine();
+        line.HoldWords();
+        await using var meter = new MeterClient(service.Channel.CreateCallInvoker().Intercept(line), new() { RetransmitAfter = TimeSpan.FromMilliseconds(10) });
+        using var patience = new CancellationTokenSource();
+        var starting = meter.StartAsync(SharedService.Request("late grant", "late grant"), patience.Token);
+        await Eventually.True(() => line.Frames.Any(), "it has said its Start");
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
+        // Several times the patience of a client that asks again.
+        for (var n = 0; n < 50; n++) await service.Ledger.GetHeadsAsync(new());
+        Assert.Single(meter.Active);
+
+        line.PassWords();
+        await Eventually.True(() => meter.Active.Count == 0, "it is over");
+        var id = GenerationId.Derive(Samples.Jan1, "late grant");
+        Assert.Contains(line.Frames, f => f.Finish?.GenerationId == id);
+        Assert.Equal(0, (await service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId("late grant") })).Windows.Single().ReservedTokens);
+    }
+
+    [Fact]
+    public async Task A_meter_that_asks_after_too_many_subscriptions_is_asked_again()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("asked again"));
+        var (denied, id) = (0, GenerationId.Derive(Samples.Jan1, "asked again"));
+        var line = new RecordedLine
+        {
+            Authorized = answer =>
+            {
+                if (Interlocked.Increment(ref denied) == 1) (answer.Grant, answer.Deny) = (null, new() { GenerationId = id, Reason = "lookups_too_many" });
+                return Task.CompletedTask;
+            },
+        };
+        await using var meter = new MeterClient(shared.Service.Channel.CreateCallInvoker().Intercept(line));
+        await using var generation = await meter.StartAsync(SharedService.Request("asked again", "asked again", wanted: 300));
+        Assert.Equal(300, generation.Granted);
+        Assert.Equal(2, denied);
+    }
+
     [Fact]
     public async Task While_no_meter_answers_a_start_that_is_cancelled_is_forgotten()
     {
