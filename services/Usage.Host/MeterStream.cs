@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Contracts.Usage.V1;
 using Google.Protobuf.Collections;
 using Grpc.Core;
@@ -17,6 +18,9 @@ public sealed class MeterStream : IDisposable
     private static readonly TimeSpan LastAnswersWithin = TimeSpan.FromSeconds(5);
     // One that was only slow is told why its stream ends; one that does not read at all never hears it.
     private static readonly TimeSpan LastChanceToRead = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LooksForForgottenEvery = TimeSpan.FromSeconds(1);
+    // By then its owner has forgotten whoever says nothing.
+    private const int ForgetsAfterLeases = 2;
     private readonly Intake _intake;
     private readonly LedgerWriters _ledger;
     private readonly UsageOptions _options;
@@ -24,7 +28,9 @@ public sealed class MeterStream : IDisposable
     private readonly StreamOutlet _outlet;
     private readonly StreamLanes _lanes;
     private readonly FramePace _pace;
-    private readonly HashSet<string> _running = new(StringComparer.Ordinal);
+    /// <summary>Generations that have a place here, and whether their owner has taken them.</summary>
+    private readonly Dictionary<string, bool> _running = new(StringComparer.Ordinal);
+    private long _lookedForForgottenAt;
     /// <summary>Frames of the message being taken whose generations do not run here, and what the tables say of each.</summary>
     private readonly List<(RuntimeFrame Frame, Task<Guid?> Elsewhere)> _lookedUp = [];
 
@@ -33,7 +39,7 @@ public sealed class MeterStream : IDisposable
         (_intake, _ledger, _options, _caller) = (intake, ledger, options, caller);
         _pace = new FramePace(options.FramesPerSecondMax);
         _outlet = new StreamOutlet(options.AnswersWaitingMax, caller);
-        _lanes = new StreamLanes(instances, _outlet);
+        _lanes = new StreamLanes(instances, _outlet, ForgetsAfterLeases * TimeSpan.FromSeconds(options.LeaseSeconds));
     }
 
     public void Dispose() => _outlet.Dispose();
@@ -187,9 +193,21 @@ public sealed class MeterStream : IDisposable
     {
         lock (_running)
         {
-            if (_running.Contains(generation)) return false;
-            return _running.Count + _lanes.Generations < _options.GenerationsPerStreamMax ? _running.Add(generation) : null;
+            if (_running.ContainsKey(generation)) return false;
+            if (!HasPlace) FreeForgotten();
+            return HasPlace && _running.TryAdd(generation, false) ? true : null;
         }
+    }
+
+    private bool HasPlace => _running.Count + _lanes.Generations < _options.GenerationsPerStreamMax;
+
+    /// <summary>A generation of which nothing more is heard is forgotten by its owner without a word. All are looked at, so not for each that finds no place.</summary>
+    private void FreeForgotten()
+    {
+        if (_lookedForForgottenAt != 0 && Stopwatch.GetElapsedTime(_lookedForForgottenAt) < LooksForForgottenEvery) return;
+        _lookedForForgottenAt = Stopwatch.GetTimestamp();
+        foreach (var (generation, isTaken) in _running)
+            if (isTaken && !_intake.Runs(generation)) _running.Remove(generation);
     }
 
     private void FreePlace(string generation)
@@ -209,15 +227,19 @@ public sealed class MeterStream : IDisposable
         }
         finally
         {
-            // Denied, or counted among those that run elsewhere.
-            if (isNew && !runsHere) FreePlace(start.GenerationId);
+            lock (_running)
+            {
+                // Denied, or counted among those that run elsewhere.
+                if (!runsHere && isNew) _running.Remove(start.GenerationId);
+                else if (runsHere && _running.ContainsKey(start.GenerationId)) _running[start.GenerationId] = true;
+            }
         }
     }
 
     private async ValueTask TakeAsync(RuntimeFrame frame, CancellationToken ct)
     {
         if (Frames.TooLarge(frame, _options) is { } tooLarge) _outlet.Send(Answers.Invalid(frame, tooLarge));
-        else if (_lanes.Of(frame) is { } lane) await StreamLanes.SendAsync(lane, frame, ct);
+        else if (_lanes.Of(frame) is { } lane && lane.Expect()) await lane.AddAsync(frame, ct);
         else
         {
             var taking = _intake.TakeAsync(frame, _outlet, ct);

@@ -64,6 +64,35 @@ public sealed class When_bounds_are_reached
         await stream.GrantOf("three");
     }
 
+    /// <summary>Their runtime is there and will say nothing more of them, as one whose worker crashed.</summary>
+    [Fact]
+    public async Task Generations_that_fell_silent_keep_no_place_on_a_stream_that_lives()
+    {
+        await using var service = await UsageService.StartAsync(("Usage:GenerationsPerStreamMax", "2"), ("Usage:LeaseSeconds", "1"));
+        await service.SubscribeAsync(Samples.Snapshot("alice"));
+        await using var stream = new RuntimeStream(service.Meter);
+        await SilentOnesGiveWayAsync(stream, "alice");
+    }
+
+    /// <param name="subscription">whose stream carries two generations at most</param>
+    internal static async Task SilentOnesGiveWayAsync(RuntimeStream stream, string subscription)
+    {
+        foreach (var generation in new[] { "one", "two", "three" }) await stream.SendAsync(Samples.Start(generation, subscription, generation));
+        foreach (var generation in new[] { "one", "two" }) await stream.GrantOf(generation);
+        Assert.Equal("generations_too_many", (await stream.DenialOf("three")).Reason);
+        await Eventually.True(async () =>
+        {
+            await stream.SendAsync(Samples.Start("three", subscription, "three"));
+            return stream.Answers.Any(a => a.Grant?.GenerationId == Samples.GenerationId("three"));
+        }, "there is a place again");
+        // One of them speaks after all: it is found, and goes on.
+        await stream.SendAsync(Samples.Start("one", subscription, "one"));
+        await stream.SendAsync(Samples.Finish("three", 1));
+        await stream.AckOf("three", 1);
+        await stream.SendAsync(Samples.Chunk("two", 1, 10));
+        await stream.AckOf("two", 1);
+    }
+
     [Fact]
     public async Task Imports_are_so_many_at_once_and_take_so_long()
     {

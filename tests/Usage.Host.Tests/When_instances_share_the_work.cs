@@ -173,9 +173,20 @@ public sealed class When_instances_share_the_work
         Assert.Equal(100, await first.ScalarAsync<long>("select sum(output) from usage.token_event"));
     }
 
-    private static async Task<UsageService> FirstAsync()
+    [Fact]
+    public async Task Generations_that_fell_silent_under_an_owner_elsewhere_keep_no_place_on_their_stream()
     {
-        var first = await UsageService.StartAsync(Clustered);
+        await using var first = await FirstAsync(("Usage:GenerationsPerStreamMax", "2"), ("Usage:LeaseSeconds", "1"));
+        await using var second = await AnotherAsync(first);
+        var elsewhere = Names.First(name => !first.Holds(name));
+        await first.SubscribeAsync(Samples.Snapshot(elsewhere));
+        await using var stream = new RuntimeStream(first.Meter);
+        await When_bounds_are_reached.SilentOnesGiveWayAsync(stream, elsewhere);
+    }
+
+    private static async Task<UsageService> FirstAsync(params (string, string)[] settings)
+    {
+        var first = await UsageService.StartAsync([.. Clustered, .. settings]);
         await Eventually.True(() => first.Held == 8, "the first holds all shards");
         return first;
     }

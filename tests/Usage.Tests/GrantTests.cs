@@ -60,6 +60,17 @@ public sealed class GrantTests
     }
 
     [Fact]
+    public void A_grant_of_all_that_was_asked_for_gives_no_reason_whatever_has_happened_since()
+    {
+        var scene = new OwnerScene(Cap.Hard(CapWindow.BillingPeriod, 1_000));
+        scene.Start("g", maxOutput: 200);
+        scene.Change(OwnerScene.Terms(2, Cap.Hard(CapWindow.BillingPeriod, 1_000)) with { Active = false });
+        foreach (var told in new[] { scene.Chunk("g", 1, 150), scene.Renew("g") })
+            Assert.All(told.Where(o => o.Kind == OutcomeKind.Granted), o => Assert.True(o is { Number: 200, Final: true, Why.Code: null, Window: null }));
+        Assert.Contains(scene.Renew("g"), o => o.Kind == OutcomeKind.Granted);
+    }
+
+    [Fact]
     public void A_spent_cap_stops_the_generation_and_names_the_window()
     {
         var scene = new OwnerScene(Cap.Hard(CapWindow.Conversation, 300));

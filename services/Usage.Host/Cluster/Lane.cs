@@ -32,15 +32,23 @@ public sealed class Lane(Func<ISubscriptionOwner> find, FrameBatch stream, Semap
     /// <summary>So many of the first frames were passed on before, and may have been taken.</summary>
     private volatile int _passed;
     private int _expected;
+    private long _expectedAt = Stopwatch.GetTimestamp();
 
     /// <summary>Generations that were started here and are not over.</summary>
     internal int Running;
 
-    /// <summary>Nothing is on its way and nothing runs: it can be forgotten.</summary>
-    internal bool IsIdle => Volatile.Read(ref _expected) == 0 && Volatile.Read(ref Running) == 0;
+    /// <summary>Since a frame was added last.</summary>
+    internal TimeSpan SilentFor => Stopwatch.GetElapsedTime(Volatile.Read(ref _expectedAt));
 
-    /// <summary>Before a frame is added, so that the lane is not forgotten in between.</summary>
-    internal void Expect() => Interlocked.Increment(ref _expected);
+    /// <summary>True if nothing is on its way and nothing runs: it takes no more frames, and can be forgotten.</summary>
+    internal bool TryEnd() => Volatile.Read(ref Running) == 0 && Interlocked.CompareExchange(ref _expected, int.MinValue, 0) == 0;
+
+    /// <summary>Before a frame is added, so that the lane is not forgotten in between. False if it was.</summary>
+    internal bool Expect()
+    {
+        Volatile.Write(ref _expectedAt, Stopwatch.GetTimestamp());
+        return Interlocked.Increment(ref _expected) > 0;
+    }
 
     /// <summary>Waits while owners are slow: what a client sends must not gather without bound, over however many of them.</summary>
     public async ValueTask AddAsync(RuntimeFrame frame, CancellationToken ct)

@@ -5,7 +5,8 @@ using Usage.Host.Owners;
 namespace Usage.Host.Cluster;
 
 /// <summary>What one stream says to owners in other processes, and what they answer. Costs nothing while all owners are in this one.</summary>
-public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamListener
+/// <param name="forgetsAfter">a lane by which nothing was said for so long carries nothing any more: whoever speaks again is found by the tables</param>
+public sealed class StreamLanes(Instances instances, Outlet outlet, TimeSpan forgetsAfter) : IStreamListener
 {
     /// <summary>Frames of one stream that wait for owners elsewhere, or are on their way to them; then the stream is not read on.</summary>
     private const int FramesWaitingMax = 10_000;
@@ -50,12 +51,6 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
             lane.Expect();
             if (_generations.TryAdd(generation, lane)) Interlocked.Increment(ref lane.Running);
         }
-        return lane.AddAsync(frame, ct);
-    }
-
-    public static ValueTask SendAsync(Lane lane, RuntimeFrame frame, CancellationToken ct)
-    {
-        lane.Expect();
         return lane.AddAsync(frame, ct);
     }
 
@@ -116,7 +111,10 @@ public sealed class StreamLanes(Instances instances, Outlet outlet) : IStreamLis
     {
         lock (_gate)
         {
-            if (!lane.IsIdle) return;
+            if (lane.SilentFor > forgetsAfter)
+                foreach (var (generation, of) in _generations)
+                    if (of == lane) Over(generation);
+            if (!lane.TryEnd()) return;
             _lanes.Remove(subscription);
             lane.Complete();
         }

@@ -58,7 +58,8 @@ public sealed class ShardKeeper(
             {
                 return;
             }
-            catch (Exception e) when (StoreFailure.Is(e))
+            // A call that was broken off by nobody here is one that did not come through.
+            catch (Exception e) when (StoreFailure.Is(e) || e is OperationCanceledException)
             {
                 log.LogWarning("shard {Shard} waits for the database: {Cause}", shard, StoreFailure.Cause(e));
                 await Task.Delay(backoff.Delay, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -68,7 +68,10 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     }
 
     /// <summary>Whether a frame's generation runs here now.</summary>
-    public bool Runs(RuntimeFrame frame) => Ids.TryParse(Ids.Generation, frame.Chunk?.GenerationId ?? frame.Finish?.GenerationId ?? "", out var id) && owners.Find(id) is not null;
+    public bool Runs(RuntimeFrame frame) => Runs(frame.Chunk?.GenerationId ?? frame.Finish?.GenerationId ?? "");
+
+    /// <inheritdoc cref="Runs(RuntimeFrame)"/>
+    public bool Runs(string generation) => Ids.TryParse(Ids.Generation, generation, out var id) && owners.Find(id) is not null;
 
     /// <summary>Takes any frame but a Start.</summary>
     /// <returns>the subscription whose owner has to be asked, in another process; null if the frame was taken</returns>

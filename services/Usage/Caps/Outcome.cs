@@ -53,7 +53,8 @@ public readonly record struct Outcome(OutcomeKind Kind)
     /// <param name="tokens">allowed from its beginning</param>
     public static Outcome Granting(Generation generation, long tokens, DateTimeOffset until) => new(OutcomeKind.Granted)
     {
-        Generation = generation, Number = tokens, When = until, Final = generation.IsFinal, Why = generation.Ended?.Why ?? default, Window = generation.Ended?.Window,
+        Generation = generation, Number = tokens, When = until, Final = generation.IsFinal,
+        Why = generation.IsAllGranted ? default : generation.Ended?.Why ?? default, Window = generation.IsAllGranted ? null : generation.Ended?.Window,
     };
 }
 
