@@ -17,7 +17,7 @@ public sealed record BenchPace(
     public static BenchPace Full => new(5, TimeSpan.FromSeconds(8), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(12), 5, 10, 200_000, TimeSpan.FromMinutes(1));
 
     /// <summary>Within a minute.</summary>
-    public static BenchPace Quick => new(2, TimeSpan.FromSeconds(0.6), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1.5), 1, 4, 10_000, TimeSpan.FromSeconds(0.5));
+    public static BenchPace Quick => new(1, TimeSpan.FromSeconds(0.8), TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(1.2), 1, 4, 10_000, TimeSpan.FromSeconds(0.5));
 
     /// <summary>Measures nothing, and runs everything.</summary>
     public static BenchPace Tiny => new(1, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(0.5), 1, 15, 2_000, TimeSpan.FromSeconds(0.2), Generations: 8);
