@@ -136,7 +136,7 @@ public static class ServiceDefaults
         app.MapGrpcService<ClockService>();
         app.MapGrpcService<AccessKeysService>();
         app.MapHealth();
-        app.MapPrometheusScrapingEndpoint(AccessSetup.MetricsPath);
+        app.MapPrometheusScrapingEndpoint(AccessSetup.MetricsPath).WithMetadata(new IsMetrics());
     }
 
     /// <summary>Runs until told to stop, be it while it still starts. A wrong option or a taken port ends in one clear line and exit code 1.</summary>

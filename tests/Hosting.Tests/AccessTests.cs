@@ -32,11 +32,11 @@ public sealed class AccessTests : IAsyncLifetime
         await _host.DisposeAsync();
     }
 
-    private async Task<TestHost> StartAsync(string mode = "Keys")
+    private async Task<TestHost> StartAsync(string mode = "Keys", string metrics = "Open")
     {
         var host = await TestHost.StartAsync(_database.ConnectionString("billing"), _broker.ToString(), new()
         {
-            ["Access:Mode"] = mode, ["Access:Keys:0"] = $"operator:admin:{AccessKey.Sha256Of(Admin)}", ["Access:RefreshSeconds"] = "0.1",
+            ["Access:Mode"] = mode, ["Access:Metrics"] = metrics, ["Access:Keys:0"] = $"operator:admin:{AccessKey.Sha256Of(Admin)}", ["Access:RefreshSeconds"] = "0.1",
         });
         await host.IsReadyAsync();
         return host;
@@ -80,8 +80,27 @@ public sealed class AccessTests : IAsyncLifetime
         foreach (var name in new[] { "", "plan_design.v1.PlanDesign", "access.v1.AccessKeys" })
             Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, (await health.CheckAsync(new() { Service = name })).Status);
         Assert.Equal(200, (await _host.ReadyAsync()).Status);
-        using var metrics = await _host.Http.GetAsync(new Uri("/metrics", UriKind.Relative));
-        Assert.Equal(200, (int)metrics.StatusCode);
+        Assert.Equal(200, await MetricsOf(_host));
+    }
+
+    [Fact]
+    public async Task Metrics_that_need_a_key_need_it_however_their_path_is_written()
+    {
+        await using var asking = await StartAsync(metrics: "Keys");
+        foreach (var path in new[] { "/metrics", "/metrics/", "/Metrics", "/METRICS/", "/metrics?x", "/metric%73/" })
+        {
+            Assert.Equal(401, await MetricsOf(asking, path));
+            Assert.Equal(200, await MetricsOf(_host, path));
+            Assert.Equal(200, await MetricsOf(asking, path, Admin));
+        }
+    }
+
+    private static async Task<int> MetricsOf(TestHost host, string path = "/metrics", string? key = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        if (key is not null) request.Headers.Authorization = new("Bearer", key);
+        using var metrics = await host.Http.SendAsync(request);
+        return (int)metrics.StatusCode;
     }
 
     [Fact]

@@ -122,9 +122,10 @@ public sealed class When_keys_are_asked_for(LockedService locked) : IClassFixtur
         Assert.Equal(HttpStatusCode.Forbidden, (await Post(LockedService.Finance)).Item1);
         Assert.Equal(HttpStatusCode.NoContent, (await Post(LockedService.Runtime)).Item1);
 
+        foreach (var path in new[] { "/metrics", "/metrics/" })
         foreach (var (key, status) in new[] { (null, HttpStatusCode.Unauthorized), (LockedService.Runtime, HttpStatusCode.Forbidden), (LockedService.Service_, HttpStatusCode.OK) })
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
+            using var request = new HttpRequestMessage(HttpMethod.Get, path);
             if (key is not null) request.Headers.Authorization = new("Bearer", key);
             using var response = await http.SendAsync(request);
             Assert.Equal(status, response.StatusCode);

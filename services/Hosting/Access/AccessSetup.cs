@@ -14,6 +14,9 @@ namespace Hosting;
 /// <summary>Put on an HTTP endpoint: whose key it needs. gRPC methods stand in <see cref="MethodScopes"/>.</summary>
 public sealed record NeedsScope(Scope Scopes);
 
+/// <summary>Put on the endpoint of metrics, which <see cref="AccessOptions.Metrics"/> opens or shuts: however its path is written, it is this one.</summary>
+internal sealed record IsMetrics;
+
 public static class AccessSetup
 {
     internal const string MetricsPath = "/metrics";
@@ -41,7 +44,7 @@ public static class AccessSetup
         {
             // Keys are asked for here over HTTP alone; gRPC methods are in the interceptor's table.
             var needed = context.GetEndpoint()?.Metadata.GetMetadata<NeedsScope>()?.Scopes
-                ?? (context.Request.Path.Equals(MetricsPath, StringComparison.OrdinalIgnoreCase) && options.Value.MetricsNeedKey ? Scope.Service : null);
+                ?? (context.GetEndpoint()?.Metadata.GetMetadata<IsMetrics>() is not null && options.Value.MetricsNeedKey ? Scope.Service : null);
             if (needed is { } scopes && context.RequestServices.GetRequiredService<Admission>() is { IsOpen: false } admission)
             {
                 var (key, turned) = admission.Ask(context.Request.Headers.Authorization, scopes, $"{context.Request.Method} {context.Request.Path}");
