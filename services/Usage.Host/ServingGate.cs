@@ -12,6 +12,12 @@ public sealed class ServingGate(IHostApplicationLifetime lifetime)
     public void ThrowUnlessServing()
     {
         if (Draining.IsCancellationRequested) throw new Refusal(Reasons.Draining, "this instance is shutting down; call another, or again in a moment").AsException();
+        ThrowUnlessOpened();
+    }
+
+    /// <summary>For what has to be done while it drains as well.</summary>
+    public void ThrowUnlessOpened()
+    {
         if (!_serving) throw new StoreNotReadyException();
     }
 }

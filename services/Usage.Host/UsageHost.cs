@@ -2,6 +2,7 @@ using Contracts.Billing.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
 using MassTransit;
+using MassTransit.Middleware;
 using Microsoft.Extensions.Options;
 using Usage.Host.Access;
 using Usage.Host.Cluster;
@@ -15,6 +16,9 @@ namespace Usage.Host;
 /// <summary>The usage service: grants tokens up to the caps, records what is used exactly once, and reports it.</summary>
 public static class UsageHost
 {
+    /// <summary>How long the bus, when it stops, waits for a message that is being taken.</summary>
+    private static readonly TimeSpan InHandMax = TimeSpan.FromSeconds(1);
+
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = ServiceDefaults.CreateBuilder("usage", args, StatusOf, configure);
@@ -66,9 +70,20 @@ public static class UsageHost
         builder.Services.AddSingleton<EventsEndpoint>();
         builder.Services.AddSingleton<ServingGate>();
         builder.Services.AddSingleton<UsagePublisher>();
+        builder.Services.AddSingleton<SnapshotFaults>();
         builder.AddBus(
             bus => bus.AddConsumer<SubscriptionChangedConsumer>(),
-            (context, rabbit) => rabbit.DurableEndpoint(context, SubscriptionChangedConsumer.Queue, queue => queue.ConfigureConsumer<SubscriptionChangedConsumer>(context)));
+            (context, rabbit) => rabbit.DurableEndpoint(context, SubscriptionChangedConsumer.Queue, queue =>
+            {
+                queue.ConfigureError(faults =>
+                {
+                    faults.UseFilter(context.GetRequiredService<SnapshotFaults>());
+                    faults.UseFilter(new ErrorTransportFilter());
+                });
+                queue.ConfigureConsumer<SubscriptionChangedConsumer>(context);
+            }));
+        // All else has ended by then: what is still in hand waits for the database, and goes back to its queue.
+        builder.Services.Configure<MassTransitHostOptions>(bus => bus.ConsumerStopTimeout = InHandMax);
         // After the bus, so that it stops before the bus does: the last reports still go out.
         builder.Services.AddHostedService<UsageLifetime>();
 

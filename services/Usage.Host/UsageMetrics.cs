@@ -17,7 +17,7 @@ public sealed class UsageMetrics
     private const string MeterName = "Billing.Usage";
     // A commit takes a few milliseconds; the default buckets begin at five seconds.
     private static readonly double[] CommitSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-    private readonly Counter<long> _committed, _overrun, _grants, _denials, _stops, _rejections, _settled, _corrections;
+    private readonly Counter<long> _committed, _overrun, _grants, _denials, _stops, _rejections, _settled, _corrections, _snapshots;
     private static readonly long[] TokenBuckets = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
     private static readonly KeyValuePair<string, object?> Operation = new("gen_ai.operation.name", "chat");
     private readonly Histogram<double> _commit;
@@ -35,6 +35,7 @@ public sealed class UsageMetrics
         _stops = meter.CreateCounter<long>("usage.stops", "{stop}", "Generations that were told to stop, by reason.");
         _rejections = meter.CreateCounter<long>("usage.rejections", "{frame}", "Frames that were not counted, by reason.");
         _settled = meter.CreateCounter<long>("usage.generations.settled", "{generation}", "Generations settled because their runtime fell silent.");
+        _snapshots = meter.CreateCounter<long>("usage.snapshots.failed", "{message}", "Snapshots of subscriptions that could not be taken, and lie in the queue of errors.");
         _tokens = meter.CreateHistogram("gen_ai.client.token.usage", "{token}", "Billable tokens by model and type, a commit at a time: input with what a cache served or stored, output with reasoning; overrun and corrections left out.",
             advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = TokenBuckets });
         _commit = meter.CreateHistogram("usage.commit.duration", "s", "Time of one commit of a shard.", advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = CommitSeconds });
@@ -57,6 +58,8 @@ public sealed class UsageMetrics
         Meter.CreateObservableGauge("usage.streams", () => bounds.Streams.Running, "{stream}", "Streams of runtimes that are open here.");
         Meter.CreateObservableGauge("usage.watchers", () => bounds.Watches.Running, "{watcher}", "Balances being watched here.");
     }
+
+    public void SnapshotFailed() => _snapshots.Add(1);
 
     public void Committed(IReadOnlyList<UsageRow> rows, TimeSpan took)
     {
