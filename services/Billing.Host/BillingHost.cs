@@ -21,7 +21,7 @@ public static class BillingHost
         builder.AddValidatedOptions<WebhookOptions>(WebhookOptions.Section);
         var options = builder.ReadOr(BillingOptions.Section, new BillingOptions());
 
-        builder.AddEventStore(BillingStore.Schema, options.Postgres, BillingStore.Configure)
+        builder.AddEventStore(BillingStore.Schema, BillingStore.SchemaVersion, options.Postgres, BillingStore.Configure)
             .AddSubscriptionWithServices<SubscriptionPublisher>(ServiceLifetime.Singleton)
             .AddSubscriptionWithServices<InvoicePublisher>(ServiceLifetime.Singleton)
             .AddSubscriptionWithServices<WebhookAnnouncer>(ServiceLifetime.Singleton)

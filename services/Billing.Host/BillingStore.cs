@@ -22,6 +22,9 @@ public static class BillingStore
 {
     public const string Schema = "billing";
 
+    /// <summary>Raised by one whenever what <see cref="Configure"/> makes of the schema changes, and only added to: a test pins it.</summary>
+    public const int SchemaVersion = 1;
+
     /// <summary>Where the daemon is behind, the events of several reports to a period make one document of its view. In Marten's own page of 500 each period has one.</summary>
     private const int PeriodEventsAtOnce = 5_000;
 
@@ -83,7 +86,7 @@ public static class BillingStore
 
     /// <summary>The store for work that no service may run beside, with its schema brought up to date.</summary>
     /// <param name="connectionString">of the role that owns the schema</param>
-    public static Task<DocumentStore> OpenAsync(string connectionString) => EventStore.OpenAsync(Schema, connectionString, Configure);
+    public static Task<DocumentStore> OpenAsync(string connectionString) => EventStore.OpenAsync(Schema, SchemaVersion, connectionString, Configure);
 
     /// <summary>Until the end of the transaction no daemon can be elected, and nobody writes an event.</summary>
     /// <exception cref="RefusedException">billing_running</exception>

@@ -33,7 +33,9 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
             {
                 if (!schemaApplied)
                 {
-                    await EventSchema.ApplyAsync(store, place, stoppingToken);
+                    var version = await EventSchema.ApplyAsync(store, place, stoppingToken);
+                    if (version > place.SchemaVersion)
+                        log.LogWarning("the schema {Schema} is at version {Version}, this program knows {Known}: it changes nothing of it; start the newer program", place.Schema, version, place.SchemaVersion);
                     schemaApplied = true;
                 }
                 // The lock must die with this very connection.

@@ -14,11 +14,12 @@ namespace Hosting;
 public static class EventStore
 {
     /// <param name="schema">The service's own PostgreSQL schema.</param>
+    /// <param name="version">of the schema, from 1: raised whenever what <paramref name="configure"/> makes of it changes</param>
     /// <param name="connectionString">Read when the host is built; the role owns the schema and sees no other.</param>
     public static MartenServiceCollectionExtensions.MartenConfigurationExpression AddEventStore(
-        this WebApplicationBuilder builder, string schema, string connectionString, Action<StoreOptions> configure)
+        this WebApplicationBuilder builder, string schema, int version, string connectionString, Action<StoreOptions> configure)
     {
-        builder.Services.AddSingleton(new StoreConnection(connectionString, schema));
+        builder.Services.AddSingleton(new StoreConnection(connectionString, schema, version));
         builder.Services.AddSingleton(_ => Connections(connectionString));
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddSingleton<IdempotentCalls>();
@@ -38,7 +39,7 @@ public static class EventStore
 
     /// <summary>The same store without its service, with its schema brought up to date: for work that no service may run beside, and for tests.</summary>
     /// <param name="connectionString">of the role that owns the schema</param>
-    public static async Task<DocumentStore> OpenAsync(string schema, string connectionString, Action<StoreOptions> configure)
+    public static async Task<DocumentStore> OpenAsync(string schema, int version, string connectionString, Action<StoreOptions> configure)
     {
         var store = DocumentStore.For(options =>
         {
@@ -47,7 +48,7 @@ public static class EventStore
             configure(options);
             options.AutoCreateSchemaObjects = AutoCreate.None;
         });
-        await EventSchema.ApplyAsync(store, new StoreConnection(connectionString, schema));
+        await EventSchema.ApplyAsync(store, new StoreConnection(connectionString, schema, version));
         return store;
     }
 
@@ -75,7 +76,8 @@ public static class EventStore
 }
 
 /// <summary>How the service reaches its own schema; a connection that must not be pooled is opened from it.</summary>
-public sealed record StoreConnection(string ConnectionString, string Schema)
+/// <param name="SchemaVersion">that this program makes of the schema</param>
+public sealed record StoreConnection(string ConnectionString, string Schema, int SchemaVersion)
 {
     public NpgsqlConnection Unpooled() => new(new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false }.ConnectionString);
 }

@@ -11,6 +11,9 @@ public static class PlanDesignHost
 {
     public const string Schema = "plan_design";
 
+    /// <summary>Raised by one whenever what <see cref="ConfigureStore"/> makes of the schema changes, and only added to: a test pins it.</summary>
+    public const int SchemaVersion = 1;
+
     /// <summary>What gRPC puts before a message.</summary>
     private const int FrameBytes = 5;
 
@@ -19,7 +22,7 @@ public static class PlanDesignHost
     {
         var builder = ServiceDefaults.CreateBuilder("plan-design", args, StatusOf, configure);
         builder.AddValidatedOptions<PlanDesignOptions>(PlanDesignOptions.Section);
-        builder.AddEventStore(Schema, builder.Configuration[$"{PlanDesignOptions.Section}:{nameof(PlanDesignOptions.Postgres)}"] ?? "", ConfigureStore)
+        builder.AddEventStore(Schema, SchemaVersion, builder.Configuration[$"{PlanDesignOptions.Section}:{nameof(PlanDesignOptions.Postgres)}"] ?? "", ConfigureStore)
             .AddSubscriptionWithServices<MenuPublisher>(ServiceLifetime.Singleton)
             .AddSubscriptionWithServices<MenuRetirementPublisher>(ServiceLifetime.Singleton);
         builder.AddAccess(PlanDesignAccess.Methods, Schema, services => services.GetRequiredService<NpgsqlDataSource>());

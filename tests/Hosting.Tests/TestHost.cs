@@ -89,7 +89,7 @@ public sealed class TestHost : IAsyncDisposable
                 ["Http:Address"] = "127.0.0.1", ["Http:Port"] = "0", ["Http:GrpcPort"] = "0", ["RabbitMq:Uri"] = rabbitMq, ["Logging:Minimum"] = "Error",
             }));
         builder.Environment.EnvironmentName = "Test";
-        builder.AddEventStore("billing", postgres, o =>
+        builder.AddEventStore("billing", 1, postgres, o =>
         {
             o.Events.AddEventType<CoinDropped>();
             store?.Invoke(o);

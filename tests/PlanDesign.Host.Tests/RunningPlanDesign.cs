@@ -23,7 +23,7 @@ public sealed class RunningPlanDesign : IAsyncDisposable
     public Contracts.PlanDesign.V1.PlanDesign.PlanDesignClient Client => new(_channel);
 
     public static async Task Tables(ServiceDatabase database) =>
-        await (await EventStore.OpenAsync(PlanDesignHost.Schema, database.ConnectionString("plan_design"), PlanDesignHost.ConfigureStore)).DisposeAsync();
+        await (await EventStore.OpenAsync(PlanDesignHost.Schema, PlanDesignHost.SchemaVersion, database.ConnectionString("plan_design"), PlanDesignHost.ConfigureStore)).DisposeAsync();
 
     public static async Task<RunningPlanDesign> StartAsync(string postgres, Uri rabbitMq, Dictionary<string, string?>? settings = null)
     {

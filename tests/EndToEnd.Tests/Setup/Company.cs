@@ -73,7 +73,7 @@ public sealed class Company : IAsyncDisposable
 
     private static async Task Tables(ServiceDatabase database)
     {
-        await (await EventStore.OpenAsync(PlanDesignHost.Schema, database.ConnectionString("plan_design"), PlanDesignHost.ConfigureStore)).DisposeAsync();
+        await (await EventStore.OpenAsync(PlanDesignHost.Schema, PlanDesignHost.SchemaVersion, database.ConnectionString("plan_design"), PlanDesignHost.ConfigureStore)).DisposeAsync();
         await (await BillingStore.OpenAsync(database.ConnectionString("billing"))).DisposeAsync();
     }
 
