@@ -43,10 +43,11 @@ public sealed class PlanDesignOptions
     public long CellsMax { get; init; } = 1_500_000_000;
 
     /// <summary>
-    /// Memory that one solve may take, by estimate, in megabytes: tables and the way back. What it allocates in passing, and comparing, were measured at up to 50 megabytes more. Default 512.
+    /// Memory that one solve may take, by estimate, in megabytes: tables and the way back. What it allocates in passing, and comparing, were measured at up to 50 megabytes more. Default 256: with
+    /// <see cref="SolvesAtOnceMax"/> of them a process needs a heap of 612, which is in a container of 1 GiB, and menus under rules on prices take some 200.
     /// </summary>
     [Range(1, 1_048_576, ErrorMessage = "PlanDesign__MemoryMegabytesMax must be from {1} to {2}")]
-    public int MemoryMegabytesMax { get; init; } = 512;
+    public int MemoryMegabytesMax { get; init; } = 256;
 
     /// <summary>Seconds (real time) that one call may wait and compute, at most. Default 120.</summary>
     [Range(0.05, 3_600, ErrorMessage = "PlanDesign__SolveSecondsMax must be from {1} to {2}")]
