@@ -20,6 +20,18 @@ public sealed partial class DeploymentTests
         "No option class has it: look at the class of its section for how it is spelt.");
 
     [Fact]
+    public void Every_variable_of_the_composition_stands_in_the_example_of_its_file()
+    {
+        var listed = Tree.Lines(".env.example").Select(line => Variable().Match(line).Groups[1].Value).ToHashSet();
+        Tree.MustHold(
+            from file in Tree.Named("docker-compose.yml", "docker-compose.demo.yml")
+            from Match used in Substitution().Matches(Tree.Text(file))
+            where !listed.Contains(used.Groups[1].Value)
+            select $"{file}: {used.Groups[1].Value}",
+            "List it in .env.example, commented out with its default if it has one: the runbook says that all are there.");
+    }
+
+    [Fact]
     public void Manifests_are_documents_of_a_kind_with_a_name() => Tree.MustHold(
         from file in Manifests
         from document in Tree.Text(file).Split("\n---\n")
@@ -80,6 +92,12 @@ public sealed partial class DeploymentTests
 
     [GeneratedRegex(@"\b[A-Z][A-Za-z]+(?:__[A-Z0-9][A-Za-z0-9]*)+\b")]
     private static partial Regex OptionName();
+
+    [GeneratedRegex(@"\$\{([A-Z0-9_]+)")]
+    private static partial Regex Substitution();
+
+    [GeneratedRegex(@"^(?:# )?([A-Z0-9_]+)=")]
+    private static partial Regex Variable();
 
     [GeneratedRegex(@"(__\d+)+$")]
     private static partial Regex Index();
