@@ -88,6 +88,17 @@ public static class BillingStore
     /// <param name="connectionString">of the role that owns the schema</param>
     public static Task<DocumentStore> OpenAsync(string connectionString) => EventStore.OpenAsync(Schema, SchemaVersion, connectionString, Configure);
 
+    /// <summary>What usage hears of: snapshots of subscriptions. News of invoices went to whoever listened, and do not go out again.</summary>
+    public static readonly IReadOnlyList<string> Publishers = [SubscriptionPublisher.ShardName];
+
+    /// <summary>Every subscription is told to usage again when the service is started next, by its settings in the environment.</summary>
+    /// <returns>the exit code</returns>
+    public static Task<int> PublishAgainAsync()
+    {
+        var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
+        return PublishAgain.MainAsync(Schema, options.Postgres, Publishers);
+    }
+
     /// <summary>Until the end of the transaction no daemon can be elected, and nobody writes an event.</summary>
     /// <exception cref="RefusedException">billing_running</exception>
     public static async Task TakeAlone(NpgsqlConnection connection, CancellationToken ct)

@@ -133,7 +133,7 @@ public sealed class RabbitMqOptions
 
     /// <summary>
     /// Quorum queues, for a cluster of three brokers or more; else durable classic ones. Default false. A queue keeps the type that it was made with: to change it, delete
-    /// the queues while the services are stopped. What was in them is fetched or published again.
+    /// the queues while the services are stopped. Reports of usage that were in them are fetched; menus and snapshots are published again by order (<see cref="PublishAgain"/>).
     /// </summary>
     public bool QuorumQueues { get; init; }
 }

@@ -21,6 +21,7 @@ namespace PlanDesign.Host;
 /// </summary>
 public sealed class MenuPublisher : SubscriptionBase
 {
+    internal const string ShardName = "menu-publisher";
     private readonly IBusControl _bus;
     private readonly IHostApplicationLifetime _lifetime;
     private readonly PlanDesignMetrics _metrics;
@@ -30,7 +31,7 @@ public sealed class MenuPublisher : SubscriptionBase
     public MenuPublisher(IBusControl bus, IHostApplicationLifetime lifetime, PlanDesignMetrics metrics, ILogger<MenuPublisher> log)
     {
         (_bus, _lifetime, _metrics, _log) = (bus, lifetime, metrics, log);
-        Name = "menu-publisher";
+        Name = ShardName;
         IncludeType<MenuPublished>();
     }
 
@@ -76,6 +77,7 @@ public sealed class MenuPublisher : SubscriptionBase
 /// </summary>
 public sealed class MenuRetirementPublisher : SubscriptionBase
 {
+    internal const string ShardName = "menu-retirement-publisher";
     private readonly IBusControl _bus;
     private readonly IHostApplicationLifetime _lifetime;
     private readonly ILogger<MenuRetirementPublisher> _log;
@@ -83,7 +85,7 @@ public sealed class MenuRetirementPublisher : SubscriptionBase
     public MenuRetirementPublisher(IBusControl bus, IHostApplicationLifetime lifetime, ILogger<MenuRetirementPublisher> log)
     {
         (_bus, _lifetime, _log) = (bus, lifetime, log);
-        Name = "menu-retirement-publisher";
+        Name = ShardName;
         IncludeType<MenuRetired>();
     }
 

@@ -51,6 +51,17 @@ public static class PlanDesignHost
         options.Projections.Add<MenuCatalog>(ProjectionLifecycle.Inline);
     }
 
+    /// <summary>What billing hears of: menus that were published and that were retired.</summary>
+    public static readonly IReadOnlyList<string> Publishers = [MenuPublisher.ShardName, MenuRetirementPublisher.ShardName];
+
+    /// <summary>Every menu is announced again when the service is started next, by its settings in the environment.</summary>
+    /// <returns>the exit code</returns>
+    public static Task<int> PublishAgainAsync()
+    {
+        var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(PlanDesignOptions.Section).Get<PlanDesignOptions>() ?? new();
+        return PublishAgain.MainAsync(Schema, options.Postgres, Publishers);
+    }
+
     private static StatusCode StatusOf(string reason) => reason switch
     {
         "market_invalid" or "menu_invalid" or "observations_invalid" => StatusCode.InvalidArgument,

@@ -36,6 +36,33 @@ public sealed class When_a_part_is_missing
         await app.CaughtUp();
     }
 
+    /// <summary>As after a restore, a new broker or queues that were deleted: the log says that usage was told, and it was not.</summary>
+    [Fact]
+    public async Task Snapshots_that_a_broker_lost_are_published_again_by_order_on_a_service_that_does_not_run()
+    {
+        await using var app = await BillingApp.StartAsync();
+        var first = await app.Subscribe(Small);
+        await app.Billing.CancelSubscriptionAsync(new() { SubscriptionId = first.SubscriptionId, When = EffectiveWhen.Now });
+        var second = await app.Subscribe(Metered, "second");
+        await Eventually.True(() => app.SubscriptionsHeard.Any(s => s.SubscriptionId == second.SubscriptionId), "usage hears of both");
+        var postgres = app.Database.ConnectionString("billing");
+        Assert.Equal("service_running", (await Assert.ThrowsAsync<RefusedException>(() => PublishAgain.RunAsync(BillingStore.Schema, postgres, BillingStore.Publishers))).Refusal.Code);
+        await app.CaughtUp();
+        await app.StopAsync();
+        var told = app.SubscriptionsHeard.Count;
+
+        await app.RunAsync();
+        await app.CaughtUp();
+        await app.StopAsync();
+        Assert.Equal(told, app.SubscriptionsHeard.Count);
+        var invoices = app.InvoicesHeard.Count;
+        await PublishAgain.RunAsync(BillingStore.Schema, postgres, BillingStore.Publishers);
+        await app.RunAsync();
+        await Eventually.True(() => app.SubscriptionsHeard.Skip(told).Select(s => (s.SubscriptionId, s.Status)).ToHashSet().SetEquals([(first.SubscriptionId, "cancelled"), (second.SubscriptionId, "active")]), "usage hears of both again, as they are now");
+        await app.CaughtUp();
+        Assert.Equal(invoices, app.InvoicesHeard.Count);
+    }
+
     [Fact]
     public async Task The_answer_and_the_message_are_the_same_snapshot()
     {

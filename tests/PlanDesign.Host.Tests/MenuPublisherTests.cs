@@ -178,6 +178,49 @@ public sealed class MenuPublisherTests : IAsyncLifetime
         await billing.StopAsync();
     }
 
+    /// <summary>As after a restore, a new broker or queues that were deleted: the log says that all are announced, and nobody has heard.</summary>
+    [Fact]
+    public async Task Menus_that_a_broker_lost_are_announced_again_by_order_on_a_service_that_does_not_run()
+    {
+        var billing = await Billing();
+        string retiredId;
+        await using (var plans = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq))
+        {
+            retiredId = (await plans.Client.PublishMenuAsync(Publish(await plans.Client.DraftMenuAsync(Draft("first"))))).MenuId;
+            await plans.Client.PublishMenuAsync(Publish(await plans.Client.DraftMenuAsync(Draft("second"))));
+            await plans.Client.RetireMenuAsync(new() { MenuId = retiredId, Actor = "ada", Reason = "a better one is on sale" });
+            await Hears(2);
+            await Eventually.True(() => !_retired.IsEmpty, "billing hears of the retirement");
+            Assert.Equal("service_running", (await Assert.ThrowsAsync<RefusedException>(() => PublishAgain.RunAsync(PlanDesignHost.Schema, _postgres, PlanDesignHost.Publishers))).Refusal.Code);
+        }
+        await billing.StopAsync();
+        (Guid? Id, string Name)[] first = [.. _heard.Select(h => (h.Id, h.Message.Name)).Distinct()];
+        var retirement = _retired.First();
+        _heard.Clear();
+        _retired.Clear();
+
+        await PublishAgain.RunAsync(PlanDesignHost.Schema, _postgres, PlanDesignHost.Publishers);
+        _rabbitMq = await Servers.CreateVirtualHostAsync();
+        var again = await Billing();
+        await using var back = await RunningPlanDesign.StartAsync(_postgres, _rabbitMq);
+        await Hears(2);
+        Assert.Equal(first, _heard.Select(h => (h.Id, h.Message.Name)).Distinct());
+        await Eventually.True(() => !_retired.IsEmpty, "billing hears of the retirement again");
+        Assert.Equal(retirement, _retired.First());
+        await Eventually.True(async () => await AtTheEndAsync() == 2, "and it is written down that it has");
+        await again.StopAsync();
+    }
+
+    /// <summary>How many publishers are at the end of the log.</summary>
+    private async Task<long> AtTheEndAsync()
+    {
+        await using var connection = new Npgsql.NpgsqlConnection(_postgres);
+        await connection.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand(
+            "select count(*) from plan_design.mt_event_progression where name like 'menu%' and last_seq_id = (select max(seq_id) from plan_design.mt_events)", connection);
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
     [Fact]
     public async Task A_broker_that_dies_and_returns_loses_no_menu()
     {
