@@ -73,7 +73,7 @@ public sealed class When_the_books_are_audited
         var export = await app.Audit.Export(new()).ResponseStream.ReadAllAsync().Select(l => l.Json).ToListAsync();
         Assert.StartsWith(told, Assert.Single(VerifyExport.Check(export)).Finding, StringComparison.Ordinal);
         var elsewhere = (await Servers.CreateDatabaseAsync()).ConnectionString("billing");
-        Assert.Equal("export_invalid", (await Assert.ThrowsAsync<RefusedException>(() => BooksImport.RunAsync(elsewhere, export, default))).Refusal.Code);
+        Assert.Equal("export_invalid", (await Assert.ThrowsAsync<RefusedException>(() => BooksImport.RunAsync(elsewhere, export, new("ada", "moved"), default))).Refusal.Code);
 
         // As if the sealer had not come so far.
         await app.Sql<object>("delete from billing.seal");
