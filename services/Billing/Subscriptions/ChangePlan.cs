@@ -24,12 +24,11 @@ public static class ChangePlanDecision
         { Scheduled.Cancels: true } => Lifecycle.Ending(s),
         _ when c.Menus[s.MenuId].Plan(c.PlanId) is null => Decision.Refuse("plan_unknown",
             $"{c.PlanId} is not on {s.MenuId}; its plans are {string.Join(", ", c.Menus[s.MenuId].Plans.Select(p => p.PlanId))}. For a plan of another menu, migrate"),
-        _ when c.When == EffectiveTime.Now => s.PlanId == c.PlanId ? Decision.NoChange
-            : c.Withdrawn.TryGetValue(s.MenuId, out var withdrawal) ? withdrawal.Refuse(s.MenuId)
-            : Decision.Accept<SubscriptionEvent>(new SubscriptionPlanChanged(s.MenuId, c.PlanId, at, at)),
-        // Back to the plan it has: what was scheduled is what the customer no longer wants.
+        // Back to the plan it has, now or then: what was scheduled is what the customer no longer wants.
         { Scheduled: not null } when s.PlanId == c.PlanId => Decision.Accept<SubscriptionEvent>(new SubscriptionScheduleWithdrawn(at)),
         _ when s.PlanId == c.PlanId => Decision.NoChange,
+        _ when c.When == EffectiveTime.Now => c.Withdrawn.TryGetValue(s.MenuId, out var withdrawal) ? withdrawal.Refuse(s.MenuId)
+            : Decision.Accept<SubscriptionEvent>(new SubscriptionPlanChanged(s.MenuId, c.PlanId, at, at)),
         { Scheduled: { } scheduled } when scheduled.MenuId == s.MenuId && scheduled.PlanId == c.PlanId => Decision.NoChange,
         _ when c.Withdrawn.TryGetValue(s.MenuId, out var withdrawal) => withdrawal.Refuse(s.MenuId),
         _ => Decision.Accept<SubscriptionEvent>(new SubscriptionPlanChangeScheduled(s.MenuId, c.PlanId, s.Current.End, at)),

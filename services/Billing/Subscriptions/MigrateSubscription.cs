@@ -12,7 +12,8 @@ public static class MigrateSubscriptionDecision
     {
         ({ Status: SubscriptionStatus.Cancelled }, _, _) => Lifecycle.Cancelled(s),
         ({ Scheduled.Cancels: true }, _, _) => Lifecycle.Ending(s),
-        _ when s.MenuId == c.MenuId && s.PlanId == c.PlanId => Decision.NoChange,
+        // Back to what it has: what was scheduled is what the customer no longer wants.
+        _ when s.MenuId == c.MenuId && s.PlanId == c.PlanId => s.Scheduled is null ? Decision.NoChange : Decision.Accept<SubscriptionEvent>(new SubscriptionScheduleWithdrawn(at)),
         _ when s.MenuId == c.MenuId => Decision.Refuse("menu_is_current", $"the subscription is on {c.MenuId} already: change its plan instead"),
         // What was scheduled while the menu was on sale was agreed, and stays so.
         _ when s.Scheduled is { } p && p.MenuId == c.MenuId && p.PlanId == c.PlanId => Decision.NoChange,

@@ -59,6 +59,18 @@ public sealed class ChangeTests
         Scenario.Given(Started, ToMetered).When(s => Change(Small, EffectiveTime.PeriodEnd, s)).Then(new SubscriptionScheduleWithdrawn(Jan10));
 
     [Fact]
+    public void To_order_what_holds_withdraws_what_was_scheduled_however_it_is_ordered()
+    {
+        foreach (var scheduled in new[] { ToMetered, new SubscriptionPlanChangeScheduled(Summer, Large, Feb1, Jan10) })
+            foreach (var order in new Func<SubscriptionState, Decision<SubscriptionEvent>>[] { s => Change(Small, EffectiveTime.Now, s), s => Change(Small, EffectiveTime.PeriodEnd, s), s => Migrate(s, Menu, Small) })
+            {
+                Scenario.Given(Started, scheduled).When(order).Then(new SubscriptionScheduleWithdrawn(Jan10));
+                Scenario.Given(Started).When(order).ThenNothing();
+                Scenario.Given(Started, Ending).When(order).ThenRefused("cancellation_scheduled");
+            }
+    }
+
+    [Fact]
     public void The_plan_that_holds_is_no_change() => Scenario.Given(Started).When(s => Change(Small, EffectiveTime.Now, s)).ThenNothing();
 
     [Fact]
@@ -107,6 +119,7 @@ public sealed class ChangeTests
         Scenario.Given(Started).When(s => Off(Small, EffectiveTime.Now, s)).ThenNothing();
         Scenario.Given(Started, ToMetered).When(s => Off(Metered, EffectiveTime.PeriodEnd, s)).ThenNothing();
         Scenario.Given(Started, ToMetered).When(s => Off(Small, EffectiveTime.PeriodEnd, s)).Then(new SubscriptionScheduleWithdrawn(Jan10));
+        Scenario.Given(Started, ToMetered).When(s => Off(Small, EffectiveTime.Now, s)).Then(new SubscriptionScheduleWithdrawn(Jan10));
         Scenario.Given(Started, ToMetered).When(s => CatchUpDecision.Decide(new(Feb1), s)).Then(new SubscriptionPeriodTurned(1, Feb1), new SubscriptionPlanChanged(Menu, Metered, Feb1, Feb1));
         Scenario.Given(Started).When(s => Cancel(EffectiveTime.PeriodEnd, s)).Then(Ending);
     }
