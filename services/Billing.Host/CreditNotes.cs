@@ -1,6 +1,7 @@
 using System.Text;
 using Billing.Accounts;
 using Billing.Invoices;
+using Billing.Rating;
 using Marten;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -28,7 +29,10 @@ public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database,
             var before = InvoiceNumber.Of(options.Value.CreditNoteSeries, last);
             var at = NumberSeries.Issued(streams.NotBefore(invoiceId, clock.Now), (await session.Query<StoredCreditNote>().Where(n => n.Number == before).FirstOrDefaultAsync(ct))?.IssuedAt);
             var command = new IssueCreditNote(
-                invoiceId, creditNoteId, InvoiceNumber.Of(options.Value.CreditNoteSeries, last + 1), amount, reason, invoice is null ? [] : TaxedParts.Of(invoice.Document), at);
+                invoiceId, creditNoteId, InvoiceNumber.Of(options.Value.CreditNoteSeries, last + 1), amount, reason, invoice is null ? [] : TaxedParts.Of(invoice.Document), at)
+            {
+                Ties = invoice is { TotalMicros: <= 0 } ? await StoredTies.Read(session, invoice, ct) : LateUsageTies.None,
+            };
             var decision = IssueCreditNoteDecision.Decide(command, streams.Invoice(invoiceId)).OrThrow().By(by);
             if (decision.Events is not [CreditNoteIssued issued]) return 0;
             session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
@@ -43,15 +47,20 @@ public sealed class CreditNotes(IDocumentStore store, NpgsqlDataSource database,
         });
 }
 
-/// <summary>Voids invoices, and puts back the credit that they had used in the same commit.</summary>
-public sealed class InvoiceVoiding(IDocumentStore store, BusinessClock clock)
+/// <summary>
+/// Voids invoices, and puts back the credit that they had used in the same commit. The number series is locked until then: no invoice becomes final meanwhile that counts what this one demands as demanded.
+/// </summary>
+public sealed class InvoiceVoiding(IDocumentStore store, NpgsqlDataSource database, BusinessClock clock, IOptions<BillingOptions> options)
 {
     public Task<int> Void(string invoiceId, string reason, Attribution? by, Action<IDocumentSession, InvoiceState> alongside, CancellationToken ct) => Conflicts.Retry(async () =>
     {
-        await using var session = store.LightweightSession();
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        await NumberSeries.Lock(connection, options.Value.InvoiceSeries, ct);
+        await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
         var streams = await StoredStreams.ReadAsync(session, [invoiceId], ct);
-        var invoice = await session.LoadAsync<StoredInvoice>(invoiceId, ct);
-        var (state, command) = (streams.Invoice(invoiceId), new VoidInvoice(reason, streams.NotBefore(invoiceId, clock.Now), invoice is null ? [] : [.. Wire.Final(invoice).Lines.Select(l => l.AboutPeriodId).Where(id => id.Length > 0)]));
+        var (state, ties) = (streams.Invoice(invoiceId), await StoredTies.Read(session, await session.LoadAsync<StoredInvoice>(invoiceId, ct), ct));
+        var command = new VoidInvoice(reason, streams.NotBefore(invoiceId, clock.Now), ties);
         var decision = VoidInvoiceDecision.Decide(command, state).OrThrow().By(by);
         if (decision.Events.Count == 0) return 0;
         session.AppendExpecting(invoiceId, streams.Version(invoiceId), decision.Events);
@@ -61,6 +70,21 @@ public sealed class InvoiceVoiding(IDocumentStore store, BusinessClock clock)
             session.AppendExpecting(accountId, accounts.Version(accountId), returned);
         alongside(session, decision.Events.Aggregate(state, InvoiceState.Evolve));
         await session.SaveChangesAsync(ct);
+        await transaction.CommitAsync(ct);
         return 1;
     });
+}
+
+/// <summary>Which other invoices late usage ties one to, as their documents say.</summary>
+internal static class StoredTies
+{
+    /// <param name="invoice">null where nothing is final</param>
+    public static async Task<LateUsageTies> Read(IQuerySession session, StoredInvoice? invoice, CancellationToken ct)
+    {
+        if (invoice is null) return LateUsageTies.None;
+        var others = await session.Query<StoredInvoice>().Where(i => i.SubscriptionId == invoice.SubscriptionId).ToListAsync(ct);
+        return new(
+            [.. Wire.Final(invoice).Lines.Select(l => l.AboutPeriodId).Where(id => id.Length > 0)],
+            [.. others.Where(o => Wire.Final(o).Lines.Any(l => l is { Kind: LineKinds.Adjustment or LineKinds.Commitment, AmountMicros: < 0 } && l.AboutPeriodId == invoice.PeriodId)).Select(o => o.Number).Order(StringComparer.Ordinal)]);
+    }
 }

@@ -21,6 +21,7 @@ public sealed class StoredTerms
     private readonly Dictionary<string, List<StreamEvent>> _histories = [];
     // By how many events of its account each closed period that is adjusted was invoiced; where it is not final, by all there are.
     private readonly Dictionary<string, long> _earlierAccounts = [];
+    private readonly HashSet<string> _voided = [];
 
     // Of menus and earlier periods that cannot be folded: only what refers to them cannot be rated.
     private readonly Dictionary<string, CorruptStreamException> _faults = [];
@@ -39,6 +40,7 @@ public sealed class StoredTerms
                 continue;
             }
             if (streams.Period(id) is PeriodState.Closed closed) terms._earlier[id] = closed.Facts;
+            if (streams.Invoice(InvoiceIds.Of(id)) is InvoiceState.Voided) terms._voided.Add(id);
             var invoice = streams.Invoice(InvoiceIds.Of(id)) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
             if (invoice is not null) terms._earlierAccounts[id] = invoice.Terms?.AccountVersion ?? 0;
         }
@@ -51,7 +53,8 @@ public sealed class StoredTerms
     /// <summary>As they stand.</summary>
     /// <exception cref="InvalidOperationException">Something that is referred to is missing, or a CorruptStreamException: it cannot be folded.</exception>
     public RatingTerms Now(PeriodFacts facts) => At(
-        facts, long.MaxValue, long.MaxValue, long.MaxValue, facts.Adjustments.Select(a => a.FromPeriodId).Distinct().Select(id => new EarlierTerms(id, _earlierAccounts.GetValueOrDefault(id, long.MaxValue))));
+        facts, long.MaxValue, long.MaxValue, long.MaxValue,
+        [.. facts.Adjustments.Select(a => a.FromPeriodId).Distinct().Select(id => new EarlierTerms(id, _earlierAccounts.GetValueOrDefault(id, long.MaxValue), _voided.Contains(id) ? true : null))]);
 
     /// <summary>As an invoice was made by them.</summary>
     /// <exception cref="InvalidOperationException">Likewise.</exception>
@@ -71,7 +74,7 @@ public sealed class StoredTerms
         foreach (var e in events) history.Add(new(accountId, history.Count + 1, 0, e.GetType().Name, e));
     }
 
-    private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion, long? customerVersion, IEnumerable<EarlierTerms> earlier) => new(
+    private RatingTerms At(PeriodFacts facts, long accountVersion, long sellerVersion, long? customerVersion, ValueList<EarlierTerms> earlier) => new(
         InvoiceRating.MenusOf(facts).ToDictionary(id => id, id => _menus.GetValueOrDefault(id) ?? throw Missing(id, "is referred to and not stored")),
         facts.Adjustments.Select(a => a.FromPeriodId).Distinct()
             .ToDictionary(id => id, id => _earlier.GetValueOrDefault(id) ?? throw Missing(id, "is adjusted and is not a closed period")),
@@ -82,6 +85,7 @@ public sealed class StoredTerms
             ? Fold<TaxIdentity, CustomerEvent>(facts.CustomerId, version, new([], 0), (i, e) => new(e is CustomerTaxSet t ? [.. i.Sets, t] : i.Sets, i.Version + 1))
             : null,
         EarlierAccounts = earlier.ToDictionary(e => e.PeriodId, e => Account(facts, e.AccountVersion)),
+        VoidedPeriods = earlier.Where(e => e.Voided == true).Select(e => e.PeriodId).ToHashSet(),
     };
 
     private AccountState Account(PeriodFacts facts, long through) => Fold<AccountState, AccountEvent>(AccountIds.Of(facts.CustomerId), through, AccountState.Initial, AccountState.Evolve);

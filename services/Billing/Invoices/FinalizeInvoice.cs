@@ -20,7 +20,8 @@ public static class FinalizeInvoiceDecision
         var cut = new InvoiceTermsCut(
             AccountIds.Of(closed.Facts.CustomerId), c.Terms.Account.Version, c.Terms.Seller.Version, DueAt(c.At, c.Terms.Seller.PaymentTermsDays), c.At, c.Terms.Identity?.Version,
             RatingVersions.Latest,
-            c.Terms.EarlierAccounts.Count == 0 ? null : c.Terms.EarlierAccounts.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => new EarlierTerms(e.Key, e.Value.Version)).ToValueList());
+            c.Terms.EarlierAccounts.Count == 0 ? null : c.Terms.EarlierAccounts.OrderBy(e => e.Key, StringComparer.Ordinal)
+                .Select(e => new EarlierTerms(e.Key, e.Value.Version, c.Terms.VoidedPeriods.Contains(e.Key) ? true : null)).ToValueList());
         var document = InvoiceDocument.Finalized(closed.Facts, c.Terms, c.Number, cut);
         return Decision.Accept<InvoiceEvent>(cut, new InvoiceFinalized(
             c.Number, closed.Facts.PeriodId, closed.Facts.SubscriptionId, closed.Facts.CustomerId, document.Currency, document.Rated.TotalMicros,

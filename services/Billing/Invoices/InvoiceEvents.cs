@@ -31,7 +31,8 @@ public sealed record InvoiceTermsCut(
 }
 
 /// <param name="AccountVersion">events of the account by which the period was invoiced; of one that is not final, as the account stands</param>
-public sealed record EarlierTerms(string PeriodId, long AccountVersion);
+/// <param name="Voided">true where that invoice was void then; null where it stood or there was none, and of before it was looked at</param>
+public sealed record EarlierTerms(string PeriodId, long AccountVersion, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Voided = null);
 
 /// <summary>
 /// The invoice has its number and will not change. The total stands here although it can be computed: it is what was demanded,

@@ -6,7 +6,11 @@ namespace Billing.Invoices;
 /// <summary>Gives back all or a part of a final invoice, in a document of its own with a number of its own.</summary>
 /// <param name="AmountMicros">tax included; null for all that is left</param>
 /// <param name="Parts">of the invoice, from its document: what is taxed alike</param>
-public sealed record IssueCreditNote(string InvoiceId, string CreditNoteId, string Number, Micros? AmountMicros, string Reason, ValueList<TaxedPart> Parts, DateTimeOffset At);
+public sealed record IssueCreditNote(string InvoiceId, string CreditNoteId, string Number, Micros? AmountMicros, string Reason, ValueList<TaxedPart> Parts, DateTimeOffset At)
+{
+    /// <summary>Only of an invoice that demands nothing, to say what can be done instead.</summary>
+    public LateUsageTies Ties { get; init; } = LateUsageTies.None;
+}
 
 /// <summary>
 /// The amount is split over the parts in proportion to what is left of each, and within a part into net and tax likewise. So no part is
@@ -24,6 +28,8 @@ public static class IssueCreditNoteDecision
                 : Decision.Refuse("credit_note_exists", "a credit note with this id was issued with another amount or reason; take another id");
         if (string.IsNullOrWhiteSpace(c.Reason)) return Decision.Refuse("reason_missing", "say why the invoice is credited: it is printed on the note");
         var currency = s.Invoice.Currency;
+        if (s.Invoice.TotalMicros <= Micros.Zero && c.Ties.KeepsFromVoiding(s.Invoice.TotalMicros) is { } tied)
+            return Decision.Refuse("nothing_to_credit", $"the invoice demands nothing that could be credited; {tied.Detail}");
         if (s.Invoice.TotalMicros < Micros.Zero)
             return Decision.Refuse("nothing_to_credit", $"the invoice owes the customer {(-s.Invoice.TotalMicros).ToMajorUnits(currency)} {currency} and demands nothing: record a refund when that is paid out, or void the invoice before");
         if (s.Invoice.TotalMicros == Micros.Zero)

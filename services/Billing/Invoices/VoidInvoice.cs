@@ -1,8 +1,7 @@
 namespace Billing.Invoices;
 
 /// <summary>Takes back a final invoice that nobody has paid or been credited for.</summary>
-/// <param name="EarlierPeriods">whose late usage it demands: nothing else ever would</param>
-public sealed record VoidInvoice(string Reason, DateTimeOffset At, IReadOnlyList<string> EarlierPeriods);
+public sealed record VoidInvoice(string Reason, DateTimeOffset At, LateUsageTies Ties);
 
 public static class VoidInvoiceDecision
 {
@@ -16,8 +15,7 @@ public static class VoidInvoiceDecision
             Decision.Refuse("invoice_paid", $"{s.PaidMicros.ToMajorUnits(s.Invoice.Currency)} {s.Invoice.Currency} were paid: issue a credit note, then refund; a credit note gives back what was to be paid, and not the credit that the invoice used: grant that again"),
         InvoiceState.Finalized { WrittenOffMicros.Value: > 0 } => Decision.Refuse("invoice_written_off", "it was written off: issue a credit note instead"),
         InvoiceState.Finalized { CreditNotes.Count: > 0 } => Decision.Refuse("invoice_credited", "a credit note stands against it: credit the rest instead"),
-        InvoiceState.Finalized when c.EarlierPeriods is [var earlier, ..] =>
-            Decision.Refuse("invoice_carries_late_usage", $"it demands late usage of {earlier} too, which no other invoice ever would: issue a credit note over what is wrong instead"),
+        InvoiceState.Finalized s when c.Ties.KeepsFromVoiding(s.Invoice.TotalMicros) is { } tied => tied,
         InvoiceState.Finalized => Decision.Accept<InvoiceEvent>(new InvoiceVoided(c.Reason, c.At)),
         _ => InvoiceRefusals.NotFinal,
     };

@@ -11,18 +11,21 @@ namespace Billing.Rating;
 public static class Adjustments
 {
     public static IEnumerable<ExactLine> Lines(PeriodFacts facts, RatingTerms terms) =>
-        facts.Adjustments.SelectMany(late => late.FromPlans is { } plans
-            ? Lines(late with { Before = plans.Attributed(late.Before), Added = plans.Attributed(late.Added) }, plans.Prorated(terms.Menus[late.FromMenuId]), terms)
-            : Lines(late, terms.Menus[late.FromMenuId], terms));
+        facts.Adjustments.SelectMany(late => Lines(late, LateDifference.Of(late, terms), terms));
 
-    private static IEnumerable<ExactLine> Lines(LateUsageAdded late, MenuTerms menu, RatingTerms terms)
+    private static IEnumerable<ExactLine> Lines(LateUsageAdded late, LateDifference difference, RatingTerms terms) => late.FromPlans is { } plans
+        ? Lines(
+            late with { Added = plans.Attributed(late.Added) }, new(plans.Attributed(difference.Before), plans.Attributed(difference.After)), plans.Prorated(terms.Menus[late.FromMenuId]), terms)
+        : Lines(late, difference, terms.Menus[late.FromMenuId], terms);
+
+    private static IEnumerable<ExactLine> Lines(LateUsageAdded late, LateDifference difference, MenuTerms menu, RatingTerms terms)
     {
         var span = InvoiceRating.Days(terms.Earlier.GetValueOrDefault(late.FromPeriodId)?.LocalTime, late.FromStart, late.FromEnd);
-        foreach (var ofPlan in late.Before.Plus(late.Added).GroupBy(u => u.PlanId))
+        foreach (var ofPlan in difference.After.GroupBy(u => u.PlanId))
         {
             var plan = InvoiceRating.PlanOf(menu, ofPlan.Key);
             var added = late.Added.Where(a => a.PlanId == plan.PlanId).ToDictionary(a => a.Kind, a => a.Tokens);
-            var before = IncludedTokens.Split(plan, late.Before.Where(b => b.PlanId == plan.PlanId)).ToDictionary(s => s.Kind, s => s.Beyond);
+            var before = IncludedTokens.Split(plan, difference.Before.Where(b => b.PlanId == plan.PlanId)).ToDictionary(s => s.Kind, s => s.Beyond);
             foreach (var after in IncludedTokens.Split(plan, ofPlan))
             {
                 var tokens = added.GetValueOrDefault(after.Kind);

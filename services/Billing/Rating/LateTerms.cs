@@ -14,18 +14,19 @@ public static class LateTerms
     private static IEnumerable<ExactLine> Lines(LateUsageAdded late, RatingTerms terms)
     {
         var earlier = terms.Earlier[late.FromPeriodId];
+        var difference = LateDifference.Of(late, terms);
         terms = terms with { Account = terms.AccountOf(late.FromPeriodId) };
-        var before = Agreed(earlier with { Usage = late.Before }, terms);
-        var after = Agreed(earlier with { Usage = late.Before.Plus(late.Added) }, terms);
+        var before = Agreed(earlier with { Usage = difference.Before }, terms);
+        var after = Agreed(earlier with { Usage = difference.After }, terms);
         foreach (var key in after.Concat(before).Select(Key).Distinct())
         {
-            var difference = after.Where(l => Key(l) == key).Sum(l => l.ExactMicros) - before.Where(l => Key(l) == key).Sum(l => l.ExactMicros);
-            if (difference == 0) continue;
+            var micros = after.Where(l => Key(l) == key).Sum(l => l.ExactMicros) - before.Where(l => Key(l) == key).Sum(l => l.ExactMicros);
+            if (micros == 0) continue;
             var line = after.Concat(before).First(l => Key(l) == key);
             yield return line with
             {
                 Description = $"{InvoiceRating.Days(earlier.LocalTime, late.FromStart, late.FromEnd)}, by usage recorded late: {line.Description}",
-                ExactMicros = difference, AboutPeriodId = late.FromPeriodId,
+                ExactMicros = micros, AboutPeriodId = late.FromPeriodId,
             };
         }
     }

@@ -20,9 +20,17 @@ public sealed record RatingTerms(
     /// <summary>The account as the invoices of closed periods were made by it, by the id of the period; as it stands for those that are not final.</summary>
     public IReadOnlyDictionary<string, AccountState> EarlierAccounts { get; init; } = new Dictionary<string, AccountState>();
 
-    /// <summary>What had been agreed when a closed period was invoiced.</summary>
-    public AccountState AccountOf(string periodId) =>
-        RatingVersion >= RatingVersions.AsAgreedThen && EarlierAccounts.TryGetValue(periodId, out var then) ? then : Account;
+    /// <summary>Ids of the closed periods whose invoices were void when this one is made: what was on them is demanded from nobody.</summary>
+    public IReadOnlySet<string> VoidedPeriods { get; init; } = new HashSet<string>();
+
+    public bool IsVoid(string periodId) => RatingVersion >= RatingVersions.VoidNotGivenBack && VoidedPeriods.Contains(periodId);
+
+    /// <summary>What had been agreed when a closed period was invoiced. A minimum that was on a void invoice is paid by nobody, and late usage does not count towards it.</summary>
+    public AccountState AccountOf(string periodId)
+    {
+        var then = RatingVersion >= RatingVersions.AsAgreedThen && EarlierAccounts.TryGetValue(periodId, out var invoiced) ? invoiced : Account;
+        return IsVoid(periodId) ? then with { Commitments = [] } : then;
+    }
 
     /// <summary>How a customer is taxed at a moment: as agreed, else by its identity, else as was agreed first for a later day. Null when nothing is known.</summary>
     /// <param name="on">what the customer's clocks show then: agreements and rates are dated by them</param>

@@ -30,9 +30,12 @@ public static class RatingVersions
     /// <summary>The one of the latest day does. But a period whose subscription was cancelled in it is taxed as of its end, not of that of the subscription.</summary>
     public const int RatesByDay = 7;
 
-    /// <summary>As README.md says.</summary>
+    /// <summary>It is taxed as of that. But late usage of a period whose invoice is void is rated as if that had been demanded: what is taken back of it is given back, and its minimum counts as paid.</summary>
     public const int TaxedAsServed = 8;
 
+    /// <summary>As README.md says.</summary>
+    public const int VoidNotGivenBack = 9;
+
     /// <summary>Of drafts, and of invoices that become final now.</summary>
-    public const int Latest = TaxedAsServed;
+    public const int Latest = VoidNotGivenBack;
 }

@@ -71,7 +71,7 @@ public static class BillingCalls
         "menu_is_current" => "use: billing subscription change SUBSCRIPTION --plan PLAN",
         "subscription_cancelled" => "billing subscription start begins a new one",
         "invoice_unknown" => "billing invoice list shows those that are final, billing invoice list --drafts those to come",
-        "invoice_paid" or "invoice_carries_late_usage" or "invoice_credited" or "invoice_written_off" => "use: billing invoice credit INVOICE --reason …",
+        "invoice_paid" or "invoice_credited" or "invoice_written_off" => "use: billing invoice credit INVOICE --reason …",
         "dunning_held" => "end it with: billing dunning release INVOICE --reason …",
         "dunning_exhausted" or "nothing_to_dun" => "billing dunning list shows what is still to come",
         "dunning_schedule_invalid" => "such as: billing dunning schedule --steps 1,3,7,14 --final-day 21 --reason …",

@@ -103,7 +103,7 @@ public sealed class DunningTests
     [Fact] public void B5_what_is_left_is_written_off_once() => Late(Paid(1_900_000, 2)).When(s => WriteOff(s)).Then(new InvoiceWrittenOff(new(10_000_000), "insolvent", Day(30)));
     [Fact] public void Writing_off_needs_a_reason() => Late().When(s => WriteOff(s, "")).ThenRefused("reason_missing");
     [Fact] public void What_is_paid_is_not_written_off() => Late(Paid(11_900_000, 2)).When(s => WriteOff(s)).ThenRefused("nothing_to_write_off");
-    [Fact] public void What_was_written_off_is_credited_and_not_voided() => Late(new InvoiceWrittenOff(new(11_900_000), "x", Day(30))).When(s => VoidInvoiceDecision.Decide(new("x", Day(31), []), s)).ThenRefused("invoice_written_off");
+    [Fact] public void What_was_written_off_is_credited_and_not_voided() => Late(new InvoiceWrittenOff(new(11_900_000), "x", Day(30))).When(s => VoidInvoiceDecision.Decide(new("x", Day(31), LateUsageTies.None), s)).ThenRefused("invoice_written_off");
 
     public static TheoryData<InvoiceEvent[], string, string, double?> States => new()
     {

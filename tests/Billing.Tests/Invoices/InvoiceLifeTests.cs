@@ -19,12 +19,13 @@ public sealed class InvoiceLifeTests
 
     private static Scenario<InvoiceState, InvoiceEvent> AnInvoice(params InvoiceEvent[] after) => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).Given([Cut, Final, .. after]);
 
-    private static Decision<InvoiceEvent> Void(InvoiceState s, string reason = "wrong customer", params string[] earlierPeriods) => VoidInvoiceDecision.Decide(new(reason, Feb1, earlierPeriods), s);
+    private static Decision<InvoiceEvent> Void(InvoiceState s, string reason = "wrong customer", LateUsageTies? ties = null) => VoidInvoiceDecision.Decide(new(reason, Feb1, ties ?? LateUsageTies.None), s);
+    private static readonly LateUsageTies Carries = new(["per_1"], []), GivenBack = new([], ["INV-000002"]);
     private static Decision<InvoiceEvent> Pay(InvoiceState s, long micros, string currency = "USD", string reference = "pi_1") =>
         RecordPaymentDecision.Decide(new("stripe", reference, new(micros), currency, Feb1, Feb1), s);
     private static Decision<InvoiceEvent> Refund(InvoiceState s, long micros, string reference = "re_1") => RecordRefundDecision.Decide(new("stripe", reference, new(micros), "USD", Feb1, Feb1), s);
-    private static Decision<InvoiceEvent> Credit(InvoiceState s, long? micros, string id = "cn_1", string reason = "outage") =>
-        IssueCreditNoteDecision.Decide(new(Id, id, "CN-000001", micros is { } m ? new Micros(m) : null, reason, Parts.ToValueList(), Feb1), s);
+    private static Decision<InvoiceEvent> Credit(InvoiceState s, long? micros, string id = "cn_1", string reason = "outage", LateUsageTies? ties = null) =>
+        IssueCreditNoteDecision.Decide(new(Id, id, "CN-000001", micros is { } m ? new Micros(m) : null, reason, Parts.ToValueList(), Feb1) { Ties = ties ?? LateUsageTies.None }, s);
 
     public static TheoryData<InvoiceEvent[], string, long> Standings => new()
     {
@@ -51,7 +52,27 @@ public sealed class InvoiceLifeTests
     [Fact] public void Voiding_needs_a_reason() => AnInvoice().When(s => Void(s, " ")).ThenRefused("reason_missing");
     [Fact] public void A_paid_invoice_is_not_voided() => AnInvoice(Paid(1_000_000)).When(s => Void(s)).ThenRefused("invoice_paid");
     [Fact] public void A_paid_invoice_whose_payment_went_back_can_be_voided() => AnInvoice(Paid(1_000_000), Refunded(1_000_000)).When(s => Void(s)).Then(new InvoiceVoided("wrong customer", Feb1));
-    [Fact] public void B3_an_invoice_that_demands_late_usage_of_an_earlier_period_is_not_voided() => AnInvoice().When(s => Void(s, earlierPeriods: "per_1")).ThenRefused("invoice_carries_late_usage");
+    [Fact] public void B3_an_invoice_that_demands_late_usage_of_an_earlier_period_is_not_voided() => AnInvoice().When(s => Void(s, ties: Carries)).ThenRefused("invoice_carries_late_usage");
+    [Fact] public void B3_an_invoice_whose_usage_a_later_one_gives_back_is_not_voided() => AnInvoice().When(s => Void(s, ties: GivenBack)).ThenRefused("usage_given_back");
+    [Fact] public void B5_a_repeat_of_a_void_changes_nothing_whatever_was_given_back_since() => AnInvoice(new InvoiceVoided("wrong customer", Feb1)).When(s => Void(s, ties: GivenBack)).ThenNothing();
+
+    /// <summary>Neither way leads to the other where both are closed.</summary>
+    [Theory, InlineData(11_900_000, "issue a credit note"), InlineData(0, "grant again the credit that it used"), InlineData(-5_950_000, "record a refund")]
+    public void What_late_usage_keeps_from_voiding_says_what_works_instead(long total, string instead)
+    {
+        var state = new InvoiceEvent[] { Cut, Final with { TotalMicros = new(total) } }.Aggregate(InvoiceState.Initial, InvoiceState.Evolve);
+        foreach (var ties in new[] { Carries, GivenBack })
+        {
+            Assert.Contains(instead, Void(state, ties: ties).Refused!.Value.Detail, StringComparison.Ordinal);
+            if (total > 0) continue;
+            var refused = Credit(state, null, ties: ties).Refused!.Value;
+            Assert.Equal("nothing_to_credit", refused.Code);
+            Assert.Contains(instead, refused.Detail, StringComparison.Ordinal);
+            Assert.DoesNotContain("void the invoice", refused.Detail, StringComparison.Ordinal);
+            Assert.DoesNotContain("voiding it", refused.Detail, StringComparison.Ordinal);
+        }
+    }
+
     [Fact] public void A_credited_invoice_is_not_voided() => AnInvoice(Credited(1_000_000, 190_000)).When(s => Void(s)).ThenRefused("invoice_credited");
     [Fact] public void Nothing_happens_to_an_invoice_that_is_not_final() =>
         new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => Void(s)).ThenRefused("invoice_unknown");

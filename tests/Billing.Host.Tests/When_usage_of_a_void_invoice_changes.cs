@@ -1,0 +1,72 @@
+using Contracts.Billing.V1;
+using Grpc.Core;
+using static Billing.Host.Tests.BillingApp;
+
+namespace Billing.Host.Tests;
+
+/// <summary>601,000 tokens of output in January are 12.50: 5.00, and 600,000 at 12.5 per million.</summary>
+public sealed class When_usage_of_a_void_invoice_changes
+{
+    private static async Task<(BillingApp App, Subscription Subscription)> Start()
+    {
+        var app = await BillingApp.StartAsync();
+        var subscription = await app.Subscribe(Metered);
+        await Record(app, subscription, 1, Jan1, 601_000);
+        await app.Advance(Feb1.AddHours(1));
+        Assert.Equal((InvoiceStatus.Finalized, 12_500_000), (await app.InvoiceOf(subscription.CurrentPeriod.PeriodId) is var final ? final.Status : default, final.TotalMicros));
+        return (app, subscription);
+    }
+
+    private static async Task Record(BillingApp app, Subscription subscription, int report, DateTimeOffset at, long tokens)
+    {
+        await app.Publish(app.Usage.Record(1, at, Line(subscription, "output", tokens)));
+        await app.Applied(1, report);
+    }
+
+    private static string InvoiceId(string periodId) => Billing.Invoices.InvoiceIds.Of(periodId);
+
+    [Fact]
+    public async Task What_nobody_was_asked_for_does_not_go_back_and_what_goes_beyond_it_is_demanded()
+    {
+        var (app, subscription) = await Start();
+        await using var _ = app;
+        var (january, february) = (subscription.CurrentPeriod.PeriodId, subscription.NextPeriod.PeriodId);
+        Assert.Equal("void", (await app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = InvoiceId(january), Reason = "test account" })).Status);
+        await Record(app, subscription, 2, Feb1.AddHours(2), -600_000);
+        Assert.Equal((InvoiceStatus.Draft, 5_000_000), (await app.InvoiceOf(february) is var draft ? draft.Status : default, draft.TotalMicros));
+        await app.Advance(Mar1.AddHours(1));
+        var final = await app.InvoiceOf(february);
+        Assert.Equal((InvoiceStatus.Finalized, 5_000_000, -600_000), (final.Status, final.TotalMicros, final.Lines.Single(l => l.Kind == "adjustment").Tokens));
+
+        // 400,000 more than were on the void invoice.
+        await Record(app, subscription, 3, Mar1.AddHours(2), 1_000_000);
+        await app.Advance(Apr1.AddHours(1));
+        Assert.Equal([12_500_000, 5_000_000, 10_000_000], (await app.FinalInvoices()).OrderBy(i => i.Period.Number).Select(i => i.TotalMicros));
+        Assert.Equal(2, await app.Sql<long>("select count(*) from billing.mt_events where type = 'invoice_terms_cut' and data -> 'earlier' -> 0 ->> 'voided' = 'true' and data ->> 'ratingVersion' = '9'"));
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
+    }
+
+    [Fact]
+    public async Task An_invoice_is_not_voided_once_a_later_one_gives_back_what_it_demands_and_that_one_says_what_can_be_done()
+    {
+        var (app, subscription) = await Start();
+        await using var _ = app;
+        await Record(app, subscription, 2, Feb1.AddHours(2), -600_000);
+        await app.Advance(Mar1.AddHours(1));
+        var february = InvoiceId(subscription.NextPeriod.PeriodId);
+        Assert.Equal(-2_500_000, (await app.Invoicing.GetInvoiceStandingAsync(new() { InvoiceId = february })).TotalMicros);
+        var given = await Refused(app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = InvoiceId(subscription.CurrentPeriod.PeriodId), Reason = "test account" }));
+        Assert.Equal("usage_given_back", given.Reason);
+        Assert.Contains("INV-000002", given.Detail, StringComparison.Ordinal);
+
+        var (carries, nothing) = (await Refused(app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = february, Reason = "test account" })), await Refused(app.Invoicing.IssueCreditNoteAsync(new() { InvoiceId = february, Reason = "test account" })));
+        Assert.Equal(("invoice_carries_late_usage", "nothing_to_credit"), (carries.Reason, nothing.Reason));
+        Assert.All([carries, nothing], r => Assert.Contains("record a refund", r.Detail, StringComparison.Ordinal));
+    }
+
+    private static async Task<(string Reason, string Detail)> Refused<T>(AsyncUnaryCall<T> call)
+    {
+        var refused = await Assert.ThrowsAsync<RpcException>(() => call.ResponseAsync);
+        return (refused.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason, refused.Status.Detail);
+    }
+}
