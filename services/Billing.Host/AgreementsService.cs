@@ -34,13 +34,13 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         Percent? off = request.Percent.Length == 0 ? null : Percent.Parse(request.Percent);
         Micros? amount = request.AmountMicros == 0 ? null : new Micros(request.AmountMicros);
         return OnAccount(request.CustomerId, request, context, (customer, clocks, s) =>
-            GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId), clocks.StatusOf(request.SubscriptionId)), s));
+            GrantDiscountDecision.Decide(new(id, request.SubscriptionId, request.Name, scope, off, amount, customer.Currency, from, until, at, clocks.Beginning(at, request.SubscriptionId), clocks.StatusOf(request.SubscriptionId), clocks.CancellationOf(request.SubscriptionId)), s));
     }
 
     public override Task<Account> EndAgreement(EndAgreementRequest request, ServerCallContext context)
     {
         var (until, at) = (Time(request.Until, "until"), clock.Now);
-        return OnAccount(request.CustomerId, request, context, (_, clocks, s) => EndAgreementDecision.Decide(new(request.AgreementId, until, at, clocks.Ending(at, s.SubscriptionOf(request.AgreementId))), s));
+        return OnAccount(request.CustomerId, request, context, (_, clocks, s) => EndAgreementDecision.Decide(new(request.AgreementId, until, at, clocks.Ending(at, s.SubscriptionOf(request.AgreementId))), s), isEnd: true);
     }
 
     public override Task<Account> GrantMoneyCredit(GrantMoneyCreditRequest request, ServerCallContext context)
@@ -61,7 +61,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         var ct = context.CancellationToken;
         var (treatment, from, at, seller) = (AccountWords.ParseTreatment(request.Treatment), Time(request.From, "from"), clock.Now, await LoadSeller(ct));
         var customer = await Customer(request.CustomerId, ct);
-        if (customer.ErasedAt is not null) throw new Refusal("customer_erased", $"the details of {request.CustomerId} were erased: create a new customer").AsException();
+        NotErased(request.CustomerId, customer);
         var salt = request.Note.Length > 0 ? await personal.Salt(request.CustomerId, ct) : [];
         var sha256 = request.Note.Length > 0 ? PersonalDetails.NoteSha256(request.Note, salt) : "";
         // What is kept with an idempotency-key is kept for ever: neither the note nor a hash that it can be guessed from.
@@ -117,11 +117,13 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
 
     private Task<Account> OnAccount(
         string customerId, IMessage request, ServerCallContext context, Func<CustomerState.Known, CustomerClocks, AccountState, Decision<AccountEvent>> decide,
-        Action<IDocumentSession>? alongside = null) => calls.Once<Account>(context, request, async remember =>
+        Action<IDocumentSession>? alongside = null, bool isEnd = false) => calls.Once<Account>(context, request, async remember =>
     {
         var ct = context.CancellationToken;
         var seller = await LoadSeller(ct);
         var (customer, id, by) = (await Customer(customerId, ct), AccountIds.Of(customerId), CallerAttribution.Of(context));
+        // What was agreed before may still end.
+        if (!isEnd) NotErased(customerId, customer);
         var clocks = await CustomerClocks.Load(store, customerId, customer.TimeZone, ct);
         (await streams.Transact<AccountState, AccountEvent>(
             id, AccountState.Initial, AccountState.Evolve, s => decide(customer, clocks, s).By(by), ct, (written, s) =>
@@ -131,6 +133,11 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
             })).OrThrow();
         return Answer(customerId, customer, await streams.Load<AccountState, AccountEvent>(id, AccountState.Initial, AccountState.Evolve, ct), seller);
     });
+
+    private static void NotErased(string customerId, CustomerState.Known customer)
+    {
+        if (customer.ErasedAt is not null) throw new Refusal("customer_erased", $"the details of {customerId} were erased: create a new customer").AsException();
+    }
 
     private Task<Seller> OnSeller(IMessage request, ServerCallContext context, Func<SellerState, Decision<SellerEvent>> decide) => calls.Once<Seller>(context, request, async remember =>
     {
@@ -180,7 +187,7 @@ public sealed class AgreementsService(EventStreams streams, IDocumentStore store
         }));
         account.Credit.AddRange(s.Credit.Select(g =>
         {
-            var grant = new V1.CreditGrant { GrantId = g.GrantId, Name = g.Name, Granted = g.Granted, Left = g.Left, Priority = g.Priority, ExpiresAt = g.ExpiresAt?.ToTimestamp() };
+            var grant = new V1.CreditGrant { GrantId = g.GrantId, Name = g.Name, Granted = g.Granted, Left = g.Left, Priority = g.Priority, ExpiresAt = s.ExpiryOf(g)?.ToTimestamp() };
             grant.Kinds.AddRange(g.Kinds.Select(k => k.Name()));
             return grant;
         }));

@@ -23,6 +23,10 @@ public sealed record CustomerClocks(string TimeZone, IReadOnlyDictionary<string,
     /// <summary>How one of the customer's subscriptions stands; null where the customer has none of the id.</summary>
     public SubscriptionStatus? StatusOf(string subscriptionId) => Subscriptions.GetValueOrDefault(subscriptionId)?.Status;
 
+    /// <summary>What its clocks showed when it was cancelled; null where it was not, or the customer has none of the id.</summary>
+    public DateTimeOffset? CancellationOf(string subscriptionId) =>
+        Subscriptions.GetValueOrDefault(subscriptionId) is { CancelledAt: { } at } its ? BillingCalendar.Shown(at, ZoneOf(its)) : null;
+
     /// <param name="subscriptionId">empty for all of the customer's</param>
     public DateTimeOffset Beginning(DateTimeOffset at, string subscriptionId = "") => Shown(at, subscriptionId).Min();
 

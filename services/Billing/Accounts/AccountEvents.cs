@@ -22,7 +22,9 @@ public sealed record DiscountGranted(
     string DiscountId, string SubscriptionId, string Name, DiscountScope Scope, Percent? Off, Micros? OffMicros, DateTimeOffset From, DateTimeOffset? Until,
     DateTimeOffset At) : AccountEvent;
 
-/// <summary>A commitment or a discount does not hold for periods that start at <paramref name="Until"/> or later.</summary>
+/// <summary>
+/// A commitment or a discount does not hold for periods that start at <paramref name="Until"/> or later, and a grant of credit expires then. One that ends at once, with At, is taken back: no invoice that is not final by then uses what is left of it.
+/// </summary>
 public sealed record AgreementEnded(string AgreementId, DateTimeOffset Until, DateTimeOffset At) : AccountEvent;
 
 /// <summary>Money that pays invoices before the customer does. A lower priority is used first, then what expires first.</summary>

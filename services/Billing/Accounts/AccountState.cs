@@ -15,9 +15,6 @@ public static class AccountIds
 public sealed record CreditGrant(string GrantId, string Name, ValueList<TokenKind> Kinds, long Granted, long Left, int Priority, DateTimeOffset? ExpiresAt, DateTimeOffset At)
 {
     public bool IsMoney => Kinds.Count == 0;
-
-    /// <summary>Whether it may pay for a period: when it could be used at any moment of it, so that the order of usage does not matter.</summary>
-    public bool Covers(DateTimeOffset start, DateTimeOffset end) => At < end && (ExpiresAt is not { } expires || expires > start);
 }
 
 /// <param name="Note">as events held it once</param>
@@ -27,7 +24,7 @@ public sealed record AccountTax(string Jurisdiction, TaxTreatment Treatment, str
 
 /// <param name="Version">events so far: an invoice names it, and is replayed with the account as it was</param>
 /// <param name="Drawn">what final invoices that stand have used</param>
-/// <param name="Ends">what was said later about the end of commitments and discounts</param>
+/// <param name="Ends">what was said later about the end of commitments, discounts and grants</param>
 /// <param name="Taxes">how the customer is taxed, in order of what was said</param>
 public sealed record AccountState(
     ValueList<CommitmentAgreed> Commitments, ValueList<DiscountGranted> Discounts, ValueList<CreditGrant> Credit, ValueList<CreditDrawn> Drawn,
@@ -41,6 +38,12 @@ public sealed record AccountState(
     /// <summary>When an agreement ends: by the last word about it, else as it was agreed.</summary>
     public DateTimeOffset? EndOf(string agreementId, DateTimeOffset? agreed) => Ends.LastOrDefault(e => e.AgreementId == agreementId)?.Until ?? agreed;
 
+    /// <summary>When a grant expires: as it was granted, or before that where it was ended. It never comes to life again.</summary>
+    public DateTimeOffset? ExpiryOf(CreditGrant grant) => Ends.Where(e => e.AgreementId == grant.GrantId).Select(e => (DateTimeOffset?)e.Until).Append(grant.ExpiresAt).Min();
+
+    /// <summary>Whether what was left of a grant was taken back at once: no invoice that is not final uses it, whatever period it is for.</summary>
+    public bool IsTakenBack(string grantId) => Ends.Any(e => e.AgreementId == grantId && e.Until <= e.At);
+
     /// <summary>Which subscription a commitment or a discount is about; empty where it is about all of them, or there is none of the id.</summary>
     public string SubscriptionOf(string agreementId) => Commitments.FirstOrDefault(c => c.CommitmentId == agreementId)?.SubscriptionId
         ?? Discounts.FirstOrDefault(d => d.DiscountId == agreementId)?.SubscriptionId ?? "";
@@ -48,9 +51,10 @@ public sealed record AccountState(
     /// <summary>The treatment that was agreed for a day; of two for the same day the later word counts. Null before the first one.</summary>
     public AccountTax? TaxOn(DateTimeOffset on) => Taxes.OrderBy(t => t.From ?? DateTimeOffset.MinValue).LastOrDefault(t => t.From is not { } from || from <= on);
 
-    /// <summary>Grants that may pay for a period, in the order in which they are used.</summary>
-    public IEnumerable<CreditGrant> CreditFor(DateTimeOffset start, DateTimeOffset end) => Credit.Where(g => g.Left > 0 && g.Covers(start, end))
-        .OrderBy(g => g.Priority).ThenBy(g => g.ExpiresAt ?? DateTimeOffset.MaxValue).ThenBy(g => g.At).ThenBy(g => g.GrantId, StringComparer.Ordinal);
+    /// <summary>Grants that may pay for a period, in the order in which they are used: those that could be used at any moment of it, so that the order of usage does not matter.</summary>
+    public IEnumerable<CreditGrant> CreditFor(DateTimeOffset start, DateTimeOffset end) => Credit
+        .Where(g => g.Left > 0 && g.At < end && !IsTakenBack(g.GrantId) && (ExpiryOf(g) is not { } expires || expires > start))
+        .OrderBy(g => g.Priority).ThenBy(g => ExpiryOf(g) ?? DateTimeOffset.MaxValue).ThenBy(g => g.At).ThenBy(g => g.GrantId, StringComparer.Ordinal);
 
     public static AccountState Evolve(AccountState state, AccountEvent e) => (e switch
     {

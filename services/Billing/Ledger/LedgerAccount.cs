@@ -24,7 +24,7 @@ public sealed record LedgerAccount(string Code, string Name, LedgerAccountKind K
         CreditNotes = new("4800", "Credit notes", LedgerAccountKind.Income, "revenue that was given back; lowers income"),
         BadDebt = new("4850", "Bad debt", LedgerAccountKind.Income, "what was written off, less what was paid or credited after all; lowers income"),
         CreditGranted = new("4900", "Credit granted", LedgerAccountKind.Income, "credit that customers were given; lowers income"),
-        CreditExpired = new("4910", "Credit expired", LedgerAccountKind.Income, "granted credit that nobody used in time");
+        CreditExpired = new("4910", "Credit expired", LedgerAccountKind.Income, "granted credit that nobody used in time, or that was taken back");
 
     /// <summary>The chart, by code.</summary>
     public static IReadOnlyList<LedgerAccount> All { get; } =

@@ -42,8 +42,8 @@ public static class AccountCommand
 
     private static Command End()
     {
-        var (agreement, until) = (UsageCommand.Text("--agreement", "com_… or dis_…", required: true), BillingCalls.Time("--until", "periods that start at or after do without it (default now)"));
-        return Changing("end", "End a commitment or a discount", [agreement, until], (client, customer, parsed, ct) =>
+        var (agreement, until) = (UsageCommand.Text("--agreement", "com_…, dis_… or crd_…", required: true), BillingCalls.Time("--until", "periods that start at or after do without it; a grant expires then (default now)"));
+        return Changing("end", "End a commitment or a discount, or take back what is left of a grant", [agreement, until], (client, customer, parsed, ct) =>
             client.EndAgreementAsync(new() { CustomerId = customer, AgreementId = parsed.GetValue(agreement)!, Until = parsed.GetValue(until) }, cancellationToken: ct).ResponseAsync);
     }
 

@@ -47,6 +47,22 @@ public sealed class AgreementTests
         AnAccount(Minimum(20_000_000)).When(s => AgreeCommitmentDecision.Decide(Commit() with { Subscription = null }, s)).ThenNothing();
     }
 
+    /// <summary>It was cancelled on 10 January: January begins before that, and no other period does.</summary>
+    [Theory]
+    [InlineData(null, "subscription_cancelled")]
+    [InlineData(9, "subscription_cancelled")]
+    [InlineData(31, "subscription_cancelled")]
+    [InlineData(0, null)]
+    [InlineData(8, null)]
+    public void No_discount_is_granted_for_what_starts_after_the_subscription_is_over(int? fromDay, string? refused)
+    {
+        var from = fromDay is { } day ? Jan1.AddDays(day) : (DateTimeOffset?)null;
+        var command = Discount(Percent.Parse("10")) with { SubscriptionId = Subscription, Subscription = SubscriptionStatus.Cancelled, CancelledAt = Jan10, From = from, At = Jan1.AddDays(19), LocalAt = Jan1.AddDays(19) };
+        Assert.Equal(refused, GrantDiscountDecision.Decide(command, AccountState.Initial).Refused?.Code);
+        // What was granted before is the same when it is said again.
+        AnAccount(PercentOff("10") with { SubscriptionId = Subscription, From = from ?? Jan1 }).When(s => GrantDiscountDecision.Decide(command, s)).ThenNothing();
+    }
+
     [Fact] public void Nothing_is_committed_to_for_a_subscription_that_is_over()
     {
         AnAccount().When(s => AgreeCommitmentDecision.Decide(Commit() with { Subscription = SubscriptionStatus.Cancelled }, s)).ThenRefused("subscription_cancelled");
@@ -76,6 +92,46 @@ public sealed class AgreementTests
         AnAccount(two).When(s => EndAgreementDecision.Decide(new("com_2", Mar1.AddDays(9), Jan1, Jan1), s)).Then(new AgreementEnded("com_2", Mar1.AddDays(9), Jan1));
         AnAccount(PercentOff("10"), new AgreementEnded("dis_1", Feb1, Jan1), Minimum(30_000_000)).When(s => EndAgreementDecision.Decide(new("dis_1", Mar1, Jan1, Jan1), s)).Then(new AgreementEnded("dis_1", Mar1, Jan1));
     }
+    private static readonly DateTimeOffset Jan10 = Jan1.AddDays(9);
+
+    [Fact] public void B5_credit_is_taken_back_once()
+    {
+        foreach (var grant in new AccountEvent[] { Money(5_000_000), Money(5_000_000, expires: Mar1), Prepaid(5, "crd_1") })
+        {
+            AnAccount(grant).When(s => EndAgreementDecision.Decide(new("crd_1", null, Jan10, Jan10.AddHours(-8)), s)).Then(new AgreementEnded("crd_1", Jan10, Jan10));
+            AnAccount(grant, new AgreementEnded("crd_1", Jan10, Jan10)).When(s => EndAgreementDecision.Decide(new("crd_1", null, Feb1, Feb1), s)).ThenNothing();
+        }
+        // A period that had begun before its expiry could still use it.
+        AnAccount(Money(5_000_000, expires: Jan10)).When(s => EndAgreementDecision.Decide(new("crd_1", null, Feb1, Feb1), s)).Then(new AgreementEnded("crd_1", Feb1, Feb1));
+    }
+
+    [Fact] public void Credit_that_is_taken_back_is_still_the_same_grant() => AnAccount(Money(5_000_000), new AgreementEnded("crd_1", Jan10, Jan10))
+        .When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(5_000_000), Usd, 0, null, Mar1), s)).ThenNothing();
+
+    [Fact] public void Credit_expires_before_its_time_and_not_after_it()
+    {
+        AnAccount(Money(5_000_000, expires: Mar1)).When(s => EndAgreementDecision.Decide(new("crd_1", Feb1, Jan10, Jan10), s)).Then(new AgreementEnded("crd_1", Feb1, Jan10));
+        AnAccount(Money(5_000_000, expires: Mar1)).When(s => EndAgreementDecision.Decide(new("crd_1", Mar1, Jan10, Jan10), s)).ThenNothing();
+        AnAccount(Money(5_000_000, expires: Mar1)).When(s => EndAgreementDecision.Decide(new("crd_1", Mar1.AddDays(1), Jan10, Jan10), s)).ThenRefused("time_span_invalid");
+        AnAccount(Money(5_000_000)).When(s => EndAgreementDecision.Decide(new("crd_1", Jan10.AddDays(-1), Jan10, Jan10), s)).ThenRefused("time_span_invalid");
+        AnAccount(Money(5_000_000), new AgreementEnded("crd_1", Jan10, Jan10)).When(s => EndAgreementDecision.Decide(new("crd_1", Mar1, Feb1, Feb1), s)).ThenRefused("time_span_invalid");
+    }
+
+    /// <summary>January sells for 5.00 and 600,000 tokens beyond the cap; of credit that ends on a day, said on another one.</summary>
+    [Theory]
+    [InlineData(null, 0, 12_500_000, 600_000)]
+    [InlineData(10, 10, 0, 0)] // taken back: not even the period that runs uses it
+    [InlineData(40, 40, 0, 0)] // nor one that is over, and not final yet
+    [InlineData(20, 10, 12_500_000, 600_000)] // as by an expiry in its time
+    [InlineData(0, -5, 0, 0)] // or before it
+    public void Credit_that_was_ended_pays_nothing_that_is_not_final(int? until, int saidAt, long money, long tokens)
+    {
+        AccountState After(AccountEvent grant, string id) => AccountAfter([grant, .. until is { } day ? new AccountEvent[] { new AgreementEnded(id, Jan1.AddDays(day), Jan1.AddDays(saidAt)) } : []]);
+        var facts = FactsAfter(Opened(Metered), Usage(1, Tokens(Metered, TokenKind.Output, 601_000)));
+        Assert.Equal(money, InvoiceRating.Rate(facts, Agreed() with { Account = After(Money(50_000_000) with { At = Jan1.AddDays(-9) }, "crd_1") }).Draws.Sum(d => d.AmountMicros.Value));
+        Assert.Equal(tokens, InvoiceRating.Rate(facts, Agreed() with { Account = After(Prepaid(9_000_000) with { At = Jan1.AddDays(-9) }, "crd_2") }).Draws.Sum(d => d.Tokens));
+    }
+
     [Fact] public void What_was_not_agreed_does_not_end() => AnAccount().When(s => EndAgreementDecision.Decide(new("dis_1", Feb1, Jan1, Jan1), s)).ThenRefused("agreement_unknown");
 
     [Fact] public void B5_credit_is_granted_once() => AnAccount().When(s => GrantCreditDecision.Decide(new GrantMoneyCredit("crd_1", "Prepaid", new(5_000_000), Usd, 0, null, Jan1), s)).Then(Money(5_000_000));

@@ -72,7 +72,7 @@ internal sealed class LedgerBooks(string currency = "USD", string? customer = nu
 
     public void Void(string invoice, DateTimeOffset at)
     {
-        var decision = VoidInvoiceDecision.Decide(new("wrong customer", at, []), Invoice(invoice));
+        var decision = VoidInvoiceDecision.Decide(new("wrong customer", at, LateUsageTies.None), Invoice(invoice));
         Keep(invoice, decision);
         if (decision.Events.Count > 0) Keep(DrawCreditDecision.Decide(new ReturnCredit(invoice, at), Account));
     }
@@ -104,6 +104,9 @@ internal sealed class LedgerBooks(string currency = "USD", string? customer = nu
     public CustomerStatement? Statement(Period window) => CustomerStatement.Of(_invoices.Values.Select(i => (IReadOnlyList<RecordedEvent<InvoiceEvent>>)i.Events), window).SingleOrDefault();
 
     public void Grant(string id, long micros, DateTimeOffset? expires, DateTimeOffset at) => Keep(GrantCreditDecision.Decide(new GrantMoneyCredit(id, "Welcome", new(micros), Currency, 0, expires, at), Account));
+
+    /// <param name="until">null takes it back at once</param>
+    public void End(string grant, DateTimeOffset? until, DateTimeOffset at) => Keep(EndAgreementDecision.Decide(new(grant, until, at, at), Account));
 
     public IEnumerable<JournalEntry> Journal(Period window) =>
         new CreditPostings(_account, _customer, Currency).Entries(window).Concat(_invoices.Values.SelectMany(i => new InvoicePostings(i.Events, i.Amounts).Entries(window))).Order(JournalOrder.Default);

@@ -34,6 +34,7 @@ public sealed class LedgerProperties
             case 3: books.Grant($"crd_{at:O}_{cents}", amount, which > 3 ? at.AddDays(which * 9) : null, at); break;
             case 4 when which > 5: books.Keep(Decision.Accept<AccountEvent>(PercentOff("30", id: $"dis_{at:O}"))); break;
             case 4 when which > 3: books.Keep(Decision.Accept<AccountEvent>(Minimum(amount, $"com_{at:O}") with { SubscriptionId = life.SubscriptionId })); break;
+            case 4 when which > 0 && books.Account.Credit.Count > 0: books.End(books.Account.Credit[tokens % books.Account.Credit.Count].GrantId, which > 2 ? null : at.AddDays(which * 9), at); break;
             case 5 when invoice is not null: books.Void(invoice, at); break;
             // By a clock that is behind the one that wrote what stands there already, or not.
             case 6 when invoice is not null: books.Credit(invoice, which > 5 ? null : amount, which % 2 == 0 ? at : at.AddDays(-9 * which)); break;

@@ -106,7 +106,8 @@ internal static class NaiveCredit
             var used = events.OfType<CreditDrawn>().Where(d => d.At < date).Sum(Of) - events.OfType<CreditReturned>().Where(r => r.At < date).Sum(r => Of(draws[r.InvoiceId]));
             var unused = grant.AmountMicros.Value - used;
             (granted, drawn) = (granted + grant.AmountMicros.Value, drawn + used);
-            if (grant.ExpiresAt < date) expired += unused;
+            var ended = events.OfType<AgreementEnded>().Where(e => e.AgreementId == grant.GrantId).Select(e => (DateTimeOffset?)e.Until).Append(grant.ExpiresAt).Min();
+            if (ended < date) expired += unused;
             else left += unused;
         }
         return (new(granted), new(drawn), new(expired), new(left));

@@ -199,6 +199,29 @@ public sealed class PostingTests
     }
 
     [Fact]
+    public void What_is_left_of_credit_is_released_when_it_is_taken_back_and_not_at_its_expiry()
+    {
+        _books.Grant("crd_1", 20_000_000, Feb(15), Jan1.AddDays(4));
+        var invoice = January_();
+        _books.End("crd_1", null, Feb(10));
+        Assert.Equal(["02-10 credit_expired: Customer credit 7.50, Credit expired -7.50"], _books.Told(new(Feb(2), Mar1)));
+        Assert.Equal(Feb(10), _books.Journal(new(Feb(2), Mar1)).Single().PostedAt);
+        // What the invoice had used is not there again.
+        _books.Void(invoice, Feb(20));
+        Assert.Equal("02-20 credit_returned: Receivables 12.50, Credit expired -12.50", _books.Told(LedgerBooks.Ever)[^1]);
+    }
+
+    [Fact]
+    public void Credit_that_is_taken_back_after_its_expiry_was_released_then()
+    {
+        _books.Grant("crd_1", 20_000_000, Feb(5), Jan1.AddDays(4));
+        _books.End("crd_1", Feb(3), Jan1.AddDays(9));
+        _books.End("crd_1", null, Feb(10));
+        Assert.Equal(["02-03 credit_expired: Customer credit 20.00, Credit expired -20.00"], _books.Told(new(Feb1, Mar1)));
+        Assert.Equal(Jan1.AddDays(9), _books.Journal(new(Feb1, Mar1)).Single().PostedAt);
+    }
+
+    [Fact]
     public void A_period_that_began_before_the_expiry_takes_the_release_back()
     {
         _books.Grant("crd_1", 5_000_000, Jan1.AddDays(20), Jan1.AddDays(4));
