@@ -63,8 +63,15 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
         var closed = work.Select(w => (PeriodState.Closed)periods.Period(w.Id)).ToArray();
         var invoices = await StoredStreams.ReadAsync(session, work.Select(w => InvoiceIds.Of(w.Id)), ct);
         var terms = await StoredTerms.ReadAsync(session, [.. closed.Select(c => c.Facts)], ct);
+        // Those of the batch become final in order of time.
+        string[] adjusted = [.. closed.SelectMany(c => c.Facts.Adjustments.Select(a => a.FromPeriodId)).Distinct()];
+        var toInvoice = (await session.Query<PeriodToInvoice>().Where(p => p.Id.IsOneOf(adjusted)).Select(p => p.Id).ToListAsync(ct)).ToHashSet();
         var drawn = new SortedDictionary<string, (long Version, List<AccountEvent> Events)>(StringComparer.Ordinal);
-        foreach (var period in closed) number = Finalize(session, invoices, terms, drawn, period, number, at, by, alongside);
+        foreach (var period in closed)
+        {
+            number = Finalize(session, invoices, terms, drawn, toInvoice, period, number, at, by, alongside);
+            toInvoice.Remove(period.Facts.PeriodId);
+        }
         foreach (var (accountId, (version, events)) in drawn) session.AppendExpecting(accountId, version, events);
         await session.SaveChangesAsync(ct);
         await NumberSeries.Set(connection, options.Value.InvoiceSeries, number, ct);
@@ -80,14 +87,14 @@ public sealed class InvoiceFinalizing(IDocumentStore store, NpgsqlDataSource dat
     }
 
     private long Finalize(
-        IDocumentSession session, StoredStreams invoices, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, PeriodState.Closed closed, long last, DateTimeOffset now, Attribution? by,
+        IDocumentSession session, StoredStreams invoices, StoredTerms stored, SortedDictionary<string, (long Version, List<AccountEvent> Events)> drawn, HashSet<string> toInvoice, PeriodState.Closed closed, long last, DateTimeOffset now, Attribution? by,
         Action<IDocumentSession, InvoiceState>? alongside)
     {
         var periodId = closed.Facts.PeriodId;
         var invoiceId = InvoiceIds.Of(periodId);
         var terms = stored.Now(closed.Facts);
         var number = InvoiceNumber.Of(options.Value.InvoiceSeries, last + 1);
-        var decision = FinalizeInvoiceDecision.Decide(new(closed, terms, number, now), invoices.Invoice(invoiceId)).OrThrow().By(by);
+        var decision = FinalizeInvoiceDecision.Decide(new(closed, terms, number, now) { ToInvoice = toInvoice }, invoices.Invoice(invoiceId)).OrThrow().By(by);
         if (decision.Events is not [InvoiceTermsCut cut, InvoiceFinalized final])
         {
             session.Delete<PeriodToInvoice>(periodId);

@@ -1,4 +1,5 @@
 using Contracts.Billing.V1;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Npgsql;
 using static Billing.Host.Tests.BillingApp;
@@ -47,6 +48,29 @@ public sealed class When_invoices_are_finalized_by_hand
         Assert.Equal(2, await app.Sql<long>("select last_number from billing.number_series where series = 'INV'"));
         var done = Assert.Single(calls, c => c.IsCompletedSuccessfully);
         Assert.Equal(await done, await app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = periods[1 + Array.IndexOf(calls, done)] }, key));
+    }
+
+    /// <summary>January comes to 5.00, and to 10.00 with 400,000 tokens that come late; a minimum of 12.00 is agreed for it before it is final.</summary>
+    [Fact]
+    public async Task B3_late_usage_waits_for_the_invoice_of_its_own_period_and_is_paid_with_its_minimum()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:FinalizeBy"] = "hand" });
+        var subscription = await app.Subscribe(Metered);
+        var (january, february) = (subscription.CurrentPeriod.PeriodId, subscription.NextPeriod.PeriodId);
+        await app.Publish(app.Usage.Record(1, Jan1, Line(subscription, "output", 1_000)));
+        await app.Applied(1, 1);
+        await app.Advance(Feb1.AddHours(1));
+        await app.Publish(app.Usage.Record(1, Feb1.AddHours(2), Line(subscription, "output", 400_000)));
+        await app.Applied(1, 2);
+        await app.Advance(Mar1.AddHours(1));
+        var early = await Assert.ThrowsAsync<RpcException>(() => app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = february }).ResponseAsync);
+        Assert.Equal("earlier_invoice_not_final", early.GetRpcStatus()!.GetDetail<Google.Rpc.ErrorInfo>()!.Reason);
+        Assert.Contains(january, early.Status.Detail, StringComparison.Ordinal);
+
+        await app.Agreements.AgreeCommitmentAsync(new() { CustomerId = subscription.CustomerId, SubscriptionId = subscription.SubscriptionId, AmountMicros = 12_000_000, From = Jan1.ToTimestamp(), Until = Feb1.ToTimestamp() });
+        Assert.Equal(12_000_000, (await app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = january })).TotalMicros);
+        Assert.Equal(5_000_000, (await app.Invoicing.FinalizeInvoiceAsync(new() { PeriodId = february })).TotalMicros);
+        Assert.All(await app.Replay(), r => Assert.True(r.Identical, r.Difference));
     }
 
     [Fact]

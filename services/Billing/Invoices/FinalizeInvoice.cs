@@ -7,7 +7,11 @@ namespace Billing.Invoices;
 
 /// <summary>Makes the invoice of a closed period final under a number that nothing else has.</summary>
 /// <param name="Terms">as they stand: the invoice names their versions</param>
-public sealed record FinalizeInvoice(PeriodState Period, RatingTerms Terms, string Number, DateTimeOffset At);
+public sealed record FinalizeInvoice(PeriodState Period, RatingTerms Terms, string Number, DateTimeOffset At)
+{
+    /// <summary>Ids of closed periods that are still to be invoiced.</summary>
+    public IReadOnlySet<string> ToInvoice { get; init; } = new HashSet<string>();
+}
 
 public static class FinalizeInvoiceDecision
 {
@@ -17,6 +21,9 @@ public static class FinalizeInvoiceDecision
         if (c.Period is not PeriodState.Closed closed) return Decision.Refuse("period_not_closed", "an invoice is finalized when its period is closed");
         // A cancelled subscription has one period more than it needs, in case usage comes late.
         if (closed.Facts.IsEmpty) return Decision.NoChange;
+        // Late usage is the difference to what its own period's invoice demands, by what is agreed when that becomes final.
+        if (closed.Facts.Adjustments.FirstOrDefault(a => c.ToInvoice.Contains(a.FromPeriodId) && !c.Terms.Earlier[a.FromPeriodId].IsEmpty) is { } late)
+            return Decision.Refuse("earlier_invoice_not_final", $"late usage of {late.FromPeriodId} is on it, which is the difference to what that period's own invoice demands: finalize that one first");
         var cut = new InvoiceTermsCut(
             AccountIds.Of(closed.Facts.CustomerId), c.Terms.Account.Version, c.Terms.Seller.Version, DueAt(c.At, c.Terms.Seller.PaymentTermsDays), c.At, c.Terms.Identity?.Version,
             RatingVersions.Latest,

@@ -82,6 +82,20 @@ public sealed class InvoiceDocumentTests
     public void An_open_period_has_no_final_invoice() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
         .When(s => FinalizeInvoiceDecision.Decide(Command(PeriodAfter(Opened(Metered))), s)).ThenRefused("period_not_closed");
 
+    /// <summary>February has late usage of January on it.</summary>
+    [Fact]
+    public void Late_usage_waits_until_its_own_periods_invoice_is_final()
+    {
+        var january = ((PeriodState.Closed)ClosedJanuary).Facts;
+        var february = PeriodAfter(Opened(Metered, 1), new LateUsageAdded(January, Menu, 0, Jan1, Feb1, 9, january.Usage, [Tokens(Metered, TokenKind.Output, 400_000)], Mar1), Closed());
+        var command = Command(february) with { Terms = Terms.Agreed(Terms.Taxed()).Earlier(january), ToInvoice = new HashSet<string> { January, February } };
+        new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve).When(s => FinalizeInvoiceDecision.Decide(command, s)).ThenRefused("earlier_invoice_not_final");
+        // One that was empty at its close has none.
+        var empty = FactsAfter(Opened(Metered) with { Ended = true }, Closed());
+        Assert.Equal(2, FinalizeInvoiceDecision.Decide(command with { Terms = Terms.Agreed(Terms.Taxed()).Earlier(empty) }, InvoiceState.Initial).Events.Count);
+        Assert.Equal(2, FinalizeInvoiceDecision.Decide(command with { ToInvoice = new HashSet<string> { February } }, InvoiceState.Initial).Events.Count);
+    }
+
     [Fact]
     public void B2_a_final_invoice_stays_as_it_is_under_any_other_number() => new Scenario<InvoiceState, InvoiceEvent>(InvoiceState.Initial, InvoiceState.Evolve)
         .Given(new InvoiceFinalized("INV-000001", January, Subscription, Customer, Currency.Parse("USD"), new(1), "", Feb1))
