@@ -36,6 +36,10 @@ public sealed class InvoiceCommandTests
         Assert.Equal(0, (await Billing("seller", "describe", "--name", "Tokenwerke GmbH", "--address", "Torstr. 1", "--address", "10119 Berlin", "--country", "DE", "--tax-id", "DE123456789", "--terms", "14", "--reason", "a test")).Exit);
         Assert.Contains("standard in DE", (await Billing("account", "tax", Acme, "--jurisdiction", "DE", "--treatment", "standard", "--reason", "a test")).Output, StringComparison.Ordinal);
         Assert.Contains("5.00 USD", (await Billing("account", "credit", Acme, "--name", "Welcome", "--amount", "5.00", "--reason", "a test")).Output, StringComparison.Ordinal);
+        // One that was meant for somebody else is taken back, and the invoice does not use it.
+        var wrong = Ids.Derive("crd", Jan1, "wrong");
+        Assert.Equal(0, (await Billing("account", "credit", Acme, "--name", "Goodwill", "--amount", "5000.00", "--priority", "-1", "--id", wrong, "--reason", "a test")).Exit);
+        Assert.Matches(@"Goodwill.*until ", (await Billing("account", "end", Acme, "--agreement", wrong, "--reason", "a test")).Output);
 
         // The month ends without usage having to answer.
         var period = PeriodIds.Of(Theirs, 0, Jan1);
