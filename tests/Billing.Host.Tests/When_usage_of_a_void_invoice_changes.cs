@@ -1,5 +1,6 @@
 using Contracts.Billing.V1;
 using Grpc.Core;
+using Npgsql;
 using static Billing.Host.Tests.BillingApp;
 
 namespace Billing.Host.Tests;
@@ -62,6 +63,24 @@ public sealed class When_usage_of_a_void_invoice_changes
         var (carries, nothing) = (await Refused(app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = february, Reason = "test account" })), await Refused(app.Invoicing.IssueCreditNoteAsync(new() { InvoiceId = february, Reason = "test account" })));
         Assert.Equal(("invoice_carries_late_usage", "nothing_to_credit"), (carries.Reason, nothing.Reason));
         Assert.All([carries, nothing], r => Assert.Contains("record a refund", r.Detail, StringComparison.Ordinal));
+    }
+
+    /// <summary>What becomes final meanwhile might give back what is voided: one comes after the other.</summary>
+    [Fact]
+    public async Task A_void_waits_for_invoices_that_are_becoming_final()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:DuePollSeconds"] = "3600" }, connections: 4);
+        var january = (await app.Subscribe(Small)).CurrentPeriod.PeriodId;
+        await app.Advance(Feb1.AddHours(1));
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var hold = new NpgsqlCommand("select 1 from billing.number_series for update", connection)) await hold.ExecuteNonQueryAsync();
+        var call = app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = InvoiceId(january), Reason = "test account" }).ResponseAsync;
+        await Eventually.True(async () => await app.Sql<long>("select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()") == 1, "it waits");
+        Assert.False(call.IsCompleted);
+        await transaction.RollbackAsync();
+        Assert.Equal("void", (await call).Status);
     }
 
     private static async Task<(string Reason, string Detail)> Refused<T>(AsyncUnaryCall<T> call)
