@@ -65,9 +65,9 @@ public sealed class GrantTests
         var scene = new OwnerScene(Cap.Hard(CapWindow.BillingPeriod, 1_000));
         scene.Start("g", maxOutput: 200);
         scene.Change(OwnerScene.Terms(2, Cap.Hard(CapWindow.BillingPeriod, 1_000)) with { Active = false });
-        foreach (var told in new[] { scene.Chunk("g", 1, 150), scene.Renew("g") })
-            Assert.All(told.Where(o => o.Kind == OutcomeKind.Granted), o => Assert.True(o is { Number: 200, Final: true, Why.Code: null, Window: null }));
-        Assert.Contains(scene.Renew("g"), o => o.Kind == OutcomeKind.Granted);
+        Outcome[] granted = [.. scene.Chunk("g", 1, 150).Concat(scene.Renew("g")).Where(o => o.Kind == OutcomeKind.Granted)];
+        Assert.NotEmpty(granted);
+        Assert.All(granted, o => Assert.True(o is { Number: 200, Final: true, Why.Code: null, Window: null }));
     }
 
     [Fact]
