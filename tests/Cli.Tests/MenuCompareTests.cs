@@ -151,7 +151,7 @@ public sealed partial class MenuCompareTests
     {
         // One plan for sale beside the free tier: the bar of one plan is the menu's.
         var page = await Page(Worked, "--free-tier", "1");
-        Assert.Matches("class=\"plan0\"[^>]*><title>1 plans earn ", page);
+        Assert.Matches("class=\"plan0\"[^>]*><title>1 plan earns ", page);
         Assert.DoesNotMatch("class=\"plan0\"[^>]*><title>2 plans earn ", page);
     }
 
