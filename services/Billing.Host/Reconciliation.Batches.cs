@@ -63,9 +63,9 @@ internal sealed partial class Reconciliation
     /// <summary>A leaf proves that there was a row, and not how many tokens it had: whoever removes rows and leaves their leaves must not pass for the housekeeping that does.</summary>
     private async Task<ReconcileDifference?> RemovedRows(CancellationToken ct)
     {
-        if (!asked.HasDetachedRows || _summary.ArchivedRows <= asked.DetachedRows) return null;
+        if (asked.Detached is not { } known || _summary.ArchivedRows <= known.Rows) return null;
         // A day may have been detached since usage was asked.
-        var detached = Math.Max(asked.DetachedRows, (await usage.GetHeadsAsync(new() { WithDetachedRows = true }, cancellationToken: ct)).DetachedRows);
+        var detached = Math.Max(known.Rows, (await usage.GetHeadsAsync(new() { WithDetachedRows = true }, cancellationToken: ct)).Detached.Rows);
         return _summary.ArchivedRows <= detached
             ? null
             : Of("rows_missing", 0, 0, default, 0, 0, $"{_summary.ArchivedRows} rows are known by their leaves only, and usage detached {detached}: {_summary.ArchivedRows - detached} were removed from days that are not detached");

@@ -29,7 +29,7 @@ public sealed class UsageLedgerService(
         if (request.WithDetachedRows)
         {
             await using var query = await queries.OpenAsync(Caller.NameOf(context), context.CancellationToken);
-            response.DetachedRows = (long)(await UsageStore.Scalar(query.Connection, "select coalesce(sum(rows), 0)::bigint from usage.detached_partition", context.CancellationToken))!;
+            response.Detached = new() { Rows = (long)(await UsageStore.Scalar(query.Connection, "select coalesce(sum(rows), 0)::bigint from usage.detached_partition", context.CancellationToken))! };
         }
         return response;
     }

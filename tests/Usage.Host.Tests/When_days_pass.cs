@@ -42,8 +42,8 @@ public sealed class When_days_pass
             await foreach (var batch in service.Ledger.GetBatches(new GetBatchesRequest { Shard = head.Shard, IncludeRows = true }).ResponseStream.ReadAllAsync())
                 kinds.AddRange(batch.Rows.Select(r => r.Kind));
         Assert.Equal((6, 12), (kinds.Count(k => k == RowKind.Archived), kinds.Count(k => k == RowKind.Unspecified)));
-        Assert.Equal(6, (await service.Ledger.GetHeadsAsync(new GetHeadsRequest { WithDetachedRows = true })).DetachedRows);
-        Assert.False((await service.Ledger.GetHeadsAsync(new GetHeadsRequest())).HasDetachedRows);
+        Assert.Equal(6, (await service.Ledger.GetHeadsAsync(new GetHeadsRequest { WithDetachedRows = true })).Detached.Rows);
+        Assert.Null((await service.Ledger.GetHeadsAsync(new GetHeadsRequest())).Detached);
 
         // And each of them can still be proved by itself, from the table that was detached.
         var generation = Started("g0", Samples.Jan1).GenerationId;

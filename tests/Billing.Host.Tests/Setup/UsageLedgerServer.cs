@@ -155,7 +155,7 @@ public sealed class UsageLedgerServer : IAsyncDisposable
         {
             var reports = Of(context);
             var response = new GetHeadsResponse();
-            if (request.WithDetachedRows && reports.DetachedRows is { } detached) response.DetachedRows = detached;
+            if (request.WithDetachedRows && reports.DetachedRows is { } detached) response.Detached = new() { Rows = detached };
             foreach (var shard in reports.Shards)
             {
                 var last = reports.Of(shard)[^1];
