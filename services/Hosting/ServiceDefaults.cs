@@ -36,26 +36,7 @@ public static class ServiceDefaults
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = ["--hostBuilder:reloadConfigOnChange=false", .. args] });
         configure?.Invoke(builder);
 
-        builder.Host.UseSerilog(
-            (context, log) => WriteTo(log, context.Configuration[$"{LogOptions.Section}:File"])
-                .MinimumLevel.Is(new LogOptions { Minimum = context.Configuration[$"{LogOptions.Section}:Minimum"] ?? nameof(LogEventLevel.Information) }.Level)
-                .MinimumLevel.Override("Microsoft.AspNetCore", Serilog.Events.LogEventLevel.Warning)
-                .MinimumLevel.Override("Grpc", Serilog.Events.LogEventLevel.Warning)
-                .MinimumLevel.Override("MassTransit", Serilog.Events.LogEventLevel.Warning)
-                .MinimumLevel.Override("Marten", Serilog.Events.LogEventLevel.Warning)
-                .MinimumLevel.Override("JasperFx", Serilog.Events.LogEventLevel.Warning)
-                .MinimumLevel.Override("Orleans", Serilog.Events.LogEventLevel.Warning)
-                // Orleans tells of every attempt to place a grain, through this; what fails for good comes out as the exception.
-                .MinimumLevel.Override("Polly", Serilog.Events.LogEventLevel.Fatal)
-                // It takes the age of the machine for a pause, once at every start.
-                .MinimumLevel.Override("Orleans.Runtime.Watchdog", Serilog.Events.LogEventLevel.Error)
-                .Enrich.FromLogContext()
-                .Enrich.WithProperty("Service", name)
-                // Who publishes says once that no queue takes it yet, and tries again; the bus would say it of every message, with its stack.
-                .Filter.ByExcluding(e => e.Exception is MassTransit.MessageReturnedException && Serilog.Filters.Matching.FromSource("MassTransit")(e))
-                // RunServiceAsync says why a start failed in one line; these would say it again with their stacks.
-                .Filter.ByExcluding(e => e.MessageTemplate.Text is "Hosting failed to start" or "Unable to start Kestrel."),
-            preserveStaticLogger: true);
+        builder.Host.UseSerilog((context, log) => Configure(log, name, context.Configuration), preserveStaticLogger: true);
 
         builder.AddValidatedOptions<HttpOptions>(HttpOptions.Section);
         builder.AddValidatedOptions<LogOptions>(LogOptions.Section);
@@ -117,9 +98,32 @@ public static class ServiceDefaults
         catch (InvalidOperationException) { return defaults; }
     }
 
+    private static void Configure(LoggerConfiguration log, string service, IConfiguration configuration)
+    {
+        var minimum = new LogOptions { Minimum = configuration[$"{LogOptions.Section}:Minimum"] ?? nameof(LogEventLevel.Information) }.Level;
+        WriteTo(log, configuration[$"{LogOptions.Section}:File"])
+            .MinimumLevel.Is(minimum)
+            .Enrich.FromLogContext()
+            .Enrich.WithProperty("Service", service)
+            // Who publishes says once that no queue takes it yet, and tries again; the bus would say it of every message, with its stack.
+            .Filter.ByExcluding(e => e.Exception is MassTransit.MessageReturnedException && Serilog.Filters.Matching.FromSource("MassTransit")(e))
+            // RunServiceAsync says why a start failed in one line; these would say it again with their stacks.
+            .Filter.ByExcluding(e => e.MessageTemplate.Text is "Hosting failed to start" or "Unable to start Kestrel.")
+            // Who stops before all had started, has said why: that the bus was not started yet is no trouble of its own.
+            .Filter.ByExcluding(e => e.MessageTemplate.Text.StartsWith("Failed to stop bus", StringComparison.Ordinal) && e.Properties.TryGetValue("Reason", out var why) && why is ScalarValue { Value: "Not Started" });
+        foreach (var library in (ReadOnlySpan<string>)["Microsoft.AspNetCore", "Grpc", "MassTransit", "Marten", "JasperFx", "Orleans"]) Quieten(library, LogEventLevel.Warning);
+        // Orleans tells of every attempt to place a grain, through this; what fails for good comes out as the exception.
+        Quieten("Polly", LogEventLevel.Fatal);
+        // It takes the age of the machine for a pause, once at every start.
+        Quieten("Orleans.Runtime.Watchdog", LogEventLevel.Error);
+
+        // An override replaces the minimum: it must never let through more than was asked for.
+        void Quieten(string source, LogEventLevel least) => log.MinimumLevel.Override(source, least > minimum ? least : minimum);
+    }
+
     // Standard output belongs to what a program prints for its caller; a container's log collects standard error as well.
     private static LoggerConfiguration WriteTo(LoggerConfiguration log, string? file) => file is null
-        ? log.WriteTo.Console(new RenderedCompactJsonFormatter(), standardErrorFromLevel: Serilog.Events.LogEventLevel.Verbose)
+        ? log.WriteTo.Console(new RenderedCompactJsonFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
         : log.WriteTo.File(new RenderedCompactJsonFormatter(), file, shared: true);
 
     /// <summary>Binds an option class to its section and checks its data annotations before anything starts.</summary>

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Hosting.Tests;
 
@@ -63,6 +64,23 @@ public sealed class StartTests
         Assert.True(await watch.ResponseStream.MoveNext(CancellationToken.None));
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, watch.ResponseStream.Current.Status);
         Assert.False(await watch.ResponseStream.MoveNext(CancellationToken.None));
+    }
+
+    [Theory]
+    [InlineData("Information", LogLevel.Information, LogLevel.Warning)]
+    [InlineData("Error", LogLevel.Error, LogLevel.Error)]
+    public async Task Libraries_never_log_more_than_was_asked_for(string minimum, LogLevel ours, LogLevel theirs)
+    {
+        var builder = ServiceDefaults.CreateBuilder("logging", [], _ => StatusCode.Internal, b => b.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Logging:Minimum"] = minimum,
+        }));
+        await using var app = builder.Build();
+        var logs = app.Services.GetRequiredService<ILoggerFactory>();
+        Assert.Equal(ours, Least(logs.CreateLogger("Usage.Host")));
+        Assert.Equal(theirs, Least(logs.CreateLogger("MassTransit.Transports")));
+
+        static LogLevel Least(ILogger log) => Enum.GetValues<LogLevel>().First(log.IsEnabled);
     }
 
     /// <summary>Stops after the web server, and says whether there was time left to.</summary>
