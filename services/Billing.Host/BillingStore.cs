@@ -103,8 +103,7 @@ public static class BillingStore
     /// <exception cref="RefusedException">billing_running</exception>
     public static async Task TakeAlone(NpgsqlConnection connection, CancellationToken ct)
     {
-        await using var elect = new NpgsqlCommand("select pg_try_advisory_xact_lock(hashtext($1))", connection) { Parameters = { new() { Value = $"{Schema}.daemon" } } };
-        if (await elect.ExecuteScalarAsync(ct) is not true)
+        if (!await ElectedDaemon.TryKeepOutAsync(connection, Schema, ct))
             throw new Refusal("billing_running", "a billing service runs on this database: stop every instance first").AsException();
         await using var shut = new NpgsqlCommand("lock table billing.mt_events in exclusive mode", connection);
         await shut.ExecuteNonQueryAsync(ct);

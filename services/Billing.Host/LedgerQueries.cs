@@ -35,13 +35,13 @@ internal sealed record LedgerQueries(string Customers, string Accounts, string I
 
     private static LedgerQueries Among(string customers, string accounts, string invoices, string changed, string known) => new(
         $"select stream_id, data ->> 'currency' from billing.mt_events where type = 'customer_created' and {customers}",
-        $"select {EventRows.Columns}, null from billing.mt_events where {accounts} and not is_archived and type <> 'tombstone' order by stream_id, version",
+        $"select {EventRows.Columns}, null from billing.mt_events where {accounts} and type <> 'tombstone' order by stream_id, version",
         $"""
         select e.stream_id, e.version, e.seq_id, e.type, e.data, d.data ->> 'document'
         from billing.mt_events e left join billing.mt_doc_storedinvoice d on d.id = e.stream_id and e.type = 'invoice_finalized'
-        where {invoices} and not e.is_archived and e.type <> 'tombstone' order by e.stream_id, e.version
+        where {invoices} and e.type <> 'tombstone' order by e.stream_id, e.version
         """,
-        $"select {EventRows.Columns}, null from billing.mt_events e where {invoices} and not is_archived and type <> 'tombstone' order by stream_id, version",
+        $"select {EventRows.Columns}, null from billing.mt_events e where {invoices} and type <> 'tombstone' order by stream_id, version",
         $"select {EventRows.Columns} from billing.mt_events where type in ('period_opened', 'period_plan_changed', 'period_plan_ended') and {changed} order by stream_id, version",
         $"""
         with known as (

@@ -17,6 +17,9 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
     private const string Database = "database";
     private readonly StoppedShards _stopped = new(readiness, meters, log);
 
+    /// <summary>Until the end of the transaction no daemon can be elected. False where one runs.</summary>
+    public static Task<bool> TryKeepOutAsync(NpgsqlConnection connection, string schema, CancellationToken ct) => TryLock("pg_try_advisory_xact_lock", connection, schema, ct);
+
     public override Task StartAsync(CancellationToken cancellationToken)
     {
         readiness.WaitFor(Database, "the database has not answered yet");
@@ -62,7 +65,7 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
 
     private async Task LeadWhileElected(NpgsqlConnection connection, CancellationToken ct)
     {
-        if (!await TryLock(connection, ct)) return;
+        if (!await TryLock("pg_try_advisory_lock", connection, place.Schema, ct)) return;
         await lease.Take(connection, ct);
         try
         {
@@ -89,9 +92,9 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
         }
     }
 
-    private async Task<bool> TryLock(NpgsqlConnection connection, CancellationToken ct)
+    private static async Task<bool> TryLock(string function, NpgsqlConnection connection, string schema, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("select pg_try_advisory_lock(hashtext($1))", connection) { Parameters = { new() { Value = $"{place.Schema}.daemon" } } };
+        await using var command = new NpgsqlCommand($"select {function}(hashtext($1))", connection) { Parameters = { new() { Value = $"{schema}.daemon" } } };
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 }

@@ -20,9 +20,8 @@ public static class PublishAgain
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        // Until the end of the transaction no daemon can be elected.
-        await using (var elect = new NpgsqlCommand("select pg_try_advisory_xact_lock(hashtext($1))", connection) { Parameters = { new() { Value = $"{schema}.daemon" } } })
-            if (await elect.ExecuteScalarAsync(ct) is not true) throw new Refusal("service_running", $"a service runs on the schema {schema}: stop every instance first").AsException();
+        if (!await ElectedDaemon.TryKeepOutAsync(connection, schema, ct))
+            throw new Refusal("service_running", $"a service runs on the schema {schema}: stop every instance first").AsException();
         // To the daemon a publisher without progress has not begun; of one whose progress is 0 it would keep none.
         await using (var begin = new NpgsqlCommand($"delete from {schema}.mt_event_progression where name = any($1)", connection) { Parameters = { new() { Value = publishers.Select(p => $"{p}:All").ToArray() } } })
             await begin.ExecuteNonQueryAsync(ct);
