@@ -34,6 +34,23 @@ public static class LedgerChecks
         }
         if (rowsAreAllHere) Assert.Equal(fromRows.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList(), fromReports.Where(e => e.Value != 0).OrderBy(e => e.Key).ToList());
         Assert.Equal(0, await service.ScalarAsync<long>("select count(*) from (select generation, sequence from usage.token_event group by 1, 2 having count(*) > 1) t"));
+        if (rowsAreAllHere) await HaveWholeTotalsAsync(service);
+    }
+
+    /// <summary>U3: with everything reported, the totals of generations and conversations are what their rows, and corrections of them, add up to.</summary>
+    private static async Task HaveWholeTotalsAsync(UsageService service)
+    {
+        Assert.Equal(0, await service.ScalarAsync<long>("""
+            select count(*) from (select generation, max(sequence) as last, sum(output) as output, sum(reasoning) as reasoning, sum(overrun) as overrun from usage.token_event group by 1) e
+            full join usage.generation g using (generation) where (e.last, e.output, e.reasoning, e.overrun) is distinct from (g.last_sequence, g.output, g.reasoning, g.overrun)
+            """));
+        Assert.Equal(0, await service.ScalarAsync<long>("""
+            select count(*) from (
+              select subscription, conversation, sum(input) as input, sum(output) as output, sum(reasoning) as reasoning from (
+                select subscription, conversation, input, output, reasoning from usage.token_event
+                union all select subscription, conversation, input, output, reasoning from usage.correction where generation is not null) r group by 1, 2) e
+            full join usage.conversation c using (subscription, conversation) where (e.input, e.output, e.reasoning) is distinct from (c.input, c.output, c.reasoning)
+            """));
     }
 
     /// <summary>By code that shares nothing with the ledger: the row's fields give a leaf, the leaf a root, and the root stands in a report whose chain holds.</summary>

@@ -96,6 +96,9 @@ public sealed class UsageService : IAsyncDisposable
     /// <summary>Whether that subscription's owner is here.</summary>
     public bool Holds(string name) => Writers.Find(Writers.ShardOf(Ids.Parse(Ids.Subscription, Samples.SubscriptionId(name)))) is not null;
 
+    /// <summary>Whether that generation is in its owner's memory here.</summary>
+    public bool Knows(string generation) => App.Services.GetRequiredService<OwnerDirectory>().Find(Ids.Parse(Ids.Generation, Samples.GenerationId(generation))) is not null;
+
     public void Set(string name, string value) => _settings[name] = value;
 
     /// <summary>The service, still to be started, as a process of its own that can be killed, and where it is met.</summary>
@@ -187,6 +190,14 @@ public sealed class UsageService : IAsyncDisposable
         await Eventually.True(async () => await ScalarAsync<long>($"select coalesce(max(version), 0) from usage.subscription where subscription = '{id}'") >= snapshot.Version, "the snapshot is stored");
         // The consumer tells the owner after that. It is told by us too, who can wait for it: a repeat changes nothing.
         if (_app is not null) await _app.Services.GetRequiredService<OwnerRoutes>().TermsChangedAsync(SnapshotTerms.Of(snapshot), CancellationToken.None);
+    }
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(Postgres);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
     }
 
     public async Task<T> ScalarAsync<T>(string sql)

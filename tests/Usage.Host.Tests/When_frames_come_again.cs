@@ -48,7 +48,7 @@ public sealed class When_frames_come_again
         await stream.SendAsync(Samples.Finish("over", 2));
         await stream.AckOf("over", 2);
         var reader = service.App.Services.GetRequiredService<RepeatReader>();
-        await using (await TableLock.TakeAsync(service, "usage.generation", "access exclusive"))
+        await using (await TableLock.TakeAsync(service, "usage.token_event", "access exclusive"))
         {
             await stream.SendAsync([.. Enumerable.Repeat(new RuntimeFrame { Chunk = Samples.Chunk("over", 1, 10) }, repeats), new RuntimeFrame { Chunk = Samples.Chunk("over", 1, 11) }]);
             await Eventually.True(() => reader.Waiting == repeats + 1, "none waits for the answer to the one before it");

@@ -147,6 +147,7 @@ public sealed class When_the_database_hangs
             await stream.SendAsync(Samples.Start("g", "alice"));
             Assert.Equal("store_unavailable", (await stream.DenialOf("g")).Reason);
             // A repeat of what is not running here is looked up as well.
+            await using (await TableLock.TakeAsync(service, "usage.token_event", "access exclusive"))
             await using (await TableLock.TakeAsync(service, "usage.generation", "access exclusive"))
             {
                 await stream.SendAsync(Samples.Chunk("h", 1, 10));

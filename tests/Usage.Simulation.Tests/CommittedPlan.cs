@@ -12,8 +12,8 @@ internal sealed class PlanCopy(CommitPlan plan)
     public ShardHead Head { get; } = plan.Head;
     public KeyValuePair<(Guid Subscription, Guid Period, Guid Plan), Sum>[] Periods { get; } = plan.Batch is { } b ? [.. b.Sums.Periods] : [];
     public KeyValuePair<(Guid Subscription, OpenWindow Window), Sum>[] Windows { get; } = plan.Batch is { } b ? [.. b.Sums.Windows] : [];
-    public KeyValuePair<(Guid Subscription, string Conversation), Sum>[] Conversations { get; } = plan.Batch is { } b ? [.. b.Sums.Conversations] : [];
-    public KeyValuePair<Guid, Sum>[] Generations { get; } = plan.Batch is { } b ? [.. b.Sums.Generations] : [];
+    public KeyValuePair<(Guid Subscription, string Conversation), Sum>[] Conversations { get; } = [.. plan.Totals.Conversations];
+    public KeyValuePair<Guid, Sum>[] Generations { get; } = [.. plan.Totals.Generations];
 }
 
 /// <param name="Call">of the correction that it is, if it is one</param>

@@ -18,7 +18,7 @@ internal sealed class CorrectionWatch(World world, Books books)
             if (world.Schedule.IsTold) world.Tell($"  {call.Key} {(c.Void ? "voids" : "adds")} {c.Deltas.Prompt} and {c.Deltas.Generated}, overrun {c.OverrunDelta}");
             Must(books.IsSound(c), $"{call.Key} leaves something below zero, or something of what it voided");
             Must(world.Store.Periods[(c.Subscription, c.Period)] == new PeriodTotal(books.Period(c.Subscription, c.Period).Used, books.Overrun(c.Subscription, c.Period)), "U4: the total of a corrected period differs from its rows");
-            Must(c.Generation is null || world.Store.Conversations[(c.Subscription, c.Conversation)] == books.Conversation(c.Subscription, c.Conversation).Used, "U4: the total of a corrected conversation differs from its rows");
+            Must(c.Generation is null || world.Store.ConversationOf(c.Subscription, c.Conversation) == books.Conversation(c.Subscription, c.Conversation).Used, "U4: the total of a corrected conversation differs from its rows");
             foreach (var (window, _) in c.Windows) Must(world.Store.Windows[(c.Subscription, window)] == books.Window(c.Subscription, window).Used, "U4: the total of a corrected window differs from its rows");
         }
     }

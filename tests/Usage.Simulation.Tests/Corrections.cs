@@ -51,12 +51,17 @@ internal sealed class CorrectionWriting(World world, Hold hold)
         if (Store.Shards[hold.Shard].Epoch != hold.Epoch) return false;
         var head = Store.Shards[hold.Shard].Head;
         if (ledger.MustReadUnreported(head)) ledger.LoadUnreported(unreported(head));
+        if (ledger.MustLookUp && world.Mutation != Mutation.DoubtfulTotals)
+        {
+            transaction.Write(() => Store.MakeTotalsWhole(hold.Shard));
+            ledger.Whole();
+        }
         await transaction.RoundTripAsync();
         if (Store.Calls.TryGetValue(request.Call.Key, out var earlier) && world.Mutation != Mutation.CorrectionWithoutKey)
         {
             // Found at the first look, an earlier call did it. Later, this one did, and its answer from the database got lost.
             transaction.RollBack();
-            ledger.Committed(ledger.Plan(head, [], cut: false));
+            ledger.Undone(head);
             if (request.Attempted is { } mine && world.Mutation != Mutation.CorrectionUntold) hold.Corrected(request, mine);
             request.Answer.SetResult(new(earlier.Corrections));
             return true;
@@ -66,7 +71,7 @@ internal sealed class CorrectionWriting(World world, Hold hold)
         if (decision.Refused is { } refusal)
         {
             transaction.RollBack();
-            ledger.Committed(ledger.Plan(head, [], cut: false));
+            ledger.Undone(head);
             world.Observer.Corrections.Refused(request.Call, refusal.Code);
             request.Answer.SetResult(new(null, refusal.Code));
             return true;

@@ -60,6 +60,12 @@ public enum Mutation
     PauseUntold,
     /// <summary>An owner grants a Start although it has denied one that its runtime said later.</summary>
     DenialsForgotten,
+    /// <summary>Whoever takes a shard leaves the totals of what ran as they are.</summary>
+    TotalsNotMadeWhole,
+    /// <summary>A commit that may have happened is made again, and the totals are taken to be where they would be if it had not.</summary>
+    DoubtfulTotals,
+    /// <summary>The totals of a conversation and a generation of it are read while they lack rows.</summary>
+    ConversationBehind,
     /// <summary>A Start is decided over what was read of its generation and its conversation, although their owner has forgotten them since.</summary>
     ForgottenSinceUsed,
 }

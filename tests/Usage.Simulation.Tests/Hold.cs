@@ -41,6 +41,9 @@ internal sealed partial class Hold : Process
 
     public override string ToString() => $"{Instance}/shard {Shard}@{Epoch}";
 
+    /// <inheritdoc cref="ShardWriting.WholeAsync"/>
+    public Task WholeAsync(Guid subscription, string conversation) => _writing.WholeAsync(subscription, conversation);
+
     public async Task TakeAsync(Request request, Outlet outlet)
     {
         switch (request.Kind)

@@ -194,7 +194,11 @@ internal sealed class Instance(World world, int number) : Process(world.Schedule
                 throw new StoreLostException();
             }
             var epoch = world.Store.Shards[shard].Epoch + 1;
-            transaction.Write(() => world.Store.Shards[shard].Epoch = epoch);
+            transaction.Write(() =>
+            {
+                world.Store.Shards[shard].Epoch = epoch;
+                if (world.Mutation != Mutation.TotalsNotMadeWhole) world.Store.MakeTotalsWhole(shard);
+            });
             await transaction.CommitAsync();
             var hold = new Hold(world, this, shard, epoch, at);
             _holds[shard] = hold;

@@ -154,11 +154,11 @@ internal sealed class Observer(World world, Books books)
     private void CheckTotals(UsageRow row)
     {
         var (header, watched, store) = (row.Generation.Header, _generations[row.Generation.Id], world.Store);
-        var recorded = store.Generations[header.Id].Recorded;
+        var recorded = store.GenerationOf(header.Id)!.Value.Recorded;
         Must(recorded.Counted.Generated == watched.Counted.Generated && recorded.OverrunTokens == watched.Overrun && recorded.LastSequence == watched.Rows - 1, $"U3: the totals of {watched.Runtime.Name} differ from its rows");
         var (period, conversation) = (books.Period(header.Subscription, row.Period.Id), books.Conversation(header.Subscription, header.Conversation));
         Must(store.Periods[(header.Subscription, row.Period.Id)].Tokens == period.Used, "U3: the total of a period differs from its rows");
-        Must(store.Conversations[(header.Subscription, header.Conversation)] == conversation.Used, "U3: the total of a conversation differs from its rows");
+        Must(store.ConversationOf(header.Subscription, header.Conversation) == conversation.Used, "U3: the total of a conversation differs from its rows");
         foreach (var window in new[] { row.FiveHours, row.Week })
         {
             if (window is null) continue;

@@ -12,6 +12,7 @@ internal sealed class ShardWriting(World world, Hold hold)
     private static readonly Dictionary<(Guid, long), long> NotLookedUp = [];
     private readonly Queue<Item> _queue = new();
     private readonly List<TaskCompletionSource> _barriers = [];
+    private readonly List<TaskCompletionSource> _reported = [];
     private readonly List<UsageRow> _rows = [];
     private readonly ShardLedger _ledger = new();
     private readonly CorrectionWriting _corrections = new(world, hold);
@@ -41,6 +42,14 @@ internal sealed class ShardWriting(World world, Hold hold)
         _queue.Enqueue(new(Barrier: barrier));
         Kick();
         return barrier.Task;
+    }
+
+    /// <summary>Returns when the total of the conversation has all rows of it that are committed now.</summary>
+    public Task WholeAsync(Guid subscription, string conversation)
+    {
+        if (!_ledger.IsBehind(subscription, conversation)) return Task.CompletedTask;
+        _reported.Add(new TaskCompletionSource());
+        return _reported[^1].Task;
     }
 
     public void Kick()
@@ -129,6 +138,12 @@ internal sealed class ShardWriting(World world, Hold hold)
             await transaction.RoundTripAsync();
             _ledger.LoadUnreported(Unreported(head));
         }
+        if (_ledger.MustLookUp && world.Mutation != Mutation.DoubtfulTotals)
+        {
+            await transaction.RoundTripAsync();
+            transaction.Write(() => store.MakeTotalsWhole(shard));
+            _ledger.Whole();
+        }
         var stored = NotLookedUp;
         if (_ledger.MustLookUp && _rows.Count > 0 && world.Mutation != Mutation.RepeatsCountedAgain)
         {
@@ -156,6 +171,12 @@ internal sealed class ShardWriting(World world, Hold hold)
         _remembered = plan.Head;
         _nextCutMs = plan.Report is null ? nextCutMs : world.Schedule.NowMs + ReportIntervalMs;
         if (plan.Report is not null) hold.ReportCut();
+        if (!_ledger.HasUnreported)
+        {
+            TaskCompletionSource[] reported = [.. _reported];
+            _reported.Clear();
+            foreach (var waiting in reported) hold.After(0, waiting.SetResult);
+        }
         UsageRow[] rows = [.. _rows];
         _rows.Clear();
         hold.Committed(rows, plan.Conflicts);

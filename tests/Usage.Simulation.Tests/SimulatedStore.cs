@@ -77,9 +77,48 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
     public StoredSequence Find(Guid generation, long sequence)
     {
         var row = Events.GetValueOrDefault((generation, sequence));
-        return Generations.TryGetValue(generation, out var known)
-            ? new(row?.Row.Content, known.Recorded.LastSequence, known.Recorded.Finish, known.Header.Subscription)
+        return GenerationOf(generation) is var (header, recorded)
+            ? new(row?.Row.Content, recorded.LastSequence, recorded.Finish, header.Subscription)
             : new(row?.Row.Content, null, FinishReason.None, Guid.Empty);
+    }
+
+    /// <summary>A generation's total, and what its rows after that add.</summary>
+    public (GenerationHeader Header, RecordedGeneration Recorded)? GenerationOf(Guid generation) =>
+        Generations.TryGetValue(generation, out var known) ? (known.Header, Lacking(known.Header, known.Recorded).Aggregate(known.Recorded, With)) : null;
+
+    /// <summary>A conversation's total, and what rows add that it lacks.</summary>
+    public Tally ConversationOf(Guid subscription, string conversation)
+    {
+        var used = Conversations.GetValueOrDefault((subscription, conversation));
+        foreach (var (header, recorded) in Generations.Values)
+            if (header.Subscription == subscription && header.Conversation == conversation)
+                foreach (var row in Lacking(header, recorded)) used += row.Tokens;
+        return used;
+    }
+
+    /// <summary>What the product's function of that name does in a transaction that holds the shard.</summary>
+    public void MakeTotalsWhole(int shard)
+    {
+        var head = Shards[shard].Head;
+        foreach (var row in Shards[shard].Commits.Select(c => c.Plan.Batch).Where(b => b is not null && b.Number > head.ReportedBatch).SelectMany(b => b!.Rows))
+        {
+            var (header, recorded) = Generations[row.Generation.Id];
+            if (row.Sequence <= recorded.LastSequence) continue;
+            Generations[header.Id] = (header, With(recorded, row));
+            Add(Conversations, (header.Subscription, header.Conversation), row.Tokens);
+        }
+    }
+
+    private IEnumerable<UsageRow> Lacking(GenerationHeader header, RecordedGeneration recorded)
+    {
+        for (var sequence = recorded.LastSequence + 1; Events.TryGetValue((header.Id, sequence), out var later); sequence++) yield return later.Row;
+    }
+
+    /// <summary>As SQL adds it, which has the row's columns and not what its runtime had said.</summary>
+    private static RecordedGeneration With(RecordedGeneration recorded, UsageRow row)
+    {
+        var generated = new Tally(0, 0, 0, row.Tokens.Output, row.Tokens.Reasoning);
+        return recorded with { LastSequence = row.Sequence, Reported = recorded.Reported + generated, Counted = recorded.Counted + generated };
     }
 
     /// <summary>A statement by itself.</summary>
@@ -126,10 +165,10 @@ internal sealed class SimulatedStore(Schedule schedule, Faults faults, int shard
             foreach (var usage in batch.Rows) Events[(usage.Generation.Id, usage.Sequence)] = new StoredRow(usage, batch.Number);
             foreach (var (key, sum) in plan.Periods) AddPeriod((key.Subscription, key.Period), sum.Tokens, sum.Overrun);
             foreach (var (key, sum) in plan.Windows) Add(Windows, key, sum.Tokens);
-            foreach (var (key, sum) in plan.Conversations) Add(Conversations, key, sum.Tokens);
-            foreach (var (id, sum) in plan.Generations) AddGeneration(id, sum);
             foreach (var correction in batch.Corrections) Correct(correction);
         }
+        foreach (var (key, sum) in plan.Conversations) Add(Conversations, key, sum.Tokens);
+        foreach (var (id, sum) in plan.Generations) AddGeneration(id, sum);
         var commit = new CommittedPlan(shard, row.Head, plan, call);
         row.Head = plan.Head;
         row.Commits.Add(commit);

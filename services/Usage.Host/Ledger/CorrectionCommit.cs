@@ -15,12 +15,12 @@ public sealed partial class LedgerCommit
         await using var connection = await store.DataSource.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
         var (head, _) = await ReadHeadAsync(connection, "for no key update", ct);
-        if (_ledger.MustReadUnreported(head)) _ledger.LoadUnreported(await ReadUnreportedAsync(connection, head, ct));
+        await RecallAsync(connection, head, ct);
 
         if (await EarlierAsync(connection, request, ct) is { } earlier)
         {
             // Found at the first look, an earlier call did it. Later, this one did, and its answer from the database got lost.
-            _ledger.Committed(_ledger.Plan(head, [], cut: false));
+            _ledger.Undone(head);
             if (request.Attempted is { } mine) request.Committed(mine);
             earlier(request.Answer);
             return;
@@ -29,7 +29,7 @@ public sealed partial class LedgerCommit
         var decision = request.Decide(await CorrectionReader.ReadAsync(connection, request, now, ct));
         if (decision.Refused is { } refusal)
         {
-            _ledger.Committed(_ledger.Plan(head, [], cut: false));
+            _ledger.Undone(head);
             request.Answer.TrySetException(refusal.AsException());
             return;
         }

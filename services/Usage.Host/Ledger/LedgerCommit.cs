@@ -34,6 +34,9 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
     /// <summary>Batches wait for a report. Before the first commit nobody knows, so it is true.</summary>
     public bool HasUnreported => _ledger.HasUnreported;
 
+    /// <inheritdoc cref="RunningTotals.IsBehind"/>
+    public bool IsBehind(Guid subscription, string conversation) => _ledger.IsBehind(subscription, conversation);
+
     /// <summary>As the table has it now: whoever asks for a head must not be told an old one by a process that has lost the shard.</summary>
     /// <exception cref="EpochLostException">Another process writes this shard now.</exception>
     public async Task<ShardHead> HeadAsync(CancellationToken ct)
@@ -64,7 +67,7 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
         var (head, sinceCut) = await ReadHeadAsync(connection, "for no key update", ct);
         // A database whose clock was put back does not hold reports up.
         var untilCut = sinceCut is { } since && since >= TimeSpan.Zero && since < reportInterval ? reportInterval - since : TimeSpan.Zero;
-        if (_ledger.MustReadUnreported(head)) _ledger.LoadUnreported(await ReadUnreportedAsync(connection, head, ct));
+        await RecallAsync(connection, head, ct);
         var stored = _ledger.MustLookUp && rows.Count > 0 ? await ReadStoredAsync(connection, rows, ct) : NotLookedUp;
 
         var plan = _ledger.Plan(head, rows, stored, cut: untilCut == TimeSpan.Zero);
@@ -77,10 +80,20 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
             plan.Report is null ? untilCut : reportInterval);
     }
 
+    /// <summary>What the ledger does not know, or not for certain, of the commits before.</summary>
+    private async Task RecallAsync(NpgsqlConnection connection, ShardHead head, CancellationToken ct)
+    {
+        if (_ledger.MustReadUnreported(head)) _ledger.LoadUnreported(await ReadUnreportedAsync(connection, head, ct));
+        if (!_ledger.MustLookUp) return;
+        await UsageStore.Execute(connection, "select usage.make_totals_whole($1)", ct, _shard);
+        _ledger.Whole();
+    }
+
     private async Task PerformAsync(NpgsqlConnection connection, CommitPlan plan, DateTimeOffset now, CancellationToken ct)
     {
         await using var commands = new NpgsqlBatch(connection);
         if (plan.Batch is { } batch) await AddBatchAsync(connection, commands, batch, now, ct);
+        TotalsUpdate.AddTo(commands, plan.Totals);
         if (plan.Report is { } report) await AddReportAsync(connection, commands, report, now, ct);
         commands.BatchCommands.Add(Command(
             """

@@ -14,8 +14,13 @@ public static class TotalsUpdate
     {
         AddPeriods(batch, sums.Periods);
         if (sums.Windows.Count > 0) AddWindows(batch, sums.Windows);
-        AddConversations(batch, sums.Conversations);
-        AddGenerations(batch, sums.Generations);
+    }
+
+    public static void AddTo(NpgsqlBatch batch, RunningTotals due)
+    {
+        if (due.Generations.Count == 0) return;
+        AddConversations(batch, due.Conversations);
+        AddGenerations(batch, due.Generations);
     }
 
     private static void AddPeriods(NpgsqlBatch batch, IReadOnlyDictionary<(Guid Subscription, Guid Period, Guid Plan), Sum> sums)

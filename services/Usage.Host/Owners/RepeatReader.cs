@@ -40,11 +40,11 @@ public sealed class RepeatReader(UsageStore store, IOptions<UsageOptions> option
         {
             await using var connection = await store.DataSource.OpenConnectionAsync();
             await using var command = new NpgsqlCommand("""
-                select k.n, e.content, g.last_sequence, g.finish, g.subscription from unnest($1::uuid[], $2::bigint[]) with ordinality k(generation, sequence, n)
+                select k.n, e.content, last.sequence, last.finish, last.subscription from unnest($1::uuid[], $2::bigint[]) with ordinality k(generation, sequence, n)
                 left join lateral (select content from usage.token_event
                   where generation = k.generation and sequence = k.sequence and generation between $3 and $4 limit 1) e on true
-                left join lateral (select last_sequence, finish, subscription from usage.generation
-                  where generation = k.generation and generation between $3 and $4 limit 1) g on true
+                left join lateral (select sequence, finish, subscription from usage.token_event
+                  where generation = k.generation and generation between $3 and $4 order by sequence desc limit 1) last on true
                 """, connection) { CommandTimeout = options.Value.UnaryWaitSecondsMax };
             var generations = requests.Select(r => r.Generation).ToArray();
             object[] values = [generations, requests.Select(r => r.Sequence).ToArray(), generations.Min(), generations.Max()];

@@ -10,42 +10,43 @@ public struct Sum
     public long Overrun { get; private set; }
     /// <summary>The latest row of those summed.</summary>
     public UsageRow Last { get; private set; }
+    private long _place;
 
-    public void Add(UsageRow row)
+    /// <param name="place">of the row among all, where sums are added to each other</param>
+    public void Add(UsageRow row, long place = 0)
     {
         Tokens += row.Tokens;
         Overrun += row.OverrunTokens;
-        Last = row;
+        (Last, _place) = (row, place);
+    }
+
+    public void Add(in Sum other)
+    {
+        Tokens += other.Tokens;
+        Overrun += other.Overrun;
+        if (other._place > _place) (Last, _place) = (other.Last, other._place);
     }
 }
 
-/// <summary>What one commit adds to the totals, summed per key first, so that each total is updated once.</summary>
+/// <summary>What one commit adds to the totals of periods and windows, summed per key first, so that each total is updated once.</summary>
 public sealed class CommitSums
 {
     private readonly Dictionary<(Guid Subscription, Guid Period, Guid Plan), Sum> _periods = [];
     private readonly Dictionary<(Guid Subscription, OpenWindow Window), Sum> _windows = [];
-    private readonly Dictionary<(Guid Subscription, string Conversation), Sum> _conversations = [];
-    private readonly Dictionary<Guid, Sum> _generations = [];
 
     public IReadOnlyDictionary<(Guid Subscription, Guid Period, Guid Plan), Sum> Periods => _periods;
     public IReadOnlyDictionary<(Guid Subscription, OpenWindow Window), Sum> Windows => _windows;
-    public IReadOnlyDictionary<(Guid Subscription, string Conversation), Sum> Conversations => _conversations;
-    public IReadOnlyDictionary<Guid, Sum> Generations => _generations;
 
     public void Of(IReadOnlyList<UsageRow> rows)
     {
         _periods.Clear();
         _windows.Clear();
-        _conversations.Clear();
-        _generations.Clear();
         foreach (var row in rows)
         {
-            var header = row.Generation.Header;
-            Slot(_periods, (header.Subscription, row.Period.Id, row.Plan)).Add(row);
-            if (row.FiveHours is { } fiveHours) Slot(_windows, (header.Subscription, fiveHours)).Add(row);
-            if (row.Week is { } week) Slot(_windows, (header.Subscription, week)).Add(row);
-            Slot(_conversations, (header.Subscription, header.Conversation)).Add(row);
-            Slot(_generations, header.Id).Add(row);
+            var subscription = row.Generation.Header.Subscription;
+            Slot(_periods, (subscription, row.Period.Id, row.Plan)).Add(row);
+            if (row.FiveHours is { } fiveHours) Slot(_windows, (subscription, fiveHours)).Add(row);
+            if (row.Week is { } week) Slot(_windows, (subscription, week)).Add(row);
         }
     }
 

@@ -15,9 +15,10 @@ public sealed record PlannedReport(
     long Number, long FirstBatch, long LastBatch, byte[] PreviousChain, byte[] Chain, IReadOnlyDictionary<LineKey, long> Lines);
 
 /// <summary>What one transaction has to write. Valid until the next plan of the same shard: the sums are reused.</summary>
+/// <param name="Totals">of generations and conversations that are due</param>
 /// <param name="Conflicts">rows whose key is taken by other content: not counted</param>
 /// <param name="Head">where the shard stands once this is committed</param>
-public sealed record CommitPlan(PlannedBatch? Batch, PlannedReport? Report, IReadOnlyList<UsageRow> Conflicts, ShardHead Head)
+public sealed record CommitPlan(PlannedBatch? Batch, PlannedReport? Report, RunningTotals Totals, IReadOnlyList<UsageRow> Conflicts, ShardHead Head)
 {
     public bool WritesAnything => Batch is not null || Report is not null;
 }
@@ -30,6 +31,7 @@ public sealed class ShardLedger
 {
     private readonly ReportLines _unreported = new();
     private readonly CommitSums _sums = new();
+    private readonly RunningTotals _totals = new();
     private ShardHead? _known;
     private bool _inDoubt = true;
 
@@ -39,8 +41,13 @@ public sealed class ShardLedger
     /// <summary>Batches wait for a report. In doubt nobody knows, so it is true.</summary>
     public bool HasUnreported => Head is null || Head.Batch > Head.ReportedBatch;
 
-    /// <summary>The rows must be looked up in the table before they are planned: an earlier attempt may have put them there.</summary>
+    /// <summary>
+    /// The rows must be looked up in the table before they are planned: an earlier attempt may have put them there. And the totals in the table must be made <see cref="Whole"/>.
+    /// </summary>
     public bool MustLookUp { get; private set; }
+
+    /// <inheritdoc cref="RunningTotals.IsBehind"/>
+    public bool IsBehind(Guid subscription, string conversation) => _totals.IsBehind(subscription, conversation);
 
     /// <summary>An attempt begins. Until it is answered nobody knows whether it happened.</summary>
     public void Begin()
@@ -58,6 +65,9 @@ public sealed class ShardLedger
         _unreported.Clear();
         foreach (var (line, tokens) in lines) _unreported.Add(line, tokens);
     }
+
+    /// <summary>The totals in the table have been made to have all rows that are in it, in the transaction that is planned.</summary>
+    public void Whole() => _totals.Whole();
 
     /// <param name="head">read under the lock of the shard</param>
     /// <param name="stored">content of those rows that are in the table already, by key; empty unless <see cref="MustLookUp"/></param>
@@ -81,9 +91,11 @@ public sealed class ShardLedger
             batch = Batch(head, fresh, corrections);
             head = head with { Batch = batch.Number, Chain = batch.Chain };
         }
-        if (!cut || head.Batch == head.ReportedBatch) return new CommitPlan(batch, null, conflicts, head);
+        cut &= head.Batch > head.ReportedBatch;
+        _totals.Add(fresh, all: cut);
+        if (!cut) return new CommitPlan(batch, null, _totals, conflicts, head);
         var report = new PlannedReport(head.Report + 1, head.ReportedBatch + 1, head.Batch, head.ReportedChain, head.Chain, _unreported.Tokens);
-        return new CommitPlan(batch, report, conflicts, head with { Report = report.Number, ReportedBatch = head.Batch, ReportedChain = head.Chain });
+        return new CommitPlan(batch, report, _totals, conflicts, head with { Report = report.Number, ReportedBatch = head.Batch, ReportedChain = head.Chain });
     }
 
     /// <summary>The database has answered that the plan is committed.</summary>
@@ -91,6 +103,13 @@ public sealed class ShardLedger
     {
         (Head, _inDoubt) = (plan.Head, false);
         if (plan.Report is not null) _unreported.Clear();
+        _totals.Committed();
+    }
+
+    /// <summary>The attempt has written nothing, and its transaction is undone. A ledger that was in doubt still is: what made its totals whole is undone too.</summary>
+    public void Undone(ShardHead head)
+    {
+        if (!MustLookUp) (Head, _inDoubt) = (head, false);
     }
 
     private PlannedBatch Batch(ShardHead head, IReadOnlyList<UsageRow> rows, IReadOnlyList<UsageCorrection> corrections)

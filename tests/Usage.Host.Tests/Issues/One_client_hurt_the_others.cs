@@ -71,7 +71,7 @@ public sealed class One_client_hurt_the_others
         await stream.AckOf("g", 1);
         var acknowledged = stream.Answers.Count(f => f.Ack is { Sequence: 1 });
         var reader = service.App.Services.GetRequiredService<RepeatReader>();
-        await using (await TableLock.TakeAsync(service, "usage.generation", "access exclusive"))
+        await using (await TableLock.TakeAsync(service, "usage.token_event", "access exclusive"))
         {
             // One message, so that nothing but the service itself holds it back.
             await stream.SendAsync([.. Enumerable.Repeat(new RuntimeFrame { Chunk = Samples.Chunk("g", 1, 10) }, repeats)]);

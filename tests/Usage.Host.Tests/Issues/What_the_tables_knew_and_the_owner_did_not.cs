@@ -35,7 +35,7 @@ public sealed class What_the_tables_knew_and_the_owner_did_not
         await using var stream = new RuntimeStream(service.Meter);
         await stream.SendAsync(Samples.Start("g", "alice"));
         await stream.AckOf("g", 0);
-        await ExecuteAsync(service, """
+        await service.ExecuteAsync("""
             insert into usage.token_event select generation, 1, shard, batch, ordinal + 1, subscription, period, period_end, plan, conversation, model, input, cached_input,
               cache_creation, 5, reasoning, overrun, at, received_at, content + 1, finish, leaf from usage.token_event
             """);
@@ -79,7 +79,7 @@ public sealed class What_the_tables_knew_and_the_owner_did_not
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 10_000)));
         await service.StopHostAsync();
         // A lost owner may have 1,000 out for an hour.
-        await ExecuteAsync(service, $"""
+        await service.ExecuteAsync($"""
             insert into usage.slab (subscription, shard, epoch, tokens, lease_until)
             values ('{Ids.Parse(Ids.Subscription, Samples.SubscriptionId("alice"))}', {Metering.Shards.Of(Ids.Parse(Ids.Subscription, Samples.SubscriptionId("alice")), 8)}, 0, 1000, now() + interval '1 hour')
             on conflict (subscription) do update set epoch = excluded.epoch, tokens = excluded.tokens, lease_until = excluded.lease_until
@@ -116,7 +116,7 @@ public sealed class What_the_tables_knew_and_the_owner_did_not
     {
         await using var service = await UsageService.StartAsync();
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("billing_period", 1_000)));
-        await ExecuteAsync(service, """
+        await service.ExecuteAsync("""
             create table usage.seen (used bigint);
             create function usage.see() returns trigger language plpgsql as $$ begin insert into usage.seen select sum(output) from usage.ledger_row; return new; end $$;
             create trigger see before insert on usage.cap_threshold for each row execute function usage.see()
@@ -146,13 +146,5 @@ public sealed class What_the_tables_knew_and_the_owner_did_not
 
         Task UsedAsync(long tokens) => Eventually.True(
             async () => (await service.Ledger.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = Samples.SubscriptionId("alice") })).Windows.Single().UsedTokens == tokens, $"{tokens} are used");
-    }
-
-    private static async Task ExecuteAsync(UsageService service, string sql)
-    {
-        await using var connection = new NpgsqlConnection(service.Postgres);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
-        await command.ExecuteNonQueryAsync();
     }
 }
