@@ -25,7 +25,6 @@ internal static class Reading
     public static async Task<Loaded> ReadAsync(World world, Hold reader, Guid subscription, string conversation, Guid generation)
     {
         var store = world.Store;
-        if (world.Mutation != Mutation.ConversationBehind) await reader.WholeAsync(subscription, conversation);
         var loaded = new Loaded { Terms = await store.ReadAsync(reader, () => store.Terms.GetValueOrDefault(subscription)) };
         foreach (var period in store.Periods.Where(p => p.Key.Subscription == subscription)) loaded.Periods.Add((period.Key.Period, period.Value.Tokens));
         await reader.Pause(world.Draw.Int(0, 3));

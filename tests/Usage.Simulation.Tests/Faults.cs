@@ -64,8 +64,8 @@ public enum Mutation
     TotalsNotMadeWhole,
     /// <summary>A commit that may have happened is made again, and the totals are taken to be where they would be if it had not.</summary>
     DoubtfulTotals,
-    /// <summary>The totals of a conversation and a generation of it are read while they lack rows.</summary>
-    ConversationBehind,
+    /// <summary>The totals of a conversation and a generation are read while they lack rows.</summary>
+    TotalsReadBehind,
     /// <summary>A Start is decided over what was read of its generation and its conversation, although their owner has forgotten them since.</summary>
     ForgottenSinceUsed,
 }

@@ -22,6 +22,7 @@ internal sealed partial class Hold
             for (var isLoaded = false; !isLoaded;)
             {
                 var before = cell.ReadPoint;
+                if (await WholeAsync(cell, call.Conversation, NoGeneration)) continue;
                 var loaded = await Reading.ReadAsync(_world, this, call.Subscription, call.Conversation, NoGeneration);
                 if (IsClosing)
                 {

@@ -41,8 +41,13 @@ internal sealed partial class Hold : Process
 
     public override string ToString() => $"{Instance}/shard {Shard}@{Epoch}";
 
-    /// <inheritdoc cref="ShardWriting.WholeAsync"/>
-    public Task WholeAsync(Guid subscription, string conversation) => _writing.WholeAsync(subscription, conversation);
+    /// <returns>whether it had to be waited for</returns>
+    private async Task<bool> WholeAsync(Cell cell, string conversation, Guid generation)
+    {
+        if (_world.Mutation == Mutation.TotalsReadBehind || !cell.WouldReadBehind(conversation, generation, _writing.Behind)) return false;
+        await _writing.ReportedAsync();
+        return true;
+    }
 
     public async Task TakeAsync(Request request, Outlet outlet)
     {
@@ -66,7 +71,9 @@ internal sealed partial class Hold : Process
             while (true)
             {
                 var before = cell.ReadPoint;
-                var loaded = cell.NeedsLoading(header.Conversation, header.Id, storeIsAway: false) ? await Reading.ReadAsync(_world, this, header.Subscription, header.Conversation, header.Id) : null;
+                var needsLoading = cell.NeedsLoading(header.Conversation, header.Id, storeIsAway: false);
+                if (needsLoading && await WholeAsync(cell, header.Conversation, header.Id)) continue;
+                var loaded = needsLoading ? await Reading.ReadAsync(_world, this, header.Subscription, header.Conversation, header.Id) : null;
                 var asked = cell.NeedsTerms(loaded, _world.Now.Business, out _) ? await Instance.Terms.AskAsync(this, header.Subscription) : null;
                 if (IsClosing)
                 {

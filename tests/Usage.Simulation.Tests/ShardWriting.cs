@@ -44,10 +44,12 @@ internal sealed class ShardWriting(World world, Hold hold)
         return barrier.Task;
     }
 
-    /// <summary>Returns when the total of the conversation has all rows of it that are committed now.</summary>
-    public Task WholeAsync(Guid subscription, string conversation)
+    public TotalsBehind Behind => _ledger.Behind;
+
+    /// <summary>Returns when all that is committed now is reported.</summary>
+    public Task ReportedAsync()
     {
-        if (!_ledger.IsBehind(subscription, conversation)) return Task.CompletedTask;
+        if (!_ledger.HasUnreported) return Task.CompletedTask;
         _reported.Add(new TaskCompletionSource());
         return _reported[^1].Task;
     }

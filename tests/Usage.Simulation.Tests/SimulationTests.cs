@@ -29,7 +29,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [InlineData(Mutation.RepeatsCountedAgain)]
     [InlineData(Mutation.TotalsNotMadeWhole)]
     [InlineData(Mutation.DoubtfulTotals)]
-    [InlineData(Mutation.ConversationBehind)]
+    [InlineData(Mutation.TotalsReadBehind)]
     [InlineData(Mutation.UnloadedLeavesSlab)]
     [InlineData(Mutation.ForgottenSinceUsed)]
     [InlineData(Mutation.LeasesEndUnconfirmed)]

@@ -10,6 +10,7 @@ public sealed class RunningTotalsTests
     private readonly OwnerScene _scene = new();
     private readonly ShardLedger _ledger = new();
     private ShardHead _head = ShardHead.Empty;
+    private UsageRow? _latest;
 
     [Fact]
     public void A_generation_is_in_the_totals_with_its_first_row_then_with_reports_and_with_its_end()
@@ -53,9 +54,12 @@ public sealed class RunningTotalsTests
         Assert.Empty(Commit());
         _scene.Finish("b", 2);
         Assert.Equal(["b 2: 20"], Commit());
+        Assert.Equal(FinishReason.Stop, _latest!.Finish);
         Assert.True(IsBehind("c"));
         Assert.Equal(["a 1: 10"], Commit(cut: true));
         Assert.False(IsBehind("c"));
+        // The conversation's latest row is still the end of the other, which came after what is written now.
+        Assert.Equal(FinishReason.Stop, _latest!.Finish);
     }
 
     [Fact]
@@ -84,7 +88,7 @@ public sealed class RunningTotalsTests
         Assert.False(IsBehind("c"));
     }
 
-    private bool IsBehind(string conversation) => _ledger.IsBehind(OwnerScene.Subscription, conversation);
+    private bool IsBehind(string conversation) => _ledger.Behind.Conversations.Contains((OwnerScene.Subscription, conversation));
 
     /// <summary>One commit of what was decided, as the writer makes it.</summary>
     /// <returns>the generations whose totals it writes: up to which sequence, and how many tokens it adds</returns>
@@ -98,6 +102,7 @@ public sealed class RunningTotalsTests
         List<string> written = [.. plan.Totals.Generations.Values.Select(s =>
             $"{names.Single(n => OwnerScene.Header(n).Id == s.Last.Generation.Id)} {s.Last.Sequence}: {s.Tokens.Output}{(s.Overrun > 0 ? $", overrun {s.Overrun}" : "")}")];
         Assert.Equal(plan.Totals.Generations.Values.Sum(s => s.Tokens.Output), plan.Totals.Conversations.Values.Sum(s => s.Tokens.Output));
+        if (plan.Totals.Conversations.Count > 0) _latest = Assert.Single(plan.Totals.Conversations).Value.Last;
         _ledger.Committed(plan);
         _head = plan.Head;
         rows.Clear();

@@ -34,8 +34,8 @@ public sealed partial class LedgerCommit(Tenure tenure, UsageStore store, Partit
     /// <summary>Batches wait for a report. Before the first commit nobody knows, so it is true.</summary>
     public bool HasUnreported => _ledger.HasUnreported;
 
-    /// <inheritdoc cref="RunningTotals.IsBehind"/>
-    public bool IsBehind(Guid subscription, string conversation) => _ledger.IsBehind(subscription, conversation);
+    /// <inheritdoc cref="RunningTotals.Behind"/>
+    public TotalsBehind Behind => _ledger.Behind;
 
     /// <summary>As the table has it now: whoever asks for a head must not be told an old one by a process that has lost the shard.</summary>
     /// <exception cref="EpochLostException">Another process writes this shard now.</exception>

@@ -100,9 +100,8 @@ public sealed class ShardWriter
     /// <exception cref="RefusedException">owner_moved: another process has to be asked</exception>
     public async Task<ShardHead> ReportedAsync() => (await PassAsync(reported: true))!;
 
-    /// <summary>Returns when the total of the conversation has all rows of it that are committed now: at once nearly always, else with the next report.</summary>
-    /// <exception cref="RefusedException">owner_moved: another process has to be asked</exception>
-    public Task WholeAsync(Guid subscription, string conversation) => _commit.IsBehind(subscription, conversation) ? ReportedAsync() : Task.CompletedTask;
+    /// <summary>Whose totals lack rows that are committed, until the next report.</summary>
+    public TotalsBehind Behind => _commit.Behind;
 
     /// <summary>Who asks after the same row as another shares its place, as long as the writer has not come to it: while the database is away there are no more of them than rows.</summary>
     private Task<ShardHead?> PassAsync(bool reported)

@@ -85,7 +85,9 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, An
         while (true)
         {
             ReadPoint before;
-            lock (cell.Gate) before = cell.ReadPoint;
+            bool isBehind;
+            lock (cell.Gate) (before, isBehind) = (cell.ReadPoint, cell.WouldReadBehind(call.Conversation, Guid.Empty, cell.Tenure.Writer.Behind));
+            if (await loader.WholeAsync(cell.Tenure.Writer, isBehind, CancellationToken.None)) continue;
             var loaded = await loader.LoadAsync(call.Subscription, call.Conversation, Guid.Empty, ofOwner: true, waits: true, CancellationToken.None);
             lock (cell.Gate)
             {

@@ -205,7 +205,9 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
             while (true)
             {
                 if (writes && cell.Tenure.Writer.IsFull) await cell.Tenure.Writer.RoomAsync(ct);
-                var loaded = NeedsLoading(cell, conversation, generation, out var before, out var ofOwner)
+                var needsLoading = NeedsLoading(cell, conversation, generation, out var before, out var ofOwner, out var isBehind);
+                if (needsLoading && await loader.WholeAsync(cell.Tenure.Writer, isBehind, ct)) continue;
+                var loaded = needsLoading
                     ? await loader.LoadAsync(subscription, conversation, generation, ofOwner, waits, ct)
                     : null;
                 var asked = NeedsTerms(cell, loaded, out var isKnown) ? await terms.AskAsync(subscription, waits: isKnown).WaitAsync(ct) : default;
@@ -244,10 +246,12 @@ public sealed partial class Intake(OwnerDirectory owners, OwnerLoader loader, Te
     private bool StoreIsAway => !readiness.IsReady && readiness.Waiting.ContainsKey(UsageLifetime.Database);
 
     /// <param name="ofOwner">what its owner knows is not in memory either</param>
-    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out ReadPoint before, out bool ofOwner)
+    /// <param name="isBehind">what is to be read lacks rows yet</param>
+    private bool NeedsLoading(OwnerCell cell, string conversation, Guid generation, out ReadPoint before, out bool ofOwner, out bool isBehind)
     {
         lock (cell.Gate)
         {
+            isBehind = cell.WouldReadBehind(conversation, generation, cell.Tenure.Writer.Behind);
             (before, ofOwner) = (cell.ReadPoint, !cell.IsLoaded);
             return cell.NeedsLoading(conversation, generation, StoreIsAway);
         }

@@ -9,7 +9,7 @@ using Usage.Metering;
 namespace Usage.Host.Owners;
 
 /// <summary>Reads owners back from the tables, many in one round trip.</summary>
-public sealed class OwnerLoader(UsageStore store, LedgerWriters ledger, BusinessClock clock, IOptions<UsageOptions> options) : IDisposable
+public sealed class OwnerLoader(UsageStore store, BusinessClock clock, IOptions<UsageOptions> options) : IDisposable
 {
     private const int GroupMax = 500;
     private const int AheadMax = 2_000;
@@ -33,24 +33,25 @@ public sealed class OwnerLoader(UsageStore store, LedgerWriters ledger, Business
     /// <summary>Returns when one more may be asked for: whoever brings many waits for this before each.</summary>
     public ValueTask RoomAsync(CancellationToken ct) => Requests.RoomAsync(ct);
 
-    /// <param name="conversation">empty if none is asked for; likewise the generation. A generation that may run is asked for with its conversation.</param>
+    /// <param name="conversation">empty if none is asked for; likewise the generation</param>
     /// <param name="ofOwner">the subscription's terms, totals and slab too, which nobody needs whose owner is in memory</param>
     /// <param name="waits">for its place, if as many wait for the database as may</param>
     /// <exception cref="NpgsqlException">The database does not answer.</exception>
     /// <exception cref="StoreNotReadyException">Nor did it in time.</exception>
     /// <exception cref="RefusedException">store_unavailable: as many wait as may</exception>
-    public async Task<Loaded> LoadAsync(Guid subscription, string conversation, Guid generation, bool ofOwner, bool waits, CancellationToken ct)
-    {
-        if (conversation.Length > 0) await WholeAsync(subscription, conversation, ct);
-        return await Requests.AskAsync(new Request(subscription, conversation, generation, ofOwner), waits, ct);
-    }
+    public Task<Loaded> LoadAsync(Guid subscription, string conversation, Guid generation, bool ofOwner, bool waits, CancellationToken ct) =>
+        Requests.AskAsync(new Request(subscription, conversation, generation, ofOwner), waits, ct);
 
-    /// <summary>Waits while something that ran in the conversation, and was forgotten without its end, is not in the totals yet: its own and the conversation's.</summary>
-    private async Task WholeAsync(Guid subscription, string conversation, CancellationToken ct)
+    /// <summary>Returns when the totals of what is committed now are whole: with the next report of the shard, or at once.</summary>
+    /// <param name="isBehind">what would be read lacks rows</param>
+    /// <returns>whether it had to be waited for</returns>
+    /// <exception cref="StoreNotReadyException">The report was due, and did not come in time.</exception>
+    public async ValueTask<bool> WholeAsync(ShardWriter writer, bool isBehind, CancellationToken ct)
     {
-        if (ledger.Find(ledger.ShardOf(subscription)) is not { } tenure) return;
-        try { await tenure.Writer.WholeAsync(subscription, conversation).WaitAsync(options.Value.LookupWait, ct); }
+        if (!isBehind) return false;
+        try { await writer.ReportedAsync().WaitAsync(options.Value.LookupWait + TimeSpan.FromMilliseconds(options.Value.ReportIntervalMs), ct); }
         catch (TimeoutException) { throw new StoreNotReadyException(); }
+        return true;
     }
 
     private async Task Perform(IReadOnlyList<Request> requests)

@@ -74,6 +74,14 @@ public abstract class OwnerInMemory(SubscriptionOwner owner, long epoch)
         return storeIsAway || !IsUnrecorded(generation) || !owner.Knows(conversation);
     }
 
+    /// <summary>
+    /// Whether what would be read for the turn lacks rows yet, of a generation that ran and was forgotten without its end. What the owner has in memory is not read. Once the totals are whole they stay so for this
+    /// turn: until it is in memory nobody adds to it.
+    /// </summary>
+    public bool WouldReadBehind(string conversation, Guid generation, TotalsBehind behind) =>
+        (behind.Generations.Contains(generation) && owner.Find(generation) is null)
+        || (behind.Conversations.Contains((owner.Subscription, conversation)) && !owner.Knows(conversation));
+
     /// <summary>Whether billing must be asked before the turn, for no terms are known, or all their periods have run out.</summary>
     /// <param name="isKnown">usage has heard of the subscription</param>
     public bool NeedsTerms(Loaded? loaded, DateTimeOffset business, out bool isKnown)

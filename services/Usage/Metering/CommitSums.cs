@@ -10,21 +10,20 @@ public struct Sum
     public long Overrun { get; private set; }
     /// <summary>The latest row of those summed.</summary>
     public UsageRow Last { get; private set; }
-    private long _place;
 
-    /// <param name="place">of the row among all, where sums are added to each other</param>
-    public void Add(UsageRow row, long place = 0)
+    public void Add(UsageRow row)
     {
         Tokens += row.Tokens;
         Overrun += row.OverrunTokens;
-        (Last, _place) = (row, place);
+        Last = row;
     }
 
-    public void Add(in Sum other)
+    /// <param name="last">the latest row of both, or one that is later still</param>
+    public void Add(in Sum other, UsageRow last)
     {
         Tokens += other.Tokens;
         Overrun += other.Overrun;
-        if (other._place > _place) (Last, _place) = (other.Last, other._place);
+        Last = last;
     }
 }
 

@@ -2,6 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace Usage.Metering;
 
+/// <summary>Whose totals lack rows that are committed.</summary>
+public sealed record TotalsBehind(IReadOnlySet<Guid> Generations, IReadOnlySet<(Guid Subscription, string Conversation)> Conversations)
+{
+    public static TotalsBehind None { get; } = new(new HashSet<Guid>(), new HashSet<(Guid, string)>());
+}
+
 /// <summary>
 /// What is in the table of rows and not yet in the totals of its generation and its conversation. Totals are written with a generation's first row, with its end, with what is
 /// beyond a grant, and with each report: once for many rows of one that runs, and not once for each commit. A generation's total says by its last sequence which of its rows it
@@ -12,22 +18,24 @@ public sealed class RunningTotals
     private readonly Dictionary<Guid, Sum> _running = [];
     private readonly Dictionary<Guid, Sum> _generations = [];
     private readonly Dictionary<(Guid Subscription, string Conversation), Sum> _conversations = [];
+    // Since the last report: what a conversation's total says of its latest row is of whichever generation that row is.
+    private readonly Dictionary<(Guid Subscription, string Conversation), UsageRow> _latest = [];
     private readonly HashSet<Guid> _due = [];
-    private volatile HashSet<(Guid Subscription, string Conversation)> _behind = [];
-    private long _rows;
+    private volatile TotalsBehind _behind = TotalsBehind.None;
 
     /// <summary>What this commit adds to the totals of generations.</summary>
     public IReadOnlyDictionary<Guid, Sum> Generations => _generations;
     /// <summary>Likewise to those of their conversations.</summary>
     public IReadOnlyDictionary<(Guid Subscription, string Conversation), Sum> Conversations => _conversations;
 
-    /// <summary>Whether the total of the conversation lacks rows that are committed. Asked by anybody at any time.</summary>
-    public bool IsBehind(Guid subscription, string conversation) => _behind.Contains((subscription, conversation));
+    /// <summary>As of the last commit. Asked by anybody at any time.</summary>
+    public TotalsBehind Behind => _behind;
 
     /// <summary>The totals in the table have all rows that are in it.</summary>
     internal void Whole()
     {
         _running.Clear();
+        _latest.Clear();
         _due.Clear();
     }
 
@@ -38,7 +46,8 @@ public sealed class RunningTotals
         _conversations.Clear();
         foreach (var row in rows)
         {
-            CollectionsMarshal.GetValueRefOrAddDefault(_running, row.Generation.Id, out _).Add(row, ++_rows);
+            CollectionsMarshal.GetValueRefOrAddDefault(_running, row.Generation.Id, out _).Add(row);
+            _latest[KeyOf(row)] = row;
             // What a row beyond its grant was by kind, the table of rows does not say: it could not be added from there.
             if (row.Sequence == 0 || row.Finish != Caps.FinishReason.None || row.OverrunTokens > 0) _due.Add(row.Generation.Id);
         }
@@ -46,6 +55,7 @@ public sealed class RunningTotals
         {
             foreach (var (generation, sum) in _running) Write(generation, sum);
             _running.Clear();
+            _latest.Clear();
         }
         else
         {
@@ -58,14 +68,16 @@ public sealed class RunningTotals
     /// <summary>What was added is committed.</summary>
     internal void Committed()
     {
-        if (_running.Count > 0 || _behind.Count > 0) _behind = [.. _running.Values.Select(KeyOf)];
+        if (_running.Count > 0) _behind = new(_running.Keys.ToHashSet(), _running.Values.Select(s => KeyOf(s.Last)).ToHashSet());
+        else _behind = TotalsBehind.None;
     }
 
     private void Write(Guid generation, in Sum sum)
     {
         _generations.Add(generation, sum);
-        CollectionsMarshal.GetValueRefOrAddDefault(_conversations, KeyOf(sum), out _).Add(sum);
+        var conversation = KeyOf(sum.Last);
+        CollectionsMarshal.GetValueRefOrAddDefault(_conversations, conversation, out _).Add(sum, _latest[conversation]);
     }
 
-    private static (Guid Subscription, string Conversation) KeyOf(Sum sum) => (sum.Last.Generation.Header.Subscription, sum.Last.Generation.Header.Conversation);
+    private static (Guid Subscription, string Conversation) KeyOf(UsageRow row) => (row.Generation.Header.Subscription, row.Generation.Header.Conversation);
 }

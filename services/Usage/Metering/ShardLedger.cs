@@ -46,8 +46,8 @@ public sealed class ShardLedger
     /// </summary>
     public bool MustLookUp { get; private set; }
 
-    /// <inheritdoc cref="RunningTotals.IsBehind"/>
-    public bool IsBehind(Guid subscription, string conversation) => _totals.IsBehind(subscription, conversation);
+    /// <inheritdoc cref="RunningTotals.Behind"/>
+    public TotalsBehind Behind => _totals.Behind;
 
     /// <summary>An attempt begins. Until it is answered nobody knows whether it happened.</summary>
     public void Begin()
