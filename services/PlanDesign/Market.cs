@@ -21,8 +21,26 @@ public sealed record Market(
     /// <summary>Into how many types of equal mass a continuous urgency is cut; null for <see cref="MarketLimits.TypesDefault"/>.</summary>
     public int? TypeCount { get; init; }
 
+    /// <summary>
+    /// The part of customers in each type, where urgency's weights are parts of all conversations, because customers differ in how many they have
+    /// (<see cref="Reports.Conversations.OfConversations"/>); null where the weights are parts of customers.
+    /// </summary>
+    public IReadOnlyList<double>? CustomersByType { get; internal init; }
+
     /// <summary>The largest cap a plan may have, in tokens; null for all that the answer times support.</summary>
     public int? CapTokensMax { get; init; }
+
+    /// <summary>
+    /// The part of customers among whom a part of what the types weigh is served. Whatever is worth its price to one type is so to every more patient one, so those
+    /// who are served are the most patient.
+    /// </summary>
+    internal double CustomersServed(double shareServed)
+    {
+        if (CustomersByType is not { } customers || Urgency is not DiscreteUrgency conversations) return shareServed;
+        var (conversationsSoFar, customersSoFar) = (0.0, 0.0);
+        for (var i = 0; i < customers.Count && (conversationsSoFar += conversations.Weights[i]) <= shareServed + MarketLimits.SumTolerance; i++) customersSoFar += customers[i];
+        return customersSoFar;
+    }
 
     /// <summary>The first thing wrong with this market, or null. Every public entry point asks before it computes.</summary>
     public InputFault? Check() =>

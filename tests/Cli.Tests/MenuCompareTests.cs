@@ -139,7 +139,7 @@ public sealed partial class MenuCompareTests
         var figures = Figures().Matches(page).GroupBy(m => m.Groups[1].Value).ToDictionary(g => g.Key, g => double.Parse(g.First().Groups[2].Value, CultureInfo.InvariantCulture));
         // The patient alone buy: 0.3 of customers, who have 30 of 35.2 conversations.
         Assert.Equal((0.852273, 0.3, 0.3), (Math.Round(figures["shareServed"], 6), figures["shareOfCustomersServed"], figures["plans[0].shareOfCustomers"]));
-        foreach (var words in new[] { "30.0 % of customers buy, who have 85.2 % of all conversations", "of conversations served", "of customers served", "<th>price a period</th>", "of conversations buy nothing", "shares of conversations" })
+        foreach (var words in new[] { "30.0 % of customers buy, who have 85.2 % of all conversations", "of conversations served", "of customers served", "<th>price a period</th>", "of conversations buy nothing", "shares of conversations", "share of conversations; urgency there", "85.2 % of conversations: ", "<th>conversations served</th><th>customers served</th>" })
             Assert.Contains(words, page, StringComparison.Ordinal);
         Assert.DoesNotContain("85.2 % of the market buys", page, StringComparison.Ordinal);
         var same = await Page(Worked, ["--conversations", "20"]);

@@ -44,6 +44,19 @@ public sealed class MenuRuleTests
         Assert.Matches("nobodyExcluded +│ +4.4 │ +\\+20.0 %", output);
     }
 
+    [Fact]
+    public async Task Where_customers_differ_in_conversations_a_rule_says_what_it_brings_of_both()
+    {
+        string[] options = ["--nobody-excluded", "--conversations", "100,10,1"];
+        var (_, table, _) = await Run(Worked, ["menu", "solve", "-", .. options]);
+        // 0.5 and 0.2 of customers are won, who have 5 and 0.2 of 35.2 conversations.
+        Assert.Matches("nobodyExcluded +│ +[0-9.]+ │ +\\+70.0 % │ +\\+14.8 %", table);
+        var (_, json, _) = await Run(Worked, ["menu", "solve", "-", "--json", .. options]);
+        var cost = JsonDocument.Parse(json).RootElement.GetProperty("constraintCosts")[0];
+        Assert.Equal(0.7, cost.GetProperty("shareServedGain").GetDouble(), 1e-12);
+        Assert.Equal(5.2 / 35.2, cost.GetProperty("conversationsServedGain").GetDouble(), 1e-12);
+    }
+
     [Theory]
     [InlineData(1, "constraints.priceMax: needs minorUnits", "--price-max", "12")]
     [InlineData(1, "constraints.capTokensMin: is 3, above the largest cap of this market, 2 tokens", "--cap-min", "3")]

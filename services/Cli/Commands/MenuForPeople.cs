@@ -21,21 +21,21 @@ public static class MenuForPeople
         PrintMenu(console, asked, menu);
         if (menu.Tiers.Count == 0)
         {
-            PrintRules(console, costs, Counted(asked));
+            PrintRules(console, costs);
             return;
         }
         if (comparison is not null) console.Write(Comparison(comparison, asked.Options.Constraints is not null, Counted(asked)));
         foreach (var notice in comparison?.Notices ?? []) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
-        PrintRules(console, costs, Counted(asked));
+        PrintRules(console, costs);
     }
 
     /// <summary>What shares are of: where customers differ in how many conversations they have, a menu is solved for conversations.</summary>
     internal static string Counted(MenuAsked asked) => asked.Conversations?.ByType is null ? "customers" : "conversations";
 
     /// <summary>What each rule costs and brings in; nothing where there are none.</summary>
-    internal static void PrintRules(IAnsiConsole console, IReadOnlyList<ConstraintCost> costs, string counted)
+    internal static void PrintRules(IAnsiConsole console, IReadOnlyList<ConstraintCost> costs)
     {
-        if (costs.Count > 0) console.Write(Rules(costs, counted));
+        if (costs.Count > 0) console.Write(Rules(costs));
         foreach (var cost in costs.Where(c => c.Unknown is not null)) console.MarkupLineInterpolated($"[yellow]{cost.Constraint}: what it costs is not known, for without it there is no menu: {cost.Unknown}[/]");
     }
 
@@ -127,9 +127,11 @@ public static class MenuForPeople
 
     private static Table Comparison(TariffComparison comparison, bool underRules, string counted)
     {
-        var table = Columns("way of charging", "earns a conversation", "against this menu", "paid", "serving cost", $"{counted} served", "customers keep", "tokens").Title("each at its best in this market");
-        void Row(string name, TariffOutcome o) => table.AddRow(
-            name, Number(o.Profit), Against(o.Profit, comparison.Menu.Profit), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed), Number(o.ConsumerSurplus), o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture));
+        var byType = comparison.CustomersServed(comparison.Menu) is not null;
+        var table = Columns(["way of charging", "earns a conversation", "against this menu", "paid", "serving cost", $"{counted} served", .. byType ? ["customers served"] : Array.Empty<string>(), "customers keep", "tokens"]).Title("each at its best in this market");
+        void Row(string name, TariffOutcome o) => table.AddRow([
+            name, Number(o.Profit), Against(o.Profit, comparison.Menu.Profit), Number(o.Revenue), Number(o.ServingCost), Percent(o.ShareServed),
+            .. comparison.CustomersServed(o) is { } customers ? [Percent(customers)] : Array.Empty<string>(), Number(o.ConsumerSurplus), o.Tokens.ToString("#,0.#", CultureInfo.InvariantCulture)]);
         Row("this menu", comparison.Menu);
         if (comparison.MenuWithoutLimit is { } unlimited) Row("any number of plans, exact prices" + (underRules ? ", no rules" : ""), unlimited);
         foreach (var (name, outcome, _) in comparison.Others) Row(name, outcome);
@@ -178,11 +180,13 @@ public static class MenuForPeople
         return table;
     }
 
-    private static Table Rules(IReadOnlyList<ConstraintCost> costs, string counted)
+    private static Table Rules(IReadOnlyList<ConstraintCost> costs)
     {
-        var table = Columns("rule", "costs a conversation", $"{counted} served", "tokens a conversation").Title("what each rule costs and brings in");
+        var byType = costs.Any(c => c.ConversationsServedGain is not null);
+        var table = Columns(["rule", "costs a conversation", "customers served", .. byType ? ["conversations served"] : Array.Empty<string>(), "tokens a conversation"]).Title("what each rule costs and brings in");
         foreach (var cost in costs)
-            table.AddRow(cost.Constraint, cost.ProfitCost is { } money ? About(cost) + Number(money) : "not known", PercentagePoints(cost.ShareServedGain), cost.TokensGain is { } tokens ? Signed(tokens) : "");
+            table.AddRow([cost.Constraint, cost.ProfitCost is { } money ? About(cost) + Number(money) : "not known", PercentagePoints(cost.ShareServedGain),
+                .. byType ? [PercentagePoints(cost.ConversationsServedGain)] : Array.Empty<string>(), cost.TokensGain is { } tokens ? Signed(tokens) : ""]);
         return table;
     }
 

@@ -62,7 +62,7 @@ public static class MenuShow
         {
             foreach (var notice in solution.Notices) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
             console.WriteLine(Outcome(solution, menu.Currency));
-            MenuForPeople.PrintRules(console, CostsOf(solution), "customers");
+            MenuForPeople.PrintRules(console, CostsOf(solution));
         }
         if (menu.Signature is { } signature) console.WriteLine($"Signed (Ed25519) by {signature.PublicKey.ToBase64()}");
     }

@@ -13,7 +13,7 @@ internal static class MenuCharts
     private const double Left = 62, Right = 430;
 
     /// <summary>What each customer gets and pays, from the most patient on the left to the most urgent on the right.</summary>
-    public static Svg AlongUrgency(MenuSolution menu, Func<Tier, double> value, string title, string unit)
+    public static Svg AlongUrgency(MenuSolution menu, Func<Tier, double> value, string title, string unit, string counted)
     {
         var svg = new Svg(Width, 230, title);
         const double top = 14, bottom = 176;
@@ -32,7 +32,7 @@ internal static class MenuCharts
         {
             var tier = menu.Tiers[k];
             var (a, b, at) = (x.At(from), x.At(from + tier.Share), log ? y.At(value(tier)) : y.At(value(tier)));
-            svg.Rect(a, at, b - a, bottom - at, $"plan{k % 6} soft", $"{Percent(tier.Share)} of customers: {Short(value(tier))} {unit}");
+            svg.Rect(a, at, b - a, bottom - at, $"plan{k % 6} soft", $"{Percent(tier.Share)} of {counted}: {Short(value(tier))} {unit}");
             svg.Line(a, at, b, at, $"plan{k % 6} edge");
             if (b - a > 44) svg.Text((a + b) / 2, at - 5, Short(value(tier)), "middle", "label");
             from += tier.Share;
@@ -52,7 +52,7 @@ internal static class MenuCharts
         }
         if (Right - lastLabel > 40) svg.Text(Right, bottom + 15, "100 %", "end", "tick");
         svg.Text(Left, 226, "← patient", "start", "caption");
-        svg.Text((Left + Right) / 2, 226, "share of customers; urgency there", "middle", "caption");
+        svg.Text((Left + Right) / 2, 226, $"share of {counted}; urgency there", "middle", "caption");
         svg.Text(Right, 226, "urgent →", "end", "caption");
         return svg;
     }

@@ -34,13 +34,13 @@ internal static class MenuPage
         page.Append(Section("The menu", Plans(asked, menu)));
         var tariffs = TariffReport.All(analysis.Comparison!);
         page.Append(Grid(
-            Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens"), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
-            Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation"), $"{Money(asked)} a conversation. {StepPrices(asked)}"),
+            Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens", MenuForPeople.Counted(asked)), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
+            Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation", MenuForPeople.Counted(asked)), $"{Money(asked)} a conversation. {StepPrices(asked)}"),
             analysis.PlanCounts.Count == 0 ? "" : Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count(t => t.CapTokens != asked.Options.Constraints?.FreeTierCapTokens), menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
             Figure("Who buys what", WhoBuysWhat(menu, MenuForPeople.Counted(asked)), "Each bar is the whole; the colours are the plans.")));
         page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
             Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
-            $"<figure>{WinnersAndLosers(tariffs)}<figcaption>If this menu takes their place; shares of {MenuForPeople.Counted(asked)}.</figcaption></figure>") + TariffTable(tariffs)));
+            $"<figure>{WinnersAndLosers(tariffs)}<figcaption>If this menu takes their place; shares of {MenuForPeople.Counted(asked)}.</figcaption></figure>") + TariffTable(tariffs, MenuForPeople.Counted(asked))));
         if (sensitivity.Count > 1)
             page.Append(Section("If the market is not as assumed", Grid(
                 Figure("Sensitivity", Sensitivities(sensitivity), "Hollow: this menu stays on sale, customers choose anew. Full: the best menu for that market."),
@@ -49,7 +49,7 @@ internal static class MenuPage
             page.Append(Section("What capacity earns", Grid(
                 frontier.Capacity.Count(row => row.HasFigures) < 2 ? "" : Figure("Profit and revenue along capacity", FrontierChart.Of(frontier), $"{Money(asked)} a conversation, at exact prices. The slope is what one more token earns: what a GPU less costs."),
                 FrontierTable(frontier))));
-        if (analysis.ConstraintCosts.Count > 0) page.Append(Section("What each rule costs", Rules(analysis, MenuForPeople.Counted(asked))));
+        if (analysis.ConstraintCosts.Count > 0) page.Append(Section("What each rule costs", Rules(analysis)));
         if (analysis.Processes.Count > 0) page.Append(Section("How answers come", Processes(analysis)));
         page.Append(Section("Why this can be believed", Proof(analysis)));
         page.Append("</main></body></html>\n");
@@ -111,11 +111,11 @@ internal static class MenuPage
             Data($"{t.Kind}.shareWorse", t.ShareWorse!.Value, Percent(t.ShareWorse.Value)), Short(t.MeanLoss!.Value),
         ]));
 
-    private static string TariffTable(IReadOnlyList<TariffReport> tariffs) => Table(["way of charging", "profit", "against the menu", "revenue", "serving cost", "served", "customers keep", "tokens"],
+    private static string TariffTable(IReadOnlyList<TariffReport> tariffs, string counted) => Table(["way of charging", "profit", "against the menu", "revenue", "serving cost", $"{counted} served", .. tariffs[0].ShareOfCustomersServed is null ? Array.Empty<string>() : ["customers served"], "customers keep", "tokens"],
         tariffs.Select(t => (IReadOnlyList<string>)
         [
             Html(Name(t.Kind)), Data($"{t.Kind}.profit", t.Profit, Short(t.Profit)), MenuForPeople.Against(t.Profit, tariffs[0].Profit), Data($"{t.Kind}.revenue", t.Revenue, Short(t.Revenue)),
-            Data($"{t.Kind}.servingCost", t.ServingCost, Short(t.ServingCost)), Percent(t.ShareServed), Data($"{t.Kind}.consumerSurplus", t.ConsumerSurplus, Short(t.ConsumerSurplus)), Short(t.Tokens),
+            Data($"{t.Kind}.servingCost", t.ServingCost, Short(t.ServingCost)), Percent(t.ShareServed), .. t.ShareOfCustomersServed is { } customers ? [Data($"{t.Kind}.shareOfCustomersServed", customers, Percent(customers))] : Array.Empty<string>(), Data($"{t.Kind}.consumerSurplus", t.ConsumerSurplus, Short(t.ConsumerSurplus)), Short(t.Tokens),
         ]));
 
     private static string SensitivityTable(IReadOnlyList<SensitivityPoint> points) => "<figure>" + Table(["market", "menu kept", "solved anew"],
@@ -132,16 +132,19 @@ internal static class MenuPage
             row.ShadowPricePerToken is { } price ? Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].shadowPrice", price, MenuForPeople.Number(price)) : "",
         ])) + "<figcaption>Capacity as a part of the tokens that the market would take; per conversation of the whole market.</figcaption></figure>";
 
-    private static string Rules(MenuAnalysis analysis, string counted) => Table(["rule", "costs a conversation", $"{counted} served", "tokens a conversation"],
+    private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", .. ByType(analysis) ? ["conversations served"] : Array.Empty<string>(), "tokens a conversation"],
         analysis.ConstraintCosts.Select(c => (IReadOnlyList<string>)
         [
             Html(c.Constraint), c.ProfitCost is { } cost ? MenuForPeople.About(c) + Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
-            MenuForPeople.PercentagePoints(c.ShareServedGain), c.TokensGain is { } tokens ? MenuForPeople.Number(tokens) : "",
+            c.ShareServedGain is { } gain ? Data($"rules.{c.Constraint}.shareServedGain", gain, MenuForPeople.PercentagePoints(gain)) : "",
+            .. ByType(analysis) ? [MenuForPeople.PercentagePoints(c.ConversationsServedGain)] : Array.Empty<string>(), c.TokensGain is { } tokens ? MenuForPeople.Number(tokens) : "",
         ]));
+
+    private static bool ByType(MenuAnalysis analysis) => analysis.Market.CustomersByType is not null;
 
     private static string Processes(MenuAnalysis analysis) =>
         "<p>The same information spent in other ways, each with its own best menu: what a model that is not aligned with its users' impatience costs.</p>"
-        + Table(["process", "profit", "of the aligned one", "revenue", "serving cost", "served", "customers keep", "tokens", "better off", "worse off"], analysis.Processes.Select(p => p.Outcome is not { } o ? [Html(p.Kind), p.Menu.Fault is null ? "not certified" : "not solved", .. Enumerable.Repeat("", 8)] : (IReadOnlyList<string>)
+        + Table(["process", "profit", "of the aligned one", "revenue", "serving cost", $"{(ByType(analysis) ? "conversations" : "customers")} served", "customers keep", "tokens", "better off", "worse off"], analysis.Processes.Select(p => p.Outcome is not { } o ? [Html(p.Kind), p.Menu.Fault is null ? "not certified" : "not solved", .. Enumerable.Repeat("", 8)] : (IReadOnlyList<string>)
         [
             Html(p.Kind), Data($"processes.{p.Kind}.profit", o.Profit, Short(o.Profit)), p.ShareOfAligned is { } share ? Percent(share) : "", Data($"processes.{p.Kind}.revenue", o.Revenue, Short(o.Revenue)),
             Short(o.ServingCost), Percent(o.ShareServed), Data($"processes.{p.Kind}.consumerSurplus", o.ConsumerSurplus, Short(o.ConsumerSurplus)), Short(o.Tokens),

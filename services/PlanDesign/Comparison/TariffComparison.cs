@@ -24,6 +24,12 @@ public sealed record TariffComparison(
     /// <summary>Every other tariff by its name, with what customers gain or lose when the menu takes its place.</summary>
     public required IReadOnlyList<(string Name, TariffOutcome Outcome, SurplusChange ToMenu)> Others { get; init; }
 
+    /// <summary>What was compared in.</summary>
+    internal Market Market { get; init; } = null!;
+
+    /// <summary>The part of customers whom a tariff serves, where <see cref="TariffOutcome.ShareServed"/> is of conversations; else null, for it is the same.</summary>
+    public double? CustomersServed(TariffOutcome outcome) => Market.CustomersByType is null ? null : Market.CustomersServed(outcome.ShareServed);
+
     /// <summary>What has no figures because its certificate does not hold: menuWithoutLimit, onePlan, and the sentence that says so.</summary>
     public required IReadOnlyList<(string Kind, string Notice)> WithoutFigures { get; init; }
 
@@ -63,6 +69,7 @@ public sealed record TariffComparison(
         ];
         return new(menu, unlimited, onePlan, payPerToken, flatFee)
         {
+            Market = market,
             WithoutFigures = withoutFigures,
             TwoPartTariff = twoPart,
             TokenMarket = tokenMarket,

@@ -4,7 +4,7 @@ namespace PlanDesign.Comparison;
 
 /// <summary>
 /// What a tariff earns in a market when it is set as well as it can be. Profit, revenue and serving cost are money per conversation of the
-/// whole market, tokens those generated per conversation of the whole market, share served the part of customers who buy anything.
+/// whole market, tokens those generated per conversation of the whole market, share served the part of customers who buy anything (of conversations, where customers differ in how many they have).
 /// </summary>
 /// <param name="Price">Per conversation (a plan or a flat fee) or per token (pay per token, two-part tariff, token market), money; null for a
 /// menu, which has one for each plan.</param>

@@ -42,7 +42,7 @@ public sealed record Conversations
         if (ByType is null || market.Urgency is not DiscreteUrgency customers) return market;
         double[] masses = [.. customers.Weights.Zip(ByType, (weight, n) => weight * n)];
         var all = masses.Sum();
-        return market with { Urgency = new DiscreteUrgency(customers.RatesPerSecond, [.. masses.Select(m => m / all)]) };
+        return market with { Urgency = new DiscreteUrgency(customers.RatesPerSecond, [.. masses.Select(m => m / all)]), CustomersByType = customers.Weights };
     }
 }
 

@@ -84,11 +84,14 @@ public sealed record TariffReport(
     double? Price, double? Fee, int? CapTokens, double MenuEarnsMore,
     double? ShareBetter, double? ShareWorse, double? MeanGain, double? MeanLoss, IReadOnlyList<double>? GainByType)
 {
+    /// <summary>Of all customers, where <see cref="ShareServed"/> is of conversations, because customers differ in how many they have; else absent.</summary>
+    public double? ShareOfCustomersServed { get; init; }
+
     public static IReadOnlyList<TariffReport> All(TariffComparison comparison) =>
     [
-        Of("menu", comparison.Menu, comparison.Menu, null),
-        .. comparison.MenuWithoutLimit is { } unlimited ? [Of("menuWithoutLimit", unlimited, comparison.Menu, null)] : Array.Empty<TariffReport>(),
-        .. comparison.Others.Select(o => Of(KindOf(o.Name), o.Outcome, comparison.Menu, o.ToMenu)),
+        Of("menu", comparison, comparison.Menu, null),
+        .. comparison.MenuWithoutLimit is { } unlimited ? [Of("menuWithoutLimit", comparison, unlimited, null)] : Array.Empty<TariffReport>(),
+        .. comparison.Others.Select(o => Of(KindOf(o.Name), comparison, o.Outcome, o.ToMenu)),
     ];
 
     /// <summary>"pay per token" is payPerToken.</summary>
@@ -98,9 +101,12 @@ public sealed record TariffReport(
         return words[0] + string.Concat(words.Skip(1).Select(w => char.ToUpperInvariant(w[0]) + w[1..]));
     }
 
-    private static TariffReport Of(string kind, TariffOutcome o, TariffOutcome menu, SurplusChange? change) => new(
-        kind, o.Profit, o.Revenue, o.ServingCost, o.ShareServed, o.ConsumerSurplus, o.Tokens, o.Price, o.Fee, o.CapTokens, menu.Profit - o.Profit,
-        change?.ShareBetter, change?.ShareWorse, change?.MeanGainOfBetter, change?.MeanLossOfWorse, change?.GainByType);
+    private static TariffReport Of(string kind, TariffComparison comparison, TariffOutcome o, SurplusChange? change) => new(
+        kind, o.Profit, o.Revenue, o.ServingCost, o.ShareServed, o.ConsumerSurplus, o.Tokens, o.Price, o.Fee, o.CapTokens, comparison.Menu.Profit - o.Profit,
+        change?.ShareBetter, change?.ShareWorse, change?.MeanGainOfBetter, change?.MeanLossOfWorse, change?.GainByType)
+    {
+        ShareOfCustomersServed = comparison.CustomersServed(o),
+    };
 }
 
 /// <summary>The best menu of another way to spend the same information. Where its certificate does not hold, or it was not solved for its size, by <paramref name="ExitReason"/>, every figure is absent.</summary>

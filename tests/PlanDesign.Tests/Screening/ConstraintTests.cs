@@ -1,5 +1,7 @@
 using CsCheck;
 using PlanDesign.AnswerTimes;
+using PlanDesign.Comparison;
+using PlanDesign.Reports;
 using PlanDesign.Screening.Constraints;
 using PlanDesign.Urgency;
 
@@ -133,6 +135,37 @@ public sealed class ConstraintTests
         Assert.True(costs[2].ProfitCost >= costs[0].ProfitCost && costs[2].ProfitCost >= costs[1].ProfitCost);
         Assert.Equal(MenuSolver.Solve(market, new()).Profit - solution.Profit, costs[2].ProfitCost!.Value, 1e-15);
         Assert.True(costs[1].ShareServedGain >= 0);
+    }
+
+    [Fact]
+    public void What_a_rule_brings_in_is_customers_also_where_some_have_more_conversations_than_others()
+    {
+        // The worked menu of the README, sold to customers with 100, 10 and 1 conversations: 30, 5 and 0.2 of 35.2 are theirs. Alone the patient buy.
+        var customers = new Market(new DiscreteUrgency([Math.Log(10 / 9.0), Math.Log(2), Math.Log(5)], [0.3, 0.5, 0.2]), new DiscreteAnswerTime([0.5, 0.5]), 1, 40, 2);
+        var market = Conversations.OfTypes([100, 10, 1]).OfConversations(customers);
+        var options = new SolveOptions { Constraints = new() { NobodyExcluded = true } };
+        var cost = ConstraintCosts.Of(market, options, MenuSolver.Solve(market, options)).Single(c => c.Constraint == "nobodyExcluded");
+        Assert.Equal(0.7, cost.ShareServedGain!.Value, 1e-12);
+        Assert.Equal(5.2 / 35.2, cost.ConversationsServedGain!.Value, 1e-12);
+
+        // Where all have as many, conversations are customers: the urgent fifth is won.
+        var same = ConstraintCosts.Of(customers, options, MenuSolver.Solve(customers, options)).Single(c => c.Constraint == "nobodyExcluded");
+        Assert.Equal(0.2, same.ShareServedGain!.Value, 1e-12);
+        Assert.Null(same.ConversationsServedGain);
+    }
+
+    [Fact]
+    public void A_tariff_says_how_many_customers_it_serves_beside_how_many_conversations()
+    {
+        var customers = new Market(new DiscreteUrgency([Math.Log(10 / 9.0), Math.Log(2), Math.Log(5)], [0.3, 0.5, 0.2]), new DiscreteAnswerTime([0.5, 0.5]), 1, 40, 2);
+        var market = Conversations.OfTypes([100, 10, 1]).OfConversations(customers);
+        var tariffs = TariffReport.All(TariffComparison.Of(market, MenuSolver.Solve(market, new()), [new(1, 1)])).ToDictionary(t => t.Kind, t => (t.ShareServed, t.ShareOfCustomersServed));
+        Assert.Equal(30 / 35.2, tariffs["menu"].ShareServed, 1e-12);
+        Assert.Equal(0.3, tariffs["menu"].ShareOfCustomersServed!.Value, 1e-12);
+        // The plan on sale is worth 4 to the urgent and costs 1: everybody buys it.
+        Assert.Equal(1, tariffs["runningMenu"].ShareServed, 1e-12);
+        Assert.Equal(1, tariffs["runningMenu"].ShareOfCustomersServed!.Value, 1e-12);
+        Assert.All(TariffReport.All(TariffComparison.Of(customers, MenuSolver.Solve(customers, new()))), t => Assert.Null(t.ShareOfCustomersServed));
     }
 
     [Fact]

@@ -3,11 +3,14 @@ using System.Text.Json;
 namespace PlanDesign.Screening.Constraints;
 
 /// <param name="ProfitCost">What the rule costs: the profit without it less the profit with it, money per conversation of the whole market.</param>
-/// <param name="ShareServedGain">What it brings in customers served, of the whole market (in conversations served, where customers differ in how many they have); negative if it drives some away.</param>
+/// <param name="ShareServedGain">What it brings in customers served, of all customers; negative if it drives some away.</param>
 /// <param name="TokensGain">What it brings in tokens per conversation of the whole market.</param>
-/// <remarks>All three are null where no menu could be had without the rule, and <see cref="Unknown"/> says why.</remarks>
+/// <remarks>All are null where no menu could be had without the rule, and <see cref="Unknown"/> says why.</remarks>
 public sealed record ConstraintCost(string Constraint, double? ProfitCost, double? ShareServedGain, double? TokensGain)
 {
+    /// <summary>What it brings in conversations served, of all conversations, where customers differ in how many they have; else null, for it is <see cref="ShareServedGain"/>.</summary>
+    public double? ConversationsServedGain { get; init; }
+
     /// <summary>Why the rule has no price; null where it has one.</summary>
     public string? Unknown { get; init; }
 
@@ -38,14 +41,17 @@ public static class ConstraintCosts
         if (!solution.IsUsable) throw new ArgumentException("a menu that was refused or not certified cannot be priced", nameof(solution));
         if (options.Constraints is not { } rules) return [];
         var each = rules.Each().Append(("all", new MenuConstraints())).ToArray();
-        return [.. each.Select((rule, n) => Between(rule.Item1,
+        return [.. each.Select((rule, n) => Between(market, rule.Item1,
             MenuSolver.Solve(market, options with { Constraints = rule.Item2 }, new PartOfProgress(progress, (double)n / each.Length, 1.0 / each.Length), cancellation), solution, options.MinorUnits is not null && market.Urgency.HasDensity))];
     }
 
-    private static ConstraintCost Between(string name, MenuSolution without, MenuSolution with, bool betweenTypes)
+    private static ConstraintCost Between(Market market, string name, MenuSolution without, MenuSolution with, bool betweenTypes)
     {
         var cost = without.IsUsable
-            ? new ConstraintCost(name, without.Profit - with.Profit, Share(with) - Share(without), Tokens(with) - Tokens(without))
+            ? new ConstraintCost(name, without.Profit - with.Profit, CustomersServed(market, with) - CustomersServed(market, without), Tokens(with) - Tokens(without))
+            {
+                ConversationsServedGain = market.CustomersByType is null ? null : Share(with) - Share(without),
+            }
             : new(name, null, null, null) { Unknown = without.Fault?.ToString() ?? "without it the certificate does not hold" };
         return cost with
         {
@@ -56,6 +62,9 @@ public static class ConstraintCosts
     private static bool IsProved(MenuSolution menu) => menu.ExitReason is ExitReason.Optimal or ExitReason.NotWorthServing;
 
     private static string Camel(MenuSolution menu) => JsonNamingPolicy.CamelCase.ConvertName(menu.ExitReason.ToString());
+
+    private static double CustomersServed(Market market, MenuSolution menu) =>
+        market.CustomersByType is { } customers ? customers.Where((_, type) => menu.CapTokensByType[type] > 0).Sum() : Share(menu);
 
     private static double Share(MenuSolution menu) => menu.Tiers.Sum(t => t.Share);
     private static double Tokens(MenuSolution menu) => menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation);
