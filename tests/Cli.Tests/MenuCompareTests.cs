@@ -147,6 +147,22 @@ public sealed partial class MenuCompareTests
     }
 
     [Fact]
+    public async Task No_words_of_a_chart_reach_beyond_its_edges()
+    {
+        var page = await Page(Worked, ["--conversations", "100,10,1", "--nobody-excluded"]);
+        // A letter is at most 7 units wide on a phone, where they are largest beside the drawing.
+        const double letter = 7;
+        foreach (Match drawing in Drawings().Matches(page))
+            foreach (Match text in Words().Matches(drawing.Groups[2].Value))
+            {
+                var (x, anchor, words) = (double.Parse(text.Groups[1].Value, CultureInfo.InvariantCulture), text.Groups[2].Value, System.Net.WebUtility.HtmlDecode(text.Groups[3].Value));
+                var from = x - words.Length * letter * (anchor == "end" ? 1 : anchor == "middle" ? 0.5 : 0);
+                Assert.True(from >= 0 && from + words.Length * letter <= double.Parse(drawing.Groups[1].Value, CultureInfo.InvariantCulture), $"\"{words}\" is cut off: from {from} to {from + words.Length * letter}");
+            }
+        foreach (var words in new[] { ">profit</text>", ">spent on serving</text>", ">at most 14.95</text>" }) Assert.Contains(words, page, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_free_tier_is_no_plan_that_is_counted()
     {
         // One plan for sale beside the free tier: the bar of one plan is the menu's.
@@ -269,4 +285,10 @@ public sealed partial class MenuCompareTests
 
     [GeneratedRegex("""<data data-name="([^"]+)" value="([^"]+)">""")]
     private static partial Regex Figures();
+
+    [GeneratedRegex("""<svg viewBox="0 0 ([0-9]+) [^>]*>(.*?)</svg>""", RegexOptions.Singleline)]
+    private static partial Regex Drawings();
+
+    [GeneratedRegex("""<text x="([^"]+)" y="[^"]+" text-anchor="([^"]+)" class="[^"]*">([^<]*)</text>""")]
+    private static partial Regex Words();
 }

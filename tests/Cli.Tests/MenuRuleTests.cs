@@ -57,6 +57,21 @@ public sealed class MenuRuleTests
         Assert.Equal(5.2 / 35.2, cost.GetProperty("conversationsServedGain").GetDouble(), 1e-12);
     }
 
+    [Fact]
+    public async Task What_a_rule_costs_is_said_also_where_it_leaves_no_plan()
+    {
+        // Nobody pays 39 for an answer worth 40 that may not come. Without the floor, 26 and 10 in whole yen for two conversations earn 10.9.
+        string[] options = ["--price-min", "39", .. Units.Trim().Split(' ')];
+        foreach (var command in new[] { "solve", "compare" })
+        {
+            var (exit, output, error) = await Run(Worked, ["menu", command, "-", .. options]);
+            Assert.Equal((0, ""), (exit, error));
+            Assert.StartsWith("no plan that keeps the rules on prices earns more than it costs to generate", output, StringComparison.Ordinal);
+            Assert.Contains("what each rule costs and brings in", output, StringComparison.Ordinal);
+            Assert.Matches("priceMin +│ +10.9 │ +-80.0 % │ +-0.95 │", output);
+        }
+    }
+
     [Theory]
     [InlineData(1, "constraints.priceMax: needs minorUnits", "--price-max", "12")]
     [InlineData(1, "constraints.capTokensMin: is 3, above the largest cap of this market, 2 tokens", "--cap-min", "3")]

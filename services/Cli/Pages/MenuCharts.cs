@@ -12,6 +12,9 @@ internal static class MenuCharts
     private const int LegendMax = 12;
     private const double Left = 62, Right = 430;
 
+    /// <summary>Right of the longest name of a bar, conversations.</summary>
+    private const double BarsFrom = 102;
+
     /// <summary>What each customer gets and pays, from the most patient on the left to the most urgent on the right.</summary>
     public static Svg AlongUrgency(MenuSolution menu, Func<Tier, double> value, string title, string unit, string counted)
     {
@@ -50,7 +53,7 @@ internal static class MenuCharts
             svg.Text(lastLabel, bottom + 15, Percent(edge, 0), "middle", "tick");
             svg.Text(lastLabel, bottom + 29, $"{Short(tier.UrgencyToPerSecond, 3)}/s", "middle", "tick");
         }
-        if (Right - lastLabel > 40) svg.Text(Right, bottom + 15, "100 %", "end", "tick");
+        if (Right - lastLabel > 60) svg.Text(Right, bottom + 15, "100 %", "end", "tick");
         svg.Text(Left, 226, "← patient", "start", "caption");
         svg.Text((Left + Right) / 2, 226, $"share of {counted}; urgency there", "middle", "caption");
         svg.Text(Right, 226, "urgent →", "end", "caption");
@@ -77,7 +80,12 @@ internal static class MenuCharts
             svg.Text(a + step * 0.42, bottom + 15, c.Plans.ToString(CultureInfo.InvariantCulture), "middle", "tick");
         }
         svg.Line(Left, y.At(optimum), Right, y.At(optimum), "bound");
-        svg.Text(Left + 2, 12, $"full: profit; with the light part: revenue; dashed: the most, {Short(optimum)}", "start", "caption");
+        svg.Rect(Left + 2, 2, 12, 12, "other");
+        svg.Text(Left + 20, 12, "profit", "start", "tick");
+        svg.Rect(Left + 74, 2, 12, 12, "keep");
+        svg.Text(Left + 92, 12, "spent on serving", "start", "tick");
+        svg.Line(Left + 206, 8, Left + 226, 8, "bound");
+        svg.Text(Left + 232, 12, $"at most {Short(optimum)}", "start", "tick");
         svg.Line(Left, bottom, Right, bottom, "axis");
         svg.Text((Left + Right) / 2, 222, "plans on the menu, exact prices", "middle", "caption");
         return svg;
@@ -96,11 +104,11 @@ internal static class MenuCharts
         var named = menu.Tiers.Count <= LegendMax ? menu.Tiers.Count : LegendMax - 1;
         var rows = (named + 3) / 2;
         var svg = new Svg(Width, 150 + 20 * rows, "Who buys what");
-        var x = new Axis(0, 1, Left + 26, Right);
+        var x = new Axis(0, 1, BarsFrom, Right);
         for (var n = 0; n < bars.Length; n++)
         {
             var (y, from) = (12.0 + n * 42, 0.0);
-            svg.Text(Left + 20, y + 20, bars[n].Name, "end", "label");
+            svg.Text(BarsFrom - 6, y + 20, bars[n].Name, "end", "label");
             for (var k = 0; k < bars[n].Parts.Length; k++)
             {
                 var part = bars[n].Parts[k];
@@ -126,7 +134,7 @@ internal static class MenuCharts
 
         void Entry(string? css, string text)
         {
-            var (a, y) = (entry % 2 == 0 ? Left + 26 : 256, 148 + 20 * (entry / 2));
+            var (a, y) = (entry % 2 == 0 ? BarsFrom : 270, 148 + 20 * (entry / 2));
             if (css is not null) svg.Rect(a, y, 12, 12, css);
             svg.Text(a + 18, y + 11, text, "start", "tick");
             entry++;
@@ -186,7 +194,7 @@ internal static class MenuCharts
         return svg;
     }
 
-    internal static string Short(double value, int digits = 4) => value == 0 ? "0"
+    internal static string Short(double value, int digits = 4) => Math.Abs(value) < 1e-13 ? "0"
         : Math.Abs(value) >= 1e15 ? "∞"
         : Math.Abs(value) >= 1e4 ? value.ToString("#,0", CultureInfo.InvariantCulture)
         : Math.Abs(value) < 1e-4 ? value.ToString("0.##e+0", CultureInfo.InvariantCulture)

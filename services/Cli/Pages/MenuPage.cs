@@ -129,15 +129,15 @@ internal static class MenuPage
         [
             Percent(row.ShareOfDemand, 0), row.TokensPerConversation is { } tokens ? Short(tokens) : "",
             row.Profit is { } profit ? Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].profit", profit, Short(profit)) : "not certified",
-            row.ShadowPricePerToken is { } price ? Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].shadowPrice", price, MenuForPeople.Number(price)) : "",
+            row.ShadowPricePerToken is { } price ? Data($"frontier[{row.ShareOfDemand.ToString("0.##", CultureInfo.InvariantCulture)}].shadowPrice", price, Short(price)) : "",
         ])) + "<figcaption>Capacity as a part of the tokens that the market would take; per conversation of the whole market.</figcaption></figure>";
 
     private static string Rules(MenuAnalysis analysis) => Table(["rule", "costs a conversation", "customers served", .. ByType(analysis) ? ["conversations served"] : Array.Empty<string>(), "tokens a conversation"],
         analysis.ConstraintCosts.Select(c => (IReadOnlyList<string>)
         [
-            Html(c.Constraint), c.ProfitCost is { } cost ? MenuForPeople.About(c) + Data($"rules.{c.Constraint}.profitCost", cost, MenuForPeople.Number(cost)) : Html($"not known: {c.Unknown}"),
+            Html(c.Constraint), c.ProfitCost is { } cost ? MenuForPeople.About(c) + Data($"rules.{c.Constraint}.profitCost", cost, Short(cost)) : Html($"not known: {c.Unknown}"),
             c.ShareServedGain is { } gain ? Data($"rules.{c.Constraint}.shareServedGain", gain, MenuForPeople.PercentagePoints(gain)) : "",
-            .. ByType(analysis) ? [MenuForPeople.PercentagePoints(c.ConversationsServedGain)] : Array.Empty<string>(), c.TokensGain is { } tokens ? MenuForPeople.Number(tokens) : "",
+            .. ByType(analysis) ? [MenuForPeople.PercentagePoints(c.ConversationsServedGain)] : Array.Empty<string>(), c.TokensGain is { } tokens ? Short(tokens) : "",
         ]));
 
     private static bool ByType(MenuAnalysis analysis) => analysis.Market.CustomersByType is not null;

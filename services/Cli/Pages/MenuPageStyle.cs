@@ -21,7 +21,8 @@ internal static class MenuPageStyle
         .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;margin:16px 0}
         figure{margin:0;padding:14px;background:var(--card);border-radius:8px;min-width:0}figcaption{margin-top:8px;color:var(--muted);font-size:13px}
         svg{display:block;width:100%;height:auto}
-        .scroll{overflow-x:auto}table{width:100%;border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
+        .scroll{--under:var(--paper);overflow-x:auto;background:linear-gradient(90deg,var(--under) 40%,transparent) 0 0/40px 100% no-repeat local,linear-gradient(270deg,var(--under) 40%,transparent) 100% 0/40px 100% no-repeat local,linear-gradient(90deg,var(--line),transparent) 0 0/14px 100% no-repeat scroll,linear-gradient(270deg,var(--axis),transparent) 100% 0/14px 100% no-repeat scroll}figure .scroll{--under:var(--card)}
+        table{width:100%;border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
         th,td{padding:7px 8px;border-bottom:1px solid var(--line);text-align:right;vertical-align:bottom}th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:left}td{white-space:nowrap}
         .rest{margin:8px 0;color:var(--muted);font-size:13px}
         .swatch{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:8px}
@@ -34,6 +35,6 @@ internal static class MenuPageStyle
         line.plan0{stroke:var(--p0)}line.plan1{stroke:var(--p1)}line.plan2{stroke:var(--p2)}line.plan3{stroke:var(--p3)}line.plan4{stroke:var(--p4)}line.plan5{stroke:var(--p5)}
         i.plan0{background:var(--p0)}i.plan1{background:var(--p1)}i.plan2{background:var(--p2)}i.plan3{background:var(--p3)}i.plan4{background:var(--p4)}i.plan5{background:var(--p5)}
         @media screen and (max-width:560px){main{padding:20px 12px 36px}figure{padding:12px 8px}.cards{gap:8px}.cards b{font-size:21px}table{font-size:13px}th,td{padding:6px 5px}text{font-size:13px}.tick,.caption{font-size:12px}.small{font-size:11px}}
-        @media print{body{font-size:11pt}table{font-size:9pt}figure table{font-size:8pt}th,td{padding:4px 5px}figure th,figure td{padding:4px 3px}.scroll{overflow:visible}main{max-width:none;padding:0}figure,.cards div,section>.scroll,.notice{break-inside:avoid}.grid{grid-template-columns:1fr 1fr}h2{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+        @media print{body{font-size:11pt}table{font-size:9pt}figure table{font-size:8pt}th,td{padding:4px 5px}figure th,figure td{padding:4px 3px}.scroll{overflow:visible;background:none}.cards{grid-template-columns:repeat(auto-fit,minmax(110px,1fr))}section>p{break-after:avoid}main{max-width:none;padding:0}figure,.cards div,section>.scroll,.notice{break-inside:avoid}.grid{grid-template-columns:1fr 1fr}h2{break-after:avoid}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
         """;
 }

@@ -74,7 +74,7 @@ public static class MisalignedProcesses
             var grid = (market with { AnswerTime = process }).Grid();
             var left = process.Survival(grid.CapTokensMax, market.TokensPerSecond);
             if (left * grid.Types.BestDiscountedMass(grid.CapTokensMax / market.TokensPerSecond) < MarketLimits.TailDefault) continue;
-            notices.Add(FormattableString.Invariant($"the longest cap, {grid.CapTokensMax} tokens, cuts {left * 100:F1} % of the {kind} process's conversations off: ")
+            notices.Add(FormattableString.Invariant($"the longest cap, {grid.CapTokensMax} tokens, cuts {(left < 0.0005 ? "less than 0.1" : FormattableString.Invariant($"{left * 100:F1}"))} % of the {kind} process's conversations off: ")
                 + "processes are in their order only where it does not");
         }
         return notices;

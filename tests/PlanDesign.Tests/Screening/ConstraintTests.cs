@@ -52,6 +52,27 @@ public sealed class ConstraintTests
             }
         }, iter: 200);
 
+    [Fact]
+    public void Nothing_shorter_than_the_free_tier_is_sold_even_where_that_would_earn_more()
+    {
+        // Who is cut off keeps 0.3 of an answer's worth, discounted as at the cap: to the urgent type one token is worth 0.025, and three hardly anything.
+        var problem = new NaiveScreening([0.17, 2.6], [0.5, 0.5], [0.05, 0.15, 0.8], 1, 1, 0.05) { ValueAtCap = 0.3 };
+        var (free, sold) = (problem.V(1, 3), problem.V(1, 1));
+        Assert.True(sold > free + 0.019);
+        // So one token sold to her at what it is worth beyond the free three, and it costs less to generate, would earn more than giving three away to both.
+        Assert.True(0.5 * (sold - free - problem.C(1)) - 0.5 * problem.C(3) > -problem.C(3) + 0.04);
+        foreach (var units in new[] { null, new MinorUnits(0.01, 20) })
+        {
+            var menu = MenuSolver.Solve(problem.Market, new(null, units) { Constraints = new() { FreeTierCapTokens = 3 } });
+            Assert.Equal(ExitReason.Optimal, menu.ExitReason);
+            var tier = Assert.Single(menu.Tiers);
+            Assert.Equal((3, 0, 1), (tier.CapTokens, tier.PricePerConversation, tier.Share));
+            Assert.Equal(-0.1375, menu.Profit, 1e-12);
+        }
+        foreach (var longest in new[] { 1, 2 })
+            Assert.All(MenuSolver.Solve(problem.Market, new() { Constraints = new() { FreeTierCapTokens = longest } }).Tiers, t => Assert.True(t.PricePerConversation == 0 ? t.CapTokens == longest : t.CapTokens > longest));
+    }
+
     [Theory]
     [InlineData(5, 1, 0.089957600), InlineData(5, 2, 0.051678241), InlineData(5, 5, 0.016141368)]
     [InlineData(14.7, 1, 0.054494191), InlineData(14.7, 2, 0.038766179), InlineData(14.7, 5, 0.020382544)]
