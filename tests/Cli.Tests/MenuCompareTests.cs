@@ -147,6 +147,21 @@ public sealed partial class MenuCompareTests
     }
 
     [Fact]
+    public async Task Where_there_is_no_plan_the_page_says_so_and_what_the_rules_cost()
+    {
+        // As solve and compare do: that nothing is worth selling is an answer, not an error.
+        var ruled = await Page(Worked, "--price-min", "39", "--round", "JPY", "--conversations", "2");
+        foreach (var words in new[] { "There is no plan worth offering.", "No plan that keeps the rules on prices earns more than it costs to generate", "What each rule costs", "Why this can be believed" })
+            Assert.Contains(words, ruled, StringComparison.Ordinal);
+        var figures = Figures().Matches(ruled).ToDictionary(m => m.Groups[1].Value, m => double.Parse(m.Groups[2].Value, CultureInfo.InvariantCulture));
+        Assert.Equal((10.9, -0.8, 9.6), (Math.Round(figures["rules.priceMin.profitCost"], 9), Math.Round(figures["rules.priceMin.shareServedGain"], 9), Math.Round(figures["onePlan.profit"], 9)));
+        // What costs more than any answer is worth earns nothing under no tariff.
+        var dear = await Page(Worked.Replace("\"servingCostPerToken\":2", "\"servingCostPerToken\":200", StringComparison.Ordinal));
+        Assert.Contains("This market is not worth serving", dear, StringComparison.Ordinal);
+        Assert.DoesNotContain("Against other ways of charging", dear, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task No_words_of_a_chart_reach_beyond_its_edges()
     {
         var page = await Page(Worked, ["--conversations", "100,10,1", "--nobody-excluded"]);

@@ -19,7 +19,13 @@ public static class MenuPageCommand
         {
             var (asked, analysis) = await MenuCompare.AnalyseAsync(parsed, input, running, plans, ct);
             MenuSolve.MustBeUsable(asked.Market, analysis.Solution);
-            if (analysis.Solution.Tiers.Count == 0) throw new UserException(string.Join("; ", analysis.Notices));
+            // Where no plan is worth offering, the page says so and what the rules cost: nothing depends on the market, and no capacity is asked for.
+            if (analysis.Solution.Tiers.Count == 0)
+            {
+                await WriteAsync(parsed.GetValue(output)!, MenuPage.Of(parsed.GetValue(title)!, asked, analysis, [], FrontierReport.Nothing), ct);
+                await Console.Error.WriteLineAsync($"{parsed.GetValue(output)}: there is no plan worth offering, and the page says why");
+                return 0;
+            }
             var sensitivity = await ProgressBar.During("trying other markets", progress => Sensitivity.Of(asked.Market, asked.Options, analysis.Solution, progress, ct), ct);
             var frontier = await ProgressBar.During("tracing capacity", progress => FrontierReport.Of(asked.Market, asked.Options, new(), progress, ct), ct);
             await WriteAsync(parsed.GetValue(output)!, MenuPage.Of(parsed.GetValue(title)!, asked, analysis, sensitivity, frontier), ct);

@@ -30,17 +30,9 @@ internal static class MenuPage
             <header><p class="kicker">Plan design · token caps and prices</p><h1>{Html(title)}</h1>{Lead(asked, menu)}</header>
             """);
         foreach (var notice in analysis.Notices.Concat(Sensitivity.WithoutFigures(sensitivity)).Concat(frontier.Notices)) page.Append(CultureInfo.InvariantCulture, $"""<p class="notice">{Html(Sentence(notice))}</p>""");
-        page.Append(Cards(asked, analysis));
-        page.Append(Section("The menu", Plans(asked, menu)));
+        if (menu.Tiers.Count > 0) page.Append(Cards(asked, analysis)).Append(TheMenu(asked, analysis));
         var tariffs = TariffReport.All(analysis.Comparison!);
-        page.Append(Grid(
-            Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens", MenuForPeople.Counted(asked)), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
-            Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation", MenuForPeople.Counted(asked)), $"{Money(asked)} a conversation. {StepPrices(asked)}"),
-            analysis.PlanCounts.Count == 0 ? "" : Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count(t => t.CapTokens != asked.Options.Constraints?.FreeTierCapTokens), menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
-            Figure("Who buys what", WhoBuysWhat(menu, MenuForPeople.Counted(asked)), "Each bar is the whole; the colours are the plans.")));
-        page.Append(Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
-            Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
-            $"<figure>{WinnersAndLosers(tariffs)}<figcaption>If this menu takes their place; shares of {MenuForPeople.Counted(asked)}.</figcaption></figure>") + TariffTable(tariffs, MenuForPeople.Counted(asked))));
+        if (menu.Tiers.Count > 0 || tariffs.Any(t => t.Profit > 0)) page.Append(Others(asked, tariffs));
         if (sensitivity.Count > 1)
             page.Append(Section("If the market is not as assumed", Grid(
                 Figure("Sensitivity", Sensitivities(sensitivity), "Hollow: this menu stays on sale, customers choose anew. Full: the best menu for that market."),
@@ -56,8 +48,24 @@ internal static class MenuPage
         return page.ToString();
     }
 
+    private static string TheMenu(MenuAsked asked, MenuAnalysis analysis)
+    {
+        var menu = analysis.Solution;
+        return Section("The menu", Plans(asked, menu)) + Grid(
+            Figure("The cap that each customer gets", AlongUrgency(menu, t => t.CapTokens, "Cap in tokens along urgency", "tokens", MenuForPeople.Counted(asked)), "Tokens a conversation. Caps fall with urgency: patient customers gain more from waiting for a longer answer."),
+            Figure("The price that each customer pays", AlongUrgency(menu, t => t.PricePerConversation, "Price along urgency", "a conversation", MenuForPeople.Counted(asked)), $"{Money(asked)} a conversation. {StepPrices(asked)}"),
+            analysis.PlanCounts.Count == 0 ? "" : Figure("How many plans", ByNumberOfPlans(analysis.PlanCounts, menu.Tiers.Count(t => t.CapTokens != asked.Options.Constraints?.FreeTierCapTokens), menu.ProfitWithoutLimit), "Revenue and profit a conversation, and the share of the best profit: what one more plan is worth." + (asked.Options.Constraints is null ? "" : " Rules on caps are kept, those on prices are not.")),
+            Figure("Who buys what", WhoBuysWhat(menu, MenuForPeople.Counted(asked)), "Each bar is the whole; the colours are the plans."));
+    }
+
+    private static string Others(MenuAsked asked, IReadOnlyList<TariffReport> tariffs) =>
+        Section("Against other ways of charging", "<p>Each is set as well as it can be, for the same customers, caps and answers.</p>" + Grid(
+            Figure("Profit, and what customers keep", Tariffs(tariffs, Name), $"{Money(asked)} a conversation of the whole market."),
+            $"<figure>{WinnersAndLosers(tariffs)}<figcaption>If this menu takes their place; shares of {MenuForPeople.Counted(asked)}.</figcaption></figure>") + TariffTable(tariffs, MenuForPeople.Counted(asked)));
+
     private static string Lead(MenuAsked asked, MenuSolution menu)
     {
+        if (menu.Tiers.Count == 0) return """<p class="lead">There is no plan worth offering.</p>""";
         var served = menu.Tiers.Sum(t => t.Share);
         var plans = menu.Tiers.Count == 1 ? "One plan" : $"{menu.Tiers.Count} plans";
         return $"""<p class="lead">{plans}, {(menu.Tiers.Count == 1 ? "" : $"from {menu.Tiers[^1].CapTokens:#,0} ")}to {menu.Tiers[0].CapTokens:#,0} tokens a conversation. Customers differ in how urgently they need an answer, which nobody can see; the caps and prices let them sort themselves. {Bought(asked, menu, served)}</p>""";

@@ -78,6 +78,9 @@ public sealed record GpuRow(int Gpus, double TokensPerSecond, double? Utilisatio
 public sealed record FrontierReport(
     int? PlansMax, double? ConversationsPerSecond, IReadOnlyList<CapacityRow> Capacity, CapacityRow? Today, IReadOnlyList<TokenCostRow> TokenCosts, IReadOnlyList<GpuRow> Gpus)
 {
+    /// <summary>Of a menu without plans.</summary>
+    public static FrontierReport Nothing { get; } = new(null, null, [], null, [], []);
+
     private const int GpuRowsMax = 12;
     private const int GpusMax = 1_000_000;
     /// <summary>A sentence for whatever has no figures because a certificate does not hold.</summary>
