@@ -37,7 +37,7 @@ public sealed class BoundedSolver : IDisposable
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         return RunAsync(stop =>
         {
-            MustFit(market, solve, SolveWork.CellsCompared);
+            MustFit(market, solve, SolveWork.CellsCompared, stop);
             var solved = MenuBesideOthers.Of(market, solve, null, progress, stop);
             return solved.Solution.Fault is { } found ? throw new Refusal("market_invalid", found.ToString()).AsException() : solved;
         }, ct);
@@ -49,9 +49,9 @@ public sealed class BoundedSolver : IDisposable
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         return RunAsync(stop =>
         {
-            MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) }, SolveWork.CellsCompared);
+            MustFit(market, solve with { PlansMax = Math.Max(solve.PlansMax ?? 0, planCounts) }, SolveWork.CellsCompared, stop);
             // Another process may have far more panels than the market's own: then it has no figures, and the rest has.
-            InputFault? TooLarge(Market process) => (TooMany(process) ?? (process.Check() is null ? TooMuchWork(process, new(), SolveWork.Cells) : null)) is { } tooLarge ? new("processes", tooLarge.Detail) : null;
+            InputFault? TooLarge(Market process) => (TooMany(process) ?? (process.Check(stop) is null ? TooMuchWork(process, new(), SolveWork.Cells) : null)) is { } tooLarge ? new("processes", tooLarge.Detail) : null;
             var analysis = MenuAnalysis.Of(market, solve, running, planCounts, null, TooLarge, stop);
             return analysis.Solution.Fault is { } found ? throw new Refusal("market_invalid", found.ToString()).AsException() : analysis;
         }, ct);
@@ -63,7 +63,7 @@ public sealed class BoundedSolver : IDisposable
         if (TooMany(market) is { } refusal) throw refusal.AsException();
         return RunAsync(stop =>
         {
-            MustFit(market, solve);
+            MustFit(market, solve, SolveWork.Cells, stop);
             try
             {
                 return FrontierReport.Of(market, solve, traffic, null, stop);
@@ -134,12 +134,12 @@ public sealed class BoundedSolver : IDisposable
 
     /// <summary>Within the limits of size, work and memory; for a market that was learned meanwhile, and before it is solved.</summary>
     /// <exception cref="RefusedException">market_too_large or market_invalid; the detail names the field and the limit.</exception>
-    public void MustFit(Market market, SolveOptions solve) => MustFit(market, solve, SolveWork.Cells);
+    public void MustFit(Market market, SolveOptions solve, CancellationToken stop = default) => MustFit(market, solve, SolveWork.Cells, stop);
 
-    private void MustFit(Market market, SolveOptions solve, Func<Market, MarketGrid, SolveOptions, long> work)
+    private void MustFit(Market market, SolveOptions solve, Func<Market, MarketGrid, SolveOptions, long> work, CancellationToken stop)
     {
         if (TooMany(market) is { } refusal) throw refusal.AsException();
-        if ((solve.Check() ?? market.Check()) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
+        if ((solve.Check() ?? market.Check(stop)) is { } fault) throw new Refusal("market_invalid", fault.ToString()).AsException();
         if (TooMuchWork(market, solve, work) is { } tooMuch) throw tooMuch.AsException();
     }
 
@@ -159,7 +159,7 @@ public sealed class BoundedSolver : IDisposable
             EmpiricalUrgency e => e.Weights.Count,
             _ => 0,
         }), _limits.TypesMax, nameof(_limits.TypesMax))
-        // A type of a mixture is looked for in every law of it, before there is a row at which to stop.
+        // A type of a mixture is looked for in every law of it.
         ?? TooLarge("market.urgency.mixture: laws × type_count", (market.Urgency as MixtureUrgency)?.Parts.Count * (long)(market.TypeCount ?? MarketLimits.TypesDefault) ?? 0, (long)PlanDesignOptions.LawsOfAllTypes * _limits.TypesMax, nameof(_limits.TypesMax))
         ?? TooLarge("market.answer_time.cap_tokens_max", Math.Max(market.CapTokensMax ?? 0, (market.AnswerTime as DiscreteAnswerTime)?.ProbabilityPerToken.Count ?? 0), _limits.CapTokensMax, nameof(_limits.CapTokensMax))
         ?? TooLarge("market.answer_time.empirical.tokens", (market.AnswerTime as EmpiricalAnswerTime)?.Tokens.Count ?? 0, _limits.ObservationsMax, nameof(_limits.ObservationsMax));

@@ -34,7 +34,7 @@ public sealed class Estimating(IDocumentStore store, BoundedSolver solver, Neigh
             var estimate = MarketEstimation.Of(observed, estimation, null, stop);
             if (estimate.Fault is { } fault) throw Invalid(fault.ToString());
             // What was learned is a market like any other, and may be larger than this service takes.
-            if (estimate.IsEstimated) solver.MustFit(estimate.Market!, solving);
+            if (estimate.IsEstimated) solver.MustFit(estimate.Market!, solving, stop);
             var next = estimate.IsEstimated ? NextMenuOf(estimate, plans, solving, stop) : null;
             var robust = next is { Menu.IsUsable: true } && request.Robust ? RobustMenuOf(estimate, solving, stop) : null;
             return EstimationMessages.ToMessage(observed, estimate, next, robust);

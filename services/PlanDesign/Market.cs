@@ -43,7 +43,9 @@ public sealed record Market(
     }
 
     /// <summary>The first thing wrong with this market, or null. Every public entry point asks before it computes.</summary>
-    public InputFault? Check() =>
+    /// <param name="cancellation">Its types are looked for meanwhile, which takes time where many laws are mixed.</param>
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public InputFault? Check(CancellationToken cancellation = default) =>
         InputFault.Range("tokensPerSecond", TokensPerSecond, 0, MarketLimits.TokensPerSecondMax, "tokens per second")
         ?? InputFault.Range("valuePerAnswer", ValuePerAnswer, 0, MarketLimits.MoneyMax, "of money")
         ?? InputFault.RangeFrom("servingCostPerToken", ServingCostPerToken, 0, MarketLimits.MoneyMax, "of money per token")
@@ -53,27 +55,28 @@ public sealed record Market(
         ?? Count("capTokensMax", CapTokensMax, MarketLimits.CapTokensMax)
         ?? Urgency.Check(TypeCount)
         ?? AnswerTime.Check()
-        ?? CheckGrid();
+        ?? CheckGrid(cancellation);
 
     /// <summary>The types and the largest cap on which the screening problem is solved.</summary>
     /// <remarks>Only for a market whose <see cref="Check"/> is null.</remarks>
-    public MarketGrid Grid(CellEnd end = CellEnd.Upper)
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public MarketGrid Grid(CellEnd end = CellEnd.Upper, CancellationToken cancellation = default)
     {
-        var types = Urgency.Types(TypeCount ?? MarketLimits.TypesDefault, end);
+        var types = Urgency.Types(TypeCount ?? MarketLimits.TypesDefault, end, cancellation);
         if (AnswerTime.SupportTokens is { } support)
             return new(types, Math.Min(support, CapTokensMax ?? MarketLimits.CapTokensMax), CutOff: false);
         if (CapTokensMax is { } stated) return new(types, stated, CutOff: false);
         // Where rates are known by intervals only, the bound is that of their patient ends, whose tail is the longer one.
-        var needed = TailFrom(Urgency.HasIntervals && !Urgency.HasDensity ? Urgency.Types(types.Count, CellEnd.Lower) : types);
+        var needed = TailFrom(Urgency.HasIntervals && !Urgency.HasDensity ? Urgency.Types(types.Count, CellEnd.Lower, cancellation) : types);
         return new(types, Math.Min(needed, MarketLimits.CapTokensDefaultMax), needed > MarketLimits.CapTokensDefaultMax);
     }
 
     private static InputFault? Count(string field, int? value, int max) =>
         value is null or > 0 && (value ?? 0) <= max ? null : new(field, $"is {value}, expected a whole number from 1 to {max}");
 
-    private InputFault? CheckGrid()
+    private InputFault? CheckGrid(CancellationToken cancellation)
     {
-        var grid = Grid();
+        var grid = Grid(cancellation: cancellation);
         for (var i = 1; i < grid.Types.Count; i++)
             if (grid.Types.RatesPerSecond[i] <= grid.Types.RatesPerSecond[i - 1])
                 return new("urgency", "cannot be told apart into types, for it is too narrow, or so wide that rates come out as 0: lower typeCount, change its spread, or give discrete rates");

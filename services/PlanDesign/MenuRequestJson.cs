@@ -20,7 +20,8 @@ public sealed record MenuRequestReading(MenuRequest? Request, InputFault? Fault)
 /// </summary>
 public static class MenuRequestJson
 {
-    public static MenuRequestReading Read(string json)
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public static MenuRequestReading Read(string json, CancellationToken cancellation = default)
     {
         try
         {
@@ -37,7 +38,7 @@ public static class MenuRequestJson
             Currency? money = null;
             if (currency is not null && !Currency.TryParse(currency, out money))
                 throw new InputFaultException("currency", $"is \"{currency}\", expected an ISO 4217 code known here, such as USD, EUR or JPY");
-            return (market.Check() ?? conversations?.Check(market)) is { } fault
+            return (market.Check(cancellation) ?? conversations?.Check(market)) is { } fault
                 ? new(null, fault)
                 : new(new(market, plansMax, money, conversations, constraints, running), null);
         }

@@ -22,7 +22,7 @@ public static class MenuFrontier
         {
             var asked = await input.ReadAsync(parsed, ct);
             var traffic = new Traffic(parsed.GetValue(perSecond), parsed.GetValue(gpu), parsed.GetValue(capacity));
-            if ((traffic.Check() ?? asked.Options.Check() ?? asked.Market.Check()) is { } fault) throw new UserException(fault.ToString());
+            if ((traffic.Check() ?? asked.Options.Check() ?? asked.Market.Check(ct)) is { } fault) throw new UserException(fault.ToString());
             var report = await ProgressBar.During("tracing", progress => Trace(asked, traffic, progress, ct), ct);
             if (parsed.GetValue(json)) Console.Out.WriteLine(PlanDesign.ReportJson.Write(report, indented: true));
             else if (parsed.GetValue(csv)) WriteCsv(Console.Out, report);

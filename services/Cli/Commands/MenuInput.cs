@@ -49,7 +49,7 @@ public sealed class MenuInput(string fileDescription = MenuInput.MarketFile)
     {
         var code = parsed.GetValue(_round);
         if (code is not null && !Currency.TryParse(code, out _)) throw new UserException($"--round {code} is not an ISO 4217 currency code known here, such as USD, EUR or JPY");
-        var reading = MenuRequestJson.Read(await TextOf(parsed.GetValue(_file)!, "a market as JSON", ct));
+        var reading = MenuRequestJson.Read(await TextOf(parsed.GetValue(_file)!, "a market as JSON", ct), ct);
         var request = reading.Request ?? throw new UserException(reading.Fault!.ToString());
 
         var currency = code is null ? request.Currency : Currency.Parse(code);

@@ -45,7 +45,7 @@ public static class MisalignedProcesses
                 outcomes.Add(new(kind, meanSeconds, null, menu));
                 continue;
             }
-            var tables = new MarketTables(own, own.Grid(), cancellation);
+            var tables = new MarketTables(own, own.Grid(cancellation: cancellation), cancellation);
             var outcome = TariffComparison.OfMenu(tables, menu);
             if (isAligned) aligned = (tables, outcome);
             double? share = aligned is { } best ? best.Outcome.Profit > 0 ? outcome.Profit / best.Outcome.Profit : 0 : null;

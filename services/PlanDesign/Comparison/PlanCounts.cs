@@ -24,9 +24,9 @@ public static class PlanCounts
     public static IReadOnlyList<PlanCount> Of(Market market, int plansMax, MenuConstraints? constraints, CancellationToken cancellation = default)
     {
         var onCaps = constraints?.OnCaps;
-        if ((new SolveOptions(plansMax) { Constraints = onCaps }.Check() ?? market.Check()) is { } fault) throw new ArgumentException(fault.ToString(), nameof(market));
+        if ((new SolveOptions(plansMax) { Constraints = onCaps }.Check() ?? market.Check(cancellation)) is { } fault) throw new ArgumentException(fault.ToString(), nameof(market));
         if (market.ValueAtCap > 0) return OneByOne(market, plansMax, onCaps, cancellation);
-        var grid = market.Grid();
+        var grid = market.Grid(cancellation: cancellation);
         var (rules, ruleFault) = CapRules.Of(onCaps, grid);
         if (rules is null) throw new ArgumentException(ruleFault!.ToString(), nameof(constraints));
         var tables = new MarketTables(market, grid, cancellation);

@@ -45,7 +45,7 @@ public sealed record TariffComparison(
         Market market, MenuSolution solution, IReadOnlyList<PlanOffer>? runningMenu, CancellationToken cancellation = default)
     {
         if (!solution.IsUsable) throw new ArgumentException("a menu that was refused or not certified cannot be compared", nameof(solution));
-        var tables = new MarketTables(market, market.Grid(), cancellation);
+        var tables = new MarketTables(market, market.Grid(cancellation: cancellation), cancellation);
         var menu = OfMenu(tables, solution);
         TariffOutcome? Best(SolveOptions options) => MenuSolver.Solve(market, options, null, cancellation) is { IsUsable: true } best ? OfMenu(tables, best) : null;
         var (unlimited, onePlan) = (Best(new()), Best(new(PlansMax: 1)));

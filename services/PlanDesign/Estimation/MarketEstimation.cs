@@ -50,7 +50,7 @@ public static class MarketEstimation
         {
             TypeCount = point.Draw.Urgency.HasDensity ? options.TypeCount : null,
         };
-        if (market.Check() is { } unusable)
+        if (market.Check(cancellation) is { } unusable)
             return EstimatedMarket.CannotTell(EstimationOutcome.NotConverged, $"the estimate is no market that can be solved ({unusable}): choose another fit");
 
         var (draws, lost) = (new List<Fitted>(options.Draws), new List<EstimationOutcome>());

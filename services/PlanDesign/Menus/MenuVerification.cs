@@ -89,7 +89,7 @@ public static class MenuVerification
         CompareMoney("revenue", document.Solved.Revenue, menu.Revenue);
         CompareMoney("servingCost", document.Solved.ServingCost, menu.ServingCost);
         CompareMoney("certificate.gap", document.Solved.Certificate.Gap, bound - menu.Profit);
-        var grid = market.Grid();
+        var grid = market.Grid(cancellation: cancellation);
         var (incentive, participation) = MenuViolations.Of(new CheckerTables(market, grid.CapTokensMax, cancellation: cancellation), menu.Tiers, menu.CapTokensByType, menu.PriceByType);
         CompareMoney("certificate.maxIncentiveViolation", document.Solved.Certificate.MaxIncentiveViolation, incentive);
         CompareMoney("certificate.maxParticipationViolation", document.Solved.Certificate.MaxParticipationViolation, participation);

@@ -31,7 +31,7 @@ public static class Sensitivity
     {
         PlanOffer[] offers = [.. solution.Tiers.Select(t => new PlanOffer(t.CapTokens, t.PricePerConversation))];
         // The grid stays that of the assumed market, or a change of the grid would pass for a change of the profit.
-        var pinned = market with { CapTokensMax = market.Grid().CapTokensMax };
+        var pinned = market with { CapTokensMax = market.Grid(cancellation: cancellation).CapTokensMax };
         var tried = 0;
         SensitivityPoint At(string change, Market changed)
         {

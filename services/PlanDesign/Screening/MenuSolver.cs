@@ -25,8 +25,8 @@ public static class MenuSolver
     public static MenuSolution Solve(
         Market market, SolveOptions options, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
-        if ((options.Check() ?? market.Check() ?? CheckUnit(market, options.MinorUnits)) is { } fault) return MenuSolution.Refused(fault);
-        var grid = market.Grid();
+        if ((options.Check() ?? market.Check(cancellation) ?? CheckUnit(market, options.MinorUnits)) is { } fault) return MenuSolution.Refused(fault);
+        var grid = market.Grid(cancellation: cancellation);
         var (rules, ruleFault) = CapRules.Of(options.Constraints, grid);
         if (rules is null) return MenuSolution.Refused(ruleFault!);
         // More plans than types or caps are no restriction.
@@ -40,7 +40,7 @@ public static class MenuSolver
         Action<double> Part(int number) => done => progress?.Report((number + done) / parts);
 
         var exact = MenuProgramme.Run(market, grid, CellEnd.Upper, plansMax, rules, options.Constraints, Part(0), cancellation);
-        var patient = market.Grid(CellEnd.Lower) with { CapTokensMax = grid.CapTokensMax };
+        var patient = market.Grid(CellEnd.Lower, cancellation) with { CapTokensMax = grid.CapTokensMax };
         var above = market.Urgency.HasIntervals ? MenuProgramme.Run(market, patient, CellEnd.Lower, plansMax, rules, options.Constraints, Part(1), cancellation) : exact;
         var densityBound = above.Bound.Upper;
         var tables = new MarketTables(market, grid, cancellation);

@@ -55,7 +55,7 @@ public sealed class EmpiricalUrgency(IReadOnlyList<double> fromPerSecond, IReadO
     /// <summary>The share that is at most as urgent for certain: intervals count from their urgent end.</summary>
     public override double Cdf(double ratePerSecond) => _to.Zip(_weights).Where(t => t.First <= ratePerSecond).Sum(t => t.Second);
 
-    public override TypeGrid Types(int typeCount, CellEnd end)
+    public override TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default)
     {
         var served = double.IsPositiveInfinity(_to[^1]) && end == CellEnd.Upper ? _to.Length - 1 : _to.Length;
         return new([.. (end == CellEnd.Upper ? _to : _from)[..served]], _weights[..served], _from[..served], _to[..served],

@@ -4,7 +4,7 @@ namespace PlanDesign.Urgency;
 
 /// <summary>
 /// r is gamma distributed with this shape k and scale θ (1/second): mean kθ, variance kθ². Shape 1 is exponential. Unbounded: the most
-/// urgent cell is not served. Quantiles to the last bit by bisection on MathNet's regularised incomplete gamma function (DLMF 8.2.4). With
+/// urgent cell is not served. Quantiles to the last bit by <see cref="RisingShare"/> on MathNet's regularised incomplete gamma function (DLMF 8.2.4). With
 /// shape 1 or more its cdf is log-concave (Bagnoli and Bergstrom 2005), as Zhong (arXiv 2510.09859) assumes of G.
 /// </summary>
 public sealed class GammaUrgency(double shape, double scalePerSecond) : UrgencyModel
@@ -12,7 +12,6 @@ public sealed class GammaUrgency(double shape, double scalePerSecond) : UrgencyM
     private const double ShapeMin = 0.01;
     private const double ShapeMax = 10_000;
     private const double ScaleMin = 1e-12;
-    private const int StepsMax = 400;
 
     public double Shape { get; } = shape;
     public double ScalePerSecond { get; } = scalePerSecond;
@@ -28,20 +27,14 @@ public sealed class GammaUrgency(double shape, double scalePerSecond) : UrgencyM
     {
         if (probability <= 0) return 0;
         if (probability >= 1) return double.PositiveInfinity;
-        var (low, high) = (0.0, Math.Max(1, Shape));
-        while (SpecialFunctions.GammaLowerRegularized(Shape, high) < probability) (low, high) = (high, 2 * high);
-        for (var n = 0; n < StepsMax; n++)
-        {
-            var middle = low + (high - low) / 2;
-            if (middle <= low || middle >= high) break;
-            if (SpecialFunctions.GammaLowerRegularized(Shape, middle) < probability) low = middle;
-            else high = middle;
-        }
-        return ScalePerSecond * high;
+        return ScalePerSecond * RisingShare.From(ShareOfScale, probability, 0, Math.Max(1, Shape));
     }
 
     public override double Cdf(double ratePerSecond) =>
         ratePerSecond <= 0 ? 0 : double.IsPositiveInfinity(ratePerSecond) ? 1 : SpecialFunctions.GammaLowerRegularized(Shape, ratePerSecond / ScalePerSecond);
 
-    public override TypeGrid Types(int typeCount, CellEnd end) => CellsOfEqualMass(typeCount, end);
+    /// <summary>The share up to a rate in parts of the scale, in which quantiles are looked for.</summary>
+    private double ShareOfScale(double inScales) => inScales <= 0 ? 0 : SpecialFunctions.GammaLowerRegularized(Shape, inScales);
+
+    public override TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default) => CellsOfEqualMass(typeCount, end, cancellation);
 }

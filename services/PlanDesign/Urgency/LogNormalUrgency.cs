@@ -32,5 +32,5 @@ public sealed class LogNormalUrgency(double mu, double sigma) : UrgencyModel
 
     public override double Cdf(double ratePerSecond) => ratePerSecond <= 0 ? 0 : LogNormal.CDF(Mu, Sigma, ratePerSecond);
 
-    public override TypeGrid Types(int typeCount, CellEnd end) => CellsOfEqualMass(typeCount, end);
+    public override TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default) => CellsOfEqualMass(typeCount, end, cancellation);
 }

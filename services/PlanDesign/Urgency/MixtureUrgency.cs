@@ -2,13 +2,12 @@ namespace PlanDesign.Urgency;
 
 /// <summary>
 /// Several kinds of customers in one market: law n with the share <c>weights[n]</c> (sum 1), each with a density. G is the weighted sum
-/// of theirs, its quantiles by bisection; log-concavity, which Zhong (arXiv 2510.09859) assumes, is usually lost, and the solver does not need it
+/// of theirs, its quantiles to the last bit by <see cref="RisingShare"/>, cells of types each from the one before; log-concavity, which Zhong (arXiv 2510.09859) assumes, is usually lost, and the solver does not need it
 /// (ironing as in Myerson 1981 is what the longest path does by itself).
 /// </summary>
 public sealed class MixtureUrgency(IReadOnlyList<UrgencyModel> parts, IReadOnlyList<double> weights) : UrgencyModel
 {
     public const int PartsMax = 20;
-    private const int BisectionsMax = 400;
 
     public IReadOnlyList<UrgencyModel> Parts { get; } = [.. parts];
     public IReadOnlyList<double> Weights { get; } = [.. weights];
@@ -35,18 +34,21 @@ public sealed class MixtureUrgency(IReadOnlyList<UrgencyModel> parts, IReadOnlyL
     {
         if (probability <= 0) return Parts.Min(p => p.Quantile(0));
         if (probability >= 1) return Parts.Max(p => p.Quantile(1));
-        var (low, high) = (Parts.Min(p => p.Quantile(probability)), Parts.Max(p => p.Quantile(probability)));
-        for (var n = 0; n < BisectionsMax; n++)
-        {
-            var middle = low + (high - low) / 2;
-            if (middle <= low || middle >= high) break;
-            if (Cdf(middle) < probability) low = middle;
-            else high = middle;
-        }
-        return high;
+        double[] each = [.. Parts.Select(p => p.Quantile(probability))];
+        // Between these to the last digits, which the sum of the parts may round the other way.
+        var (low, high) = (each.Min(), each.Max());
+        return Cdf(high) >= probability ? RisingShare.Between(Cdf, probability, low, high) : RisingShare.From(Cdf, probability, high, high - low);
     }
 
-    public override double Cdf(double ratePerSecond) => Parts.Zip(Weights).Sum(t => t.Second * t.First.Cdf(ratePerSecond));
+    /// <remarks>Weights that sum to a little more than 1, as rounding leaves them, are no more than everybody.</remarks>
+    public override double Cdf(double ratePerSecond)
+    {
+        var sum = 0.0;
+        for (var n = 0; n < Weights.Count; n++) sum += Weights[n] * Parts[n].Cdf(ratePerSecond);
+        return Math.Min(1, sum);
+    }
 
-    public override TypeGrid Types(int typeCount, CellEnd end) => CellsOfEqualMass(typeCount, end);
+    private protected override double[] Edges(int typeCount, CancellationToken cancellation) => EdgesUpwards(Cdf, typeCount, cancellation);
+
+    public override TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default) => CellsOfEqualMass(typeCount, end, cancellation);
 }

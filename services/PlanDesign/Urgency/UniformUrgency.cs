@@ -20,5 +20,5 @@ public sealed class UniformUrgency(double fromPerSecond, double toPerSecond) : U
 
     public override double Cdf(double ratePerSecond) => Math.Clamp((ratePerSecond - FromPerSecond) / (ToPerSecond - FromPerSecond), 0, 1);
 
-    public override TypeGrid Types(int typeCount, CellEnd end) => CellsOfEqualMass(typeCount, end);
+    public override TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default) => CellsOfEqualMass(typeCount, end, cancellation);
 }

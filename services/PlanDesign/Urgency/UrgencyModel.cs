@@ -36,15 +36,45 @@ public abstract class UrgencyModel
     /// <summary>G(r): the share of customers at most as urgent as <paramref name="ratePerSecond"/>.</summary>
     public abstract double Cdf(double ratePerSecond);
 
-    public abstract TypeGrid Types(int typeCount, CellEnd end);
+    /// <exception cref="OperationCanceledException">The caller cancelled.</exception>
+    public abstract TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default);
+
+    /// <summary>The quantile of n/typeCount for n from 0 to typeCount. Where each is best looked for from the one before it, a law says so.</summary>
+    private protected virtual double[] Edges(int typeCount, CancellationToken cancellation)
+    {
+        var edges = new double[typeCount + 1];
+        for (var n = 0; n <= typeCount; n++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            edges[n] = Quantile((double)n / typeCount);
+        }
+        return edges;
+    }
+
+    /// <summary>Each edge looked for upwards from the one before it, as far away as that was from its own.</summary>
+    /// <param name="share">The share up to a rate, rising.</param>
+    private protected double[] EdgesUpwards(Func<double, double> share, int typeCount, CancellationToken cancellation)
+    {
+        var edges = new double[typeCount + 1];
+        edges[0] = Quantile(0);
+        for (var n = 1; n < typeCount; n++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            edges[n] = n == 1 ? Quantile(1.0 / typeCount) : RisingShare.From(share, (double)n / typeCount, edges[n - 1], edges[n - 1] - edges[n - 2]);
+        }
+        edges[typeCount] = Quantile(1);
+        return edges;
+    }
+
+    /// <summary>The edges last asked for: a market's grid is made many times, at either end of its cells, and a law never changes.</summary>
+    private double[]? _edges;
 
     /// <summary>
     /// Cells of equal mass. A cell whose type would be infinitely urgent gets nothing from any cap: it is present but never served.
     /// </summary>
-    protected TypeGrid CellsOfEqualMass(int typeCount, CellEnd end)
+    protected TypeGrid CellsOfEqualMass(int typeCount, CellEnd end, CancellationToken cancellation)
     {
-        var edges = new double[typeCount + 1];
-        for (var i = 0; i <= typeCount; i++) edges[i] = Quantile((double)i / typeCount);
+        var edges = _edges is { } known && known.Length == typeCount + 1 ? known : _edges = Edges(typeCount, cancellation);
         var all = end == CellEnd.Upper ? edges[1..] : edges[..^1];
         var served = double.IsInfinity(all[^1]) ? typeCount - 1 : typeCount;
         var weights = new double[served];

@@ -6,7 +6,7 @@ namespace PlanDesign.Screening.Certificates;
 
 /// <summary>
 /// The certificate's own V, C, rates and weights, from the input alone. On purpose it calls none of the solver's tables and, where there is
-/// another way to the same number, goes that way: rates of a density by bisection of its cdf, Kaplan–Meier by Efron's (1967) redistribution
+/// another way to the same number, goes that way: rates of a density by Newton's method on a cdf of its own, Kaplan–Meier by Efron's (1967) redistribution
 /// to the right. Two independent computations that agree are evidence; one used twice is not.
 /// </summary>
 internal sealed class CheckerTables
@@ -19,7 +19,7 @@ internal sealed class CheckerTables
     public CheckerTables(Market market, int capTokensMax, CellEnd end = CellEnd.Upper, CancellationToken cancellation = default)
     {
         _market = market;
-        (Rates, Weights) = CheckerUrgency.Of(market, end);
+        (Rates, Weights) = CheckerUrgency.Of(market, end, cancellation);
         _law = CheckerLaw.Of(market.AnswerTime, market.TokensPerSecond, capTokensMax, cancellation);
         if (market.ValueAtCap > 0)
         {
@@ -76,7 +76,7 @@ internal sealed class CheckerTables
         if (_market.CapTokensMax is not null || last == MarketLimits.CapTokensDefaultMax) return last == (_market.CapTokensMax ?? last);
         var answers = new double[last + 1];
         _law.FillAnswers(0, answers);
-        var (rates, weights) = _market.Urgency.HasIntervals && !_market.Urgency.HasDensity ? CheckerUrgency.Of(_market, CellEnd.Lower) : (Rates, Weights);
+        var (rates, weights) = _market.Urgency.HasIntervals && !_market.Urgency.HasDensity ? CheckerUrgency.Of(_market, CellEnd.Lower, default) : (Rates, Weights);
         var (best, upTo) = (0.0, 0.0);
         for (var i = 0; i < rates.Length; i++) best = Math.Max(best, (upTo += weights[i]) * Math.Exp(-rates[i] * last / _market.TokensPerSecond));
         // A little more, for the solver's and these figures differ in their last digits.
