@@ -45,7 +45,7 @@ public static class MarketMessages
         if (byType is not null && options!.MinorUnits is { ConversationsPerPeriod: not 0 })
             throw Invalid("options.conversations_by_type and minor_units.conversations_per_period exclude each other: where numbers differ the menu is sold by the conversation, so leave the latter 0");
         if (byType?.Check(market) is { } fault) throw Invalid($"options.conversations_by_type {fault.Detail}");
-        var units = currency is null ? null : new MinorUnits(Math.Pow(10, -currency.Digits), byType is null ? options!.MinorUnits.ConversationsPerPeriod : 1);
+        var units = currency is null ? null : byType?.Units(Math.Pow(10, -currency.Digits)) ?? new MinorUnits(Math.Pow(10, -currency.Digits), options!.MinorUnits.ConversationsPerPeriod);
         return (byType?.OfConversations(market) ?? market, new(plansMax, units) { Constraints = options?.Constraints.ToConstraints() });
     }
 

@@ -39,7 +39,7 @@ public sealed record Market(
         if (CustomersByType is not { } customers || Urgency is not DiscreteUrgency conversations) return shareServed;
         var (conversationsSoFar, customersSoFar) = (0.0, 0.0);
         for (var i = 0; i < customers.Count && (conversationsSoFar += conversations.Weights[i]) <= shareServed + MarketLimits.SumTolerance; i++) customersSoFar += customers[i];
-        return customersSoFar;
+        return Math.Min(1, customersSoFar);
     }
 
     /// <summary>The first thing wrong with this market, or null. Every public entry point asks before it computes.</summary>

@@ -78,6 +78,33 @@ public sealed class MenuSolveTests
         Assert.Equal((0, "this market is not worth serving: no cap earns more than it costs to generate\n"), (exit, output));
     }
 
+    [Fact]
+    public async Task A_cap_that_never_reaches_the_answer_is_named()
+    {
+        const string tooShort = """
+            {"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"deterministic","seconds":10},"tokensPerSecond":60,"valuePerAnswer":1,"servingCostPerToken":0.00001,"capTokensMax":300}
+            """;
+        foreach (var command in new[] { "solve", "compare", "frontier" })
+        {
+            var (exit, output, _) = await Run(tooShort, "menu", command, "-");
+            Assert.Equal(0, exit);
+            // People's lines are folded.
+            Assert.StartsWith("no conversation is answered within 300 tokens, the longest cap that a plan may have, so no plan is worth anything: raise capTokensMax, or check answerTime and tokensPerSecond",
+                string.Join(' ', output.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task As_many_conversations_for_every_type_are_a_fee_for_the_period()
+    {
+        string[] units = ["--round", "USD", "--conversations"];
+        var one = await Run(Worked, ["menu", "solve", "-", .. units, "20"]);
+        Assert.Equal(one, await Run(Worked, ["menu", "solve", "-", .. units, "20,20,20"]));
+        Assert.Contains("price a period of 20", one.Output, StringComparison.Ordinal);
+        var (exit, _, error) = await Run(Worked, ["menu", "solve", "-", .. units, "20,20"]);
+        Assert.Equal((1, "billing: conversationsPerPeriod: has 2 numbers for 3 types, expected one for each\n"), (exit, error));
+    }
+
     [Theory, InlineData("--json"), InlineData("--csv"), InlineData("--tiers", "2"), InlineData("--csv", "--tiers", "2")]
     public async Task A_menu_that_is_not_certified_has_no_figures_and_the_line_names_the_residual_that_fails(params string[] options)
     {
@@ -90,6 +117,7 @@ public sealed class MenuSolveTests
         Assert.Equal((1, ""), (exit, output));
         Assert.StartsWith("billing: the certificate does not hold (notCertified: a customer ", error, StringComparison.Ordinal);
         Assert.DoesNotContain("E-16", error, StringComparison.Ordinal);
+        Assert.EndsWith("give answerTime.prior from 0.14 to 0.86, or take kind greedy or accumulation, which hold there too\n", error, StringComparison.Ordinal);
         Assert.Single(error.TrimEnd('\n').Split('\n'));
     }
 

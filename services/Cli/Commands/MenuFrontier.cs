@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using PlanDesign.Reports;
+using PlanDesign.Screening;
 using Spectre.Console;
 using static Cli.Commands.MenuForPeople;
 
@@ -26,7 +27,7 @@ public static class MenuFrontier
             var report = await ProgressBar.During("tracing", progress => Trace(asked, traffic, progress, ct), ct);
             if (parsed.GetValue(json)) Console.Out.WriteLine(PlanDesign.ReportJson.Write(report, indented: true));
             else if (parsed.GetValue(csv)) WriteCsv(Console.Out, report);
-            else Print(CommandLine.Output, report);
+            else Print(CommandLine.Output, asked, report);
             return 0;
         });
         return command;
@@ -44,11 +45,11 @@ public static class MenuFrontier
         }
     }
 
-    private static void Print(IAnsiConsole console, FrontierReport report)
+    private static void Print(IAnsiConsole console, MenuAsked asked, FrontierReport report)
     {
         if (report.Capacity.Count == 0)
         {
-            console.WriteLine("this market is not worth serving: no cap earns more than it costs to generate");
+            console.WriteLine(WhyNot.NotWorthServing(asked.Market, asked.Options.Constraints));
             return;
         }
         PrintCapacity(console, report);

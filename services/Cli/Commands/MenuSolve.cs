@@ -38,7 +38,7 @@ public static class MenuSolve
     {
         if (solution.Fault is { } fault) throw new UserException(fault.ToString());
         if (!solution.IsUsable)
-            throw new UserException($"the certificate does not hold ({System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(solution.ExitReason.ToString())}: {Failing(market, solution)}): there is no menu to use; bring the market's numbers closer to 1");
+            throw new UserException($"the certificate does not hold ({System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(solution.ExitReason.ToString())}: {Failing(market, solution)}): there is no menu to use; {WhyNot.NotCertified(market)}");
     }
 
     private static string Failing(Market market, MenuSolution solution)

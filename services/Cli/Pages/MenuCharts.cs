@@ -96,7 +96,7 @@ internal static class MenuCharts
     {
         (string Name, double[] Parts, double Nobody)[] bars =
         [
-            (counted, [.. menu.Tiers.Select(t => t.Share)], 1 - menu.Tiers.Sum(t => t.Share)),
+            (counted, [.. menu.Tiers.Select(t => t.Share)], 1 - menu.ShareServed),
             ("revenue", Shares(menu.Tiers.Select(t => t.Share * t.PricePerConversation)), 0),
             ("tokens", Shares(menu.Tiers.Select(t => t.Share * t.ExpectedTokensPerConversation)), 0),
         ];

@@ -66,13 +66,13 @@ internal static class MenuPage
     private static string Lead(MenuAsked asked, MenuSolution menu)
     {
         if (menu.Tiers.Count == 0) return """<p class="lead">There is no plan worth offering.</p>""";
-        var served = menu.Tiers.Sum(t => t.Share);
+        var served = menu.ShareServed;
         var plans = menu.Tiers.Count == 1 ? "One plan" : $"{menu.Tiers.Count} plans";
         return $"""<p class="lead">{plans}, {(menu.Tiers.Count == 1 ? "" : $"from {menu.Tiers[^1].CapTokens:#,0} ")}to {menu.Tiers[0].CapTokens:#,0} tokens a conversation. Customers differ in how urgently they need an answer, which nobody can see; the caps and prices let them sort themselves. {Bought(asked, menu, served)}</p>""";
     }
 
     private static string Bought(MenuAsked asked, MenuSolution menu, double served) => asked.Conversations?.ByType is null ? $"{Percent(served)} of the market buys."
-        : $"{Percent(asked.Period(menu)!.ShareOfCustomersByTier.Sum())} of customers buy, who have {Percent(served)} of all conversations; below, shares are of conversations where they do not say customers.";
+        : $"{Percent(asked.Period(menu)!.ShareOfCustomersServed)} of customers buy, who have {Percent(served)} of all conversations; below, shares are of conversations where they do not say customers.";
 
     private static string Cards(MenuAsked asked, MenuAnalysis analysis)
     {
@@ -85,8 +85,8 @@ internal static class MenuPage
         // Of what earns nothing there are no parts.
         if (menu.ProfitWithoutLimit > 0)
             Card("shareOfOptimum", "of what any number of plans would earn" + (asked.Options.Constraints is null ? "" : " under the rules on caps"), menu.Profit / menu.ProfitWithoutLimit, Percent(menu.Profit / menu.ProfitWithoutLimit));
-        Card("shareServed", $"of {MenuForPeople.Counted(asked)} served", menu.Tiers.Sum(t => t.Share), Percent(menu.Tiers.Sum(t => t.Share)));
-        if (asked.Conversations?.ByType is not null && asked.Period(menu)!.ShareOfCustomersByTier.Sum() is var customers) Card("shareOfCustomersServed", "of customers served", customers, Percent(customers));
+        Card("shareServed", $"of {MenuForPeople.Counted(asked)} served", menu.ShareServed, Percent(menu.ShareServed));
+        if (asked.Conversations?.ByType is not null && asked.Period(menu)!.ShareOfCustomersServed is var customers) Card("shareOfCustomersServed", "of customers served", customers, Percent(customers));
         Card("consumerSurplus", "left to customers, a conversation", analysis.Comparison!.Menu.ConsumerSurplus, Short(analysis.Comparison.Menu.ConsumerSurplus));
         return cards.Append("</div>").ToString();
     }

@@ -10,7 +10,7 @@ public sealed record FrontierPoint(double ShadowPricePerToken, double Profit, do
     internal static FrontierPoint Of(MenuSolution menu, double shadowPrice, double costPerToken)
     {
         var tokens = menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation);
-        return new(shadowPrice, menu.Revenue - costPerToken * tokens, menu.Revenue, costPerToken * tokens, tokens, menu.Tiers.Sum(t => t.Share));
+        return new(shadowPrice, menu.Revenue - costPerToken * tokens, menu.Revenue, costPerToken * tokens, tokens, menu.ShareServed);
     }
 }
 

@@ -21,6 +21,6 @@ public sealed record SurplusChange(double ShareBetter, double ShareWorse, double
             if (gain > Tolerance * tables.ValuePerAnswer) (better, gained) = (better + weight, gained + weight * gain);
             if (gain < -Tolerance * tables.ValuePerAnswer) (worse, lost) = (worse + weight, lost - weight * gain);
         }
-        return new(better, worse, better > 0 ? gained / better : 0, worse > 0 ? lost / worse : 0, gains);
+        return new(Math.Min(1, better), Math.Min(1, worse), better > 0 ? gained / better : 0, worse > 0 ? lost / worse : 0, gains);
     }
 }

@@ -99,7 +99,7 @@ public sealed record TariffComparison(
             surplus[i] = Math.Max(0, value[menu.CapTokensByType[i]] - menu.PriceByType[i]);
         }
         return new TariffOutcome(
-            menu.Profit, menu.Revenue, menu.ServingCost, menu.Tiers.Sum(t => t.Share), menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation),
+            menu.Profit, menu.Revenue, menu.ServingCost, menu.ShareServed, menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation),
             menu.Tiers.Count == 1 ? menu.Tiers[0].PricePerConversation : null, menu.Tiers.Count == 1 ? menu.Tiers[0].CapTokens : null)
             .WithSurplus(tables, surplus);
     }

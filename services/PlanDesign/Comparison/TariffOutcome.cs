@@ -12,6 +12,9 @@ namespace PlanDesign.Comparison;
 public sealed record TariffOutcome(
     double Profit, double Revenue, double ServingCost, double ShareServed, double Tokens, double? Price = null, int? CapTokens = null)
 {
+    /// <summary>A little more than 1, as rounding leaves sums of weights, is everybody.</summary>
+    public double ShareServed { get; init; } = Math.Min(1, ShareServed);
+
     public static TariffOutcome Nothing { get; } = new(0, 0, 0, 0, 0);
 
     /// <summary>The fee per conversation that a two-part tariff takes beside its price per token, money; null for every other tariff.</summary>

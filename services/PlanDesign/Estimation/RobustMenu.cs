@@ -62,5 +62,5 @@ public sealed record RobustMenu(
     private static MenuSolution Usable(MenuSolution menu) =>
         menu.Fault is { } fault ? throw new ArgumentException(fault.ToString())
         : menu.IsUsable ? menu
-        : throw new ArgumentException("the certificate does not hold for the best menu of a mixture of draws: there is no robust menu; bring the market's numbers closer to 1");
+        : throw new ArgumentException("the certificate does not hold for the best menu of a mixture of draws: there is no robust menu; bring the market's numbers closer to 1, by another unit of money or of tokens");
 }

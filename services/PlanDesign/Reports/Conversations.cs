@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using PlanDesign.Screening;
 using PlanDesign.Urgency;
 
@@ -11,13 +12,18 @@ namespace PlanDesign.Reports;
 /// </summary>
 public sealed record Conversations
 {
-    private Conversations(int? each, IReadOnlyList<int>? byType) => (Each, ByType) = (each, byType);
+    private readonly IReadOnlyList<int>? _given;
+
+    private Conversations(int? each, IReadOnlyList<int>? byType, IReadOnlyList<int>? given) => (Each, ByType, _given) = (each, byType, given);
 
     public int? Each { get; }
     public IReadOnlyList<int>? ByType { get; }
 
-    public static Conversations Of(int each) => new(each, null);
-    public static Conversations OfTypes(IReadOnlyList<int> byType) => new(null, byType);
+    public static Conversations Of(int each) => new(each, null, null);
+
+    /// <summary>Where all numbers are the same, customers do not differ, and a fee per period is what a conversation costs so many times.</summary>
+    public static Conversations OfTypes(IReadOnlyList<int> byType) =>
+        byType.Count > 0 && byType.All(n => n == byType[0]) ? new(byType[0], null, byType) : new(null, byType, byType);
 
     /// <summary>The unit that prices are whole in: of the period's fee where there is one, else of the price of a conversation.</summary>
     public MinorUnits Units(double unit) => new(unit, Each ?? 1);
@@ -25,14 +31,14 @@ public sealed record Conversations
     /// <summary>The first thing wrong, or null.</summary>
     public InputFault? Check(Market market)
     {
-        foreach (var n in ByType ?? [Each!.Value])
+        foreach (var n in _given ?? [Each!.Value])
             if (n is < 1 or > MinorUnits.ConversationsPerPeriodMax)
                 return new("conversationsPerPeriod", $"is {n}, expected 1 to {MinorUnits.ConversationsPerPeriodMax}");
-        if (ByType is null) return null;
+        if (_given is null) return null;
         if (market.Urgency is not DiscreteUrgency discrete)
             return new("conversationsPerPeriod", $"by type needs discrete urgency, whose types can be counted; this one is {market.Urgency.Kind}");
-        return discrete.RatesPerSecond.Count == ByType.Count ? null
-            : new("conversationsPerPeriod", $"has {ByType.Count} numbers for {discrete.RatesPerSecond.Count} types, expected one for each");
+        return discrete.RatesPerSecond.Count == _given.Count ? null
+            : new("conversationsPerPeriod", $"has {_given.Count} numbers for {discrete.RatesPerSecond.Count} types, expected one for each");
     }
 
     /// <summary>The market of conversations: every type weighs its part of all conversations instead of its part of all customers.</summary>
@@ -53,6 +59,10 @@ public sealed record Conversations
 public sealed record PeriodReport(
     double ConversationsPerCustomer, double Profit, double Revenue, double ServingCost, IReadOnlyList<double> ShareOfCustomersByTier, IReadOnlyList<double>? FeeByType)
 {
+    /// <summary>Of all customers; a little more than 1, as rounding leaves sums, is everybody.</summary>
+    [JsonIgnore]
+    public double ShareOfCustomersServed => Math.Min(1, ShareOfCustomersByTier.Sum());
+
     /// <param name="market">Of customers, as it was given.</param>
     /// <param name="menu">Solved for <see cref="Conversations.OfConversations"/> of it.</param>
     public static PeriodReport Of(Market market, Conversations conversations, MenuSolution menu)
@@ -64,7 +74,7 @@ public sealed record PeriodReport(
         }
         var mean = customers.Weights.Zip(byType, (weight, n) => weight * n).Sum();
         return new(mean, mean * menu.Profit, mean * menu.Revenue, mean * menu.ServingCost,
-            [.. menu.Tiers.Select(tier => customers.Weights.Where((_, i) => menu.CapTokensByType[i] == tier.CapTokens).Sum())],
+            [.. menu.Tiers.Select(tier => Math.Min(1, customers.Weights.Where((_, i) => menu.CapTokensByType[i] == tier.CapTokens).Sum()))],
             [.. menu.PriceByType.Zip(byType, (price, n) => price * n)]);
     }
 }

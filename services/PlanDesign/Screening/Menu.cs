@@ -36,11 +36,14 @@ internal sealed record Menu(double Revenue, double ServingCost, Tier[] Tiers, in
         }],
     };
 
-    /// <summary>The same from tiers whose shares were found otherwise, such as at the cutoffs of a density.</summary>
+    /// <summary>
+    /// The same from tiers whose shares were found otherwise, such as at the cutoffs of a density. Shares that sum to a little more than 1, as rounding leaves
+    /// weights, earn what they are counted to; who takes the plan is no more than everybody.
+    /// </summary>
     public static Menu Of(TypeGrid types, Tier[] tiers, int[] capTokensByType, double[] priceByType) => new(
         tiers.Sum(t => t.Share * t.PricePerConversation),
         tiers.Sum(t => t.Share * t.ServingCostPerConversation),
-        tiers,
+        [.. tiers.Select(t => t.Share > 1 ? t with { Share = 1 } : t)],
         types.HasUnservedType ? [.. capTokensByType, 0] : capTokensByType,
         types.HasUnservedType ? [.. priceByType, 0] : priceByType);
 }

@@ -92,6 +92,9 @@ public sealed record MenuSolution(
     /// <summary>Sentences a person should read beside the figures.</summary>
     public IReadOnlyList<string> Notices { get; init; } = [];
 
+    /// <summary>The part of the market that takes any plan; a little more than 1, as rounding leaves sums, is everybody.</summary>
+    public double ShareServed => Math.Min(1, Tiers.Sum(t => t.Share));
+
     /// <summary>Whether the figures may be used; false for refused input and for a menu that the certificate does not support.</summary>
     public bool IsUsable => ExitReason is not (ExitReason.InvalidInput or ExitReason.NotCertified);
 

@@ -162,12 +162,13 @@ public static class MenuSolver
             yield return $"constraints.allowedCapTokens: {string.Join(", ", beyond)} {(beyond.Length == 1 ? "is" : "are")} above the largest cap of this market, {grid.CapTokensMax} tokens, and not tried";
         if (grid.CutOff)
             yield return $"answer times go on beyond {grid.CapTokensMax} tokens, the largest cap tried: set capTokensMax to try longer ones";
+        if (reason == ExitReason.NotCertified) yield return WhyNot.NotCertified(market);
         if (reason == ExitReason.NotWorthServing)
             yield return rounding is { ProfitAtExactPrices: > 0 } && constraints is { OnPrices: true }
                 ? "no plan that keeps the rules on prices earns more than it costs to generate: loosen them, or use a smaller unit"
                 : rounding is { ProfitAtExactPrices: > 0 }
                 ? "in this minor unit no plan earns more than it costs to generate: use a smaller unit or more conversations per period"
-                : "this market is not worth serving: no cap earns more than it costs to generate"
+                : WhyNot.NotWorthServing(market, constraints)
                     + (market.Urgency.HasIntervals && densityBound > CertificateTolerance * market.ValuePerAnswer
                         ? FormattableString.Invariant($", if everybody is as urgent as the most urgent of {grid.Types.Count} types' cells; in the market itself no menu earns more than {densityBound:G6}") : "");
         if (reason == ExitReason.WithinBound && rounding is { Route: RoundingRoute.PriceStates, IsBest: false })

@@ -41,7 +41,7 @@ public sealed class DiscreteUrgency(IReadOnlyList<double> ratesPerSecond, IReadO
     }
 
     public override double Cdf(double ratePerSecond) =>
-        RatesPerSecond.Zip(Weights).Where(t => t.First <= ratePerSecond).Sum(t => t.Second);
+        Math.Min(1, RatesPerSecond.Zip(Weights).Where(t => t.First <= ratePerSecond).Sum(t => t.Second));
 
     public override TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default) =>
         new([.. RatesPerSecond], [.. Weights], [.. RatesPerSecond], [.. RatesPerSecond], 0);

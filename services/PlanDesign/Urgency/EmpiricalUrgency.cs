@@ -53,7 +53,7 @@ public sealed class EmpiricalUrgency(IReadOnlyList<double> fromPerSecond, IReadO
     }
 
     /// <summary>The share that is at most as urgent for certain: intervals count from their urgent end.</summary>
-    public override double Cdf(double ratePerSecond) => _to.Zip(_weights).Where(t => t.First <= ratePerSecond).Sum(t => t.Second);
+    public override double Cdf(double ratePerSecond) => Math.Min(1, _to.Zip(_weights).Where(t => t.First <= ratePerSecond).Sum(t => t.Second));
 
     public override TypeGrid Types(int typeCount, CellEnd end, CancellationToken cancellation = default)
     {

@@ -50,7 +50,7 @@ public static class ConstraintCosts
         var cost = without.IsUsable
             ? new ConstraintCost(name, without.Profit - with.Profit, CustomersServed(market, with) - CustomersServed(market, without), Tokens(with) - Tokens(without))
             {
-                ConversationsServedGain = market.CustomersByType is null ? null : Share(with) - Share(without),
+                ConversationsServedGain = market.CustomersByType is null ? null : with.ShareServed - without.ShareServed,
             }
             : new(name, null, null, null) { Unknown = without.Fault?.ToString() ?? "without it the certificate does not hold" };
         return cost with
@@ -64,8 +64,7 @@ public static class ConstraintCosts
     private static string Camel(MenuSolution menu) => JsonNamingPolicy.CamelCase.ConvertName(menu.ExitReason.ToString());
 
     private static double CustomersServed(Market market, MenuSolution menu) =>
-        market.CustomersByType is { } customers ? customers.Where((_, type) => menu.CapTokensByType[type] > 0).Sum() : Share(menu);
+        market.CustomersByType is { } customers ? Math.Min(1, customers.Where((_, type) => menu.CapTokensByType[type] > 0).Sum()) : menu.ShareServed;
 
-    private static double Share(MenuSolution menu) => menu.Tiers.Sum(t => t.Share);
     private static double Tokens(MenuSolution menu) => menu.Tiers.Sum(t => t.Share * t.ExpectedTokensPerConversation);
 }
