@@ -164,7 +164,17 @@ public sealed partial class MenuCompareTests
     [Fact]
     public async Task No_words_of_a_chart_reach_beyond_its_edges()
     {
+        const string longCaps = """
+            {"urgency":{"kind":"uniform","from":0.0001,"to":0.05},"answerTime":{"kind":"exponential","meanSeconds":300},"tokensPerSecond":50,"valuePerAnswer":0.25,"servingCostPerToken":1e-6,"typeCount":40,"capTokensMax":20000}
+            """;
+        AreWithin(await Page(longCaps, "--tiers", "4"));
         var page = await Page(Worked, ["--conversations", "100,10,1", "--nobody-excluded"]);
+        AreWithin(page);
+        foreach (var words in new[] { ">profit</text>", ">spent on serving</text>", ">at most 14.95</text>" }) Assert.Contains(words, page, StringComparison.Ordinal);
+    }
+
+    private static void AreWithin(string page)
+    {
         // A letter is at most 7 units wide on a phone, where they are largest beside the drawing.
         const double letter = 7;
         foreach (Match drawing in Drawings().Matches(page))
@@ -174,7 +184,6 @@ public sealed partial class MenuCompareTests
                 var from = x - words.Length * letter * (anchor == "end" ? 1 : anchor == "middle" ? 0.5 : 0);
                 Assert.True(from >= 0 && from + words.Length * letter <= double.Parse(drawing.Groups[1].Value, CultureInfo.InvariantCulture), $"\"{words}\" is cut off: from {from} to {from + words.Length * letter}");
             }
-        foreach (var words in new[] { ">profit</text>", ">spent on serving</text>", ">at most 14.95</text>" }) Assert.Contains(words, page, StringComparison.Ordinal);
     }
 
     [Fact]

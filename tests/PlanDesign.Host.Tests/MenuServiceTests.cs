@@ -55,6 +55,23 @@ public sealed class MenuServiceTests(PlanDesignFixture plans) : IClassFixture<Pl
     }
 
     [Fact]
+    public async Task What_a_rule_brings_in_is_customers_and_equal_numbers_of_conversations_are_one()
+    {
+        Task<List<SolveMenuResponse>> Solved(params int[] conversations) => Answers(new SolveMenuRequest
+        {
+            Market = Worked, Options = new() { ConversationsByType = { conversations }, MinorUnits = new() { Currency = "USD" }, Constraints = new() { NobodyExcluded = true } },
+        });
+        // 0.5 and 0.2 of customers are won, who have 5 and 0.2 of 35.2 conversations.
+        Assert.Equal(0.7, Assert.Single(await Solved(100, 10, 1)).Solution.ConstraintCosts[0].ShareServedGain, 1e-12);
+        // In whole cents of a fee for 20 conversations.
+        var each = Assert.Single(await Answers(new SolveMenuRequest
+        {
+            Market = Worked, Options = new() { MinorUnits = new() { Currency = "USD", ConversationsPerPeriod = 20 }, Constraints = new() { NobodyExcluded = true } },
+        }));
+        Assert.Equal(each.Solution, Assert.Single(await Solved(20, 20, 20)).Solution);
+    }
+
+    [Fact]
     public async Task A_menu_is_compared_with_every_other_way_of_charging()
     {
         var running = await plans.Client.DraftMenuAsync(Draft("Running"));

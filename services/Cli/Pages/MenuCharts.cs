@@ -134,7 +134,7 @@ internal static class MenuCharts
 
         void Entry(string? css, string text)
         {
-            var (a, y) = (entry % 2 == 0 ? BarsFrom : 270, 148 + 20 * (entry / 2));
+            var (a, y) = (entry % 2 == 0 ? 14 : 232, 148 + 20 * (entry / 2));
             if (css is not null) svg.Rect(a, y, 12, 12, css);
             svg.Text(a + 18, y + 11, text, "start", "tick");
             entry++;

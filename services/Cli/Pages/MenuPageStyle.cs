@@ -21,7 +21,7 @@ internal static class MenuPageStyle
         .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;margin:16px 0}
         figure{margin:0;padding:14px;background:var(--card);border-radius:8px;min-width:0}figcaption{margin-top:8px;color:var(--muted);font-size:13px}
         svg{display:block;width:100%;height:auto}
-        .scroll{--under:var(--paper);overflow-x:auto;background:linear-gradient(90deg,var(--under) 40%,transparent) 0 0/40px 100% no-repeat local,linear-gradient(270deg,var(--under) 40%,transparent) 100% 0/40px 100% no-repeat local,linear-gradient(90deg,var(--line),transparent) 0 0/14px 100% no-repeat scroll,linear-gradient(270deg,var(--axis),transparent) 100% 0/14px 100% no-repeat scroll}figure .scroll{--under:var(--card)}
+        .scroll{--under:var(--paper);overflow-x:auto;background:linear-gradient(90deg,var(--under) 40%,transparent) 0 0/40px 100% no-repeat local,linear-gradient(270deg,var(--under) 40%,transparent) 100% 0/40px 100% no-repeat local,linear-gradient(90deg,var(--other),transparent) 0 0/14px 100% no-repeat scroll,linear-gradient(270deg,var(--other),transparent) 100% 0/14px 100% no-repeat scroll}figure .scroll{--under:var(--card)}
         table{width:100%;border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
         th,td{padding:7px 8px;border-bottom:1px solid var(--line);text-align:right;vertical-align:bottom}th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:left}td{white-space:nowrap}
         .rest{margin:8px 0;color:var(--muted);font-size:13px}
