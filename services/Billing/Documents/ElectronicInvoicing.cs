@@ -33,9 +33,12 @@ public static class ElectronicInvoicing
         var charged = root.GetProperty("lines").EnumerateArray().Where(l => Text(l, "kind") != LineKinds.Tax).ToArray();
         var lines = charged.Where(l => !IsAllowance(l)).Select((l, i) => Line(l, i + 1, taxes.Of(Text(l, "product")), currency, say)).ToValueList();
         var allowances = charged.Where(IsAllowance).Select(l => Allowance(l, taxes.Of(Text(l, "product")), say)).ToValueList();
+        // As it is printed: whoever owes nothing is not told to pay.
+        var total = Amount(root, "totalMicros");
+        var terms = total > 0 ? Printing.PaymentTerms(root, say) : total < 0 ? say["OwedToYou"] : "";
         return new(
-            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), Printing.LastDay(root), currency, Proof(json, say), Text(root, "subscriptionId"), null,
-            InvoicedDays.Of(root.GetProperty("period")), seller, buyer, Printing.PaymentTerms(root, say), lines, allowances, taxes.UsedBy(lines, allowances));
+            IsCreditNote: false, Text(root, "number"), Printing.Day(Text(root, "finalizedAt")), total > 0 ? Printing.LastDay(root) : null, currency, Proof(json, say), Text(root, "subscriptionId"), null,
+            InvoicedDays.Of(root.GetProperty("period")), seller, buyer, terms, lines, allowances, taxes.UsedBy(lines, allowances));
     }
 
     /// <param name="invoiceJson">canonical, of the invoice that is credited</param>
@@ -51,9 +54,11 @@ public static class ElectronicInvoicing
         // Parts are in the order of the invoice's taxes, which is that of its breakdown.
         var parts = root.GetProperty("parts").EnumerateArray().Select((p, i) => (Part: p, Vat: taxes.Breakdown[i]))
             .Where(p => Amount(p.Part, "netMicros") != 0 || Amount(p.Part, "taxMicros") != 0).ToArray();
+        if (parts.FirstOrDefault(p => !IsNearItsRate(p.Part, p.Vat.Category)).Part is { ValueKind: JsonValueKind.Object } far)
+            throw new BusinessTermMissingException("BT-117", "tax amount", $"of {Text(far, "description")} the note gives back its share of the invoice's tax, and that is a whole {currency} or more off its rate, which the standard refuses; the printed note is as good");
         return new(
             IsCreditNote: true, Text(root, "number"), Printing.Day(Text(root, "issuedAt")), null, currency,
-            $"{say.With("CreditedOn", ("reason", Text(root, "reason")), ("invoice", Text(root, "invoiceNumber")))}\n{Proof(json, say)}", "",
+            Note($"{say.With("CreditedOn", ("reason", Text(root, "reason")), ("invoice", Text(root, "invoiceNumber")))}\n{Proof(json, say)}"), "",
             new(Text(root, "invoiceNumber"), Printing.Day(Text(invoice, "finalizedAt"))), null,
             seller, buyer, say["CreditTerms"],
             parts.Select((p, i) => Whole(i + 1, say.With("CreditedPart", ("invoice", Text(root, "invoiceNumber")), ("line", say.Line(Text(p.Part, "description")))), "", Amount(p.Part, "netMicros"), p.Vat.Category, [])).ToValueList(), [],
@@ -87,6 +92,16 @@ public static class ElectronicInvoicing
     private static string Proof(string json, DocumentLanguage say) => say.With("ProofNote", ("sha256", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)))));
 
     private static string Id(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>BR-CL-08 takes what stands between the first two # of a note for a code of its subject: where there is one, the code of general information goes before.</summary>
+    private static string Note(string text) => text.Contains('#', StringComparison.Ordinal) ? $"#AAI#{text}" : text;
+
+    /// <summary>BR-S-09, BR-CO-17: a tax is less than one whole unit of the currency off its rate.</summary>
+    private static bool IsNearItsRate(JsonElement part, VatCategory category)
+    {
+        var (net, tax) = (Math.Abs(Amount(part, "netMicros")) / 1_000_000m, Math.Abs(Amount(part, "taxMicros")) / 1_000_000m);
+        return category.Rate is not { } rate || Math.Abs(tax - decimal.Round(rate.Of(net), 2, MidpointRounding.AwayFromZero)) < 1;
+    }
 
     private static long Amount(JsonElement e, string name) => e.GetProperty(name).GetInt64();
 }

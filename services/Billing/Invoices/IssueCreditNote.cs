@@ -13,8 +13,8 @@ public sealed record IssueCreditNote(string InvoiceId, string CreditNoteId, stri
 }
 
 /// <summary>
-/// The amount is split over the parts in proportion to what is left of each, and within a part into net and tax likewise. So no part is
-/// ever credited beyond what was invoiced, and the last note takes exactly what is left.
+/// The amount is split over the parts in proportion to what is left of each. Within a part the tax of all notes together is the share of its tax that they credit, rounded once: so errors of many notes do
+/// not add up in the last one. No part is ever credited beyond what was invoiced, and the last note takes exactly what is left.
 /// </summary>
 public static class IssueCreditNoteDecision
 {
@@ -57,8 +57,18 @@ public static class IssueCreditNoteDecision
         var gross = Apportion.ByRemainder(amount.Value / unit, [.. net.Zip(tax, (n, t) => Math.Max(n + t, 0))]);
         return invoiced.Select((p, i) =>
         {
-            var parts = gross[i] == 0 ? [0, 0] : Apportion.ByRemainder(gross[i], [net[i], tax[i]]);
-            return new TaxedPart(p.Description, new(parts[0] * unit), new(parts[1] * unit));
+            var taxed = TaxOf(p.NetMicros.Value / unit, p.TaxMicros.Value / unit, net[i], tax[i], gross[i]);
+            return new TaxedPart(p.Description, new((gross[i] - taxed) * unit), new(taxed * unit));
         }).ToValueList();
+    }
+
+    /// <summary>The tax in a part of a note.</summary>
+    private static long TaxOf(long net, long tax, long netLeft, long taxLeft, long gross)
+    {
+        if (gross == 0) return 0;
+        var (whole, credited) = ((Int128)net + tax, (Int128)net + tax - netLeft - taxLeft + gross);
+        var together = (long)(((2 * tax * credited) + whole) / (2 * whole));
+        var most = Math.Min(gross, taxLeft);
+        return Math.Clamp(together - (tax - taxLeft), Math.Min(Math.Max(0, gross - netLeft), most), most);
     }
 }
