@@ -50,12 +50,8 @@ public sealed class WebhookAnnouncer : SubscriptionBase
             }
             if (e.Data is WebhookReplayOrdered r) Replay(operations, e.StreamKey!, Known(e), r.FromSequence, r.ToSequence ?? e.Sequence - 1, r.OnlyUndelivered);
             if (e.Data is WebhookEndpointUpdated) Forget(operations, e.StreamKey!, Known(e), e.Sequence);
-            if (e.Data is WebhookEndpointEnabled { CatchUpFrom: { } from })
-            {
-                // Before that it was told of everything: what was given up of it stands in the list, and what was delivered need not any more.
-                TryAgain(operations, e.StreamKey!, Known(e), from);
-                Replay(operations, e.StreamKey!, Known(e), from, e.Sequence - 1, onlyUndelivered: true);
-            }
+            // Before that it was told of everything, and what was given up of it is in the list again.
+            if (e.Data is WebhookEndpointEnabled { CatchUpFrom: { } from }) Replay(operations, e.StreamKey!, Known(e), from, e.Sequence - 1, onlyUndelivered: true);
             if (WebhookTypes.Announced.TryGetValue(e.Data.GetType(), out var type))
                 foreach (var (id, _) in endpoints.Where(x => ((WebhookState.Known)x.Value).Hears(type))) Queue(operations, id, e, type);
         }
@@ -85,9 +81,10 @@ public sealed class WebhookAnnouncer : SubscriptionBase
         """,
         endpointId, before, Types.Where(t => endpoint.Wants(t.Announced)).Select(t => t.Announced).ToArray());
 
-    private void TryAgain(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, long before) => operations.QueueSqlCommand(
-        "update billing.webhook_delivery set status = 'pending', step = 0, due_at = ? where endpoint_id = ? and status = 'failed' and sequence < ? and type = any(?)",
-        _clock.Now, endpointId, before, Types.Where(t => endpoint.Wants(t.Announced)).Select(t => t.Announced).ToArray());
+    /// <summary>What was given up, in the transaction that enables the endpoint: of an object it goes before what was queued behind it, which may be sent from then on.</summary>
+    internal static void TryAgain(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, DateTimeOffset now) => operations.QueueSqlCommand(
+        "update billing.webhook_delivery set status = 'pending', step = 0, due_at = ? where endpoint_id = ? and status = 'failed' and type = any(?)",
+        now, endpointId, Types.Where(t => endpoint.Wants(t.Announced)).Select(t => t.Announced).ToArray());
 
     /// <summary>An attempt that is on its way meanwhile loses its claim, and with it the last word.</summary>
     private void Replay(IDocumentOperations operations, string endpointId, WebhookState.Known endpoint, long from, long through, bool onlyUndelivered)

@@ -34,7 +34,7 @@ public sealed class WebhooksService(
     public override Task<WebhookEndpoint> UpdateEndpoint(UpdateEndpointRequest request, ServerCallContext context)
     {
         var (types, at) = (Types(request.EventTypes), clock.Now);
-        return OnEndpoint(request.EndpointId, request, context, s => RegisterEndpointDecision.Decide(new UpdateEndpoint(request.Url, types, request.Description, at), s, Networks), session => WebhookQueue.Forgive(session, request.EndpointId));
+        return OnEndpoint(request.EndpointId, request, context, s => RegisterEndpointDecision.Decide(new UpdateEndpoint(request.Url, types, request.Description, at), s, Networks), (session, _) => WebhookQueue.Forgive(session, request.EndpointId));
     }
 
     public override Task<WebhookEndpoint> DisableEndpoint(DisableEndpointRequest request, ServerCallContext context)
@@ -47,7 +47,11 @@ public sealed class WebhooksService(
     {
         long? from = request.CatchUp ? await lists.DisabledBy(Id(request.EndpointId), context.CancellationToken) : null;
         var at = clock.Now;
-        return await OnEndpoint(request.EndpointId, request, context, s => EnableEndpointDecision.Decide(new(from, at), s), session => WebhookQueue.Forgive(session, request.EndpointId));
+        return await OnEndpoint(request.EndpointId, request, context, s => EnableEndpointDecision.Decide(new(from, at), s), (session, s) =>
+        {
+            WebhookQueue.Forgive(session, request.EndpointId);
+            if (from is not null) WebhookAnnouncer.TryAgain(session, request.EndpointId, (WebhookState.Known)s, at);
+        });
     }
 
     public override async Task<WebhookEndpoint> GetEndpoint(GetEndpointRequest request, ServerCallContext context)
@@ -99,14 +103,14 @@ public sealed class WebhooksService(
         return await OnEndpoint(request.EndpointId, request, context, s => ReplayEndpointDecision.Decide(command, s));
     }
 
-    private async Task<WebhookEndpoint> OnEndpoint(string id, IMessage request, ServerCallContext context, Func<WebhookState, Decision<WebhookEvent>> decide, Action<IDocumentSession>? alongside = null)
+    private async Task<WebhookEndpoint> OnEndpoint(string id, IMessage request, ServerCallContext context, Func<WebhookState, Decision<WebhookEvent>> decide, Action<IDocumentSession, WebhookState>? alongside = null)
     {
         var (ct, by) = (context.CancellationToken, CallerAttribution.Of(context));
         var answer = await calls.Once<WebhookEndpoint>(context, request, async remember =>
         {
             (await streams.Transact<WebhookState, WebhookEvent>(Id(id), WebhookState.Initial, WebhookState.Evolve, s => decide(s).By(by), ct, (session, s) =>
             {
-                alongside?.Invoke(session);
+                alongside?.Invoke(session, s);
                 remember(session, Answer(id, s));
             })).OrThrow();
             return await Load(id, ct);

@@ -282,7 +282,8 @@ public sealed class When_webhooks_are_sent(When_webhooks_are_sent.Running runnin
         Assert.Single((await Webhooks.ListDeliveriesAsync(new() { EndpointId = dead.Endpoint.EndpointId })).Deliveries);
         Receiver.Answer("/dead", 200);
         var enabled = await Webhooks.EnableEndpointAsync(new() { EndpointId = dead.Endpoint.EndpointId, CatchUp = true });
-        Assert.Equal("enabled", enabled.Status);
+        // What was given up is in the list again when the endpoint may be sent to, so that nothing of its object that waits goes before it.
+        Assert.Equal(("enabled", 0), (enabled.Status, enabled.Failed));
         Assert.Null(enabled.FailingSince);
         await Until("/dead", acme.SubscriptionId, 12);
         Assert.Equal(["subscription.started", "subscription.cancelled"], About("/dead", acme.SubscriptionId)[10..].Select(h => h.Type));
