@@ -10,7 +10,7 @@ public sealed partial class MeterClient
     private async Task HoldAsync(Generation generation, CancellationToken ct)
     {
         for (var pause = Options.PauseMin; !Heard(generation, await AskAsync(() => AuthorizeAsync(generation, ct), ct).ConfigureAwait(false)); pause = Longer(pause))
-            await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
+            await Task.Delay(Scattered(pause), Options.Time, ct).ConfigureAwait(false);
     }
 
     /// <summary>Whoever waits for the answer may go away. It is awaited even then, for what is held must be known to be given back.</summary>
@@ -127,6 +127,7 @@ public sealed partial class MeterClient
     {
         for (var pause = Options.PauseMin; ; pause = Longer(pause))
         {
+            TimeSpan? told = null;
             try
             {
                 return await ask().ConfigureAwait(false);
@@ -135,12 +136,13 @@ public sealed partial class MeterClient
             {
                 Announce(e);
                 if (RefusedForGood(e) is { } refused) throw refused;
+                told = RetryDelayOf(e);
             }
             catch (RpcException) when (ct.IsCancellationRequested)
             {
                 throw new OperationCanceledException(ct);
             }
-            await Task.Delay(pause, Options.Time, ct).ConfigureAwait(false);
+            await Task.Delay(told ?? Scattered(pause), Options.Time, ct).ConfigureAwait(false);
         }
     }
 }

@@ -33,6 +33,12 @@ public sealed record MeterOptions
     /// <summary>The real clock: grants say until when they hold.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>As records are shown, but for the key: options are logged.</summary>
+    public override string ToString() =>
+        $"{nameof(MeterOptions)} {{ {nameof(TokensPerReport)} = {TokensPerReport}, {nameof(ReportWithin)} = {ReportWithin}, {nameof(RetransmitAfter)} = {RetransmitAfter}, {nameof(SilenceMax)} = {SilenceMax}, "
+        + $"{nameof(PauseMin)} = {PauseMin}, {nameof(PauseMax)} = {PauseMax}, {nameof(DisposeWithin)} = {DisposeWithin}, {nameof(FramesPerMessageMax)} = {FramesPerMessageMax}, "
+        + $"{nameof(ApiKey)} = {(ApiKey.Length > 0 ? "(given)" : "(none)")} }}";
+
     /// <exception cref="ArgumentOutOfRangeException">with these no generation could be metered</exception>
     internal MeterOptions Checked()
     {

@@ -30,6 +30,14 @@ public sealed class When_keys_are_asked_for
     }
 
     [Fact]
+    public void Options_that_are_logged_do_not_show_the_key()
+    {
+        var shown = new MeterOptions { ApiKey = AccessKey.NewText(), TokensPerReport = 7 }.ToString();
+        Assert.DoesNotContain(AccessKey.TextPrefix, shown, StringComparison.Ordinal);
+        Assert.Contains("TokensPerReport = 7", shown, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_generation_whose_key_is_revoked_gets_no_room_any_more_and_is_told_so()
     {
         var (admin, key) = (AccessKey.NewText(), AccessKey.NewText());
