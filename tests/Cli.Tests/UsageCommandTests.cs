@@ -53,6 +53,11 @@ public sealed class UsageCommandTests
         Assert.Contains("a correction cannot take away more", asked[5].Error, StringComparison.Ordinal);
         Assert.Contains("--reason", asked[6].Error, StringComparison.Ordinal);
 
+        var first = await Billing("events", Alice, "--csv", "--limit", "2");
+        Assert.Equal((0, 3), (first.Exit, first.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
+        Assert.Contains("more rows than the first 2", first.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("more rows", asked[1].Error, StringComparison.Ordinal);
+
         var voided = await Billing(["void", Generation, "--key", "ticket 4", .. who, "--csv"]);
         Assert.Contains("-200", voided.Output, StringComparison.Ordinal);
         using (var watching = DotnetProcess.Start(BillingProcess.Dll, environment, "usage", "balance", Alice, "--watch", "--json"))

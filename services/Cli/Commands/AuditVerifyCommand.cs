@@ -42,17 +42,23 @@ public static class AuditVerifyCommand
     private static int VerifyFile(string path, string? head, bool json)
     {
         if (!File.Exists(path)) throw new UserException($"{path}: no such file; write one with: billing audit export --out {path}, or billing audit prove GENERATION --out {path}");
+        // Read once: it may be a pipe.
+        using var line = File.ReadLines(path).GetEnumerator();
+        var hasLine = line.MoveNext();
         // A proof begins so in every version; what is neither is read as an export, line by line, however large it is.
-        if (File.ReadLines(path).FirstOrDefault() is { } first && first.StartsWith("{\"format\":\"billing-proof/", StringComparison.Ordinal)) return Report(path, VerifyProof.Check(File.ReadLines(path), head), json);
+        if (hasLine && line.Current.StartsWith("{\"format\":\"billing-proof/", StringComparison.Ordinal)) return Report(path, VerifyProof.Check(Rest(line), head), json);
         var check = new VerifyExport(head);
         long lines = 0;
-        foreach (var line in File.ReadLines(path))
-        {
-            check.Next(line);
-            lines++;
-        }
+        for (; hasLine; hasLine = line.MoveNext(), lines++) check.Next(line.Current);
         check.Finish();
         return Report(lines, "lines", check.Findings, "line", check.Head, check.UnsealedEvents, json, check.Notes);
+    }
+
+    /// <summary>From where it stands.</summary>
+    private static IEnumerable<string> Rest(IEnumerator<string> lines)
+    {
+        do yield return lines.Current;
+        while (lines.MoveNext());
     }
 
     /// <summary>What a proof shows, or why it shows nothing.</summary>

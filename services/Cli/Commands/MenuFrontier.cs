@@ -52,10 +52,11 @@ public static class MenuFrontier
             console.WriteLine(WhyNot.NotWorthServing(asked.Market, asked.Options.Constraints));
             return;
         }
-        PrintCapacity(console, report);
+        var served = $"{MenuForPeople.Counted(asked)} served";
+        PrintCapacity(console, report, served);
         if (report.TokenCosts.Count > 0)
         {
-            var costs = Columns("a token costs", "earns a conversation", "paid", "serving cost", "tokens a conversation", "customers served").Title("what the cost of a token earns");
+            var costs = Columns("a token costs", "earns a conversation", "paid", "serving cost", "tokens a conversation", served).Title("what the cost of a token earns");
             foreach (var c in report.TokenCosts)
                 costs.AddRow(c.HasFigures ? [Number(c.CostPerToken), Number(c.Profit!.Value), Number(c.Revenue!.Value), Number(c.ServingCost!.Value), Number(c.TokensPerConversation!.Value), Percent(c.ShareServed!.Value)] : [Number(c.CostPerToken), "not certified"]);
             console.Write(costs);
@@ -63,10 +64,10 @@ public static class MenuFrontier
         foreach (var notice in report.Notices) console.MarkupLineInterpolated($"[yellow]{notice}[/]");
     }
 
-    private static void PrintCapacity(IAnsiConsole console, FrontierReport report)
+    private static void PrintCapacity(IAnsiConsole console, FrontierReport report, string served)
     {
         var each = report.ConversationsPerSecond is not null;
-        var table = Columns(["of what the market would take", "tokens a conversation", .. each ? ["tokens a second"] : Array.Empty<string>(), "one more token earns", "earns a conversation", "paid", "serving cost", "customers served", .. each ? ["earns a second"] : Array.Empty<string>()])
+        var table = Columns(["of what the market would take", "tokens a conversation", .. each ? ["tokens a second"] : Array.Empty<string>(), "one more token earns", "earns a conversation", "paid", "serving cost", served, .. each ? ["earns a second"] : Array.Empty<string>()])
             .Title("what capacity earns");
         foreach (var row in report.Capacity) table.AddRow(Cells(row, each));
         console.Write(table);

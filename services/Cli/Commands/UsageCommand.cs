@@ -12,6 +12,8 @@ namespace Cli.Commands;
 /// <summary>billing usage: what was recorded, what is left of caps, and corrections. Tables for people, --json and --csv for programs.</summary>
 public static class UsageCommand
 {
+    private static readonly TimeSpan WatchesAgainAfter = TimeSpan.FromSeconds(1);
+
     public static Command Create() => new("usage", "Ask what was recorded and what is left, and correct it")
     {
         Aggregate(), Events(), Balance(), UsageCorrectionCommands.Amend(), UsageCorrectionCommands.Void(),
@@ -67,6 +69,7 @@ public static class UsageCommand
         shape.AddTo(command);
         command.SetAction((parsed, ct) => UsageCalls.AskAsync(parsed.GetValue(usage)!, async channel =>
         {
+            var most = parsed.GetValue(limit) ?? 100;
             using var call = new UsageLedger.UsageLedgerClient(channel).ListEvents(new ListEventsRequest
             {
                 SubscriptionId = parsed.GetValue(subscription)!,
@@ -75,9 +78,11 @@ public static class UsageCommand
                 GenerationId = parsed.GetValue(generation)!,
                 Conversation = parsed.GetValue(conversation)!,
                 Model = parsed.GetValue(model)!,
-                Limit = parsed.GetValue(limit) ?? 100,
+                Limit = most + 1,
             }, cancellationToken: ct);
-            shape.Print(parsed, await call.ResponseStream.ReadAllAsync(ct).ToListAsync(ct), RowColumns);
+            var rows = await call.ResponseStream.ReadAllAsync(ct).ToListAsync(ct);
+            shape.Print(parsed, [.. rows.Take(most)], RowColumns);
+            if (rows.Count > most) await Console.Error.WriteLineAsync($"billing: there are more rows than the first {most:N0} shown: raise --limit, or go on with --from");
             return 0;
         }));
         return command;
@@ -100,12 +105,19 @@ public static class UsageCommand
                 shape.Print(parsed, (await client.GetBalanceAsync(new GetBalanceRequest { SubscriptionId = id, Conversation = named }, cancellationToken: ct)).Windows, WindowColumns);
                 return 0;
             }
-            // A watch lasts as long as the service lets it. Whoever opens another is told the state again, and has printed it.
+            // A watch lasts as long as the service lets it, or lives. Whoever opens another is told the state again, and has printed it.
             for (Balance? printed = null; ;)
             {
-                using var call = client.WatchBalance(new WatchBalanceRequest { SubscriptionId = id, Conversation = named }, cancellationToken: ct);
-                while (await call.ResponseStream.MoveNext(ct))
-                    if (!call.ResponseStream.Current.Equals(printed)) shape.Print(parsed, (printed = call.ResponseStream.Current).Windows, WindowColumns);
+                try
+                {
+                    using var call = client.WatchBalance(new WatchBalanceRequest { SubscriptionId = id, Conversation = named }, cancellationToken: ct);
+                    while (await call.ResponseStream.MoveNext(ct))
+                        if (!call.ResponseStream.Current.Equals(printed)) shape.Print(parsed, (printed = call.ResponseStream.Current).Windows, WindowColumns);
+                }
+                catch (RpcException e) when (printed is not null && e.StatusCode == StatusCode.Unavailable)
+                {
+                    await Task.Delay(WatchesAgainAfter, ct);
+                }
             }
         }));
         return command;
