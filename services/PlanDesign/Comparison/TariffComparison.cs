@@ -79,14 +79,17 @@ public sealed record TariffComparison(
                 .. withoutFigures.Select(w => w.Notice),
                 .. twoPart.ProfitMax is { } most ? [FormattableString.Invariant($"the two-part tariff is the best one found: no fee and price earn more than {most:G6}")] : Array.Empty<string>(),
                 .. from other in others
-                          let ahead = other.Outcome.Profit - menu.Profit
-                          where ahead > SurplusChange.Tolerance * market.ValuePerAnswer
-                          select FormattableString.Invariant($"{other.Name} earns {ahead:G6} more per conversation than this menu: ")
-                              + (market.ValueAtCap > 0 ? "with value at the cap no menu is always better than it"
-                                  : other.Outcome == running && market.Urgency.HasDensity && ahead <= solution.Certificate.DensityUpperBound - menu.Profit && running!.Profit > unlimited?.Profit
-                                  ? "its customers were counted where they really stop buying, and the new menu was solved for types that stand for them: raise typeCount"
-                                  : "of few plans, in minor units or under rules a menu may lose, without limit it never does")],
+                   let ahead = other.Outcome.Profit - menu.Profit
+                   where ahead > SurplusChange.Tolerance * market.ValuePerAnswer
+                   group FormattableString.Invariant($"{other.Name} ({ahead:G6})") by WhyAhead(other.Outcome, ahead) into alike
+                   select $"earning more per conversation than this menu: {string.Join(", ", alike)}; {alike.Key}"],
         };
+
+        string WhyAhead(TariffOutcome other, double ahead) =>
+            market.ValueAtCap > 0 ? "with value at the cap no menu is always better than that"
+            : other == running && market.Urgency.HasDensity && ahead <= solution.Certificate.DensityUpperBound - menu.Profit && running!.Profit > unlimited?.Profit
+            ? "its customers were counted where they really stop buying, and the new menu was solved for types that stand for them: raise typeCount"
+            : "of few plans, in minor units or under rules a menu may lose, without limit it never does";
     }
 
     internal static TariffOutcome OfMenu(MarketTables tables, MenuSolution menu)

@@ -205,9 +205,10 @@ public sealed class OtherTariffTests
     {
         var market = Uniform(new ExponentialAnswerTime(14.7)) with { TypeCount = 200 };
         var comparison = TariffComparison.Of(market, MenuSolver.Solve(market, new(1)));
-        Assert.Contains(comparison.Notices, n => n.StartsWith("two-part tariff earns", StringComparison.Ordinal));
-        Assert.Contains(comparison.Notices, n => n.StartsWith("pay per token earns", StringComparison.Ordinal));
-        Assert.DoesNotContain(comparison.Notices, n => n.StartsWith("flat fee", StringComparison.Ordinal));
+        var ahead = Assert.Single(comparison.Notices, n => n.StartsWith("earning more per conversation than this menu: ", StringComparison.Ordinal));
+        Assert.Contains("pay per token (", ahead, StringComparison.Ordinal);
+        Assert.Contains("two-part tariff (", ahead, StringComparison.Ordinal);
+        Assert.DoesNotContain("flat fee", ahead, StringComparison.Ordinal);
     }
 
     [Theory]
