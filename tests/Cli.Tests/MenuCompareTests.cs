@@ -38,7 +38,7 @@ public sealed partial class MenuCompareTests
     {
         var market = """{"urgency":{"kind":"uniform","from":0,"to":1},"answerTime":{"kind":"exponential","meanSeconds":5},"tokensPerSecond":5,"valuePerAnswer":1,"servingCostPerToken":0,"typeCount":50}""";
         var report = await Json(market, "menu", "compare", "-", "--tiers", "1", "--plans-max", "2");
-        Assert.Contains(report.GetProperty("notices").EnumerateArray(), n => n.GetString()!.StartsWith("two-part tariff earns ", StringComparison.Ordinal));
+        Assert.Contains(report.GetProperty("notices").EnumerateArray(), n => n.GetString()!.StartsWith("earning more per conversation than this menu: ", StringComparison.Ordinal) && n.GetString()!.Contains("two-part tariff (", StringComparison.Ordinal));
         Assert.Equal(2, report.GetProperty("planCounts").GetArrayLength());
     }
 
