@@ -181,10 +181,10 @@ public sealed partial class MeterClient
 
     private TimeSpan Longer(TimeSpan pause) => pause == TimeSpan.Zero ? Options.PauseMin : pause * 2 < Options.PauseMax ? pause * 2 : Options.PauseMax;
 
-    /// <summary>A meter that is back would be met by all its runtimes at once.</summary>
     /// <summary>How long the service says to wait before the next attempt; null where it says nothing.</summary>
     private static TimeSpan? RetryDelayOf(RpcException e) => e.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay?.ToTimeSpan();
 
+    /// <summary>A meter that is back would be met by all its runtimes at once.</summary>
     private static TimeSpan Scattered(TimeSpan pause) => pause * (0.5 + (Random.Shared.NextDouble() / 2));
 
     /// <summary>What no waiting will change, as far as the caller can tell: then a Start that waits is told so.</summary>

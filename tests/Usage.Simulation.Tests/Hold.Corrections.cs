@@ -45,7 +45,7 @@ internal sealed partial class Hold
             finally
             {
                 cell.Announcing--;
-                cell.Owner.LetGo(call.Conversation);
+                cell.LetGo(call.Conversation);
             }
         }
         catch (StoreLostException)

@@ -158,8 +158,9 @@ public sealed class ShardWriter
             }
             Take();
             if (_rows.Count > 0 || (_commit.HasUnreported && UntilCut() == TimeSpan.Zero)) await CommitAsync(giveUp);
-            if (_correction is not null) await CorrectAsync(giveUp);
+            // Before the correction, which is queued behind them and may be the first thing that is not reported again.
             if (_barriers.Count > 0) await AnswerBarriersAsync(giveUp);
+            if (_correction is not null) await CorrectAsync(giveUp);
         }
         while (_commit.HasUnreported && UntilCut() <= LastReportWithin)
         {

@@ -69,7 +69,7 @@ public sealed class CorrectionDesk(OwnerDirectory owners, OwnerLoader loader, An
             }
             finally
             {
-                lock (cell.Gate) cell.Owner.LetGo(call.Conversation);
+                lock (cell.Gate) cell.LetGo(call.Conversation);
             }
         }
         finally

@@ -79,7 +79,7 @@ public abstract class OwnerInMemory(SubscriptionOwner owner, long epoch)
     /// turn: until it is in memory nobody adds to it.
     /// </summary>
     public bool WouldReadBehind(string conversation, Guid generation, TotalsBehind behind) =>
-        (behind.Generations.Contains(generation) && owner.Find(generation) is null)
+        (behind.Generations.Contains((owner.Subscription, generation)) && owner.Find(generation) is null)
         || (behind.Conversations.Contains((owner.Subscription, conversation)) && !owner.Knows(conversation));
 
     /// <summary>Whether billing must be asked before the turn, for no terms are known, or all their periods have run out.</summary>
@@ -178,6 +178,13 @@ public abstract class OwnerInMemory(SubscriptionOwner owner, long epoch)
     {
         UncommittedRows--;
         owner.Durable(row);
+    }
+
+    /// <summary>Drops a conversation that was kept for a correction, if nothing runs in it. It may have been kept longer than what ran in it: whoever has read meanwhile reads again.</summary>
+    public void LetGo(string conversation)
+    {
+        owner.LetGo(conversation);
+        if (owner.ForgetIfIdle(conversation) && Pins > 0) _forgotten.Add(conversation);
     }
 
     /// <summary>The tables know all of it.</summary>

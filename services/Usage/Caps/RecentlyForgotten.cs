@@ -16,13 +16,18 @@ internal sealed class RecentlyForgotten
 
     public void Add(Generation generation)
     {
-        if (_generations.Count >= ToldApartMax)
+        Add(generation.Conversation.Name);
+        _generations[generation.Id] = Count;
+    }
+
+    public void Add(string conversation)
+    {
+        if (_generations.Count >= ToldApartMax || _conversations.Count >= ToldApartMax)
         {
             Clear();
             _allBefore = Count;
         }
-        Count++;
-        _generations[generation.Id] = _conversations[generation.Conversation.Name] = Count;
+        _conversations[conversation] = ++Count;
     }
 
     public bool Has(Guid generation, long since) => since < _allBefore || _generations.GetValueOrDefault(generation) > since;

@@ -85,10 +85,8 @@ public sealed partial class SubscriptionOwner(Guid subscription, MeterLimits lim
     }
 
     /// <summary>Drops a conversation in which nothing runs: the tables know it.</summary>
-    public void ForgetIfIdle(string conversation)
-    {
-        if (_conversations.TryGetValue(conversation, out var known) && known.Generations == 0) _conversations.Remove(conversation);
-    }
+    /// <returns>whether it was known</returns>
+    public bool ForgetIfIdle(string conversation) => _conversations.TryGetValue(conversation, out var known) && known.Generations == 0 && _conversations.Remove(conversation);
 
     /// <summary>True when the tables know all that this owner knows: it may be forgotten and loaded again.</summary>
     public bool IsIdle => _generations.Count == 0 && _uncommitted == 0 && _inherited.Count == 0 && SlabAskedAt is null && !HasCrossings;

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace Usage.Metering;
 
 /// <summary>Whose totals lack rows that are committed.</summary>
-public sealed record TotalsBehind(IReadOnlySet<Guid> Generations, IReadOnlySet<(Guid Subscription, string Conversation)> Conversations)
+public sealed record TotalsBehind(IReadOnlySet<(Guid Subscription, Guid Generation)> Generations, IReadOnlySet<(Guid Subscription, string Conversation)> Conversations)
 {
-    public static TotalsBehind None { get; } = new(new HashSet<Guid>(), new HashSet<(Guid, string)>());
+    public static TotalsBehind None { get; } = new(new HashSet<(Guid, Guid)>(), new HashSet<(Guid, string)>());
 }
 
 /// <summary>
@@ -68,8 +68,9 @@ public sealed class RunningTotals
     /// <summary>What was added is committed.</summary>
     internal void Committed()
     {
-        if (_running.Count > 0) _behind = new(_running.Keys.ToHashSet(), _running.Values.Select(s => KeyOf(s.Last)).ToHashSet());
-        else _behind = TotalsBehind.None;
+        _behind = _running.Count == 0
+            ? TotalsBehind.None
+            : new(_running.Values.Select(s => (s.Last.Generation.Header.Subscription, s.Last.Generation.Id)).ToHashSet(), _running.Values.Select(s => KeyOf(s.Last)).ToHashSet());
     }
 
     private void Write(Guid generation, in Sum sum)
