@@ -32,6 +32,23 @@ public sealed class SlabTests
     }
 
     [Fact]
+    public void The_next_slab_is_asked_for_before_this_one_is_used_up_and_nobody_waits_for_it()
+    {
+        var scene = new OwnerScene(slabAtOnce: false, Cap.Hard(CapWindow.BillingPeriod, 100_000));
+        scene.Start("a", "c1");
+        var first = scene.Slab!.Value;
+        scene.Turn(o => scene.Owner.SlabDurable(first.Number, first.When!.Value, scene.Now, o));
+        foreach (var name in new[] { "b", "c" }) Assert.Equal(OutcomeKind.Granted, scene.Start(name, name)[^1].Kind);
+        Assert.Equal(1_024, scene.Slab!.Value.Number);
+
+        var fourth = scene.Start("d", "d");
+        Assert.Contains(fourth, o => o is { Kind: OutcomeKind.Granted, Number: 256 });
+        Assert.Equal(2 * 1_024 + 256, scene.Slab!.Value.Number);
+        // Until it is durable either of the two may be what a successor finds.
+        Assert.DoesNotContain(scene.Start("e", "e"), o => o.Kind == OutcomeKind.Granted);
+    }
+
+    [Fact]
     public void U1_an_inherited_slab_counts_as_reserved_until_its_lease_ends()
     {
         var scene = new OwnerScene(slabAtOnce: true, Period2000);

@@ -132,10 +132,13 @@ public sealed partial class SubscriptionOwner
     private bool IsCovered(DateTimeOffset real) =>
         Exposed <= (SlabAskedAt is not null ? Math.Min(_slabTokens, _slabTokensAsked) : _slabTokens) && _slabUntil - real >= limits.Lease / 2;
 
+    /// <summary>Beyond this part of a slab the next one is asked for, so that it is durable before this one is used up: nobody waits for it then.</summary>
+    private static long EnoughOf(long slab) => slab - slab / 4;
+
     private void EnsureSlab(Moment at, List<Outcome> outcomes)
     {
         // A grant may be kept back that holds nothing any more, for frames sent again after a crash have used it up: it waits for its slab all the same.
-        if (SlabAskedAt is not null || (_held == 0 && _withheld.Count == 0) || (Exposed <= _slabTokens && _slabUntil - at.Real > limits.Lease)) return;
+        if (SlabAskedAt is not null || (_held == 0 && _withheld.Count == 0) || (Exposed <= EnoughOf(_slabTokens) && _slabUntil - at.Real > limits.Lease)) return;
         var chunks = Math.Max(MeterLimits.SlabChunksMin, 2 * Exposed / limits.ChunkTokens + 1);
         _slabTokensAsked = chunks * limits.ChunkTokens;
         SlabAskedAt = at.Real;
