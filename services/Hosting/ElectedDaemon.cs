@@ -17,8 +17,29 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
     private const string Database = "database";
     private readonly StoppedShards _stopped = new(readiness, meters, log);
 
-    /// <summary>Until the end of the transaction no daemon can be elected. False where one runs.</summary>
-    public static Task<bool> TryKeepOutAsync(NpgsqlConnection connection, string schema, CancellationToken ct) => TryLock("pg_try_advisory_xact_lock", connection, schema, ct);
+    /// <summary>Until the end of the transaction no daemon can be elected. False where one runs; the transaction is of no use then.</summary>
+    /// <remarks>One that has just stopped may hold the lock for another moment, until the server has seen its connection close.</remarks>
+    public static async Task<bool> TryKeepOutAsync(NpgsqlConnection connection, string schema, CancellationToken ct)
+    {
+        try
+        {
+            await using var batch = new NpgsqlBatch(connection)
+            {
+                BatchCommands =
+                {
+                    new("set local lock_timeout = '2s'"),
+                    new("select pg_advisory_xact_lock(hashtext($1))") { Parameters = { new() { Value = LockOf(schema) } } },
+                    new("set local lock_timeout to default"),
+                },
+            };
+            await batch.ExecuteNonQueryAsync(ct);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            return false;
+        }
+    }
 
     public override Task StartAsync(CancellationToken cancellationToken)
     {
@@ -65,7 +86,7 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
 
     private async Task LeadWhileElected(NpgsqlConnection connection, CancellationToken ct)
     {
-        if (!await TryLock("pg_try_advisory_lock", connection, place.Schema, ct)) return;
+        if (!await TryLock(connection, ct)) return;
         await lease.Take(connection, ct);
         try
         {
@@ -92,9 +113,11 @@ public sealed class ElectedDaemon(IDocumentStore store, StoreConnection place, D
         }
     }
 
-    private static async Task<bool> TryLock(string function, NpgsqlConnection connection, string schema, CancellationToken ct)
+    private static string LockOf(string schema) => $"{schema}.daemon";
+
+    private async Task<bool> TryLock(NpgsqlConnection connection, CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand($"select {function}(hashtext($1))", connection) { Parameters = { new() { Value = $"{schema}.daemon" } } };
+        await using var command = new NpgsqlCommand("select pg_try_advisory_lock(hashtext($1))", connection) { Parameters = { new() { Value = LockOf(place.Schema) } } };
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 }
