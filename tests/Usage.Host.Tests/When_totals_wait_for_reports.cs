@@ -21,13 +21,7 @@ public sealed class When_totals_wait_for_reports
         await watch.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 1_000)));
         await using (var stream = new RuntimeStream(meter))
         {
-            await stream.SendAsync(Samples.Start("g", "alice"));
-            await stream.AckOf("g", 0);
-            for (var sequence = 1; sequence <= 3; sequence++)
-            {
-                await stream.SendAsync(Samples.Chunk("g", sequence, 10 * sequence));
-                await stream.AckOf("g", sequence);
-            }
+            await AcknowledgedAsync(stream, "g", 10, 20, 30);
             await process.KillAsync();
         }
 
@@ -44,14 +38,7 @@ public sealed class When_totals_wait_for_reports
         await using var service = await UsageService.StartAsync(("Usage:LeaseSeconds", "1"), ("Usage:ReportIntervalMs", "6000"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 100)));
         await using var stream = new RuntimeStream(service.Meter);
-        await stream.SendAsync(Samples.Start("silent", "alice"));
-        await stream.AckOf("silent", 0);
-        for (var sequence = 1; sequence <= 3; sequence++)
-        {
-            await stream.SendAsync(Samples.Chunk("silent", sequence, 20 * sequence));
-            await stream.AckOf("silent", sequence);
-        }
-        await Eventually.True(() => !service.Knows("silent"), "its lease has ended, and its owner has forgotten it");
+        await ForgottenAsync(service, stream, "silent", 20, 40, 60);
 
         var answer = await service.Meter.AuthorizeAsync(new() { Start = Samples.Start("next", "alice"), TokensWanted = 100 });
         Assert.Equal(40, answer.Grant.TokensAllowed);
@@ -63,13 +50,7 @@ public sealed class When_totals_wait_for_reports
         await using var service = await UsageService.StartAsync(("Usage:LeaseSeconds", "1"), ("Usage:ReportIntervalMs", "6000"));
         await service.SubscribeAsync(Samples.Snapshot("alice", Samples.Hard("conversation", 100)));
         await using var stream = new RuntimeStream(service.Meter);
-        await stream.SendAsync(Samples.Start("g", "alice"));
-        await stream.AckOf("g", 0);
-        await stream.SendAsync(Samples.Chunk("g", 1, 20));
-        await stream.AckOf("g", 1);
-        await stream.SendAsync(Samples.Chunk("g", 2, 40));
-        await stream.AckOf("g", 2);
-        await Eventually.True(() => !service.Knows("g"), "its lease has ended, and its owner has forgotten it");
+        await ForgottenAsync(service, stream, "g", 20, 40);
 
         // What was acknowledged comes again, for the answer may have been lost, and then the rest.
         await using var again = new RuntimeStream(service.Meter);
@@ -81,5 +62,24 @@ public sealed class When_totals_wait_for_reports
         await again.SendAsync(Samples.Finish("g", 4));
         await again.AckOf("g", 4);
         Assert.Equal("4 70 70 70", await service.ScalarAsync<string>(Totals));
+    }
+
+    /// <summary>A generation of Alice's says its totals one after the other, each once the one before is committed.</summary>
+    private static async Task AcknowledgedAsync(RuntimeStream stream, string generation, params long[] totals)
+    {
+        await stream.SendAsync(Samples.Start(generation, "alice"));
+        await stream.AckOf(generation, 0);
+        for (var sequence = 1; sequence <= totals.Length; sequence++)
+        {
+            await stream.SendAsync(Samples.Chunk(generation, sequence, totals[sequence - 1]));
+            await stream.AckOf(generation, sequence);
+        }
+    }
+
+    /// <summary>And says nothing more, until its owner knows it no longer.</summary>
+    private static async Task ForgottenAsync(UsageService service, RuntimeStream stream, string generation, params long[] totals)
+    {
+        await AcknowledgedAsync(stream, generation, totals);
+        await Eventually.True(() => !service.Knows(generation), "its lease has ended, and its owner has forgotten it");
     }
 }
