@@ -173,8 +173,12 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
                 before[view] = await app.Sql<string>(RowsOf(view));
                 await app.Sql<object>($"delete from billing.mt_doc_{view}");
             }
-            var views = await ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), new("ada", "a fold was mended"), default);
-            Assert.Equal(2, views.Customers);
+            // Two streams at once: more than one turn for most kinds.
+            await using (var store = await BillingStore.OpenAsync(app.Database.ConnectionString("billing")))
+            {
+                var views = await ViewRebuild.RunAsync(store, app.Database.ConnectionString("billing"), new("ada", "a fold was mended"), default, streamsAtOnce: 2);
+                Assert.Equal(2, views.Customers);
+            }
             Assert.Equal("ada: a fold was mended", await app.Sql<string>("select concat(data -> 'by' ->> 'actor', ': ', data -> 'by' ->> 'reason') from billing.mt_events where type = 'views_rebuilt'"));
             foreach (var view in rebuilt) Assert.Equal((view, before[view]), (view, await app.Sql<string>(RowsOf(view))));
         }
@@ -226,6 +230,17 @@ public sealed class When_books_are_imported(When_books_are_imported.Export books
         Assert.DoesNotContain('\n', refused.Message);
         foreach (var view in Views) Assert.Equal((view, before[view]), (view, await ContentOf(app, view)));
         Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'views_rebuilt'"));
+    }
+
+    [Fact]
+    public async Task Views_are_not_made_again_from_a_log_in_which_a_streams_versions_are_out_of_order()
+    {
+        await using var app = await Empty();
+        await Import(app, books.Lines);
+        await app.Sql<object>("update billing.mt_events set seq_id = seq_id + 1000000 where seq_id = (select min(seq_id) from billing.mt_events where type = 'customer_created')");
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => ViewRebuild.RunAsync(app.Database.ConnectionString("billing"), new("ada", "a try"), default));
+        Assert.Equal("stream_corrupt", refused.Refusal.Code);
+        Assert.Contains("cannot be folded: ", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
