@@ -33,6 +33,19 @@ public sealed class MenuSolveTests
     }
 
     [Fact]
+    public async Task The_menu_in_the_README_is_what_is_printed()
+    {
+        var readme = await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "README.md"));
+        var market = Between("<<'JSON'\n", "\nJSON\n");
+        var args = Between("./billing menu solve market.json ", "\n").Split(' ');
+        var (exit, output, error) = await Run(market, ["menu", "solve", "-", .. args]);
+        Assert.Equal((0, ""), (exit, error));
+        Assert.Equal(DocumentedCommand.Lines(Between("--conversations 20\n```\n\n```\n", "```")), DocumentedCommand.Lines(output));
+
+        string Between(string from, string to) => readme.Split(from)[1].Split(to)[0];
+    }
+
+    [Fact]
     public async Task Every_reference_case_comes_out_of_a_file_as_an_independent_implementation_found_it()
     {
         using var reader = typeof(MenuSolveTests).Assembly.GetManifestResourceStream("menu-cases.json")!;

@@ -68,6 +68,19 @@ public sealed class When_the_demo_is_played : IDisposable
         Assert.Single(error.TrimEnd('\n').Split('\n'));
     }
 
+    [Theory]
+    [InlineData(131_072, "this market is not worth serving: no plan earns more than it costs")]
+    [InlineData(10_000, "none of 10 customers finds a plan worth its price: the plans are for few, so ask more with --customers")]
+    public async Task A_month_in_which_nothing_can_be_sold_ends_with_one_line_and_without_servers(int tokens, string line)
+    {
+        var path = Path.Combine(_home, "trace.csv");
+        await File.WriteAllTextAsync(path, $"TIMESTAMP,ContextTokens,GeneratedTokens\n2026-01-01,5,{tokens}\n");
+        var (exit, output, error) = await BillingAsync("demo", "--trace", path, "--customers", "10", "--json");
+        Assert.Equal((1, ""), (exit, output));
+        Assert.Equal($"billing: {line}", error.TrimEnd('\n').Split('\n')[^1]);
+        Assert.Empty(Directory.GetDirectories(_home, "run-*"));
+    }
+
     private Task<(int Exit, string Output, string Error)> BillingAsync(params string[] args) =>
         DotnetProcess.RunAsync(typeof(Cli.CommandLine).Assembly.Location, new Dictionary<string, string?> { ["BILLING_HOME"] = _home }, "", args);
 }

@@ -27,7 +27,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         await SubscribeAsync(menu, ct);
         var period = new Period(_now, Period.Monthly(_now, 0).End);
         var tally = await ServeMonthAsync(period, ct);
-        var invoices = await CloseAsync(period, ct);
+        var invoices = await CloseAsync(menu, period, ct);
         var books = await BooksAsync(menu, tally, invoices, ct);
         var audit = await new DemoAudit(deployment, screen, folder).RunAsync(invoices.Select(i => i.InvoiceId).ToHashSet(), ct);
 
@@ -116,6 +116,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         var offers = plans.Select(p => new PlanOffer((int)p.ConversationCapTokens, p.PeriodFeeMicros / 1e6 / DemoMarket.ConversationsPerPeriod)).ToArray();
         var choices = market.Choices(offers);
         var buyers = choices.Index().Where(c => c.Item is not null).ToArray();
+        if (buyers.Length == 0) throw new UserException($"none of {market.Customers:N0} customers finds a plan worth its price: the plans are for few, so ask more with --customers");
         await screen.Progress("subscribing", buyers.Length, async step =>
         {
             await Parallel.ForEachAsync(buyers, new ParallelOptions { MaxDegreeOfParallelism = CallsAtOnce, CancellationToken = ct }, async (buyer, token) =>
@@ -164,7 +165,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         return tally;
     }
 
-    private async Task<IReadOnlyList<Invoice>> CloseAsync(Period period, CancellationToken ct)
+    private async Task<IReadOnlyList<Invoice>> CloseAsync(Menu menu, Period period, CancellationToken ct)
     {
         screen.Title("6  The period closes");
         var invoices = await screen.Progress("invoicing", _subscribers.Count, async step =>
@@ -174,7 +175,10 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         });
         if (invoices.Count == 0) throw new UserException("billing has issued no invoice within two minutes: its log says why");
         screen.Say($"{invoices.Count:N0} invoices, numbered {invoices.Min(i => i.Number)} to {invoices.Max(i => i.Number)}. One of them in full:");
-        InvoicePrinter.Print(screen.Console, invoices.OrderByDescending(i => i.Lines.Sum(l => l.Tokens)).ElementAt(invoices.Count / 2));
+        var one = invoices.OrderByDescending(i => i.Lines.Sum(l => l.Tokens)).ElementAt(invoices.Count / 2);
+        InvoicePrinter.Print(screen.Console, one);
+        var fee = menu.Plans.Single(p => p.PlanId == _subscribers[one.SubscriptionId].PlanId).PeriodFeeMicros / 1_000_000m;
+        screen.Say($"  the fee is {DemoMarket.ConversationsPerPeriod} conversations × {fee / DemoMarket.ConversationsPerPeriod:0.0000} {menu.Currency}, the price that was solved, = {fee:0.00}");
         return invoices;
     }
 
@@ -235,6 +239,8 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         table.AddRow("tokens generated", $"{tally.Sum(t => t.GeneratedTokens):N0} by the runtime's count", $"{invoices.Sum(i => i.Lines.Where(IsGenerated).Sum(l => l.Tokens)):N0}");
         table.AddRow("tokens past a cap", $"{books.TokensPastCap:N0}", $"{invoices.Sum(i => i.Lines.Where(l => l.TokenKind == TokenKind.Overrun.Name()).Sum(l => l.Tokens)):N0}");
         screen.Console.Write(table);
+        var sold = menu.Plans.Select(p => (Customers: _subscribers.Values.Count(s => s.PlanId == p.PlanId), Fee: p.PeriodFeeMicros / 1_000_000m)).Where(p => p.Customers > 0).ToArray();
+        screen.Say($"To add it up: {string.Join(" + ", sold.Select(p => $"{p.Customers:N0} × {p.Fee:0.00}"))} = {sold.Sum(p => p.Customers * p.Fee):N2} {menu.Currency}.");
         return books;
     }
 
