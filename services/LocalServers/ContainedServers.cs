@@ -60,9 +60,16 @@ public static class ContainedServers
         var name = $"billing-{Path.GetFileName(folder.Path)}-{server}";
         folder.RecordContainer(name);
         var (exit, output) = await Processes.RunAsync("docker", ["run", "--detach", "--rm", "--name", name, "--publish", $"127.0.0.1::{port}", .. rest], "/", cancel);
-        if (exit != 0) throw new ServerUnavailableException($"docker could not run {server}: {output.Trim().Split('\n')[^1]}");
+        if (exit != 0) throw new ServerUnavailableException($"docker could not run {server}: {Reason(output)}");
         var (_, published) = await Processes.RunAsync("docker", ["port", name, $"{port}/tcp"], "/", cancel);
         return IPEndPoint.TryParse(published.Split('\n')[0].Trim(), out var address) ? address : throw new ServerUnavailableException($"the container {name} ended at once; see its reason with: docker run {string.Join(' ', rest.Last())}");
+    }
+
+    // The last words are advice on options.
+    private static string Reason(string output)
+    {
+        var lines = output.Trim().Split('\n');
+        return lines.FirstOrDefault(line => line.StartsWith("docker: ", StringComparison.Ordinal))?["docker: ".Length..] ?? lines[^1];
     }
 
     private static async Task UntilAsync(string server, Func<Task<bool>> answers, CancellationToken cancel)

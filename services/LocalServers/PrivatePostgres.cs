@@ -150,6 +150,6 @@ public sealed class PrivatePostgres : IAsyncDisposable
         var brewed = brew.Where(Directory.Exists).SelectMany(folder => Directory.GetDirectories(folder, "postgresql*")).OrderDescending(StringComparer.Ordinal);
         return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .Concat(versions.Concat(packaged).Concat(brewed).Select(folder => Path.Combine(folder, "bin")))
-            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "postgres")));
+            .FirstOrDefault(folder => Processes.IsThere(Path.Combine(folder, "initdb")) && Processes.IsThere(Path.Combine(folder, "postgres")));
     }
 }

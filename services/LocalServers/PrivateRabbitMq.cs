@@ -163,6 +163,6 @@ public sealed class PrivateRabbitMq : IAsyncDisposable
     private static string? ScriptOf(string name)
     {
         string[] folders = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin", "/usr/local/sbin"];
-        return folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists) ?? Processes.Find(name);
+        return folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(Processes.IsThere) ?? Processes.Find(name);
     }
 }

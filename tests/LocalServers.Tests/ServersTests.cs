@@ -44,4 +44,24 @@ public sealed class ServersTests
     [Fact]
     public void A_missing_server_is_one_line_with_the_command_that_installs_it() =>
         Assert.Matches("^PostgreSQL is not installed on this machine; install it with: .* install .*postgresql.*$", ServerUnavailableException.Missing("PostgreSQL", "postgresql", "postgresql@17").Message);
+
+    [Fact]
+    public void A_link_to_a_program_that_was_removed_is_no_program()
+    {
+        var folder = Directory.CreateTempSubdirectory();
+        try
+        {
+            var (program, link) = (Path.Combine(folder.FullName, "initdb-15"), Path.Combine(folder.FullName, "initdb"));
+            Assert.False(Processes.IsThere(link));
+            File.WriteAllText(program, "");
+            File.CreateSymbolicLink(link, program);
+            Assert.True(Processes.IsThere(program) && Processes.IsThere(link));
+            File.Delete(program);
+            Assert.False(Processes.IsThere(link));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 }
