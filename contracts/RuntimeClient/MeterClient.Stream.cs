@@ -73,7 +73,8 @@ public sealed partial class MeterClient
                 var e = error as RpcException ?? new RpcException(new(StatusCode.Internal, error.Message, error));
                 // A stream that had nothing to say and was ended for it is no failure.
                 if (ReasonOf(e) != "stream_idle" || !_active.IsEmpty) Announce(e);
-                if (ReasonOf(e) == "frames_too_many") _framesPerMessage = Math.Max(_framesPerMessage / 2, 1);
+                // Whatever carries the messages, the meter's own server or a proxy, refuses those of too many bytes without a reason of ours.
+                if (ReasonOf(e) is "frames_too_many" || (e.StatusCode == StatusCode.ResourceExhausted && ReasonOf(e) is null)) _framesPerMessage = Math.Max(_framesPerMessage / 2, 1);
                 var refused = RefusedForGood(e);
                 Volatile.Write(ref _keyRefused, e.StatusCode is StatusCode.Unauthenticated or StatusCode.PermissionDenied ? refused : null);
                 if (refused is not null)

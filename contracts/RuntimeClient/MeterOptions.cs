@@ -24,7 +24,7 @@ public sealed record MeterOptions
     /// <summary>How long disposing a generation or the client waits for what is not acknowledged yet. Default 10 s.</summary>
     public TimeSpan DisposeWithin { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Frames in one message, 1 to 10,000. Default 500. A meter that takes fewer is sent fewer.</summary>
+    /// <summary>Frames in one message, 1 to 10,000. Default 500. A meter that takes fewer, or fewer bytes, is sent fewer.</summary>
     public int FramesPerMessageMax { get; init; } = 500;
 
     /// <summary>The API key of the scope runtime that every call carries, where the client makes its own connection. Default none.</summary>

@@ -93,10 +93,10 @@ public sealed class When_frames_are_batched(SharedService shared)
         Assert.Equal((128, 0, 0), await shared.RecordedAsync("said again"));
     }
 
-    [Fact]
-    public async Task A_meter_that_takes_smaller_messages_gets_smaller_ones()
+    [Theory, InlineData("Usage:FramesPerMessageMax", "20"), InlineData("Usage:MessageBytesMax", "2000")]
+    public async Task A_meter_that_takes_smaller_messages_gets_smaller_ones(string setting, string most)
     {
-        await using var service = await UsageService.StartAsync(("Usage:FramesPerMessageMax", "20"));
+        await using var service = await UsageService.StartAsync((setting, most));
         await service.SubscribeAsync(Samples.Snapshot("small messages"));
         var line = new RecordedLine();
         line.HoldWords();
