@@ -56,6 +56,39 @@ public sealed class EventTests
     }
 
     [Theory]
+    [InlineData("""{"tokens":7,"type":"output","model":"m"}""", null)]
+    [InlineData("""[1]""", "data_base64 must be the base64 of a JSON object")]
+    [InlineData("""{"tokens":7,"tokens":8,"type":"output","model":"m"}""", "the member tokens stands twice")]
+    [InlineData("""{"tokens":7""", "data_base64 must be")]
+    public void Data_may_come_in_base64(string data, string? detail)
+    {
+        var encoded = Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(data));
+        var fault = Structured($"\"data_base64\":\"{encoded}\"").Read(out var read);
+        if (detail is null) Assert.Equal((null, 7), (fault, read.Generated.Output));
+        else Assert.StartsWith(detail, fault?.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""
+        "data_base64":"no base64!"
+        """, "data_base64 must be")]
+    [InlineData("""
+        "data_base64":7
+        """, "data_base64 must be")]
+    [InlineData("""
+        "data":{"tokens":7,"type":"output","model":"m"},"data_base64":"e30="
+        """, "data and data_base64 may not stand together")]
+    [InlineData("""
+        "data":{"tokens":7,"type":"output","model":"m"},"data_base64":null
+        """, null)]
+    public void Data_in_base64_that_cannot_be_is_named(string members, string? detail)
+    {
+        var fault = Structured(members).Read(out _);
+        if (detail is null) Assert.Null(fault);
+        else Assert.StartsWith(detail, fault?.Detail, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("2026-01-31T12:00:00.123456789Z", true)] // Go counts nanoseconds
     [InlineData("2026-01-31T13:00:00.123456+01:00", true)]
     [InlineData("2026-01-31T12:00:00.123456", true)] // Python's utcnow() does not say that it is UTC
@@ -76,6 +109,12 @@ public sealed class EventTests
         Assert.Null(Event("""{"prompt_tokens":2,"completion_tokens":1}""").Read(out var other));
         Assert.Equal(first.Content(), repeat.Content());
         Assert.NotEqual(first.Content(), other.Content());
+    }
+
+    private static CloudEvent Structured(string members)
+    {
+        using var json = JsonDocument.Parse($$"""{"specversion":"1.0","source":"s","id":"i","type":"t","subject":"{{Subscription}}",{{members}}}""");
+        return CloudEvent.Of(json.RootElement.Clone());
     }
 
     private static CloudEvent Event(string data)

@@ -8,10 +8,11 @@ namespace Usage.Imports;
 /// The attributes of a CloudEvent (specification 1.0.2) that matter here, and its data. How they travel, in one JSON object or in headers, is
 /// for whoever received it to know.
 /// </summary>
-/// <param name="NamesFault">what is wrong with the names of its members: <see cref="MemberNames.Fault"/></param>
-public sealed record CloudEvent(string? SpecVersion, string? Source, string? Id, string? Type, string? Subject, string? Time, JsonElement Data, string? NamesFault)
+/// <param name="Fault">what is wrong with how it is written, such as with the names of its members: <see cref="MemberNames.Fault"/></param>
+public sealed record CloudEvent(string? SpecVersion, string? Source, string? Id, string? Type, string? Subject, string? Time, JsonElement Data, string? Fault)
 {
     private const int KeyBytesMax = 1_024, NameBytesMax = 128;
+    private const string NoBase64 = "data_base64 must be the base64 of a JSON object";
     // What any database and any language can hold; outside it a clock is broken.
     private static readonly DateTimeOffset Earliest = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero), Latest = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -23,14 +24,32 @@ public sealed record CloudEvent(string? SpecVersion, string? Source, string? Id,
         if (json.ValueKind != JsonValueKind.Object || fault == MemberNames.NoText) return new CloudEvent(null, null, null, null, null, null, default, fault);
         return new CloudEvent(
             EventCounts.Text(json, "specversion"), EventCounts.Text(json, "source"), EventCounts.Text(json, "id"), EventCounts.Text(json, "type"), EventCounts.Text(json, "subject"),
-            EventCounts.IsGiven(json, "time") ? EventCounts.Text(json, "time") ?? "" : null, json.TryGetProperty("data", out var data) ? data : default, fault);
+            EventCounts.IsGiven(json, "time") ? EventCounts.Text(json, "time") ?? "" : null, DataOf(json, ref fault), fault);
+    }
+
+    /// <summary>As a member, or as the base64 of its JSON: the format has both.</summary>
+    private static JsonElement DataOf(JsonElement json, ref string? fault)
+    {
+        if (!EventCounts.IsGiven(json, "data_base64")) return json.TryGetProperty("data", out var data) ? data : default;
+        if (EventCounts.IsGiven(json, "data")) fault ??= "data and data_base64 may not stand together";
+        try
+        {
+            var decoded = JsonSerializer.Deserialize<JsonElement>(Convert.FromBase64String(EventCounts.Text(json, "data_base64") ?? "?"));
+            fault ??= decoded.ValueKind == JsonValueKind.Object ? MemberNames.Fault(decoded) : NoBase64;
+            return decoded;
+        }
+        catch (Exception e) when (e is FormatException or JsonException)
+        {
+            fault ??= NoBase64;
+            return default;
+        }
     }
 
     /// <summary>What it says about usage, or what is wrong with it.</summary>
     public Refusal? Read(out ImportedEvent imported)
     {
         imported = null!;
-        if (NamesFault is not null) return EventCounts.Invalid(NamesFault);
+        if (Fault is not null) return EventCounts.Invalid(Fault);
         if (SpecVersion != "1.0") return EventCounts.Invalid("specversion must be 1.0");
         if (!IsText(Source, KeyBytesMax)) return EventCounts.Invalid($"source must be text of 1 to {KeyBytesMax} bytes");
         if (!IsText(Id, KeyBytesMax)) return EventCounts.Invalid($"id must be text of 1 to {KeyBytesMax} bytes");
