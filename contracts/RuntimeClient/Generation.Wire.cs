@@ -77,12 +77,16 @@ public sealed partial class Generation
         }
     }
 
-    /// <summary>Gives way to the next attempt if nobody waits for this one: whatever it is granted yet is the other's.</summary>
-    internal bool GivesWay()
+    /// <summary>
+    /// Gives way to the next attempt if nobody waits for this one: whatever it is granted yet is the other's. That goes on counting where this one was, as the
+    /// same asker: if it is denied, what this one has said and is still under way is denied with it.
+    /// </summary>
+    internal bool GivesWayTo(Generation next)
     {
         lock (_gate)
         {
             if (!IsForsaken) return IsClosed;
+            (next._start.Asker, next._start.Attempt) = (_start.Asker, _start.Attempt);
             Fail(new MeterException("superseded", $"{Id} was started again"));
             return true;
         }

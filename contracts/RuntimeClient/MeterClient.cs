@@ -63,7 +63,7 @@ public sealed partial class MeterClient : IAsyncDisposable
         ObjectDisposedException.ThrowIf(_disposed == 1, this);
         var generation = new Generation(this, request);
         while (!_active.TryAdd(request.Id, generation))
-            if (_active.TryGetValue(request.Id, out var running) && !running.GivesWay())
+            if (_active.TryGetValue(request.Id, out var running) && !running.GivesWayTo(generation))
                 throw new InvalidOperationException($"{request.Id} is being metered here already; if this is a retry, wait for the end of the attempt before it, and keep the id");
         try
         {

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Microsoft.Extensions.AI;
 using RuntimeClient.Chat;
@@ -74,6 +75,29 @@ public sealed class StartsThatWereGrantedBehindTheirCaller(SharedService shared)
         Assert.Equal((7, 0, 0), await shared.RecordedAsync(name));
         Assert.Equal(1, await shared.Service.ScalarAsync<long>($"select count(*) from usage.generation where generation = '{generation.Id[4..]}' and finish = 1"));
         Assert.Equal(0, (await shared.Service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId(name) })).Windows.Single().ReservedTokens);
+    }
+
+    /// <summary>The words of both attempts are on their way, and the later one arrives first.</summary>
+    [Fact]
+    public async Task U1_U3_a_hold_that_was_cancelled_is_not_granted_after_its_retry_was_denied()
+    {
+        var (service, id) = (shared.Service, GenerationId.Derive(Samples.Jan1, "overtaken"));
+        await service.SubscribeAsync(Samples.Snapshot("overtaken", Samples.Hard("billing_period", 100)));
+        await service.Meter.AuthorizeAsync(new() { Start = Samples.Start("overtaken holds all", "overtaken") });
+        var line = new LateFirstCall();
+        await using var meter = new MeterClient(service.Channel.CreateCallInvoker().Intercept(line));
+        using var patience = new CancellationTokenSource();
+        var first = meter.StartAsync(SharedService.Request("overtaken", "overtaken", wanted: 50), patience.Token);
+        await line.Asked;
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        await Assert.ThrowsAsync<GenerationDeniedException>(() => meter.StartAsync(SharedService.Request("overtaken", "overtaken", wanted: 50)));
+
+        // All of it is returned, and then the first one arrives.
+        await service.Meter.SettleAsync(new() { Finish = Samples.Finish("overtaken holds all", 1) });
+        await line.PassAsync();
+        Assert.Equal(0, await service.ScalarAsync<long>($"select count(*) from usage.token_event where generation = '{id[4..]}'"));
+        Assert.Equal(0, (await service.Ledger.GetBalanceAsync(new() { SubscriptionId = Samples.SubscriptionId("overtaken") })).Windows.Single().ReservedTokens);
     }
 
     /// <summary>A meter that is slow is not gone: it answers on the same stream, and then somebody has to know the generation.</summary>
@@ -158,5 +182,37 @@ public sealed class StartsThatWereGrantedBehindTheirCaller(SharedService shared)
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => starting);
         passes.SetResult();
         await Eventually.True(() => meter.Active.Count == 0, "it is forgotten");
+    }
+
+    /// <summary>What is asked first stays under way until it may pass.</summary>
+    private sealed class LateFirstCall : Interceptor
+    {
+        private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously), _passes = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private Task? _answered;
+
+        public Task Asked => _asked.Task;
+
+        /// <summary>Returns when it is answered.</summary>
+        public Task PassAsync()
+        {
+            _passes.SetResult();
+            return _answered!;
+        }
+
+        public override AsyncUnaryCall<TResponse> AsyncUnaryCall<TRequest, TResponse>(
+            TRequest request, ClientInterceptorContext<TRequest, TResponse> context, AsyncUnaryCallContinuation<TRequest, TResponse> continuation)
+        {
+            if (_asked.Task.IsCompleted) return continuation(request, context);
+            var answered = LaterAsync(() => continuation(request, context).ResponseAsync);
+            _answered = answered;
+            _asked.SetResult();
+            return new(answered, Task.FromResult(new Metadata()), () => Status.DefaultSuccess, () => [], () => { });
+        }
+
+        private async Task<T> LaterAsync<T>(Func<Task<T>> call)
+        {
+            await _passes.Task;
+            return await call();
+        }
     }
 }
