@@ -9,6 +9,7 @@ namespace RuntimeClient.Chat;
 internal sealed class AnswerCounts
 {
     private readonly ProviderCounts _provider = new();
+    private readonly Dictionary<string, (bool IsOpen, int Counts)> _responses = new(StringComparer.Ordinal);
     private Pieces _output, _reasoning;
 
     /// <summary>Null if the provider has counted nothing.</summary>
@@ -23,11 +24,22 @@ internal sealed class AnswerCounts
     /// <summary>What there may be by now: enough to hold room for, too little to bill.</summary>
     public long Expected => Math.Max(_output.Guess + _reasoning.Guess, SoFar is var (output, reasoning) ? output + reasoning : 0);
 
+    /// <summary>
+    /// Each response was counted once, and nothing of it came afterwards: that is how much there is, even if it is less than there are pieces. What is
+    /// counted on the way is a total or an increment, and one that came before the end is no last word: then the pieces stand.
+    /// </summary>
+    public bool IsCountedAtTheEnd => _responses.Values.All(response => response is { IsOpen: false, Counts: <= 1 });
+
     /// <returns>whether there is anything in it that was generated</returns>
     public bool Take(ChatResponseUpdate update)
     {
         _provider.Take(update);
-        return Take(update.Contents);
+        var generated = Take(update.Contents);
+        var counted = update.Contents.OfType<UsageContent>().Any(usage => usage.Details.OutputTokenCount > 0);
+        var (isOpen, counts) = _responses.GetValueOrDefault(update.ResponseId ?? "");
+        isOpen |= generated;
+        _responses[update.ResponseId ?? ""] = counted && isOpen ? (false, counts + 1) : (isOpen, counts);
+        return generated;
     }
 
     public bool Take(IEnumerable<AIContent> contents)

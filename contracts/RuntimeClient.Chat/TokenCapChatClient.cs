@@ -8,9 +8,9 @@ namespace RuntimeClient.Chat;
 /// those is told so; updates are counted as they come, grants are renewed ahead of them, and the answer ends where no more are. At the end,
 /// whichever it is, the provider's own counts are settled, with room for what was generated unseen.
 /// </summary>
-public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, TokenCapOptions cap) : DelegatingChatClient(inner)
+public sealed partial class TokenCapChatClient(IChatClient inner, MeterClient meter, TokenCapOptions cap) : DelegatingChatClient(inner)
 {
-    /// <summary>In the AdditionalProperties of an answer that its cap has cut: the meter's reason, such as cap_reached or subscription_paused.</summary>
+    /// <summary>In the AdditionalProperties of an answer that its cap has cut: the meter's reason, such as cap_reached or subscription_paused; or client_closed.</summary>
     public const string CutByCap = "cut_by_cap";
 
     // The most that the meter takes for a count. A limit above it is none that a model could reach.
@@ -22,20 +22,7 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         IReadOnlyList<ChatMessage> said = [.. messages];
         var metered = await StartAsync(said, options, cancellationToken).ConfigureAwait(false);
         // Of an answer that comes whole no more can be granted on the way, and none of it cut off: unless all of it is held, it is had as a stream.
-        if (!metered.HoldsAll) return await GatherAsync(said, metered, cancellationToken).ConfigureAwait(false);
-        ChatResponse? response = null;
-        try
-        {
-            response = await base.GetResponseAsync(said, metered.Options, cancellationToken).ConfigureAwait(false);
-            if (metered.WasCut(response.FinishReason)) (response.AdditionalProperties ??= [])[CutByCap] = metered.WhyCut;
-            return response;
-        }
-        finally
-        {
-            var counts = new AnswerCounts();
-            if (response is not null) foreach (var message in response.Messages) counts.Take(message.Contents);
-            await SettleAsync(metered.Generation, counts, response?.Usage, response is null ? FinishReason.Abort : metered.ReasonOf(response.FinishReason), cut: false).ConfigureAwait(false);
-        }
+        return await (metered.HoldsAll ? WholeAsync(said, metered, cancellationToken) : GatherAsync(said, metered, cancellationToken)).ConfigureAwait(false);
     }
 
     /// <exception cref="GenerationDeniedException">nothing may be generated; the model was not asked</exception>
@@ -45,45 +32,76 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
     private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(IReadOnlyList<ChatMessage> said, ChatOptions? options, [EnumeratorCancellation] CancellationToken ct = default)
     {
         var metered = await StartAsync(said, options, ct).ConfigureAwait(false);
-        await foreach (var update in StreamAsync(said, metered, new(), ct).ConfigureAwait(false)) yield return update;
+        await foreach (var update in StreamAsync(said, new Answer(metered), ct).ConfigureAwait(false)) yield return update;
     }
 
     private async Task<ChatResponse> GatherAsync(IReadOnlyList<ChatMessage> said, Metered metered, CancellationToken ct)
     {
-        var counts = new AnswerCounts();
-        var response = await StreamAsync(said, metered, counts, ct).ToChatResponseAsync(ct).ConfigureAwait(false);
+        var answer = new Answer(metered);
+        var response = await StreamAsync(said, answer, ct).ToChatResponseAsync(ct).ConfigureAwait(false);
         // The updates' counts were added up, and what is a total may not be.
-        response.Usage = counts.Usage;
+        response.Usage = answer.Counts.Usage;
         if (response.Messages.Count > 0 && response.Messages[^1].AdditionalProperties?.TryGetValue(CutByCap, out var why) == true) (response.AdditionalProperties ??= [])[CutByCap] = why;
         return response;
     }
 
-    private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(
-        IReadOnlyList<ChatMessage> said, Metered metered, AnswerCounts counts, [EnumeratorCancellation] CancellationToken ct)
+    private async IAsyncEnumerable<ChatResponseUpdate> StreamAsync(IReadOnlyList<ChatMessage> said, Answer answer, [EnumeratorCancellation] CancellationToken ct)
     {
-        // As long as nothing else is known the consumer has gone away, or the provider has failed.
-        var (reason, cut) = (FinishReason.Abort, false);
+        if (cap.DrainAbandoned <= TimeSpan.Zero)
+        {
+            try
+            {
+                await foreach (var update in ReadAsync(said, answer, ct).ConfigureAwait(false)) yield return update;
+            }
+            finally
+            {
+                await SettleAsync(answer).ConfigureAwait(false);
+            }
+            yield break;
+        }
+        // Whoever cancels ends his own wait, and not yet the model.
+        var drain = new CancellationTokenSource();
+        var updates = ReadAsync(said, answer, drain.Token).GetAsyncEnumerator(CancellationToken.None);
+        var next = Task.FromResult(true);
         try
         {
-            ChatFinishReason? finished = null;
-            await foreach (var update in base.GetStreamingResponseAsync(said, metered.Options, ct).ConfigureAwait(false))
+            while (true)
             {
-                if (!await CountAsync(metered, counts, update, isLast: (finished ?? update.FinishReason) is not null, ct).ConfigureAwait(false))
-                {
-                    (reason, cut) = (metered.IsAtLimit ? FinishReason.Length : FinishReason.Cap, true);
-                    yield return Cut(update, metered.IsAtLimit ? null : metered.WhyCut);
-                    yield break;
-                }
-                finished = update.FinishReason ?? finished;
-                if (update.FinishReason is not null && metered.WasCut(finished)) (update.AdditionalProperties ??= [])[CutByCap] = metered.WhyCut;
-                yield return update;
+                ct.ThrowIfCancellationRequested();
+                next = updates.MoveNextAsync().AsTask();
+                if (!await next.WaitAsync(ct).ConfigureAwait(false)) break;
+                yield return updates.Current;
             }
-            reason = metered.ReasonOf(finished);
         }
         finally
         {
-            await SettleAsync(metered.Generation, counts, counts.Usage, reason, cut).ConfigureAwait(false);
+            var isLeft = !next.IsCompleted || next is { IsCompletedSuccessfully: true, Result: true };
+            // Who leaves after the model's last word was answered: only its counts come after that.
+            answer.IsAbandoned = isLeft && answer is { Finished: null, IsCut: false };
+            // What is over is settled before its consumer goes on; who has gone away waits for nothing.
+            if (isLeft) _ = Task.Run(() => DrainAsync(answer, updates, next, drain), CancellationToken.None);
+            else await DrainAsync(answer, updates, next, drain).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Counts updates as they come and ends where no more is granted.</summary>
+    private async IAsyncEnumerable<ChatResponseUpdate> ReadAsync(IReadOnlyList<ChatMessage> said, Answer answer, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var metered = answer.Metered;
+        await foreach (var update in base.GetStreamingResponseAsync(said, metered.Options, ct).ConfigureAwait(false))
+        {
+            if (answer.IsSettled) yield break;
+            if (!await CountAsync(answer, update, ct).ConfigureAwait(false))
+            {
+                (answer.Reason, answer.IsCut) = (metered.IsAtLimit ? FinishReason.Length : FinishReason.Cap, true);
+                yield return Cut(update, metered.IsAtLimit ? null : metered.WhyCut);
+                yield break;
+            }
+            answer.Finished = update.FinishReason ?? answer.Finished;
+            if (update.FinishReason is not null && metered.WasCut(answer.Finished)) (update.AdditionalProperties ??= [])[CutByCap] = metered.WhyCut;
+            yield return update;
+        }
+        answer.Reason = metered.ReasonOf(answer.Finished);
     }
 
     private async Task<Metered> StartAsync(IReadOnlyList<ChatMessage> messages, ChatOptions? options, CancellationToken ct)
@@ -130,21 +148,31 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
     }
 
     /// <summary>Counts what an update has, and keeps room for what it may have.</summary>
-    /// <param name="isLast">The model is done: what its provider says now is settled, and cuts off nothing that was generated.</param>
-    private static ValueTask<bool> CountAsync(Metered metered, AnswerCounts counts, ChatResponseUpdate update, bool isLast, CancellationToken ct)
+    private static ValueTask<bool> CountAsync(Answer answer, ChatResponseUpdate update, CancellationToken ct)
     {
+        var (metered, counts) = (answer.Metered, answer.Counts);
         var generated = counts.Take(update);
         metered.Generation.Expect(metered.Before + counts.Expected - metered.Generation.Generated);
         if (!generated) return new(true);
-        var (output, reasoning) = isLast ? counts.Seen : counts.SoFar;
+        // The model is done: what its provider says now is settled, and cuts off nothing that was generated.
+        var (output, reasoning) = (answer.Finished ?? update.FinishReason) is not null ? counts.Seen : counts.SoFar;
         return metered.Generation.CountToAsync(output, reasoning, ct);
     }
 
-    /// <summary>Whatever becomes of it, the answer is the model's, or its exception is: neither is replaced by what the meter has to say.</summary>
-    private async Task SettleAsync(Generation generation, AnswerCounts counts, UsageDetails? usage, FinishReason reason, bool cut)
+    private Task SettleAsync(Answer answer)
     {
+        answer.IsSettled = true;
+        var (counts, usage) = (answer.Counts, answer.Counts.Usage);
+        var interrupted = answer.Reason == FinishReason.Abort;
         // What was cut off is given to nobody; only its provider may know better.
-        var (output, reasoning) = cut ? counts.Said(usage) : counts.AtTheEnd(usage, interrupted: reason == FinishReason.Abort);
+        var (output, reasoning) = answer.IsCut ? counts.Said(usage) : counts.AtTheEnd(usage, interrupted);
+        var isWhole = !answer.IsCut && !interrupted && usage?.OutputTokenCount is not null && counts.IsCountedAtTheEnd;
+        return SettleAsync(answer.Metered.Generation, answer.IsAbandoned ? FinishReason.Abort : answer.Reason, output, reasoning, usage, isWhole);
+    }
+
+    /// <summary>Whatever becomes of it, the answer is the model's, or its exception is: neither is replaced by what the meter has to say.</summary>
+    private async Task SettleAsync(Generation generation, FinishReason reason, long output, long reasoning, UsageDetails? usage, bool isWhole)
+    {
         // The prompt was said before the provider had counted it. Without input in its counts it has said nothing about it.
         PromptTokens? prompt = usage?.InputTokenCount is null ? null : DisjointKinds.Of(usage).Prompt;
         using var patience = new CancellationTokenSource(cap.SettleWithin);
@@ -155,7 +183,7 @@ public sealed class TokenCapChatClient(IChatClient inner, MeterClient meter, Tok
         {
             try
             {
-                await generation.SettleAsync(reason, output, reasoning, prompt, ct).ConfigureAwait(false);
+                await generation.SettleAsync(reason, output, reasoning, prompt, isWhole, ct).ConfigureAwait(false);
             }
             catch (Exception e)
             {
@@ -194,6 +222,27 @@ internal sealed record Metered(Generation Generation, long Before, ChatOptions O
 
     public FinishReason ReasonOf(ChatFinishReason? finished) =>
         finished != ChatFinishReason.Length ? FinishReason.Stop : ToldLess ? FinishReason.Cap : FinishReason.Length;
+}
+
+/// <summary>What has come of an answer, and how it has ended as far as is known.</summary>
+internal sealed class Answer(Metered metered)
+{
+    public Metered Metered { get; } = metered;
+    public AnswerCounts Counts { get; } = new();
+
+    /// <summary>The model's own word that it is done.</summary>
+    public ChatFinishReason? Finished { get; set; }
+
+    /// <summary>As long as nothing else is known nobody reads on, or the provider has failed.</summary>
+    public FinishReason Reason { get; set; } = FinishReason.Abort;
+
+    public bool IsCut { get; set; }
+
+    /// <summary>Whoever asked had not all of it.</summary>
+    public bool IsAbandoned { get; set; }
+
+    /// <summary>What comes yet is too late.</summary>
+    public bool IsSettled { get; set; }
 }
 
 /// <summary>How the middleware is put in.</summary>

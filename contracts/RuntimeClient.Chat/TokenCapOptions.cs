@@ -45,8 +45,14 @@ public sealed record TokenCapOptions
     public TimeSpan SettleWithin { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
+    /// How long an answer whose consumer has gone away, or cancelled, is read on in the background: as far as tokens are granted, up to its provider's counts, which alone know of hidden
+    /// reasoning. Then the model generates on for nobody, and that is billed as well. Default none: the model is stopped, and what came is settled.
+    /// </summary>
+    public TimeSpan DrainAbandoned { get; init; }
+
+    /// <summary>
     /// Called when the meter has refused what an answer came to, after the answer was given, be it long after: for a log. The reason is in the exception, a <see cref="MeterException"/>; that is
-    /// unacknowledged for what disposing the client has given up, which its request settles if it comes again with the same id.
+    /// unacknowledged for what disposing the client has given up, which its request settles if it comes again with the same id, and settled_late for what became known after that had ended it: correct it by hand.
     /// </summary>
     public Action<Generation, Exception>? NotSettled { get; init; }
 }

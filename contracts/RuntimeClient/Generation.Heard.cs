@@ -42,12 +42,13 @@ public sealed partial class Generation
         _start.Resumed = true;
     }
 
-    /// <summary>Whoever asked for it has stopped waiting.</summary>
-    internal void Abandon()
+    /// <summary>Whoever asked for it has stopped waiting, or its client is closed under it: then that is why there is no room any more.</summary>
+    internal void Abandon(bool clientCloses = false)
     {
         lock (_gate)
         {
             _abandoned = true;
+            if (clientCloses && _finish is null) _stopReason ??= "client_closed";
             if (_started.Task.IsCompleted) Finish(FinishReason.Abort);
             // No stream has heard of it, so none will say anything about it.
             else if (!_speaks && !AwaitsHold) _meter.Forget(this);

@@ -55,7 +55,7 @@ public sealed partial class Generation : IAsyncDisposable
         get { lock (_gate) return _stopped || _last.Final; }
     }
 
-    /// <summary>Why no more can be granted than is, such as cap_reached or subscription_paused; null while more may be, or when all that was asked for is.</summary>
+    /// <summary>Why no more can be granted than is, such as cap_reached, subscription_paused or, of a client that is disposed, client_closed; null while more may be, or when all that was asked for is.</summary>
     public string? FinalReason
     {
         get { lock (_gate) return _stopReason ?? _finalReason; }
@@ -167,14 +167,15 @@ public sealed partial class Generation : IAsyncDisposable
 
     /// <summary>
     /// The same with what somebody else counted, such as the model's provider, once it is known. Room is had for what was not counted here; what
-    /// is refused it is overrun, never billed. What was counted here already is not taken back; a prompt that was said otherwise at the start is
-    /// corrected, by a row of its own.
+    /// is refused it is overrun, never billed. What was counted here beyond it is taken back only if <paramref name="isWhole"/> says so. A prompt that
+    /// was said otherwise at the start is corrected; both by rows of their own, after the end.
     /// </summary>
     /// <param name="output">of this attempt, like <paramref name="reasoning"/></param>
     /// <param name="prompt">null if it is known no better</param>
+    /// <param name="isWhole">it is certain that no more was generated than that: pieces of an answer may be smaller than tokens</param>
     /// <param name="ct">ends the wait for room: what has none by then is overrun. It does not end the wait for the commit; who has no time for that awaits the task no longer</param>
-    /// <exception cref="MeterException">the meter refused what this runtime says, or did not acknowledge it before its client was disposed</exception>
-    public async Task SettleAsync(FinishReason reason, long output, long reasoning, PromptTokens? prompt = null, CancellationToken ct = default)
+    /// <exception cref="MeterException">the meter refused what this runtime says, or did not acknowledge it before its client was disposed (unacknowledged); or the generation had ended before with less (settled_late)</exception>
+    public async Task SettleAsync(FinishReason reason, long output, long reasoning, PromptTokens? prompt = null, bool isWhole = false, CancellationToken ct = default)
     {
         // However this ends, its last word says all of it.
         lock (_gate) (_knownOutput, _knownReasoning) = (_adoptedOutput + output, _adoptedReasoning + reasoning);
@@ -187,7 +188,23 @@ public sealed partial class Generation : IAsyncDisposable
             // Both are said again below.
         }
         Finish(reason);
-        await _meter.SettledAsync(_ended.Task, this, prompt ?? Request.Prompt).ConfigureAwait(false);
+        await _meter.SettledAsync(_ended.Task, this, prompt ?? Request.Prompt, isWhole ? Surplus() : null).ConfigureAwait(false);
+    }
+
+    /// <summary>What there is according to whoever settled it, if that is less than was counted here; else null.</summary>
+    private (long Output, long Reasoning)? Surplus()
+    {
+        lock (_gate) return _knownOutput + _knownReasoning < Counted ? (_knownOutput, _knownReasoning) : null;
+    }
+
+    /// <summary>Its last word was said before all of it was known: by whoever finished it, or by disposing the client. Null if it said all.</summary>
+    internal MeterException? SettledLate()
+    {
+        lock (_gate)
+        {
+            if (_finish?.Finish?.Totals is not { } said || said.Output + said.Reasoning >= _knownOutput + _knownReasoning) return null;
+            return new("settled_late", $"{Id} had ended with {said.Output + said.Reasoning} tokens before {_knownOutput + _knownReasoning} were known: the rest is recorded nowhere");
+        }
     }
 
     /// <summary>Ends the generation without waiting: the client sends until it is acknowledged.</summary>

@@ -66,8 +66,9 @@ public sealed partial class MeterClient
         return true;
     }
 
-    /// <summary>Completes when the generation is committed, and its prompt is what the provider says.</summary>
-    internal Task SettledAsync(Task ended, Generation generation, PromptTokens prompt)
+    /// <summary>Completes when the generation is committed, and is what the provider says.</summary>
+    /// <param name="generated">null if what was counted stands</param>
+    internal Task SettledAsync(Task ended, Generation generation, PromptTokens prompt, (long Output, long Reasoning)? generated)
     {
         var settled = AfterAsync();
         if (settled.IsCompleted) return settled;
@@ -78,39 +79,49 @@ public sealed partial class MeterClient
         async Task AfterAsync()
         {
             await ended.ConfigureAwait(false);
-            if (prompt == generation.Request.Prompt) return;
+            var late = generation.SettledLate();
             try
             {
-                await CorrectAsync(generation, prompt, _closing.Token).ConfigureAwait(false);
+                if (prompt != generation.Request.Prompt || generated is not null) await CorrectAsync(generation, prompt, generated, _closing.Token).ConfigureAwait(false);
             }
             catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
             {
-                throw new MeterException("unacknowledged", $"the prompt of {generation.Id} was not corrected before its client was closed: it stands as it was said", e);
+                throw late ?? new MeterException("unacknowledged", $"{generation.Id} was not corrected to its provider's counts before its client was closed: it stands as it was said", e);
             }
+            if (late is not null) throw late;
         }
     }
 
-    private async Task CorrectAsync(Generation generation, PromptTokens prompt, CancellationToken ct)
+    private async Task CorrectAsync(Generation generation, PromptTokens prompt, (long Output, long Reasoning)? generated, CancellationToken ct)
     {
-        var said = generation.Request.Prompt;
-        // Whatever was counted later, the prompt was counted first: in the period and plan of row 0.
-        var first = (await RowsAsync(generation, ct).ConfigureAwait(false)).FirstOrDefault(r => r.Sequence == 0);
-        var request = new AmendUsageRequest
+        var (said, rows) = (generation.Request.Prompt, await RowsAsync(generation, ct).ConfigureAwait(false));
+        if (prompt != said)
         {
-            GenerationId = generation.Id,
-            PeriodId = first?.PeriodId ?? "",
-            PlanId = first?.PlanId ?? "",
-            Deltas = new()
-            {
-                Input = prompt.Input - said.Input,
-                CachedInput = prompt.CachedInput - said.CachedInput,
-                CacheCreation = prompt.CacheCreation - said.CacheCreation,
-            },
-            Author = "runtime",
-            Reason = "the provider counted the prompt",
-        };
-        var headers = new Metadata { { "idempotency-key", $"{generation.Id}:prompt" } };
-        await AskAsync(async () => await _corrections.AmendUsageAsync(request, headers, cancellationToken: ct).ConfigureAwait(false), ct).ConfigureAwait(false);
+            // Whatever was counted later, the prompt was counted first: in the period and plan of row 0.
+            var first = rows.FirstOrDefault(r => r.Sequence == 0);
+            var deltas = new TokenCounts { Input = prompt.Input - said.Input, CachedInput = prompt.CachedInput - said.CachedInput, CacheCreation = prompt.CacheCreation - said.CacheCreation };
+            await AmendAsync(generation, "prompt", first?.PeriodId ?? "", first?.PlanId ?? "", deltas, "the provider counted the prompt", ct).ConfigureAwait(false);
+        }
+        if (generated is not (var output, var reasoning)) return;
+        (output, reasoning) = (output - rows.Sum(r => r.Tokens.Output), reasoning - rows.Sum(r => r.Tokens.Reasoning));
+        // What is above it is overrun, then, and was never billed.
+        if (output + reasoning >= 0) return;
+        var places = rows.OrderByDescending(r => r.Sequence).GroupBy(r => (r.PeriodId, r.PlanId));
+        foreach (var (number, place) in places.Index())
+        {
+            // What was counted last is taken back first, in the period and plan where it was counted.
+            var deltas = new TokenCounts { Output = Math.Max(output, -place.Sum(r => r.Tokens.Output)), Reasoning = Math.Max(reasoning, -place.Sum(r => r.Tokens.Reasoning)) };
+            (output, reasoning) = (output - deltas.Output, reasoning - deltas.Reasoning);
+            if (deltas is { Output: 0, Reasoning: 0 }) continue;
+            await AmendAsync(generation, $"answer:{number}", place.Key.PeriodId, place.Key.PlanId, deltas, "the provider counted the answer", ct).ConfigureAwait(false);
+        }
+    }
+
+    private Task<CorrectUsageResponse> AmendAsync(Generation generation, string what, string period, string plan, TokenCounts deltas, string reason, CancellationToken ct)
+    {
+        var request = new AmendUsageRequest { GenerationId = generation.Id, PeriodId = period, PlanId = plan, Deltas = deltas, Author = "runtime", Reason = reason };
+        var headers = new Metadata { { "idempotency-key", $"{generation.Id}:{what}" } };
+        return AskAsync(async () => await _corrections.AmendUsageAsync(request, headers, cancellationToken: ct).ConfigureAwait(false), ct);
     }
 
     private Task<List<EventRow>> RowsAsync(Generation generation, CancellationToken ct) => AskAsync(async () =>

@@ -89,7 +89,7 @@ public sealed partial class MeterClient : IAsyncDisposable
         if (Interlocked.Exchange(ref _disposed, 1) == 1) return;
         var deadline = Now + Options.DisposeWithin;
         await _starting.CancelAsync().ConfigureAwait(false);
-        foreach (var generation in _active.Values) generation.Abandon();
+        foreach (var generation in _active.Values) generation.Abandon(clientCloses: true);
         while (!(_active.IsEmpty && _settling.IsEmpty) && Now < deadline) await Task.Delay(Beat, Options.Time).ConfigureAwait(false);
         await _closing.CancelAsync().ConfigureAwait(false);
         await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -88,7 +88,7 @@ public sealed class When_a_chat_client_is_capped(SharedService shared)
         Assert.Equal((10, 5_000), (first.Usage!.InputTokenCount, first.Usage.OutputTokenCount));
         Assert.Equal((4_980, 20, 0), await shared.RecordedAsync($"{name}-1"));
 
-        // 4,000 are left. What is seen of an answer ends there; the 20 that were generated unseen are overrun.
+        // 4,000 are left. What is seen of an answer ends there; of the 20 that were generated unseen its provider would have told at its end, so they are in no row.
         var second = await AskAsync(Capped(model, meter, name, $"{name}-2"), 5_000, streamed);
         Assert.Equal((ChatFinishReason.Length, "cap_reached"), (second.FinishReason!.Value, WhyCut(second)));
         Assert.Equal(4_000, second.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length);

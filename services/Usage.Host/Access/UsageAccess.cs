@@ -25,7 +25,7 @@ public static class UsageAccess
         [Ledger + "GetBalance"] = Books | Scope.Runtime | Scope.Customer,
         [Ledger + "WatchBalance"] = Books | Scope.Runtime | Scope.Customer,
         [Ledger + "ListConversationLengths"] = Scope.Service | Scope.Analyst,
-        // Only when a generation has ended does the provider say how it counted the prompt.
+        // Only when a generation has ended does the provider say how it counted the prompt, and the answer.
         [Corrections + "AmendUsage"] = Scope.Finance | Scope.Runtime,
         [Corrections + "VoidUsage"] = Scope.Finance,
     });

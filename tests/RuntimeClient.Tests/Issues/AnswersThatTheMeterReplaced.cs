@@ -71,6 +71,38 @@ public sealed class AnswersThatTheMeterReplaced(SharedService shared)
         never.SetResult();
     }
 
+    [Fact]
+    public async Task An_answer_whose_client_is_disposed_says_so_and_not_that_its_cap_is_reached()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("closed under it", Samples.Hard("billing_period", 5_000)));
+        await using var model = await StreamedModel.StartAsync();
+        var meter = shared.Connect();
+        var unsettled = new ConcurrentQueue<(string Generation, string Reason)>();
+        var updates = new List<ChatResponseUpdate>();
+        await foreach (var update in Impatient(model, meter, "closed under it", unsettled).GetStreamingResponseAsync("900"))
+        {
+            updates.Add(update);
+            if (updates.Count(u => u.Text.Length > 0) == 1) await meter.DisposeAsync();
+        }
+        Assert.Equal((ChatFinishReason.Length, "client_closed"), (updates[^1].FinishReason!.Value, updates[^1].AdditionalProperties?[TokenCapChatClient.CutByCap]));
+        Assert.Equal((1, 0, 0), await shared.RecordedAsync("closed under it"));
+    }
+
+    [Fact]
+    public async Task What_is_known_only_after_the_client_was_disposed_is_told()
+    {
+        await shared.Service.SubscribeAsync(Samples.Snapshot("known late", Samples.Hard("billing_period", 5_000)));
+        await using var model = await StreamedModel.StartAsync();
+        var meter = shared.Connect();
+        var unsettled = new ConcurrentQueue<(string Generation, string Reason)>();
+        await foreach (var update in Impatient(model, meter, "known late", unsettled).GetStreamingResponseAsync("23"))
+            if (update.FinishReason is not null) await meter.DisposeAsync();
+        // Three were seen, and 20 that were not are in its usage, which came last.
+        Assert.Equal((3, 0, 0), await shared.RecordedAsync("known late"));
+        await Eventually.True(() => !unsettled.IsEmpty, "it is told");
+        Assert.Equal([(GenerationId.Derive(Samples.Jan1, "known late"), "settled_late")], unsettled);
+    }
+
     /// <summary>It waits for nothing at the end of an answer.</summary>
     private static IChatClient Impatient(StreamedModel model, MeterClient meter, string name, ConcurrentQueue<(string, string)> unsettled) => model.Client().AsBuilder().UseTokenCap(meter, new()
     {
