@@ -82,6 +82,30 @@ public sealed class ProviderCountsTests
         Assert.Equal((20, 10), (counts.Total()!.InputTokenCount, counts.Total()!.OutputTokenCount));
     }
 
+    [Fact]
+    public void Only_a_count_of_each_response_after_all_of_it_is_its_provider_s_last_word()
+    {
+        // A letter is something of a response, a digit its count.
+        Assert.True(IsCountedAtTheEnd("aaa1"));
+        Assert.True(IsCountedAtTheEnd("aaa11")); // said again
+        Assert.True(IsCountedAtTheEnd("1aaa1")); // Anthropic: at its beginning, too
+        Assert.True(IsCountedAtTheEnd("aa1bb2"));
+        Assert.False(IsCountedAtTheEnd("aaa"));
+        Assert.False(IsCountedAtTheEnd("1aaa"));
+        Assert.False(IsCountedAtTheEnd("aa1a"));
+        Assert.False(IsCountedAtTheEnd("aa1a1")); // may be increments
+        Assert.False(IsCountedAtTheEnd("aa1bb"));
+        Assert.False(IsCountedAtTheEnd("aabb2"));
+    }
+
+    private static bool IsCountedAtTheEnd(string said)
+    {
+        var counts = new AnswerCounts();
+        foreach (var what in said)
+            counts.Take(new ChatResponseUpdate(ChatRole.Assistant, [char.IsDigit(what) ? new UsageContent(Usage(10, 5)) : new TextContent("w")]) { ResponseId = what is 'a' or '1' ? "a" : "b" });
+        return counts.IsCountedAtTheEnd;
+    }
+
     private static DisjointKinds Of(params UsageDetails[] updates)
     {
         var counts = new ProviderCounts();

@@ -28,20 +28,20 @@ public sealed class When_a_consumer_goes_away(SharedService shared)
         Assert.Empty(_unsettled);
     }
 
-    [Fact]
-    public async Task U2_a_whole_answer_that_is_cancelled_is_waited_for()
+    [Theory, InlineData("left whole", true), InlineData("left whole, put together", false)]
+    public async Task U2_a_whole_answer_that_is_cancelled_is_waited_for(string name, bool holdsLimit)
     {
-        await shared.Service.SubscribeAsync(Samples.Snapshot("left whole", Samples.Hard("billing_period", 1_000_000)));
+        await shared.Service.SubscribeAsync(Samples.Snapshot(name, Samples.Hard("billing_period", 1_000_000)));
         await using var meter = shared.Connect();
         var model = new SlowModel();
         using var patience = new CancellationTokenSource();
-        var asked = Capped(model, meter, "left whole", holdsLimit: true).GetResponseAsync("?", new() { MaxOutputTokens = 7_000 }, patience.Token);
+        var asked = Capped(model, meter, name, holdsLimit: holdsLimit).GetResponseAsync("?", new() { MaxOutputTokens = 7_000 }, patience.Token);
         await Eventually.True(() => model.IsAsked, "the model is asked");
         await patience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => asked);
         model.GoesOn();
-        await RecordedAsync("left whole", Words, Hidden);
-        Assert.Equal(Aborted, await shared.FinishOfAsync("left whole"));
+        await RecordedAsync(name, Words, Hidden);
+        Assert.Equal(Aborted, await shared.FinishOfAsync(name));
     }
 
     [Fact]
@@ -173,6 +173,7 @@ public sealed class When_a_consumer_goes_away(SharedService shared)
         public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
             IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
         {
+            _isAsked = true;
             try
             {
                 for (var word = 0; word < Words; word++)
