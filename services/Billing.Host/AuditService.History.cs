@@ -72,9 +72,9 @@ public sealed partial class AuditService
         {
             case Ids.Period: return await KnownInvoice(session, id, at, ct);
             case Ids.Invoice:
-                var view = await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == id, ct)
+                var periodId = (await session.LoadAsync<StoredInvoice>(id, ct))?.PeriodId ?? await PeriodsWithDrafts.IdOf(session, id, ct)
                     ?? throw new Refusal("invoice_unknown", $"there is no period that has the invoice {id}, or will have it").AsException();
-                return await KnownInvoice(session, view.Id, at, ct);
+                return await KnownInvoice(session, periodId, at, ct);
         }
         string[] ids = prefix switch
         {

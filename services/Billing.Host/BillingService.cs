@@ -1,10 +1,11 @@
+using System.Data;
 using Billing.Invoices;
 using Billing.Menus;
-using Billing.Periods;
 using Grpc.Core;
 using Marten;
 using Npgsql;
 using Contracts.Billing.V1;
+using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
@@ -38,7 +39,10 @@ public sealed partial class BillingService(
     {
         var (ct, size, after) = (context.CancellationToken, Pages.Size(request.PageSize), PageToken(Ids.Invoice, request.PageToken));
         if (request.SubscriptionId.Length > 0) Ids.Parse(Ids.Subscription, request.SubscriptionId);
-        await using var session = store.QuerySession();
+        // On one moment: an invoice that becomes final between two questions would be in neither answer.
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var moment = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        await using var session = store.QuerySession(SessionOptions.ForTransaction(moment));
         var found = new List<Invoice>();
         if (request.Status != InvoiceStatus.Draft)
         {
@@ -66,15 +70,13 @@ public sealed partial class BillingService(
         var drafts = new List<Invoice>();
         for (var now = clock.Now; drafts.Count < most;)
         {
-            var query = session.Query<PeriodView>().Where(v => v.InvoiceId.CompareTo(after) > 0 && v.Start <= now);
-            if (request.SubscriptionId.Length > 0) query = query.Where(v => v.SubscriptionId == request.SubscriptionId);
-            var views = await query.OrderBy(v => v.InvoiceId).Take(most).ToListAsync(ct);
-            var final = (await session.LoadManyAsync<StoredInvoice>(ct, [.. views.Select(v => v.InvoiceId)])).Select(i => i.Id).ToHashSet();
-            var periods = (await DraftedPeriod.ReadAsync(session, [.. views.Where(v => !final.Contains(v.InvoiceId)).Select(v => v.Id)], now, ct)).Where(p => !p.Facts.IsEmpty).ToArray();
+            var begun = await PeriodsWithDrafts.PageAsync(session, request.SubscriptionId, after, most, now, ct);
+            var final = (await session.LoadManyAsync<StoredInvoice>(ct, [.. begun.Select(p => p.InvoiceId)])).Select(i => i.Id).ToHashSet();
+            var periods = (await DraftedPeriod.ReadAsync(session, [.. begun.Where(p => !final.Contains(p.InvoiceId)).Select(p => p.Id)], now, ct)).Where(p => !p.Facts.IsEmpty).ToArray();
             var terms = await StoredTerms.ReadAsync(session, [.. periods.Select(p => p.Facts)], ct);
             drafts.AddRange(periods.Select(p => Wire.Draft(p.Facts, terms.Now(p.Facts), p.Status)));
-            if (views.Count < most) break;
-            after = views[^1].InvoiceId;
+            if (begun.Count < most) break;
+            after = begun[^1].InvoiceId;
         }
         return drafts;
     }

@@ -1,5 +1,4 @@
 using Billing.Invoices;
-using Billing.Periods;
 using Contracts.Billing.V1;
 using Marten;
 
@@ -48,6 +47,10 @@ public sealed class CustomersOwn(IDocumentStore store) : ICustomerBoundary
         _ => throw ICustomerBoundary.NotForCustomers(request),
     };
 
+    /// <summary>As its own first event says it.</summary>
+    private static async Task<string?> SubscriptionOf(IQuerySession session, string periodId, CancellationToken ct) =>
+        (await session.AdvancedSql.QueryAsync<string>("select data ->> 'subscriptionId' from billing.mt_events where stream_id = ? and version = 1", ct, periodId)) is [var id] ? id : null;
+
     private static Task Himself(string customerId, string asked)
     {
         Ids.Parse(Ids.Customer, asked);
@@ -80,7 +83,7 @@ public sealed class CustomersOwn(IDocumentStore store) : ICustomerBoundary
     {
         await using var session = store.QuerySession();
         var subscriptionId = (await session.LoadAsync<StoredInvoice>(invoiceId, ct))?.SubscriptionId
-            ?? (await session.Query<PeriodView>().FirstOrDefaultAsync(v => v.InvoiceId == invoiceId, ct))?.SubscriptionId;
+            ?? (await PeriodsWithDrafts.IdOf(session, invoiceId, ct) is { } periodId ? await SubscriptionOf(session, periodId, ct) : null);
         return subscriptionId is not null && (await session.LoadAsync<SubscriptionView>(subscriptionId, ct))?.CustomerId == customerId;
     }
 }

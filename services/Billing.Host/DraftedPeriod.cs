@@ -1,3 +1,4 @@
+using Billing.Invoices;
 using Billing.Periods;
 using Marten;
 
@@ -10,11 +11,11 @@ namespace Billing.Host;
 /// <param name="Status">open or closed</param>
 internal sealed record DraftedPeriod(PeriodFacts Facts, string Status)
 {
-    /// <param name="periodId">whose invoice it is; empty where the view must say that</param>
+    /// <param name="periodId">whose invoice it is; empty where that is looked up</param>
     /// <exception cref="RefusedException">invoice_unknown</exception>
     public static async Task<DraftedPeriod> Find(IQuerySession session, string invoiceId, string periodId, DateTimeOffset now, CancellationToken ct)
     {
-        if (periodId.Length == 0) periodId = await session.Query<PeriodView>().Where(v => v.InvoiceId == invoiceId).Select(v => v.Id).FirstOrDefaultAsync(ct) ?? "";
+        if (periodId.Length == 0) periodId = await PeriodsWithDrafts.IdOf(session, invoiceId, ct) ?? "";
         return (await ReadAsync(session, [periodId], now, ct)).SingleOrDefault() ?? throw new Refusal("invoice_unknown", "there is no such invoice, and no open period that will have it").AsException();
     }
 
@@ -30,6 +31,62 @@ internal sealed record DraftedPeriod(PeriodFacts Facts, string Status)
             _ => null,
         }).OfType<DraftedPeriod>()];
     }
+}
+
+/// <summary>
+/// Which periods there are, by the invoices that they will have. The view of periods has an index of that, and may stand still: what it does not have yet is on one of the two work lists, which are written with the events.
+/// The id of a period and that of its invoice begin with the same time, its start: that is where the lists are searched.
+/// </summary>
+internal static class PeriodsWithDrafts
+{
+    private const int TimeDigits = 12;
+
+    /// <returns>the period that will have this invoice; null where there is none</returns>
+    public static async Task<string?> IdOf(IQuerySession session, string invoiceId, CancellationToken ct)
+    {
+        if (await session.Query<PeriodView>().Where(v => v.InvoiceId == invoiceId).Select(v => v.Id).FirstOrDefaultAsync(ct) is { } viewed) return viewed;
+        var (from, to) = (From(invoiceId), To(invoiceId));
+        var listed = await session.AdvancedSql.QueryAsync<string>(
+            "select id from billing.mt_doc_periodtoclose where id between ? and ? union all select id from billing.mt_doc_periodtoinvoice where id between ? and ?", ct, from, to, from, to);
+        return listed.FirstOrDefault(id => InvoiceIds.Of(id) == invoiceId);
+    }
+
+    /// <param name="session">on one moment: what the view takes up between two questions would be in neither answer</param>
+    /// <param name="subscriptionId">empty is all</param>
+    /// <param name="after">the id of an invoice; empty is the beginning</param>
+    /// <returns>periods that have begun, in the order of their invoices, some of which may be final; fewer than <paramref name="most"/> are the last</returns>
+    public static async Task<IReadOnlyList<(string InvoiceId, string Id)>> PageAsync(IQuerySession session, string subscriptionId, string after, int most, DateTimeOffset now, CancellationToken ct)
+    {
+        var query = session.Query<PeriodView>().Where(v => v.InvoiceId.CompareTo(after) > 0 && v.Start <= now);
+        if (subscriptionId.Length > 0) query = query.Where(v => v.SubscriptionId == subscriptionId);
+        var viewed = await query.OrderBy(v => v.InvoiceId).Take(most).Select(v => v.Id).ToListAsync(ct);
+        var through = viewed.Count < most ? Ids.New(Ids.Invoice, now) : InvoiceIds.Of(viewed[^1]);
+        return
+        [
+            .. viewed.Concat(await NotViewed(session, subscriptionId, From(after), To(through), most, ct)).Select(id => (InvoiceId: InvoiceIds.Of(id), Id: id))
+                .Where(p => string.CompareOrdinal(p.InvoiceId, after) > 0).OrderBy(p => p.InvoiceId, StringComparer.Ordinal).Take(most),
+        ];
+    }
+
+    /// <summary>As many as are asked for, and all that begin at the same time as the last of them: their invoices may come before its own.</summary>
+    private static async Task<IReadOnlyList<string>> NotViewed(IQuerySession session, string subscriptionId, string from, string to, int most, CancellationToken ct)
+    {
+        var one = subscriptionId.Length > 0;
+        // Whose a closed period is, its own first event says.
+        return await session.AdvancedSql.QueryAsync<string>(
+            $"""
+            select p.id from (
+                select id from billing.mt_doc_periodtoclose where id between ? and ? {(one ? "and data ->> 'subscriptionId' = ?" : "")}
+                union all
+                select i.id from billing.mt_doc_periodtoinvoice i {(one ? "join billing.mt_events e on e.stream_id = i.id and e.version = 1 and e.data ->> 'subscriptionId' = ?" : "")} where i.id between ? and ?
+            ) p
+            where not exists (select from billing.mt_doc_periodview v where v.id = p.id) order by left(p.id, {Ids.Period.Length + 1 + TimeDigits}) fetch first {most} rows with ties
+            """, ct, one ? [from, to, subscriptionId, subscriptionId, from, to] : [from, to, from, to]);
+    }
+
+    // The part of an id that is its time, and what comes after every digit that may follow.
+    private static string From(string invoiceId) => invoiceId.Length == 0 ? "" : $"{Ids.Period}_{invoiceId.AsSpan(Ids.Invoice.Length + 1, TimeDigits)}";
+    private static string To(string invoiceId) => $"{From(invoiceId)}g";
 }
 
 /// <summary>Late usage that no invoice demands yet, by the period on whose invoice it will be: the next of its subscription to be closed.</summary>

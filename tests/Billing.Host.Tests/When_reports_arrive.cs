@@ -133,6 +133,55 @@ public sealed class When_reports_arrive
         Assert.Equal(all, (await app.Billing.ListInvoicesAsync(new() { Status = InvoiceStatus.Draft })).Invoices.Single().Lines.Sum(l => l.Tokens));
     }
 
+    /// <summary>January is closed and waits for its invoice, February is open: each of them is on one of the two lists.</summary>
+    [Fact]
+    public async Task A_subscription_that_began_while_the_view_stood_still_has_its_drafts_like_any_other()
+    {
+        await using var app = await BillingApp.StartAsync(new() { ["Billing:FinalizeBy"] = "hand" });
+        var before = await app.Subscribe(Metered, "before");
+        await app.CaughtUp();
+        await app.StopAsync();
+        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using (var elected = new NpgsqlCommand("select pg_advisory_lock(hashtext('billing.daemon'))", connection)) await elected.ExecuteNonQueryAsync();
+        await app.RunAsync();
+        var since = await app.Subscribe(Metered, "since");
+        await app.Publish(app.Usage.Record(1, Jan1.AddMinutes(1), Line(before, "output", 3), Line(since, "output", 7)));
+        await app.Applied(1, 1);
+        await app.Advance(Feb1.AddHours(2));
+        Assert.Equal(0, await app.Sql<long>($"select count(*) from billing.mt_doc_periodview where data ->> 'subscriptionId' = '{since.SubscriptionId}'"));
+        Assert.Equal(1, await app.Sql<long>($"select count(*) from billing.mt_doc_periodtoinvoice where id = '{since.CurrentPeriod.PeriodId}'"));
+
+        var owner = new CustomersOwn(app.Store);
+        foreach (var period in new[] { since.CurrentPeriod.PeriodId, since.NextPeriod.PeriodId })
+        {
+            var (id, tokens) = (InvoiceIds.Of(period), period == since.CurrentPeriod.PeriodId ? 7 : 0);
+            Assert.Equal(tokens, (await app.Billing.GetInvoiceAsync(new() { InvoiceId = id })).Lines.Sum(l => l.Tokens));
+            Assert.Contains(id, (await app.Invoicing.GetInvoiceDocumentAsync(new() { InvoiceId = id })).Content.ToStringUtf8(), StringComparison.Ordinal);
+            Assert.Contains("\"draft\"", (await app.Audit.AsOfAsync(new() { Id = id })).Json, StringComparison.Ordinal);
+            await owner.CheckAsync(since.CustomerId, "", new GetInvoiceRequest { InvoiceId = id }, default);
+            var refused = await Assert.ThrowsAsync<Hosting.RefusedException>(() => owner.CheckAsync(before.CustomerId, "", new GetInvoiceRequest { InvoiceId = id }, default));
+            Assert.Equal("invoice_unknown", refused.Refusal.Code);
+        }
+
+        string[] hers = [.. new[] { since.CurrentPeriod, since.NextPeriod }.Select(p => InvoiceIds.Of(p.PeriodId)).Order(StringComparer.Ordinal)];
+        string[] all = [.. hers.Concat(new[] { before.CurrentPeriod, before.NextPeriod }.Select(p => InvoiceIds.Of(p.PeriodId))).Order(StringComparer.Ordinal)];
+        foreach (var size in new[] { 1, 2, 3, 50 }) Assert.Equal((size, string.Join(' ', all), string.Join(' ', hers)), (size, await Listed(size, ""), await Listed(size, since.SubscriptionId)));
+
+        async Task<string> Listed(int size, string subscription)
+        {
+            var (ids, page) = (new List<string>(), "");
+            do
+            {
+                var response = await app.Billing.ListInvoicesAsync(new() { Status = InvoiceStatus.Draft, PageSize = size, PageToken = page, SubscriptionId = subscription });
+                ids.AddRange(response.Invoices.Select(i => i.InvoiceId));
+                page = response.NextPageToken;
+            }
+            while (page.Length > 0);
+            return string.Join(' ', ids);
+        }
+    }
+
     [Fact]
     public async Task Events_of_usage_are_stored_as_Marten_stores_them()
     {
