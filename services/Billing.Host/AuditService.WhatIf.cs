@@ -72,10 +72,12 @@ public sealed partial class AuditService
     private static WouldBeInvoice Rated(string id, InvoiceFinalized final, PeriodFacts facts, InvoiceTermsCut? cut, StoredTerms stored, OtherTerms other)
     {
         var now = stored.Now(facts);
-        // An invoice of before version 4 does not name the accounts that late usage is rated by: they are those of the invoices that it adjusts.
+        // An invoice of before version 4 does not name the accounts that late usage is rated by: they are those of the invoices that it adjusts. One of before version 9 does not name which of these were void.
         var own = cut is null ? now : stored.At(facts, cut);
-        var (terms, refusal) = other.InPlaceOf(own.EarlierAccounts.Count == 0 ? own with { EarlierAccounts = now.EarlierAccounts } : own, facts);
-        if (refusal is { } refused) throw refused.AsException();
+        if (own.EarlierAccounts.Count == 0) own = own with { EarlierAccounts = now.EarlierAccounts };
+        if ((cut?.RatingVersion ?? 0) < RatingVersions.VoidNotGivenBack) own = own with { VoidedPeriods = stored.VoidedBy(facts, final.At) };
+        var (terms, refusal) = other.InPlaceOf(own, facts);
+        if (refusal is { } refused) return CannotBe(id, final, facts, $"{refused.Code}: {refused.Detail}");
         if (other.RatingVersion is { } version)
             cut = version == RatingVersions.PlansAlone ? null : (cut ?? new("", 0, 0, final.At, final.At)) with { RatingVersion = version };
         var document = InvoiceDocument.Finalized(facts, terms!, final.Number, cut, final.At);

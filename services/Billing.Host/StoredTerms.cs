@@ -21,7 +21,8 @@ public sealed class StoredTerms
     private readonly Dictionary<string, List<StreamEvent>> _histories = [];
     // By how many events of its account each closed period that is adjusted was invoiced; where it is not final, by all there are.
     private readonly Dictionary<string, long> _earlierAccounts = [];
-    private readonly HashSet<string> _voided = [];
+    // Closed periods that are adjusted and whose invoices are void, with the time since when.
+    private readonly Dictionary<string, DateTimeOffset> _voided = [];
 
     // Of menus and earlier periods that cannot be folded: only what refers to them cannot be rated.
     private readonly Dictionary<string, CorruptStreamException> _faults = [];
@@ -40,7 +41,7 @@ public sealed class StoredTerms
                 continue;
             }
             if (streams.Period(id) is PeriodState.Closed closed) terms._earlier[id] = closed.Facts;
-            if (streams.Invoice(InvoiceIds.Of(id)) is InvoiceState.Voided) terms._voided.Add(id);
+            if (streams.Invoice(InvoiceIds.Of(id)) is InvoiceState.Voided voided) terms._voided[id] = voided.At;
             var invoice = streams.Invoice(InvoiceIds.Of(id)) switch { InvoiceState.Finalized f => f, InvoiceState.Voided v => v.Was, _ => null };
             if (invoice is not null) terms._earlierAccounts[id] = invoice.Terms?.AccountVersion ?? 0;
         }
@@ -54,11 +55,15 @@ public sealed class StoredTerms
     /// <exception cref="InvalidOperationException">Something that is referred to is missing, or a CorruptStreamException: it cannot be folded.</exception>
     public RatingTerms Now(PeriodFacts facts) => At(
         facts, long.MaxValue, long.MaxValue, long.MaxValue,
-        [.. facts.Adjustments.Select(a => a.FromPeriodId).Distinct().Select(id => new EarlierTerms(id, _earlierAccounts.GetValueOrDefault(id, long.MaxValue), _voided.Contains(id) ? true : null))]);
+        [.. facts.Adjustments.Select(a => a.FromPeriodId).Distinct().Select(id => new EarlierTerms(id, _earlierAccounts.GetValueOrDefault(id, long.MaxValue), _voided.ContainsKey(id) ? true : null))]);
 
     /// <summary>As an invoice was made by them.</summary>
     /// <exception cref="InvalidOperationException">Likewise.</exception>
     public RatingTerms At(PeriodFacts facts, InvoiceTermsCut cut) => At(facts, cut.AccountVersion, cut.SellerVersion, cut.CustomerVersion, cut.Earlier ?? []);
+
+    /// <summary>The periods that it adjusts whose invoices were void by then. An invoice of before version 9 does not name them.</summary>
+    public IReadOnlySet<string> VoidedBy(PeriodFacts facts, DateTimeOffset at) =>
+        facts.Adjustments.Select(a => a.FromPeriodId).Where(id => _voided.TryGetValue(id, out var since) && since <= at).ToHashSet();
 
     /// <summary>What an invoice took from its customer's credit; nothing where it took none.</summary>
     public ValueList<CreditDraw> Drawn(string customerId, string invoiceId) =>

@@ -187,8 +187,9 @@ public sealed class When_history_is_asked(When_history_is_asked.Books books) : I
         var (menu, flat) = (Ids.Derive(Ids.Menu, Jan1, "other"), Ids.Derive(Ids.Plan, Jan1, "flat"));
         await App.Publish(TheMenu with { MenuId = menu, Plans = [TheMenu.Plans[0] with { PlanId = flat, Name = "Flat", PeriodFeeMicros = 10_000_000 }] });
         await Eventually.True(async () => { await App.Billing.GetMenuTermsAsync(new() { MenuId = menu }); return true; }, "the other menu was received");
-        var refused = await Assert.ThrowsAsync<RpcException>(() => WhatIf(new(january) { MenuId = menu }));
-        Assert.Contains(Metered, refused.Status.Detail, StringComparison.Ordinal);
+        var unmatched = Assert.Single(await WhatIf(new(january) { MenuId = menu }));
+        Assert.StartsWith("plan_unmatched: ", unmatched.Fault, StringComparison.Ordinal);
+        Assert.Contains(Metered, unmatched.Fault, StringComparison.Ordinal);
         Assert.Equal(11_900_000, Assert.Single(await WhatIf(new(january) { MenuId = menu, Plans = { new PlanInstead { PlanId = Metered, InsteadPlanId = flat } } })).WouldBeMicros);
         Assert.Equal(before + 1, await App.Sql<long>("select count(*) from billing.mt_events"));
     }

@@ -48,6 +48,26 @@ public sealed class When_usage_of_a_void_invoice_changes
     }
 
     [Fact]
+    public async Task An_older_invoice_is_rated_by_todays_rules_as_if_it_had_named_what_was_void()
+    {
+        var (app, subscription) = await Start();
+        await using var _ = app;
+        var (january, february) = (InvoiceId(subscription.CurrentPeriod.PeriodId), InvoiceId(subscription.NextPeriod.PeriodId));
+        await app.Invoicing.VoidInvoiceAsync(new() { InvoiceId = january, Reason = "test account" });
+        await Record(app, subscription, 2, Feb1.AddHours(2), -600_000);
+        await app.Advance(Mar1.AddHours(1));
+        // As version 8 wrote its terms, and as version 3 did.
+        foreach (var older in new[] { "jsonb_set(data #- '{earlier,0,voided}', '{ratingVersion}', '8')", "jsonb_set(data - 'earlier', '{ratingVersion}', '3')" })
+        {
+            await app.Sql<long>($"update billing.mt_events set data = {older} where type = 'invoice_terms_cut' and stream_id = '{february}' returning seq_id");
+            Assert.Equal((older, -2_500_000, 5_000_000), (older, await WouldBe(0), await WouldBe(9)));
+        }
+
+        async Task<long> WouldBe(int version) =>
+            (await app.Audit.WhatIf(new() { RatingVersion = version }).ResponseStream.ReadAllAsync().ToListAsync()).Single(i => i.InvoiceId == february).WouldBeMicros;
+    }
+
+    [Fact]
     public async Task An_invoice_is_not_voided_once_a_later_one_gives_back_what_it_demands_and_that_one_says_what_can_be_done()
     {
         var (app, subscription) = await Start();

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Billing.Host;
 using Billing.Invoices;
 using Billing.Menus;
+using Billing.Rating;
 using Billing.Subscriptions;
 using Cli.Audits;
 using Cli.Commands;
@@ -140,6 +141,13 @@ public sealed class AuditCommandTests
         Assert.Contains("and 201 more: --json gives all of them", output, StringComparison.Ordinal);
         Assert.Equal(301, Json(await Audit("verify", path, "--json")).GetProperty("findings").GetArrayLength());
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Fact]
+    public async Task What_if_says_of_every_version_of_rating_what_it_does()
+    {
+        var help = string.Join(' ', (await Audit("what-if", "--help")).Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        for (var version = 1; version <= RatingVersions.Latest; version++) Assert.Contains($"{version} {RatingVersions.InWords[version - 1]}", help, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -38,4 +38,11 @@ public static class RatingVersions
 
     /// <summary>Of drafts, and of invoices that become final now.</summary>
     public const int Latest = VoidNotGivenBack;
+
+    /// <summary>For whoever chooses one: from 1 to the latest, what each does that the one before does not.</summary>
+    public static IReadOnlyList<string> InWords { get; } =
+    [
+        "rates by plans alone", "by the whole published order", "likewise without tax before its rate begins or prepaid tokens for what costs nothing", "late usage by what was agreed then", "tax rates set from now on by the moment",
+        "no tax of a seller that is not subject to VAT", "of tax rates that of the latest day and of one day the later word", "a cancelled subscription taxed as of its end", "nothing given back that was on a void invoice",
+    ];
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Billing.Rating;
 using Cli.Demo;
 using Contracts.Billing.V1;
 using Grpc.Core;
@@ -18,7 +19,7 @@ public static class AuditWhatIfCommand
         var plans = new Option<string[]>("--plan") { HelpName = "PLAN=PLAN", Description = "the plan of the other menu that stands for one that was subscribed to" };
         var fees = new Option<string[]>("--fee") { HelpName = "PLAN=AMOUNT", Description = "another period fee, in major units" };
         var taxes = new Option<string[]>("--tax") { HelpName = "JURISDICTION=PERCENT", Description = "another tax rate, such as DE=16" };
-        var rating = new Option<int>("--rating") { HelpName = "VERSION", Description = "1 rates by plans alone, 2 by the whole published order, 3 likewise without tax before its rate begins or prepaid tokens for what costs nothing, 4 late usage by what was agreed then, 5 tax rates set from now on by the moment, 6 no tax of a seller that is not subject to VAT, 7 of tax rates that of the latest day and of one day the later word; that of the invoice if absent" };
+        var rating = new Option<int>("--rating") { HelpName = "VERSION", Description = $"{string.Join(", ", RatingVersions.InWords.Select((words, i) => $"{i + 1} {words}"))}; that of the invoice if absent" };
         var (billing, json) = (ServiceAddress.Billing(), BillingCalls.Json());
         var command = new Command("what-if", "Show what final invoices would have been by other terms; nothing is written") { from, to, subscription, menu, plans, fees, taxes, rating, billing, json };
         command.SetAction((result, ct) => BillingCalls.AskAsync(result.GetValue(billing)!, async channel =>

@@ -231,4 +231,7 @@ public sealed class RatingVersionTests
         Assert.Contains("\"totalMicros\":5950000", Document(RatingVersions.PublishedOrder), StringComparison.Ordinal);
         Assert.Contains("\"totalMicros\":5000000", Document(RatingVersions.Corrected), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Whoever_chooses_one_reads_of_every_one() => Assert.Equal(RatingVersions.Latest, RatingVersions.InWords.Distinct().Count());
 }
