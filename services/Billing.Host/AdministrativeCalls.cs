@@ -4,7 +4,7 @@ namespace Billing.Host;
 
 /// <summary>
 /// Which calls are administrative: somebody takes them at his discretion, against the books, agreed terms, or as to who may come in. They always say who and why. Ordinary business is what
-/// machines do for customers all day. Every call that changes something stands in one of the two lists, and is administrative until it does.
+/// machines do for customers all day, and FinalizeInvoice: it does by hand what the schedule does otherwise, by the same terms. Every call that changes something stands in one of the two lists, and is administrative until it does.
 /// </summary>
 public static class AdministrativeCalls
 {

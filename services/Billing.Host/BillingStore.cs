@@ -14,6 +14,7 @@ using Marten;
 using Marten.Services;
 using Npgsql;
 using Weasel.Postgresql.Tables;
+using SessionOptions = Marten.Services.SessionOptions;
 
 namespace Billing.Host;
 
@@ -91,12 +92,27 @@ public static class BillingStore
     /// <summary>What usage hears of: snapshots of subscriptions. News of invoices went to whoever listened, and do not go out again.</summary>
     public static readonly IReadOnlyList<string> Publishers = [SubscriptionPublisher.ShardName];
 
-    /// <summary>Every subscription is told to usage again when the service is started next, by its settings in the environment.</summary>
+    /// <summary>Every subscription is told to usage again when the service is started next.</summary>
+    /// <param name="connectionString">of the role that owns the schema; no instance may run on it</param>
+    /// <param name="by">who ordered it, and why</param>
+    /// <exception cref="RefusedException">actor_missing, service_running; nothing is changed then</exception>
+    public static async Task PublishAgainAsync(string connectionString, Attribution by)
+    {
+        OfflineOperations.Demand(by);
+        await using var store = await OpenAsync(connectionString);
+        await PublishAgain.RunAsync(Schema, connectionString, Publishers, async (transaction, ct) =>
+        {
+            await using var session = store.LightweightSession(SessionOptions.ForTransaction(transaction));
+            await OfflineOperations.Keep(session, transaction.Connection!, new PublishingRestarted([.. Publishers], OfflineOperations.Now), by, ct);
+        });
+    }
+
+    /// <summary>The same by what the environment says.</summary>
     /// <returns>the exit code</returns>
     public static Task<int> PublishAgainAsync()
     {
         var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
-        return PublishAgain.MainAsync(Schema, options.Postgres, Publishers);
+        return PublishAgain.MainAsync(Schema, Publishers, () => PublishAgainAsync(options.Postgres, OfflineOperations.FromEnvironment()));
     }
 
     /// <summary>Until the end of the transaction no daemon can be elected, and nobody writes an event.</summary>

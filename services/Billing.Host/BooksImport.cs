@@ -88,13 +88,8 @@ public sealed class BooksImport
         try
         {
             var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(BillingOptions.Section).Get<BillingOptions>() ?? new();
-            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), FromEnvironment(), default, knownHead)).Told(file)) await Console.Out.WriteLineAsync(line);
+            foreach (var line in (await RunAsync(options.Postgres, File.ReadLines(file), OfflineOperations.FromEnvironment(), default, knownHead)).Told(file)) await Console.Out.WriteLineAsync(line);
             return 0;
-        }
-        catch (RefusedException refused) when (refused.Refusal.Code == "actor_missing")
-        {
-            await Console.Error.WriteLineAsync($"billing: {refused.Message}; say it in the environment's BILLING_ACTOR and BILLING_REASON");
-            return 1;
         }
         catch (Exception e) when (e is RefusedException or NpgsqlException or IOException)
         {
@@ -102,8 +97,6 @@ public sealed class BooksImport
             return 1;
         }
     }
-
-    private static Attribution FromEnvironment() => new(Environment.GetEnvironmentVariable("BILLING_ACTOR") ?? Environment.UserName, Environment.GetEnvironmentVariable("BILLING_REASON") ?? "");
 
     private async Task TakeEmptyStore(CancellationToken ct)
     {

@@ -9,6 +9,14 @@ internal static class OfflineOperations
 {
     public static DateTimeOffset Now => TimeProvider.System.GetUtcNow().ToUniversalTime();
 
+    /// <summary>Who orders it and why, where the service's own binary does it: in the environment's BILLING_ACTOR, or else whose process it is, and BILLING_REASON.</summary>
+    /// <exception cref="RefusedException">actor_missing</exception>
+    public static Attribution FromEnvironment()
+    {
+        var by = new Attribution(Environment.GetEnvironmentVariable("BILLING_ACTOR") ?? Environment.UserName, Environment.GetEnvironmentVariable("BILLING_REASON") ?? "");
+        return by.Missing() is { } missing ? throw new Refusal(missing.Code, $"{missing.Detail}; say it in the environment's BILLING_ACTOR and BILLING_REASON").AsException() : by;
+    }
+
     /// <summary>Before the work, which may take long.</summary>
     /// <exception cref="RefusedException">actor_missing</exception>
     public static void Demand(Attribution by)

@@ -13,9 +13,10 @@ public static class PublishAgain
 
     /// <param name="connectionString">of the role that owns the schema; no instance may run on it</param>
     /// <param name="publishers">names of subscriptions to the log, as their classes have them</param>
-    /// <exception cref="RefusedException">service_running; nothing is changed then</exception>
+    /// <param name="keep">what a service that keeps its operations writes of it in the same transaction</param>
+    /// <exception cref="RefusedException">service_running, or what <paramref name="keep"/> refuses; nothing is changed then</exception>
     /// <exception cref="NpgsqlException">The database does not answer, or holds no log.</exception>
-    public static async Task RunAsync(string schema, string connectionString, IReadOnlyList<string> publishers, CancellationToken ct = default)
+    public static async Task RunAsync(string schema, string connectionString, IReadOnlyList<string> publishers, Func<NpgsqlTransaction, CancellationToken, Task>? keep = null, CancellationToken ct = default)
     {
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync(ct);
@@ -25,16 +26,17 @@ public static class PublishAgain
         // To the daemon a publisher without progress has not begun; of one whose progress is 0 it would keep none.
         await using (var begin = new NpgsqlCommand($"delete from {schema}.mt_event_progression where name = any($1)", connection) { Parameters = { new() { Value = publishers.Select(p => $"{p}:All").ToArray() } } })
             await begin.ExecuteNonQueryAsync(ct);
+        if (keep is not null) await keep(transaction, ct);
         await transaction.CommitAsync(ct);
     }
 
     /// <summary>The same as a service's command: says in one line what became of it.</summary>
     /// <returns>the exit code</returns>
-    public static async Task<int> MainAsync(string schema, string connectionString, IReadOnlyList<string> publishers)
+    public static async Task<int> MainAsync(string schema, IReadOnlyList<string> publishers, Func<Task> run)
     {
         try
         {
-            await RunAsync(schema, connectionString, publishers);
+            await run();
             await Console.Out.WriteLineAsync($"{string.Join(", ", publishers)}: from the first event again, when the service is started next");
             return 0;
         }

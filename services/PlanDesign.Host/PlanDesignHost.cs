@@ -59,7 +59,7 @@ public static class PlanDesignHost
     public static Task<int> PublishAgainAsync()
     {
         var options = new ConfigurationBuilder().AddEnvironmentVariables().Build().GetSection(PlanDesignOptions.Section).Get<PlanDesignOptions>() ?? new();
-        return PublishAgain.MainAsync(Schema, options.Postgres, Publishers);
+        return PublishAgain.MainAsync(Schema, Publishers, () => PublishAgain.RunAsync(Schema, options.Postgres, Publishers));
     }
 
     private static StatusCode StatusOf(string reason) => reason switch

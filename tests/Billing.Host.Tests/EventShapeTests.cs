@@ -272,6 +272,7 @@ public sealed class EventShapeTests
         { "views_rebuilt", new ViewsRebuilt(900, At) { By = By }, [], """{"events":900,"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "books_imported", new BooksImported(900, 907, At) { By = By }, [], """{"events":900,"lastSequence":907,"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "books_imported", new BooksImported(900, 907, At, 3) { By = By }, [], """{"events":900,"lastSequence":907,"at":"2026-01-01T00:00:00+00:00","unsealedEvents":3,"by":{"actor":"ada","reason":"asked for it"}}""" },
+        { "publishing_restarted", new PublishingRestarted(["subscription-publisher"], At) { By = By }, [], """{"publishers":["subscription-publisher"],"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
         { "shard_resumed", new ShardResumed(3, "report 1 came again", At), [], """{"shard":3,"stopped":"report 1 came again","at":"2026-01-01T00:00:00+00:00"}""" },
         // What every event may say since it is said who did it, for one event of each kind of stream.
         { "customer_erased", new CustomerErased(At) { By = By }, [Created], """{"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },

@@ -46,7 +46,8 @@ public sealed class When_a_part_is_missing
         var second = await app.Subscribe(Metered, "second");
         await Eventually.True(() => app.SubscriptionsHeard.Any(s => s.SubscriptionId == second.SubscriptionId), "usage hears of both");
         var postgres = app.Database.ConnectionString("billing");
-        Assert.Equal("service_running", (await Assert.ThrowsAsync<RefusedException>(() => PublishAgain.RunAsync(BillingStore.Schema, postgres, BillingStore.Publishers))).Refusal.Code);
+        var ada = new Attribution("ada", "a new broker");
+        Assert.Equal("service_running", (await Assert.ThrowsAsync<RefusedException>(() => BillingStore.PublishAgainAsync(postgres, ada))).Refusal.Code);
         await app.CaughtUp();
         await app.StopAsync();
         var told = app.SubscriptionsHeard.Count;
@@ -56,7 +57,13 @@ public sealed class When_a_part_is_missing
         await app.StopAsync();
         Assert.Equal(told, app.SubscriptionsHeard.Count);
         var invoices = app.InvoicesHeard.Count;
-        await PublishAgain.RunAsync(BillingStore.Schema, postgres, BillingStore.Publishers);
+        foreach (var nobody in new[] { ada with { Reason = "" }, ada with { Actor = "anonymous" } })
+            Assert.Equal("actor_missing", (await Assert.ThrowsAsync<RefusedException>(() => BillingStore.PublishAgainAsync(postgres, nobody))).Refusal.Code);
+        Assert.Equal(0, await app.Sql<long>("select count(*) from billing.mt_events where type = 'publishing_restarted'"));
+        await BillingStore.PublishAgainAsync(postgres, ada);
+        Assert.Equal(
+            $"{BillingStore.Publishers[0]}: ada, a new broker",
+            await app.Sql<string>("select concat(data -> 'publishers' ->> 0, ': ', data -> 'by' ->> 'actor', ', ', data -> 'by' ->> 'reason') from billing.mt_events where type = 'publishing_restarted'"));
         await app.RunAsync();
         await Eventually.True(() => app.SubscriptionsHeard.Skip(told).Select(s => (s.SubscriptionId, s.Status)).ToHashSet().SetEquals([(first.SubscriptionId, "cancelled"), (second.SubscriptionId, "active")]), "usage hears of both again, as they are now");
         await app.CaughtUp();

@@ -40,6 +40,11 @@ public sealed record ViewsRebuilt(long Events, DateTimeOffset At) : OperationEve
 public sealed record BooksImported(
     long Events, long LastSequence, DateTimeOffset At, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? UnsealedEvents = null) : OperationEvent;
 
+/// <summary>What was published begins again at the first event, when the service is started next. In the same transaction.</summary>
+/// <param name="Publishers">by their names in the progress of the daemon</param>
+/// <param name="At">by the clock of the machine, for no service ran</param>
+public sealed record PublishingRestarted(ValueList<string> Publishers, DateTimeOffset At) : OperationEvent;
+
 /// <summary>Nothing is decided on what was ordered before.</summary>
 public sealed record OperationsState(long Version)
 {
@@ -48,7 +53,7 @@ public sealed record OperationsState(long Version)
 
     public static OperationsState Evolve(OperationsState state, OperationEvent e) => e switch
     {
-        ReplayOrdered or MessageSetAside or ShardResumed or KeyRegistrationOrdered or KeyRevocationOrdered or ViewsRebuilt or BooksImported => new(state.Version + 1),
+        ReplayOrdered or MessageSetAside or ShardResumed or KeyRegistrationOrdered or KeyRevocationOrdered or ViewsRebuilt or BooksImported or PublishingRestarted => new(state.Version + 1),
         _ => throw new System.Diagnostics.UnreachableException($"{e.GetType().Name} has no place among the operations"),
     };
 }
