@@ -50,7 +50,7 @@ public sealed class BillingOptions
     /// <summary>A TrueType file that PDF documents are set in. Default: the first of DejaVu Sans and Liberation Sans that is installed, else Helvetica, which lacks most letters beyond English.</summary>
     public string? DocumentFont { get; init; }
 
-    /// <summary>Likewise for bold type. Default: the bold face beside DocumentFont, else DocumentFont itself.</summary>
+    /// <summary>Likewise for bold type, beside DocumentFont. Default: DocumentFont itself; where none is named, the bold face of the family that is found.</summary>
     public string? DocumentFontBold { get; init; }
 
     /// <summary>Periods turned, closed or invoiced in one transaction. Default 100, at most 1,000.</summary>

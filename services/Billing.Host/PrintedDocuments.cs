@@ -85,7 +85,7 @@ public sealed class PrintedDocuments(IDocumentStore store, EventStreams streams,
         }
     }
 
-    /// <exception cref="RefusedException">document_font_lacks_characters</exception>
+    /// <exception cref="RefusedException">document_font_lacks_characters, document_font_unreadable</exception>
     public byte[] Pdf(PrintedDocument printed)
     {
         try
@@ -112,7 +112,8 @@ public static class DocumentFonts
         ("/usr/share/fonts/liberation-sans/LiberationSans-Regular.ttf", "/usr/share/fonts/liberation-sans/LiberationSans-Bold.ttf"),
     ];
 
-    /// <exception cref="RefusedException">A font was named and cannot be read.</exception>
+    /// <param name="bold">not looked at where <paramref name="regular"/> is null</param>
+    /// <exception cref="RefusedException">document_font_unreadable: there is no such file, or it is no TrueType font.</exception>
     public static PdfFaces Find(string? regular, string? bold)
     {
         if (regular is not null) return new(Read(regular), bold is null ? null : Read(bold));
@@ -124,11 +125,15 @@ public static class DocumentFonts
     {
         try
         {
-            return File.ReadAllBytes(path);
+            var font = File.ReadAllBytes(path);
+            return PdfFaces.FaultOf(font) is { } fault ? throw Unreadable(path, "is no TrueType font", fault) : font;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new Refusal("document_font_unreadable", $"{path} cannot be read ({e.Message}): name a TrueType file with Billing__DocumentFont, or none").AsException();
+            throw Unreadable(path, "cannot be read", e.Message);
         }
     }
+
+    private static Exception Unreadable(string path, string what, string why) =>
+        new Refusal("document_font_unreadable", $"'{path}' {what} ({why}): name a TrueType file with Billing__DocumentFont and Billing__DocumentFontBold, or none; HTML and JSON can be had meanwhile").AsException();
 }

@@ -9,6 +9,22 @@ namespace Billing.Documents;
 public sealed record PdfFaces(byte[]? Regular, byte[]? Bold)
 {
     public static PdfFaces Helvetica { get; } = new(null, null);
+
+    /// <returns>why nothing can be set in these bytes; null where they are a TrueType font</returns>
+    public static string? FaultOf(byte[] font)
+    {
+        using var pdf = new PdfDocumentBuilder();
+        try
+        {
+            pdf.AddTrueTypeFont(font);
+            return null;
+        }
+        // Whatever it stumbles over in a file that is something else.
+        catch (Exception e)
+        {
+            return e.Message;
+        }
+    }
 }
 
 /// <summary>The text has a character that the font cannot show.</summary>
