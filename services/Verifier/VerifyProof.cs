@@ -4,8 +4,10 @@ using System.Text.Json;
 namespace Verifier;
 
 /// <summary>What a proof shows of one row of usage, in one sentence.</summary>
+/// <param name="GenerationId">empty for a correction of a whole period</param>
+/// <param name="CorrectionId">empty for what a runtime reported</param>
 /// <param name="InvoiceNumber">empty where no final invoice is shown that has all of it</param>
-public sealed record ProvenRow(string GenerationId, long Sequence, string InvoiceNumber, string Statement);
+public sealed record ProvenRow(string GenerationId, long Sequence, string CorrectionId, string InvoiceNumber, string Statement);
 
 /// <summary>
 /// Checks a proof of usage rows with nothing but its text: each row's leaf in its batch, the batch in a report, the report in an event, the event in a sealed page, the
@@ -176,11 +178,15 @@ public sealed class VerifyProof(string? knownHead = null)
 
     private ProvenRow Follow(long line, ProofRow row, ProofBooks books)
     {
-        var name = Say($"sequence {row.Row.Sequence} of {row.Row.GenerationId}");
+        var correction = row.Row.Correction;
+        // Every correction has the sequence of the prompt.
+        var name = correction is null
+            ? Say($"sequence {row.Row.Sequence} of {row.Row.GenerationId}")
+            : $"correction {correction.CorrectionId} of {(row.Row.GenerationId.Length > 0 ? row.Row.GenerationId : row.Row.PeriodId)}";
         if (!_reports.TryGetValue((row.Shard, row.Report), out var report))
         {
             Find(Say($"report {row.Report} of shard {row.Shard} is missing"), line);
-            return new(row.Row.GenerationId, row.Row.Sequence, "", name);
+            return Shown("", name);
         }
         if (report.RootOf(row.Batch) is not { } root) Find(Say($"report {row.Report} of shard {row.Shard} does not cover batch {row.Batch}"), line);
         else if (HashTree.RootOf(row.Rows, row.Ordinal, Layout.LeafOfRow(row.Row), [.. row.Path]) is not { } found || !found.AsSpan().SequenceEqual(root))
@@ -188,7 +194,8 @@ public sealed class VerifyProof(string? knownHead = null)
 
         var period = row.Row.PeriodId;
         var tokensSaid = string.Join(", ", row.Row.Tokens.Where(t => t.Tokens != 0).Select(t => Say($"{t.Tokens} {t.Kind}")));
-        var recorded = Say($"{name} ({(tokensSaid.Length == 0 ? "no tokens" : tokensSaid)}) is row {row.Ordinal} of batch {row.Batch} in report {row.Report} of shard {row.Shard}");
+        var by = correction is null ? "" : $", by {correction.Author} because \"{correction.Reason}\",";
+        var recorded = Say($"{name} ({(tokensSaid.Length == 0 ? "no tokens" : tokensSaid)}){by} is row {row.Ordinal} of batch {row.Batch} in report {row.Report} of shard {row.Shard}");
         if (books.Of(period).FirstOrDefault(e => e.Type == "period_opened") is not { } opened) Find($"no event opened {period}", line);
         else if (opened.Data(d => d.Text("subscriptionId")) is var owner && owner != row.Row.SubscriptionId) Find($"{period} belongs to {owner}, and {name} is of {row.Row.SubscriptionId}", line);
         // A report leaves out what adds up to nothing, and a report without a line of the period brings it no event.
@@ -196,12 +203,12 @@ public sealed class VerifyProof(string? knownHead = null)
         {
             // The chain of reports does not cover their lines: whoever left out a line, and the events after it, would show the same.
             if (tokensSaid.Length > 0) Note(NoLine(name, tokensSaid, row));
-            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{recorded}; no line of {period} in it is shown, nor an event that names it");
+            return Shown("", $"{recorded}; no line of {period} in it is shown, nor an event that names it");
         }
         if (books.Applied(period, row.Shard, row.Report) is not { } applied)
         {
             Find(Say($"no event of {period} applied report {row.Report} of shard {row.Shard}"), line);
-            return new(row.Row.GenerationId, row.Row.Sequence, "", name);
+            return Shown("", name);
         }
         if (!report.LinesOf(period).SequenceEqual(applied.Usage!.Lines)) Find($"{applied.Name} did not apply what its report says", line);
         var chain = Convert.ToHexStringLower(report.Chain);
@@ -217,7 +224,7 @@ public sealed class VerifyProof(string? knownHead = null)
         if (where.InvoicePeriodId is null || _invoices.Values.FirstOrDefault(i => i.PeriodId == where.InvoicePeriodId) is not { } invoice)
         {
             Note(Say($"no final invoice with the tokens of event {applied.Sequence} is shown: there is none yet, or what came after version {books.Of(period).Max(e => e.Version)} of {period}, or its invoice, was left out. A proof cannot say which: ask for a new one"));
-            return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}; no final invoice is shown here");
+            return Shown("", $"{statement}; no final invoice is shown here");
         }
         if (invoice.SubscriptionId != row.Row.SubscriptionId) Find($"{invoice.Number} belongs to {invoice.SubscriptionId}, and {name} is of {row.Row.SubscriptionId}", line);
         var lines = books.Tokens(invoice, period, where.IsLate);
@@ -225,17 +232,23 @@ public sealed class VerifyProof(string? knownHead = null)
         foreach (var kind in where.Tokens.Keys.Union(lines.Keys).Order(StringComparer.Ordinal))
             if ((Expected: where.Tokens.GetValueOrDefault(kind), Demanded: lines.GetValueOrDefault(kind)) is var (expected, demanded) && demanded != expected)
                 Find(Say($"events bring {expected} {kind} tokens of {period} to {invoice.Number}, and its lines say {demanded}"), line);
-        if (unsaid.Length > 0) return new(row.Row.GenerationId, row.Row.Sequence, "", $"{statement}, in which no line of {row.Row.PlanId} has its {string.Join(" and ", unsaid)}: nothing shows that they are on {invoice.Number}");
-        return new(row.Row.GenerationId, row.Row.Sequence, invoice.Number, Say($"{statement}, counted among {where.Tokens.Values.Sum()} tokens on {invoice.Number}{(where.IsLate ? " as late usage" : "")}{VoidSince(invoice, books)}"));
+        if (unsaid.Length > 0) return Shown("", $"{statement}, in which no line of {row.Row.PlanId} has its {string.Join(" and ", unsaid)}: nothing shows that they are on {invoice.Number}");
+        return Shown(invoice.Number, Say($"{statement}, counted among {where.Tokens.Values.Sum()} tokens on {invoice.Number}{(where.IsLate ? " as late usage" : "")}{VoidSince(invoice, books)}"));
+
+        ProvenRow Shown(string invoiceNumber, string statement) => new(row.Row.GenerationId, row.Row.Sequence, correction?.CorrectionId ?? "", invoiceNumber, statement);
     }
 
     private static string NoLine(string name, string tokens, ProofRow row) =>
         Say($"{name} has tokens, and no line of report {row.Report} of shard {row.Shard} is shown that has them ({tokens} of {row.Row.PlanId}): not shown either is a correction in the same report that took them back");
 
-    /// <summary>What is void demands nothing, and neither does any other invoice of its period.</summary>
-    private static string VoidSince(ProofInvoice invoice, ProofBooks books) => books.Of(invoice.InvoiceId).FirstOrDefault(e => e.Type == "invoice_voided") is { } voided
-        ? Say($", which is void since {voided.Data(d => d.GetProperty("at").GetDateTimeOffset()):u}: it demands nothing")
-        : "";
+    /// <summary>What is void demands nothing, and neither does any other invoice of its period. Whoever left the void out, or proved before it, shows none: that is said.</summary>
+    private string VoidSince(ProofInvoice invoice, ProofBooks books)
+    {
+        if (books.Of(invoice.InvoiceId).FirstOrDefault(e => e.Type == "invoice_voided") is { } voided)
+            return Say($", which is void since {voided.Data(d => d.GetProperty("at").GetDateTimeOffset()):u}: it demands nothing");
+        Note($"no void of {invoice.Number} is shown: whether it was voided or credited later, a proof cannot say");
+        return "";
+    }
 
     /// <summary>Once, however many rows it is about.</summary>
     private void Note(string note)

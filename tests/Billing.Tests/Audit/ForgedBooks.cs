@@ -87,6 +87,11 @@ internal sealed class ForgedBooks
             foreach (var (name, count) in new[] { ("sequence", Row.Sequence), ("input", Row.Input), ("cachedInput", 0), ("cacheCreation", 0), ("output", Row.Output), ("reasoning", 0), ("overrun", 0) })
                 j.WriteNumber(name, count);
             foreach (var name in new[] { "at", "receivedAt" }) j.WriteString(name, "1970-01-01T00:00:00.000000Z");
+            if (Row.Correction is { } correction)
+            {
+                foreach (var (name, text) in new[] { ("correctionId", correction.CorrectionId), ("author", correction.Author), ("reason", correction.Reason) }) j.WriteString(name, text);
+                j.WriteBoolean("void", correction.Void);
+            }
             foreach (var (name, count) in new[] { ("shard", Shard), ("batch", 1), ("ordinal", 0), ("rows", 1), ("report", 1) }) j.WriteNumber(name, count);
             Hashes(j, "path", []);
         });

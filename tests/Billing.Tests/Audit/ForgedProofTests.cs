@@ -83,10 +83,11 @@ public sealed class ForgedProofTests
     public void Events_that_were_sealed_after_the_head_that_was_noted_are_said_to_be_vouched_for_by_nobody()
     {
         var pages = Pages(new ForgedBooks().Events);
-        Assert.Empty(new ForgedBooks().Check(Convert.ToHexStringLower(pages[1].Chain)).Notes);
+        Assert.StartsWith("no void of INV-000001", Assert.Single(new ForgedBooks().Check(Convert.ToHexStringLower(pages[1].Chain)).Notes), StringComparison.Ordinal);
         var later = new ForgedBooks().Check(Convert.ToHexStringLower(pages[0].Chain));
         Assert.Empty(later.Findings);
-        Assert.Contains("3 of its events were sealed after the head", Assert.Single(later.Notes), StringComparison.Ordinal);
+        Assert.Equal(2, later.Notes.Count);
+        Assert.Contains("3 of its events were sealed after the head", later.Notes[0], StringComparison.Ordinal);
     }
 
     /// <summary>Whoever wrote it left the close out as well, or the invoice alone.</summary>
@@ -109,6 +110,32 @@ public sealed class ForgedProofTests
         }.Check();
         Assert.Empty(proof.Findings);
         Assert.EndsWith("tokens on INV-000001, which is void since 2026-02-03 04:05:06Z: it demands nothing", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+        Assert.Empty(proof.Notes);
+    }
+
+    /// <summary>The last events of a stream leave no gap: who left them out shows what a proof of before them shows.</summary>
+    [Fact]
+    public void Where_no_void_is_shown_it_is_said_that_there_may_be_one()
+    {
+        var proof = new ForgedBooks
+        {
+            Stored = e => [.. e, new(15, Invoice, 3, "invoice_fell_overdue", "{}"), new(16, Invoice, 4, "invoice_voided", Voided)], Shown = [0, 1, 2, 3, 4, 5],
+        }.Check();
+        Assert.Empty(proof.Findings);
+        Assert.EndsWith("tokens on INV-000001", Assert.Single(proof.Proven).Statement, StringComparison.Ordinal);
+        Assert.Equal("no void of INV-000001 is shown: whether it was voided or credited later, a proof cannot say", Assert.Single(proof.Notes));
+    }
+
+    [Theory, InlineData(Generation, Generation), InlineData("", January)]
+    public void A_correction_is_called_by_its_id_and_says_who_made_it_and_why(string generation, string of)
+    {
+        const string id = "cor_019b76daa80070008000000000000001";
+        var proof = new ForgedBooks { Row = new ForgedBooks().Row with { GenerationId = generation, Sequence = 0, Correction = new(id, false, "ada", "counted too few") } }.Check();
+        Assert.Empty(proof.Findings);
+        var proven = Assert.Single(proof.Proven);
+        Assert.StartsWith($"correction {id} of {of} (307 output), by ada because \"counted too few\", is row 0 of batch 1", proven.Statement, StringComparison.Ordinal);
+        Assert.Equal((id, generation, "INV-000001"), (proven.CorrectionId, proven.GenerationId, proven.InvoiceNumber));
+        Assert.Equal("", Assert.Single(new ForgedBooks().Check().Proven).CorrectionId);
     }
 
     [Fact]
@@ -161,7 +188,8 @@ public sealed class ForgedProofTests
     {
         var proof = new ForgedBooks().Check(Convert.ToHexStringLower(HashTree.Empty));
         Assert.Empty(proof.Findings);
-        Assert.Contains("6 of its events were sealed after the head", Assert.Single(proof.Notes), StringComparison.Ordinal);
+        Assert.Equal(2, proof.Notes.Count);
+        Assert.Contains("6 of its events were sealed after the head", proof.Notes[0], StringComparison.Ordinal);
     }
 
     [Fact]
