@@ -1,5 +1,6 @@
 using Billing.Invoices;
 using Billing.Periods;
+using Billing.Subscriptions;
 using Marten;
 
 namespace Billing.Host;
@@ -35,7 +36,7 @@ internal sealed record DraftedPeriod(PeriodFacts Facts, string Status)
 
 /// <summary>
 /// Which periods there are, by the invoices that they will have. The view of periods has an index of that, and may stand still: what it does not have yet is on one of the two work lists, which are written with the events.
-/// The id of a period and that of its invoice begin with the same time, its start: that is where the lists are searched.
+/// The id of a period and that of its invoice begin with the same time, its start: that is where the lists are searched. The periods of one subscription name each other.
 /// </summary>
 internal static class PeriodsWithDrafts
 {
@@ -57,32 +58,40 @@ internal static class PeriodsWithDrafts
     /// <returns>periods that have begun, in the order of their invoices, some of which may be final; fewer than <paramref name="most"/> are the last</returns>
     public static async Task<IReadOnlyList<(string InvoiceId, string Id)>> PageAsync(IQuerySession session, string subscriptionId, string after, int most, DateTimeOffset now, CancellationToken ct)
     {
-        var query = session.Query<PeriodView>().Where(v => v.InvoiceId.CompareTo(after) > 0 && v.Start <= now);
-        if (subscriptionId.Length > 0) query = query.Where(v => v.SubscriptionId == subscriptionId);
-        var viewed = await query.OrderBy(v => v.InvoiceId).Take(most).Select(v => v.Id).ToListAsync(ct);
+        if (subscriptionId.Length > 0) return Page(await Of(session, subscriptionId, ct), after, most, now);
+        var viewed = await session.Query<PeriodView>().Where(v => v.InvoiceId.CompareTo(after) > 0 && v.Start <= now).OrderBy(v => v.InvoiceId).Take(most).Select(v => v.Id).ToListAsync(ct);
         var through = viewed.Count < most ? Ids.New(Ids.Invoice, now) : InvoiceIds.Of(viewed[^1]);
-        return
-        [
-            .. viewed.Concat(await NotViewed(session, subscriptionId, From(after), To(through), most, ct)).Select(id => (InvoiceId: InvoiceIds.Of(id), Id: id))
-                .Where(p => string.CompareOrdinal(p.InvoiceId, after) > 0).OrderBy(p => p.InvoiceId, StringComparer.Ordinal).Take(most),
-        ];
+        return Page(viewed.Concat(await NotViewed(session, From(after), To(through), most, ct)), after, most, now);
     }
 
+    private static (string InvoiceId, string Id)[] Page(IEnumerable<string> ids, string after, int most, DateTimeOffset now) =>
+    [
+        .. ids.Where(id => Ids.TimeOf(Ids.Parse(Ids.Period, id)) <= now).Select(id => (InvoiceId: InvoiceIds.Of(id), Id: id))
+            .Where(p => string.CompareOrdinal(p.InvoiceId, after) > 0).OrderBy(p => p.InvoiceId, StringComparer.Ordinal).Take(most),
+    ];
+
+    /// <summary>All periods of a subscription: the next one, which is open whenever it is known, and back through those that each was opened after.</summary>
+    private static async Task<IReadOnlyList<string>> Of(IQuerySession session, string subscriptionId, CancellationToken ct) =>
+        await session.LoadAsync<SubscriptionView>(subscriptionId, ct) is not { } known ? [] : await session.AdvancedSql.QueryAsync<string>(
+            """
+            with recursive own (id) as (
+                select ?
+                union
+                select e.data ->> 'previousPeriodId' from own join billing.mt_events e on e.stream_id = own.id and e.version = 1
+            )
+            select id from own where id <> ''
+            """, ct, SubscriptionSnapshot.Next(subscriptionId, known.State).PeriodId);
+
     /// <summary>As many as are asked for, and all that begin at the same time as the last of them: their invoices may come before its own.</summary>
-    private static async Task<IReadOnlyList<string>> NotViewed(IQuerySession session, string subscriptionId, string from, string to, int most, CancellationToken ct)
-    {
-        var one = subscriptionId.Length > 0;
-        // Whose a closed period is, its own first event says.
-        return await session.AdvancedSql.QueryAsync<string>(
-            $"""
-            select p.id from (
-                select id from billing.mt_doc_periodtoclose where id between ? and ? {(one ? "and data ->> 'subscriptionId' = ?" : "")}
-                union all
-                select i.id from billing.mt_doc_periodtoinvoice i {(one ? "join billing.mt_events e on e.stream_id = i.id and e.version = 1 and e.data ->> 'subscriptionId' = ?" : "")} where i.id between ? and ?
-            ) p
-            where not exists (select from billing.mt_doc_periodview v where v.id = p.id) order by left(p.id, {Ids.Period.Length + 1 + TimeDigits}) fetch first {most} rows with ties
-            """, ct, one ? [from, to, subscriptionId, subscriptionId, from, to] : [from, to, from, to]);
-    }
+    private static Task<IReadOnlyList<string>> NotViewed(IQuerySession session, string from, string to, int most, CancellationToken ct) => session.AdvancedSql.QueryAsync<string>(
+        $"""
+        select id from (
+            select c.id from billing.mt_doc_periodtoclose c where c.id between ? and ? and not exists (select from billing.mt_doc_periodview v where v.id = c.id)
+            union all
+            select i.id from billing.mt_doc_periodtoinvoice i where i.id between ? and ? and not exists (select from billing.mt_doc_periodview v where v.id = i.id)
+        ) p
+        order by left(id, {Ids.Period.Length + 1 + TimeDigits}) fetch first {most} rows with ties
+        """, ct, from, to, from, to);
 
     // The part of an id that is its time, and what comes after every digit that may follow.
     private static string From(string invoiceId) => invoiceId.Length == 0 ? "" : $"{Ids.Period}_{invoiceId.AsSpan(Ids.Invoice.Length + 1, TimeDigits)}";
