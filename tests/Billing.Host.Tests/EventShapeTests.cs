@@ -285,10 +285,7 @@ public sealed class EventShapeTests
             """{"name":"Tokenwerke","addressLines":["Street 1"],"taxId":"DE1","email":"a@b.example","paymentInstructions":"IBAN","at":"2026-01-01T00:00:00+00:00","country":"DE"}"""
         },
         { "payment_terms_set", new PaymentTermsSet(14, At) { By = By }, [], """{"days":14,"at":"2026-01-01T00:00:00+00:00","by":{"actor":"ada","reason":"asked for it"}}""" },
-        {
-            "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At), [],
-            """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}"""
-        },
+        { "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At), [], """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00"}""" },
         { "tax_rate_set", new TaxRateSet("DE", "", "VAT", Percent.Parse("19"), At, At, true), [], """{"jurisdiction":"DE","product":"","name":"VAT","rate":"19","from":"2026-01-01T00:00:00+00:00","at":"2026-01-01T00:00:00+00:00","fromNow":true}""" },
     };
 
