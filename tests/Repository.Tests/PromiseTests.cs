@@ -17,6 +17,15 @@ public sealed partial class PromiseTests
     }
 
     [Fact]
+    public void Every_test_that_the_page_of_others_failures_names_is_there()
+    {
+        var names = Tree.Named(".cs").Where(file => file.StartsWith("tests/", StringComparison.Ordinal)).SelectMany(Tree.Lines).Select(line => TestName().Match(line).Groups[1].Value).ToHashSet();
+        Tree.MustHold(
+            Quoted().Matches(Tree.Text("docs/failures-of-others.md")).Select(m => m.Groups[1].Value).Where(name => name.Contains('_', StringComparison.Ordinal) && !names.Contains(name)),
+            "Name the test as it is called now.");
+    }
+
+    [Fact]
     public void Every_reason_is_snake_case_and_explained_to_whoever_gets_it()
     {
         var explained = Tree.Text("contracts/README.md");
@@ -33,6 +42,9 @@ public sealed partial class PromiseTests
 
     [GeneratedRegex(@"^\s*public (?:async )?(?:Task|void) (\w+)\(")]
     private static partial Regex TestName();
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Quoted();
 
     [GeneratedRegex(@"(?:Refuse|new Refusal)\s*\(""([^""]+)""")]
     private static partial Regex Reason();
