@@ -109,6 +109,17 @@ public sealed class When_reports_arrive
         Assert.Equal(System.Text.Encoding.UTF8.GetString(InvoiceDocument.Draft(facts, RatingTerms.Of(menus)).ToUtf8()), (await app.InvoiceOf(periodId)).Document);
     }
 
+    /// <summary>From now on no daemon runs here: views stand still.</summary>
+    private static async Task<NpgsqlConnection> AnotherIsElected(BillingApp app)
+    {
+        await app.StopAsync();
+        var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
+        await connection.OpenAsync();
+        await using (var elected = new NpgsqlCommand("select pg_advisory_lock(hashtext('billing.daemon'))", connection)) await elected.ExecuteNonQueryAsync();
+        await app.RunAsync();
+        return connection;
+    }
+
     [Fact]
     public async Task A_draft_has_what_is_in_the_books_though_its_view_stands_still()
     {
@@ -119,11 +130,7 @@ public sealed class When_reports_arrive
         for (var i = 1; i <= before; i++) await app.Publish(app.Usage.Record(1, Jan1.AddMinutes(i), Line(subscription, "output", i)));
         await app.Applied(1, before);
         await app.CaughtUp();
-        await app.StopAsync();
-        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
-        await connection.OpenAsync();
-        await using (var elected = new NpgsqlCommand("select pg_advisory_lock(hashtext('billing.daemon'))", connection)) await elected.ExecuteNonQueryAsync();
-        await app.RunAsync();
+        await using var other = await AnotherIsElected(app);
         for (var i = before + 1; i <= before + after; i++) await app.Publish(app.Usage.Record(1, Jan1.AddMinutes(i), Line(subscription, "output", i)));
         await app.Applied(1, before + after);
         const long all = (before + after) * (before + after + 1) / 2;
@@ -140,11 +147,7 @@ public sealed class When_reports_arrive
         await using var app = await BillingApp.StartAsync(new() { ["Billing:FinalizeBy"] = "hand" });
         var before = await app.Subscribe(Metered, "before");
         await app.CaughtUp();
-        await app.StopAsync();
-        await using var connection = new NpgsqlConnection(app.Database.SuperuserConnectionString);
-        await connection.OpenAsync();
-        await using (var elected = new NpgsqlCommand("select pg_advisory_lock(hashtext('billing.daemon'))", connection)) await elected.ExecuteNonQueryAsync();
-        await app.RunAsync();
+        await using var other = await AnotherIsElected(app);
         var since = await app.Subscribe(Metered, "since");
         await app.Publish(app.Usage.Record(1, Jan1.AddMinutes(1), Line(before, "output", 3), Line(since, "output", 7)));
         await app.Applied(1, 1);

@@ -22,7 +22,7 @@ public sealed class LossyMeter : IAsyncDisposable
 
     public Tally Lost => _app.Services.GetRequiredService<Tally>();
 
-    /// <param name="lossShare">of frames; half as many come twice, and one message in a hundred breaks the line</param>
+    /// <param name="lossShare">of frames; half as many come twice, and the tenth message and one in a hundred break the line</param>
     public static async Task<LossyMeter> StartAsync(Func<TokenMeter.TokenMeterClient> meter, double lossShare, int seed = 1)
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -51,9 +51,12 @@ public sealed class LossyMeter : IAsyncDisposable
     /// <summary>One seed for the whole line, so that a run can be had again as far as threads allow.</summary>
     private sealed class Chance(int seed, double lossShare)
     {
+        // Chance alone would now and then break nothing: on a busy machine messages are few, and large.
+        private const int BreaksForCertain = 10;
         private readonly Random _random = new(seed);
+        private int _messages;
 
-        public bool BreaksNow => lossShare > 0 && Roll() < 0.01;
+        public bool BreaksNow => lossShare > 0 && (Interlocked.Increment(ref _messages) == BreaksForCertain || Roll() < 0.01);
 
         /// <summary>0, 1 or 2 times.</summary>
         public int Times => lossShare == 0 ? 1 : Roll() switch { var r when r < lossShare => 0, var r when r < lossShare * 1.5 => 2, _ => 1 };
