@@ -33,7 +33,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
 
         var figures = new DemoFigures
         {
-            Menu = [.. menu.Plans.Select(p => new DemoPlan(p.Name, p.ConversationCapTokens, p.PeriodFeeMicros / 1_000_000m, p.Share, _subscribers.Values.Count(s => s.PlanId == p.PlanId)))],
+            Menu = [.. menu.Plans.Select(p => new DemoPlan(p.Name, p.ConversationCapTokens, Fee(p), p.Share, Buyers(p)))],
             Customers = market.Customers,
             Subscribers = _subscribers.Count,
             Conversations = tally.Sum(t => t.Conversations),
@@ -134,7 +134,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
             return 0;
         });
         foreach (var plan in plans)
-            screen.Say($"  {_subscribers.Values.Count(s => s.PlanId == plan.PlanId),5:N0} took {plan.Name} (cap {plan.ConversationCapTokens:N0} tokens, {plan.PeriodFeeMicros / 1_000_000m:0.00} {menu.Currency} a month)");
+            screen.Say($"  {Buyers(plan),5:N0} took {plan.Name} (cap {plan.ConversationCapTokens:N0} tokens, {Fee(plan):0.00} {menu.Currency} a month)");
         screen.Say($"  {market.Customers - _subscribers.Count,5:N0} took none");
     }
 
@@ -177,7 +177,7 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         screen.Say($"{invoices.Count:N0} invoices, numbered {invoices.Min(i => i.Number)} to {invoices.Max(i => i.Number)}. One of them in full:");
         var one = invoices.OrderByDescending(i => i.Lines.Sum(l => l.Tokens)).ElementAt(invoices.Count / 2);
         InvoicePrinter.Print(screen.Console, one);
-        var fee = menu.Plans.Single(p => p.PlanId == _subscribers[one.SubscriptionId].PlanId).PeriodFeeMicros / 1_000_000m;
+        var fee = Fee(menu.Plans.Single(p => p.PlanId == _subscribers[one.SubscriptionId].PlanId));
         screen.Say($"  the fee is {DemoMarket.ConversationsPerPeriod} conversations × {fee / DemoMarket.ConversationsPerPeriod:0.0000} {menu.Currency}, the price that was solved, = {fee:0.00}");
         return invoices;
     }
@@ -239,10 +239,14 @@ public sealed class DemoStory(Deployment deployment, DemoMarket market, DemoScre
         table.AddRow("tokens generated", $"{tally.Sum(t => t.GeneratedTokens):N0} by the runtime's count", $"{invoices.Sum(i => i.Lines.Where(IsGenerated).Sum(l => l.Tokens)):N0}");
         table.AddRow("tokens past a cap", $"{books.TokensPastCap:N0}", $"{invoices.Sum(i => i.Lines.Where(l => l.TokenKind == TokenKind.Overrun.Name()).Sum(l => l.Tokens)):N0}");
         screen.Console.Write(table);
-        var sold = menu.Plans.Select(p => (Customers: _subscribers.Values.Count(s => s.PlanId == p.PlanId), Fee: p.PeriodFeeMicros / 1_000_000m)).Where(p => p.Customers > 0).ToArray();
-        screen.Say($"To add it up: {string.Join(" + ", sold.Select(p => $"{p.Customers:N0} × {p.Fee:0.00}"))} = {sold.Sum(p => p.Customers * p.Fee):N2} {menu.Currency}.");
+        var sold = menu.Plans.Where(p => Buyers(p) > 0).ToArray();
+        screen.Say($"To add it up: {string.Join(" + ", sold.Select(p => $"{Buyers(p):N0} × {Fee(p):0.00}"))} = {sold.Sum(p => Buyers(p) * Fee(p)):N2} {menu.Currency}.");
         return books;
     }
+
+    private int Buyers(Plan plan) => _subscribers.Values.Count(s => s.PlanId == plan.PlanId);
+
+    private static decimal Fee(Plan plan) => plan.PeriodFeeMicros / 1_000_000m;
 
     private static bool IsGenerated(InvoiceLine line) => line.TokenKind == TokenKind.Output.Name() || line.TokenKind == TokenKind.Reasoning.Name();
 
